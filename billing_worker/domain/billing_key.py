@@ -1,0 +1,114 @@
+"""A billing key: one card, kept at PortOne under a `customer_uid`, that may be charged with no customer present."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from billing_worker.domain.errors import InvalidInput, InvalidTransition
+
+LONGEST_CUSTOMER_UID = 80
+LONGEST_BUYER_NAME = 16
+LONGEST_BUYER_EMAIL = 64
+LONGEST_BUYER_TEL = 16
+"""Limits of `POST /subscribe/payments/again` (PortOne V1 spec)."""
+
+PAYMENTWALL = "paymentwall"
+"""Keys of this PG may be charged again only after Paymentwall confirmed the payment that issued them."""
+
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
+_PG = re.compile(r"[a-z0-9_]{1,40}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+class KeyStatus(StrEnum):
+    """Where a key stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    INVALID = "invalid"
+    DELETED = "deleted"
+
+
+KEY_TRANSITIONS: dict[KeyStatus, frozenset[KeyStatus]] = {
+    KeyStatus.PENDING: frozenset({KeyStatus.ACTIVE, KeyStatus.INVALID, KeyStatus.DELETED}),
+    KeyStatus.ACTIVE: frozenset({KeyStatus.INVALID, KeyStatus.DELETED}),
+    KeyStatus.INVALID: frozenset({KeyStatus.ACTIVE, KeyStatus.DELETED}),
+    KeyStatus.DELETED: frozenset(),
+}
+
+
+@dataclass(slots=True)
+class BillingKey:
+    """One stored card. `customer_uid` is a name for it at PortOne, worthless without the API secret."""
+
+    id: str
+    customer_uid: str = field(repr=False)
+    pg_provider: str
+    status: KeyStatus
+    buyer_name: str | None
+    buyer_email: str | None
+    buyer_tel: str | None
+    created_at: datetime
+    activated_at: datetime | None = None
+    invalid_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_bad_uid(self.customer_uid)
+        if not _PG.fullmatch(self.pg_provider):
+            raise InvalidInput("pg_provider", self.pg_provider, "is a PortOne PG code such as nice_v2 or paymentwall")
+        for name, value, longest in (
+            ("buyer_name", self.buyer_name, LONGEST_BUYER_NAME),
+            ("buyer_email", self.buyer_email, LONGEST_BUYER_EMAIL),
+            ("buyer_tel", self.buyer_tel, LONGEST_BUYER_TEL),
+        ):
+            if value is not None and not 0 < len(value) <= longest:
+                raise InvalidInput(name, value, f"must have 1 to {longest} characters")
+        if self.buyer_email is not None and not _EMAIL.fullmatch(self.buyer_email):
+            raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
+        if self.pg_provider == PAYMENTWALL:
+            self._refuse_incomplete_paymentwall()
+
+    def _refuse_incomplete_paymentwall(self) -> None:
+        if self.buyer_email is None:
+            problem = "is needed for paymentwall: it must equal the e-mail with which the key was issued"
+            raise InvalidInput("buyer_email", None, problem)
+        if self.buyer_name is None or len(self.buyer_name.split(" ")) != 2:  # noqa: PLR2004 - first and last name
+            problem = "must be 'First Last' with one space for paymentwall"
+            raise InvalidInput("buyer_name", self.buyer_name, problem)
+
+    def move_to(self, status: KeyStatus) -> None:
+        """Change the status. Raises InvalidTransition for an edge that the table does not list."""
+        if status not in KEY_TRANSITIONS[self.status]:
+            raise InvalidTransition("billing key", self.id, self.status, status)
+        self.status = status
+
+    def activate(self, now: datetime) -> bool:
+        """The gateway confirmed that the key may be charged; False when that was known already."""
+        if self.status is not KeyStatus.PENDING:
+            return False
+        self.move_to(KeyStatus.ACTIVE)
+        self.activated_at = now
+        return True
+
+    def invalidate(self, reason: str) -> None:
+        """The card will not work again (lost, expired, key gone): nothing more is charged on it."""
+        if self.status in (KeyStatus.ACTIVE, KeyStatus.PENDING):
+            self.move_to(KeyStatus.INVALID)
+            self.invalid_reason = reason
+
+
+def first_status(pg_provider: str) -> KeyStatus:
+    """A Paymentwall key waits for its confirmation; any other key may be charged at once."""
+    return KeyStatus.PENDING if pg_provider == PAYMENTWALL else KeyStatus.ACTIVE
+
+
+def _refuse_bad_uid(customer_uid: str) -> None:
+    if not 0 < len(customer_uid) <= LONGEST_CUSTOMER_UID:
+        problem = f"must have 1 to {LONGEST_CUSTOMER_UID} characters; it has {len(customer_uid)}"
+        raise InvalidInput("customer_uid", customer_uid[:12] + "…", problem)
+    if not _VISIBLE.fullmatch(customer_uid):
+        raise InvalidInput("customer_uid", "…", "may hold visible ASCII characters only, without spaces")
+    if _CARD_NUMBER.fullmatch(customer_uid):
+        raise InvalidInput("customer_uid", "…", "looks like a card number; card numbers must never be stored here")

@@ -1,0 +1,34 @@
+"""What a decline's free text means. PortOne V1 has no decline code of its own: it forwards the PG's words.
+
+The order of the rules matters: a text such as `거래불가카드(일최대승인한도초과)` must read as a limit (soft), while
+`비밀번호 오류횟수초과` is wrong card data (hard), although both contain 초과.
+"""
+
+import re
+
+from billing_worker.domain.payment import DeclineKind
+
+_RULES: tuple[tuple[re.Pattern[str], DeclineKind], ...] = (
+    (re.compile(r"비밀번호|주민번호|사업자번호|생년월일"), DeclineKind.HARD),
+    (re.compile(r"분실|도난|해지|유효기간|유효기한|카드번호|미등록카드|재발급|부정|정지"), DeclineKind.HARD),
+    (re.compile(r"등록되지 않은 구매자|빌키|빌링키|빌링 ?키"), DeclineKind.HARD),
+    (re.compile(r"lost|stolen|expired|invalid card", re.IGNORECASE), DeclineKind.HARD),
+)
+"""Whatever no rule names is soft: limits, balances, a busy issuer, and texts nobody has seen yet."""
+
+KEY_UNKNOWN = re.compile(r"등록되지 않은 구매자")
+"""PortOne knows no such customer_uid (code 1, observed by five public clients): refused before any card company."""
+
+PARAMETER_MISSING = re.compile(r"파라메터는 필수입니다|파라미터는 필수입니다")
+"""PortOne refused the request itself (code 1, observed): nothing was placed."""
+
+DUPLICATE = re.compile(r"이미 (?:주문|결제|승인)|동일한 merchant_uid")
+"""The merchant_uid was paid or cancelled before: usually it means that we charged it already. Read, never retry."""
+
+
+def kind_of(reason: str) -> DeclineKind:
+    """Whether a refused payment may work later (soft) or never again on this key (hard)."""
+    for pattern, kind in _RULES:
+        if pattern.search(reason):
+            return kind
+    return DeclineKind.SOFT

@@ -1,0 +1,75 @@
+"""The errors a caller may expect.
+
+BillingError
+├── InvalidInput         a value that was given to us is wrong; names the field and the way out
+├── NotFound             no such plan, key, subscription, invoice or attempt
+├── Conflict             right in itself, but not now: a duplicate, or something else must happen first
+├── InvalidTransition    a state change that the tables in this package do not allow: our own mistake
+├── SettingsInvalid      a setting is missing or wrong; names the variable
+├── SignatureInvalid     a pingback that the gateway's secret did not sign
+└── Unavailable          the database, the broker or the gateway does not answer
+
+A declined payment is not an error: it is an outcome (see `payment`).
+"""
+
+
+class BillingError(Exception):
+    """The root: its text is one line, meant for the person who reads it."""
+
+
+class InvalidInput(BillingError):
+    """A value that was given to us is wrong.
+
+    `field` is the name the caller used, `problem` says what is wrong with the value and what would be right.
+    """
+
+    def __init__(self, field: str, value: object, problem: str) -> None:
+        self.field = field
+        self.value = value
+        self.problem = problem
+        super().__init__(f"{field}: {problem} (got {_shown(value)})")
+
+
+class NotFound(BillingError):
+    """There is no such thing."""
+
+    def __init__(self, kind: str, ident: str) -> None:
+        self.kind = kind
+        self.ident = ident
+        super().__init__(f"no {kind} {_shown(ident)}")
+
+
+class Conflict(BillingError):
+    """The request is right in itself, but something stands against it now."""
+
+    def __init__(self, problem: str, *, field: str | None = None) -> None:
+        self.field = field
+        super().__init__(problem)
+
+
+class InvalidTransition(BillingError):
+    """A state change that the transition tables do not allow."""
+
+    def __init__(self, kind: str, ident: str, current: str, wanted: str) -> None:
+        super().__init__(f"{kind} {ident} cannot go from {current} to {wanted}")
+
+
+class SettingsInvalid(BillingError):
+    """A setting is missing or wrong."""
+
+
+class SignatureInvalid(BillingError):
+    """The signature of an incoming notification is missing or wrong."""
+
+
+class Unavailable(BillingError):
+    """Something outside does not answer; trying later may help."""
+
+
+LONGEST_ECHO = 80
+"""A wrong value is shown back to the caller up to this many characters, so that an error stays one line."""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_ECHO else text[:LONGEST_ECHO] + "…"

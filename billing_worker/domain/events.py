@@ -1,0 +1,31 @@
+"""What happened, in the past tense: written to the outbox in the same transaction as the state."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """The events a merchant can receive."""
+
+    INVOICE_OPENED = "invoice.opened"
+    INVOICE_PAID = "invoice.paid"
+    INVOICE_PAYMENT_FAILED = "invoice.payment_failed"
+    INVOICE_UNCOLLECTIBLE = "invoice.uncollectible"
+    INVOICE_VOIDED = "invoice.voided"
+    SUBSCRIPTION_CREATED = "subscription.created"
+    SUBSCRIPTION_ACTIVATED = "subscription.activated"
+    SUBSCRIPTION_PAST_DUE = "subscription.past_due"
+    SUBSCRIPTION_UNPAID = "subscription.unpaid"
+    SUBSCRIPTION_CANCELED = "subscription.canceled"
+    BILLING_KEY_ACTIVATED = "billing_key.activated"
+    BILLING_KEY_INVALID = "billing_key.invalid"
+    PAYMENT_SURPLUS = "payment.surplus"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to one subject (a subscription, invoice or key)."""
+
+    type: EventType
+    subject_id: str
+    data: dict[str, str | int | None]

@@ -1,0 +1,177 @@
+"""What is owed for one period, and the attempts to collect it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from billing_worker.domain.errors import InvalidTransition
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import DeclineKind
+
+
+class InvoiceStatus(StrEnum):
+    """Where an invoice stands."""
+
+    OPEN = "open"
+    PAID = "paid"
+    UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+
+
+INVOICE_TRANSITIONS: dict[InvoiceStatus, frozenset[InvoiceStatus]] = {
+    InvoiceStatus.OPEN: frozenset({InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.VOID}),
+    # A late approval, or an operator who tries once more.
+    InvoiceStatus.UNCOLLECTIBLE: frozenset({InvoiceStatus.PAID, InvoiceStatus.OPEN, InvoiceStatus.VOID}),
+    InvoiceStatus.PAID: frozenset(),
+    InvoiceStatus.VOID: frozenset(),
+}
+
+
+class AttemptStatus(StrEnum):
+    """Where an attempt stands."""
+
+    IN_FLIGHT = "in_flight"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+ATTEMPT_TRANSITIONS: dict[AttemptStatus, frozenset[AttemptStatus]] = {
+    AttemptStatus.IN_FLIGHT: frozenset(
+        {AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStatus.FAILED, AttemptStatus.UNKNOWN}
+    ),
+    AttemptStatus.UNKNOWN: frozenset({AttemptStatus.APPROVED, AttemptStatus.DECLINED, AttemptStatus.FAILED}),
+    # Late approval: Paymentwall's risk review turns a failure into a payment days later (PortOne webhook guide).
+    AttemptStatus.DECLINED: frozenset({AttemptStatus.APPROVED}),
+    AttemptStatus.FAILED: frozenset({AttemptStatus.APPROVED}),
+    AttemptStatus.APPROVED: frozenset(),
+}
+
+OPEN_ATTEMPT = frozenset({AttemptStatus.IN_FLIGHT, AttemptStatus.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One billing period, half open: `start` belongs to it, `end` to the next one. Aware UTC."""
+
+    index: int
+    start: datetime
+    end: datetime
+
+
+@dataclass(slots=True)
+class Invoice:
+    """What is owed for one period of one subscription: a snapshot of amount, currency and key.
+
+    `next_attempt_at` is billing time; `lease_until` and `fence` belong to the scan that claimed the invoice.
+    """
+
+    id: str
+    subscription_id: str
+    billing_key_id: str
+    period: Period
+    money: Money
+    status: InvoiceStatus
+    merchant_uid: str
+    generation: int
+    created_at: datetime
+    next_attempt_at: datetime | None
+    attempts: int = 0
+    declines: int = 0
+    failures: int = 0
+    fence: int = 0
+    lease_until: datetime | None = None
+    closed_at: datetime | None = None
+    last_reason: str | None = None
+
+    def move_to(self, status: InvoiceStatus, now: datetime) -> None:
+        """Change the status. Raises InvalidTransition for an edge that the table does not list."""
+        if status not in INVOICE_TRANSITIONS[self.status]:
+            raise InvalidTransition("invoice", self.id, self.status, status)
+        self.status = status
+        self.next_attempt_at = None
+        self.closed_at = None if status is InvoiceStatus.OPEN else now
+
+    def reopen(self, now: datetime) -> None:
+        """Try once more although dunning had given up."""
+        self.move_to(InvoiceStatus.OPEN, now)
+        self.next_attempt_at = now
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it may be charged now, as far as the invoice itself can tell."""
+        return self.status is InvoiceStatus.OPEN and self.next_attempt_at is not None and self.next_attempt_at <= now
+
+    def start_attempt(self, attempt_id: str, now: datetime, real_now: datetime, lease: timedelta) -> "PaymentAttempt":
+        """Write down the intent to charge: from here on the attempt is open until its outcome is known."""
+        self.attempts += 1
+        return PaymentAttempt(
+            id=attempt_id,
+            invoice_id=self.id,
+            number=self.attempts,
+            merchant_uid=self.merchant_uid,
+            billing_key_id=self.billing_key_id,
+            money=self.money,
+            status=AttemptStatus.IN_FLIGHT,
+            fence=self.fence,
+            started_at=now,
+            lease_until=real_now + lease,
+            next_look_at=None,
+        )
+
+
+@dataclass(slots=True)
+class PaymentAttempt:
+    """One intended gateway payment for an invoice.
+
+    Only the holder of `fence` may write the outcome of its own call; whoever reads the gateway later takes the fence
+    away first. `lease_until`, `next_look_at` and `absent_since` are real time, `started_at` and `closed_at` billing time.
+    """
+
+    id: str
+    invoice_id: str
+    number: int
+    merchant_uid: str
+    billing_key_id: str
+    money: Money
+    status: AttemptStatus
+    fence: int
+    started_at: datetime
+    lease_until: datetime
+    next_look_at: datetime | None
+    looks: int = 0
+    absent_since: datetime | None = None
+    refused: bool = False
+    imp_uid: str | None = None
+    decline_kind: DeclineKind | None = None
+    reason: str | None = None
+    surplus: bool = False
+    evidence_id: int | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its outcome is not known yet: while this is so, the invoice must not be charged again."""
+        return self.status in OPEN_ATTEMPT
+
+    def move_to(self, status: AttemptStatus, now: datetime) -> None:
+        """Change the status. Raises InvalidTransition for an edge that the table does not list."""
+        if status not in ATTEMPT_TRANSITIONS[self.status]:
+            raise InvalidTransition("attempt", self.id, self.status, status)
+        self.status = status
+        if status in OPEN_ATTEMPT:
+            return
+        self.closed_at = now
+        self.next_look_at = None
+
+
+def merchant_uid(environment: str, subscription_id: str, period_index: int, generation: int) -> str:
+    """The order id under which a period is charged: the same for every delivery, worker and day.
+
+    Alphanumeric and at most 40 characters (smartro_v2 cuts off what is longer, without a word). Built from nothing
+    but its arguments, so that a repeated charge of the same period carries the same id and PortOne refuses it.
+    """
+    uid = f"{environment}{subscription_id.removeprefix('sub_')}p{period_index:05d}g{generation:02d}"
+    if not uid.isalnum() or not uid.isascii() or len(uid) > 40:  # noqa: PLR2004 - PortOne's limit, see above
+        raise AssertionError(f"merchant_uid {uid} is not alphanumeric or longer than 40")
+    return uid

@@ -1,0 +1,116 @@
+"""A payment as the gateway reports it, and the four outcomes an attempt can have."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from billing_worker.domain.money import Money
+
+
+class PaymentStatus(StrEnum):
+    """PortOne's payment statuses; any other word is kept as UNRECOGNISED (enums may grow)."""
+
+    READY = "ready"
+    PAID = "paid"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNRECOGNISED = "unrecognised"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPayment:
+    """One payment in the gateway's books, parsed and checked for shape, not yet compared with anything of ours."""
+
+    imp_uid: str
+    merchant_uid: str
+    customer_uid: str | None = field(repr=False)
+    status: PaymentStatus
+    money: Money
+    cancelled: Money
+    pg_provider: str | None
+    fail_reason: str | None
+    started_at: datetime | None
+    paid_at: datetime | None
+
+    @property
+    def holds_money(self) -> bool:
+        """Whether the customer's money is (partly) with the merchant now."""
+        if self.status is PaymentStatus.PAID:
+            return True
+        # PortOne calls a partly refunded payment cancelled as well (observed by public clients).
+        return self.status is PaymentStatus.CANCELLED and 0 < self.cancelled.amount < self.money.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the gateway said, kept as it came: size-capped, with card-like numbers and secrets masked."""
+
+    source: str
+    request: str
+    http_status: int | None
+    body: str
+
+
+class DeclineKind(StrEnum):
+    """What a decline means for the next try."""
+
+    SOFT = "soft"
+    """May work later: limit, balance, issuer busy."""
+    HARD = "hard"
+    """Will not work again on this key: lost, expired, key gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The money was taken, and every field of the payment equals what was asked for."""
+
+    payment: GatewayPayment
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The card company or the gateway refused, definitely. Uses up one step of dunning."""
+
+    kind: DeclineKind
+    reason: str
+    evidence: Evidence
+    imp_uid: str | None = None
+    """Empty where the gateway refused before it made a payment of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Provably not placed: never reached the gateway, or refused before it was tried. Uses up no dunning."""
+
+    reason: str
+    evidence: Evidence | None = None
+    new_merchant_uid: bool = False
+    """The gateway will not take this merchant_uid again, and nothing was paid under it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Anything else. Answered by reading the gateway; never by charging again, never by time passing."""
+
+    reason: str
+    evidence: Evidence | None = None
+    alarming: bool = False
+    """The gateway shows something that must not be: a different amount, currency or customer. A person must look."""
+
+
+Outcome = Approved | Declined | Failed | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """What one `again` call asks for: a snapshot, fixed when the attempt was written down."""
+
+    merchant_uid: str
+    customer_uid: str = field(repr=False)
+    money: Money
+    name: str
+    pg_provider: str
+    buyer_name: str | None = None
+    buyer_email: str | None = None
+    buyer_tel: str | None = None

@@ -1,0 +1,28 @@
+"""A plan: what is charged, how often, and what happens after a decline."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing_worker.domain.calendar import BillingCalendar
+from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.money import Money
+
+LONGEST_NAME = 40
+"""PortOne shows the plan's name as the product name of the payment and takes at most 40 characters (V1 spec)."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """Price, billing calendar and dunning policy. A plan does not change; a new price is a new plan."""
+
+    id: str
+    name: str
+    money: Money
+    calendar: BillingCalendar
+    dunning: DunningPolicy
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.name.strip()) <= LONGEST_NAME:
+            raise InvalidInput("name", self.name, f"must have 1 to {LONGEST_NAME} characters: PortOne takes no more")

@@ -1,0 +1,87 @@
+"""What counts as proof. The one place that decides what a payment in the gateway's books says about an attempt.
+
+Used alike for the synchronous answer, for a webhook's re-read and for the resolver: all evidence goes through one door.
+"""
+
+from collections.abc import Collection, Sequence
+
+from billing_worker.domain.declines import kind_of
+from billing_worker.domain.payment import (
+    Approved,
+    ChargeRequest,
+    Declined,
+    DeclineKind,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    Outcome,
+    PaymentStatus,
+    Unknown,
+)
+
+
+def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -> Outcome:
+    """What one payment proves about the attempt that asked for `request`.
+
+    Approved and Declined need every compared field to be equal: a payment of another order, amount, currency or
+    customer proves nothing about ours and is never settled silently.
+    """
+    differs = _difference(request, payment)
+    if differs is not None:
+        return Unknown(f"the gateway's payment {payment.imp_uid} {differs}", evidence, alarming=payment.holds_money)
+    match payment.status:
+        case PaymentStatus.PAID:
+            return Approved(payment, evidence)
+        case PaymentStatus.FAILED:
+            reason = payment.fail_reason or "declined without a reason"
+            return Declined(kind_of(reason), reason, evidence, payment.imp_uid)
+        case PaymentStatus.CANCELLED if not payment.holds_money:
+            # A net-cancel (망취소): approved, then reversed by the PG. Its merchant_uid is refused from now on.
+            return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True)
+        case PaymentStatus.CANCELLED:
+            return Approved(payment, evidence)
+    return Unknown(f"the gateway's payment {payment.imp_uid} has the status {payment.status}", evidence)
+
+
+def judge_all(
+    request: ChargeRequest,
+    payments: Sequence[tuple[GatewayPayment, Evidence]],
+    settled_imp_uids: Collection[str],
+) -> Outcome | None:
+    """What all payments under the attempt's merchant_uid prove together; None when they say nothing about it.
+
+    `settled_imp_uids` belong to earlier attempts of the same invoice (one merchant_uid serves them all) and are left
+    out, unless they hold money. A payment that holds money outweighs any number of failed ones.
+    """
+    ordered = sorted(payments, key=lambda seen: _weight(seen[0]), reverse=True)
+    relevant = [
+        (payment, evidence)
+        for payment, evidence in ordered
+        if payment.holds_money or payment.imp_uid not in settled_imp_uids
+    ]
+    if not relevant:
+        return None
+    return judge(request, *relevant[0])
+
+
+def refusal(reason: str, evidence: Evidence) -> Declined:
+    """A definite refusal of the key itself, before any card company was asked."""
+    return Declined(DeclineKind.HARD, reason, evidence)
+
+
+def _weight(payment: GatewayPayment) -> tuple[bool, bool, float, str]:
+    open_still = payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED)
+    started = payment.started_at.timestamp() if payment.started_at else 0.0
+    return payment.holds_money, open_still, started, payment.imp_uid
+
+
+def _difference(request: ChargeRequest, payment: GatewayPayment) -> str | None:
+    if payment.merchant_uid != request.merchant_uid:
+        return f"belongs to another merchant_uid ({payment.merchant_uid[:40]})"
+    if payment.money.currency != request.money.currency:
+        return f"is in {payment.money.currency}, not {request.money.currency}"
+    if payment.money.amount != request.money.amount:
+        return f"is over {payment.money}, not {request.money}"
+    if payment.customer_uid != request.customer_uid:
+        return "was charged to another customer_uid"
+    return None

@@ -1,0 +1,154 @@
+"""What an outcome does to the attempt, the invoice, the subscription and the key: one function, used by every path.
+
+The synchronous answer, a webhook's re-read, the resolver and an operator's refresh all end in `settle`. Settling the
+same outcome twice changes nothing the second time.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Outcome, Unknown
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.domain.timing import technical_backoff
+
+
+@dataclass(slots=True)
+class Charge:
+    """Everything that one outcome can touch, locked together by the subscription's row."""
+
+    subscription: Subscription
+    invoice: Invoice
+    attempt: PaymentAttempt
+    key: BillingKey
+    policy: DunningPolicy
+    events: list[Event] = field(default_factory=list)
+
+    def emit(self, kind: EventType, subject_id: str, **data: str | int | None) -> None:
+        """Note what happened, for the outbox."""
+        about: dict[str, str | int | None] = {
+            "subscription_id": self.subscription.id,
+            "invoice_id": self.invoice.id,
+            "merchant_uid": self.attempt.merchant_uid,
+        }
+        self.events.append(Event(kind, subject_id, about | data))
+
+
+def settle(charge: Charge, outcome: Outcome, now: datetime) -> bool:
+    """Apply an outcome. Returns whether it changed the attempt; events are left in `charge.events`.
+
+    An attempt that is closed already changes only by a late approval.
+    """
+    attempt = charge.attempt
+    if not attempt.is_open and (attempt.status is AttemptStatus.APPROVED or not isinstance(outcome, Approved)):
+        return False
+    match outcome:
+        case Approved():
+            _approve(charge, outcome, now)
+        case Declined():
+            _decline(charge, outcome, now)
+        case Failed():
+            _fail(charge, outcome, now)
+        case Unknown():
+            attempt.reason = outcome.reason
+            if attempt.status is AttemptStatus.IN_FLIGHT:
+                attempt.move_to(AttemptStatus.UNKNOWN, now)
+    if charge.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:
+        void_if_open(charge.invoice, charge.events, now)
+    return True
+
+
+def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
+    invoice, attempt = charge.invoice, charge.attempt
+    attempt.move_to(AttemptStatus.APPROVED, now)
+    attempt.imp_uid = outcome.payment.imp_uid
+    attempt.reason = None
+    if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
+        attempt.surplus = True
+        charge.emit(EventType.PAYMENT_SURPLUS, invoice.id, imp_uid=attempt.imp_uid, amount=attempt.money.amount)
+        return
+    invoice.move_to(InvoiceStatus.PAID, now)
+    invoice.last_reason = None
+    charge.emit(
+        EventType.INVOICE_PAID,
+        invoice.id,
+        imp_uid=attempt.imp_uid,
+        amount=invoice.money.amount,
+        currency=invoice.money.currency,
+    )
+    subscription = charge.subscription
+    if subscription.status in (
+        SubscriptionStatus.PENDING,
+        SubscriptionStatus.TRIALING,
+        SubscriptionStatus.PAST_DUE,
+        SubscriptionStatus.UNPAID,
+    ):
+        subscription.move_to(SubscriptionStatus.ACTIVE)
+        charge.emit(EventType.SUBSCRIPTION_ACTIVATED, subscription.id)
+
+
+def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
+    invoice, attempt, key = charge.invoice, charge.attempt, charge.key
+    attempt.move_to(AttemptStatus.DECLINED, now)
+    attempt.imp_uid = outcome.imp_uid
+    attempt.decline_kind = outcome.kind
+    attempt.reason = outcome.reason
+    if invoice.status is not InvoiceStatus.OPEN:
+        return
+    invoice.declines += 1
+    invoice.last_reason = outcome.reason
+    if outcome.kind is DeclineKind.HARD:
+        key.invalidate(outcome.reason)
+        charge.emit(EventType.BILLING_KEY_INVALID, key.id, reason=outcome.reason)
+        # Nothing more is charged on this key; a new key may still come until dunning would have ended.
+        end = charge.policy.end(invoice.declines, now)
+        next_attempt = end if end > now else None
+    else:
+        next_attempt = charge.policy.next_retry(invoice.declines, now)
+    invoice.next_attempt_at = next_attempt
+    charge.emit(
+        EventType.INVOICE_PAYMENT_FAILED,
+        invoice.id,
+        reason=outcome.reason,
+        next_attempt_at=next_attempt.isoformat() if next_attempt else None,
+    )
+    if next_attempt is None:
+        give_up(charge.subscription, invoice, charge.events, now)
+    elif charge.subscription.status in (
+        SubscriptionStatus.PENDING,
+        SubscriptionStatus.TRIALING,
+        SubscriptionStatus.ACTIVE,
+    ):
+        charge.subscription.move_to(SubscriptionStatus.PAST_DUE)
+        charge.emit(EventType.SUBSCRIPTION_PAST_DUE, charge.subscription.id)
+
+
+def _fail(charge: Charge, outcome: Failed, now: datetime) -> None:
+    invoice, attempt = charge.invoice, charge.attempt
+    attempt.move_to(AttemptStatus.FAILED, now)
+    attempt.reason = outcome.reason
+    if invoice.status is InvoiceStatus.OPEN:
+        invoice.failures += 1
+        invoice.last_reason = outcome.reason
+        invoice.next_attempt_at = now + technical_backoff(invoice.failures)
+
+
+def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
+    """Dunning is used up: the invoice is uncollectible, and no further period is opened until somebody pays."""
+    invoice.move_to(InvoiceStatus.UNCOLLECTIBLE, now)
+    data: dict[str, str | int | None] = {"subscription_id": subscription.id, "invoice_id": invoice.id}
+    events.append(Event(EventType.INVOICE_UNCOLLECTIBLE, invoice.id, data | {"reason": invoice.last_reason}))
+    if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
+        subscription.move_to(SubscriptionStatus.UNPAID)
+        events.append(Event(EventType.SUBSCRIPTION_UNPAID, subscription.id, data))
+
+
+def void_if_open(invoice: Invoice, events: list[Event], now: datetime) -> None:
+    """Nothing will be charged for this invoice any more: its subscription was canceled."""
+    if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
+        invoice.move_to(InvoiceStatus.VOID, now)
+        data: dict[str, str | int | None] = {"subscription_id": invoice.subscription_id, "invoice_id": invoice.id}
+        events.append(Event(EventType.INVOICE_VOIDED, invoice.id, data))

@@ -1,0 +1,93 @@
+"""A customer on a plan, with a current period."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from billing_worker.domain.calendar import BillingCalendar
+from billing_worker.domain.errors import InvalidInput, InvalidTransition
+from billing_worker.domain.invoice import Period
+
+LONGEST_CUSTOMER = 120
+
+
+class SubscriptionStatus(StrEnum):
+    """Where a subscription stands (Stripe's words)."""
+
+    PENDING = "pending"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    PAUSED = "paused"
+    UNPAID = "unpaid"
+    CANCELED = "canceled"
+
+
+_S = SubscriptionStatus
+SUBSCRIPTION_TRANSITIONS: dict[SubscriptionStatus, frozenset[SubscriptionStatus]] = {
+    _S.PENDING: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.UNPAID, _S.CANCELED}),
+    _S.TRIALING: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.CANCELED}),
+    _S.ACTIVE: frozenset({_S.PAST_DUE, _S.PAUSED, _S.UNPAID, _S.CANCELED}),
+    _S.PAST_DUE: frozenset({_S.ACTIVE, _S.UNPAID, _S.CANCELED}),
+    _S.PAUSED: frozenset({_S.ACTIVE, _S.CANCELED}),
+    _S.UNPAID: frozenset({_S.ACTIVE, _S.CANCELED}),
+    _S.CANCELED: frozenset(),
+}
+
+RENEWING = frozenset({_S.PENDING, _S.TRIALING, _S.ACTIVE, _S.PAST_DUE})
+"""In these states a new period is opened when it is due. Paused and unpaid customers get no new invoices."""
+
+COLLECTING = frozenset({_S.PENDING, _S.TRIALING, _S.ACTIVE, _S.PAST_DUE, _S.UNPAID})
+"""In these states an open invoice may be charged."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """A customer on a plan. The next period to open starts at `next_period_start` (billing time, aware UTC)."""
+
+    id: str
+    plan_id: str
+    billing_key_id: str
+    customer: str
+    status: SubscriptionStatus
+    anchor: datetime
+    next_period_index: int
+    next_period_start: datetime
+    created_at: datetime
+    cancel_at_period_end: bool = False
+    canceled_at: datetime | None = None
+    lease_until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.customer.strip()) <= LONGEST_CUSTOMER:
+            raise InvalidInput("customer", self.customer, f"must have 1 to {LONGEST_CUSTOMER} characters")
+
+    def move_to(self, status: SubscriptionStatus) -> None:
+        """Change the status. Raises InvalidTransition for an edge that the table does not list."""
+        if status not in SUBSCRIPTION_TRANSITIONS[self.status]:
+            raise InvalidTransition("subscription", self.id, self.status, status)
+        self.status = status
+
+    def renews_at(self, now: datetime) -> bool:
+        """Whether its next period is to be opened now."""
+        return self.status in RENEWING and self.next_period_start <= now
+
+    def open_period(self, calendar: BillingCalendar) -> Period:
+        """Take the next period and move on to the one after it."""
+        index, start = self.next_period_index, self.next_period_start
+        end = calendar.start_after(self.anchor, index + 1, start)
+        self.next_period_index, self.next_period_start = index + 1, end
+        return Period(index, start, end)
+
+    def skip_to(self, calendar: BillingCalendar, now: datetime) -> int:
+        """Leave out the periods that began while no service was given; returns how many."""
+        skipped = 0
+        while self.next_period_start <= now:
+            self.open_period(calendar)
+            skipped += 1
+        return skipped
+
+    def cancel(self, now: datetime) -> None:
+        """End it now: no further period is opened, nothing more is charged."""
+        self.move_to(SubscriptionStatus.CANCELED)
+        self.canceled_at = now

@@ -1,0 +1,48 @@
+"""The time limits of one charge, and the relations between them that must hold."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing_worker.domain.errors import SettingsInvalid
+
+LARGEST_BACKOFF = timedelta(hours=1)
+"""A charge that could not be placed is tried again at least this often: the outage may be over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Limits in real seconds.
+
+    Whoever holds an attempt loses it after `lease`; the resolver may then decide. So the lease must outlast the HTTP
+    deadline, or a worker that is still talking to the gateway would be overtaken.
+    """
+
+    http_deadline: float = 65.0
+    """One HTTP call, from connect to the last byte. PortOne asks clients to wait 60 s and more."""
+    lease: float = 90.0
+    """How long a claimed invoice or an attempt in flight belongs to the worker that took it."""
+    first_look: float = 10.0
+    """When the resolver first reads the gateway for an attempt whose answer is missing."""
+    longest_look: float = 3600.0
+    """The wait between two looks doubles up to this; the resolver never gives up."""
+    settle_window: float = 120.0
+    """Two reads this far apart must both find nothing before a charge counts as not placed."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.http_deadline < self.lease:
+            problem = f"the HTTP deadline ({self.http_deadline:g} s) must be shorter than the lease ({self.lease:g} s)"
+            raise SettingsInvalid(f"BILLING_HTTP_DEADLINE: {problem}; raise BILLING_LEASE or lower the deadline")
+        if not 0 < self.first_look <= self.longest_look:
+            raise SettingsInvalid("BILLING_RESOLVE_FIRST: must be positive and not above an hour")
+        if self.settle_window <= 0:
+            raise SettingsInvalid("BILLING_SETTLE_WINDOW: must be a positive number of seconds")
+
+    def next_look(self, looks: int, real_now: datetime) -> datetime:
+        """When to read the gateway again after this many looks."""
+        wait = min(self.first_look * 2.0 ** min(looks, 30), self.longest_look)
+        return real_now + timedelta(seconds=wait)
+
+
+def technical_backoff(failures: int) -> timedelta:
+    """How long to wait before placing a charge again that did not reach the gateway: 1, 2, 4 … 60 minutes."""
+    return min(timedelta(minutes=2 ** min(failures - 1, 10)), LARGEST_BACKOFF)
