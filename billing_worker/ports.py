@@ -126,6 +126,17 @@ class Alert:
     opened_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An invoice that may be due, with all that decides whether it is; the subscription is locked."""
+
+    subscription: Subscription
+    invoice: Invoice
+    key: BillingKey
+    plan: Plan
+    has_open_attempt: bool
+
+
 class Plans(Protocol):
     """Plans."""
 
@@ -197,6 +208,9 @@ class Invoices(Protocol):
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
         """All invoices of a subscription, oldest first."""
+
+    def voidable(self, subscription_id: str) -> Sequence[Invoice]:
+        """Unpaid invoices of a subscription without an open attempt: what a cancellation may close at once."""
 
     def list(self, limit: int, status: InvoiceStatus | None = None) -> Sequence[Invoice]:
         """Invoices, newest first."""
@@ -290,14 +304,40 @@ class Alerts(Protocol):
 class UnitOfWork(Protocol):
     """One database transaction. Leaving its `with` block without `commit` rolls back."""
 
-    plans: Plans
-    keys: BillingKeys
-    subscriptions: Subscriptions
-    invoices: Invoices
-    attempts: Attempts
-    inbox: Inbox
-    outbox: Outbox
-    alerts: Alerts
+    @property
+    def plans(self) -> Plans:
+        """Plans."""
+
+    @property
+    def keys(self) -> BillingKeys:
+        """BillingKeys."""
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Subscriptions."""
+
+    @property
+    def invoices(self) -> Invoices:
+        """Invoices."""
+
+    @property
+    def attempts(self) -> Attempts:
+        """Attempts."""
+
+    @property
+    def inbox(self) -> Inbox:
+        """Inbox."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Outbox."""
+
+    @property
+    def alerts(self) -> Alerts:
+        """Alerts."""
+
+    def lock_due(self, invoice_id: str) -> Due:
+        """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""
 
     def lock_charge(self, attempt_id: str) -> Charge:
         """An attempt with its invoice, subscription, key and policy, under the subscription's lock.
@@ -307,6 +347,9 @@ class UnitOfWork(Protocol):
 
     def save_charge(self, charge: Charge, now: datetime, real_now: datetime) -> None:
         """Write back everything an outcome can touch, and its events to the outbox."""
+
+    def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+        """Write events to the outbox."""
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
         """Store what the gateway said. Returns the evidence's id."""

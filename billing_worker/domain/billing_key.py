@@ -16,6 +16,9 @@ LONGEST_BUYER_TEL = 16
 PAYMENTWALL = "paymentwall"
 """Keys of this PG may be charged again only after Paymentwall confirmed the payment that issued them."""
 
+NEVER_REUSES_IDS = frozenset({"naverpay"})
+"""PGs that refuse a merchant_uid for ever, even after a declined payment (PortOne's PG notes)."""
+
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
 _PG = re.compile(r"[a-z0-9_]{1,40}")

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.payment import ChargeRequest, DeclineKind
+from billing_worker.domain.timing import Timing
 
 
 class InvoiceStatus(StrEnum):
@@ -102,9 +104,10 @@ class Invoice:
         """Whether it may be charged now, as far as the invoice itself can tell."""
         return self.status is InvoiceStatus.OPEN and self.next_attempt_at is not None and self.next_attempt_at <= now
 
-    def start_attempt(self, attempt_id: str, now: datetime, real_now: datetime, lease: timedelta) -> "PaymentAttempt":
+    def start_attempt(self, attempt_id: str, now: datetime, real_now: datetime, timing: Timing) -> "PaymentAttempt":
         """Write down the intent to charge: from here on the attempt is open until its outcome is known."""
         self.attempts += 1
+        self.lease_until = None
         return PaymentAttempt(
             id=attempt_id,
             invoice_id=self.id,
@@ -115,8 +118,8 @@ class Invoice:
             status=AttemptStatus.IN_FLIGHT,
             fence=self.fence,
             started_at=now,
-            lease_until=real_now + lease,
-            next_look_at=None,
+            lease_until=real_now + timedelta(seconds=timing.lease),
+            next_look_at=timing.next_look(0, real_now),
         )
 
 
@@ -125,7 +128,8 @@ class PaymentAttempt:
     """One intended gateway payment for an invoice.
 
     Only the holder of `fence` may write the outcome of its own call; whoever reads the gateway later takes the fence
-    away first. `lease_until`, `next_look_at` and `absent_since` are real time, `started_at` and `closed_at` billing time.
+    away first. `lease_until`, `next_look_at` and `absent_since` are real time; `started_at` and `closed_at` are
+    billing time.
     """
 
     id: str
@@ -153,6 +157,19 @@ class PaymentAttempt:
     def is_open(self) -> bool:
         """Whether its outcome is not known yet: while this is so, the invoice must not be charged again."""
         return self.status in OPEN_ATTEMPT
+
+    def request(self, key: BillingKey, name: str) -> ChargeRequest:
+        """What the gateway is asked for, and what its books are compared with afterwards."""
+        return ChargeRequest(
+            merchant_uid=self.merchant_uid,
+            customer_uid=key.customer_uid,
+            money=self.money,
+            name=name,
+            pg_provider=key.pg_provider,
+            buyer_name=key.buyer_name,
+            buyer_email=key.buyer_email,
+            buyer_tel=key.buyer_tel,
+        )
 
     def move_to(self, status: AttemptStatus, now: datetime) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""

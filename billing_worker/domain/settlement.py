@@ -4,14 +4,16 @@ The synchronous answer, a webhook's re-read, the resolver and an operator's refr
 same outcome twice changes nothing the second time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.declines import DUPLICATE
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
-from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Outcome, Unknown
+from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
 
@@ -25,7 +27,13 @@ class Charge:
     attempt: PaymentAttempt
     key: BillingKey
     policy: DunningPolicy
+    plan_name: str = ""
     events: list[Event] = field(default_factory=list)
+
+    @property
+    def request(self) -> ChargeRequest:
+        """What this attempt asks the gateway for."""
+        return self.attempt.request(self.key, self.plan_name)
 
     def emit(self, kind: EventType, subject_id: str, **data: str | int | None) -> None:
         """Note what happened, for the outbox."""
@@ -54,6 +62,7 @@ def settle(charge: Charge, outcome: Outcome, now: datetime) -> bool:
             _fail(charge, outcome, now)
         case Unknown():
             attempt.reason = outcome.reason
+            attempt.refused = attempt.refused or DUPLICATE.search(outcome.reason) is not None
             if attempt.status is AttemptStatus.IN_FLIGHT:
                 attempt.move_to(AttemptStatus.UNKNOWN, now)
     if charge.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:
@@ -152,3 +161,12 @@ def void_if_open(invoice: Invoice, events: list[Event], now: datetime) -> None:
         invoice.move_to(InvoiceStatus.VOID, now)
         data: dict[str, str | int | None] = {"subscription_id": invoice.subscription_id, "invoice_id": invoice.id}
         events.append(Event(EventType.INVOICE_VOIDED, invoice.id, data))
+
+
+def end_subscription(subscription: Subscription, voidable: Sequence[Invoice], now: datetime) -> list[Event]:
+    """Cancel a subscription and close what it still owes; an invoice whose attempt is open follows with its outcome."""
+    subscription.cancel(now)
+    events = [Event(EventType.SUBSCRIPTION_CANCELED, subscription.id, {"subscription_id": subscription.id})]
+    for invoice in voidable:
+        void_if_open(invoice, events, now)
+    return events

@@ -21,6 +21,8 @@ class Timing:
     """One HTTP call, from connect to the last byte. PortOne asks clients to wait 60 s and more."""
     lease: float = 90.0
     """How long a claimed invoice or an attempt in flight belongs to the worker that took it."""
+    claim: float = 30.0
+    """How long a rung bell counts as heard: claimed work that nobody started is offered again after this."""
     first_look: float = 10.0
     """When the resolver first reads the gateway for an attempt whose answer is missing."""
     longest_look: float = 3600.0
@@ -32,6 +34,8 @@ class Timing:
         if not 0 < self.http_deadline < self.lease:
             problem = f"the HTTP deadline ({self.http_deadline:g} s) must be shorter than the lease ({self.lease:g} s)"
             raise SettingsInvalid(f"BILLING_HTTP_DEADLINE: {problem}; raise BILLING_LEASE or lower the deadline")
+        if self.claim <= 0:
+            raise SettingsInvalid("BILLING_CLAIM: must be a positive number of seconds")
         if not 0 < self.first_look <= self.longest_look:
             raise SettingsInvalid("BILLING_RESOLVE_FIRST: must be positive and not above an hour")
         if self.settle_window <= 0:

@@ -1,0 +1,55 @@
+"""The clock of every process: the database server's, so that all of them agree on what is due.
+
+Between two looks at the server the process's monotonic clock carries the time on; a jump of a host's wall clock moves
+nothing.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.time_machine import TimeMachine
+
+LOOK_EVERY = 30.0
+"""Seconds between two looks at the server; quartz drifts far less than a millisecond in that time."""
+
+
+class DatabaseClock:
+    """Follows the database server's clock; billing time may run through a time machine."""
+
+    def __init__(self, read_server_time: Callable[[], datetime], machine: TimeMachine | None = None) -> None:
+        self._read_server_time = read_server_time
+        self._machine = machine
+        self._lock = threading.Lock()
+        self._seen: tuple[datetime, float] | None = None
+        """What the server's clock showed, and our monotonic clock at that moment: replaced as one, read without lock."""
+
+    def now(self) -> datetime:
+        """Billing time. Raises Unavailable when the server was never reached."""
+        real = self.real_now()
+        return real if self._machine is None else self._machine.shows(real)
+
+    def real_now(self) -> datetime:
+        """Real time. Raises Unavailable when the server was never reached."""
+        seen = self._seen
+        if seen is None or time.monotonic() - seen[1] > LOOK_EVERY:
+            seen = self._look()
+        return seen[0] + timedelta(seconds=time.monotonic() - seen[1])
+
+    def _look(self) -> tuple[datetime, float]:
+        with self._lock:
+            seen = self._seen
+            if seen is not None and time.monotonic() - seen[1] <= LOOK_EVERY:
+                return seen
+            before = time.monotonic()
+            try:
+                server = self._read_server_time()
+            except Unavailable:
+                if seen is None:
+                    raise
+                return seen
+            after = time.monotonic()
+            self._seen = (server, (before + after) / 2)
+            return self._seen

@@ -1,0 +1,226 @@
+"""Plans, keys, subscriptions, invoices and attempts in PostgreSQL.
+
+The claims are the only queries that decide *whom* to serve; whether something may really be charged is decided again
+by the domain, under the subscription's lock.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.tables import (
+    billing_keys,
+    invoices,
+    merchant_uids,
+    payment_attempts,
+    plans,
+    subscriptions,
+)
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription, SubscriptionStatus
+
+
+class SqlPlans(Repository[Plan]):
+    """Plans."""
+
+    table = plans
+    kind = "plan"
+    hydrate = staticmethod(rows.to_plan)
+    values = staticmethod(rows.plan_values)
+
+    def list(self, limit: int) -> Sequence[Plan]:
+        """Plans, newest first."""
+        return self._many(select(plans).order_by(plans.c.created_at.desc(), plans.c.id).limit(limit))
+
+
+class SqlBillingKeys(Repository[BillingKey]):
+    """Billing keys."""
+
+    table = billing_keys
+    kind = "billing key"
+    hydrate = staticmethod(rows.to_key)
+
+    def add(self, entity: BillingKey) -> None:
+        """Store a new key. Raises Conflict when the customer_uid is known already."""
+        try:
+            super().add(entity)
+        except IntegrityError as error:
+            problem = "a billing key with this customer_uid exists already; use one customer_uid a card"
+            raise Conflict(problem, field="customer_uid") from error
+
+    def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
+        """The key stored under this customer_uid."""
+        found = self._many(select(billing_keys).where(billing_keys.c.customer_uid == customer_uid))
+        return found[0] if found else None
+
+    def list(self, limit: int) -> Sequence[BillingKey]:
+        """Keys, newest first."""
+        return self._many(
+            select(billing_keys).order_by(billing_keys.c.created_at.desc(), billing_keys.c.id).limit(limit)
+        )
+
+
+_CLAIM_RENEWALS = text("""
+    UPDATE subscriptions SET lease_until = :lease_until
+    WHERE id IN (
+        SELECT id FROM subscriptions
+        WHERE status = ANY(:renewing) AND next_period_start <= :now
+          AND (lease_until IS NULL OR lease_until <= :real_now)
+        ORDER BY next_period_start LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+
+class SqlSubscriptions(Repository[Subscription]):
+    """Subscriptions."""
+
+    table = subscriptions
+    kind = "subscription"
+    hydrate = staticmethod(rows.to_subscription)
+
+    def list(self, limit: int, status: SubscriptionStatus | None = None) -> Sequence[Subscription]:
+        """Subscriptions, newest first."""
+        statement = select(subscriptions).order_by(subscriptions.c.created_at.desc(), subscriptions.c.id).limit(limit)
+        return self._many(statement if status is None else statement.where(subscriptions.c.status == status))
+
+    def claim_renewals(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
+        wanted = {"now": now, "real_now": real_now, "lease_until": lease_until, "limit": limit}
+        found = self._connection.execute(_CLAIM_RENEWALS, wanted | {"renewing": [str(s) for s in RENEWING]})
+        return list(found.scalars())
+
+
+_CLAIM_INVOICES = text("""
+    UPDATE invoices SET fence = fence + 1, lease_until = :lease_until
+    WHERE id IN (
+        SELECT i.id FROM invoices i
+        JOIN subscriptions s ON s.id = i.subscription_id
+        JOIN billing_keys k ON k.id = i.billing_key_id
+        WHERE i.status = 'open' AND i.next_attempt_at <= :now
+          AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
+          AND k.status <> 'pending' AND s.status = ANY(:collecting)
+          AND NOT EXISTS (SELECT FROM payment_attempts a
+                          WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
+        ORDER BY i.next_attempt_at
+        LIMIT GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now))
+        FOR UPDATE OF i SKIP LOCKED)
+    RETURNING id
+""")
+"""Tops the queue up to `limit` claimed invoices, rather than adding to a queue that a slow worker leaves long."""
+
+
+class SqlInvoices(Repository[Invoice]):
+    """Invoices, and the register of merchant_uids."""
+
+    table = invoices
+    kind = "invoice"
+    hydrate = staticmethod(rows.to_invoice)
+
+    def add(self, entity: Invoice) -> bool:
+        """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
+        values = rows.plain(entity)
+        statement = insert(invoices).on_conflict_do_nothing(index_elements=["subscription_id", "period_start"])
+        if self._connection.execute(statement, values).rowcount == 0:
+            return False
+        self._loaded[entity.id] = values
+        self._register(entity)
+        return True
+
+    def save(self, entity: Invoice) -> None:
+        """Write the invoice back; registers a new merchant_uid when the generation grew."""
+        before = self._loaded.get(entity.id)
+        if before is not None and before["generation"] != entity.generation:
+            self._register(entity)
+        super().save(entity)
+
+    def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
+        """All invoices of a subscription, oldest first."""
+        own = invoices.c.subscription_id == subscription_id
+        return self._many(select(invoices).where(own).order_by(invoices.c.period_index))
+
+    def voidable(self, subscription_id: str) -> Sequence[Invoice]:
+        """Unpaid invoices of a subscription without an open attempt."""
+        unpaid = invoices.c.status.in_([InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE])
+        open_attempt = (payment_attempts.c.invoice_id == invoices.c.id) & payment_attempts.c.closed_at.is_(None)
+        own = (invoices.c.subscription_id == subscription_id) & unpaid & ~exists().where(open_attempt)
+        return self._many(select(invoices).where(own).order_by(invoices.c.period_index))
+
+    def list(self, limit: int, status: InvoiceStatus | None = None) -> Sequence[Invoice]:
+        """Invoices, newest first."""
+        statement = select(invoices).order_by(invoices.c.created_at.desc(), invoices.c.id).limit(limit)
+        return self._many(statement if status is None else statement.where(invoices.c.status == status))
+
+    def claim_due(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
+        wanted = {"now": now, "real_now": real_now, "lease_until": lease_until, "limit": limit}
+        found = self._connection.execute(_CLAIM_INVOICES, wanted | {"collecting": [str(s) for s in COLLECTING]})
+        return list(found.scalars())
+
+    def with_merchant_uid(self, merchant_uid: str) -> str | None:
+        """The id of the invoice that this merchant_uid was ever given to."""
+        statement = select(merchant_uids.c.invoice_id).where(merchant_uids.c.merchant_uid == merchant_uid)
+        return self._connection.execute(statement).scalar_one_or_none()
+
+    def waiting_for_key(self, key_id: str, now: datetime) -> Sequence[str]:
+        """Ids of due invoices that wait for this key."""
+        open_here = (invoices.c.billing_key_id == key_id) & (invoices.c.status == InvoiceStatus.OPEN)
+        statement = select(invoices.c.id).where(open_here & (invoices.c.next_attempt_at <= now))
+        return list(self._connection.execute(statement.order_by(invoices.c.next_attempt_at)).scalars())
+
+    def _register(self, entity: Invoice) -> None:
+        self._connection.execute(
+            insert(merchant_uids),
+            {"merchant_uid": entity.merchant_uid, "invoice_id": entity.id, "generation": entity.generation},
+        )
+
+
+_CLAIM_LOOKS = text("""
+    UPDATE payment_attempts SET next_look_at = :lease_until
+    WHERE id IN (
+        SELECT id FROM payment_attempts WHERE next_look_at <= :real_now
+        ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+
+class SqlAttempts(Repository[PaymentAttempt]):
+    """Payment attempts."""
+
+    table = payment_attempts
+    kind = "attempt"
+    hydrate = staticmethod(rows.to_attempt)
+
+    def add(self, entity: PaymentAttempt) -> None:
+        """Store a new attempt. Raises Conflict when the invoice has an open one already."""
+        try:
+            super().add(entity)
+        except IntegrityError as error:
+            raise Conflict(f"invoice {entity.invoice_id} has an open attempt already") from error
+
+    def of_invoice(self, invoice_id: str) -> Sequence[PaymentAttempt]:
+        """All attempts of an invoice, by number."""
+        own = payment_attempts.c.invoice_id == bindparam("invoice_id")
+        statement = select(payment_attempts).where(own).order_by(payment_attempts.c.number)
+        return self._many(statement, invoice_id=invoice_id)
+
+    def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of open attempts whose next look has come, oldest first; their look is put off to `lease_until`."""
+        wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_LOOKS, wanted).scalars())
+
+    def known_imp_uid(self, other_than: str) -> str | None:
+        """The imp_uid of the newest payment that the gateway showed us, for a control read."""
+        seen = payment_attempts.c.imp_uid.is_not(None) & (payment_attempts.c.invoice_id != other_than)
+        statement = select(payment_attempts.c.imp_uid).where(seen & payment_attempts.c.closed_at.is_not(None))
+        return self._connection.execute(
+            statement.order_by(payment_attempts.c.closed_at.desc()).limit(1)
+        ).scalar_one_or_none()

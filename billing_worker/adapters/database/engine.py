@@ -1,0 +1,103 @@
+"""Connections to PostgreSQL, and what must be true of the server before work starts."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from billing_worker.adapters.database.unit_of_work import first_line
+from billing_worker.domain.errors import SettingsInvalid, Unavailable
+
+CONNECT_TIMEOUT = 5
+"""Seconds; a server on the same network that needs longer is down."""
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 10_000
+IDLE_IN_TRANSACTION_MS = 30_000
+"""No transaction here waits for anything but the database itself, so these end only what is stuck."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
+    """An engine with a pool of at most `pool_size` connections. Connects at first use."""
+    options = (
+        f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
+        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+    )
+    return create_engine(
+        _postgresql(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": application, "options": options},
+    )
+
+
+def check_ready(engine: Engine) -> None:
+    """Refuse to work on a database that does not answer or whose tables are not of this release.
+
+    Raises Unavailable or SettingsInvalid with one line that names the way out.
+    """
+    current, newest = migration_state(engine)
+    if current != newest:
+        state = "has no tables yet" if current is None else f"is at migration {current}, this release needs {newest}"
+        raise SettingsInvalid(f"BILLING_DATABASE_URL: the database {state}; run: billing-worker db upgrade")
+
+
+def migration_state(engine: Engine) -> tuple[str | None, str | None]:
+    """The database's migration and the newest one of this release. Raises Unavailable."""
+    newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision(), newest
+    except (OperationalError, DBAPIError) as error:
+        where = engine.url.render_as_string(hide_password=True)
+        problem = f"cannot use the database {where}: {first_line(error)}"
+        raise Unavailable(f"BILLING_DATABASE_URL: {problem}; is the server running?") from error
+
+
+def server_time(engine: Engine) -> datetime:
+    """What the server's clock shows now, aware UTC. Raises Unavailable."""
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)  # type: ignore[no-any-return] # the column is a timestamptz
+    except (OperationalError, DBAPIError) as error:
+        raise Unavailable(f"the database does not answer: {first_line(error)}") from error
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables up to this release. Safe to run by several processes at once, and again."""
+    migration_state(engine)
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.connect() as connection:
+        # Two `db upgrade` at the same moment: the second waits here and then finds nothing to do.
+        connection.execute(text("SELECT pg_advisory_lock(727_001)"))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(727_001)"))
+            connection.commit()
+
+
+def _postgresql(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsInvalid(
+            "BILLING_DATABASE_URL: is not a URL such as postgresql://user:password@host/name"
+        ) from error
+    if parsed.get_backend_name() != "postgresql":
+        name = parsed.get_backend_name()
+        raise SettingsInvalid(f"BILLING_DATABASE_URL: only PostgreSQL is supported, not {name}")
+    return parsed.set(drivername="postgresql+psycopg")

@@ -1,0 +1,126 @@
+"""Inbox, outbox and alerts in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.rows import Values
+from billing_worker.adapters.database.tables import alerts, inbox, outbox
+from billing_worker.domain.events import Event
+from billing_worker.ports import Alert, InboxMessage, InboxStatus, OutboxMessage
+
+_CLAIM_INBOX = text("""
+    UPDATE inbox SET next_try_at = :lease_until
+    WHERE id IN (
+        SELECT id FROM inbox WHERE status = 'received' AND next_try_at <= :real_now
+        ORDER BY next_try_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+
+class SqlInbox(Repository[InboxMessage]):
+    """Notifications received and not yet applied."""
+
+    table = inbox
+    kind = "inbox message"
+    hydrate = staticmethod(rows.to_inbox_message)
+
+    def add(self, source: str, dedupe_key: str, payload: dict[str, str], real_now: datetime) -> int:  # type: ignore[override] # made of parts: the database numbers it
+        """Store one; the same one again only counts. Returns its id."""
+        values = {
+            "source": source,
+            "dedupe_key": dedupe_key,
+            "payload": payload,
+            "status": InboxStatus.RECEIVED,
+            "received_at": real_now,
+            "next_try_at": real_now,
+            "tries": 0,
+            "deliveries": 1,
+        }
+        statement = upsert(inbox).on_conflict_do_update(
+            index_elements=["source", "dedupe_key"], set_={"deliveries": inbox.c.deliveries + 1}
+        )
+        return int(self._connection.execute(statement.returning(inbox.c.id), values).scalar_one())
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
+        """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
+        wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_INBOX, wanted).scalars())
+
+
+_CLAIM_OUTBOX = text("""
+    UPDATE outbox SET next_try_at = :lease_until
+    WHERE id IN (
+        SELECT id FROM outbox o
+        WHERE delivered_at IS NULL AND next_try_at <= :real_now
+          AND NOT EXISTS (SELECT FROM outbox earlier
+                          WHERE earlier.subject_id = o.subject_id AND earlier.sequence < o.sequence
+                            AND earlier.delivered_at IS NULL)
+        ORDER BY sequence LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+
+def _outbox_values(message: OutboxMessage) -> Values:
+    values = rows.plain(message)
+    event: Event = values.pop("event")
+    return values | {"type": event.type, "subject_id": event.subject_id, "data": event.data}
+
+
+class SqlOutbox(Repository[OutboxMessage]):
+    """Events for the merchant."""
+
+    table = outbox
+    kind = "event"
+    hydrate = staticmethod(rows.to_outbox_message)
+    values = staticmethod(_outbox_values)
+
+    def add(self, message_id: str, event: Event, now: datetime, real_now: datetime) -> None:  # type: ignore[override] # made of parts: the database numbers it
+        """Store one event."""
+        message = OutboxMessage(message_id, event, now, real_now, 0, None, None)
+        self._connection.execute(insert(outbox), _outbox_values(message))
+
+    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
+        """Events of one subscription, invoice or key, newest first."""
+        about = (outbox.c.subject_id == ident) | (outbox.c.data["subscription_id"].astext == ident)
+        return self._many(select(outbox).where(about).order_by(outbox.c.sequence.desc()).limit(limit))
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of messages to deliver, oldest first, at most one a subject; put off to `lease_until`."""
+        wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_OUTBOX, wanted).scalars())
+
+
+class SqlAlerts(Repository[Alert]):
+    """Things a person must look at."""
+
+    table = alerts
+    kind = "alert"
+    hydrate = staticmethod(rows.to_alert)
+
+    def open(self, kind: str, subject_id: str, detail: str, now: datetime) -> None:
+        """Open an alert; the same kind and subject again only renews the detail."""
+        statement = upsert(alerts).on_conflict_do_update(
+            index_elements=["kind", "subject_id"], index_where=alerts.c.closed_at.is_(None), set_={"detail": detail}
+        )
+        values = {"kind": kind, "subject_id": subject_id, "detail": detail, "opened_at": now}
+        self._connection.execute(statement, values)
+
+    def list_open(self, limit: int) -> Sequence[Alert]:
+        """Open alerts, newest first."""
+        statement = select(alerts).where(alerts.c.closed_at.is_(None)).order_by(alerts.c.id.desc())
+        return self._many(statement.limit(limit))
+
+    def of_subject(self, subject_id: str) -> Sequence[Alert]:
+        """Open alerts about one subject."""
+        here = alerts.c.closed_at.is_(None) & (alerts.c.subject_id == subject_id)
+        return self._many(select(alerts).where(here).order_by(alerts.c.id))
+
+    def close(self, kind: str, subject_id: str, now: datetime) -> None:
+        """Close it, if it is open."""
+        here = alerts.c.closed_at.is_(None) & (alerts.c.subject_id == subject_id) & (alerts.c.kind == kind)
+        self._connection.execute(update(alerts).where(here).values(closed_at=now))

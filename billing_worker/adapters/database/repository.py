@@ -1,0 +1,78 @@
+"""What all repositories share: fetch by id, lock, add, write back what changed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
+
+from billing_worker.adapters.database.rows import Values, plain
+from billing_worker.domain.errors import NotFound
+
+T = TypeVar("T")
+
+
+class Repository(Generic[T]):
+    """One table's entities within one transaction."""
+
+    table: Table
+    kind: str
+    hydrate: Callable[[Values], T]
+    values: Callable[[T], Values] = staticmethod(plain)
+    """Written as they are; the class attributes are functions, not methods."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._loaded: dict[Any, Values] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Prepare the statements once a class: building them for every call would cost more than running them."""
+        own = cls.table.c.id == bindparam("ident")
+        cls._get = select(cls.table).where(own)
+        cls._lock = cls._get.with_for_update()
+        cls._insert = insert(cls.table)
+        cls._update = update(cls.table).where(own)
+
+    _get: Any
+    _lock: Any
+    _insert: Any
+    _update: Any
+
+    def get(self, ident: Any) -> T:
+        """The entity. Raises NotFound."""
+        return self._one(self._get, ident)
+
+    def lock(self, ident: Any) -> T:
+        """The entity, locked until the end of the transaction. Raises NotFound."""
+        return self._one(self._lock, ident)
+
+    def adopt(self, row: Values) -> T:
+        """Make an entity of a row that another statement fetched."""
+        entity = type(self).hydrate(row)
+        self._loaded[entity.id] = type(self).values(entity)  # type: ignore[attr-defined] # every entity has an id
+        return entity
+
+    def add(self, entity: T) -> Any:
+        """Store a new entity."""
+        values = type(self).values(entity)
+        self._connection.execute(self._insert, values)
+        self._loaded[values["id"]] = values
+
+    def save(self, entity: T) -> None:
+        """Write the entity back, if it changed since it was read."""
+        values = type(self).values(entity)
+        ident = values["id"]
+        if self._loaded.get(ident) == values:
+            return
+        self._loaded[ident] = dict(values)
+        del values["id"]
+        self._connection.execute(self._update.values(values), {"ident": ident})
+
+    def _one(self, statement: Any, ident: Any) -> T:
+        row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()
+        if row is None:
+            raise NotFound(self.kind, str(ident))
+        return self.adopt(dict(row))
+
+    def _many(self, statement: Select[Any], **parameters: Any) -> Sequence[T]:
+        rows = self._connection.execute(statement, parameters).mappings()
+        return [self.adopt(dict(row)) for row in rows]

@@ -1,0 +1,124 @@
+"""Between rows and entities: plain functions, one pair a kind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
+from billing_worker.domain.money import Money
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports import Alert, InboxMessage, OutboxMessage
+
+Values = dict[str, Any]
+
+
+def plain(entity: Any) -> Values:
+    """The fields of an entity whose columns have the same names, with Money and Period spread over theirs."""
+    values: Values = {}
+    for name in _names(type(entity)):
+        value = getattr(entity, name)
+        if isinstance(value, Money):
+            values["amount"], values["currency"] = value.amount, value.currency
+        elif isinstance(value, Period):
+            values["period_index"], values["period_start"], values["period_end"] = value.index, value.start, value.end
+        else:
+            values[name] = value
+    return values
+
+
+def plan_values(plan: Plan) -> Values:
+    """A plan's row."""
+    values = plain(plan)
+    calendar: BillingCalendar = values.pop("calendar")
+    values["dunning_days"] = list(values.pop("dunning").retry_days)
+    anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
+    return values | {
+        "timezone": calendar.zone,
+        "cron": calendar.expression if isinstance(calendar, CronCalendar) else None,
+        "interval_unit": anchored.unit.value if anchored else None,
+        "interval_count": anchored.count if anchored else None,
+    }
+
+
+def to_plan(row: Values) -> Plan:
+    """The plan in a row."""
+    calendar: BillingCalendar
+    if row["cron"] is not None:
+        calendar = CronCalendar(row["cron"], row["timezone"])
+    else:
+        calendar = AnchoredCalendar(Unit(row["interval_unit"]), row["interval_count"], row["timezone"])
+    return Plan(
+        id=row["id"],
+        name=row["name"],
+        money=Money(row["amount"], row["currency"]),
+        calendar=calendar,
+        dunning=DunningPolicy(tuple(row["dunning_days"])),
+        created_at=row["created_at"],
+    )
+
+
+def to_key(row: Values) -> BillingKey:
+    """The billing key in a row."""
+    return BillingKey(**row)
+
+
+def to_subscription(row: Values) -> Subscription:
+    """The subscription in a row."""
+    return Subscription(**row)
+
+
+def to_invoice(row: Values) -> Invoice:
+    """The invoice in a row."""
+    row["period"] = Period(row.pop("period_index"), row.pop("period_start"), row.pop("period_end"))
+    row["money"] = Money(row.pop("amount"), row.pop("currency"))
+    return Invoice(**row)
+
+
+def to_attempt(row: Values) -> PaymentAttempt:
+    """The attempt in a row."""
+    row["money"] = Money(row.pop("amount"), row.pop("currency"))
+    return PaymentAttempt(**row)
+
+
+def to_inbox_message(row: Values) -> InboxMessage:
+    """The received notification in a row."""
+    return InboxMessage(**row)
+
+
+def to_outbox_message(row: Values) -> OutboxMessage:
+    """The outgoing event in a row."""
+    event = Event(EventType(row.pop("type")), row.pop("subject_id"), row.pop("data"))
+    del row["sequence"]
+    return OutboxMessage(event=event, **row)
+
+
+def to_alert(row: Values) -> Alert:
+    """The alert in a row."""
+    del row["closed_at"]
+    return Alert(**row)
+
+
+def split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:
+    """A joined row cut into one dictionary a table."""
+    parts, start = [], 0
+    for columns in names:
+        parts.append(dict(zip(columns, row[start : start + len(columns)], strict=True)))
+        start += len(columns)
+    return parts
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(entity: type) -> tuple[str, ...]:
+    if entity not in _NAMES:
+        _NAMES[entity] = tuple(field.name for field in fields(entity))
+    return _NAMES[entity]
+
+
+Hydrate = Callable[[Values], Any]

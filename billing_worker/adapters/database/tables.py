@@ -1,0 +1,312 @@
+"""The schema: the last guard of every promise.
+
+Each rule that must never break stands here as a constraint, so that a bug in the code above meets an error and not a
+second charge: one invoice per period, one owner per merchant_uid, one open attempt and one settling payment per
+invoice, no approval without evidence.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
+from billing_worker.ports import InboxStatus
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out; a naive time is refused before it can be misread."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To the database."""
+        if value is not None and value.tzinfo is None:
+            raise AssertionError("a naive datetime reached the database")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From the database."""
+        return value.astimezone(UTC) if value is not None else None
+
+
+class Named(TypeDecorator[Any]):
+    """A StrEnum kept as text; a CHECK beside the column keeps unknown words out."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, enum: type[StrEnum]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """To the database."""
+        return None if value is None else value.value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:  # noqa: ARG002
+        """From the database."""
+        return None if value is None else self.enum(value)
+
+
+def _one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
+    return CheckConstraint(_in(column, enum), name=f"{column}_known")
+
+
+def _in(column: str, values: Any) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
+
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, postgresql_where=text(where))
+
+
+def _ident() -> Column[str]:
+    return Column("id", String(40), primary_key=True)
+
+
+def _time(name: str, *, required: bool = True) -> Column[datetime]:
+    return Column(name, UtcDateTime, nullable=not required)
+
+
+def _money() -> tuple[Column[int], Column[str], CheckConstraint, CheckConstraint]:
+    return (
+        Column("amount", BigInteger, nullable=False),
+        Column("currency", String(3), nullable=False),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_code"),
+    )
+
+
+plans = Table(
+    "plans",
+    metadata,
+    _ident(),
+    Column("name", String(40), nullable=False),
+    *_money(),
+    Column("interval_unit", Text),
+    Column("interval_count", Integer),
+    Column("cron", Text),
+    Column("timezone", Text, nullable=False),
+    Column("dunning_days", ARRAY(SmallInteger), nullable=False),
+    _time("created_at"),
+    CheckConstraint(
+        "(cron IS NULL AND interval_unit IS NOT NULL AND interval_count > 0)"
+        " OR (cron IS NOT NULL AND interval_unit IS NULL AND interval_count IS NULL)",
+        name="one_calendar",
+    ),
+)
+
+billing_keys = Table(
+    "billing_keys",
+    metadata,
+    _ident(),
+    Column("customer_uid", String(80), nullable=False, unique=True),
+    Column("pg_provider", String(40), nullable=False),
+    Column("status", Named(KeyStatus), nullable=False),
+    Column("buyer_name", String(16)),
+    Column("buyer_email", String(64)),
+    Column("buyer_tel", String(16)),
+    _time("created_at"),
+    _time("activated_at", required=False),
+    Column("invalid_reason", Text),
+    _one_of("status", KeyStatus),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    _ident(),
+    Column("plan_id", ForeignKey("plans.id"), nullable=False),
+    Column("billing_key_id", ForeignKey("billing_keys.id"), nullable=False, index=True),
+    Column("customer", String(120), nullable=False),
+    Column("status", Named(SubscriptionStatus), nullable=False),
+    _time("anchor"),
+    Column("next_period_index", Integer, nullable=False),
+    _time("next_period_start"),
+    _time("created_at"),
+    Column("cancel_at_period_end", Boolean, nullable=False),
+    _time("canceled_at", required=False),
+    _time("lease_until", required=False),
+    _one_of("status", SubscriptionStatus),
+    CheckConstraint("(status = 'canceled') = (canceled_at IS NOT NULL)", name="canceled_has_time"),
+    _index("ix_subscriptions_renewing", "next_period_start", where=_in("status", RENEWING)),
+)
+
+invoices = Table(
+    "invoices",
+    metadata,
+    _ident(),
+    Column("subscription_id", ForeignKey("subscriptions.id"), nullable=False),
+    Column("billing_key_id", ForeignKey("billing_keys.id"), nullable=False),
+    Column("period_index", Integer, nullable=False),
+    _time("period_start"),
+    _time("period_end"),
+    *_money(),
+    Column("status", Named(InvoiceStatus), nullable=False),
+    Column("merchant_uid", String(40), nullable=False),
+    Column("generation", Integer, nullable=False),
+    _time("created_at"),
+    _time("next_attempt_at", required=False),
+    Column("attempts", Integer, nullable=False),
+    Column("declines", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    _time("lease_until", required=False),
+    _time("closed_at", required=False),
+    Column("last_reason", Text),
+    _one_of("status", InvoiceStatus),
+    UniqueConstraint("subscription_id", "period_start"),
+    UniqueConstraint("subscription_id", "period_index"),
+    UniqueConstraint("merchant_uid"),
+    CheckConstraint("period_end > period_start", name="period_runs_forward"),
+    CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="closed_has_time"),
+    CheckConstraint("status = 'open' OR next_attempt_at IS NULL", name="closed_is_not_due"),
+    _index("ix_invoices_due", "next_attempt_at", where="status = 'open'"),
+    _index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
+    _index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
+)
+
+merchant_uids = Table(
+    "merchant_uids",
+    metadata,
+    Column("merchant_uid", String(40), primary_key=True),
+    Column("invoice_id", ForeignKey("invoices.id"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    UniqueConstraint("invoice_id", "generation"),
+    UniqueConstraint("merchant_uid", "invoice_id"),
+    CheckConstraint("merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="alphanumeric"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("attempt_id", String(40), index=True),
+    Column("source", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("http_status", SmallInteger),
+    Column("body", Text, nullable=False),
+    _time("received_at"),
+)
+
+payment_attempts = Table(
+    "payment_attempts",
+    metadata,
+    _ident(),
+    Column("invoice_id", String(40), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("merchant_uid", String(40), nullable=False),
+    Column("billing_key_id", ForeignKey("billing_keys.id"), nullable=False),
+    *_money(),
+    Column("status", Named(AttemptStatus), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    _time("started_at"),
+    _time("lease_until"),
+    _time("next_look_at", required=False),
+    Column("looks", Integer, nullable=False),
+    _time("absent_since", required=False),
+    Column("refused", Boolean, nullable=False),
+    Column("imp_uid", String(64), unique=True),
+    Column("decline_kind", Named(DeclineKind)),
+    Column("reason", Text),
+    Column("surplus", Boolean, nullable=False),
+    Column("evidence_id", ForeignKey("evidence.id")),
+    _time("closed_at", required=False),
+    ForeignKeyConstraint(["merchant_uid", "invoice_id"], ["merchant_uids.merchant_uid", "merchant_uids.invoice_id"]),
+    UniqueConstraint("invoice_id", "number"),
+    _one_of("status", AttemptStatus),
+    CheckConstraint(
+        "status <> 'approved' OR (imp_uid IS NOT NULL AND evidence_id IS NOT NULL)", name="approved_has_evidence"
+    ),
+    CheckConstraint("(status IN ('in_flight', 'unknown')) = (closed_at IS NULL)", name="closed_has_time"),
+    CheckConstraint("(status IN ('in_flight', 'unknown')) = (next_look_at IS NOT NULL)", name="open_is_looked_at"),
+    _index("uq_payment_attempts_one_open", "invoice_id", where="status IN ('in_flight', 'unknown')", unique=True),
+    _index("uq_payment_attempts_one_payment", "invoice_id", where="status = 'approved' AND NOT surplus", unique=True),
+    _index("ix_payment_attempts_looks", "next_look_at", where="next_look_at IS NOT NULL"),
+    _index("ix_payment_attempts_seen", "closed_at", where="imp_uid IS NOT NULL"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("dedupe_key", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("status", Named(InboxStatus), nullable=False),
+    _time("received_at"),
+    _time("next_try_at"),
+    Column("tries", Integer, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("note", Text),
+    UniqueConstraint("source", "dedupe_key"),
+    _one_of("status", InboxStatus),
+    _index("ix_inbox_waiting", "next_try_at", where="status = 'received'"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _ident(),
+    Column("sequence", BigInteger, Identity(), nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("subject_id", String(40), nullable=False),
+    Column("data", JSONB, nullable=False),
+    _time("occurred_at"),
+    _time("next_try_at"),
+    Column("tries", Integer, nullable=False),
+    _time("delivered_at", required=False),
+    Column("note", Text),
+    _index("ix_outbox_waiting", "next_try_at", where="delivered_at IS NULL"),
+    Index("ix_outbox_subject_id", "subject_id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    _time("opened_at"),
+    _time("closed_at", required=False),
+    _index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
+)

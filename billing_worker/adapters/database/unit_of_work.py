@@ -1,0 +1,192 @@
+"""One database transaction, as the use cases see it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Engine, bindparam, exists, insert, select
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.billing import (
+    SqlAttempts,
+    SqlBillingKeys,
+    SqlInvoices,
+    SqlPlans,
+    SqlSubscriptions,
+)
+from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
+from billing_worker.adapters.database.tables import (
+    billing_keys,
+    evidence,
+    invoices,
+    payment_attempts,
+    plans,
+    subscriptions,
+)
+from billing_worker.domain.errors import NotFound, Unavailable
+from billing_worker.domain.events import Event
+from billing_worker.domain.payment import Evidence
+from billing_worker.domain.settlement import Charge
+from billing_worker.ports import Due, Ids
+
+_log = structlog.get_logger("billing")
+
+_OF_INVOICE = select(invoices.c.subscription_id).where(invoices.c.id == bindparam("ident")).scalar_subquery()
+_OF_ATTEMPT = (
+    select(invoices.c.subscription_id)
+    .join(payment_attempts, payment_attempts.c.invoice_id == invoices.c.id)
+    .where(payment_attempts.c.id == bindparam("ident"))
+    .scalar_subquery()
+)
+
+
+def _locking(own: Any) -> Any:
+    return select(subscriptions).where(subscriptions.c.id == own).with_for_update()
+
+
+# The subscription is locked by a statement of its own: what one statement joins to a row it had to wait for would
+# be as old as the statement, not as the lock.
+_LOCK_BY_INVOICE = _locking(_OF_INVOICE)
+_LOCK_BY_ATTEMPT = _locking(_OF_ATTEMPT)
+
+_OPEN_ATTEMPT = (
+    exists()
+    .where((payment_attempts.c.invoice_id == invoices.c.id) & payment_attempts.c.closed_at.is_(None))
+    .label("open")
+)
+_DUE = (
+    select(invoices, billing_keys, plans, _OPEN_ATTEMPT)
+    .join(billing_keys, billing_keys.c.id == invoices.c.billing_key_id)
+    .join(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
+    .join(plans, plans.c.id == subscriptions.c.plan_id)
+    .where(invoices.c.id == bindparam("ident"))
+)
+_DUE_NAMES = [*([c.name for c in table.c] for table in (invoices, billing_keys, plans)), ["open"]]
+
+_CHARGE = (
+    select(payment_attempts, invoices, billing_keys, plans)
+    .join(invoices, invoices.c.id == payment_attempts.c.invoice_id)
+    .join(billing_keys, billing_keys.c.id == payment_attempts.c.billing_key_id)
+    .join(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
+    .join(plans, plans.c.id == subscriptions.c.plan_id)
+    .where(payment_attempts.c.id == bindparam("ident"))
+)
+_CHARGE_NAMES = [[c.name for c in table.c] for table in (payment_attempts, invoices, billing_keys, plans)]
+
+
+class SqlUnitOfWork:
+    """The repositories of one transaction. Nothing is kept unless `commit` returned."""
+
+    def __init__(self, connection: Connection, ids: Ids) -> None:
+        self._connection = connection
+        self._ids = ids
+        self._told: list[Event] = []
+        self.plans = SqlPlans(connection)
+        self.keys = SqlBillingKeys(connection)
+        self.subscriptions = SqlSubscriptions(connection)
+        self.invoices = SqlInvoices(connection)
+        self.attempts = SqlAttempts(connection)
+        self.inbox = SqlInbox(connection)
+        self.outbox = SqlOutbox(connection)
+        self.alerts = SqlAlerts(connection)
+
+    def lock_due(self, invoice_id: str) -> Due:
+        """An invoice with its subscription (locked), key and plan. Raises NotFound."""
+        subscription = self._lock(_LOCK_BY_INVOICE, "invoice", invoice_id)
+        row = self._connection.execute(_DUE, {"ident": invoice_id}).one()
+        invoice, key, plan, attempt = rows.split(row, _DUE_NAMES)
+        return Due(
+            subscription=self.subscriptions.adopt(subscription),
+            invoice=self.invoices.adopt(invoice),
+            key=self.keys.adopt(key),
+            plan=rows.to_plan(plan),
+            has_open_attempt=attempt["open"],
+        )
+
+    def lock_charge(self, attempt_id: str) -> Charge:
+        """An attempt with all that its outcome can touch, under the subscription's lock. Raises NotFound."""
+        subscription = self._lock(_LOCK_BY_ATTEMPT, "attempt", attempt_id)
+        row = self._connection.execute(_CHARGE, {"ident": attempt_id}).one()
+        attempt, invoice, key, plan_row = rows.split(row, _CHARGE_NAMES)
+        plan = rows.to_plan(plan_row)
+        return Charge(
+            subscription=self.subscriptions.adopt(subscription),
+            invoice=self.invoices.adopt(invoice),
+            attempt=self.attempts.adopt(attempt),
+            key=self.keys.adopt(key),
+            policy=plan.dunning,
+            plan_name=plan.name,
+        )
+
+    def save_charge(self, charge: Charge, now: datetime, real_now: datetime) -> None:
+        """Write back everything an outcome can touch, and its events to the outbox."""
+        self.invoices.save(charge.invoice)
+        self.attempts.save(charge.attempt)
+        self.subscriptions.save(charge.subscription)
+        self.keys.save(charge.key)
+        self.tell(charge.events, now, real_now)
+        charge.events.clear()
+
+    def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+        """Write events to the outbox."""
+        for event in events:
+            self.outbox.add(self._ids.new("evt"), event, now, real_now)
+        self._told.extend(events)
+
+    def keep_evidence(self, attempt_id: str | None, evidence_: Evidence, real_now: datetime) -> int:
+        """Store what the gateway said. Returns the evidence's id."""
+        values = {
+            "attempt_id": attempt_id,
+            "source": evidence_.source,
+            "request": evidence_.request,
+            "http_status": evidence_.http_status,
+            "body": evidence_.body,
+            "received_at": real_now,
+        }
+        return int(self._connection.execute(insert(evidence).returning(evidence.c.id), values).scalar_one())
+
+    def commit(self) -> None:
+        """Make it all durable, then log what happened: one line an event."""
+        self._connection.commit()
+        for event in self._told:
+            _log.info(event.type.value, subject=event.subject_id, **event.data)
+        self._told.clear()
+
+    def _lock(self, statement: Any, kind: str, ident: str) -> rows.Values:
+        row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()
+        if row is None:
+            raise NotFound(kind, ident)
+        return dict(row)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlDatabase:
+    """The database behind the port."""
+
+    engine: Engine
+    ids: Ids
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlUnitOfWork]:
+        """Begin a transaction; roll back unless it was committed.
+
+        Raises Unavailable where the database does not answer or ended the session. After a lost commit nobody knows
+        whether it was kept: callers must never read Unavailable as "not done".
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield SqlUnitOfWork(connection, self.ids)
+        except (OperationalError, DBAPIError) as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise Unavailable(f"the database does not answer: {first_line(error)}") from error
+            raise
+
+
+def first_line(error: SQLAlchemyError) -> str:
+    """The driver's own words, without SQL and parameters: those may hold a customer's data."""
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__

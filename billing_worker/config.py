@@ -1,0 +1,197 @@
+"""Settings: the only reader of the environment. Frozen, validated, and clear about what is wrong.
+
+Every setting is an environment variable `BILLING_…`, or a line in a file `.env`. What `billing-worker up` started in
+`BILLING_VAR_DIR` is found there when no URL is set.
+"""
+
+import difflib
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
+from billing_worker.domain.errors import BillingError, SettingsInvalid
+from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.domain.timing import Timing
+
+PREFIX = "BILLING_"
+LIVE_PORTONE = "https://api.iamport.kr"
+LIVE_HOSTS = ("iamport.kr", "portone.io", "iamport.co")
+"""Hosts that move real money: the time machine is refused there."""
+
+RUNTIME_FILE = "runtime.json"
+"""Written by `up` into VAR_DIR, readable by its owner only: the URLs of the services that it started."""
+
+
+class Settings(BaseSettings):
+    """All settings, validated together. Secrets never show in `repr`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(None, description="PostgreSQL: postgresql://user:password@host:5432/name")
+    broker_url: str | None = Field(None, description="Redis for Celery: redis://:password@host:6379/0")
+    var_dir: Path = Field(Path("var"), description="Files of the embedded services, and the logs of `up`")
+
+    portone_api_url: AnyHttpUrl = Field(AnyHttpUrl(LIVE_PORTONE), description="PortOne REST API V1")
+    portone_imp_key: str | None = Field(None, description="PortOne REST API key")
+    portone_imp_secret: SecretStr | None = Field(None, description="PortOne REST API secret")
+    portone_include_sandbox: bool = Field(
+        default=False, description="Also read payments of PortOne's test channels; needed when charging through one"
+    )
+    paymentwall_secret_key: SecretStr | None = Field(
+        None, description="Secret Key of your Paymentwall project, if its pingbacks come to you"
+    )
+    paymentwall_sign_version: Literal[1, 2, 3] = Field(3, description="The only signature version accepted")
+
+    api_token: SecretStr | None = Field(None, description="Bearer token of the HTTP API; without one, loopback only")
+    webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated source addresses of webhooks; empty: any (the body is only a hint)"
+    )
+    events_url: AnyHttpUrl | None = Field(None, description="Where events are sent, as Standard Webhooks")
+    events_secret: SecretStr | None = Field(None, description="Signs the events: whsec_ and base64")
+
+    timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
+    environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
+    time_machine: str | None = Field(
+        None, description="Sandbox only: '2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z'"
+    )
+
+    web_host: str = Field("127.0.0.1", description="Address of the receiver and the HTTP API")
+    web_port: int = Field(8000, ge=1, le=65535, description="Port of the receiver and the HTTP API")
+    flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower")
+    worker_concurrency: int = Field(32, ge=1, le=256, description="Threads of one worker process")
+    worker_processes: int = Field(2, ge=1, le=64, description="Worker processes that `up` starts")
+    scan_interval: float = Field(3.0, ge=0.1, le=60, description="Seconds between two rings of beat")
+    scan_limit: int = Field(500, ge=1, le=10_000, description="The most ids that one scan hands out")
+
+    connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to reach the gateway")
+    http_deadline: float = Field(65.0, gt=0, le=300, description="Seconds for one gateway call as a whole")
+    lease: float = Field(90.0, gt=0, le=3600, description="Seconds that an attempt belongs to its worker")
+    claim: float = Field(30.0, gt=0, le=3600, description="Seconds until unstarted work is offered again")
+    resolve_first: float = Field(10.0, gt=0, le=600, description="Seconds until an unclear charge is first looked up")
+    settle_window: float = Field(120.0, gt=0, le=86_400, description="Seconds between two reads that prove absence")
+
+    @field_validator("webhook_allowed_ips", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        zone_named(value)
+        return value
+
+    @field_validator("time_machine")
+    @classmethod
+    def _readable(cls, value: str | None) -> str | None:
+        if value is not None:
+            TimeMachine.parse(value)
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _redis_only(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "redis+socket://")):
+            raise ValueError("only Redis is supported: redis://:password@host:6379/0")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> "Settings":
+        if (self.portone_imp_key is None) != (self.portone_imp_secret is None):
+            raise SettingsInvalid("BILLING_PORTONE_IMP_KEY and BILLING_PORTONE_IMP_SECRET belong together; set both")
+        if self.events_url is not None and self.events_secret is None:
+            raise SettingsInvalid("BILLING_EVENTS_SECRET: is needed to sign what is sent to BILLING_EVENTS_URL")
+        if self.time_machine is not None and self.gateway_is_live:
+            host = self.portone_api_url.host
+            raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {host} moves real money; use the sandbox")
+        _ = self.timing
+        return self
+
+    @property
+    def gateway_is_live(self) -> bool:
+        """Whether the gateway's host is PortOne's own."""
+        host = (self.portone_api_url.host or "").lower().rstrip(".")
+        return any(host == live or host.endswith("." + live) for live in LIVE_HOSTS)
+
+    @property
+    def timing(self) -> Timing:
+        """The time limits of a charge. Raises SettingsInvalid when they contradict each other."""
+        return Timing(
+            http_deadline=self.http_deadline,
+            lease=self.lease,
+            claim=self.claim,
+            first_look=self.resolve_first,
+            settle_window=self.settle_window,
+        )
+
+    @property
+    def database(self) -> str:
+        """The database's URL. Raises SettingsInvalid with the way out when there is none."""
+        return self.database_url or self._embedded("database_url", "postgresql://user:password@host:5432/name")
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL. Raises SettingsInvalid with the way out when there is none."""
+        return self.broker_url or self._embedded("broker_url", "redis://:password@host:6379/0")
+
+    @property
+    def visibility_timeout(self) -> int:
+        """Seconds until Redis hands an unfinished message to another worker: longer than any task can run."""
+        return int(self.lease + self.http_deadline) + 60
+
+    def _embedded(self, name: str, example: str) -> str:
+        found = read_runtime(self.var_dir).get(name)
+        if found:
+            return found
+        variable = PREFIX + name.upper()
+        raise SettingsInvalid(
+            f"{variable}: is not set, and no `billing-worker up` runs in {self.var_dir}; set it to {example}"
+        )
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment and `.env`. Raises SettingsInvalid: one line that names the variable and the way out."""
+    _refuse_unknown()
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
+    except ValidationError as error:
+        raise SettingsInvalid("; ".join(_line(problem) for problem in error.errors())) from None
+
+
+def read_runtime(var_dir: Path) -> dict[str, str]:
+    """The URLs of the services that a running `up` started, or nothing."""
+    try:
+        content = json.loads((var_dir / RUNTIME_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}
+
+
+def variables() -> dict[str, str]:
+    """Every variable and what it is for."""
+    return {PREFIX + name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
+
+
+def _refuse_unknown() -> None:
+    known = variables()
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see .env.example for all settings"
+            raise SettingsInvalid(f"{name}: is not a setting; {hint}")
+
+
+def _line(problem: object) -> str:
+    assert isinstance(problem, dict)
+    where = PREFIX + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else ""
+    cause = problem.get("ctx", {}).get("error")
+    text = str(cause) if isinstance(cause, BillingError | ValueError) else str(problem["msg"])
+    shown = problem.get("input")
+    given = f" (got {shown!r})" if isinstance(shown, str | int | float | Decimal) and "SECRET" not in where else ""
+    return f"{where}: {text}{given}" if where else text

@@ -1,0 +1,29 @@
+"""End a subscription, now or at the end of its current period."""
+
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.settlement import end_subscription
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.ports import Ports
+
+
+def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -> Subscription:
+    """Cancel. From the moment this returns no charge begins for it; one that is in flight is settled as it turns out.
+
+    Raises NotFound, or Conflict when it is canceled already.
+    """
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        subscription = uow.subscriptions.lock(subscription_id)
+        if subscription.status is SubscriptionStatus.CANCELED:
+            raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
+        if at_period_end:
+            subscription.cancel_at_period_end = True
+        else:
+            voidable = uow.invoices.voidable(subscription_id)
+            events = end_subscription(subscription, voidable, now)
+            for invoice in voidable:
+                uow.invoices.save(invoice)
+            uow.tell(events, now, real_now)
+        uow.subscriptions.save(subscription)
+        uow.commit()
+    return subscription

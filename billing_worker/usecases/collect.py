@@ -1,0 +1,64 @@
+"""Charge one open invoice, in three short acts: commit the intent, make one call, commit the result.
+
+No transaction and no row lock is held during the call. Whatever ends this function early leaves an open attempt
+behind, which the resolver (`reconcile`) finds; nothing here is ever done twice for one attempt.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.events import Event
+from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.domain.payment import ChargeRequest, Outcome
+from billing_worker.domain.settlement import give_up
+from billing_worker.domain.subscription import COLLECTING
+from billing_worker.ports import Ports
+from billing_worker.usecases.record import record_answer
+
+
+def due(ports: Ports, limit: int) -> Sequence[str]:
+    """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        lease = real_now + timedelta(seconds=ports.timing.claim)
+        ids = uow.invoices.claim_due(ports.clock.now(), real_now, lease, limit)
+        uow.commit()
+    return ids
+
+
+def collect(ports: Ports, invoice_id: str) -> Outcome | None:
+    """Charge the invoice once, if it is still due; returns the outcome, or None when there was nothing to do."""
+    intent = _intend(ports, invoice_id)
+    if intent is None:
+        return None
+    attempt, request = intent
+    outcome = ports.gateway.charge(request)
+    record_answer(ports, attempt.id, attempt.fence, outcome)
+    return outcome
+
+
+def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | None:
+    """Act one: is it still due? Then write the attempt down, before the first byte leaves."""
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        due_now = uow.lock_due(invoice_id)
+        subscription, invoice, key = due_now.subscription, due_now.invoice, due_now.key
+        if not invoice.is_due(now) or subscription.status not in COLLECTING or due_now.has_open_attempt:
+            return None
+        if key.status is KeyStatus.PENDING:
+            return None
+        if key.status is not KeyStatus.ACTIVE:
+            # A hard decline left the invoice waiting for another key until dunning would have ended: that is now.
+            events: list[Event] = []
+            give_up(subscription, invoice, events, now)
+            uow.invoices.save(invoice)
+            uow.subscriptions.save(subscription)
+            uow.tell(events, now, real_now)
+            uow.commit()
+            return None
+        attempt = invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
+        uow.attempts.add(attempt)
+        uow.invoices.save(invoice)
+        uow.commit()
+    return attempt, attempt.request(key, due_now.plan.name)

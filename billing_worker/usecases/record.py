@@ -1,0 +1,113 @@
+"""The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
+
+from datetime import datetime
+
+from billing_worker.domain.billing_key import NEVER_REUSES_IDS
+from billing_worker.domain.invoice import AttemptStatus, merchant_uid
+from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.domain.proof import judge
+from billing_worker.domain.settlement import Charge, settle
+from billing_worker.ports import Ports, UnitOfWork
+
+OUTAGE_ALERT = 5
+"""An invoice that could not be placed this many times in a row is no hiccup any more."""
+
+
+def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -> None:
+    """Record the answer to our own call.
+
+    A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once.
+    """
+    with ports.database.transaction() as uow:
+        charge = uow.lock_charge(attempt_id)
+        if charge.attempt.fence != fence:
+            _keep(ports, uow, charge, outcome)
+            if charge.attempt.is_open:
+                charge.attempt.next_look_at = ports.clock.real_now()
+                uow.attempts.save(charge.attempt)
+        else:
+            apply(ports, uow, charge, outcome)
+        uow.commit()
+
+
+def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bool:
+    """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    attempt = charge.attempt
+    if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
+        return False
+    evidence_id = _keep(ports, uow, charge, outcome)
+    if not settle(charge, outcome, now):
+        return False
+    attempt.evidence_id = evidence_id or attempt.evidence_id
+    if isinstance(outcome, Unknown):
+        attempt.next_look_at = ports.timing.next_look(attempt.looks, real_now)
+    if _uses_up_the_id(charge, outcome):
+        _next_generation(ports, charge)
+    _alert(uow, charge, outcome, now)
+    uow.save_charge(charge, now, real_now)
+    return True
+
+
+def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: GatewayPayment, evidence: Evidence) -> str:
+    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
+
+    It belongs to the attempt that has its imp_uid; else to the open one; else, where it holds money, to the last
+    attempt that never got an imp_uid (a late approval), or to a new attempt: somebody charged behind our back.
+    """
+    due = uow.lock_due(invoice_id)
+    attempts = [a for a in uow.attempts.of_invoice(invoice_id) if a.merchant_uid == payment.merchant_uid]
+    attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
+    if attempt is None:
+        attempt = next((a for a in attempts if a.is_open), None)
+    if attempt is None and not payment.holds_money:
+        return "a failed payment that no attempt of ours made"
+    if attempt is None:
+        attempt = next((a for a in reversed(attempts) if a.imp_uid is None), None)
+    if attempt is None:
+        now, real_now = ports.clock.now(), ports.clock.real_now()
+        attempt = due.invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
+        attempt.merchant_uid = payment.merchant_uid
+        uow.attempts.add(attempt)
+        uow.invoices.save(due.invoice)
+    charge = uow.lock_charge(attempt.id)
+    if charge.attempt.status is AttemptStatus.APPROVED and payment.cancelled.amount > 0:
+        detail = f"payment {payment.imp_uid} of invoice {invoice_id} was cancelled over {payment.cancelled}"
+        uow.alerts.open("cancelled_elsewhere", charge.attempt.id, detail, ports.clock.now())
+    changed = apply(ports, uow, charge, judge(charge.request, payment, evidence))
+    return f"attempt {attempt.id} is {charge.attempt.status}" + ("" if changed else ", as was known")
+
+
+def _uses_up_the_id(charge: Charge, outcome: Outcome) -> bool:
+    """Whether the gateway will refuse this merchant_uid from now on, although nothing is paid under it."""
+    if isinstance(outcome, Failed):
+        return outcome.new_merchant_uid
+    return isinstance(outcome, Declined) and charge.key.pg_provider in NEVER_REUSES_IDS
+
+
+def _alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
+    attempt, invoice = charge.attempt, charge.invoice
+    if not attempt.is_open:
+        uow.alerts.close("unknown", attempt.id, now)
+    if attempt.surplus:
+        detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; refund it"
+        uow.alerts.open("surplus_payment", invoice.id, detail, now)
+    if isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
+        uow.alerts.open("not_placed", invoice.id, outcome.reason, now)
+    if isinstance(outcome, Unknown) and outcome.alarming:
+        uow.alerts.open("mismatch", attempt.id, outcome.reason, now)
+
+
+def _next_generation(ports: Ports, charge: Charge) -> None:
+    invoice = charge.invoice
+    invoice.generation += 1
+    invoice.merchant_uid = merchant_uid(
+        ports.environment, charge.subscription.id, invoice.period.index, invoice.generation
+    )
+
+
+def _keep(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> int | None:
+    evidence: Evidence | None = outcome.evidence
+    if evidence is None:
+        return None
+    return uow.keep_evidence(charge.attempt.id, evidence, ports.clock.real_now())

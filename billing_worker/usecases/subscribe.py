@@ -1,0 +1,154 @@
+"""Create plans, register billing keys and subscribe customers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus, first_status
+from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
+from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
+from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.money import Money
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.ports import Ports
+
+
+def calendar_from(
+    *,
+    interval: str | None = None,
+    interval_count: int = 1,
+    cron: str | None = None,
+    timezone: str = DEFAULT_ZONE,
+) -> BillingCalendar:
+    """A calendar from what a caller names: an interval unit, or a cron expression. Raises InvalidInput."""
+    if cron is not None:
+        if interval is not None:
+            raise InvalidInput("cron", cron, "give either a cron expression or an interval, not both")
+        return CronCalendar(cron, timezone)
+    if interval is None:
+        raise InvalidInput("interval", None, "give an interval (day, week, month, year) or a cron expression")
+    try:
+        unit = Unit(interval)
+    except ValueError as error:
+        raise InvalidInput("interval", interval, "must be day, week, month or year") from error
+    return AnchoredCalendar(unit, interval_count, timezone)
+
+
+def create_plan(
+    ports: Ports,
+    name: str,
+    amount: object,
+    currency: str,
+    *,
+    calendar: BillingCalendar,
+    dunning_days: Sequence[int] = DEFAULT_RETRY_DAYS,
+) -> Plan:
+    """Store a new plan. Raises InvalidInput with the field that is wrong; then nothing is stored."""
+    plan = Plan(
+        id=ports.ids.new("plan"),
+        name=name,
+        money=Money.charge(amount, currency),
+        calendar=calendar,
+        dunning=DunningPolicy(tuple(dunning_days)),
+        created_at=ports.clock.now(),
+    )
+    with ports.database.transaction() as uow:
+        uow.plans.add(plan)
+        uow.commit()
+    return plan
+
+
+def register_key(
+    ports: Ports,
+    customer_uid: str,
+    pg_provider: str,
+    *,
+    buyer_name: str | None = None,
+    buyer_email: str | None = None,
+    buyer_tel: str | None = None,
+) -> BillingKey:
+    """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
+    now = ports.clock.now()
+    status = first_status(pg_provider)
+    key = BillingKey(
+        id=ports.ids.new("key"),
+        customer_uid=customer_uid,
+        pg_provider=pg_provider,
+        status=status,
+        buyer_name=buyer_name,
+        buyer_email=buyer_email,
+        buyer_tel=buyer_tel,
+        created_at=now,
+        activated_at=now if status is KeyStatus.ACTIVE else None,
+    )
+    with ports.database.transaction() as uow:
+        uow.keys.add(key)
+        uow.commit()
+    return key
+
+
+def subscribe(
+    ports: Ports, plan_id: str, billing_key_id: str, customer: str, *, start: datetime | None = None
+) -> Subscription:
+    """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins."""
+    now = ports.clock.now()
+    if start is not None and start.tzinfo is None:
+        raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
+    anchor = start or now
+    with ports.database.transaction() as uow:
+        try:
+            plan = uow.plans.get(plan_id)
+            key = uow.keys.get(billing_key_id)
+        except NotFound as error:
+            field = "plan_id" if error.kind == "plan" else "billing_key_id"
+            raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
+        if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
+            raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
+        subscription = Subscription(
+            id=ports.ids.new("sub"),
+            plan_id=plan.id,
+            billing_key_id=key.id,
+            customer=customer,
+            status=SubscriptionStatus.PENDING,
+            anchor=anchor,
+            next_period_index=0,
+            next_period_start=plan.calendar.first_start(anchor),
+            created_at=now,
+        )
+        uow.subscriptions.add(subscription)
+        uow.tell(
+            [Event(EventType.SUBSCRIPTION_CREATED, subscription.id, {"plan_id": plan.id})],
+            now,
+            ports.clock.real_now(),
+        )
+        uow.commit()
+    return subscription
+
+
+def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:
+    """Charge another card from now on; open invoices follow, and are tried at once.
+
+    An attempt that is in flight keeps the key it was written down with. Periods that began while the subscription
+    was unpaid are left out: nobody is charged for time without service.
+    """
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        subscription = uow.subscriptions.lock(subscription_id)
+        if subscription.status is SubscriptionStatus.CANCELED:
+            raise Conflict(f"subscription {subscription_id} is canceled", field="subscription_id")
+        try:
+            key = uow.keys.get(billing_key_id)
+        except NotFound as error:
+            raise InvalidInput("billing_key_id", billing_key_id, "there is no such billing key") from error
+        if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
+            raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
+        subscription.billing_key_id = key.id
+        for invoice in uow.invoices.voidable(subscription_id):
+            invoice.billing_key_id = key.id
+            if invoice.next_attempt_at is not None and invoice.next_attempt_at > now:
+                invoice.next_attempt_at = now
+            uow.invoices.save(invoice)
+        uow.subscriptions.save(subscription)
+        uow.commit()
+    return subscription
