@@ -1,4 +1,4 @@
-"""The composition root: from settings to ports. The only module that knows both the use cases' needs and the adapters."""
+"""The composition root, from settings to ports: the only module that knows every adapter."""
 
 from datetime import datetime
 

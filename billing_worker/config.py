@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
@@ -187,8 +188,7 @@ def _refuse_unknown() -> None:
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
 
-def _line(problem: object) -> str:
-    assert isinstance(problem, dict)
+def _line(problem: ErrorDetails) -> str:
     where = PREFIX + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else ""
     cause = problem.get("ctx", {}).get("error")
     text = str(cause) if isinstance(cause, BillingError | ValueError) else str(problem["msg"])

@@ -137,6 +137,65 @@ class Due:
     has_open_attempt: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the invoices of one month, in one currency, came to. Money in minor units."""
+
+    month: str
+    """Of the period's start, in the given time zone: 2026-01."""
+    currency: str
+    invoices: int
+    paid: int
+    paid_amount: int
+    open: int
+    uncollectible: int
+    void: int
+    recovered: int
+    """Paid after at least one decline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand at this moment."""
+
+    due: int
+    """Invoices to be charged now, not yet started."""
+    in_flight: int
+    unknown: int
+    waiting_for_key: int
+    in_dunning: int
+    oldest_due: datetime | None
+    """Billing time at which the oldest of the due invoices became due."""
+    open_alerts: int
+    undelivered_events: int
+    unapplied_notifications: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPayment:
+    """One approved attempt, for comparing with the gateway's books."""
+
+    merchant_uid: str
+    imp_uid: str
+    amount: int
+    currency: str
+    period_start: datetime
+    surplus: bool
+
+
+class Books(Protocol):
+    """What the database says as a whole. Read only."""
+
+    def tallies(self, timezone: str) -> Sequence[Tally]:
+        """One line a month and currency, oldest first."""
+
+    def standing(self, now: datetime) -> Standing:
+        """How things stand."""
+
+    def payments(self) -> Sequence[SettledPayment]:
+        """Every approved attempt, by period."""
+
+
 class Plans(Protocol):
     """Plans."""
 
@@ -335,6 +394,10 @@ class UnitOfWork(Protocol):
     @property
     def alerts(self) -> Alerts:
         """Alerts."""
+
+    @property
+    def books(self) -> Books:
+        """Books."""
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""

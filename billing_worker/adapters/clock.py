@@ -24,7 +24,7 @@ class DatabaseClock:
         self._machine = machine
         self._lock = threading.Lock()
         self._seen: tuple[datetime, float] | None = None
-        """What the server's clock showed, and our monotonic clock at that moment: replaced as one, read without lock."""
+        """What the server's clock showed, and ours at that moment: replaced as one, read without the lock."""
 
     def now(self) -> datetime:
         """Billing time. Raises Unavailable when the server was never reached."""

@@ -25,16 +25,15 @@ class TimeMachine:
         """Read `START xRATE @ORIGIN`. Raises SettingsInvalid with an example of the form."""
         found = _FORM.fullmatch(text.strip())
         try:
-            if found is None:
-                raise ValueError
-            start, origin = datetime.fromisoformat(found["start"]), datetime.fromisoformat(found["origin"])
-            rate = float(found["rate"])
-            if start.tzinfo is None or origin.tzinfo is None or not 0 < rate <= FASTEST:
-                raise ValueError
-        except ValueError as error:
-            example = "2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z"
+            start = datetime.fromisoformat(found["start"]) if found else None
+            origin = datetime.fromisoformat(found["origin"]) if found else None
+        except ValueError:
+            start = origin = None
+        rate = float(found["rate"]) if found else 0.0
+        if start is None or start.tzinfo is None or origin is None or origin.tzinfo is None or not 0 < rate <= FASTEST:
             form = "START xRATE @ORIGIN, both times with a zone"
-            raise SettingsInvalid(f"BILLING_TIME_MACHINE: must be {form}, e.g. {example!r} (got {text!r})") from error
+            example = "2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z"
+            raise SettingsInvalid(f"BILLING_TIME_MACHINE: must be {form}, e.g. {example!r} (got {text!r})")
         return cls(start.astimezone(UTC), rate, origin.astimezone(UTC))
 
     def shows(self, real: datetime) -> datetime:

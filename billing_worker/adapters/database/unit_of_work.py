@@ -18,6 +18,7 @@ from billing_worker.adapters.database.billing import (
     SqlPlans,
     SqlSubscriptions,
 )
+from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
 from billing_worker.adapters.database.tables import (
     billing_keys,
@@ -93,6 +94,7 @@ class SqlUnitOfWork:
         self.inbox = SqlInbox(connection)
         self.outbox = SqlOutbox(connection)
         self.alerts = SqlAlerts(connection)
+        self.books = SqlBooks(connection)
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""

@@ -1,0 +1,66 @@
+"""Sums over the whole database, for reports and for comparing with the gateway's books."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from billing_worker.ports import SettledPayment, Standing, Tally
+
+_TALLIES = text("""
+    SELECT to_char(period_start AT TIME ZONE :timezone, 'YYYY-MM') AS month, currency,
+           count(*) AS invoices,
+           count(*) FILTER (WHERE status = 'paid') AS paid,
+           coalesce(sum(amount) FILTER (WHERE status = 'paid'), 0)::bigint AS paid_amount,
+           count(*) FILTER (WHERE status = 'open') AS open,
+           count(*) FILTER (WHERE status = 'uncollectible') AS uncollectible,
+           count(*) FILTER (WHERE status = 'void') AS void,
+           count(*) FILTER (WHERE status = 'paid' AND declines > 0) AS recovered
+    FROM invoices GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+_STANDING = text("""
+    WITH waiting AS (
+        SELECT i.next_attempt_at, i.declines, k.status AS key_status, a.status AS attempt_status
+        FROM invoices i
+        JOIN billing_keys k ON k.id = i.billing_key_id
+        LEFT JOIN payment_attempts a ON a.invoice_id = i.id AND a.closed_at IS NULL
+        WHERE i.status = 'open')
+    SELECT count(*) FILTER (WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL) AS due,
+           count(*) FILTER (WHERE attempt_status = 'in_flight') AS in_flight,
+           count(*) FILTER (WHERE attempt_status = 'unknown') AS unknown,
+           count(*) FILTER (WHERE key_status = 'pending' AND next_attempt_at <= :now) AS waiting_for_key,
+           count(*) FILTER (WHERE declines > 0) AS in_dunning,
+           min(next_attempt_at) FILTER (
+               WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL) AS oldest_due,
+           (SELECT count(*) FROM alerts WHERE closed_at IS NULL) AS open_alerts,
+           (SELECT count(*) FROM outbox WHERE delivered_at IS NULL) AS undelivered_events,
+           (SELECT count(*) FROM inbox WHERE status = 'received') AS unapplied_notifications
+    FROM waiting
+""")
+
+_PAYMENTS = text("""
+    SELECT a.merchant_uid, a.imp_uid, a.amount, a.currency, i.period_start, a.surplus
+    FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
+    WHERE a.status = 'approved' ORDER BY i.period_start, a.merchant_uid
+""")
+
+
+class SqlBooks:
+    """What the database says as a whole."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def tallies(self, timezone: str) -> Sequence[Tally]:
+        """One line a month and currency, oldest first."""
+        rows = self._connection.execute(_TALLIES, {"timezone": timezone}).mappings()
+        return [Tally(**row) for row in rows]
+
+    def standing(self, now: datetime) -> Standing:
+        """How things stand."""
+        return Standing(**self._connection.execute(_STANDING, {"now": now}).mappings().one())
+
+    def payments(self) -> Sequence[SettledPayment]:
+        """Every approved attempt, by period."""
+        return [SettledPayment(**row) for row in self._connection.execute(_PAYMENTS).mappings()]
