@@ -1,19 +1,24 @@
 """The composition root, from settings to ports: the only module that knows every adapter."""
 
+from collections.abc import Callable
 from datetime import datetime
 
+import redis
 from sqlalchemy import Engine
 
 from billing_worker.adapters.clock import DatabaseClock
-from billing_worker.adapters.database.engine import open_engine, server_time
+from billing_worker.adapters.database.engine import check_ready, migration_state, open_engine, server_time, upgrade
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
+from billing_worker.adapters.missing_gateway import MissingGateway
 from billing_worker.adapters.notifier import WebhookNotifier
+from billing_worker.adapters.paymentwall import Pingback, verify
 from billing_worker.adapters.portone import PortOneGateway
+from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
-from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Ports
+from billing_worker.ports import Gateway, Ports
 
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:
@@ -31,20 +36,11 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     notifier = None
     if settings.events_url is not None and settings.events_secret is not None:
         notifier = WebhookNotifier(str(settings.events_url), settings.events_secret.get_secret_value())
-    secret = settings.portone_imp_secret
     ports = Ports(
         clock=DatabaseClock(read_server_time, machine),
         ids=ids,
         database=SqlDatabase(engine, ids),
-        gateway=PortOneGateway(
-            str(settings.portone_api_url),
-            settings.portone_imp_key or "",
-            secret.get_secret_value() if secret is not None else "",
-            connect_timeout=settings.connect_timeout,
-            total_deadline=settings.http_deadline,
-            include_sandbox=settings.portone_include_sandbox,
-            max_connections=connections,
-        ),
+        gateway=_gateway(settings, connections),
         notifier=notifier,
         timing=settings.timing,
         environment=settings.environment,
@@ -52,10 +48,65 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     return ports, engine
 
 
-def require_gateway(settings: Settings) -> None:
-    """A process that charges needs the gateway's keys. Raises SettingsInvalid."""
+NO_KEYS = (
+    "BILLING_PORTONE_IMP_KEY and BILLING_PORTONE_IMP_SECRET: are not set; PortOne's console shows them under API keys"
+)
+
+
+def _gateway(settings: Settings, connections: int) -> Gateway:
+    if settings.portone_imp_key is None or settings.portone_imp_secret is None:
+        return MissingGateway(NO_KEYS)
+    return PortOneGateway(
+        str(settings.portone_api_url),
+        settings.portone_imp_key,
+        settings.portone_imp_secret.get_secret_value(),
+        connect_timeout=settings.connect_timeout,
+        total_deadline=settings.http_deadline,
+        include_sandbox=settings.portone_include_sandbox,
+        max_connections=connections,
+    )
+
+
+def check_database(engine: Engine) -> None:
+    """Refuse to work on a database that does not answer or is not of this release: one line with the way out."""
+    check_ready(engine)
+
+
+def check_gateway(settings: Settings) -> None:
+    """Refuse to charge without keys, or to run a time machine against anything but a sandbox.
+
+    Raises SettingsInvalid, or Unavailable while the sandbox does not answer.
+    """
     if settings.portone_imp_key is None:
-        where = "PortOne's console, under API keys"
-        raise SettingsInvalid(
-            f"BILLING_PORTONE_IMP_KEY and BILLING_PORTONE_IMP_SECRET: are not set; find them in {where}"
-        )
+        raise SettingsInvalid(NO_KEYS)
+    if settings.time_machine is not None and not is_sandbox(str(settings.portone_api_url)):
+        url = settings.portone_api_url
+        raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {url} does not say that it is a sandbox")
+
+
+def verify_pingback(settings: Settings) -> Callable[[bytes], Pingback] | None:
+    """Checks the signature of a pingback's raw query; None where no Paymentwall secret is set."""
+    if settings.paymentwall_secret_key is None:
+        return None
+    secret, version = settings.paymentwall_secret_key.get_secret_value(), settings.paymentwall_sign_version
+    return lambda raw_query: verify(raw_query, secret, version)
+
+
+def upgrade_database(engine: Engine) -> tuple[str | None, str | None]:
+    """Bring the tables up to this release; returns the migration before and after."""
+    before, newest = migration_state(engine)
+    upgrade(engine)
+    return before, newest
+
+
+def check_broker(settings: Settings) -> None:
+    """Refuse to start while the broker does not answer. Raises Unavailable."""
+    client = redis.Redis.from_url(settings.broker, socket_timeout=3, socket_connect_timeout=3)
+    try:
+        client.ping()
+    except redis.RedisError as error:
+        where = settings.broker.rpartition("@")[2]
+        problem = f"cannot use Redis at {where}: {str(error).splitlines()[0]}"
+        raise Unavailable(f"BILLING_BROKER_URL: {problem}; is the server running?") from error
+    finally:
+        client.close()

@@ -305,6 +305,9 @@ class Attempts(Protocol):
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of open attempts whose next look has come, oldest first; their look is put off to `lease_until`."""
 
+    def open_ids(self) -> Sequence[str]:
+        """Ids of all open attempts, oldest first."""
+
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
 

@@ -1,1 +1,28 @@
+"""Celery's side: `celery -A tasks worker`, `celery -A tasks beat`, `celery -A tasks flower`.
 
+The only importer of celery. Nothing in `billing_worker` knows this package, except the commands that start it.
+"""
+
+from typing import Any
+
+from celery.signals import setup_logging, worker_init
+
+from billing_worker import logs
+from billing_worker.domain.errors import BillingError
+from tasks.app import create_app
+from tasks.process import process, stop
+
+try:
+    app = create_app(process.settings)
+except BillingError as error:
+    stop(error)
+
+
+@setup_logging.connect
+def _configure_logs(loglevel: int, **_: Any) -> None:
+    logs.configure(loglevel)
+
+
+@worker_init.connect
+def _check_before_work(**_: Any) -> None:
+    process.check()

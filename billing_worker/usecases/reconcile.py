@@ -43,6 +43,12 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     return ids
 
 
+def open_attempts(ports: Ports) -> Sequence[str]:
+    """Ids of all open attempts, oldest first, whether their next look has come or not."""
+    with ports.database.transaction() as uow:
+        return uow.attempts.open_ids()
+
+
 def reconcile(ports: Ports, attempt_id: str) -> None:
     """Look once: read the gateway and record what it proves, or plan the next look."""
     question = _question(ports, attempt_id)

@@ -217,6 +217,11 @@ class SqlAttempts(Repository[PaymentAttempt]):
         wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM_LOOKS, wanted).scalars())
 
+    def open_ids(self) -> Sequence[str]:
+        """Ids of all open attempts, oldest first."""
+        statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
+        return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
+
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
         seen = payment_attempts.c.imp_uid.is_not(None) & (payment_attempts.c.invoice_id != other_than)

@@ -26,7 +26,8 @@ _STANDING = text("""
         JOIN billing_keys k ON k.id = i.billing_key_id
         LEFT JOIN payment_attempts a ON a.invoice_id = i.id AND a.closed_at IS NULL
         WHERE i.status = 'open')
-    SELECT count(*) FILTER (WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL) AS due,
+    SELECT count(*) FILTER (WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL)
+               AS due,
            count(*) FILTER (WHERE attempt_status = 'in_flight') AS in_flight,
            count(*) FILTER (WHERE attempt_status = 'unknown') AS unknown,
            count(*) FILTER (WHERE key_status = 'pending' AND next_attempt_at <= :now) AS waiting_for_key,

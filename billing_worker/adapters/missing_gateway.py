@@ -1,0 +1,29 @@
+"""Stands where no gateway is configured: for the processes that never charge."""
+
+from dataclasses import dataclass
+
+from billing_worker.domain.payment import ChargeRequest, Failed, Outcome
+from billing_worker.ports import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class MissingGateway:
+    """Refuses every call with the reason; nothing is ever placed."""
+
+    reason: str
+
+    def charge(self, request: ChargeRequest) -> Outcome:  # noqa: ARG002 - the port's signature
+        """Not placed."""
+        return Failed(self.reason)
+
+    def payment(self, imp_uid: str) -> Listing:  # noqa: ARG002 - the port's signature
+        """Not read."""
+        return Listing((), self.reason)
+
+    def payments_of(self, merchant_uid: str) -> Listing:  # noqa: ARG002 - the port's signature
+        """Not read."""
+        return Listing((), self.reason)
+
+    def knows_key(self, customer_uid: str) -> bool | None:  # noqa: ARG002 - the port's signature
+        """Not asked."""
+        return None

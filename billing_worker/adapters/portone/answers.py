@@ -1,0 +1,172 @@
+"""What an answer of PortOne V1 means: the one parser. Pure: (HTTP status, bytes) to a value, for any bytes.
+
+The three layers of failure of V1 (HTTP status, `code`, `response.status`) are all read here, and nowhere else. What is
+documented or observed to be definite is listed; everything else is Unknown, or trouble.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import simplejson
+
+from billing_worker.adapters.portone.client import Answer
+from billing_worker.adapters.portone.envelope import (
+    Envelope,
+    NotUnderstood,
+    read_envelope,
+    read_integer,
+    read_payment,
+)
+from billing_worker.adapters.portone.masking import one_line
+from billing_worker.adapters.portone.tokens import NoToken, Token
+from billing_worker.domain.declines import DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
+from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.domain.proof import judge, refusal
+
+OK = 200
+UNAUTHORIZED = 401
+NOT_FOUND = 404
+TOO_MANY = 429
+
+NOTHING_DONE = {UNAUTHORIZED: "the gateway does not accept our key", TOO_MANY: "too many requests"}
+"""With these statuses PortOne's own envelope says that it did not begin. 401 is documented for every path; 429 is not
+documented at all, and means so by definition (RFC 6585)."""
+
+LONGEST_TOKEN = 512
+LONGEST_TOKEN_LIFE = 86_400
+"""Seconds. Documented are 30 minutes; a longer promise than a day is an error in the answer."""
+
+CUSTOMER_UNKNOWN = "등록된 정보를 찾을 수 없습니다"
+"""What GET /subscribe/customers/{uid} says with HTTP 200 and code 1 (observed by three public clients)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of payments. `next_page` is None on the last one, `total` is None where the answer does not say."""
+
+    payments: Sequence[tuple[GatewayPayment, Evidence]]
+    next_page: int | None = None
+    total: int | None = None
+
+
+Keep = Callable[[bytes], Evidence]
+"""Makes evidence of a body: masked and capped."""
+
+
+def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep) -> Outcome:
+    """What the answer to `again` proves about the charge. Never raises."""
+    evidence = keep(answer.body)
+    try:
+        envelope = read_envelope(answer.body)
+    except NotUnderstood as trouble:
+        return Unknown(f"HTTP {answer.status}: {trouble}", evidence)
+    said = f"HTTP {answer.status}, code {_shown(envelope)}"
+    if answer.status in NOTHING_DONE and is_refusal(envelope):
+        return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence)
+    if answer.status != OK:
+        return Unknown(said, evidence)
+    if envelope.code != 0:
+        return _refused(envelope, said, evidence)
+    try:
+        payment = read_payment(envelope.response)
+    except NotUnderstood as trouble:
+        return Unknown(f"{said}: {trouble}", evidence)
+    return judge(request, payment, evidence)
+
+
+def page_of(answer: Answer, keep: Keep) -> Page:
+    """The payments that a read found. Raises NotUnderstood where the answer proves neither them nor their absence."""
+    envelope = read_envelope(answer.body)
+    if answer.status == NOT_FOUND and is_refusal(envelope):
+        return Page(())
+    if answer.status != OK or envelope.code != 0:
+        raise NotUnderstood(f"HTTP {answer.status}, code {_shown(envelope)}")
+    found = envelope.response
+    if isinstance(found, list):
+        return Page(tuple(_kept(row, keep) for row in found))
+    if isinstance(found, dict) and "list" in found:
+        rows = found["list"]
+        if not isinstance(rows, list):
+            raise NotUnderstood("list is not an array")
+        following = 0 if found.get("next") is None else read_integer(found, "next")
+        return Page(tuple(_kept(row, keep) for row in rows), following or None, read_integer(found, "total"))
+    return Page((_kept(found, keep),))
+
+
+def key_known(answer: Answer, customer_uid: str) -> bool | None:
+    """Whether the gateway has the billing key; None when the answer does not say. Never raises."""
+    try:
+        envelope = read_envelope(answer.body)
+    except NotUnderstood:
+        return None
+    if answer.status == NOT_FOUND and is_refusal(envelope):
+        return False
+    if answer.status != OK:
+        return None
+    if envelope.code != 0:
+        return False if is_refusal(envelope) and CUSTOMER_UNKNOWN in envelope.message else None
+    found = envelope.response
+    return True if isinstance(found, dict) and found.get("customer_uid") == customer_uid else None
+
+
+def token_of(answer: Answer) -> Token | NoToken:
+    """The access token in an answer to getToken. Never raises."""
+    try:
+        envelope = read_envelope(answer.body)
+        if answer.status != OK or envelope.code != 0:
+            return NoToken(f"HTTP {answer.status}, code {_shown(envelope)}")
+        found = envelope.response
+        if not isinstance(found, dict):
+            return NoToken("the answer has no token in it")
+        value = found.get("access_token")
+        life = read_integer(found, "expired_at") - read_integer(found, "now")
+    except NotUnderstood as trouble:
+        return NoToken(f"HTTP {answer.status}: {trouble}")
+    # Visible ASCII only: the value becomes a header.
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_TOKEN or not all("!" <= c <= "~" for c in value):
+        return NoToken("the answer's token is malformed")
+    if not 0 < life <= LONGEST_TOKEN_LIFE:
+        return NoToken(f"the answer's token lives {life} seconds")
+    return Token(value, float(life))
+
+
+def is_unauthorized(answer: Answer) -> bool:
+    """Whether PortOne itself (and not something in between) refused the token: then nothing was done."""
+    if answer.status != UNAUTHORIZED:
+        return False
+    try:
+        return is_refusal(read_envelope(answer.body))
+    except NotUnderstood:
+        return False
+
+
+def is_refusal(envelope: Envelope) -> bool:
+    """Whether this is PortOne's way to refuse: a code, and no response."""
+    return envelope.code != 0 and not envelope.response
+
+
+def _refused(envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
+    message = envelope.message
+    if envelope.response:
+        return Unknown(f"{said}: a refusal that holds a response", evidence)
+    if DUPLICATE.search(message):
+        return Unknown(f"{said}: the merchant_uid was used before, it may be ours", evidence)
+    if KEY_UNKNOWN.search(message):
+        return refusal(one_line(message), evidence)
+    if PARAMETER_MISSING.search(message):
+        return Failed(f"{said}: the gateway misses a parameter", evidence)
+    return Unknown(f"{said}: not known to be definite", evidence)
+
+
+def _kept(row: object, keep: Keep) -> tuple[GatewayPayment, Evidence]:
+    payment = read_payment(row)
+    try:
+        text = simplejson.dumps(row, use_decimal=True, ensure_ascii=False)
+    except (RecursionError, ValueError) as error:
+        raise NotUnderstood("a payment is nested too deeply") from error
+    return payment, keep(text.encode("utf-8", "replace"))
+
+
+def _shown(envelope: Envelope) -> str:
+    code = str(envelope.code) if abs(envelope.code) < 10**6 else "out of range"
+    return f"{code} ({one_line(envelope.message)})" if envelope.message else code

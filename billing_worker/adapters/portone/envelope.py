@@ -1,0 +1,163 @@
+"""Bytes from PortOne to an envelope and payments, checked for shape. What is not understood is said so, never guessed.
+
+Tolerant where PortOne reserves the right to change (unknown fields, new enum values, numbers as strings), strict
+everywhere else: a payment that cannot be read exactly proves nothing.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from billing_worker.adapters.portone.masking import one_line, storable
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import GatewayPayment, PaymentStatus
+
+LARGEST_MAGNITUDE = 15
+"""Digits before the point of an amount: far above any payment, far below what would cost time to compute."""
+
+_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_LAST_SECOND = 253_402_300_799  # the year 9999
+
+
+class NotUnderstood(Exception):
+    """The answer does not say anything that could be relied upon; the text says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """`{"code", "message", "response"}`: how every answer of PortOne V1 looks."""
+
+    code: int
+    message: str
+    response: Any
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """The envelope in these bytes. Raises NotUnderstood, and nothing else, for any other bytes."""
+    try:
+        document = json.loads(
+            body.decode("utf-8"),
+            parse_float=_decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except UnicodeDecodeError as error:
+        raise NotUnderstood("the answer is not UTF-8") from error
+    except RecursionError as error:
+        raise NotUnderstood("the answer is nested too deeply") from error
+    except ValueError as error:  # malformed JSON, or an integer of thousands of digits
+        raise NotUnderstood("the answer is not JSON") from error
+    if not isinstance(document, dict):
+        raise NotUnderstood("the answer is not a JSON object")
+    message = document.get("message")
+    if not isinstance(message, str | None):
+        raise NotUnderstood("message is not a text")
+    return Envelope(read_integer(document, "code"), message or "", document.get("response"))
+
+
+def read_payment(row: object) -> GatewayPayment:
+    """One payment as PortOne describes it (PaymentAnnotation of the V1 spec). Raises NotUnderstood."""
+    if not isinstance(row, dict):
+        raise NotUnderstood("a payment is not a JSON object")
+    imp_uid = _text(row, "imp_uid")
+    merchant_uid = _text(row, "merchant_uid")
+    currency = _text(row, "currency")
+    status = _text(row, "status")
+    if imp_uid is None or not _IMP_UID.fullmatch(imp_uid):
+        raise NotUnderstood("imp_uid is missing or malformed")
+    if not merchant_uid or not currency or not status:
+        raise NotUnderstood("merchant_uid, currency or status is missing")
+    money = _money(row.get("amount"), currency)
+    given_back = row.get("cancel_amount")
+    cancelled = Money(0, money.currency) if given_back is None else _money(given_back, currency)
+    fail_reason = _text(row, "fail_reason")
+    return GatewayPayment(
+        imp_uid=imp_uid,
+        merchant_uid=merchant_uid,
+        customer_uid=_text(row, "customer_uid"),
+        status=_status(status, money, cancelled),
+        money=money,
+        cancelled=cancelled,
+        pg_provider=_text(row, "pg_provider"),
+        fail_reason=one_line(fail_reason) if fail_reason else None,
+        started_at=_time(row, "started_at"),
+        paid_at=_time(row, "paid_at"),
+    )
+
+
+def read_integer(row: dict[str, Any], name: str) -> int:
+    """A whole number, or a text of one. Raises NotUnderstood."""
+    value = row.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    raise NotUnderstood(f"{name} is not a whole number")
+
+
+def _status(word: str, money: Money, cancelled: Money) -> PaymentStatus:
+    if word == PaymentStatus.CANCELLED and not 0 < cancelled.amount <= money.amount:
+        # "Cancelled", but not how much: whether the customer has the money back cannot be told.
+        return PaymentStatus.UNRECOGNISED
+    try:
+        return PaymentStatus(word)
+    except ValueError:
+        return PaymentStatus.UNRECOGNISED
+
+
+def _money(value: object, currency: str) -> Money:
+    if isinstance(value, str) and not _AMOUNT.fullmatch(value):
+        raise NotUnderstood("an amount is not a plain number")
+    # An exponent (1e3) is exact, but nothing that PortOne was ever seen to write; and 1e999999 costs seconds.
+    if isinstance(value, Decimal) and (value.adjusted() > LARGEST_MAGNITUDE or int(value.as_tuple().exponent) > 0):
+        raise NotUnderstood("an amount is not a plain number")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LARGEST_MAGNITUDE:
+        raise NotUnderstood("an amount is too large")
+    try:
+        money = Money.from_major(value, currency)
+    except InvalidInput as error:
+        raise NotUnderstood(f"{error.field} {error.problem}") from error
+    if money.amount < 0:
+        raise NotUnderstood("an amount is negative")
+    return money
+
+
+def _text(row: dict[str, Any], name: str) -> str | None:
+    value = row.get(name)
+    if not isinstance(value, str | None):
+        raise NotUnderstood(f"{name} is not a text")
+    return None if value is None else storable(value)
+
+
+def _time(row: dict[str, Any], name: str) -> datetime | None:
+    if row.get(name) in (None, ""):
+        return None
+    seconds = read_integer(row, name)
+    if not 0 <= seconds <= _LAST_SECOND:
+        raise NotUnderstood(f"{name} is not a time")
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None  # 0: has not happened
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except ArithmeticError as error:  # an exponent beyond what decimal can hold
+        raise ValueError("a number is out of range") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        # Two "status" fields: whichever one is taken, the other says something else.
+        raise ValueError("a name occurs twice")
+    return names
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

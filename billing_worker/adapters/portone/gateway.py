@@ -1,0 +1,202 @@
+"""PortOne V1 as a Gateway."""
+
+import os
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from billing_worker.adapters.portone import answers, requests
+from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
+from billing_worker.adapters.portone.envelope import NotUnderstood
+from billing_worker.adapters.portone.masking import evidence_text
+from billing_worker.adapters.portone.network import Deadline
+from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
+from billing_worker.domain.errors import InvalidInput, SettingsInvalid
+from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.ports import Listing
+
+CONNECT_TIMEOUT = 5.0
+TOTAL_DEADLINE = 65.0
+"""PortOne asks clients to wait 60 seconds and more, since a charge goes on when the client hangs up."""
+
+TOKEN_DEADLINE = 10.0
+"""Of the total, at most this may go by before there is a token: the charge must keep enough for itself."""
+
+LEAST_SHARE = 0.5
+"""With less than this part of the total left a charge is not begun: it would end as unknown for lack of patience."""
+
+MOST_PAGES = 50
+"""5,000 payments under one merchant_uid: far above any dunning, far below an endless loop."""
+
+MAX_CONNECTIONS = 64
+"""As many as one worker process has threads, so that none waits for a connection."""
+
+BROWSER_IP = "127.0.0.1"
+"""Paymentwall requires an address of the payer; a recurring charge has none, and PortOne's default is the caller's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What must not be shared across a fork: sockets, and locks that a thread of the parent may have held."""
+
+    pid: int
+    client: Client
+    tokens: Tokens
+
+
+class PortOneGateway:
+    """PortOne V1. One instance serves all threads of a process, and is safe to be inherited by a forked one.
+
+    No method raises for anything that the network or the gateway does, and each ends within `total_deadline`
+    seconds (plus what the resolver of host names takes, which cannot be interrupted; nothing is sent after it).
+    Neither key nor secret nor token is in any text that leaves this class.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        imp_key: str,
+        imp_secret: str,
+        *,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        total_deadline: float = TOTAL_DEADLINE,
+        include_sandbox: bool = False,
+        max_connections: int = MAX_CONNECTIONS,
+        browser_ip: str = BROWSER_IP,
+        tls: ssl.SSLContext | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._host = host_of(base_url)
+        if not imp_key or not imp_secret:
+            raise SettingsInvalid("BILLING_PORTONE_IMP_KEY, BILLING_PORTONE_IMP_SECRET: both are needed")
+        self._base_url = base_url.rstrip("/")
+        self._imp_key, self._imp_secret = imp_key, imp_secret
+        self._connect_timeout = connect_timeout
+        self._total_deadline = total_deadline
+        self._include_sandbox = include_sandbox
+        self._max_connections = max_connections
+        self._browser_ip = browser_ip
+        self._tls = tls
+        self._monotonic = monotonic
+        self._states: dict[int, _State] = {}
+        self._state = self._new_state()
+
+    def __repr__(self) -> str:
+        return f"PortOneGateway({self._host!r})"
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Place one charge: `POST /subscribe/payments/again`, sent once, and once more after a 401 of PortOne."""
+        try:
+            call = requests.again(request, self._browser_ip)
+        except InvalidInput as error:
+            return Failed(f"not sent: {error}")
+        deadline = Deadline(self._total_deadline)
+        result = self._ask(call, deadline, least=LEAST_SHARE * self._total_deadline)
+        match result:
+            case NotSent(reason):
+                return Failed(f"not sent: {reason}")
+            case NoAnswer(reason):
+                return Unknown(f"no answer: {reason}", self._evidence(call, None, b""))
+            case Answer():
+                return answers.outcome_of(request, result, lambda body: self._evidence(call, result.status, body))
+
+    def payment(self, imp_uid: str) -> Listing:
+        """The payment with this id."""
+        try:
+            call = requests.payment(imp_uid, include_sandbox=self._include_sandbox)
+            page = self._page(call, Deadline(self._total_deadline))
+        except (InvalidInput, NotUnderstood) as trouble:
+            return Listing((), str(trouble))
+        if page.next_page is not None or any(found.imp_uid != imp_uid for found, _ in page.payments):
+            return Listing((), "the gateway answered with another payment")
+        return Listing(page.payments)
+
+    def payments_of(self, merchant_uid: str) -> Listing:
+        """Every payment under this merchant_uid, to the last page of `findAll`; trouble when any page is missing."""
+        deadline = Deadline(self._total_deadline)
+        found: dict[str, tuple[GatewayPayment, Evidence]] = {}
+        number, announced = 1, 0
+        try:
+            while True:
+                call = requests.payments_of(merchant_uid, number, include_sandbox=self._include_sandbox)
+                page = self._page(call, deadline)
+                # The newest come first: a payment made while we turn pages shows an older one twice, and hides none.
+                found |= {payment.imp_uid: (payment, evidence) for payment, evidence in page.payments}
+                announced = max(announced, page.total or 0)
+                if page.next_page is None:
+                    break
+                if page.next_page <= number or number >= MOST_PAGES:
+                    return Listing((), f"the pages do not end: {page.next_page} follows {number}")
+                number = page.next_page
+        except (InvalidInput, NotUnderstood) as trouble:
+            return Listing((), str(trouble))
+        if len(found) < announced:
+            return Listing((), f"{len(found)} payments were found, but {announced} were announced")
+        if any(payment.merchant_uid != merchant_uid for payment, _ in found.values()):
+            return Listing((), "the gateway answered with payments of another merchant_uid")
+        return Listing(tuple(found.values()))
+
+    def knows_key(self, customer_uid: str) -> bool | None:
+        """Whether PortOne has this billing key."""
+        try:
+            call = requests.customer(customer_uid)
+        except InvalidInput:
+            return None
+        result = self._ask(call, Deadline(self._total_deadline))
+        return answers.key_known(result, customer_uid) if isinstance(result, Answer) else None
+
+    def close(self) -> None:
+        """Close the connections of this process; a later call opens new ones."""
+        self._here().client.close()
+
+    def _page(self, call: requests.Call, deadline: Deadline) -> answers.Page:
+        result = self._ask(call, deadline)
+        if not isinstance(result, Answer):
+            raise NotUnderstood(result.reason)
+        return answers.page_of(result, lambda body: self._evidence(call, result.status, body))
+
+    def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
+        """Send with a token; once more, with a fresh one, after a 401 that PortOne itself answered."""
+        here = self._here()
+        for is_last in (False, True):
+            token = here.tokens.get(deadline.at_most(TOKEN_DEADLINE))
+            if isinstance(token, NoToken):
+                return NotSent(f"no access token: {token.reason}")
+            if deadline.remaining() <= least:
+                return NotSent("too little time was left to wait for an answer")
+            result = here.client.exchange(call, token, deadline, (*self._secrets(), *here.tokens.known()))
+            if is_last or not isinstance(result, Answer) or not answers.is_unauthorized(result):
+                break
+            here.tokens.drop(token)
+        return result
+
+    def _fetch_token(self, client: Client, deadline: Deadline) -> Token | NoToken:
+        call = requests.get_token(self._imp_key, self._imp_secret)
+        result = client.exchange(call, None, deadline, self._secrets())
+        return answers.token_of(result) if isinstance(result, Answer) else NoToken(result.reason)
+
+    def _evidence(self, call: requests.Call, status: int | None, body: bytes) -> Evidence:
+        secrets = (*self._secrets(), *self._here().tokens.known())
+        return Evidence("portone", call.label, status, evidence_text(body, secrets))
+
+    def _secrets(self) -> tuple[str, ...]:
+        return self._imp_key, self._imp_secret
+
+    def _here(self) -> _State:
+        state = self._state
+        if state.pid != os.getpid():
+            # A forked child: locks of the parent may be held forever here, so none is taken. setdefault is atomic.
+            state = self._state = self._states.setdefault(os.getpid(), self._new_state())
+        return state
+
+    def _new_state(self) -> _State:
+        client = Client(
+            self._base_url,
+            connect_timeout=self._connect_timeout,
+            max_connections=self._max_connections,
+            tls=self._tls,
+        )
+        return _State(
+            os.getpid(), client, Tokens(lambda deadline: self._fetch_token(client, deadline), self._monotonic)
+        )

@@ -1,0 +1,74 @@
+"""What may be kept of a text from outside: card numbers, personal data and secrets are blanked out first.
+
+Everything is replaced by as many asterisks as it had characters: a text that is cut after masking can then never
+show what stood behind the cut.
+"""
+
+import re
+from collections.abc import Collection
+
+LONGEST_EVIDENCE = 4096
+"""Bytes of an answer that are kept: a PortOne payment has about 1,500."""
+
+LONGEST_LINE = 300
+"""Characters of a gateway's message that go into a reason: a person reads it in one glance."""
+
+SHORTEST_SECRET = 4
+"""A shorter secret cannot be told from ordinary text, and would blank out half of it."""
+
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+_TELEPHONE = re.compile(r"(?<![\w+])(?:\+82[ -]?|0)\d{1,2}[ -]?\d{3,4}[ -]?\d{4}(?!\d)")
+_EMAIL = re.compile(r"[\w.%+'-]{1,64}(?=@[\w.-])")
+_BEARER = re.compile(r"(?i)(?<=bearer )[\x21\x23-\x7e]{4,512}")
+_PERSONAL = re.compile(
+    r'("(?:buyer_(?:name|tel|email|addr|postcode)|customer_(?:name|tel|email|addr|postcode)'
+    r'|vbank_(?:num|holder)|access_token|imp_key|imp_secret)"\s*:\s*")((?:[^"\\]|\\.)*)'
+)
+# PostgreSQL's text holds neither NUL nor half of a surrogate pair. Replaced, not removed: two different texts must
+# not become equal by cleaning.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def masked(text: str, secrets: Collection[str] = ()) -> str:
+    """The text without card numbers (their last four digits stay), telephone numbers, e-mail names and `secrets`."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, "*" * len(secret))
+    text = _PERSONAL.sub(lambda found: found[1] + "*" * len(found[2]), text)
+    text = _BEARER.sub(lambda found: "*" * len(found[0]), text)
+    text = _CARD.sub(_all_but_four, text)
+    text = _TELEPHONE.sub(_all_but_four, text)
+    return _EMAIL.sub(lambda found: "*" * len(found[0]), text)
+
+
+def blanked(body: bytes, secrets: Collection[str]) -> bytes:
+    """The bytes without `secrets`."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            body = body.replace(secret.encode("utf-8", "replace"), b"*" * len(secret))
+    return body
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL can keep it."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def one_line(text: str, secrets: Collection[str] = ()) -> str:
+    """A message from outside as part of a reason: masked, one line, not too long."""
+    # Cut before masking, so that a megabyte of message costs nothing; a number that the first cut halves lies
+    # behind the second one.
+    head = text[: 2 * LONGEST_LINE]
+    return _CONTROL.sub(" ", storable(masked(head, secrets)))[:LONGEST_LINE].strip()
+
+
+def evidence_text(body: bytes, secrets: Collection[str] = ()) -> str:
+    """An answer's body as it is kept: masked, storable, at most LONGEST_EVIDENCE bytes of UTF-8."""
+    text = storable(masked(body[: 2 * LONGEST_EVIDENCE].decode("utf-8", "replace"), secrets))
+    return text.encode("utf-8")[:LONGEST_EVIDENCE].decode("utf-8", "ignore")
+
+
+def _all_but_four(found: re.Match[str]) -> str:
+    number = found[0]
+    return re.sub(r"\d", "*", number[:-4]) + number[-4:]

@@ -1,0 +1,19 @@
+"""Whether a gateway says of itself that it is a sandbox. Money must never move by a clock that runs fast."""
+
+import httpx
+
+from billing_worker.domain.errors import Unavailable
+
+TIMEOUT = 3.0
+
+
+def is_sandbox(base_url: str) -> bool:
+    """Ask the gateway for the sandbox's marker. Raises Unavailable when nothing answers there."""
+    try:
+        answer = httpx.get(base_url.rstrip("/") + "/_sandbox", timeout=TIMEOUT, follow_redirects=False)
+        content = answer.json() if answer.is_success else None
+    except ValueError:
+        return False
+    except httpx.HTTPError as error:
+        raise Unavailable(f"BILLING_PORTONE_API_URL: nothing answers at {base_url} ({type(error).__name__})") from error
+    return isinstance(content, dict) and content.get("sandbox") == "billing-worker"

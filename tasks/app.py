@@ -1,0 +1,102 @@
+"""The Celery application and its settings, each with its reason.
+
+Redis carries ids and nothing else: whatever it loses, the next scan finds again in the database.
+"""
+
+import structlog
+from celery import Celery, Task
+from kombu.entity import Queue
+
+from billing_worker.config import Settings
+from billing_worker.domain.errors import Unavailable
+from tasks.reconnect import survive_broker_loss
+from tasks.schedule import beat_schedule
+
+_log = structlog.get_logger("billing.tasks")
+
+SCANS, CHARGES, LOOKUPS, NOTICES = "scans", "charges", "lookups", "notices"
+"""Queues of their own, so that a thousand renewals never stand before the webhook that unlocks a key."""
+
+
+class BillingTask(Task):  # type: ignore[misc] # celery has no types
+    """A task whose foreseeable trouble is one log line: the work is still in the database for the next scan."""
+
+    abstract = True
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Run it."""
+        try:
+            return super().__call__(*args, **kwargs)
+        except Unavailable as error:
+            _log.warning("put_off", task=self.name, reason=str(error))
+            return None
+
+
+def create_app(settings: Settings) -> Celery:
+    """The application for one process. Raises SettingsInvalid where no broker is set."""
+    survive_broker_loss()
+    app = Celery("billing", task_cls=BillingTask, include=["tasks.jobs"])
+    app.conf.update(
+        broker_url=settings.broker,
+        # Redis may be away for any time: wait for it, since the work waits in the database.
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_channel_error_retry=True,
+        broker_pool_acquire_timeout=10,
+        broker_transport_options={
+            # A message that is not acknowledged comes back after this long; longer than any task can run, or a slow
+            # charge would be handed to a second worker (harmless, but noise).
+            "visibility_timeout": settings.visibility_timeout,
+            # kombu's defaults look for such messages only every 100 s.
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            # Without a socket timeout a hung Redis blocks a publisher for ever.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 3,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+            "global_keyprefix": "billing:",
+            "client_name": "billing",
+        },
+        task_publish_retry_policy={"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
+        # JSON only: a message from a stranger can be wrong, but never code.
+        task_serializer="json",
+        accept_content=["json"],
+        # Outcomes are in the database; a result backend would be a second truth.
+        result_backend=None,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        # Redelivery is safe, since every unit asks the database whether there is still something to do.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        # A charge must not be killed in mid-call because Redis hiccuped.
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        # Threads suit calls that wait for a network. They ignore Celery's time limits: every call has a deadline of
+        # its own, and the lease takes over where that fails.
+        worker_pool="threads",
+        worker_concurrency=settings.worker_concurrency,
+        task_default_queue=SCANS,
+        task_queues=[Queue(name) for name in (SCANS, CHARGES, LOOKUPS, NOTICES)],
+        task_create_missing_queues=False,
+        task_routes={
+            "billing.*_due": {"queue": SCANS},
+            "billing.renew": {"queue": CHARGES},
+            "billing.collect": {"queue": CHARGES},
+            "billing.reconcile": {"queue": LOOKUPS},
+            "billing.apply": {"queue": NOTICES},
+            "billing.deliver": {"queue": NOTICES},
+            "billing.unlock": {"queue": NOTICES},
+        },
+        # Flower and other listeners see the tasks. Events may be lost; nothing depends on them.
+        worker_send_task_events=True,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        enable_utc=True,
+        timezone="UTC",
+        beat_schedule=beat_schedule(settings.scan_interval),
+        # In memory: a schedule of seconds has nothing worth keeping, and a file would forbid a second beat.
+        beat_scheduler="celery.beat:Scheduler",
+        beat_max_loop_interval=5,
+    )
+    return app

@@ -1,0 +1,92 @@
+"""The tasks. Each job has a scan (`…_due`), which claims ids and hands them out, and a unit, which serves one id.
+
+No rule of billing is here: a task finds its use case, and the use case asks the database what is still to do.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from billing_worker.ports import Ports
+from billing_worker.usecases import collect as collecting
+from billing_worker.usecases import inbox, outbox
+from billing_worker.usecases import reconcile as reconciling
+from billing_worker.usecases import renew as renewing
+from billing_worker.usecases import unlock as unlocking
+from tasks import app
+from tasks.process import process
+
+
+def hand_out(due: Callable[[Ports, int], Iterable[object]], unit: Any) -> None:
+    """Claim what is due and enqueue one message an id. What is lost on the way is claimed again after a while."""
+    settings = process.settings
+    for ident in due(process.ports, settings.scan_limit):
+        unit.apply_async((str(ident),), expires=settings.claim)
+
+
+@app.task(name="billing.renew_due")
+def renew_due() -> None:
+    """Hand out subscriptions whose next period has begun."""
+    hand_out(renewing.due, renew)
+
+
+@app.task(name="billing.renew")
+def renew(subscription_id: str) -> None:
+    """Open the invoice of one period."""
+    renewing.renew(process.ports, subscription_id)
+
+
+@app.task(name="billing.collect_due")
+def collect_due() -> None:
+    """Hand out invoices that may be charged now."""
+    hand_out(collecting.due, collect)
+
+
+@app.task(name="billing.collect")
+def collect(invoice_id: str) -> None:
+    """Charge one invoice."""
+    collecting.collect(process.ports, invoice_id)
+
+
+@app.task(name="billing.reconcile_due")
+def reconcile_due() -> None:
+    """Hand out attempts whose outcome is not known."""
+    hand_out(reconciling.due, reconcile)
+
+
+@app.task(name="billing.reconcile")
+def reconcile(attempt_id: str) -> None:
+    """Read the gateway about one attempt."""
+    reconciling.reconcile(process.ports, attempt_id)
+
+
+@app.task(name="billing.apply_due")
+def apply_due() -> None:
+    """Hand out notifications that are not applied yet."""
+    hand_out(inbox.due, apply)
+
+
+@app.task(name="billing.apply")
+def apply(message_id: str) -> None:
+    """Apply one notification; what it unlocks is told to all who listen."""
+    for key_id in inbox.apply(process.ports, int(message_id)).unlocked:
+        unlock.delay(key_id)
+
+
+@app.task(name="billing.unlock", bind=True)
+def unlock(self: Any, key_id: str) -> None:
+    """A key may be charged from now on: say so as a Celery event, and charge what waited for it."""
+    self.send_event("billing-key-activated", billing_key_id=key_id)
+    for invoice_id in unlocking.waiting(process.ports, key_id):
+        collect.delay(invoice_id)
+
+
+@app.task(name="billing.deliver_due")
+def deliver_due() -> None:
+    """Hand out events for the merchant."""
+    hand_out(outbox.due, deliver)
+
+
+@app.task(name="billing.deliver")
+def deliver(message_id: str) -> None:
+    """Send one event to the merchant."""
+    outbox.deliver(process.ports, message_id)

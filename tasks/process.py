@@ -1,0 +1,66 @@
+"""What one worker process needs: settings, ports built once, and the checks before it starts."""
+
+import sys
+import threading
+from functools import cached_property
+from typing import NoReturn
+
+from sqlalchemy import Engine
+
+from billing_worker import bootstrap
+from billing_worker.config import Settings, load_settings
+from billing_worker.domain.errors import BillingError
+from billing_worker.ports import Ports
+
+EXTRA_CONNECTIONS = 2
+"""Beside one connection a thread: the clock's, and one to spare."""
+
+
+class Process:
+    """Built lazily, so that nothing is opened before a fork or by a process that never needs it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._built: tuple[Ports, Engine] | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Ends the process with one line where they are wrong."""
+        try:
+            return load_settings()
+        except BillingError as error:
+            stop(error)
+
+    @property
+    def ports(self) -> Ports:
+        """The ports of this process, shared by its threads."""
+        if self._built is None:
+            with self._lock:
+                if self._built is None:
+                    settings = self.settings
+                    connections = settings.worker_concurrency + EXTRA_CONNECTIONS
+                    self._built = bootstrap.build(settings, role="worker", connections=connections)
+        return self._built[0]
+
+    def check(self) -> None:
+        """Before a worker takes work: database, migrations, gateway, broker. Ends the process with one line."""
+        settings = self.settings
+        try:
+            bootstrap.check_gateway(settings)
+            bootstrap.check_broker(settings)
+            _, engine = bootstrap.build(settings, role="check", connections=1)
+            try:
+                bootstrap.check_database(engine)
+            finally:
+                engine.dispose()
+        except BillingError as error:
+            stop(error)
+
+
+def stop(error: BillingError) -> NoReturn:
+    """End the process with the error's one line."""
+    print(f"billing-worker: {error}", file=sys.stderr, flush=True)  # noqa: T201 - there may be no logging yet
+    sys.exit(2)
+
+
+process = Process()
