@@ -158,6 +158,8 @@ class Tally:
 class Standing:
     """How things stand at this moment."""
 
+    periods_due: int
+    """Subscriptions whose next period has begun and has no invoice yet."""
     due: int
     """Invoices to be charged now, not yet started."""
     in_flight: int

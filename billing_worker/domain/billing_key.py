@@ -22,6 +22,7 @@ NEVER_REUSES_IDS = frozenset({"naverpay"})
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
 _PG = re.compile(r"[a-z0-9_]{1,40}")
+_FIRST_LAST = re.compile(r"\S+ \S+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -77,7 +78,7 @@ class BillingKey:
         if self.buyer_email is None:
             problem = "is needed for paymentwall: it must equal the e-mail with which the key was issued"
             raise InvalidInput("buyer_email", None, problem)
-        if self.buyer_name is None or len(self.buyer_name.split(" ")) != 2:  # noqa: PLR2004 - first and last name
+        if self.buyer_name is None or not _FIRST_LAST.fullmatch(self.buyer_name):
             problem = "must be 'First Last' with one space for paymentwall"
             raise InvalidInput("buyer_name", self.buyer_name, problem)
 
@@ -95,11 +96,13 @@ class BillingKey:
         self.activated_at = now
         return True
 
-    def invalidate(self, reason: str) -> None:
-        """The card will not work again (lost, expired, key gone): nothing more is charged on it."""
-        if self.status in (KeyStatus.ACTIVE, KeyStatus.PENDING):
-            self.move_to(KeyStatus.INVALID)
-            self.invalid_reason = reason
+    def invalidate(self, reason: str) -> bool:
+        """The card will not work again (lost, expired, key gone); False when it was out of use already."""
+        if self.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
+            return False
+        self.move_to(KeyStatus.INVALID)
+        self.invalid_reason = reason
+        return True
 
 
 def first_status(pg_provider: str) -> KeyStatus:

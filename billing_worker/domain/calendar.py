@@ -8,6 +8,7 @@ Both promise: starts strictly increase, and each local wall-clock time counts on
 summer time skips is moved forward by the length of the gap; one that happens twice counts at its first occurrence.
 """
 
+import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,9 @@ SHORTEST_MONTH = {month: monthrange(2026, month)[1] for month in range(1, 13)}
 
 LARGEST_COUNT = {"day": 3660, "week": 520, "month": 120, "year": 10}
 """No plan bills less often than every ten years."""
+
+
+_RANDOM = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")
 
 
 class Unit(StrEnum):
@@ -46,7 +50,11 @@ class AnchoredCalendar:
 
     def __post_init__(self) -> None:
         zone_named(self.zone)
-        if isinstance(self.count, bool) or not 1 <= self.count <= LARGEST_COUNT[self.unit]:
+        if (
+            isinstance(self.count, bool)
+            or not isinstance(self.count, int)
+            or not 1 <= self.count <= LARGEST_COUNT[self.unit]
+        ):
             problem = f"must be between 1 and {LARGEST_COUNT[self.unit]} {self.unit}s"
             raise InvalidInput("interval_count", self.count, problem)
 
@@ -97,10 +105,15 @@ class CronCalendar:
         # Starting a moment earlier finds a wall time that the change back to winter time repeats; the loop then
         # drops what is not later in real time, so that neither a gap nor a repeated hour bills twice or never.
         fires = croniter(self.expression, wall - timedelta(hours=3))
+        earliest: datetime | None = None
         while True:
-            candidate = instant(fires.get_next(datetime), self.zone)
-            if candidate > after:
-                return candidate
+            fire = fires.get_next(datetime)
+            # A skipped wall time moves on, so that one after the gap may come before it: look up to there.
+            if earliest is not None and fire >= earliest.astimezone(zone_named(self.zone)).replace(tzinfo=None):
+                return earliest
+            candidate = instant(fire, self.zone)
+            if candidate > after and (earliest is None or candidate < earliest):
+                earliest = candidate
 
     def __str__(self) -> str:
         return f"cron {self.expression!r}"
@@ -132,7 +145,7 @@ def _refuse_bad_cron(expression: str) -> None:
     fields = expression.split()
     if len(fields) != 5:  # noqa: PLR2004 - minute, hour, day, month, weekday
         raise InvalidInput("cron", expression, "needs five fields: minute hour day month weekday, e.g. '0 9 1 * *'")
-    if any(letter in field.upper() for field in (fields[0], fields[1]) for letter in "HR"):
+    if any(_RANDOM.search(field) for field in fields):
         raise InvalidInput("cron", expression, "must be the same for everyone: H and R (random times) are refused")
     try:
         columns, nth_weekdays = croniter.expand(expression)

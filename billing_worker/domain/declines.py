@@ -9,9 +9,12 @@ import re
 from billing_worker.domain.payment import DeclineKind
 
 _RULES: tuple[tuple[re.Pattern[str], DeclineKind], ...] = (
+    # The merchant's own contract, or a month's uses of a good key: no reason to give the customer's key up.
+    (re.compile(r"(?:정지|해지)\)? ?(?:가맹점|업체)|SID.*초과"), DeclineKind.SOFT),
     (re.compile(r"비밀번호|주민번호|사업자번호|생년월일"), DeclineKind.HARD),
     (re.compile(r"분실|도난|해지|유효기간|유효기한|카드번호|미등록카드|재발급|부정|정지"), DeclineKind.HARD),
-    (re.compile(r"등록되지 않은 구매자|빌키|빌링키|빌링 ?키"), DeclineKind.HARD),
+    (re.compile(r"거래제한.{0,6}카드|미수령|신규발급|신용불량|불량회원|사용불가한? ?카드"), DeclineKind.HARD),
+    (re.compile(r"등록되지 않은 구매자|빌키|빌링 ?키|\b[BS]ID(?![A-Za-z])"), DeclineKind.HARD),
     (re.compile(r"lost|stolen|expired|invalid card", re.IGNORECASE), DeclineKind.HARD),
 )
 """Whatever no rule names is soft: limits, balances, a busy issuer, and texts nobody has seen yet."""

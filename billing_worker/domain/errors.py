@@ -71,5 +71,8 @@ LONGEST_ECHO = 80
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        text = f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= LONGEST_ECHO else text[:LONGEST_ECHO] + "…"

@@ -22,7 +22,8 @@ EXPONENTS: dict[str, int] = (
 )
 """How many decimal digits a currency's minor unit has (ISO 4217)."""
 
-LARGEST_AMOUNT = 10**12
+LARGEST_EXPONENT = 12
+LARGEST_AMOUNT = 10**LARGEST_EXPONENT
 """A single payment above this many minor units is a mistake in every currency that PortOne takes."""
 
 
@@ -59,11 +60,20 @@ class Money:
         if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
             raise InvalidInput("amount", value, "is not a number")
         try:
-            minor = Decimal(value).scaleb(EXPONENTS[currency])
-            whole = int(minor)
-        except (InvalidOperation, ValueError, OverflowError) as error:
+            number = Decimal(value)
+        except (InvalidOperation, ValueError) as error:
             raise InvalidInput("amount", value, "is not a number") from error
-        if minor != whole or abs(whole) > LARGEST_AMOUNT:
+        if not number.is_finite():
+            raise InvalidInput("amount", value, "is not a number")
+        # Looked at by its exponent before any arithmetic: 1E999999 would take half a minute to write out, and a
+        # rounded 1.00…01 would pass for 1.
+        if number and number.adjusted() > LARGEST_EXPONENT:
+            raise InvalidInput("amount", value, f"is not a whole number of minor units of {currency}")
+        sign, digits, exponent = number.as_tuple()
+        text = "".join(map(str, digits)).rstrip("0") or "0"
+        shift = int(exponent) + len(digits) - len(text) + EXPONENTS[currency] if number else 0
+        whole = (-1) ** sign * int(text) * 10**shift if shift >= 0 else None
+        if whole is None or abs(whole) > LARGEST_AMOUNT:
             raise InvalidInput("amount", value, f"is not a whole number of minor units of {currency}")
         return cls(whole, currency)
 

@@ -24,5 +24,6 @@ class Plan:
     created_at: datetime
 
     def __post_init__(self) -> None:
+        self.name = self.name.strip()
         if not 0 < len(self.name.strip()) <= LONGEST_NAME:
             raise InvalidInput("name", self.name, f"must have 1 to {LONGEST_NAME} characters: PortOne takes no more")

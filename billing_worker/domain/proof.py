@@ -35,10 +35,10 @@ def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -
         case PaymentStatus.FAILED:
             reason = payment.fail_reason or "declined without a reason"
             return Declined(kind_of(reason), reason, evidence, payment.imp_uid)
-        case PaymentStatus.CANCELLED if not payment.holds_money:
+        case PaymentStatus.CANCELLED if payment.cancelled.amount >= payment.money.amount:
             # A net-cancel (망취소): approved, then reversed by the PG. Its merchant_uid is refused from now on.
             return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True)
-        case PaymentStatus.CANCELLED:
+        case PaymentStatus.CANCELLED if payment.holds_money:
             return Approved(payment, evidence)
     return Unknown(f"the gateway's payment {payment.imp_uid} has the status {payment.status}", evidence)
 
@@ -50,18 +50,18 @@ def judge_all(
 ) -> Outcome | None:
     """What all payments under the attempt's merchant_uid prove together; None when they say nothing about it.
 
-    `settled_imp_uids` belong to earlier attempts of the same invoice (one merchant_uid serves them all) and are left
-    out, unless they hold money. A payment that holds money outweighs any number of failed ones.
+    `settled_imp_uids` belong to earlier attempts of the same invoice (one merchant_uid serves them all) and never
+    decide a later one: but while one of them holds money, the later attempt must not be taken for absent.
+    A payment that holds money outweighs any number of failed ones.
     """
     ordered = sorted(payments, key=lambda seen: _weight(seen[0]), reverse=True)
-    relevant = [
-        (payment, evidence)
-        for payment, evidence in ordered
-        if payment.holds_money or payment.imp_uid not in settled_imp_uids
-    ]
-    if not relevant:
-        return None
-    return judge(request, *relevant[0])
+    relevant = [(payment, evidence) for payment, evidence in ordered if payment.imp_uid not in settled_imp_uids]
+    if relevant:
+        return judge(request, *relevant[0])
+    for payment, evidence in ordered:
+        if payment.holds_money:
+            return Unknown(f"payment {payment.imp_uid}, which an earlier attempt has, holds money", evidence)
+    return None
 
 
 def refusal(reason: str, evidence: Evidence) -> Declined:

@@ -14,7 +14,7 @@ from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
-from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
 
 
@@ -74,7 +74,7 @@ def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
     invoice, attempt = charge.invoice, charge.attempt
     attempt.move_to(AttemptStatus.APPROVED, now)
     attempt.imp_uid = outcome.payment.imp_uid
-    attempt.reason = None
+    attempt.reason = attempt.decline_kind = None
     if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         attempt.surplus = True
         charge.emit(EventType.PAYMENT_SURPLUS, invoice.id, imp_uid=attempt.imp_uid, amount=attempt.money.amount)
@@ -105,13 +105,16 @@ def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
     attempt.imp_uid = outcome.imp_uid
     attempt.decline_kind = outcome.kind
     attempt.reason = outcome.reason
+    if outcome.kind is DeclineKind.HARD and key.invalidate(outcome.reason):
+        charge.emit(EventType.BILLING_KEY_INVALID, key.id, reason=outcome.reason)
     if invoice.status is not InvoiceStatus.OPEN:
         return
     invoice.declines += 1
     invoice.last_reason = outcome.reason
+    if charge.subscription.status is SubscriptionStatus.CANCELED:
+        charge.emit(EventType.INVOICE_PAYMENT_FAILED, invoice.id, reason=outcome.reason, next_attempt_at=None)
+        return
     if outcome.kind is DeclineKind.HARD:
-        key.invalidate(outcome.reason)
-        charge.emit(EventType.BILLING_KEY_INVALID, key.id, reason=outcome.reason)
         # Nothing more is charged on this key; a new key may still come until dunning would have ended.
         end = charge.policy.end(invoice.declines, now)
         next_attempt = end if end > now else None
@@ -150,7 +153,7 @@ def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], n
     invoice.move_to(InvoiceStatus.UNCOLLECTIBLE, now)
     data: dict[str, str | int | None] = {"subscription_id": subscription.id, "invoice_id": invoice.id}
     events.append(Event(EventType.INVOICE_UNCOLLECTIBLE, invoice.id, data | {"reason": invoice.last_reason}))
-    if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE):
+    if subscription.status in RENEWING:
         subscription.move_to(SubscriptionStatus.UNPAID)
         events.append(Event(EventType.SUBSCRIPTION_UNPAID, subscription.id, data))
 

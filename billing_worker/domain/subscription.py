@@ -26,7 +26,7 @@ class SubscriptionStatus(StrEnum):
 _S = SubscriptionStatus
 SUBSCRIPTION_TRANSITIONS: dict[SubscriptionStatus, frozenset[SubscriptionStatus]] = {
     _S.PENDING: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.UNPAID, _S.CANCELED}),
-    _S.TRIALING: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.CANCELED}),
+    _S.TRIALING: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.UNPAID, _S.CANCELED}),
     _S.ACTIVE: frozenset({_S.PAST_DUE, _S.PAUSED, _S.UNPAID, _S.CANCELED}),
     _S.PAST_DUE: frozenset({_S.ACTIVE, _S.UNPAID, _S.CANCELED}),
     _S.PAUSED: frozenset({_S.ACTIVE, _S.CANCELED}),
@@ -59,6 +59,7 @@ class Subscription:
     lease_until: datetime | None = None
 
     def __post_init__(self) -> None:
+        self.customer = self.customer.strip()
         if not 0 < len(self.customer.strip()) <= LONGEST_CUSTOMER:
             raise InvalidInput("customer", self.customer, f"must have 1 to {LONGEST_CUSTOMER} characters")
 

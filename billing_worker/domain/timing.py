@@ -34,11 +34,11 @@ class Timing:
         if not 0 < self.http_deadline < self.lease:
             problem = f"the HTTP deadline ({self.http_deadline:g} s) must be shorter than the lease ({self.lease:g} s)"
             raise SettingsInvalid(f"BILLING_HTTP_DEADLINE: {problem}; raise BILLING_LEASE or lower the deadline")
-        if self.claim <= 0:
+        if not self.claim > 0:
             raise SettingsInvalid("BILLING_CLAIM: must be a positive number of seconds")
         if not 0 < self.first_look <= self.longest_look:
             raise SettingsInvalid("BILLING_RESOLVE_FIRST: must be positive and not above an hour")
-        if self.settle_window <= 0:
+        if not self.settle_window > 0:
             raise SettingsInvalid("BILLING_SETTLE_WINDOW: must be a positive number of seconds")
 
     def next_look(self, looks: int, real_now: datetime) -> datetime:

@@ -7,13 +7,14 @@ that must be there (the control read) found it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all
-from billing_worker.ports import Ports
-from billing_worker.usecases.record import apply
+from billing_worker.domain.settlement import Charge
+from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.usecases.record import apply, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)
 """An answer that the gateway has not shown for this long needs a person beside the reads that go on."""
@@ -29,8 +30,13 @@ class _Question:
     still_in_flight: bool
 
 
-class _Absent:
-    """The gateway shows nothing of this attempt, and the control read proves that it would."""
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the gateway's books showed."""
+
+    listing: Listing
+    control: bool = False
+    """Whether a read of something that must be there found it: asked only where the listing shows nothing new."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -54,8 +60,8 @@ def reconcile(ports: Ports, attempt_id: str) -> None:
     question = _question(ports, attempt_id)
     if question is None:
         return
-    finding = _read(ports, question)
-    _conclude(ports, attempt_id, finding)
+    reading = _read(ports, question)
+    _conclude(ports, attempt_id, question, reading)
 
 
 def _question(ports: Ports, attempt_id: str) -> _Question | None:
@@ -83,19 +89,12 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
     return question
 
 
-def _read(ports: Ports, question: _Question) -> Outcome | _Absent | None:
-    """What the gateway's books say; None where the call may still be under way and nothing is there yet."""
+def _read(ports: Ports, question: _Question) -> _Reading:
     listing = ports.gateway.payments_of(question.request.merchant_uid)
-    if listing.trouble is not None:
-        return None if question.still_in_flight else Unknown(f"the gateway could not be read: {listing.trouble}")
-    finding = judge_all(question.request, listing.payments, question.settled_imp_uids)
-    if finding is not None:
-        return finding
-    if question.still_in_flight:
-        return None
-    if not _control(ports, question):
-        return Unknown("the gateway shows no payment, but it does not show what must be there either")
-    return _Absent()
+    shows_new = any(payment.imp_uid not in question.settled_imp_uids for payment, _ in listing.payments)
+    if listing.trouble is not None or shows_new or question.still_in_flight:
+        return _Reading(listing)
+    return _Reading(listing, control=_control(ports, question))
 
 
 def _control(ports: Ports, question: _Question) -> bool:
@@ -105,29 +104,49 @@ def _control(ports: Ports, question: _Question) -> bool:
     return ports.gateway.knows_key(question.request.customer_uid) is True
 
 
-def _conclude(ports: Ports, attempt_id: str, finding: Outcome | _Absent | None) -> None:
+def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(attempt_id)
-        attempt = charge.attempt
-        if not attempt.is_open:
+        if not charge.attempt.is_open:
             return
-        settled = timedelta(seconds=ports.timing.settle_window)
-        if finding is None:
+        finding = _finding(ports, uow, charge, reading)
+        charge = uow.lock_charge(attempt_id)
+        attempt = charge.attempt
+        if finding is None and question.still_in_flight:
+            # The call may still be under way: that nothing is there yet proves nothing.
             attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
             uow.attempts.save(attempt)
-        elif isinstance(finding, _Absent):
-            if attempt.absent_since is None:
-                attempt.absent_since = real_now
-            if real_now - attempt.absent_since < settled:
-                attempt.next_look_at = attempt.absent_since + settled
-                uow.attempts.save(attempt)
-            else:
-                reason = "the gateway never had it: two reads, a settle window apart, found nothing"
-                apply(ports, uow, charge, Failed(reason, new_merchant_uid=attempt.refused))
         else:
-            apply(ports, uow, charge, finding)
+            apply(ports, uow, charge, finding or _absence(ports, charge, reading, real_now))
         if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
             detail = f"no answer for a day; last: {attempt.reason}. Look up {attempt.merchant_uid} in PortOne's console"
             uow.alerts.open("unknown", attempt.id, detail, now)
         uow.commit()
+
+
+def _finding(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -> Outcome | None:
+    """What the listing proves about this attempt; payments of earlier attempts go to those first."""
+    if reading.listing.trouble is not None:
+        return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
+    invoice_id = charge.invoice.id
+    owned = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.imp_uid and a.id != charge.attempt.id}
+    for payment, evidence in reading.listing.payments:
+        if payment.imp_uid in owned and payment.holds_money:
+            record_payment(ports, uow, invoice_id, payment, evidence)
+    settling = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.status is AttemptStatus.APPROVED}
+    rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
+    return judge_all(charge.request, rest, owned)
+
+
+def _absence(ports: Ports, charge: Charge, reading: _Reading, real_now: datetime) -> Outcome:
+    """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
+    attempt = charge.attempt
+    if not reading.control:
+        return Unknown("the gateway shows no payment, but it does not show what must be there either")
+    attempt.absent_since = attempt.absent_since or real_now
+    if real_now - attempt.absent_since < timedelta(seconds=ports.timing.settle_window):
+        return Unknown("the gateway shows no payment so far")
+    return Failed(
+        "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused
+    )

@@ -1,9 +1,9 @@
 """The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
-from billing_worker.domain.invoice import AttemptStatus, merchant_uid
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
 from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, GatewayPayment, Outcome, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Charge, settle
@@ -41,8 +41,8 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
         return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
-        attempt.next_look_at = ports.timing.next_look(attempt.looks, real_now)
-    if _uses_up_the_id(charge, outcome):
+        attempt.next_look_at = _next_look(ports, attempt, real_now)
+    if charge.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(charge, outcome):
         _next_generation(ports, charge)
     _alert(uow, charge, outcome, now)
     uow.save_charge(charge, now, real_now)
@@ -76,6 +76,15 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
         uow.alerts.open("cancelled_elsewhere", charge.attempt.id, detail, ports.clock.now())
     changed = apply(ports, uow, charge, judge(charge.request, payment, evidence))
     return f"attempt {attempt.id} is {charge.attempt.status}" + ("" if changed else ", as was known")
+
+
+def _next_look(ports: Ports, attempt: PaymentAttempt, real_now: datetime) -> datetime:
+    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    look = ports.timing.next_look(attempt.looks, real_now)
+    if attempt.absent_since is None:
+        return look
+    settled = attempt.absent_since + timedelta(seconds=ports.timing.settle_window)
+    return min(look, settled) if settled > real_now else look
 
 
 def _uses_up_the_id(charge: Charge, outcome: Outcome) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports import SettledPayment, Standing, Tally
 
 _TALLIES = text("""
@@ -26,7 +27,9 @@ _STANDING = text("""
         JOIN billing_keys k ON k.id = i.billing_key_id
         LEFT JOIN payment_attempts a ON a.invoice_id = i.id AND a.closed_at IS NULL
         WHERE i.status = 'open')
-    SELECT count(*) FILTER (WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL)
+    SELECT (SELECT count(*) FROM subscriptions WHERE status = ANY(:renewing) AND next_period_start <= :now)
+               AS periods_due,
+           count(*) FILTER (WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL)
                AS due,
            count(*) FILTER (WHERE attempt_status = 'in_flight') AS in_flight,
            count(*) FILTER (WHERE attempt_status = 'unknown') AS unknown,
@@ -60,7 +63,8 @@ class SqlBooks:
 
     def standing(self, now: datetime) -> Standing:
         """How things stand."""
-        return Standing(**self._connection.execute(_STANDING, {"now": now}).mappings().one())
+        wanted = {"now": now, "renewing": [str(status) for status in RENEWING]}
+        return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 
     def payments(self) -> Sequence[SettledPayment]:
         """Every approved attempt, by period."""

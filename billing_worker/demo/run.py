@@ -1,0 +1,200 @@
+"""Run the demonstration: start everything, load the customers, watch, close the books, stop everything."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from billing_worker import bootstrap
+from billing_worker.cli import stack
+from billing_worker.config import PREFIX, Settings, load_settings
+from billing_worker.demo import books, portfolio, view
+from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.ports import Ports, Standing
+from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
+from billing_worker.usecases.report import report
+
+START = datetime.fromisoformat("2026-01-01T00:00:00+09:00")
+END = datetime.fromisoformat("2026-03-31T23:59:59+09:00")
+TIMEZONE = "Asia/Seoul"
+PREFIX_OF_IDS = "demo"
+
+BOOT = timedelta(seconds=9)
+"""The clock starts this long after the processes: by then all of them serve."""
+DRAIN = 45.0
+"""Seconds for what is under way at the end to come to its end."""
+LINE_EVERY = 4.0
+LOOK_EVERY = 0.4
+SURE = 3
+"""Looks in a row that must find nothing left to do."""
+
+IMPATIENT = {
+    "BILLING_SCAN_INTERVAL": "0.3",
+    "BILLING_HTTP_DEADLINE": "3",
+    "BILLING_LEASE": "6",
+    "BILLING_CLAIM": "3",
+    "BILLING_RESOLVE_FIRST": "0.7",
+    "BILLING_SETTLE_WINDOW": "1.5",
+}
+"""Real seconds are expensive here: one of them is more than a day of billing."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """The rate of payments since the last look."""
+
+    paid: int = 0
+    at: float = 0.0
+    rate: float = 0.0
+
+    def see(self, paid: int) -> float:
+        """Note the number of payments; returns payments a second, smoothed."""
+        now = time.monotonic()
+        if self.at and now > self.at:
+            self.rate = 0.7 * self.rate + 0.3 * (paid - self.paid) / (now - self.at)
+        self.paid, self.at = paid, now
+        return self.rate
+
+
+def run(seconds: float, console: Console) -> int:
+    """Three months in `seconds`; returns the exit status: 0 only if both books agree and nothing was left undecided."""
+    folder = Path(tempfile.mkdtemp(prefix="billing-worker-demo-"))
+    folder.chmod(0o755)  # as root PostgreSQL runs under another account, which must get through
+    services = stack.Services(folder)
+    status = 1
+    try:
+        status = _run(services, seconds, console)
+    finally:
+        services.stop()
+        if services.postgres is not None:
+            services.postgres.remove()
+        if status == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            console.print(f"The logs of all processes are kept in {folder / 'logs'}", highlight=False)
+    return status
+
+
+def _run(services: stack.Services, seconds: float, console: Console) -> int:
+    sandbox_port = free_port()
+    rate = (END - START).total_seconds() / seconds
+    machine = TimeMachine(START, rate, datetime.now(UTC) + BOOT, END)
+    console.print("Starting PostgreSQL and Redis ...", highlight=False)
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]  # the demonstration must never meet a real gateway, whatever is set here
+    os.chdir(services.var_dir)  # and no .env
+    nowhere = load_settings()
+    variables = IMPATIENT | {
+        "BILLING_PORTONE_API_URL": f"http://{stack.LOOPBACK}:{sandbox_port}",
+        "BILLING_PORTONE_IMP_KEY": "imp_key_sandbox",
+        "BILLING_PORTONE_IMP_SECRET": "imp_secret_sandbox",
+        "BILLING_ENVIRONMENT": PREFIX_OF_IDS,
+        "BILLING_TIME_MACHINE": str(machine),
+        "BILLING_WEB_PORT": str(_port(nowhere.web_port)),
+        "BILLING_FLOWER_PORT": str(_port(nowhere.flower_port)),
+        "BILLING_PAYMENTWALL_SECRET_KEY": "pingback_secret_sandbox",
+        "BILLING_WORKER_CONCURRENCY": "16",
+    }
+    variables |= services.start(nowhere, durable=False)
+    os.environ.update(variables)
+    settings = load_settings()
+    ports, engine = bootstrap.build(settings, role="demo", connections=3)
+    try:
+        bootstrap.upgrade_database(engine)
+        console.print("Starting sandbox, web, workers, beat and Flower ...", highlight=False)
+        supervisor = _supervisor(services, settings, machine, sandbox_port)
+        with supervisor:
+            return _watch(supervisor, ports, settings, machine, console)
+    finally:
+        engine.dispose()
+
+
+def _supervisor(services: stack.Services, settings: Settings, machine: TimeMachine, sandbox_port: int) -> Supervisor:
+    env = stack.child_environment(_variables())
+    # The sandbox's own clock does not stop: what it has promised for later still happens.
+    its_clock = str(TimeMachine(machine.start, machine.rate, machine.origin))
+    hooks = f"http://{stack.LOOPBACK}:{settings.web_port}/webhooks"
+    sandbox = stack.sandbox(
+        env | {"BILLING_TIME_MACHINE": its_clock},
+        sandbox_port,
+        *("--webhook-url", f"{hooks}/portone", "--pingback-url", f"{hooks}/paymentwall"),
+        *("--ledger", str(services.var_dir / "ledger.jsonl"), "--latency", "60,190", "--slow-seconds", "4"),
+    )
+    processes = [sandbox, *stack.worker_processes(settings, env)]
+    return Supervisor(processes, lambda _: None, output_dir=services.var_dir / "logs")
+
+
+def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: TimeMachine, console: Console) -> int:
+    sandbox_url = str(settings.portone_api_url)
+    wait_until(lambda: stack.listens_quietly(int(settings.portone_api_url.port or 0)), 30, "the sandbox")
+    loaded = portfolio.load(ports, sandbox_url, machine.start)
+    addresses = (
+        f"Flower http://{stack.LOOPBACK}:{settings.flower_port}   "
+        f"API docs http://{stack.LOOPBACK}:{settings.web_port}/docs   sandbox {sandbox_url}_sandbox/ledger"
+    )
+    console.print(f"{loaded} subscriptions loaded. {addresses}", highlight=False, soft_wrap=True)
+    finished = _live(supervisor, ports, machine, console, addresses)
+    if finished is None:
+        console.print("Stopped.")
+        return 130
+    if not finished:
+        console.print(f"Not everything came to an end within {DRAIN:g} s.", style="bold red")
+    with ports.database.transaction() as uow:
+        payments = uow.books.payments()
+    comparison = books.compare(payments, books.ledger(sandbox_url, PREFIX_OF_IDS), TIMEZONE)
+    console.print(view.closing_books(comparison))
+    for difference in comparison.differences:
+        console.print(difference, style="red", highlight=False)
+    last = report(ports, TIMEZONE)
+    console.print(view.line(last, ports.clock.now(), TIMEZONE, 0.0).rpartition(",")[0], highlight=False)
+    agree = comparison.agree and finished
+    verdict = "The books agree: every payment is in both, once." if agree else "THE BOOKS DO NOT AGREE."
+    console.print(verdict, style="bold green" if agree else "bold red")
+    return 0 if agree else 1
+
+
+def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: Console, addresses: str) -> bool | None:
+    """Watch until the end; True when all came to an end, False when the time for that ran out, None when stopped."""
+    watch, quiet, last_line = Watch(), 0, 0.0
+    ends = machine.reached_at(END)
+    started = time.monotonic()
+    limit = (ends - datetime.now(UTC)).total_seconds() + DRAIN
+    live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+    with live or nullcontext():
+        while time.monotonic() - started < limit:
+            look_at = time.monotonic() + LOOK_EVERY
+            if not supervisor.run(until=lambda: time.monotonic() >= look_at):  # noqa: B023 - called at once
+                return None
+            now, seen = ports.clock.now(), report(ports, TIMEZONE)
+            rate = watch.see(view.totals(seen)["paid"])
+            done = (now - START) / (END - START)
+            if live is not None:
+                live.update(view.screen(seen, now, TIMEZONE, rate, done=done, addresses=addresses), refresh=True)
+            elif time.monotonic() - last_line >= LINE_EVERY:
+                last_line = time.monotonic()
+                console.print(view.line(seen, now, TIMEZONE, rate), highlight=False, soft_wrap=True)
+            quiet = quiet + 1 if now >= END and _nothing_left(seen.standing) else 0
+            if quiet >= SURE:
+                return True
+    return False
+
+
+def _nothing_left(standing: Standing) -> bool:
+    open_work = standing.periods_due + standing.due + standing.in_flight + standing.unknown
+    return open_work == 0 and standing.waiting_for_key == 0
+
+
+def _port(wanted: int) -> int:
+    return wanted if port_is_free(stack.LOOPBACK, wanted) else free_port()
+
+
+def _variables() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}

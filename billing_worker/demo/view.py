@@ -1,0 +1,66 @@
+"""What the demonstration shows while it runs: on a terminal a live table, in a pipe a line now and then."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from billing_worker.demo.books import Comparison
+from billing_worker.domain.money import Money
+from billing_worker.usecases.report import Report
+
+
+def totals(report: Report) -> dict[str, int]:
+    """The numbers that the view shows."""
+    months = report.months
+    return {
+        "periods": sum(month.invoices for month in months),
+        "due": report.standing.due + report.standing.in_flight,
+        "paid": sum(month.paid for month in months),
+        "in dunning": report.standing.in_dunning,
+        "recovered": sum(month.recovered for month in months),
+        "waiting for confirmation": report.standing.waiting_for_key,
+        "unknown": report.standing.unknown,
+        "given up": sum(month.uncollectible for month in months),
+    }
+
+
+def line(report: Report, now: datetime, timezone: str, rate: float) -> str:
+    """One line for a pipe or a log."""
+    numbers = ", ".join(f"{name} {number}" for name, number in totals(report).items())
+    return f"{now.astimezone(ZoneInfo(timezone)):%Y-%m-%d}  {numbers}, {rate:.1f} paid/s"
+
+
+def screen(report: Report, now: datetime, timezone: str, rate: float, *, done: float, addresses: str) -> Group:
+    """The live table; `done` is the part of the months that has passed, from 0 to 1."""
+    table = Table(show_header=False, expand=True, box=None, padding=(0, 2))
+    table.add_column(justify="left", ratio=2)
+    table.add_column(justify="right", ratio=1)
+    styles = {"paid": "green", "recovered": "green", "in dunning": "yellow", "unknown": "magenta", "given up": "red"}
+    for name, number in totals(report).items():
+        table.add_row(Text(name, styles.get(name, "")), Text(f"{number:,}", styles.get(name, "bold")))
+    table.add_row(Text("rate"), Text(f"{rate:.1f} paid/s", "bold"))
+    title = f"{now.astimezone(ZoneInfo(timezone)):%A %Y-%m-%d}"
+    bar = ProgressBar(total=1.0, completed=min(max(done, 0.0), 1.0))
+    return Group(Panel(Group(bar, table), title=title, subtitle="Ctrl-C stops everything"), Text(addresses, "dim"))
+
+
+def closing_books(comparison: Comparison) -> Table:
+    """The database's books beside the ledger's, month by month."""
+    table = Table(title="The books: database and sandbox ledger", title_justify="left")
+    for name in ("period", "paid (database)", "sum", "paid (ledger)", "sum", ""):
+        table.add_column(name, justify="left" if name in ("period", "") else "right")
+    for (month, currency), sums in sorted(comparison.months.items()):
+        table.add_row(
+            month,
+            str(sums.ours),
+            str(Money(sums.our_amount, currency)),
+            str(sums.theirs),
+            str(Money(sums.their_amount, currency)),
+            Text("agree", "green") if sums.agree else Text("DIFFER", "bold red"),
+        )
+    return table

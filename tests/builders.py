@@ -1,0 +1,185 @@
+"""Small builders for domain values: valid defaults, any field overridden by keyword."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.calendar import AnchoredCalendar, Unit
+from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, Period
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import (
+    Approved,
+    ChargeRequest,
+    Declined,
+    DeclineKind,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    PaymentStatus,
+    Unknown,
+)
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.settlement import Charge
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+
+NOW = datetime(2026, 1, 31, 0, 0, tzinfo=UTC)
+"""31 January 2026, 09:00 in Seoul."""
+
+ORDER = "t0123456789abcdefp00000g01"
+CARD = "user-1-card-1"
+WON = Money(9900, "KRW")
+EVIDENCE = Evidence(source="answer", request="POST /subscribe/payments/again", http_status=200, body="{}")
+
+
+def won(amount: int) -> Money:
+    return Money(amount, "KRW")
+
+
+def utc(text: str) -> datetime:
+    """An aware UTC time from ISO text without an offset."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def a_plan(**fields: Any) -> Plan:
+    defaults: dict[str, Any] = {
+        "id": "plan_basic",
+        "name": "Basic",
+        "money": WON,
+        "calendar": AnchoredCalendar(Unit.MONTH, 1),
+        "dunning": DunningPolicy(),
+        "created_at": NOW,
+    }
+    return Plan(**defaults | fields)
+
+
+def a_key(**fields: Any) -> BillingKey:
+    defaults: dict[str, Any] = {
+        "id": "key_1",
+        "customer_uid": CARD,
+        "pg_provider": "nice_v2",
+        "status": KeyStatus.ACTIVE,
+        "buyer_name": None,
+        "buyer_email": None,
+        "buyer_tel": None,
+        "created_at": NOW,
+    }
+    return BillingKey(**defaults | fields)
+
+
+def a_paymentwall_key(**fields: Any) -> BillingKey:
+    defaults: dict[str, Any] = {
+        "pg_provider": "paymentwall",
+        "status": KeyStatus.PENDING,
+        "buyer_name": "Gildong Hong",
+        "buyer_email": "gildong@example.com",
+    }
+    return a_key(**defaults | fields)
+
+
+def a_subscription(**fields: Any) -> Subscription:
+    defaults: dict[str, Any] = {
+        "id": "sub_0123456789abcdef",
+        "plan_id": "plan_basic",
+        "billing_key_id": "key_1",
+        "customer": "user-1",
+        "status": SubscriptionStatus.ACTIVE,
+        "anchor": NOW,
+        "next_period_index": 0,
+        "next_period_start": NOW,
+        "created_at": NOW,
+    }
+    return Subscription(**defaults | fields)
+
+
+def an_invoice(**fields: Any) -> Invoice:
+    defaults: dict[str, Any] = {
+        "id": "inv_1",
+        "subscription_id": "sub_0123456789abcdef",
+        "billing_key_id": "key_1",
+        "period": Period(0, NOW, NOW + timedelta(days=28)),
+        "money": WON,
+        "status": InvoiceStatus.OPEN,
+        "merchant_uid": ORDER,
+        "generation": 1,
+        "created_at": NOW,
+        "next_attempt_at": NOW,
+    }
+    return Invoice(**defaults | fields)
+
+
+def an_attempt(**fields: Any) -> PaymentAttempt:
+    defaults: dict[str, Any] = {
+        "id": "att_1",
+        "invoice_id": "inv_1",
+        "number": 1,
+        "merchant_uid": ORDER,
+        "billing_key_id": "key_1",
+        "money": WON,
+        "status": AttemptStatus.IN_FLIGHT,
+        "fence": 0,
+        "started_at": NOW,
+        "lease_until": NOW + timedelta(seconds=90),
+        "next_look_at": None,
+    }
+    return PaymentAttempt(**defaults | fields)
+
+
+def a_charge(**fields: Any) -> Charge:
+    """One open attempt of one open invoice of an active subscription, and its key."""
+    defaults: dict[str, Any] = {
+        "subscription": a_subscription(),
+        "invoice": an_invoice(attempts=1),
+        "attempt": an_attempt(),
+        "key": a_key(),
+        "policy": DunningPolicy(),
+    }
+    return Charge(**defaults | fields)
+
+
+def a_request(**fields: Any) -> ChargeRequest:
+    defaults: dict[str, Any] = {
+        "merchant_uid": ORDER,
+        "customer_uid": CARD,
+        "money": WON,
+        "name": "Basic",
+        "pg_provider": "nice_v2",
+    }
+    return ChargeRequest(**defaults | fields)
+
+
+def a_payment(**fields: Any) -> GatewayPayment:
+    """The gateway's payment that answers `a_request()`: paid, unless told otherwise."""
+    money: Money = fields.get("money", WON)
+    defaults: dict[str, Any] = {
+        "imp_uid": "imps_000000000001",
+        "merchant_uid": ORDER,
+        "customer_uid": CARD,
+        "status": PaymentStatus.PAID,
+        "money": money,
+        "cancelled": Money.from_major(Decimal(0), money.currency),
+        "pg_provider": "nice_v2",
+        "fail_reason": None,
+        "started_at": NOW,
+        "paid_at": NOW,
+    }
+    return GatewayPayment(**defaults | fields)
+
+
+def approved(**fields: Any) -> Approved:
+    return Approved(a_payment(**fields), EVIDENCE)
+
+
+def declined(
+    kind: DeclineKind = DeclineKind.SOFT, reason: str = "한도초과", imp_uid: str | None = "imps_000000000009"
+) -> Declined:
+    return Declined(kind, reason, EVIDENCE, imp_uid)
+
+
+def failed(reason: str = "connection refused") -> Failed:
+    return Failed(reason, EVIDENCE)
+
+
+def unknown(reason: str = "no answer within 65 s") -> Unknown:
+    return Unknown(reason, EVIDENCE)
