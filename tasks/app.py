@@ -98,5 +98,7 @@ def create_app(settings: Settings) -> Celery:
         # In memory: a schedule of seconds has nothing worth keeping, and a file would forbid a second beat.
         beat_scheduler="celery.beat:Scheduler",
         beat_max_loop_interval=5,
+        # `celery inspect ping --destination celerybeat@HOST` answers only while the scheduler ticks.
+        beat_enable_remote_control=True,
     )
     return app

@@ -34,7 +34,7 @@ _SETTINGS = {
     "log_error_verbosity": "terse",  # no DETAIL lines: they would copy values of rows into the log
     "logging_collector": "off",
 }
-_FAST_AND_LOOSE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_FAST_AND_LOOSE = {"fsync": "off", "full_page_writes": "off"}
 
 
 class EmbeddedPostgres(EmbeddedServer):

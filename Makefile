@@ -1,0 +1,44 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both build what they need in this folder.
+
+PYTHON ?= python3
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: help demo test lint types imports check bench up clean lock
+
+help: ## Show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/ready: requirements/dev.txt pyproject.toml scripts/prepare.py
+	@$(PYTHON) scripts/prepare.py
+
+demo: .venv/ready ## Three months of billing in about a minute, with real processes
+	@$(BIN)/billing-worker demo
+
+test: .venv/ready lint types imports ## Lint, types, import rules, and all tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+imports: .venv/ready
+	$(BIN)/lint-imports
+
+bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
+	$(BIN)/python benchmarks/charges.py
+
+up: .venv/ready ## Run everything for real use (see .env.example)
+	@$(BIN)/billing-worker up
+
+lock: ## Write the locked requirements anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate pyproject.toml -o requirements/production.txt
+
+clean: ## Remove what the other targets built
+	rm -rf .venv .venv.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,11 @@
+"""A stand-in for the PortOne REST API V1 and Paymentwall's pingbacks, run as its own process.
+
+It is the independent judge of the worker: its ledger says what was charged. It imports nothing else of billing_worker.
+"""
+
+from billing_worker.sandbox.clock import TimeMachine
+from billing_worker.sandbox.latency import Quantiles
+from billing_worker.sandbox.options import SandboxOptions
+from billing_worker.sandbox.server import create_app, run
+
+__all__ = ["Quantiles", "SandboxOptions", "TimeMachine", "create_app", "run"]

@@ -1,0 +1,46 @@
+"""What will happen at a virtual time: schedules, late approvals, net-cancels. One task sleeps until the next one."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable
+
+from billing_worker.sandbox.clock import Clock
+
+LONGEST_SLEEP = 5.0  # real seconds; a stepped system clock is noticed after this long
+Act = Callable[[], Awaitable[None]]
+
+
+class Agenda:
+    """A heap of acts by virtual time. An act checks for itself whether it is still wanted."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Act]] = []
+        self._count = itertools.count()
+        self._changed = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def at(self, moment: float, act: Act) -> None:
+        """Remember to do something at a virtual time; a past one means now."""
+        heapq.heappush(self._heap, (moment, next(self._count), act))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Do what is due, until cancelled."""
+        while True:
+            self._changed.clear()
+            while self._heap and self._heap[0][0] <= self._clock.virtual():
+                self._begin(heapq.heappop(self._heap)[2])
+            wait = LONGEST_SLEEP
+            if self._heap:
+                wait = min(wait, self._clock.real_seconds_until(self._heap[0][0]))
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def _begin(self, act: Act) -> None:
+        task = asyncio.ensure_future(act())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)

@@ -1,0 +1,69 @@
+"""Two clocks: the real one, for tokens, latencies and deliveries, and the virtual one, for everything in the books.
+
+Without a time machine both show the same.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+FORM = re.compile(r"^(?P<start>\S+)\s+x(?P<speed>\d+(?:\.\d+)?)\s+@(?P<anchor>\S+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeMachine:
+    """A clock that showed `start` at the real instant `anchor` and has run `speed` times as fast since then."""
+
+    start: float
+    speed: float
+    anchor: float
+
+    @classmethod
+    def parse(cls, text: str) -> "TimeMachine":
+        """Read `2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z`; a ValueError says what is wrong."""
+        found = FORM.match(text.strip())
+        if found is None:
+            raise ValueError(f"a time machine is '<start> x<speed> @<real instant>', not {text!r}")
+        start, anchor = (_instant(found[part]) for part in ("start", "anchor"))
+        speed = float(found["speed"])
+        if speed <= 0:
+            raise ValueError("a time machine's speed must be above 0")
+        return cls(start, speed, anchor)
+
+
+def _instant(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} needs a UTC offset, such as Z or +09:00")
+    return moment.timestamp()
+
+
+class Clock:
+    """Tells both times and converts a wait in one into a wait in the other."""
+
+    def __init__(self, machine: TimeMachine | None = None) -> None:
+        self._machine = machine
+
+    @property
+    def speed(self) -> float:
+        """How many virtual seconds pass in a real one."""
+        return self._machine.speed if self._machine else 1.0
+
+    def real(self) -> float:
+        """Return real unix seconds."""
+        return time.time()
+
+    def virtual(self) -> float:
+        """Return virtual unix seconds."""
+        if self._machine is None:
+            return time.time()
+        return self._machine.start + (time.time() - self._machine.anchor) * self._machine.speed
+
+    def now(self) -> int:
+        """Return what the gateway writes into a payment: whole virtual unix seconds."""
+        return int(self.virtual())
+
+    def real_seconds_until(self, moment: float) -> float:
+        """Return the real wait until the virtual clock shows `moment`; never negative."""
+        return max(0.0, (moment - self.virtual()) / self.speed)
