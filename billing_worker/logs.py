@@ -14,7 +14,7 @@ QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "cel
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send structlog's and the standard library's lines the same way."""
+    """Send structlog's and the standard library's lines the same way. Our own events show at any level."""
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -41,6 +41,7 @@ def configure(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("billing").setLevel(logging.INFO)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -134,6 +134,7 @@ def a_charge(**fields: Any) -> Charge:
         "attempt": an_attempt(),
         "key": a_key(),
         "policy": DunningPolicy(),
+        "calendar": AnchoredCalendar(Unit.MONTH, 1),
     }
     return Charge(**defaults | fields)
 

@@ -86,6 +86,8 @@ class Invoice:
     lease_until: datetime | None = None
     closed_at: datetime | None = None
     last_reason: str | None = None
+    awaits_key: bool = False
+    """Nothing is charged on its key any more; at `next_attempt_at` it is given up, unless another key came."""
 
     def move_to(self, status: InvoiceStatus, now: datetime) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""
@@ -99,6 +101,19 @@ class Invoice:
         """Try once more although dunning had given up."""
         self.move_to(InvoiceStatus.OPEN, now)
         self.next_attempt_at = now
+
+    def await_key(self, until: datetime, reason: str) -> None:
+        """The key is dead: wait for another one until dunning would have ended."""
+        self.awaits_key = True
+        self.next_attempt_at = until
+        self.last_reason = reason
+
+    def use_key(self, key_id: str, now: datetime, *, at_once: bool) -> None:
+        """Charge another key from the next attempt on, at once where nothing is under way."""
+        self.billing_key_id = key_id
+        self.awaits_key = False
+        if at_once and self.next_attempt_at is not None:
+            self.next_attempt_at = min(self.next_attempt_at, now)
 
     def is_due(self, now: datetime) -> bool:
         """Whether it may be charged now, as far as the invoice itself can tell."""

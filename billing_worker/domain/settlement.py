@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.declines import DUPLICATE
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
@@ -27,6 +28,7 @@ class Charge:
     attempt: PaymentAttempt
     key: BillingKey
     policy: DunningPolicy
+    calendar: BillingCalendar
     plan_name: str = ""
     events: list[Event] = field(default_factory=list)
 
@@ -95,8 +97,11 @@ def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
         SubscriptionStatus.PAST_DUE,
         SubscriptionStatus.UNPAID,
     ):
+        # Periods that began while it was unpaid are left out: nobody is charged for time without service.
+        was_unpaid = subscription.status is SubscriptionStatus.UNPAID
+        skipped = subscription.skip_to(charge.calendar, now) if was_unpaid else 0
         subscription.move_to(SubscriptionStatus.ACTIVE)
-        charge.emit(EventType.SUBSCRIPTION_ACTIVATED, subscription.id)
+        charge.emit(EventType.SUBSCRIPTION_ACTIVATED, subscription.id, skipped_periods=skipped)
 
 
 def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
@@ -114,13 +119,7 @@ def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
     if charge.subscription.status is SubscriptionStatus.CANCELED:
         charge.emit(EventType.INVOICE_PAYMENT_FAILED, invoice.id, reason=outcome.reason, next_attempt_at=None)
         return
-    if outcome.kind is DeclineKind.HARD:
-        # Nothing more is charged on this key; a new key may still come until dunning would have ended.
-        end = charge.policy.end(invoice.declines, now)
-        next_attempt = end if end > now else None
-    else:
-        next_attempt = charge.policy.next_retry(invoice.declines, now)
-    invoice.next_attempt_at = next_attempt
+    next_attempt = _after_decline(charge, outcome, now)
     charge.emit(
         EventType.INVOICE_PAYMENT_FAILED,
         invoice.id,
@@ -136,6 +135,40 @@ def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
     ):
         charge.subscription.move_to(SubscriptionStatus.PAST_DUE)
         charge.emit(EventType.SUBSCRIPTION_PAST_DUE, charge.subscription.id)
+
+
+def _after_decline(charge: Charge, outcome: Declined, now: datetime) -> datetime | None:
+    """When the invoice is taken up again; None when dunning is used up."""
+    invoice, policy = charge.invoice, charge.policy
+    if invoice.billing_key_id != charge.key.id:
+        # Another card was given while this one was being charged: it gets its own try, at once.
+        invoice.next_attempt_at = now
+    elif outcome.kind is DeclineKind.HARD:
+        end = policy.end(invoice.declines, now)
+        invoice.await_key(end, outcome.reason)
+        return end if end > now else None
+    else:
+        invoice.next_attempt_at = policy.next_retry(invoice.declines, now)
+    return invoice.next_attempt_at
+
+
+def meet_dead_key(
+    subscription: Subscription, due: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
+) -> list[Event]:
+    """A due invoice whose key will not work: wait for another key as long as dunning would last, then give up."""
+    events: list[Event] = []
+    until = policy.end(max(due.declines, 1), now)
+    if due.awaits_key or until <= now:
+        give_up(subscription, due, events, now)
+        return events
+    due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")
+    data: dict[str, str | int | None] = {"subscription_id": subscription.id, "invoice_id": due.id}
+    data |= {"reason": due.last_reason, "next_attempt_at": until.isoformat()}
+    events.append(Event(EventType.INVOICE_PAYMENT_FAILED, due.id, data))
+    if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE):
+        subscription.move_to(SubscriptionStatus.PAST_DUE)
+        events.append(Event(EventType.SUBSCRIPTION_PAST_DUE, subscription.id, data))
+    return events
 
 
 def _fail(charge: Charge, outcome: Failed, now: datetime) -> None:

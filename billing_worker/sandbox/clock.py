@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-FORM = re.compile(r"^(?P<start>\S+)\s+x(?P<speed>\d+(?:\.\d+)?)\s+@(?P<anchor>\S+)$")
+FORM = re.compile(r"^(?P<start>\S+)\s+x(?P<speed>\d+(?:\.\d+)?)\s+@(?P<anchor>\S+)(?:\s+until\s+\S+)?$")
+"""An `until`, at which the merchant's clock stands still, is read over: what the gateway promised for later happens."""
 
 
 @dataclass(frozen=True, slots=True)

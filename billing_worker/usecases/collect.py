@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from billing_worker.domain.billing_key import KeyStatus
-from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.domain.settlement import give_up
+from billing_worker.domain.settlement import meet_dead_key
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
 from billing_worker.usecases.record import record_answer
@@ -49,9 +48,7 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
         if key.status is KeyStatus.PENDING:
             return None
         if key.status is not KeyStatus.ACTIVE:
-            # A hard decline left the invoice waiting for another key until dunning would have ended: that is now.
-            events: list[Event] = []
-            give_up(subscription, invoice, events, now)
+            events = meet_dead_key(subscription, invoice, key, due_now.plan.dunning, now)
             uow.invoices.save(invoice)
             uow.subscriptions.save(subscription)
             uow.tell(events, now, real_now)

@@ -8,6 +8,7 @@ from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, Billi
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
@@ -129,8 +130,8 @@ def subscribe(
 def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:
     """Charge another card from now on; open invoices follow, and are tried at once.
 
-    An attempt that is in flight keeps the key it was written down with. Periods that began while the subscription
-    was unpaid are left out: nobody is charged for time without service.
+    An attempt that is in flight keeps the key it was written down with. An invoice that dunning gave up stays so
+    until somebody tries it again (`retry_now`).
     """
     now = ports.clock.now()
     with ports.database.transaction() as uow:
@@ -144,11 +145,11 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
         if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
             raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
         subscription.billing_key_id = key.id
-        for invoice in uow.invoices.voidable(subscription_id):
-            invoice.billing_key_id = key.id
-            if invoice.next_attempt_at is not None and invoice.next_attempt_at > now:
-                invoice.next_attempt_at = now
-            uow.invoices.save(invoice)
+        idle = {invoice.id for invoice in uow.invoices.voidable(subscription_id)}
+        for invoice in uow.invoices.of_subscription(subscription_id):
+            if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
+                invoice.use_key(key.id, now, at_once=invoice.id in idle)
+                uow.invoices.save(invoice)
         uow.subscriptions.save(subscription)
         uow.commit()
     return subscription

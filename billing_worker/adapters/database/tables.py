@@ -192,6 +192,7 @@ invoices = Table(
     _time("lease_until", required=False),
     _time("closed_at", required=False),
     Column("last_reason", Text),
+    Column("awaits_key", Boolean, nullable=False),
     _one_of("status", InvoiceStatus),
     UniqueConstraint("subscription_id", "period_start"),
     UniqueConstraint("subscription_id", "period_index"),

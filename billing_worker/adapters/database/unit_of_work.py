@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Engine, bindparam, exists, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.billing import (
@@ -121,6 +122,7 @@ class SqlUnitOfWork:
             attempt=self.attempts.adopt(attempt),
             key=self.keys.adopt(key),
             policy=plan.dunning,
+            calendar=plan.calendar,
             plan_name=plan.name,
         )
 
@@ -182,6 +184,8 @@ class SqlDatabase:
         try:
             with self.engine.connect() as connection:
                 yield SqlUnitOfWork(connection, self.ids)
+        except PoolTimeoutError as error:
+            raise Unavailable("the database is busy: no connection became free in time") from error
         except (OperationalError, DBAPIError) as error:
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise Unavailable(f"the database does not answer: {first_line(error)}") from error

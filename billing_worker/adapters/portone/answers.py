@@ -168,5 +168,4 @@ def _kept(row: object, keep: Keep) -> tuple[GatewayPayment, Evidence]:
 
 
 def _shown(envelope: Envelope) -> str:
-    code = str(envelope.code) if abs(envelope.code) < 10**6 else "out of range"
-    return f"{code} ({one_line(envelope.message)})" if envelope.message else code
+    return f"{envelope.code} ({one_line(envelope.message)})" if envelope.message else str(envelope.code)

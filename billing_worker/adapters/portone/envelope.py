@@ -17,7 +17,7 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 
 LARGEST_MAGNITUDE = 15
-"""Digits before the point of an amount: far above any payment, far below what would cost time to compute."""
+"""Digits of a whole number: far above any payment or time, far below what would cost time to compute or print."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
@@ -94,11 +94,11 @@ def read_payment(row: object) -> GatewayPayment:
 def read_integer(row: dict[str, Any], name: str) -> int:
     """A whole number, or a text of one. Raises NotUnderstood."""
     value = row.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
-    raise NotUnderstood(f"{name} is not a whole number")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LARGEST_MAGNITUDE:
+        return value
+    raise NotUnderstood(f"{name} is not a whole number of a sensible size")
 
 
 def _status(word: str, money: Money, cancelled: Money) -> PaymentStatus:

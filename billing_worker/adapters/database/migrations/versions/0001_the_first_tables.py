@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_reason", sa.Text(), nullable=True),
+        sa.Column("awaits_key", sa.Boolean(), nullable=False),
         sa.CheckConstraint("(status = 'open') = (closed_at IS NULL)", name=op.f("ck_invoices_closed_has_time")),
         sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_invoices_currency_code")),
         sa.CheckConstraint("status = 'open' OR next_attempt_at IS NULL", name=op.f("ck_invoices_closed_is_not_due")),
