@@ -310,6 +310,9 @@ class Attempts(Protocol):
     def open_ids(self) -> Sequence[str]:
         """Ids of all open attempts, oldest first."""
 
+    def is_approved(self, imp_uid: str, merchant_uid: str) -> bool:
+        """Whether an attempt under this merchant_uid is approved with this payment."""
+
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
 from billing_worker.domain.events import Event, EventType
-from billing_worker.domain.payment import Evidence, GatewayPayment
+from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.record import record_payment
 
@@ -57,8 +57,14 @@ def apply(ports: Ports, message_id: int) -> Applied:
     """Read the gateway about one notification and record what it answers."""
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
-    if message.status is not InboxStatus.RECEIVED:
-        return Applied(message.status, "applied before")
+        if message.status is not InboxStatus.RECEIVED:
+            return Applied(message.status, "applied before")
+        if _tells_nothing_new(uow, message):
+            applied = Applied(InboxStatus.APPLIED, "the payment was recorded before, from the gateway's own answer")
+            _write_back(message, applied, ports.clock.real_now())
+            uow.inbox.save(message)
+            uow.commit()
+            return applied
     if message.source == PORTONE:
         listing = ports.gateway.payment(message.payload["imp_uid"])
         knows_key = None
@@ -77,6 +83,13 @@ def apply(ports: Ports, message_id: int) -> Applied:
         uow.inbox.save(message)
         uow.commit()
     return applied
+
+
+def _tells_nothing_new(uow: UnitOfWork, message: InboxMessage) -> bool:
+    """Whether it says `paid` of a payment that we have as paid: the ordinary echo of our own charge."""
+    if message.source != PORTONE or message.payload["status"] != PaymentStatus.PAID:
+        return False
+    return uow.attempts.is_approved(message.payload["imp_uid"], message.payload["merchant_uid"])
 
 
 def _apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing: Listing) -> Applied:

@@ -24,7 +24,7 @@ from billing_worker.adapters.database.tables import (
 )
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import Conflict
-from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription, SubscriptionStatus
 
@@ -192,6 +192,12 @@ _CLAIM_LOOKS = text("""
 """)
 
 
+_IS_APPROVED = text("""
+    SELECT EXISTS (SELECT FROM payment_attempts
+                   WHERE imp_uid = :imp_uid AND merchant_uid = :merchant_uid AND status = :approved)
+""")
+
+
 class SqlAttempts(Repository[PaymentAttempt]):
     """Payment attempts."""
 
@@ -221,6 +227,11 @@ class SqlAttempts(Repository[PaymentAttempt]):
         """Ids of all open attempts, oldest first."""
         statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
         return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
+
+    def is_approved(self, imp_uid: str, merchant_uid: str) -> bool:
+        """Whether an attempt under this merchant_uid is approved with this payment."""
+        wanted = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "approved": AttemptStatus.APPROVED}
+        return bool(self._connection.execute(_IS_APPROVED, wanted).scalar_one())
 
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
