@@ -3,9 +3,11 @@
 The ledger is the judge: it is written by another process that shares no code with the worker.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -51,7 +53,8 @@ def ledger(sandbox_url: str, prefix: str) -> list[dict[str, object]]:
     after: object = 0
     with httpx.Client(base_url=sandbox_url, timeout=30) as client:
         while after is not None:
-            page = client.get("/_sandbox/ledger", params={"after": str(after), "limit": PAGE}).raise_for_status().json()
+            answer = client.get("/_sandbox/ledger", params={"after": str(after), "limit": PAGE}).raise_for_status()
+            page = json.loads(answer.content, parse_float=Decimal)
             found += page["list"]
             after = page["next"]
     return [

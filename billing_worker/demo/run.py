@@ -15,6 +15,7 @@ from rich.live import Live
 
 from billing_worker import bootstrap
 from billing_worker.cli import stack
+from billing_worker.cli.session import quiet_logs
 from billing_worker.config import PREFIX, Settings, load_settings
 from billing_worker.demo import books, portfolio, view
 from billing_worker.domain.time_machine import TimeMachine
@@ -66,6 +67,7 @@ class Watch:
 
 def run(seconds: float, console: Console) -> int:
     """Three months in `seconds`; returns the exit status: 0 only if both books agree and nothing was left undecided."""
+    quiet_logs()
     folder = Path(tempfile.mkdtemp(prefix="billing-worker-demo-"))
     folder.chmod(0o755)  # as root PostgreSQL runs under another account, which must get through
     services = stack.Services(folder)

@@ -106,8 +106,8 @@ class Client:
         return http
 
     def _new_client(self) -> httpx.Client:
-        # trust_env=False: proxies and ~/.netrc of whoever started the process must not decide where a charge goes
-        # and what its Authorization header says.
+        # trust_env=False: the environment of whoever started the process must not decide where a charge goes or
+        # whose certificates are trusted.
         tls = self._tls or httpx.create_ssl_context(trust_env=False)
         nothing = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         return httpx.Client(

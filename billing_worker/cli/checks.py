@@ -1,0 +1,176 @@
+"""What `doctor` looks at: each check is one line, a verdict, and the way out."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import redis
+
+from billing_worker import bootstrap
+from billing_worker.cli.settings import without_password
+from billing_worker.config import Settings
+from billing_worker.domain.errors import BillingError
+from billing_worker.ports import Ports
+from billing_worker.web.security import is_loopback
+
+LARGEST_SKEW = 0.5
+"""Seconds. Nothing here decides by a host's clock; logs and certificates do, and a reader compares them."""
+
+NO_SUCH_PAYMENT = "imp_000000000000"
+"""A payment that nobody has: asking for it needs a token, and with it key and secret, and changes nothing."""
+
+PROBE_SECONDS = 2.0
+
+
+class Verdict(StrEnum):
+    """How grave it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the doctor's."""
+
+    check: str
+    verdict: Verdict
+    detail: str
+    way_out: str | None = None
+
+
+def ok(check: str, detail: str) -> Finding:
+    """All is well."""
+    return Finding(check, Verdict.OK, detail)
+
+
+def failed(check: str, error: BillingError) -> Finding:
+    """The error's own line: it names the way out already."""
+    return Finding(check, Verdict.FAIL, str(error))
+
+
+def database(settings: Settings) -> Iterator[Finding]:
+    """It answers, its tables are of this release, its clock agrees with ours; then the gateway."""
+    try:
+        ports, engine = bootstrap.build(settings, role="doctor", connections=2)
+    except BillingError as error:
+        yield failed("database", error)
+        return
+    try:
+        try:
+            bootstrap.check_database(engine)
+            yield ok("database", f"{without_password(settings.database)} answers; its tables are of this release")
+        except BillingError as error:
+            yield failed("database", error)
+        yield from clocks(ports)
+        yield from gateway(settings, ports)
+    finally:
+        engine.dispose()
+
+
+def clocks(ports: Ports) -> Iterator[Finding]:
+    """This host's clock beside the database server's."""
+    try:
+        skew = abs((datetime.now(UTC) - ports.clock.real_now()).total_seconds())
+    except BillingError:
+        return  # the check of the database has said it
+    if skew > LARGEST_SKEW:
+        detail = f"this host's clock and the database server's differ by {skew:.1f} s"
+        yield Finding("clock", Verdict.WARN, detail, "run NTP (chrony or systemd-timesyncd) on both")
+    else:
+        yield ok("clock", f"this host and the database server agree to {skew:.2f} s")
+
+
+def gateway(settings: Settings, ports: Ports) -> Iterator[Finding]:
+    """It answers, and takes our keys."""
+    url = str(settings.portone_api_url)
+    try:
+        bootstrap.check_gateway(settings)
+    except BillingError as error:
+        yield failed("gateway", error)
+        return
+    trouble = ports.gateway.payment(NO_SUCH_PAYMENT).trouble
+    if trouble is not None:
+        way_out = "check BILLING_PORTONE_API_URL, BILLING_PORTONE_IMP_KEY and BILLING_PORTONE_IMP_SECRET"
+        yield Finding("gateway", Verdict.FAIL, f"{url}: {trouble}", way_out)
+    else:
+        money = "live: real money moves" if settings.gateway_is_live else "no live host of PortOne"
+        yield ok("gateway", f"{url} answers and takes the keys ({money})")
+
+
+def broker(settings: Settings) -> Iterator[Finding]:
+    """It answers, throws no message away, and keeps them on disk."""
+    try:
+        bootstrap.check_broker(settings)
+        url = settings.broker
+    except BillingError as error:
+        yield failed("broker", error)
+        return
+    yield ok("broker", f"{without_password(url)} answers")
+    with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+        try:
+            policy = str(client.info("memory").get("maxmemory_policy"))
+            appends = client.info("persistence").get("aof_enabled") == 1
+            saves = bool(client.config_get("save").get("save"))
+        except redis.RedisError as error:
+            detail = f"its settings cannot be read: {str(error).splitlines()[0]}"
+            yield Finding("broker settings", Verdict.WARN, detail, "allow this user INFO and CONFIG GET")
+            return
+    if policy != "noeviction":
+        detail = f"maxmemory-policy is {policy}: Redis may drop messages (they are found again, later)"
+        yield Finding("broker memory", Verdict.WARN, detail, "redis-cli CONFIG SET maxmemory-policy noeviction")
+    else:
+        yield ok("broker memory", "maxmemory-policy is noeviction")
+    if not (appends or saves):
+        detail = "nothing is written to disk: a restart empties the queue (it is filled again by the next scans)"
+        yield Finding("broker persistence", Verdict.WARN, detail, "redis-cli CONFIG SET appendonly yes")
+    else:
+        yield ok("broker persistence", "append-only file" if appends else "snapshots")
+
+
+def exposure(settings: Settings) -> Iterator[Finding]:
+    """Nobody on the network reaches the API or Flower without a password."""
+    if settings.api_token is None and not is_loopback(settings.web_host):
+        detail = f"would listen on {settings.web_host} for everybody"
+        yield Finding("API", Verdict.FAIL, detail, "set BILLING_API_TOKEN, or BILLING_WEB_HOST to 127.0.0.1")
+    else:
+        yield ok("API", "asks for a token" if settings.api_token else f"listens on {settings.web_host} only")
+    port = settings.flower_port
+    opened = [host for host in _own_addresses() if _answers_anybody(host, port)]
+    if opened:
+        way_out = "start it with --address=127.0.0.1, or set FLOWER_BASIC_AUTH=user:password"
+        yield Finding("Flower", Verdict.FAIL, f"answers everybody on {opened[0]}:{port}", way_out)
+    else:
+        yield ok("Flower", f"does not answer the network on port {port} without a password")
+
+
+def time_machine(settings: Settings) -> Iterator[Finding]:
+    """The clock is real."""
+    if settings.time_machine is None:
+        yield ok("time", "real")
+        return
+    detail = f"the time machine is on: {settings.time_machine}"
+    yield Finding("time", Verdict.WARN, detail, "unset BILLING_TIME_MACHINE for real billing")
+
+
+def _own_addresses() -> set[str]:
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
+    except OSError:
+        return set()
+    return {address for address in found if not is_loopback(address.partition("%")[0])}
+
+
+def _answers_anybody(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

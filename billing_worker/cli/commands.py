@@ -1,0 +1,110 @@
+"""What `billing-worker` offers, and the assembly of only what a command line needs.
+
+A command's module is imported when its name is among the words typed; all others are listed by the sentence that
+stands here. So `--help` is answered without loading a database driver.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from billing_worker import __version__
+
+START, BILLING, CHECK, PROCESSES = "Start here", "Billing", "Look and check", "Processes"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One command: where it is defined, and what the list of commands says of it."""
+
+    name: str
+    module: str
+    summary: str
+    panel: str
+    passes_arguments_on: bool = False
+
+    def load(self) -> typer.Typer | Callable[..., None]:
+        """A group (`app`), or the function named like the command."""
+        module = import_module(f"billing_worker.cli.{self.module}")
+        found: typer.Typer | Callable[..., None] = getattr(module, "app", None) or getattr(module, self.module)
+        return found
+
+
+COMMANDS = (
+    Listed("demo", "demo", "See three months of billing in about a minute, against the sandbox.", START),
+    Listed("up", "up", "Run everything: web, workers, beat, Flower, and what no URL is set for.", START),
+    Listed("plan", "plan", "Create and show plans: price, calendar, dunning.", BILLING),
+    Listed("key", "key", "Register and show billing keys.", BILLING),
+    Listed("subscription", "subscription", "Create, show and cancel subscriptions; change their key.", BILLING),
+    Listed("invoice", "invoice", "Show invoices and their attempts; try one again.", BILLING),
+    Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
+    Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
+    Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
+    Listed("reconcile", "reconcile", "Read the gateway now about every attempt whose outcome is open.", CHECK),
+    Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),
+    Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),
+    Listed("web", "web", "Run the receiver and the HTTP API.", PROCESSES),
+    Listed("sandbox", "sandbox", "Run a stand-in for PortOne and Paymentwall.", PROCESSES, passes_arguments_on=True),
+    Listed("db", "db", "Create or update the tables, or check them.", PROCESSES),
+)
+
+PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+"""For a command that reads its own arguments."""
+
+
+def assemble(words: Sequence[str], *, everything: bool = False) -> typer.Typer:
+    """The application, with the commands among `words` loaded and the others only listed."""
+    app = typer.Typer(name="billing-worker", context_settings={"help_option_names": ["-h", "--help"]})
+    app.callback(help=_flowing(root))(root)
+    for listed in COMMANDS:
+        found = listed.load() if everything or listed.name in words else _only_listed
+        settings = PASS_ON if listed.passes_arguments_on else None
+        if isinstance(found, typer.Typer):
+            for each in found.registered_commands:
+                each.help = _flowing(each.callback)
+            app.add_typer(found, name=listed.name, rich_help_panel=listed.panel, short_help=listed.summary)
+        else:
+            command = app.command(
+                listed.name,
+                help=_flowing(found),
+                short_help=listed.summary,
+                rich_help_panel=listed.panel,
+                context_settings=settings,
+            )
+            command(found)
+    return app
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the signature that typer calls
+    if wanted:
+        typer.echo(f"billing-worker {__version__}")
+        raise typer.Exit
+
+
+def root(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A recurring billing worker for PortOne billing keys.
+
+    Every due period is charged once, at the right time, or you know exactly why not.
+
+    Begin with: billing-worker demo. Settings are environment variables BILLING_…, or lines of a file .env; see:
+    billing-worker settings. Every command has --help and --json.
+    """
+
+
+def _only_listed() -> None:
+    """Stand for a command that was not asked for."""
+
+
+def _flowing(function: Callable[..., object] | None) -> str:
+    """The docstring with each paragraph on one line, for the terminal to fold."""
+    paragraphs = inspect.getdoc(function) or ""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs.split("\n\n"))

@@ -1,0 +1,49 @@
+"""`billing-worker doctor`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import typer
+
+from billing_worker.cli import checks
+from billing_worker.cli.checks import Finding, Verdict
+from billing_worker.cli.output import AsJson, Output
+from billing_worker.cli.session import quiet_logs
+from billing_worker.config import load_settings
+from billing_worker.domain.calendar import DEFAULT_ZONE
+from billing_worker.domain.errors import BillingError
+
+COLUMNS = ("verdict", "check", "detail", "way_out")
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check settings, database, broker, gateway, clocks and what the network can reach.
+
+    Each line is ok, warn or fail, with the way out. Nothing is charged or changed. The exit status is 1 if anything
+    failed.
+
+    Example: billing-worker doctor
+    """
+    quiet_logs()
+    findings = list(_all())
+    healthy = all(finding.verdict is not Verdict.FAIL for finding in findings)
+    out = Output(as_json, DEFAULT_ZONE)
+    if as_json:
+        out.json({"ok": healthy, "checks": [asdict(finding) for finding in findings]})
+    else:
+        out.rows([asdict(finding) for finding in findings], COLUMNS, empty="")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _all() -> Iterator[Finding]:
+    try:
+        settings = load_settings()
+    except BillingError as error:
+        yield checks.failed("settings", error)
+        return
+    yield checks.ok("settings", "readable, and they fit together; see: billing-worker settings")
+    yield from checks.database(settings)
+    yield from checks.broker(settings)
+    yield from checks.exposure(settings)
+    yield from checks.time_machine(settings)

@@ -1,0 +1,74 @@
+"""`billing-worker invoice …`."""
+
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli import views
+from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.session import session
+from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.usecases.retry import retry_now
+
+app = typer.Typer(help="Invoices: what is owed for one period, and the attempts to collect it.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="inv_…")]
+COLUMNS = (
+    "id",
+    "amount",
+    "status",
+    "period_start",
+    "attempt_count",
+    "next_attempt_at",
+    "subscription_id",
+    "last_reason",
+)
+ATTEMPT_COLUMNS = ("number", "id", "status", "started_at", "decline_kind", "reason", "imp_uid", "next_look_at")
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[InvoiceStatus | None, typer.Option(help="Only these.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List invoices, newest first.
+
+    Example: billing-worker invoice list --status uncollectible
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            found = uow.invoices.list(limit, status)
+        empty = "There are no such invoices." if status else "There are no invoices: nothing was due so far."
+        work.out.rows([views.of_invoice(invoice) for invoice in found], COLUMNS, empty=empty)
+
+
+@app.command()
+def show(invoice_id: Id, *, as_json: AsJson = False) -> None:
+    """Show one invoice and its payment attempts.
+
+    Example: billing-worker invoice show inv_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            invoice = uow.invoices.get(invoice_id)
+            attempts = [views.of_attempt(attempt) for attempt in uow.attempts.of_invoice(invoice_id)]
+        if as_json:
+            work.out.json({**views.of_invoice(invoice), "attempts": attempts})
+        else:
+            work.out.record(views.of_invoice(invoice))
+            work.out.section("attempts", attempts, ATTEMPT_COLUMNS)
+
+
+@app.command()
+def retry(invoice_id: Id, *, as_json: AsJson = False) -> None:
+    """Make an unpaid invoice due at once, also one that dunning gave up. The next scan charges it.
+
+    Given twice it is still one charge.
+
+    Example: billing-worker invoice retry inv_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        invoice = retry_now(work.ports, invoice_id)
+        work.out.record(views.of_invoice(invoice), headline=f"Invoice {invoice.id} is due now")

@@ -1,0 +1,65 @@
+"""`billing-worker key …`."""
+
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli import views
+from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.session import session
+from billing_worker.usecases.subscribe import register_key
+
+app = typer.Typer(help="Billing keys: one stored card each, known to PortOne by its customer_uid.")
+
+COLUMNS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason", "created_at")
+
+
+@app.command()
+def register(
+    customer_uid: Annotated[str, typer.Argument(help="The key's name at PortOne; at most 80 characters.")],
+    *,
+    pg: Annotated[str, typer.Option(help="PortOne's code of the PG: nice_v2, kcp_billing, paymentwall …")],
+    buyer_name: Annotated[str | None, typer.Option(help="Needed for paymentwall, as 'First Last'.")] = None,
+    buyer_email: Annotated[
+        str | None, typer.Option(help="Needed for paymentwall: the e-mail with which the key was issued.")
+    ] = None,
+    buyer_tel: Annotated[str | None, typer.Option(help="Telephone number.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a billing key that PortOne already has.
+
+    A Paymentwall key waits until Paymentwall has confirmed the payment that issued it; any other may be charged at
+    once. Never give a card number here.
+
+    Example: billing-worker key register user-42-card-1 --pg nice_v2
+    """
+    with session(as_json=as_json) as work:
+        key = register_key(
+            work.ports, customer_uid, pg, buyer_name=buyer_name, buyer_email=buyer_email, buyer_tel=buyer_tel
+        )
+        work.out.record(views.of_key(key), headline=f"Registered key {key.id}")
+
+
+@app.command("list")
+def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List billing keys, newest first; customer_uids are masked.
+
+    Example: billing-worker key list
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            keys = uow.keys.list(limit)
+        empty = "There are no keys. Register one: billing-worker key register CUSTOMER_UID --pg nice_v2"
+        work.out.rows([views.of_key(key) for key in keys], COLUMNS, empty=empty)
+
+
+@app.command()
+def show(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *, as_json: AsJson = False) -> None:
+    """Show one billing key.
+
+    Example: billing-worker key show key_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            key = uow.keys.get(key_id)
+        work.out.record(views.of_key(key))

@@ -1,0 +1,133 @@
+"""The door of the command line: arguments in, exit status out. Here, and only here, errors become words.
+
+A foreseeable mistake is one line on standard error, and with `--json` one JSON object there. Exit status: 2 where the
+caller gave something wrong (an argument, a value, a setting), 1 where something else stood against it, 130 after
+Ctrl-C.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+from typer.main import get_command
+
+from billing_worker.cli.commands import assemble
+from billing_worker.domain.errors import BillingError, Conflict, InvalidInput, NotFound, SettingsInvalid
+from billing_worker.runtime.errors import RuntimeProblem
+
+NAME = "billing-worker"
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+TRACEBACK = "--traceback"
+"""Not in the help: for whoever reports a bug."""
+
+LISTED_BY = {
+    "plan": "plan list",
+    "billing key": "key list",
+    "subscription": "subscription list",
+    "invoice": "invoice list",
+    "attempt": "invoice show INVOICE_ID",
+}
+
+
+def run() -> None:
+    """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal without Unicode shows \uc11c rather than nothing at all.
+            stream.reconfigure(errors="backslashreplace")
+    status = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; Python would complain while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = status or FAILED
+    sys.exit(status)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; returns the exit status and raises nothing."""
+    words = [word for word in arguments if word != TRACEBACK]
+    try:
+        _refuse_broken_text(words)
+        app = assemble(words, everything="_BILLING_WORKER_COMPLETE" in os.environ)
+        status = get_command(app).main(words or ["--help"], prog_name=NAME, standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 0
+    except Exception as error:  # noqa: BLE001 - the one place where any mistake, also our own, becomes a line
+        if len(words) != len(arguments):
+            traceback.print_exc()
+        return _told(error, as_json="--json" in words)
+    return status if isinstance(status, int) else 0
+
+
+def _told(error: Exception, *, as_json: bool) -> int:
+    """Say what went wrong; returns the exit status."""
+    kind, status = type(error).__name__, FAILED
+    match error:
+        case BrokenPipeError():
+            return FAILED
+        case NotFound():
+            message, field = f"{error}; see: {NAME} {LISTED_BY[error.kind]}", None
+        case InvalidInput() | SettingsInvalid():
+            message, field, status = str(error), _field(error), WRONG
+        case BillingError() | RuntimeProblem():
+            message, field = str(error), _field(error)
+        case TyperException():
+            kind, message, field, status = "UsageError", _usage(error), _parameter(error), error.exit_code
+        case _:
+            message, field = _unforeseen(error), None
+    _complain(kind, message, field, as_json=as_json)
+    return status
+
+
+def _refuse_broken_text(words: Sequence[str]) -> None:
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise InvalidInput("arguments", word, "is not text in the encoding of this terminal; use UTF-8")
+
+
+def _complain(kind: str, message: str, field: str | None, *, as_json: bool) -> None:
+    line = " ".join(message.split())
+    if as_json:
+        line = json.dumps({"error": {"type": kind, "field": field, "message": line}}, ensure_ascii=False)
+    else:
+        line = f"{NAME}: {line}"
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - an error of a command line
+
+
+def _field(error: Exception) -> str | None:
+    if isinstance(error, InvalidInput | Conflict):
+        return error.field
+    if isinstance(error, BillingError):
+        name = str(error).partition(":")[0]
+        return name if name.startswith("BILLING_") and " " not in name else None
+    return None
+
+
+def _usage(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else NAME
+    return f"{error.format_message().rstrip('.')}; see: {path} --help"
+
+
+def _parameter(error: TyperException) -> str | None:
+    parameter = getattr(error, "param", None)
+    name = parameter.name if parameter is not None else getattr(error, "option_name", None)
+    return str(name).lstrip("-") if name else None
+
+
+def _unforeseen(error: Exception) -> str:
+    # Not the exception's own text: a driver may have put a customer's data into it.
+    what = f"unexpected {type(error).__module__}.{type(error).__name__}: a mistake in billing-worker"
+    return f"{what}; run it again with {TRACEBACK} and report what it prints"

@@ -1,0 +1,170 @@
+"""How anything is shown: as JSON for programs, as aligned text for people.
+
+A *view* is a mapping from names to values: text, numbers, Money, times, lists of these, or lists of views. JSON shows
+money as `amount` in minor units and `currency`, and times as ISO 8601; text shows `9,900 KRW`, and times in the zone of
+the settings.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from billing_worker.domain.money import Money
+
+T = TypeVar("T")
+View = Mapping[str, object]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show at most this many, newest first.")]
+
+WIDE = 1_000
+"""Columns where the output is no terminal: a line that another program reads must not be folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Standard output of one command."""
+
+    as_json: bool
+    zone: str
+
+    def record(self, view: View, *, headline: str | None = None) -> None:
+        """One thing: a name and a value a line; what is not set is left out."""
+        if self.as_json:
+            self.json(view)
+            return
+        console = console_for(sys.stdout)
+        if headline:
+            console.print(Text(headline, style="bold"))
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(style="dim", no_wrap=True)
+        lines.add_column(overflow="fold")
+        for name, value in view.items():
+            if value not in (None, [], ()):
+                lines.add_row(_title(name), self._text(value))
+        console.print(lines)
+
+    def rows(self, views: Sequence[View], columns: Sequence[str], *, empty: str) -> None:
+        """A list of things; in text only these columns, and `empty` where there are none."""
+        if self.as_json:
+            self.json(views)
+        elif views:
+            console_for(sys.stdout).print(self._table(views, columns))
+        else:
+            self.say(empty)
+
+    def section(self, title: str, views: Sequence[View], columns: Sequence[str]) -> None:
+        """A titled table within a text; nothing where there are no rows."""
+        if views:
+            console_for(sys.stdout).print(Text(f"\n{title}", style="bold"))
+            console_for(sys.stdout).print(self._table(views, columns))
+
+    def say(self, text: str, style: str = "") -> None:
+        """A line for people; nothing in JSON."""
+        if not self.as_json:
+            console_for(sys.stdout).print(Text(printable(text), style=style), soft_wrap=True)
+
+    def json(self, value: object) -> None:
+        """The whole answer, as JSON."""
+        sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=False, indent=2) + "\n")
+
+    def plain(self, value: object) -> Any:
+        """The value in JSON's own types."""
+        match value:
+            case Mapping():
+                members: dict[str, Any] = {}
+                for name, member in value.items():
+                    if isinstance(member, Money):
+                        members |= {str(name): member.amount, "currency": member.currency}
+                    else:
+                        members[str(name)] = self.plain(member)
+                return members
+            case Enum():
+                return value.value
+            case datetime():
+                return value.astimezone(ZoneInfo(self.zone)).isoformat()
+            case date() | Path():
+                return str(value)
+            case list() | tuple():
+                return [self.plain(member) for member in value]
+            case _:
+                return value
+
+    def _table(self, views: Sequence[View], columns: Sequence[str]) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+        for name in columns:
+            number = all(isinstance(view.get(name), int | Money) for view in views)
+            table.add_column(_title(name), justify="right" if number else "left", overflow="fold")
+        for view in views:
+            table.add_row(*(self._text(view.get(name)) for name in columns))
+        return table
+
+    def _text(self, value: object) -> Text:
+        match value:
+            case None:
+                return Text("-", style="dim")
+            case bool():
+                return Text("yes" if value else "no")
+            case datetime():
+                return Text(f"{value.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M %Z}")
+            case list() | tuple():
+                return Text(", ".join(str(self._text(member)) for member in value))
+            case Enum():
+                return Text(str(value.value), style=STYLES.get(str(value.value), ""))
+            case _:
+                return Text(printable(str(value)), style=STYLES.get(str(value), ""))
+
+
+STYLES = {
+    "paid": "green",
+    "active": "green",
+    "approved": "green",
+    "ok": "green",
+    "past_due": "yellow",
+    "pending": "yellow",
+    "unknown": "yellow",
+    "warn": "yellow",
+    "declined": "red",
+    "unpaid": "red",
+    "uncollectible": "red",
+    "fail": "red",
+}
+
+
+def console_for(stream: Any) -> Console:
+    """A console that writes plain text into pipes and files, and takes nobody's text for markup."""
+    folded = stream.isatty() or "COLUMNS" in os.environ
+    return Console(file=stream, width=None if folded else WIDE, markup=False, highlight=False, emoji=False)
+
+
+def followed(items: Sequence[T], what: str) -> Iterable[T]:
+    """The items one by one, with a progress bar on standard error where that is a terminal."""
+    console = console_for(sys.stderr)
+    return track(items, what, console=console, transient=True, disable=not console.is_terminal)
+
+
+def printable(text: str) -> str:
+    """Text from outside, without what could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def masked(secret: str) -> str:
+    """Enough of a name to recognise it, not enough to use it."""
+    return f"{secret[:4]}…{secret[-3:]}" if len(secret) > 12 else f"{secret[:2]}…"  # noqa: PLR2004 - a short one shows less
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,94 @@
+"""`billing-worker plan …`."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli import views
+from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.session import session
+from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.usecases.subscribe import calendar_from, create_plan
+
+app = typer.Typer(help="Plans: what is charged, how often, and what happens after a decline.")
+
+COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_days", "created_at")
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Shown to the customer as the product's name; at most 40 characters.")],
+    *,
+    amount: Annotated[
+        str, typer.Option(help="In the smallest unit: 9900 is 9,900 KRW, and 1999 is 19.99 USD.", metavar="NUMBER")
+    ],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "KRW",
+    interval: Annotated[str | None, typer.Option(help="day, week, month or year, counted from the start.")] = None,
+    interval_count: Annotated[int | None, typer.Option(help="Every so many of them; 1 if not given.")] = None,
+    cron: Annotated[str | None, typer.Option(help="Instead of an interval: 'minute hour day month weekday'.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA zone; BILLING_TIMEZONE if not given.")] = None,
+    dunning_days: Annotated[
+        str, typer.Option(help="Days to wait after each decline in turn; '' for no further try.")
+    ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
+    as_json: AsJson = False,
+) -> None:
+    """Create a plan.
+
+    Day 31 of an interval plan falls on the last day of a short month and comes back to 31. A cron plan bills whenever
+    the expression fires in its time zone; L is the last day of a month.
+
+    Example: billing-worker plan create "Basic" --amount 9900 --interval month
+
+    Example: billing-worker plan create "Month's end" --amount 9900 --cron "0 9 L * *" --timezone Asia/Seoul
+    """
+    if cron is not None and interval_count is not None:
+        raise InvalidInput("interval_count", interval_count, "has no meaning beside a cron expression; leave it out")
+    with session(as_json=as_json) as work:
+        calendar = calendar_from(
+            interval=interval,
+            interval_count=1 if interval_count is None else interval_count,
+            cron=cron,
+            timezone=work.settings.timezone if timezone is None else timezone,
+        )
+        number = int(amount) if _WHOLE_NUMBER.fullmatch(amount) else amount
+        waits = _days(dunning_days)
+        plan = create_plan(work.ports, name, number, currency, calendar=calendar, dunning_days=waits)
+        work.out.record(views.of_plan(plan), headline=f"Created plan {plan.id}")
+
+
+@app.command("list")
+def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List plans, newest first.
+
+    Example: billing-worker plan list --json
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            plans = uow.plans.list(limit)
+        empty = "There are no plans. Create one: billing-worker plan create NAME --amount 9900 --interval month"
+        work.out.rows([views.of_plan(plan) for plan in plans], COLUMNS, empty=empty)
+
+
+@app.command()
+def show(plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")], *, as_json: AsJson = False) -> None:
+    """Show one plan.
+
+    Example: billing-worker plan show plan_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            plan = uow.plans.get(plan_id)
+        work.out.record(views.of_plan(plan))
+
+
+def _days(text: str) -> list[int]:
+    """Numbers between commas. Raises InvalidInput."""
+    if not text.strip():
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[+-]?[0-9]{1,9}", part) for part in parts):
+        raise InvalidInput("dunning_days", text, "must be whole days between commas, e.g. 1,3,5,7")
+    return [int(part) for part in parts]

@@ -1,0 +1,52 @@
+"""`billing-worker report`."""
+
+from dataclasses import asdict, replace
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson, View
+from billing_worker.cli.session import session
+from billing_worker.domain.calendar import zone_named
+from billing_worker.domain.money import Money
+from billing_worker.ports import Tally
+from billing_worker.usecases.report import report as read_books
+
+MONTHS = ("month", "currency", "invoices", "paid", "paid_amount", "open", "uncollectible", "void", "recovered")
+ALERTS = ("opened_at", "kind", "subject_id", "detail")
+
+
+def report(
+    *,
+    timezone: Annotated[str | None, typer.Option(help="Whose months; BILLING_TIMEZONE if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the books say: each month's invoices and money, how things stand now, and open alerts.
+
+    Example: billing-worker report --timezone UTC
+    """
+    with session(as_json=as_json) as work:
+        zone = work.settings.timezone if timezone is None else timezone
+        zone_named(zone)
+        books = read_books(work.ports, zone)
+        if as_json:
+            work.out.json(
+                {
+                    "timezone": zone,
+                    "months": [asdict(tally) for tally in books.months],
+                    "standing": asdict(books.standing),
+                    "alerts": [asdict(alert) for alert in books.alerts],
+                }
+            )
+            return
+        out = replace(work.out, zone=zone)
+        months = [_month(tally) for tally in books.months]
+        out.rows(months, MONTHS, empty="No invoices so far.")
+        out.say("")
+        out.say("Now", "bold")
+        out.record(asdict(books.standing))
+        out.section("Alerts: a person must look at these", [asdict(alert) for alert in books.alerts], ALERTS)
+
+
+def _month(tally: Tally) -> View:
+    return {**asdict(tally), "paid_amount": Money(tally.paid_amount, tally.currency)}

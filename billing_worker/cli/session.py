@@ -1,0 +1,67 @@
+"""What a command works with: settings, ports on a database that is ready, and the output."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from billing_worker.cli.output import Output
+from billing_worker.config import Settings, load_settings
+from billing_worker.ports import Ports
+
+CONNECTIONS = 2
+"""One for the transaction, one for the clock, which may be asked meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command at work.
+
+    Bootstrap is imported when a command runs: it loads every adapter, and `--help` needs none of them.
+    """
+
+    settings: Settings
+    ports: Ports
+    engine: Any
+    """For bootstrap's functions only: what it is, is the adapters' affair."""
+    out: Output
+
+    def check_gateway(self) -> None:
+        """Raise SettingsInvalid without the gateway's keys, or where a time machine must not run."""
+        from billing_worker import bootstrap  # noqa: PLC0415 - see above
+
+        bootstrap.check_gateway(self.settings)
+
+    def upgrade_database(self) -> tuple[str | None, str | None]:
+        """Bring the tables up to this release; returns the migration before and after."""
+        from billing_worker import bootstrap  # noqa: PLC0415 - see above
+
+        return bootstrap.upgrade_database(self.engine)
+
+
+@contextmanager
+def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
+    """Read the settings, open the database, and refuse one whose tables are not of this release."""
+    from billing_worker import bootstrap  # noqa: PLC0415 - see above
+
+    quiet_logs()
+    settings = load_settings()
+    ports, engine = bootstrap.build(settings, role="cli", connections=CONNECTIONS)
+    try:
+        if checked:
+            bootstrap.check_database(engine)
+        yield Session(settings, ports, engine, Output(as_json, settings.timezone))
+    finally:
+        engine.dispose()
+
+
+def quiet_logs() -> None:
+    """Keep standard output for the answer: warnings go to standard error, the rest nowhere."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

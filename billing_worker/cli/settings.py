@@ -1,0 +1,54 @@
+"""`billing-worker settings`."""
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from billing_worker.cli.output import AsJson, Output
+from billing_worker.config import PREFIX, Settings, load_settings, variables
+
+COLUMNS = ("variable", "value", "given", "meaning")
+
+
+def settings(*, as_json: AsJson = False) -> None:
+    """List every setting: the variable, its value, whether it was given, and what it is for. Secrets are masked.
+
+    Example: billing-worker settings
+    """
+    values = load_settings()
+    rows = [
+        {
+            "variable": name,
+            "value": shown(values, name.removeprefix(PREFIX).lower()),
+            "given": name.removeprefix(PREFIX).lower() in values.model_fields_set,
+            "meaning": meaning,
+        }
+        for name, meaning in variables().items()
+    ]
+    Output(as_json, values.timezone).rows(rows, COLUMNS, empty="")
+
+
+def shown(values: Settings, name: str) -> Any:
+    """A setting's value for the eyes of anybody."""
+    value = getattr(values, name)
+    if isinstance(value, SecretStr) or (name == "portone_imp_key" and value is not None):
+        return "********"
+    if isinstance(value, str) and "://" in value:
+        return without_password(value)
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def without_password(url: str) -> str:
+    """The URL with `***` where its password is."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "*** (not a URL)"
+    account, found, host = parts.netloc.rpartition("@")
+    if not found:
+        return url
+    user = account.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}", query="", fragment=""))

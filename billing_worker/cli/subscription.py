@@ -1,0 +1,111 @@
+"""`billing-worker subscription …`."""
+
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli import views
+from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.parsing import moment
+from billing_worker.cli.session import session
+from billing_worker.domain.subscription import SubscriptionStatus
+from billing_worker.usecases.cancel import cancel as cancel_subscription
+from billing_worker.usecases.subscribe import replace_key, subscribe
+
+app = typer.Typer(help="Subscriptions: a customer on a plan, charged on a billing key.")
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="sub_…")]
+COLUMNS = ("id", "customer", "status", "plan_id", "billing_key_id", "next_period_start", "created_at")
+INVOICE_COLUMNS = ("id", "amount", "status", "period_start", "attempt_count", "next_attempt_at")
+
+
+@app.command()
+def create(
+    *,
+    plan: Annotated[str, typer.Option(metavar="ID", help="plan_…")],
+    key: Annotated[str, typer.Option(metavar="ID", help="key_…: the card to charge.")],
+    customer: Annotated[str, typer.Option(metavar="NAME", help="Your own name for the customer.")],
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="ISO 8601 with a zone; now if not given. Periods in the past are charged."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a customer on a plan. The first charge is due when the first period begins.
+
+    Example: billing-worker subscription create --plan plan_… --key key_… --customer user-42 --start
+    2026-03-31T09:00:00+09:00
+    """
+    with session(as_json=as_json) as work:
+        made = subscribe(work.ports, plan, key, customer, start=moment("start", start))
+        work.out.record(views.of_subscription(made), headline=f"Created subscription {made.id}")
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[SubscriptionStatus | None, typer.Option(help="Only these.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List subscriptions, newest first.
+
+    Example: billing-worker subscription list --status past_due
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            found = uow.subscriptions.list(limit, status)
+        empty = "There are no such subscriptions." if status else "There are no subscriptions."
+        work.out.rows([views.of_subscription(each) for each in found], COLUMNS, empty=empty)
+
+
+@app.command()
+def show(subscription_id: Id, *, as_json: AsJson = False) -> None:
+    """Show one subscription and its invoices.
+
+    Example: billing-worker subscription show sub_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            found = uow.subscriptions.get(subscription_id)
+            invoices = [views.of_invoice(invoice) for invoice in uow.invoices.of_subscription(subscription_id)]
+        if as_json:
+            work.out.json({**views.of_subscription(found), "invoices": invoices})
+        else:
+            work.out.record(views.of_subscription(found))
+            work.out.section("invoices", invoices, INVOICE_COLUMNS)
+
+
+@app.command()
+def cancel(
+    subscription_id: Id,
+    *,
+    at_period_end: Annotated[bool, typer.Option("--at-period-end", help="Let the paid period run out.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a subscription, now or at the end of its period.
+
+    From the moment this returns no charge begins for it; one that is in flight is settled as it turns out.
+
+    Example: billing-worker subscription cancel sub_0123456789abcdef --at-period-end
+    """
+    with session(as_json=as_json) as work:
+        ended = cancel_subscription(work.ports, subscription_id, at_period_end=at_period_end)
+        what = "ends when its period does" if at_period_end else "is canceled"
+        work.out.record(views.of_subscription(ended), headline=f"Subscription {ended.id} {what}")
+
+
+@app.command("set-key")
+def set_key(
+    subscription_id: Id,
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="key_…: the new card.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Charge another card from now on. What is owed is tried on it at once.
+
+    Example: billing-worker subscription set-key sub_0123456789abcdef key_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        changed = replace_key(work.ports, subscription_id, key_id)
+        work.out.record(views.of_subscription(changed), headline=f"Subscription {changed.id} is charged on {key_id}")

@@ -1,0 +1,40 @@
+"""`billing-worker web`."""
+
+from typing import Annotated
+
+import typer
+
+from billing_worker import bootstrap, logs
+from billing_worker.cli.output import AsJson
+from billing_worker.config import load_settings
+from billing_worker.web import CONNECTIONS, create_app, serve
+from tasks.doorbell import CeleryDoorbell
+
+
+def web(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; BILLING_WEB_HOST if not given.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; BILLING_WEB_PORT if not given.")] = None,
+    as_json: AsJson = False,  # noqa: ARG001 - as everywhere: errors become JSON; the log has its own form
+) -> None:
+    """Run the receiver of webhooks and pingbacks, and the HTTP API.
+
+    Without BILLING_API_TOKEN it listens on loopback only.
+
+    Example: billing-worker web --host 0.0.0.0 --port 8000
+    """
+    given = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
+    settings = load_settings(**given)
+    logs.configure()
+    ports, engine = bootstrap.build(settings, role="web", connections=CONNECTIONS)
+
+    def check_database() -> None:
+        bootstrap.check_database(engine)
+
+    try:
+        check_database()
+        verify = bootstrap.verify_pingback(settings)
+        app = create_app(ports, settings, CeleryDoorbell(), verify, check_database=check_database)
+        serve(app, settings.web_host, settings.web_port)
+    finally:
+        engine.dispose()

@@ -1,0 +1,37 @@
+"""`billing-worker why ID`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson
+from billing_worker.cli.session import session
+from billing_worker.usecases.why import why as explain
+
+
+def why(
+    ident: Annotated[str, typer.Argument(metavar="ID", help="sub_…, inv_…, att_…, key_… or a merchant_uid.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say in plain words why something was, or was not, charged, and what happens next.
+
+    Example: billing-worker why inv_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        told = explain(work.ports, ident)
+        if as_json:
+            work.out.json(asdict(told))
+            return
+        work.out.say(told.subject, "bold")
+        work.out.say(told.answer)
+        if told.history:
+            work.out.say("")
+            work.out.say("So far")
+            for line in told.history:
+                work.out.say(f"  {line}")
+        work.out.say("")
+        work.out.say(f"Next: {told.next}")
+        for alert in told.alerts:
+            work.out.say(f"ALERT {alert}", "bold red")

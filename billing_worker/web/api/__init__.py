@@ -1,0 +1,11 @@
+"""The HTTP API, version 1."""
+
+from fastapi import APIRouter
+
+from billing_worker.web.api import billing_keys, insight, invoices, plans, subscriptions
+
+router = APIRouter(prefix="/v1")
+for _module in (plans, billing_keys, subscriptions, invoices, insight):
+    router.include_router(_module.router)
+
+__all__ = ["router"]

@@ -1,0 +1,87 @@
+"""Billing keys: cards that PortOne stores, under the names that the merchant gave them there."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.usecases.subscribe import register_key
+from billing_worker.web.api.shapes import CHANGES, JSON, READS, READS_ONE, Ident, Input, Page, Paging, Text, page
+from billing_worker.web.context import Ctx
+
+SHORTEST_SHOWN = 10
+"""Of a shorter customer_uid the six characters shown in a list would be most of it."""
+
+router = APIRouter(prefix="/billing-keys", tags=["billing keys"])
+
+
+class KeyInput(Input):
+    """A billing key that PortOne stores already. Never card data: those go to PortOne only."""
+
+    customer_uid: Text = Field(description="Its name at PortOne; one a card", examples=["user-1-card-1"])
+    pg_provider: Text = Field(description="PortOne's code of the PG", examples=["nice_v2"])
+    buyer_name: Text | None = Field(None, description="For paymentwall: 'First Last'")
+    buyer_email: Text | None = Field(None, description="For paymentwall: the one with which the key was issued")
+    buyer_tel: Text | None = None
+
+
+class KeySummary(BaseModel):
+    """A billing key in a list."""
+
+    id: str
+    customer_uid: str = Field(description="Masked in lists")
+    pg_provider: str
+    status: KeyStatus
+    created_at: datetime
+    activated_at: datetime | None
+    invalid_reason: str | None
+
+
+class KeyOutput(KeySummary):
+    """A billing key."""
+
+    customer_uid: str
+    buyer_name: str | None
+    buyer_email: str | None
+    buyer_tel: str | None
+
+
+@router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
+def register(key: KeyInput, context: Ctx) -> KeyOutput:
+    """Make a key known that PortOne stores. A Paymentwall key stays pending until its payment is confirmed."""
+    registered = register_key(
+        context.ports,
+        key.customer_uid,
+        key.pg_provider,
+        buyer_name=key.buyer_name,
+        buyer_email=key.buyer_email,
+        buyer_tel=key.buyer_tel,
+    )
+    return KeyOutput.model_validate(registered, from_attributes=True)
+
+
+@router.get("", responses=READS, name="list_billing_keys")
+def list_keys(query: Annotated[Paging, Query()], context: Ctx) -> Page[KeySummary]:
+    """List billing keys, newest first, each customer_uid masked."""
+    with context.ports.database.transaction() as uow:
+        return page(uow.keys.list(query.limit + 1), query.limit, _summary)
+
+
+@router.get("/{billing_key_id}", responses=READS_ONE, name="get_billing_key")
+def get(billing_key_id: Ident, context: Ctx) -> KeyOutput:
+    """Show one billing key."""
+    with context.ports.database.transaction() as uow:
+        return KeyOutput.model_validate(uow.keys.get(billing_key_id), from_attributes=True)
+
+
+def _summary(key: BillingKey) -> KeySummary:
+    summary = KeySummary.model_validate(key, from_attributes=True)
+    summary.customer_uid = masked(key.customer_uid)
+    return summary
+
+
+def masked(customer_uid: str) -> str:
+    """Enough to recognise it by, and too little to use it."""
+    return f"{customer_uid[:4]}…{customer_uid[-2:]}" if len(customer_uid) >= SHORTEST_SHOWN else "…"

@@ -1,0 +1,95 @@
+"""Why something was, or was not, charged; how the books stand; and what a person must look at."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from billing_worker.ports import Alert
+from billing_worker.usecases import report as reporting
+from billing_worker.usecases import why as explaining
+from billing_worker.web.api.shapes import READS, READS_ONE, Currency, Ident, Minor, Page, Paging, page
+from billing_worker.web.context import Ctx
+
+router = APIRouter(tags=["insight"])
+
+
+class ExplanationOutput(BaseModel):
+    """What is known about one subscription, invoice, attempt or key, in plain words."""
+
+    subject: str
+    answer: str = Field(description="One sentence: the state, and the reason for it")
+    history: list[str] = Field(description="What happened so far, oldest first")
+    next: str = Field(description="What will happen, and what a person can do")
+    alerts: list[str]
+
+
+class AlertOutput(BaseModel):
+    """Something that a person must look at."""
+
+    id: int
+    kind: str
+    subject_id: str
+    detail: str
+    opened_at: datetime
+
+
+class MonthOutput(BaseModel):
+    """What the invoices of one month, in one currency, came to."""
+
+    month: str = Field(examples=["2026-01"])
+    currency: Currency
+    invoices: int
+    paid: int
+    paid_amount: Minor
+    open: int
+    uncollectible: int
+    void: int
+    recovered: int = Field(description="Paid after at least one decline")
+
+
+class StandingOutput(BaseModel):
+    """How things stand at this moment."""
+
+    due: int
+    in_flight: int
+    unknown: int
+    waiting_for_key: int
+    in_dunning: int
+    oldest_due: datetime | None
+    open_alerts: int
+    undelivered_events: int
+    unapplied_notifications: int
+
+
+class ReportOutput(BaseModel):
+    """What the books say."""
+
+    months: list[MonthOutput]
+    standing: StandingOutput
+    alerts: list[AlertOutput]
+
+
+@router.get("/why/{id}", responses=READS_ONE, name="why")
+def why(id: Ident, context: Ctx) -> ExplanationOutput:  # noqa: A002 - as the use case names it in its errors
+    """Say why a subscription, invoice, attempt, billing key or merchant_uid stands as it does, and what comes next."""
+    return ExplanationOutput.model_validate(explaining.why(context.ports, id), from_attributes=True)
+
+
+@router.get("/report", responses=READS, name="report")
+def report(context: Ctx) -> ReportOutput:
+    """Show what the books say: month by month, and now. Months are those of the setting BILLING_TIMEZONE."""
+    found = reporting.report(context.ports, context.settings.timezone)
+    return ReportOutput.model_validate(found, from_attributes=True)
+
+
+@router.get("/alerts", responses=READS, name="list_alerts")
+def list_alerts(query: Annotated[Paging, Query()], context: Ctx) -> Page[AlertOutput]:
+    """List what a person must look at, newest first."""
+    with context.ports.database.transaction() as uow:
+        return page(uow.alerts.list_open(query.limit + 1), query.limit, _alert)
+
+
+def _alert(alert: Alert) -> AlertOutput:
+    return AlertOutput.model_validate(alert, from_attributes=True)

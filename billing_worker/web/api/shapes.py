@@ -1,0 +1,86 @@
+"""What the requests and answers of all endpoints share."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, Path, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from billing_worker.web.errors import ErrorType, Refused, documented
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+FEW, MOST = 50, 500
+EARLIEST, LATEST = 2000, 2199
+"""Years. Beyond them date arithmetic runs over, and nobody bills there."""
+
+READS = documented(401, 403, 422, 500, 503)
+READS_ONE = documented(401, 403, 404, 422, 500, 503)
+CHANGES = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503)
+
+
+class Input(BaseModel):
+    """A request's body: exact types (a number is not its text), and no field that we do not know."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Paging(BaseModel):
+    """The query of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(FEW, ge=1, le=MOST, description="The most that is returned, newest first")
+
+
+class Page(BaseModel, Generic[T]):
+    """A list, newest first."""
+
+    data: list[T]
+    has_more: bool = Field(description="Whether there are more than were asked for")
+
+
+def page(found: Sequence[S], limit: int, shown: Callable[[S], T]) -> Page[T]:
+    """At most `limit` of what was found; the caller looked for one more, to know whether there is one."""
+    return Page(data=[shown(one) for one in found[:limit]], has_more=len(found) > limit)
+
+
+def _printable(text: str) -> str:
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        raise ValueError("holds a control character")
+    return text
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a time as text, e.g. 2026-03-31T09:00:00+09:00")  # noqa: TRY004 - pydantic's way
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("is not a time such as 2026-03-31T09:00:00+09:00") from error
+    if not EARLIEST <= moment.year <= LATEST:
+        raise ValueError(f"must lie between the years {EARLIEST} and {LATEST}")
+    return moment
+
+
+def _json_only(request: Request) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Refused(415, ErrorType.UNSUPPORTED_MEDIA_TYPE, "send the body as application/json")
+
+
+async def _takes_json(request: Request) -> None:
+    _json_only(request)
+
+
+JSON = Depends(_takes_json)
+"""For routes with a body. Asking for this type also keeps HTML forms of other sites out."""
+
+Text = Annotated[str, AfterValidator(_printable)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Ident = Annotated[str, Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="As an earlier answer named it")]
+Minor = Annotated[int, Field(description="Minor units: won for KRW, cents for USD", examples=[9900])]
+Currency = Annotated[str, Field(description="ISO 4217", examples=["KRW"])]

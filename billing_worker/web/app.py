@@ -1,0 +1,58 @@
+"""The application: put together from what it is given; it opens nothing itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from billing_worker.config import Settings
+from billing_worker.ports import Doorbell, Ports
+from billing_worker.web import api, docs, health, webhooks
+from billing_worker.web.bell import Bell
+from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
+from billing_worker.web.errors import add_handlers
+from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
+from billing_worker.web.openapi import new_app
+from billing_worker.web.security import Access, AccessGuard, Sources
+
+THREADS = 20
+"""Requests worked on at once. Each holds a database connection; what comes on top waits in the event loop."""
+
+CONNECTIONS = THREADS + 2
+"""What the caller gives the pool: one a thread, one for the clock's look at the server, one to spare. With fewer,
+threads could wait for each other."""
+
+
+def create_app(
+    ports: Ports,
+    settings: Settings,
+    doorbell: Doorbell,
+    verify_pingback: VerifyPingback | None,
+    *,
+    check_database: CheckDatabase,
+) -> FastAPI:
+    """The receiver and the API. Raises SettingsInvalid for a setting that it cannot work with.
+
+    `verify_pingback` is None where no Paymentwall secret is set; `check_database` decides whether we are ready.
+    """
+    access, sources, bell = Access.of(settings), Sources.of(settings), Bell(doorbell)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+        bell.close()
+
+    app = new_app(lifespan=lifespan)
+    app.state.context = Context(ports, settings, bell, verify_pingback, check_database, sources)
+    app.state.access = access
+    add_handlers(app)
+    for module in (webhooks, api, health, docs):
+        app.include_router(module.router)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit)
+    app.add_middleware(AccessGuard, access=access)
+    app.add_middleware(LastResort)
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,43 @@
+"""Ringing without waiting: a webhook is answered when it is stored, whatever the broker does meanwhile."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from billing_worker.ports import Doorbell
+
+MOST_WAITING = 1000
+"""Rings kept for a slow broker. What is dropped beyond that is found by the scan, as after any lost ring."""
+
+_log = structlog.get_logger("billing.web")
+
+
+class Bell:
+    """Rings in one thread of its own, so that a broker that hangs holds up no answer."""
+
+    def __init__(self, doorbell: Doorbell) -> None:
+        self._doorbell = doorbell
+        self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doorbell")
+
+    def ring(self, job: str, ident: str) -> None:
+        """Ask for `job` on one id. Never raises, never waits."""
+        if not self._places.acquire(blocking=False):
+            return
+        try:
+            self._thread.submit(self._ring, job, ident)
+        except RuntimeError:  # the process is ending
+            self._places.release()
+
+    def close(self) -> None:
+        """Forget what still waits: the next scan finds it."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _ring(self, job: str, ident: str) -> None:
+        try:
+            self._doorbell.ring(job, ident)
+        except Exception as error:  # noqa: BLE001 - it promises not to raise, and this is no place to rely on that
+            _log.warning("bell.not_rung", job=job, id=ident, error=type(error).__name__)
+        finally:
+            self._places.release()

@@ -1,0 +1,65 @@
+"""The API's documentation in the browser, from files in a wheel: it works without internet and loads no stranger."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped] # published without types
+
+from billing_worker.web.errors import ErrorType, Refused
+
+_FOLDER = Path(swagger_ui_path)
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+_A_DAY = {"Cache-Control": "public, max-age=86400"}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Billing worker: HTTP API</title>
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+_START = """"use strict";
+SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+  defaultModelsExpandDepth: 0,
+  presets: [SwaggerUIBundle.presets.apis],
+});
+"""
+"""A file of its own, since the content policy allows no script inside the page."""
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+def go_to_docs() -> RedirectResponse:
+    """Show newcomers the documentation."""
+    return RedirectResponse("/docs")
+
+
+@router.get("/docs")
+def page() -> HTMLResponse:
+    """The page."""
+    return HTMLResponse(_PAGE)
+
+
+@router.get("/docs/{name}")
+def asset(name: str) -> Response:
+    """One of the files that the page loads."""
+    if name == "start.js":
+        return Response(_START, media_type="text/javascript")
+    if name not in _ASSETS:
+        raise Refused(404, ErrorType.NOT_FOUND, "there is nothing at this address; see /docs")
+    return FileResponse(_FOLDER / name, headers=_A_DAY)

@@ -1,0 +1,61 @@
+"""For whoever watches the process: is it alive, can it work, and how does the billing stand."""
+
+import structlog
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+
+from billing_worker import __version__
+from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.usecases.report import report
+from billing_worker.web.context import Ctx
+from billing_worker.web.errors import ErrorType, documented, problem
+from billing_worker.web.metrics import exposition
+
+router = APIRouter(tags=["operation"])
+
+_log = structlog.get_logger("billing.web")
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str
+    version: str
+
+
+@router.get("/healthz", responses=documented(500))
+def healthz() -> Health:
+    """Say that the process is alive. It asks nobody: a database that is away is no reason to restart this."""
+    return Health(status="alive", version=__version__)
+
+
+@router.get("/readyz", response_model=Health, responses=documented(500, 503))
+def readyz(context: Ctx) -> Health | Response:
+    """Say whether requests can be served: the database answers, and its tables are of this release."""
+    try:
+        context.check_database()
+    except Unavailable as error:
+        # Anybody may ask, so the line with the host's and the user's name goes to the log alone.
+        _log.warning("not.ready", error=str(error))
+        line = "BILLING_DATABASE_URL: the database does not answer; is the server running? The log has more"
+    except SettingsInvalid as error:
+        line = str(error)
+    else:
+        return Health(status="ready", version=__version__)
+    return problem(503, ErrorType.UNAVAILABLE, line, headers={"Retry-After": "5"})
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        **documented(401, 403, 500, 503),
+    },
+)
+def metrics(context: Ctx) -> Response:
+    """Show how the billing stands, for Prometheus. Computed from the database at every scrape."""
+    body = exposition(report(context.ports, context.settings.timezone), context.ports.clock.now())
+    return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,106 @@
+"""Reading a PortOne webhook: a body of three or four short fields, which is a hint and nothing more.
+
+Nothing signs it. So the fields are held to a strict grammar before anything else happens, and what it claims is only
+a reason to ask the gateway.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from billing_worker.web.errors import ErrorType, Refused
+
+MOST_FIELDS = 32
+"""PortOne sends four; whoever sends hundreds wants to keep us busy."""
+
+_GRAMMAR = {
+    "imp_uid": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "must be 1 to 64 letters, digits, _ or -"),
+    "merchant_uid": (re.compile(r"[\x21-\x2e\x30-\x7e]{1,64}"), "must be 1 to 64 visible ASCII characters without /"),
+    "status": (re.compile(r"[a-z_]{1,20}"), "must be 1 to 20 lower-case letters"),
+    "cancellation_id": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "must be 1 to 64 letters, digits, _ or -"),
+}
+_OPTIONAL = "cancellation_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a webhook says."""
+
+    fields: dict[str, str]
+
+    @property
+    def dedupe_key(self) -> str:
+        """Equal for a repeated delivery. No field can hold the separator's place: their number is fixed.
+
+        The merchant_uid belongs to it: otherwise a forged hint with another one would be taken for the true one,
+        which comes later, and the true one would be thrown away as its repetition.
+        """
+        names = ("imp_uid", "status", "cancellation_id", "merchant_uid")
+        return "|".join(self.fields.get(name, "") for name in names)
+
+
+async def read_hint(request: Request) -> Hint:
+    """The hint in a request. Raises Refused with the field that is wrong."""
+    kind = _content_type(request)
+    body = await request.body()
+    if kind == "application/json":
+        pairs = _json_pairs(body)
+    elif kind == "application/x-www-form-urlencoded":
+        pairs = _form_pairs(body)
+    else:
+        text = "send application/json or application/x-www-form-urlencoded"
+        raise Refused(415, ErrorType.UNSUPPORTED_MEDIA_TYPE, text)
+    return Hint(_checked(pairs))
+
+
+def _content_type(request: Request) -> str:
+    header = Message()
+    header["content-type"] = request.headers.get("content-type", "none/none")
+    return header.get_content_type()
+
+
+def _json_pairs(body: bytes) -> list[tuple[str, Any]]:
+    class Pairs(list[tuple[str, Any]]):
+        """Tells an object from a list."""
+
+    try:
+        found = json.loads(body.decode(), object_pairs_hook=Pairs)
+    except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits, and for bad UTF-8
+        raise Refused(400, ErrorType.MALFORMED, "the body is not valid JSON") from error
+    if not isinstance(found, Pairs):
+        raise Refused(400, ErrorType.MALFORMED, "the body must be a JSON object")
+    return found
+
+
+def _form_pairs(body: bytes) -> list[tuple[str, Any]]:
+    try:
+        return list(
+            parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+        )
+    except ValueError as error:
+        raise Refused(400, ErrorType.MALFORMED, "the body is not a valid form") from error
+
+
+def _checked(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """The fields that we know, each in its grammar; fields that we do not know may come and are left out."""
+    sent: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in _GRAMMAR:
+            if name in sent:
+                raise Refused(400, ErrorType.INVALID_INPUT, "is given twice", name)
+            sent[name] = value
+    if sent.get(_OPTIONAL) in (None, ""):
+        sent.pop(_OPTIONAL, None)
+    for name, (grammar, problem) in _GRAMMAR.items():
+        if name not in sent and name != _OPTIONAL:
+            raise Refused(400, ErrorType.INVALID_INPUT, "is missing", name)
+        value = sent.get(name, "-")
+        if not isinstance(value, str) or not grammar.fullmatch(value):
+            raise Refused(400, ErrorType.INVALID_INPUT, problem, name)
+    return sent

@@ -1,0 +1,73 @@
+"""The report as Prometheus metrics: true for the whole installation, whichever web process is asked."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from billing_worker import __version__
+from billing_worker.ports import Standing, Tally
+from billing_worker.usecases.report import Report
+
+
+def exposition(report: Report, now: datetime) -> bytes:
+    """The text that Prometheus reads."""
+    registry = CollectorRegistry()
+    registry.register(_Snapshot([*_standing(report.standing, now), *_money(report.months), _build()]))
+    return generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    """Numbers of one moment."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        """Hand them out."""
+        yield from self._families
+
+
+def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
+    age = 0.0 if standing.oldest_due is None else max(0.0, (now - standing.oldest_due).total_seconds())
+    gauges = {
+        "billing_invoices_due": ("Invoices to be charged now, not yet started", standing.due),
+        "billing_oldest_due_age_seconds": ("Billing time since the oldest of them became due", age),
+        "billing_attempts_in_flight": ("Charges that were sent and not yet answered", standing.in_flight),
+        "billing_attempts_unknown": ("Charges whose outcome is unclear", standing.unknown),
+        "billing_invoices_waiting_for_key": ("Due, but the key is not confirmed yet", standing.waiting_for_key),
+        "billing_invoices_in_dunning": ("Open after at least one decline", standing.in_dunning),
+        "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
+        "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
+        "billing_notifications_unapplied": (
+            "Webhooks and pingbacks received, not yet applied",
+            standing.unapplied_notifications,
+        ),
+    }
+    for name, (text, value) in gauges.items():
+        yield GaugeMetricFamily(name, text, value)
+
+
+def _money(months: Iterable[Tally]) -> Iterator[Metric]:
+    paid, amount, given_up = Counter[str](), Counter[str](), Counter[str]()
+    for tally in months:
+        paid[tally.currency] += tally.paid
+        amount[tally.currency] += tally.paid_amount
+        given_up[tally.currency] += tally.uncollectible
+    labels = ["currency"]
+    invoices = CounterMetricFamily("billing_invoices_paid", "Invoices paid so far", labels=labels)
+    money = CounterMetricFamily("billing_paid_minor_units", "Money taken so far, in minor units", labels=labels)
+    # A gauge: an invoice that was given up can still be paid.
+    uncollectible = GaugeMetricFamily("billing_invoices_uncollectible", "Invoices given up", labels=labels)
+    for family, counts in ((invoices, paid), (money, amount), (uncollectible, given_up)):
+        for currency in sorted(counts):
+            family.add_metric([currency], counts[currency])
+        yield family
+
+
+def _build() -> Metric:
+    return InfoMetricFamily("billing_worker_build", "The release that runs", value={"version": __version__})

@@ -1,0 +1,152 @@
+"""Around every request: a bound for its body, headers for browsers, and a net under our own mistakes."""
+
+import asyncio
+import secrets
+import traceback
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from billing_worker.web.errors import ErrorType, problem
+
+MOST_BODY = 8 * 1024
+"""Bytes. A webhook has four short fields, the largest request of the API a dozen."""
+BODY_SECONDS = 10.0
+"""Within this a body of that size arrives over any line; a client that drips holds a place no longer."""
+
+_SENDS_NO_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
+
+_CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+    " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""What the local Swagger UI needs, and nothing from anywhere else (it writes style attributes itself)."""
+
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": _CONTENT_POLICY,
+    "cross-origin-resource-policy": "same-origin",
+}
+
+_log = structlog.get_logger("billing.web")
+
+
+class SecurityHeaders:
+    """Adds the headers to every answer; nothing is cached unless its own answer says so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and add them to the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+class LastResort:
+    """Turns what nobody expected into a 500 with a reference; the log gets the place, never the values."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and catch."""
+        started = False
+
+        async def noticing(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noticing)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            reference = secrets.token_hex(6)
+            route = getattr(scope.get("route"), "path", "no route")
+            # The texts of database errors hold statements and parameters, so only the places are written down.
+            where = " < ".join(
+                f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno}"
+                for frame in reversed(traceback.extract_tb(error.__traceback__)[-12:])
+            )
+            _log.error(
+                "request.failed",
+                reference=reference,
+                method=scope["method"],
+                route=route,
+                error=type(error).__name__,
+                where=where,
+            )
+            if started:  # too late for another answer: uvicorn closes the connection
+                return
+            message = "something went wrong on our side; the log has more under this reference"
+            await problem(500, ErrorType.INTERNAL, message, reference=reference)(scope, receive, send)
+
+
+class BodyLimit:
+    """Takes the body in before anything looks at it: never more than the bound, never longer than the deadline."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the body in, then pass on."""
+        if scope["type"] != "http" or scope["method"] in _SENDS_NO_BODY:
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        try:
+            body = None if declared.isdigit() and int(declared[:10]) > MOST_BODY else await _read(receive)
+        except TimeoutError:
+            text = f"the body did not arrive within {BODY_SECONDS:g} s"
+            await problem(408, ErrorType.TIMEOUT, text, headers={"Connection": "close"})(scope, receive, send)
+            return
+        except _GoneError:
+            return
+        if body is None:
+            text = f"the body may have at most {MOST_BODY} bytes"
+            await problem(413, ErrorType.TOO_LARGE, text, headers={"Connection": "close"})(scope, receive, send)
+            return
+        replayed = False
+
+        async def replay() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+
+class _GoneError(Exception):
+    """The client left."""
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body; None where it is too large."""
+    body = bytearray()
+    async with asyncio.timeout(BODY_SECONDS):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            body += message.get("body", b"")
+            if len(body) > MOST_BODY:
+                return None
+            if not message.get("more_body", False):
+                return bytes(body)

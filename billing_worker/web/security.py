@@ -1,0 +1,148 @@
+"""Who may ask: the bearer token, or, where none is set, only this machine itself."""
+
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from billing_worker.config import Settings
+from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.web.errors import ErrorType, problem
+
+GUARDED = ("/v1", "/metrics")
+"""Everything that tells of money or moves it. The receiver, the health checks and the docs are open."""
+
+_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+
+_WAY_OUT = "set BILLING_API_TOKEN and send it as a bearer token"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rule for the guarded addresses."""
+
+    token: bytes | None = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Access":
+        """Raises SettingsInvalid for a token that anybody could guess: an empty one."""
+        if settings.api_token is None:
+            return cls(None)
+        token = settings.api_token.get_secret_value().encode()
+        if not token.strip():
+            raise SettingsInvalid("BILLING_API_TOKEN: is empty; leave it out, or set a long random text")
+        return cls(token)
+
+    def refusal(self, scope: Scope) -> tuple[int, ErrorType, str] | None:
+        """Why this request is not served; None where it is."""
+        if self.token is not None:
+            if secrets.compare_digest(_bearer(scope), self.token):
+                return None
+            return 401, ErrorType.UNAUTHORIZED, "send the API token: Authorization: Bearer …"
+        trouble = _not_local(scope)
+        return None if trouble is None else (403, ErrorType.FORBIDDEN, f"{trouble}; {_WAY_OUT}")
+
+
+class AccessGuard:
+    """Stands before the router and before the body is read, so that no endpoint can be forgotten."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may be served."""
+        if scope["type"] == "http" and is_guarded(scope["path"]):
+            refusal = self._access.refusal(scope)
+            if refusal is not None:
+                status, kind, message = refusal
+                headers = {"WWW-Authenticate": 'Bearer realm="billing"'} if status == 401 else {}  # noqa: PLR2004
+                await problem(status, kind, message, headers=headers)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def is_guarded(path: str) -> bool:
+    """Whether this address needs the token."""
+    return any(path == start or path.startswith(start + "/") for start in GUARDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The addresses from which webhooks are taken; none named: any, since a webhook is only a hint."""
+
+    networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Sources":
+        """Raises SettingsInvalid for what is neither an address nor a network."""
+        try:
+            return cls([ipaddress.ip_network(text) for text in settings.webhook_allowed_ips])
+        except ValueError as error:
+            problem = f"BILLING_WEBHOOK_ALLOWED_IPS: {error}; give addresses or networks, e.g. 52.78.100.19,10.0.0.0/8"
+            raise SettingsInvalid(problem) from error
+
+    def allow(self, peer: str | None) -> bool:
+        """Whether this peer may send webhooks."""
+        if not self.networks:
+            return True
+        address = _address(peer)
+        return address is not None and any(address in network for network in self.networks)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether an address can only be reached from this machine."""
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def peer_of(scope: Scope) -> str | None:
+    """The address at the other end of the connection. Headers that claim another one are not believed."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
+def _bearer(scope: Scope) -> bytes:
+    """The token as bytes: comparing text would refuse, or stumble over, what is not ASCII."""
+    sent = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(sent) != 1:
+        return b""
+    scheme, _, token = sent[0].partition(b" ")
+    return bytes(token.strip()) if scheme.lower() == b"bearer" else b""
+
+
+def _not_local(scope: Scope) -> str | None:
+    """Why this cannot be a program on this machine that speaks to us directly, and on purpose."""
+    headers = Headers(scope=scope)
+    if not is_loopback(peer_of(scope)):
+        return "without a token only this machine itself is served"
+    if any(name in headers for name in _PROXY_HEADERS):
+        return "without a token nothing is served through a proxy"
+    host = headers.get("host", "")
+    if not _is_local_name(host):
+        # A web page whose name was pointed at 127.0.0.1 (DNS rebinding) still sends its own name here.
+        return "without a token only the names localhost and 127.0.0.1 are served"
+    origin = headers.get("origin")
+    if origin is not None and origin != f"http://{host}":
+        return "without a token no other web site is served"
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return "without a token no other web site is served"
+    return None
+
+
+def _is_local_name(host: str) -> bool:
+    name, colon, port = host.rpartition(":")
+    if not colon or not port.isdigit():
+        name = host
+    return name.lower() == "localhost" or is_loopback(name.removeprefix("[").removesuffix("]"))
+
+
+def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        return None
+    # What a dual-stack socket shows of an IPv4 peer: ::ffff:52.78.100.19
+    return getattr(address, "ipv4_mapped", None) or address

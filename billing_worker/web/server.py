@@ -1,0 +1,120 @@
+"""The application as a process: which address it listens on, and how it comes to its end."""
+
+import asyncio
+import errno
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.web.security import Access, is_loopback
+
+MOST_HEADERS = 16 * 1024
+"""Bytes of request line and headers; a pingback's query string has at most 8 KiB."""
+MOST_CONNECTIONS = 1000
+"""Beyond these a connection is answered 503 at once, instead of waiting for a thread with all the others."""
+BACKLOG = 2048
+KEEP_ALIVE = 30
+"""Seconds that an idle connection may stay."""
+GOODBYE = 10
+"""Seconds that requests under way get at the end; a statement that needs longer is stuck."""
+
+_log = structlog.get_logger("billing.web")
+
+
+def serve(app: FastAPI, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. Ends the process with one line where it cannot listen."""
+    try:
+        listening = listen(app, host, port)
+    except SettingsInvalid as error:
+        print(f"billing-worker: {error}", file=sys.stderr, flush=True)  # noqa: T201 - there may be no logging yet
+        sys.exit(2)
+    with listening:
+        address = listening.getsockname()
+        _log.info("web.listening", url=f"http://{_shown(address[0])}:{address[1]}", docs="/docs")
+        server_for(app).run(sockets=[listening])
+    _log.info("web.stopped")
+
+
+def server_for(app: FastAPI) -> uvicorn.Server:
+    """The server with its bounds, not yet running."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            http="h11",  # the one that bounds the size of headers
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,  # a pingback has its signature, and a customer's id, in the address
+            server_header=False,
+            proxy_headers=False,  # whoever connects could claim any address
+            h11_max_incomplete_event_size=MOST_HEADERS,
+            limit_concurrency=MOST_CONNECTIONS,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=GOODBYE,
+        )
+    )
+
+
+def listen(app: FastAPI, host: str, port: int) -> socket.socket:
+    """A socket on this address. Raises SettingsInvalid: the address cannot be used, or would be open to anybody."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise SettingsInvalid(f"BILLING_WEB_HOST: {host!r} is not an address or a name of this machine") from error
+    access: Access = app.state.access
+    if access.token is None and not all(is_loopback(str(one[4][0])) for one in found):
+        problem = f"is needed to listen on {host}, where others can reach the API; set it, or listen on 127.0.0.1"
+        raise SettingsInvalid(f"BILLING_API_TOKEN: {problem}")
+    family, _, _, _, address = found[0]
+    mine = socket.socket(family)
+    try:
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        mine.bind(address)
+        mine.listen(BACKLOG)  # now, since Linux tells only here that somebody else listens already
+    except OSError as error:
+        mine.close()
+        raise SettingsInvalid(_why_not(error, host, port)) from error
+    mine.set_inheritable(False)
+    return mine
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"BILLING_WEB_PORT: port {port} on {host} is in use by another program; stop it, or set another port"
+    if error.errno == errno.EACCES:
+        return f"BILLING_WEB_PORT: port {port} needs more rights than this account has; set one above 1023"
+    return f"BILLING_WEB_HOST: cannot listen on {host}, port {port}: {error.strerror or error}"
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+class _Server(uvicorn.Server):
+    """Ends with status 0 when asked to, where uvicorn would raise the signal again after it has shut down."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a graceful end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for one in signals:
+            loop.add_signal_handler(one, self.handle_exit, one, None)
+        try:
+            yield
+        finally:
+            for one in signals:
+                loop.remove_signal_handler(one)
