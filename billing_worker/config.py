@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
+from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -25,14 +26,20 @@ LIVE_PORTONE = "https://api.iamport.kr"
 LIVE_HOSTS = ("iamport.kr", "portone.io", "iamport.co")
 """Hosts that move real money: the time machine is refused there."""
 
+ENV_FILE = ".env"
 RUNTIME_FILE = "runtime.json"
-"""Written by `up` into VAR_DIR, readable by its owner only: the URLs of the services that it started."""
+"""Written by `up` into VAR_DIR, readable by its owner only: how to reach the services that it started."""
+
+SANDBOX_SETTINGS = ("portone_api_url", "portone_imp_key", "portone_imp_secret")
+"""What `up` leaves there when its sandbox stands in for PortOne, so that other commands ask the same gateway."""
 
 
 class Settings(BaseSettings):
     """All settings, validated together. Secrets never show in `repr`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     database_url: str | None = Field(None, description="PostgreSQL: postgresql://user:password@host:5432/name")
     broker_url: str | None = Field(None, description="Redis for Celery: redis://:password@host:6379/0")
@@ -160,9 +167,14 @@ def load_settings(**overrides: object) -> Settings:
     """Read the environment and `.env`. Raises SettingsInvalid: one line that names the variable and the way out."""
     _refuse_unknown()
     try:
-        return Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
+        settings = Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
+        found = read_runtime(settings.var_dir)
+        if settings.portone_imp_key is None and settings.gateway_is_live and set(SANDBOX_SETTINGS) <= found.keys():
+            sandbox = {name: found[name] for name in SANDBOX_SETTINGS}
+            settings = Settings(**(overrides | sandbox))  # type: ignore[arg-type] # as above
     except ValidationError as error:
         raise SettingsInvalid("; ".join(_line(problem) for problem in error.errors())) from None
+    return settings
 
 
 def read_runtime(var_dir: Path) -> dict[str, str]:
@@ -181,7 +193,7 @@ def variables() -> dict[str, str]:
 
 def _refuse_unknown() -> None:
     known = variables()
-    for name in sorted(os.environ):
+    for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
         if name.startswith(PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "see .env.example for all settings"

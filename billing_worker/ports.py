@@ -321,7 +321,7 @@ class Inbox(Protocol):
     """Notifications received and not yet applied."""
 
     def add(self, source: str, dedupe_key: str, payload: dict[str, str], real_now: datetime) -> int:
-        """Store one; the same one again only counts. Returns its id."""
+        """Store one; the same one again counts, and is applied again. Returns its id."""
 
     def lock(self, message_id: int) -> InboxMessage:
         """The message, locked until the end of the transaction. Raises NotFound."""
@@ -366,6 +366,9 @@ class Alerts(Protocol):
 
     def close(self, kind: str, subject_id: str, now: datetime) -> None:
         """Close it, if it is open."""
+
+    def close_one(self, alert_id: int, now: datetime) -> bool:
+        """Close the alert with this id; False when it was closed already. Raises NotFound."""
 
 
 class UnitOfWork(Protocol):

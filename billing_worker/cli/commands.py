@@ -44,6 +44,7 @@ COMMANDS = (
     Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
     Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
+    Listed("alert", "alert", "List what a person must look at, and close what is dealt with.", CHECK),
     Listed("reconcile", "reconcile", "Read the gateway now about every attempt whose outcome is open.", CHECK),
     Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),
     Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),

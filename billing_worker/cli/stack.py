@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from billing_worker.config import RUNTIME_FILE, Settings
+from billing_worker.config import PREFIX, RUNTIME_FILE, SANDBOX_SETTINGS, Settings
 from billing_worker.runtime import EmbeddedPostgres, EmbeddedRedis, Process, RuntimeProblem, port_is_free
 
 LOOPBACK = "127.0.0.1"
@@ -44,8 +44,9 @@ class Services:
 
     def publish(self, variables: Mapping[str, str]) -> None:
         """Let other commands in this folder find them. Only the owner can read the file: it holds passwords."""
-        names = {"BILLING_DATABASE_URL": "database_url", "BILLING_BROKER_URL": "broker_url"}
-        content = {names[name]: url for name, url in variables.items() if name in names}
+        names = ("database_url", "broker_url", *SANDBOX_SETTINGS)
+        found = {name: variables.get(PREFIX + name.upper()) for name in names}
+        content = {name: value for name, value in found.items() if value is not None}
         path = self.var_dir / RUNTIME_FILE
         path.unlink(missing_ok=True)
         with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:

@@ -37,7 +37,7 @@ class Applied:
 
 
 def receive(ports: Ports, source: str, dedupe_key: str, payload: dict[str, str]) -> int:
-    """Store a notification durably; the same one again only counts. Returns its id."""
+    """Store a notification durably; the same one again is counted, and applied again. Returns its id."""
     with ports.database.transaction() as uow:
         message_id = uow.inbox.add(source, dedupe_key, payload, ports.clock.real_now())
         uow.commit()
@@ -61,10 +61,11 @@ def apply(ports: Ports, message_id: int) -> Applied:
             return Applied(message.status, "applied before")
         if _tells_nothing_new(uow, message):
             applied = Applied(InboxStatus.APPLIED, "the payment was recorded before, from the gateway's own answer")
-            _write_back(message, applied, ports.clock.real_now())
+            _write_back(message, applied, message.deliveries, ports.clock.real_now())
             uow.inbox.save(message)
             uow.commit()
             return applied
+    seen = message.deliveries
     if message.source == PORTONE:
         listing = ports.gateway.payment(message.payload["imp_uid"])
         knows_key = None
@@ -79,7 +80,7 @@ def apply(ports: Ports, message_id: int) -> Applied:
             applied = _apply_webhook(ports, uow, message, listing)
         else:
             applied = _apply_pingback(ports, uow, message, knows_key=knows_key)
-        _write_back(message, applied, ports.clock.real_now())
+        _write_back(message, applied, seen, ports.clock.real_now())
         uow.inbox.save(message)
         uow.commit()
     return applied
@@ -147,9 +148,13 @@ def _unlock(ports: Ports, uow: UnitOfWork, key: BillingKey) -> Applied:
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id])
 
 
-def _write_back(message: InboxMessage, applied: Applied, real_now: datetime) -> None:
+def _write_back(message: InboxMessage, applied: Applied, seen: int, real_now: datetime) -> None:
     message.tries += 1
     message.note = applied.note
+    if message.deliveries > seen:
+        # It came again while the gateway was being read: what made it come may be younger than the answer.
+        message.next_try_at = real_now
+        return
     message.status = applied.status
     if applied.status is InboxStatus.RECEIVED:
         if message.tries >= MOST_TRIES:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import case, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
@@ -30,7 +30,7 @@ class SqlInbox(Repository[InboxMessage]):
     hydrate = staticmethod(rows.to_inbox_message)
 
     def add(self, source: str, dedupe_key: str, payload: dict[str, str], real_now: datetime) -> int:  # type: ignore[override] # made of parts: the database numbers it
-        """Store one; the same one again only counts. Returns its id."""
+        """Store one; the same one again counts, and is applied again. Returns its id."""
         values = {
             "source": source,
             "dedupe_key": dedupe_key,
@@ -41,9 +41,14 @@ class SqlInbox(Repository[InboxMessage]):
             "tries": 0,
             "deliveries": 1,
         }
-        statement = upsert(inbox).on_conflict_do_update(
-            index_elements=["source", "dedupe_key"], set_={"deliveries": inbox.c.deliveries + 1}
-        )
+        # A forged copy may have come first, before there was anything to find: the genuine one must not be mute.
+        again = {
+            "deliveries": inbox.c.deliveries + 1,
+            "status": InboxStatus.RECEIVED,
+            "tries": 0,
+            "next_try_at": case((inbox.c.status == InboxStatus.RECEIVED, inbox.c.next_try_at), else_=real_now),
+        }
+        statement = upsert(inbox).on_conflict_do_update(index_elements=["source", "dedupe_key"], set_=again)
         return int(self._connection.execute(statement.returning(inbox.c.id), values).scalar_one())
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
@@ -95,6 +100,9 @@ class SqlOutbox(Repository[OutboxMessage]):
         return list(self._connection.execute(_CLAIM_OUTBOX, wanted).scalars())
 
 
+_OPEN = alerts.c.closed_at.is_(None)
+
+
 class SqlAlerts(Repository[Alert]):
     """Things a person must look at."""
 
@@ -112,15 +120,20 @@ class SqlAlerts(Repository[Alert]):
 
     def list_open(self, limit: int) -> Sequence[Alert]:
         """Open alerts, newest first."""
-        statement = select(alerts).where(alerts.c.closed_at.is_(None)).order_by(alerts.c.id.desc())
+        statement = select(alerts).where(_OPEN).order_by(alerts.c.id.desc())
         return self._many(statement.limit(limit))
 
     def of_subject(self, subject_id: str) -> Sequence[Alert]:
         """Open alerts about one subject."""
-        here = alerts.c.closed_at.is_(None) & (alerts.c.subject_id == subject_id)
-        return self._many(select(alerts).where(here).order_by(alerts.c.id))
+        return self._many(select(alerts).where(_OPEN & (alerts.c.subject_id == subject_id)).order_by(alerts.c.id))
 
     def close(self, kind: str, subject_id: str, now: datetime) -> None:
         """Close it, if it is open."""
-        here = alerts.c.closed_at.is_(None) & (alerts.c.subject_id == subject_id) & (alerts.c.kind == kind)
-        self._connection.execute(update(alerts).where(here).values(closed_at=now))
+        here = (alerts.c.subject_id == subject_id) & (alerts.c.kind == kind)
+        self._connection.execute(update(alerts).where(_OPEN & here).values(closed_at=now))
+
+    def close_one(self, alert_id: int, now: datetime) -> bool:
+        """Close the alert with this id; False when it was closed already. Raises NotFound."""
+        self.lock(alert_id)
+        closed = self._connection.execute(update(alerts).where(_OPEN & (alerts.c.id == alert_id)).values(closed_at=now))
+        return closed.rowcount == 1

@@ -10,10 +10,11 @@ TIMEOUT = 3.0
 def is_sandbox(base_url: str) -> bool:
     """Ask the gateway for the sandbox's marker. Raises Unavailable when nothing answers there."""
     try:
-        answer = httpx.get(base_url.rstrip("/") + "/_sandbox", timeout=TIMEOUT, follow_redirects=False)
+        with httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
+            answer = client.get(base_url.rstrip("/") + "/_sandbox")
         content = answer.json() if answer.is_success else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Unavailable(f"BILLING_PORTONE_API_URL: nothing answers at {base_url} ({type(error).__name__})") from error
     return isinstance(content, dict) and content.get("sandbox") == "billing-worker"

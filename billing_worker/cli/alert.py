@@ -1,0 +1,41 @@
+"""`billing-worker alert …`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.session import session
+from billing_worker.usecases.close_alert import close_alert
+
+app = typer.Typer(help="Alerts: what a person must look at.")
+
+COLUMNS = ("id", "kind", "subject_id", "detail", "opened_at")
+
+
+@app.command("list")
+def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List open alerts, newest first. docs/runbook.md says what to do about each kind.
+
+    Example: billing-worker alert list
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            found = uow.alerts.list_open(limit)
+        work.out.rows([asdict(alert) for alert in found], COLUMNS, empty="No alert is open.")
+
+
+@app.command()
+def close(
+    alert_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `alert list` shows.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Close an alert that you have dealt with. The same trouble opens a new one.
+
+    Example: billing-worker alert close 7
+    """
+    with session(as_json=as_json) as work:
+        close_alert(work.ports, alert_id)
+        work.out.record({"id": alert_id, "status": "closed"})

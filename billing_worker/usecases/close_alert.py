@@ -1,0 +1,12 @@
+"""A person looked at an alert and dealt with it."""
+
+from billing_worker.domain.errors import Conflict
+from billing_worker.ports import Ports
+
+
+def close_alert(ports: Ports, alert_id: int) -> None:
+    """Close it. Raises NotFound, or Conflict when it is closed already. The same trouble opens a new one."""
+    with ports.database.transaction() as uow:
+        if not uow.alerts.close_one(alert_id, ports.clock.now()):
+            raise Conflict(f"alert {alert_id} is closed already")
+        uow.commit()

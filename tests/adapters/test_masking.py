@@ -1,0 +1,65 @@
+import time
+
+import pytest
+
+from billing_worker.adapters.portone.masking import LONGEST_EVIDENCE, blanked, evidence_text, masked, one_line
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("4242424242424242", "************4242"),
+        ("4242-4242-4242-4242", "****-****-****-4242"),
+        ("4242 4242 4242 4242", "**** **** **** 4242"),
+        ('{"card_number":"4242424242424"}', '{"card_number":"*********2424"}'),
+        ("378282246310005.", "***********0005."),
+        ("424242******4242", "424242******4242"),
+        ("010-1234-5678", "***-****-5678"),
+        ("01012345678", "*******5678"),
+        ("+82 10 1234 5678", "+** ** **** 5678"),
+        ("hong.gildong+x@example.com", "**************@example.com"),
+        ('"buyer_name": "홍길동"', '"buyer_name": "***"'),
+        ('"buyer_addr":"서울 \\"강남\\""', '"buyer_addr":"*********"'),
+        ('"access_token":"abcd1234"', '"access_token":"********"'),
+        ("Authorization: Bearer abcdef123456", "Authorization: Bearer ************"),
+        ("imps_123456789012", "imps_123456789012"),
+        ("1735689600, 9900", "1735689600, 9900"),
+        ("12345678901234567890", "12345678901234567890"),
+    ],
+)
+def test_what_is_blanked(text: str, kept: str) -> None:
+    assert masked(text) == kept
+
+
+def test_secrets_are_blanked_everywhere() -> None:
+    assert masked("key=abcdef, abcdef", ("abcdef",)) == "key=******, ******"
+    assert blanked(b'{"m":"abcdef"}', ("abcdef", "abc")) == b'{"m":"******"}'
+
+
+def test_a_number_at_the_cut_is_not_half_shown() -> None:
+    for before in range(LONGEST_EVIDENCE - 20, LONGEST_EVIDENCE + 1):
+        text = evidence_text(b"x" * before + b" 4242424242424242 " + b"y" * 9000)
+        assert "42424" not in text
+        assert len(text.encode()) <= LONGEST_EVIDENCE
+
+
+def test_evidence_can_be_stored() -> None:
+    text = evidence_text("한글 ".encode() * 2000 + b"\x00\xff\xfe")
+    assert len(text.encode()) <= LONGEST_EVIDENCE
+    assert evidence_text(b"a\x00b\xffc") == "a\ufffdb\ufffdc"
+
+
+def test_one_line_is_one_line() -> None:
+    assert one_line("a\r\n\tb\u2028c\x85d\x00") == "a b c d\ufffd"
+    assert len(one_line("x" * 10_000)) == 300
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "1", "0", "@", "-", '"', "1 ", "a@", '"buyer_name":"', "\\", '"buyer_name":"\\']
+)
+def test_no_text_takes_long(piece: str) -> None:
+    raw = (piece * 20_000).encode()
+    started = time.process_time()
+    evidence_text(raw)
+    one_line(piece * 20_000)
+    assert time.process_time() - started < 0.5
