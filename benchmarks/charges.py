@@ -27,6 +27,7 @@ from rich.table import Table
 
 from billing_worker import bootstrap
 from billing_worker.cli import stack
+from billing_worker.cli.session import quiet_logs
 from billing_worker.config import load_settings
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.ports import Ports
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see what it costs")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
+    quiet_logs()
     folder = Path(tempfile.mkdtemp(prefix="billing-worker-bench-"))
     folder.chmod(0o755)
     services = stack.Services(folder)

@@ -78,6 +78,17 @@ class Notifier(Protocol):
         """Deliver; None when the receiver took it, else one line about what went wrong."""
 
 
+class Echo(StrEnum):
+    """What a webhook's `paid` adds to what is known."""
+
+    RECORDED = "recorded"
+    """Nothing: an attempt is approved with this very payment."""
+    IN_FLIGHT = "in_flight"
+    """Probably nothing: the charge is under way, and its answer will say the same."""
+    NONE = "none"
+    """Something: the gateway must be read."""
+
+
 class InboxStatus(StrEnum):
     """Where a received notification stands."""
 
@@ -310,8 +321,8 @@ class Attempts(Protocol):
     def open_ids(self) -> Sequence[str]:
         """Ids of all open attempts, oldest first."""
 
-    def is_approved(self, imp_uid: str, merchant_uid: str) -> bool:
-        """Whether an attempt under this merchant_uid is approved with this payment."""
+    def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
+        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
 
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
@@ -320,8 +331,20 @@ class Attempts(Protocol):
 class Inbox(Protocol):
     """Notifications received and not yet applied."""
 
-    def add(self, source: str, dedupe_key: str, payload: dict[str, str], real_now: datetime) -> int:
-        """Store one; the same one again counts, and is applied again. Returns its id."""
+    def add(
+        self,
+        source: str,
+        dedupe_key: str,
+        payload: dict[str, str],
+        *,
+        status: InboxStatus,
+        real_now: datetime,
+        next_try_at: datetime,
+    ) -> int:
+        """Store one; the same one again counts, and takes this status. Returns its id."""
+
+    def close_echoes(self, real_now: datetime) -> int:
+        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
 
     def lock(self, message_id: int) -> InboxMessage:
         """The message, locked until the end of the transaction. Raises NotFound."""

@@ -31,8 +31,10 @@ def renew_due() -> None:
 
 @app.task(name="billing.renew")
 def renew(subscription_id: str) -> None:
-    """Open the invoice of one period."""
-    renewing.renew(process.ports, subscription_id)
+    """Open the invoice of one period, and charge it in the same breath: it is due now."""
+    invoice_id = renewing.renew(process.ports, subscription_id)
+    if invoice_id is not None:
+        collecting.collect(process.ports, invoice_id)
 
 
 @app.task(name="billing.collect_due")

@@ -54,7 +54,7 @@ def of_subscription(subscription: Subscription) -> View:
         "billing_key_id": subscription.billing_key_id,
         "start": subscription.anchor,
         "next_period_start": subscription.next_period_start,
-        "periods_opened": subscription.next_period_index,
+        "next_period_index": subscription.next_period_index,
         "cancel_at_period_end": subscription.cancel_at_period_end,
         "canceled_at": subscription.canceled_at,
         "created_at": subscription.created_at,

@@ -7,7 +7,6 @@ from enum import StrEnum
 class EventType(StrEnum):
     """The events a merchant can receive."""
 
-    INVOICE_OPENED = "invoice.opened"
     INVOICE_PAID = "invoice.paid"
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed"
     INVOICE_UNCOLLECTIBLE = "invoice.uncollectible"

@@ -16,7 +16,8 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
         subscription = uow.subscriptions.lock(subscription_id)
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
-        if at_period_end:
+        # An unpaid customer is in no period that could come to its end.
+        if at_period_end and subscription.status is not SubscriptionStatus.UNPAID:
             subscription.cancel_at_period_end = True
         else:
             voidable = uow.invoices.voidable(subscription_id)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
-from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
+from billing_worker.ports import Echo, InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.record import record_payment
 
 PORTONE = "portone"
@@ -21,6 +21,8 @@ MOST_TRIES = 12
 """With doubling waits from 5 s to an hour, a hint that nothing confirms is given up after about four hours."""
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
+ECHO_WAIT = timedelta(seconds=5)
+"""An answer and its webhook leave PortOne together; longer than both need to arrive and to be recorded."""
 
 DELIVERING_TYPES = frozenset({"0", "1", "201"})
 """Paymentwall: paid, credited, and accepted after a risk review."""
@@ -36,18 +38,38 @@ class Applied:
     """Keys that may be charged from now on."""
 
 
-def receive(ports: Ports, source: str, dedupe_key: str, payload: dict[str, str]) -> int:
-    """Store a notification durably; the same one again is counted, and applied again. Returns its id."""
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was stored, and whether it is worth a ring."""
+
+    id: int
+    at_once: bool
+    """False for the ordinary echo of a charge of our own: the charge's answer says the same."""
+
+
+def receive(ports: Ports, source: str, dedupe_key: str, payload: dict[str, str]) -> Receipt:
+    """Store a notification durably; the same one again is counted, and applied again.
+
+    PortOne sends a webhook for every charge that we place. Where its payment is recorded already nothing is left to
+    do; while its attempt is in flight the answer gets a few seconds to come first.
+    """
+    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        message_id = uow.inbox.add(source, dedupe_key, payload, ports.clock.real_now())
+        expected = Echo.NONE
+        if source == PORTONE and payload["status"] == PaymentStatus.PAID:
+            expected = uow.attempts.echo_of(payload["imp_uid"], payload["merchant_uid"])
+        next_try = real_now + ECHO_WAIT if expected is Echo.IN_FLIGHT else real_now
+        status = InboxStatus.APPLIED if expected is Echo.RECORDED else InboxStatus.RECEIVED
+        message_id = uow.inbox.add(source, dedupe_key, payload, status=status, real_now=real_now, next_try_at=next_try)
         uow.commit()
-    return message_id
+    return Receipt(message_id, at_once=expected is Echo.NONE)
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
-    """Claim notifications that are still to be applied."""
+    """Claim notifications that are still to be applied; those that tell nothing new any more are done with at once."""
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
+        uow.inbox.close_echoes(real_now)
         ids = uow.inbox.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
         uow.commit()
     return ids
@@ -59,12 +81,6 @@ def apply(ports: Ports, message_id: int) -> Applied:
         message = uow.inbox.lock(message_id)
         if message.status is not InboxStatus.RECEIVED:
             return Applied(message.status, "applied before")
-        if _tells_nothing_new(uow, message):
-            applied = Applied(InboxStatus.APPLIED, "the payment was recorded before, from the gateway's own answer")
-            _write_back(message, applied, message.deliveries, ports.clock.real_now())
-            uow.inbox.save(message)
-            uow.commit()
-            return applied
     seen = message.deliveries
     if message.source == PORTONE:
         listing = ports.gateway.payment(message.payload["imp_uid"])
@@ -84,13 +100,6 @@ def apply(ports: Ports, message_id: int) -> Applied:
         uow.inbox.save(message)
         uow.commit()
     return applied
-
-
-def _tells_nothing_new(uow: UnitOfWork, message: InboxMessage) -> bool:
-    """Whether it says `paid` of a payment that we have as paid: the ordinary echo of our own charge."""
-    if message.source != PORTONE or message.payload["status"] != PaymentStatus.PAID:
-        return False
-    return uow.attempts.is_approved(message.payload["imp_uid"], message.payload["merchant_uid"])
 
 
 def _apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing: Listing) -> Applied:

@@ -96,7 +96,7 @@ def _uses_up_the_id(charge: Charge, outcome: Outcome) -> bool:
 
 def _alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
     attempt, invoice = charge.attempt, charge.invoice
-    if not attempt.is_open:
+    if not attempt.is_open and attempt.looks > 0:
         uow.alerts.close("unknown", attempt.id, now)
     if attempt.surplus:
         detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; refund it"

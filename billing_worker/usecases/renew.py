@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.ports import Ports
@@ -57,8 +56,5 @@ def renew(ports: Ports, subscription_id: str) -> str | None:
         )
         opened = uow.invoices.add(invoice)
         uow.subscriptions.save(subscription)
-        if opened:
-            data: dict[str, str | int | None] = {"subscription_id": subscription.id, "amount": invoice.money.amount}
-            uow.tell([Event(EventType.INVOICE_OPENED, invoice.id, data)], now, real_now)
         uow.commit()
     return invoice.id if opened else None

@@ -15,6 +15,9 @@ MOST_BODY = 8 * 1024
 BODY_SECONDS = 10.0
 """Within this a body of that size arrives over any line; a client that drips holds a place no longer."""
 
+LONGEST_PATH = 120
+"""Characters of an address that are logged."""
+
 _SENDS_NO_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 
 _CONTENT_POLICY = (
@@ -77,24 +80,23 @@ class LastResort:
             if scope["type"] != "http":
                 raise
             reference = secrets.token_hex(6)
-            route = getattr(scope.get("route"), "path", "no route")
-            # The texts of database errors hold statements and parameters, so only the places are written down.
-            where = " < ".join(
-                f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno}"
-                for frame in reversed(traceback.extract_tb(error.__traceback__)[-12:])
-            )
-            _log.error(
-                "request.failed",
-                reference=reference,
-                method=scope["method"],
-                route=route,
-                error=type(error).__name__,
-                where=where,
-            )
+            _log_failure(error, reference, scope)
             if started:  # too late for another answer: uvicorn closes the connection
                 return
             message = "something went wrong on our side; the log has more under this reference"
             await problem(500, ErrorType.INTERNAL, message, reference=reference)(scope, receive, send)
+
+
+def _log_failure(error: Exception, reference: str, scope: Scope) -> None:
+    """Where it happened, but not the error's text: that of a database error holds statements and parameters."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename]
+    if frames[-1] not in ours:
+        ours.append(frames[-1])
+    where = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in ours)
+    path = scope["path"][:LONGEST_PATH]
+    kind = type(error).__name__
+    _log.error("request.failed", reference=reference, method=scope["method"], path=path, error=kind, where=where)
 
 
 class BodyLimit:

@@ -10,6 +10,8 @@ _EXPIRY = {"expiry", "expirydate", "expiration", "exp", "expmonth", "expyear"}
 _CARD_FIELDS = frozenset(_CARD | _CODE | _EXPIRY)
 """What PortOne's card endpoints call the parts of a card, and the usual other names."""
 
+LONGEST_FIELD = 80
+
 NO_CARD_DATA = (
     "card data must never be sent here: let the customer enter the card at PortOne and register only its customer_uid"
 )
@@ -38,7 +40,8 @@ def explained(errors: Sequence[Any]) -> tuple[str | None, str, bool]:
         return None, "the body is not valid JSON", False
     where, *path = first["loc"]
     field = ".".join(str(part) for part in path) or str(where)
-    return field, _message(first), True
+    # The name of an unknown field is the sender's: it may be long, or hold what cannot be sent back.
+    return field.encode("utf-8", "backslashreplace").decode()[:LONGEST_FIELD], _message(first), True
 
 
 def is_card_field(name: str) -> bool:

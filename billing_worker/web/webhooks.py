@@ -66,8 +66,9 @@ async def _from_allowed_source(request: Request, context: Ctx) -> None:
 )
 def receive_portone(hint: Annotated[Hint, Depends(read_hint)], context: Ctx) -> Received:
     """Take a PortOne webhook. The answer comes when it is stored; it is then checked with PortOne."""
-    message_id = inbox.receive(context.ports, inbox.PORTONE, hint.dedupe_key, hint.fields)
-    context.bell.ring("apply", str(message_id))
+    receipt = inbox.receive(context.ports, inbox.PORTONE, hint.dedupe_key, hint.fields)
+    if receipt.at_once:
+        context.bell.ring("apply", str(receipt.id))
     return Received()
 
 
@@ -108,7 +109,8 @@ def receive_paymentwall(request: Request, context: Ctx) -> Response:
     # As it was read: "00" is type 0 as well.
     payload |= {"uid": pingback.uid, "ref": pingback.ref, "type": str(pingback.type)}
     dedupe_key = f"{pingback.ref}|{pingback.type}"
-    message_id = inbox.receive(context.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key, payload)
-    context.bell.ring("apply", str(message_id))
+    receipt = inbox.receive(context.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key, payload)
+    if receipt.at_once:
+        context.bell.ring("apply", str(receipt.id))
     # Exactly these two bytes, or Paymentwall sends it again every half hour.
     return Response(b"OK", headers={"Content-Type": "text/plain"})

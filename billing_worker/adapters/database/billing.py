@@ -24,9 +24,10 @@ from billing_worker.adapters.database.tables import (
 )
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import Conflict
-from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription, SubscriptionStatus
+from billing_worker.ports import Echo
 
 
 class SqlPlans(Repository[Plan]):
@@ -192,9 +193,13 @@ _CLAIM_LOOKS = text("""
 """)
 
 
-_IS_APPROVED = text("""
-    SELECT EXISTS (SELECT FROM payment_attempts
-                   WHERE imp_uid = :imp_uid AND merchant_uid = :merchant_uid AND status = :approved)
+_ECHO_OF = text("""
+    SELECT CASE
+        WHEN EXISTS (SELECT FROM payment_attempts
+                     WHERE imp_uid = :imp_uid AND merchant_uid = :merchant_uid AND status = 'approved') THEN 'recorded'
+        WHEN EXISTS (SELECT FROM payment_attempts
+                     WHERE merchant_uid = :merchant_uid AND status = 'in_flight') THEN 'in_flight'
+        ELSE 'none' END
 """)
 
 
@@ -228,10 +233,10 @@ class SqlAttempts(Repository[PaymentAttempt]):
         statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
         return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
 
-    def is_approved(self, imp_uid: str, merchant_uid: str) -> bool:
-        """Whether an attempt under this merchant_uid is approved with this payment."""
-        wanted = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "approved": AttemptStatus.APPROVED}
-        return bool(self._connection.execute(_IS_APPROVED, wanted).scalar_one())
+    def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
+        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
+        found = self._connection.execute(_ECHO_OF, {"imp_uid": imp_uid, "merchant_uid": merchant_uid})
+        return Echo(found.scalar_one())
 
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""

@@ -34,8 +34,8 @@ def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
-        pool_pre_ping=True,
         isolation_level="READ COMMITTED",
+        hide_parameters=True,  # an error text must never hold a customer's data
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": application, "options": options},
     )
 

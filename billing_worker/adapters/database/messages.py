@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import case, insert, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
@@ -12,6 +12,33 @@ from billing_worker.adapters.database.rows import Values
 from billing_worker.adapters.database.tables import alerts, inbox, outbox
 from billing_worker.domain.events import Event
 from billing_worker.ports import Alert, InboxMessage, InboxStatus, OutboxMessage
+
+# A forged copy may have come first, before there was anything to find: the genuine one must not be mute. One that
+# waits for its next try keeps it.
+_ADD = (
+    upsert(inbox)
+    .values(tries=0, deliveries=1)
+    .on_conflict_do_update(
+        index_elements=["source", "dedupe_key"],
+        set_={
+            "deliveries": inbox.c.deliveries + 1,
+            "status": text("excluded.status"),
+            "tries": 0,
+            "next_try_at": text(
+                "CASE WHEN inbox.status = 'received' THEN inbox.next_try_at ELSE excluded.next_try_at END"
+            ),
+        },
+    )
+    .returning(inbox.c.id)
+)
+
+_CLOSE_ECHOES = text("""
+    UPDATE inbox SET status = 'applied', tries = tries + 1, note = 'the charge had been recorded from its own answer'
+    FROM payment_attempts a
+    WHERE inbox.status = 'received' AND inbox.next_try_at <= :real_now AND inbox.source = 'portone'
+      AND inbox.payload ->> 'status' = 'paid' AND a.status = 'approved'
+      AND a.imp_uid = inbox.payload ->> 'imp_uid' AND a.merchant_uid = inbox.payload ->> 'merchant_uid'
+""")
 
 _CLAIM_INBOX = text("""
     UPDATE inbox SET next_try_at = :lease_until
@@ -29,27 +56,30 @@ class SqlInbox(Repository[InboxMessage]):
     kind = "inbox message"
     hydrate = staticmethod(rows.to_inbox_message)
 
-    def add(self, source: str, dedupe_key: str, payload: dict[str, str], real_now: datetime) -> int:  # type: ignore[override] # made of parts: the database numbers it
-        """Store one; the same one again counts, and is applied again. Returns its id."""
+    def add(  # type: ignore[override] # made of parts: the database numbers it
+        self,
+        source: str,
+        dedupe_key: str,
+        payload: dict[str, str],
+        *,
+        status: InboxStatus,
+        real_now: datetime,
+        next_try_at: datetime,
+    ) -> int:
+        """Store one; the same one again counts, and takes this status. Returns its id."""
         values = {
             "source": source,
             "dedupe_key": dedupe_key,
             "payload": payload,
-            "status": InboxStatus.RECEIVED,
+            "status": status,
             "received_at": real_now,
-            "next_try_at": real_now,
-            "tries": 0,
-            "deliveries": 1,
+            "next_try_at": next_try_at,
         }
-        # A forged copy may have come first, before there was anything to find: the genuine one must not be mute.
-        again = {
-            "deliveries": inbox.c.deliveries + 1,
-            "status": InboxStatus.RECEIVED,
-            "tries": 0,
-            "next_try_at": case((inbox.c.status == InboxStatus.RECEIVED, inbox.c.next_try_at), else_=real_now),
-        }
-        statement = upsert(inbox).on_conflict_do_update(index_elements=["source", "dedupe_key"], set_=again)
-        return int(self._connection.execute(statement.returning(inbox.c.id), values).scalar_one())
+        return int(self._connection.execute(_ADD, values).scalar_one())
+
+    def close_echoes(self, real_now: datetime) -> int:
+        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
+        return self._connection.execute(_CLOSE_ECHOES, {"real_now": real_now}).rowcount
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
         """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
@@ -86,8 +116,12 @@ class SqlOutbox(Repository[OutboxMessage]):
 
     def add(self, message_id: str, event: Event, now: datetime, real_now: datetime) -> None:  # type: ignore[override] # made of parts: the database numbers it
         """Store one event."""
-        message = OutboxMessage(message_id, event, now, real_now, 0, None, None)
-        self._connection.execute(insert(outbox), _outbox_values(message))
+        self.add_all([(message_id, event)], now, real_now)
+
+    def add_all(self, events: Sequence[tuple[str, Event]], now: datetime, real_now: datetime) -> None:
+        """Store several in one statement."""
+        messages = [OutboxMessage(message_id, event, now, real_now, 0, None, None) for message_id, event in events]
+        self._connection.execute(self._insert, [_outbox_values(message) for message in messages])
 
     def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
         """Events of one subscription, invoice or key, newest first."""

@@ -30,7 +30,8 @@ class Repository(Generic[T]):
         cls._get = select(cls.table).where(own)
         cls._lock = cls._get.with_for_update()
         cls._insert = insert(cls.table)
-        cls._update = update(cls.table).where(own)
+        columns = [column.name for column in cls.table.c if column.name != "id"]
+        cls._update = update(cls.table).where(own).values({name: bindparam(f"new_{name}") for name in columns})
 
     _get: Any
     _lock: Any
@@ -63,9 +64,9 @@ class Repository(Generic[T]):
         ident = values["id"]
         if self._loaded.get(ident) == values:
             return
-        self._loaded[ident] = dict(values)
-        del values["id"]
-        self._connection.execute(self._update.values(values), {"ident": ident})
+        self._loaded[ident] = values
+        changed = {f"new_{name}": value for name, value in values.items() if name != "id"}
+        self._connection.execute(self._update, changed | {"ident": ident})
 
     def _one(self, statement: Any, ident: Any) -> T:
         row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()

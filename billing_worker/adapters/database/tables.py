@@ -262,6 +262,7 @@ payment_attempts = Table(
     _index("uq_payment_attempts_one_open", "invoice_id", where="status IN ('in_flight', 'unknown')", unique=True),
     _index("uq_payment_attempts_one_payment", "invoice_id", where="status = 'approved' AND NOT surplus", unique=True),
     _index("ix_payment_attempts_looks", "next_look_at", where="next_look_at IS NOT NULL"),
+    _index("ix_payment_attempts_merchant_uid", "merchant_uid", where="status = 'in_flight'"),
     _index("ix_payment_attempts_seen", "closed_at", where="imp_uid IS NOT NULL"),
 )
 

@@ -137,9 +137,9 @@ class SqlUnitOfWork:
 
     def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""
-        for event in events:
-            self.outbox.add(self._ids.new("evt"), event, now, real_now)
-        self._told.extend(events)
+        if events:
+            self.outbox.add_all([(self._ids.new("evt"), event) for event in events], now, real_now)
+            self._told.extend(events)
 
     def keep_evidence(self, attempt_id: str | None, evidence_: Evidence, real_now: datetime) -> int:
         """Store what the gateway said. Returns the evidence's id."""

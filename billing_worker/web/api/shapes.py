@@ -49,8 +49,9 @@ def page(found: Sequence[S], limit: int, shown: Callable[[S], T]) -> Page[T]:
 
 
 def _printable(text: str) -> str:
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
-        raise ValueError("holds a control character")
+    """PostgreSQL stores neither NUL nor half a surrogate pair, and JSON can spell both."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        raise ValueError("holds a control character or half a character")
     return text
 
 

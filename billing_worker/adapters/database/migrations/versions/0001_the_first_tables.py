@@ -276,6 +276,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("next_look_at IS NOT NULL"),
     )
     op.create_index(
+        "ix_payment_attempts_merchant_uid",
+        "payment_attempts",
+        ["merchant_uid"],
+        unique=False,
+        postgresql_where=sa.text("status = 'in_flight'"),
+    )
+    op.create_index(
         "ix_payment_attempts_seen",
         "payment_attempts",
         ["closed_at"],
@@ -312,6 +319,11 @@ def downgrade() -> None:
     )
     op.drop_index(
         "ix_payment_attempts_seen", table_name="payment_attempts", postgresql_where=sa.text("imp_uid IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_payment_attempts_merchant_uid",
+        table_name="payment_attempts",
+        postgresql_where=sa.text("status = 'in_flight'"),
     )
     op.drop_index(
         "ix_payment_attempts_looks", table_name="payment_attempts", postgresql_where=sa.text("next_look_at IS NOT NULL")

@@ -1,0 +1,312 @@
+"""Real ports, a clock under control, and the words in which tests speak about them."""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Engine, text
+
+from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.unit_of_work import SqlDatabase
+from billing_worker.adapters.ids import RandomIds
+from billing_worker.adapters.portone import PortOneGateway
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.payment import Outcome
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import Subscription
+from billing_worker.domain.timing import Timing
+from billing_worker.ports import Alert, Ports
+from billing_worker.usecases import cancel, collect, inbox, outbox, reconcile, renew
+from billing_worker.usecases import subscribe as subscribing
+from tests.support.clock import FrozenClock
+from tests.support.invariants import Books, violations
+from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
+
+TIMING = Timing(http_deadline=2.0, lease=3.0, claim=1.0, first_look=0.2, settle_window=0.3)
+"""Short, so that a test waits for a gateway that stays silent for two real seconds at most."""
+
+POOL = 12
+LIMIT = 500
+MOST_ROUNDS = 200
+"""A day that needs more beat rounds than this to come to rest never does."""
+
+_serial = itertools.count(1)
+
+
+@dataclass
+class World:
+    """One merchant's worker, whole but for Celery."""
+
+    ports: Ports
+    engine: Engine
+    clock: FrozenClock
+    sandbox: Sandbox
+    database_url: str
+    environment: str
+    first_order: int
+    """Where the sandbox's ledger stood when this world began."""
+    charged_at: dict[str, datetime] = field(default_factory=dict)
+    """Billing time at which `tick` first saw each imp_uid in the ledger as holding money."""
+    _seen: int = 0
+
+    @classmethod
+    @contextmanager
+    def built(cls, database_url: str, sandbox: Sandbox, *, timing: Timing = TIMING) -> Iterator["World"]:
+        """A world on this database and sandbox."""
+        world = cls._assembled(database_url, sandbox, FrozenClock(), "t" + uuid4().hex[:7], timing)
+        try:
+            yield world
+        finally:
+            world.close()
+
+    def twin(self) -> "World":
+        """Another process of the same merchant: its own pool and HTTP connections, the same database and clock."""
+        return self._assembled(self.database_url, self.sandbox, self.clock, self.environment, self.ports.timing)
+
+    @classmethod
+    def _assembled(
+        cls, database_url: str, sandbox: Sandbox, clock: FrozenClock, environment: str, timing: Timing
+    ) -> "World":
+        engine = open_engine(database_url, pool_size=POOL, application="test")
+        ids = RandomIds()
+        gateway = PortOneGateway(
+            sandbox.url, IMP_KEY, IMP_SECRET, connect_timeout=1.0, total_deadline=timing.http_deadline
+        )
+        ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, timing, environment)
+        position = sandbox.position()
+        return cls(ports, engine, clock, sandbox, database_url, environment, position, _seen=position)
+
+    def close(self) -> None:
+        """Close the pool and the HTTP connections."""
+        self.ports.gateway.close()  # type: ignore[attr-defined] # the port has no close; the adapter does
+        self.engine.dispose()
+
+    def with_ports(self, **changed: Any) -> "World":
+        """The same world with some ports replaced: `world.with_ports(gateway=double)`."""
+        return replace(self, ports=replace(self.ports, **changed))
+
+    # -- what merchants do
+
+    def plan(
+        self, amount: int = 9900, *, currency: str = "KRW", dunning_days: Any = (1, 3, 5, 7), **calendar: Any
+    ) -> Plan:
+        """A plan; monthly unless told otherwise: `plan(interval="day")`, `plan(cron="0 9 L * *")`."""
+        if not calendar.keys() & {"interval", "cron"}:
+            calendar["interval"] = "month"
+        made = subscribing.calendar_from(**calendar)
+        name = f"Plan {next(_serial)}"
+        return subscribing.create_plan(self.ports, name, amount, currency, calendar=made, dunning_days=dunning_days)
+
+    def uid(self, behaviour: str = "ok") -> str:
+        """A customer_uid that spells this behaviour and that no other test uses."""
+        return f"{behaviour}-{self.environment}{next(_serial)}"
+
+    def key(self, behaviour: str = "ok", *, pg: str = "nice_v2", **buyer: Any) -> BillingKey:
+        """A billing key that the gateway knows and we know; its charges behave as its name says."""
+        customer_uid = self.uid(behaviour)
+        self.sandbox.register(customer_uid, pg)
+        return subscribing.register_key(self.ports, customer_uid, pg, **buyer)
+
+    def paymentwall_key(self, *, registered: bool = True) -> tuple[str, BillingKey | None, Row]:
+        """A Paymentwall key that waits for its confirmation, and the payment that issued it."""
+        customer_uid = self.uid("pw-ok")
+        buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
+        issued = self.sandbox.control(
+            "/paymentwall/issue",
+            customer_uid=customer_uid,
+            merchant_uid=f"{self.environment}issue{next(_serial)}",
+            amount=1000,
+            confirm_after=3600,
+            **buyer,
+        )
+        key = subscribing.register_key(self.ports, customer_uid, "paymentwall", **buyer) if registered else None
+        return customer_uid, key, issued
+
+    def subscribe(
+        self, behaviour: str = "ok", *, plan: Plan | None = None, key: BillingKey | None = None, **more: Any
+    ) -> Subscription:
+        """A customer on a plan, from now on unless `start` says otherwise."""
+        key = key or self.key(behaviour)
+        return subscribing.subscribe(self.ports, (plan or self.plan()).id, key.id, f"customer of {key.id}", **more)
+
+    def cancel(self, subscription: Subscription, *, at_period_end: bool = False) -> None:
+        """Cancel it."""
+        cancel.cancel(self.ports, subscription.id, at_period_end=at_period_end)
+
+    # -- what beat and the workers do
+
+    def tick(self) -> int:
+        """One round of beat, each scan's ids served at once; returns how many there were."""
+        served = self.renew() + self.collect() + self.reconcile() + self.apply() + self.deliver()
+        self._note_new_payments()
+        return served
+
+    def settle(self) -> None:
+        """Rounds of beat until there is nothing to do at this moment."""
+        for _ in range(MOST_ROUNDS):
+            if not self.tick():
+                return
+        raise AssertionError(f"still not at rest after {MOST_ROUNDS} rounds")
+
+    def resolve(self, **by: Any) -> None:
+        """Let the looks at unclear attempts come due, again and again, for ten minutes unless told otherwise."""
+        until = self.clock.now() + timedelta(**(by or {"minutes": 10}))
+        step = timedelta(seconds=1)
+        while self.clock.now() < until:
+            self.clock.advance_to(min(self.clock.now() + step, until))
+            self.settle()
+            step = min(step * 2, timedelta(minutes=10))
+
+    def run_until(self, moment: datetime, step: timedelta = timedelta(days=1)) -> None:
+        """Walk to a moment, step by step, coming to rest at each."""
+        self.settle()
+        while self.clock.now() < moment:
+            self.clock.advance_to(min(self.clock.now() + step, moment))
+            self.settle()
+
+    def renew(self) -> int:
+        """Open the periods that are due: one a subscription."""
+        ids = renew.due(self.ports, LIMIT)
+        for ident in ids:
+            renew.renew(self.ports, ident)
+        return len(ids)
+
+    def collect(self) -> int:
+        """Charge what is due."""
+        ids = collect.due(self.ports, LIMIT)
+        for ident in ids:
+            collect.collect(self.ports, ident)
+        return len(ids)
+
+    def charge(self, invoice: Invoice) -> Outcome | None:
+        """Charge one invoice, as a worker with its id in hand does."""
+        return collect.collect(self.ports, invoice.id)
+
+    def reconcile(self) -> int:
+        """Look up what is unclear."""
+        ids = reconcile.due(self.ports, LIMIT)
+        for ident in ids:
+            reconcile.reconcile(self.ports, ident)
+        return len(ids)
+
+    def apply(self) -> int:
+        """Apply the notifications that were received."""
+        ids = inbox.due(self.ports, LIMIT)
+        for ident in ids:
+            inbox.apply(self.ports, ident)
+        return len(ids)
+
+    def deliver(self) -> int:
+        """Deliver events to the merchant."""
+        ids = outbox.due(self.ports, LIMIT)
+        for ident in ids:
+            outbox.deliver(self.ports, ident)
+        return len(ids)
+
+    # -- what notifications bring
+
+    def webhook(self, imp_uid: str, merchant_uid: str, status: str = "paid") -> int:
+        """PortOne's webhook, received and stored as the receiver does."""
+        payload = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "status": status}
+        return inbox.receive(self.ports, inbox.PORTONE, f"{imp_uid}|{status}||{merchant_uid}", payload).id
+
+    def pingback(self, customer_uid: str, kind: str = "0", ref: str = "b1") -> int:
+        """Paymentwall's pingback, verified and stored as the receiver does."""
+        payload = {"uid": customer_uid, "type": kind, "ref": ref}
+        return inbox.receive(self.ports, inbox.PAYMENTWALL_PINGBACK, f"{ref}|{kind}", payload).id
+
+    # -- what the database says
+
+    def subscription(self, subscription: Subscription) -> Subscription:
+        """As it stands now."""
+        with self.ports.database.transaction() as uow:
+            return uow.subscriptions.get(subscription.id)
+
+    def invoices(self, subscription: Subscription) -> list[Invoice]:
+        """Its invoices, oldest first."""
+        with self.ports.database.transaction() as uow:
+            return list(uow.invoices.of_subscription(subscription.id))
+
+    def invoice(self, subscription: Subscription) -> Invoice:
+        """Its only invoice."""
+        (found,) = self.invoices(subscription)
+        return found
+
+    def attempts(self, invoice: Invoice) -> list[PaymentAttempt]:
+        """Attempts to collect an invoice, by number."""
+        with self.ports.database.transaction() as uow:
+            return list(uow.attempts.of_invoice(invoice.id))
+
+    def attempt(self, invoice: Invoice) -> PaymentAttempt:
+        """The only attempt to collect an invoice."""
+        (found,) = self.attempts(invoice)
+        return found
+
+    def key_now(self, key: BillingKey) -> BillingKey:
+        """As it stands now."""
+        with self.ports.database.transaction() as uow:
+            return uow.keys.get(key.id)
+
+    def alerts(self) -> list[Alert]:
+        """Open alerts."""
+        with self.ports.database.transaction() as uow:
+            return list(uow.alerts.list_open(LIMIT))
+
+    def events(self) -> list[str]:
+        """Types of all events written for the merchant, oldest first."""
+        return [str(row["type"]) for row in self.rows("SELECT type FROM outbox ORDER BY sequence")]
+
+    def rows(self, statement: str, **parameters: Any) -> list[Row]:
+        """Rows of a query in plain SQL."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+    # -- what the gateway's ledger says
+
+    def ledger(self, about: Invoice | BillingKey | None = None) -> list[Row]:
+        """Payments under this world's merchant_uids, oldest first; of one invoice or key where one is given."""
+        rows = [
+            row for row in self.sandbox.ledger(self.first_order) if row["merchant_uid"].startswith(self.environment)
+        ]
+        if isinstance(about, BillingKey):
+            return [row for row in rows if row["customer_uid"] == about.customer_uid]
+        if about is not None:
+            stem = about.merchant_uid.rpartition("g")[0]
+            return [row for row in rows if row["merchant_uid"].startswith(stem)]
+        return rows
+
+    def money(self, about: Invoice | BillingKey | None = None) -> list[Row]:
+        """Payments that hold money now."""
+        return [row for row in self.ledger(about) if holds_money(row)]
+
+    def again_calls(self, about: Invoice) -> int:
+        """How many charges were asked for under an invoice's current merchant_uid."""
+        calls = self.sandbox.requests("/subscribe/payments/again")
+        return sum(about.merchant_uid in str(call) for call in calls)
+
+    def books(self) -> Books:
+        """Both books, for the invariants."""
+        own = [row for row in self.ledger() if row["origin"] != "issue"]
+        return Books(self.engine, own, self.clock.now(), dict(self.charged_at))
+
+    def assert_books_agree(self, *, at_rest: bool = True) -> None:
+        """No invariant is broken."""
+        found = violations(self.books(), at_rest=at_rest)
+        assert not found, "\n".join(found)
+
+    def _note_new_payments(self) -> None:
+        rows = self.sandbox.ledger(self._seen)
+        for row in rows:
+            self._seen = max(self._seen, row["order"])
+            if holds_money(row) and row["merchant_uid"].startswith(self.environment):
+                self.charged_at.setdefault(row["imp_uid"], self.clock.now())
+
+
+def holds_money(row: Row) -> bool:
+    """Whether a payment of the ledger was taken and not wholly given back."""
+    return row["status"] in ("paid", "cancelled") and row["amount"] > row["cancel_amount"]
