@@ -368,6 +368,9 @@ class Outbox(Protocol):
     def save(self, message: OutboxMessage) -> None:
         """Write the message back."""
 
+    def latest(self, limit: int) -> Sequence[OutboxMessage]:
+        """The newest events, newest first."""
+
     def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
         """Events of one subscription, invoice or key, newest first."""
 

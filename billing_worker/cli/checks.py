@@ -10,6 +10,7 @@ from enum import StrEnum
 import redis
 
 from billing_worker import bootstrap
+from billing_worker.cli.session import release
 from billing_worker.cli.settings import without_password
 from billing_worker.config import Settings
 from billing_worker.domain.errors import BillingError
@@ -69,7 +70,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield from clocks(ports)
         yield from gateway(settings, ports)
     finally:
-        engine.dispose()
+        release(ports, engine)
 
 
 def clocks(ports: Ports) -> Iterator[Finding]:

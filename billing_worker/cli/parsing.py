@@ -6,6 +6,9 @@ from billing_worker.domain.errors import InvalidInput
 
 EXAMPLE = "2026-03-31T09:00:00+09:00"
 
+EARLIEST, LATEST = 1970, 2199
+"""Years. What lies beyond is a slip, and near year 9999 calendars and time zones end."""
+
 
 def moment(field: str, text: str | None) -> datetime | None:
     """An instant from ISO 8601 with a zone. Raises InvalidInput."""
@@ -13,8 +16,11 @@ def moment(field: str, text: str | None) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-        if parsed.tzinfo is not None:
-            return parsed.astimezone(UTC)
+        instant = parsed.astimezone(UTC) if parsed.tzinfo is not None else None
     except (ValueError, OverflowError) as error:
         raise InvalidInput(field, text, f"is not a time such as {EXAMPLE}") from error
-    raise InvalidInput(field, text, f"needs a time zone, e.g. {EXAMPLE}")
+    if instant is None:
+        raise InvalidInput(field, text, f"needs a time zone, e.g. {EXAMPLE}")
+    if not EARLIEST <= instant.year <= LATEST:
+        raise InvalidInput(field, text, f"must lie in the years {EARLIEST} to {LATEST}")
+    return instant

@@ -56,7 +56,15 @@ def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
             bootstrap.check_database(engine)
         yield Session(settings, ports, engine, Output(as_json, settings.timezone))
     finally:
-        engine.dispose()
+        release(ports, engine)
+
+
+def release(ports: Ports, engine: Any) -> None:
+    """Close what was opened: connections to the database and to the gateway."""
+    close = getattr(ports.gateway, "close", None)
+    if close is not None:
+        close()
+    engine.dispose()
 
 
 def quiet_logs() -> None:

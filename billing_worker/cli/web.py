@@ -6,9 +6,9 @@ import typer
 
 from billing_worker import bootstrap, logs
 from billing_worker.cli.output import AsJson
+from billing_worker.cli.session import release
 from billing_worker.config import load_settings
 from billing_worker.web import CONNECTIONS, create_app, serve
-from tasks.doorbell import CeleryDoorbell
 
 
 def web(
@@ -25,7 +25,7 @@ def web(
     """
     given = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
     settings = load_settings(**given)
-    logs.configure()
+    _ = settings.broker  # refused here, before Celery needs it
     ports, engine = bootstrap.build(settings, role="web", connections=CONNECTIONS)
 
     def check_database() -> None:
@@ -33,8 +33,11 @@ def web(
 
     try:
         check_database()
+        from tasks.doorbell import CeleryDoorbell  # noqa: PLC0415 - `--help` needs no broker; Celery's app does
+
         verify = bootstrap.verify_pingback(settings)
+        logs.configure()
         app = create_app(ports, settings, CeleryDoorbell(), verify, check_database=check_database)
         serve(app, settings.web_host, settings.web_port)
     finally:
-        engine.dispose()
+        release(ports, engine)

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from billing_worker.cli.session import quiet_logs
 from billing_worker.config import PREFIX, Settings, load_settings
 from billing_worker.demo import books, portfolio, view
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Ports, Standing
+from billing_worker.ports import OutboxMessage, Ports, Standing
 from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
 from billing_worker.usecases.report import report
 
@@ -33,6 +33,8 @@ BOOT = timedelta(seconds=9)
 DRAIN = 45.0
 """Seconds for what is under way at the end to come to its end."""
 LINE_EVERY = 4.0
+NEWS = 8
+"""Events in the live view."""
 LOOK_EVERY = 0.4
 SURE = 3
 """Looks in a row that must find nothing left to do."""
@@ -138,12 +140,14 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
     sandbox_url = str(settings.portone_api_url)
     wait_until(lambda: stack.listens_quietly(int(settings.portone_api_url.port or 0)), 30, "the sandbox")
     loaded = portfolio.load(ports, sandbox_url, machine.start)
-    addresses = (
-        f"Flower http://{stack.LOOPBACK}:{settings.flower_port}   "
-        f"API docs http://{stack.LOOPBACK}:{settings.web_port}/docs   sandbox {sandbox_url}_sandbox/ledger"
-    )
-    console.print(f"{loaded} subscriptions loaded. {addresses}", highlight=False, soft_wrap=True)
-    finished = _live(supervisor, ports, machine, console, addresses)
+    console.print(f"{loaded} subscriptions loaded; billing begins on {START:%Y-%m-%d}.", highlight=False)
+    for name, address in (
+        ("Flower", f"http://{stack.LOOPBACK}:{settings.flower_port}/tasks"),
+        ("API docs", f"http://{stack.LOOPBACK}:{settings.web_port}/docs"),
+        ("Sandbox ledger", f"{sandbox_url}_sandbox/ledger"),
+    ):
+        console.print(f"  {name:15}{address}", highlight=False, soft_wrap=True)
+    finished = _live(supervisor, ports, machine, console)
     if finished is None:
         console.print("Stopped.")
         return 130
@@ -163,7 +167,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
     return 0 if agree else 1
 
 
-def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: Console, addresses: str) -> bool | None:
+def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: Console) -> bool | None:
     """Watch until the end; True when all came to an end, False when the time for that ran out, None when stopped."""
     watch, quiet, last_line = Watch(), 0, 0.0
     ends = machine.reached_at(END)
@@ -179,7 +183,7 @@ def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: C
             rate = watch.see(view.totals(seen)["paid"])
             done = (now - START) / (END - START)
             if live is not None:
-                live.update(view.screen(seen, now, TIMEZONE, rate, done=done, addresses=addresses), refresh=True)
+                live.update(view.screen(seen, _news(ports), now, TIMEZONE, rate=rate, done=done), refresh=True)
             elif time.monotonic() - last_line >= LINE_EVERY:
                 last_line = time.monotonic()
                 console.print(view.line(seen, now, TIMEZONE, rate), highlight=False, soft_wrap=True)
@@ -187,6 +191,11 @@ def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: C
             if quiet >= SURE:
                 return True
     return False
+
+
+def _news(ports: Ports) -> Sequence[OutboxMessage]:
+    with ports.database.transaction() as uow:
+        return uow.outbox.latest(NEWS)
 
 
 def _nothing_left(standing: Standing) -> bool:

@@ -1,5 +1,6 @@
 """What the demonstration shows while it runs: on a terminal a live table, in a pipe a line now and then."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,21 @@ from rich.table import Table
 from rich.text import Text
 
 from billing_worker.demo.books import Comparison
+from billing_worker.domain.events import EventType
 from billing_worker.domain.money import Money
+from billing_worker.ports import OutboxMessage
 from billing_worker.usecases.report import Report
+
+STYLES = {"paid": "green", "recovered": "green", "in dunning": "yellow", "unknown": "magenta", "given up": "red"}
+EVENT_STYLES = {
+    EventType.INVOICE_PAID: "green",
+    EventType.INVOICE_PAYMENT_FAILED: "yellow",
+    EventType.SUBSCRIPTION_PAST_DUE: "yellow",
+    EventType.INVOICE_UNCOLLECTIBLE: "red",
+    EventType.SUBSCRIPTION_UNPAID: "red",
+    EventType.BILLING_KEY_INVALID: "red",
+    EventType.BILLING_KEY_ACTIVATED: "bold cyan",
+}
 
 
 def totals(report: Report) -> dict[str, int]:
@@ -35,18 +49,39 @@ def line(report: Report, now: datetime, timezone: str, rate: float) -> str:
     return f"{now.astimezone(ZoneInfo(timezone)):%Y-%m-%d}  {numbers}, {rate:.1f} paid/s"
 
 
-def screen(report: Report, now: datetime, timezone: str, rate: float, *, done: float, addresses: str) -> Group:
+def screen(
+    report: Report, news: Sequence[OutboxMessage], now: datetime, timezone: str, *, rate: float, done: float
+) -> Group:
     """The live table; `done` is the part of the months that has passed, from 0 to 1."""
+    zone = ZoneInfo(timezone)
     table = Table(show_header=False, expand=True, box=None, padding=(0, 2))
     table.add_column(justify="left", ratio=2)
     table.add_column(justify="right", ratio=1)
-    styles = {"paid": "green", "recovered": "green", "in dunning": "yellow", "unknown": "magenta", "given up": "red"}
     for name, number in totals(report).items():
-        table.add_row(Text(name, styles.get(name, "")), Text(f"{number:,}", styles.get(name, "bold")))
+        table.add_row(Text(name, STYLES.get(name, "")), Text(f"{number:,}", STYLES.get(name, "bold")))
     table.add_row(Text("rate"), Text(f"{rate:.1f} paid/s", "bold"))
-    title = f"{now.astimezone(ZoneInfo(timezone)):%A %Y-%m-%d}"
-    bar = ProgressBar(total=1.0, completed=min(max(done, 0.0), 1.0))
-    return Group(Panel(Group(bar, table), title=title, subtitle="Ctrl-C stops everything"), Text(addresses, "dim"))
+    bar = Table.grid(expand=True)
+    bar.add_row(ProgressBar(total=1.0, completed=min(max(done, 0.0), 1.0)))
+    happened = Table(show_header=False, expand=True, box=None, padding=(0, 1))
+    happened.add_column(no_wrap=True)
+    happened.add_column(no_wrap=True)
+    happened.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for message in news:
+        kind = message.event.type
+        when = f"{message.occurred_at.astimezone(zone):%m-%d %H:%M}"
+        happened.add_row(Text(when, "dim"), Text(kind, EVENT_STYLES.get(kind, "")), Text(_about(message), "dim"))
+    return Group(
+        Panel(Group(bar, table), title=f"{now.astimezone(zone):%A %Y-%m-%d}", subtitle="Ctrl-C stops everything"),
+        Panel(happened, title="What happened last"),
+    )
+
+
+def _about(message: OutboxMessage) -> str:
+    data = message.event.data
+    amount, currency = data.get("amount"), data.get("currency")
+    if isinstance(amount, int) and isinstance(currency, str):
+        return f"{Money(amount, currency)}, {data.get('imp_uid')}"
+    return str(data.get("reason") or data.get("pg_provider") or message.event.subject_id)
 
 
 def closing_books(comparison: Comparison) -> Table:

@@ -31,7 +31,7 @@ def renew(ports: Ports, subscription_id: str) -> str | None:
             uow.subscriptions.save(subscription)
             uow.commit()
             return None
-        if subscription.cancel_at_period_end and subscription.next_period_index > 0:
+        if subscription.cancel_at_period_end:
             voidable = uow.invoices.voidable(subscription.id)
             events = end_subscription(subscription, voidable, now)
             uow.subscriptions.save(subscription)

@@ -1,7 +1,7 @@
 """Create plans, register billing keys and subscribe customers."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, first_status
 from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
@@ -13,6 +13,10 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports import Ports
+
+
+CHARGED_AT_ONCE = timedelta(days=1)
+"""A start that is no older than this was meant as "now": the request took its time, or an import ran overnight."""
 
 
 def calendar_from(
@@ -92,7 +96,11 @@ def register_key(
 def subscribe(
     ports: Ports, plan_id: str, billing_key_id: str, customer: str, *, start: datetime | None = None
 ) -> Subscription:
-    """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins."""
+    """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins.
+
+    A start of more than a day ago is an anchor only: whoever moves existing customers here has charged the periods
+    that began since then elsewhere. The first period of ours is the next one.
+    """
     now = ports.clock.now()
     if start is not None and start.tzinfo is None:
         raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
@@ -117,6 +125,8 @@ def subscribe(
             next_period_start=plan.calendar.first_start(anchor),
             created_at=now,
         )
+        if subscription.next_period_start < now - CHARGED_AT_ONCE:
+            subscription.skip_to(plan.calendar, now)
         uow.subscriptions.add(subscription)
         uow.tell(
             [Event(EventType.SUBSCRIPTION_CREATED, subscription.id, {"plan_id": plan.id})],

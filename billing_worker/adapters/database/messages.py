@@ -123,6 +123,10 @@ class SqlOutbox(Repository[OutboxMessage]):
         messages = [OutboxMessage(message_id, event, now, real_now, 0, None, None) for message_id, event in events]
         self._connection.execute(self._insert, [_outbox_values(message) for message in messages])
 
+    def latest(self, limit: int) -> Sequence[OutboxMessage]:
+        """The newest events, newest first."""
+        return self._many(select(outbox).order_by(outbox.c.sequence.desc()).limit(limit))
+
     def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
         """Events of one subscription, invoice or key, newest first."""
         about = (outbox.c.subject_id == ident) | (outbox.c.data["subscription_id"].astext == ident)

@@ -8,7 +8,19 @@ from pydantic import BaseModel, Field
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.usecases.subscribe import register_key
-from billing_worker.web.api.shapes import CHANGES, JSON, READS, READS_ONE, Ident, Input, Page, Paging, Text, page
+from billing_worker.web.api.shapes import (
+    CHANGES,
+    JSON,
+    READS,
+    READS_ONE,
+    Ident,
+    Input,
+    Page,
+    Paging,
+    Text,
+    example,
+    page,
+)
 from billing_worker.web.context import Ctx
 
 SHORTEST_SHOWN = 10
@@ -19,6 +31,8 @@ router = APIRouter(prefix="/billing-keys", tags=["billing keys"])
 
 class KeyInput(Input):
     """A billing key that PortOne stores already. Never card data: those go to PortOne only."""
+
+    model_config = example(customer_uid="user-1-card-1", pg_provider="nice_v2")
 
     customer_uid: Text = Field(description="Its name at PortOne; one a card", examples=["user-1-card-1"])
     pg_provider: Text = Field(description="PortOne's code of the PG", examples=["nice_v2"])

@@ -23,6 +23,7 @@ from billing_worker.web.api.shapes import (
     Page,
     Paging,
     Text,
+    example,
     page,
 )
 from billing_worker.web.context import Ctx
@@ -32,6 +33,8 @@ router = APIRouter(prefix="/plans", tags=["plans"])
 
 class PlanInput(Input):
     """A new plan: an interval counted from each subscription's start, or a cron expression."""
+
+    model_config = example(name="Basic", amount=9900, currency="KRW", interval="month")
 
     name: Text = Field(description="Shown to the customer as the product; at most 40 characters", examples=["Basic"])
     amount: Minor

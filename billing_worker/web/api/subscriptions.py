@@ -21,6 +21,7 @@ from billing_worker.web.api.shapes import (
     Page,
     Paging,
     Text,
+    example,
     page,
 )
 from billing_worker.web.context import Ctx
@@ -30,6 +31,8 @@ router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 
 class SubscriptionInput(Input):
     """A customer to put on a plan."""
+
+    model_config = example(plan_id="plan_…", billing_key_id="key_…", customer="user-1")
 
     plan_id: Text
     billing_key_id: Text

@@ -1,0 +1,172 @@
+"""The application on a real port and a real database, with a gateway and a doorbell that watch."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import Engine, text
+from web_calls import DEADLINE, PLAN, SANDBOX, SECRET, Api, eventually
+
+from billing_worker import bootstrap
+from billing_worker.adapters.database.engine import check_ready, open_engine
+from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.unit_of_work import SqlDatabase
+from billing_worker.adapters.ids import RandomIds
+from billing_worker.config import Settings
+from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
+from billing_worker.domain.timing import Timing
+from billing_worker.ports import Listing, Ports
+from billing_worker.usecases import collect, renew
+from billing_worker.web import CONNECTIONS, create_app
+from billing_worker.web.server import listen, server_for
+from tests.support.clock import FrozenClock
+
+
+class ScriptedGateway:
+    """Answers charges with what the test put there, and remembers them."""
+
+    def __init__(self) -> None:
+        self.charges: list[ChargeRequest] = []
+        self.answers: list[Callable[[ChargeRequest], Outcome]] = []
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        self.charges.append(request)
+        return self.answers.pop(0)(request) if self.answers else Unknown("no answer")
+
+    def payment(self, imp_uid: str) -> Listing:  # noqa: ARG002
+        return Listing(())
+
+    def payments_of(self, merchant_uid: str) -> Listing:  # noqa: ARG002
+        return Listing(())
+
+    def knows_key(self, customer_uid: str) -> bool | None:  # noqa: ARG002
+        return True
+
+
+class RecordingDoorbell:
+    """Remembers rings; may be told to fail, or to hang until the test ends."""
+
+    def __init__(self) -> None:
+        self.rings: list[tuple[str, str]] = []
+        self.fails = False
+        self.on_ring: Callable[[], None] = lambda: None
+        self.released = threading.Event()
+        self.released.set()
+
+    def ring(self, job: str, ident: str) -> None:
+        self.on_ring()
+        self.rings.append((job, ident))
+        if self.fails:
+            raise ConnectionError("the broker is away")
+        self.released.wait(DEADLINE)
+
+
+@dataclass
+class Web:
+    """One running application and everything behind it."""
+
+    app: FastAPI
+    ports: Ports
+    engine: Engine
+    url: str
+    doorbell: RecordingDoorbell
+    gateway: Any
+    api: Api
+    clock: Any = field(default_factory=FrozenClock)
+
+    def begin_anew(self) -> None:
+        """Forget what an earlier test did."""
+        self.app.state.context.bell._thread.submit(int).result(DEADLINE)  # behind the last ring
+        self.doorbell.rings.clear()
+        self.doorbell.fails = False
+        self.doorbell.on_ring = lambda: None
+        self.gateway.charges.clear()
+        self.gateway.answers.clear()
+        self.api.cookies.clear()
+        with self.engine.begin() as connection:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+
+    def count(self, table: str) -> int:
+        """Rows of a table."""
+        return int(self.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"])  # noqa: S608 - a test's own words
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """Rows of a query."""
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement)).mappings()]
+
+    def create(self, path: str, **fields: Any) -> dict[str, Any]:
+        """Post to the API and expect that it works."""
+        answer = self.api.post(f"/v1/{path}", json=fields)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def subscribed(self, customer_uid: str = "user-1-card-1", **key: Any) -> dict[str, Any]:
+        """A customer on a new plan with a new key."""
+        plan = self.create("plans", **PLAN)
+        registered = self.create("billing-keys", customer_uid=customer_uid, **{"pg_provider": "nice_v2"} | key)
+        return self.create("subscriptions", plan_id=plan["id"], billing_key_id=registered["id"], customer="user-1")
+
+    def invoiced(self, **fields: Any) -> tuple[dict[str, Any], str]:
+        """A subscription and the id of the invoice of its first period."""
+        subscription = self.subscribed(**fields)
+        return subscription, self.open_invoice(subscription)
+
+    def open_invoice(self, subscription: dict[str, Any]) -> str:
+        """Open the invoice of the period that is due."""
+        invoice_id = renew.renew(self.ports, subscription["id"])
+        assert invoice_id is not None
+        return invoice_id
+
+    def charge(self, invoice_id: str, outcome: Callable[[ChargeRequest], Outcome]) -> None:
+        """Charge an invoice with this outcome."""
+        self.gateway.answers.append(outcome)
+        collect.collect(self.ports, invoice_id)
+
+    def client(self, **options: Any) -> Api:
+        """Another client."""
+        return Api(self.url, self.app.openapi(), **options)
+
+
+def settings(**given: Any) -> Settings:
+    """Settings of a sandbox, but for what the test gives."""
+    values = {"portone_api_url": SANDBOX, "paymentwall_secret_key": SECRET, "_env_file": None}
+    return Settings(**values | given)
+
+
+@contextmanager
+def running(database_url: str, **given: Any) -> Iterator[Web]:
+    """The application on a free port, with these settings."""
+    wanted = settings(database_url=database_url, **given)
+    engine = open_engine(database_url, pool_size=CONNECTIONS, application="web-test")
+    ids, clock, gateway, doorbell = RandomIds(), FrozenClock(), ScriptedGateway(), RecordingDoorbell()
+    ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, Timing(), "test")
+    verify = bootstrap.verify_pingback(wanted)
+    app = create_app(ports, wanted, doorbell, verify, check_database=lambda: check_ready(engine))
+    try:
+        with serving(app) as url, Api(url, app.openapi()) as api:
+            yield Web(app, ports, engine, url, doorbell, gateway, api, clock)
+    finally:
+        doorbell.released.set()
+        engine.dispose()
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """A real uvicorn in a thread."""
+    listening = listen(app, "127.0.0.1", 0)
+    server = server_for(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    with listening:
+        thread.start()
+        try:
+            eventually(lambda: server.started)
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(DEADLINE)
+            assert not thread.is_alive()
