@@ -101,7 +101,10 @@ def upgrade_database(engine: Engine) -> tuple[str | None, str | None]:
 
 def check_broker(settings: Settings) -> None:
     """Refuse to start while the broker does not answer. Raises Unavailable."""
-    client = redis.Redis.from_url(settings.broker, socket_timeout=3, socket_connect_timeout=3)
+    try:
+        client = redis.Redis.from_url(settings.broker, socket_timeout=3, socket_connect_timeout=3)
+    except ValueError as error:
+        raise SettingsInvalid("BILLING_BROKER_URL: is not a URL such as redis://:password@host:6379/0") from error
     try:
         client.ping()
     except redis.RedisError as error:

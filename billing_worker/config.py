@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
-from billing_worker.domain.errors import BillingError, SettingsInvalid
+from billing_worker.domain.errors import BillingError, InvalidInput, SettingsInvalid
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.domain.timing import Timing
 
@@ -92,7 +92,10 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        zone_named(value)
+        try:
+            zone_named(value)
+        except InvalidInput as error:
+            raise ValueError(error.problem) from error
         return value
 
     @field_validator("time_machine")

@@ -9,7 +9,7 @@ import structlog
 
 from billing_worker.adapters.portone.masking import masked
 
-QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "celery.beat")
+QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "celery.beat", "alembic")
 """They log every URL, where a customer_uid may stand, or two lines a task: what matters is logged as an event."""
 
 

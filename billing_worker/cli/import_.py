@@ -40,15 +40,13 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Comma-separated, UTF-8, first line: the columns.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row and change nothing.")] = False,
-    past_starts: Annotated[
-        bool, typer.Option("--past-starts", help="Allow starts so old that several periods are charged at once.")
-    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Register billing keys and subscribe their customers, from a CSV file.
 
     Columns, in any order: customer_uid, pg_provider, plan_id, customer; and if you like start (ISO 8601 with a zone;
-    now where it is empty), buyer_name, buyer_email, buyer_tel.
+    now where it is empty), buyer_name, buyer_email, buyer_tel. A start of more than a day ago is an anchor only: the
+    periods that began since then count as charged elsewhere, and the first charge comes with the next one.
 
     Each row is a transaction of its own: key and subscription together, or neither. Rows that are in already are
     skipped, so the same file can be run again. Rejected rows are listed and written to FILE.rejected.csv with the
@@ -60,7 +58,7 @@ def import_(
     rejects = file.with_name(f"{file.stem}.rejected.csv")
     result = Result()
     with session(as_json=as_json) as work:
-        importer = Importer(work.ports, dry_run=dry_run, past_starts=past_starts)
+        importer = Importer(work.ports, dry_run=dry_run)
         try:
             for row in followed(list(customers.rows()), "Importing"):
                 result.take(importer, row)

@@ -8,7 +8,6 @@ again: rows that are in (a known customer_uid with a subscription on the plan, w
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, cast
 
 from billing_worker.cli.import_file import NEEDED, Row
@@ -35,10 +34,9 @@ class Done:
 class Importer:
     """Takes rows, one at a time."""
 
-    def __init__(self, ports: Ports, *, dry_run: bool, past_starts: bool) -> None:
+    def __init__(self, ports: Ports, *, dry_run: bool) -> None:
         self._ports = ports
         self._dry_run = dry_run
-        self._past_starts = past_starts
         with ports.database.transaction() as uow:
             self._plans = {plan.id: plan for plan in uow.plans.list(ALL)}
             self._on_plan = {(each.billing_key_id, each.plan_id) for each in uow.subscriptions.list(ALL)}
@@ -50,14 +48,13 @@ class Importer:
         if row.problem is not None:
             raise row.problem
         customer_uid, pg_provider, plan_id, customer = (_needed(row, name) for name in NEEDED)
-        plan = self._plan(plan_id)
+        self._plan(plan_id)
         start = moment("start", row.values.get("start"))
         with self._ports.database.transaction() as uow:
             ports = joined(self._ports, uow)
             key = self._known(uow, customer_uid, pg_provider)
             if (customer_uid, plan_id) in self._tried or (key and (key.id, plan_id) in self._on_plan):
                 return Done(imported=False)
-            self._refuse_many_charges(plan, start)
             if key is None:
                 buyer = {name: row.values.get(name) for name in ("buyer_name", "buyer_email", "buyer_tel")}
                 key = register_key(ports, customer_uid, pg_provider, **buyer)
@@ -80,15 +77,6 @@ class Importer:
         if key is not None and key.pg_provider != pg_provider:
             raise Conflict(f"pg_provider: this customer_uid is registered with {key.pg_provider}", field="pg_provider")
         return key
-
-    def _refuse_many_charges(self, plan: Plan, start: datetime | None) -> None:
-        """A start long ago would charge every period since then, all at once: that must be wanted, not a slip."""
-        if start is None or self._past_starts:
-            return
-        first = plan.calendar.first_start(start)
-        if plan.calendar.start_after(start, 1, first) <= self._ports.clock.now():
-            problem = "lies so far back that more than one period would be charged at once; give the next billing date"
-            raise InvalidInput("start", start.isoformat(), f"{problem}, or import with --past-starts")
 
 
 def _needed(row: Row, name: str) -> str:

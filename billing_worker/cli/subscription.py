@@ -27,7 +27,7 @@ def create(
     customer: Annotated[str, typer.Option(metavar="NAME", help="Your own name for the customer.")],
     start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="ISO 8601 with a zone; now if not given. Periods in the past are charged."),
+        typer.Option(metavar="TIME", help="ISO 8601 with a zone; now if not given. Older than a day: an anchor only."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

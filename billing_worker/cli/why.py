@@ -20,7 +20,7 @@ def why(
     Example: billing-worker why inv_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        told = explain(work.ports, ident)
+        told = explain(work.ports, ident, work.settings.timezone)
         if as_json:
             work.out.json(asdict(told))
             return

@@ -14,9 +14,12 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports import Ports
 
-
 CHARGED_AT_ONCE = timedelta(days=1)
 """A start that is no older than this was meant as "now": the request took its time, or an import ran overnight."""
+
+
+EARLIEST_START, LATEST_START = 1970, 2199
+"""Years. A start beyond them is a slip, and far enough from what a date can hold that no period overflows."""
 
 
 def calendar_from(
@@ -104,6 +107,9 @@ def subscribe(
     now = ports.clock.now()
     if start is not None and start.tzinfo is None:
         raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
+    if start is not None and not EARLIEST_START <= start.year <= LATEST_START:
+        problem = f"must be between the years {EARLIEST_START} and {LATEST_START}"
+        raise InvalidInput("start", start.isoformat(), problem)
     anchor = start or now
     with ports.database.transaction() as uow:
         try:

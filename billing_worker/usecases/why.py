@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind
@@ -27,137 +29,154 @@ class Explanation:
     alerts: list[str] = field(default_factory=list)
 
 
-def why(ports: Ports, ident: str) -> Explanation:
+def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
     """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), billing key (key_…) or merchant_uid.
+
+    Times are told in `timezone` (an IANA name).
 
     Raises NotFound, or InvalidInput for an id of no known kind.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
+        teller = _Teller(uow, ports.clock.now(), zone_named(timezone))
         match ident.partition("_")[0]:
             case "sub":
-                return _of_subscription(uow, uow.subscriptions.get(ident), now)
+                return teller.of_subscription(uow.subscriptions.get(ident))
             case "inv":
-                return _of_invoice(uow, uow.invoices.get(ident), now)
+                return teller.of_invoice(uow.invoices.get(ident))
             case "att":
-                return _of_invoice(uow, uow.invoices.get(uow.attempts.get(ident).invoice_id), now)
+                return teller.of_invoice(uow.invoices.get(uow.attempts.get(ident).invoice_id))
             case "key":
-                return _of_key(uow, uow.keys.get(ident))
+                return teller.of_key(uow.keys.get(ident))
         invoice_id = uow.invoices.with_merchant_uid(ident)
         if invoice_id is None:
             raise InvalidInput("id", ident, "is no id of a subscription, invoice, attempt or key, and no merchant_uid")
-        return _of_invoice(uow, uow.invoices.get(invoice_id), now)
+        return teller.of_invoice(uow.invoices.get(invoice_id))
 
 
-def _of_invoice(uow: UnitOfWork, invoice: Invoice, now: datetime) -> Explanation:
-    attempts = uow.attempts.of_invoice(invoice.id)
-    subscription = uow.subscriptions.get(invoice.subscription_id)
-    key = uow.keys.get(invoice.billing_key_id)
-    period = f"{invoice.period.start:%Y-%m-%d} to {invoice.period.end:%Y-%m-%d}"
-    subject = f"invoice {invoice.id}: {invoice.money} for {period}, order {invoice.merchant_uid}"
-    answer, then = _state_of(invoice, attempts, subscription, key, now)
-    subjects = [invoice.id, *(attempt.id for attempt in attempts)]
-    return Explanation(subject, answer, [_told(attempt) for attempt in attempts], then, _alerts(uow, subjects))
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Tells what is so at one moment, in one time zone."""
 
+    uow: UnitOfWork
+    now: datetime
+    zone: ZoneInfo
 
-def _state_of(  # noqa: PLR0911 - one sentence a state
-    invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey, now: datetime
-) -> tuple[str, str]:
-    open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
-    match invoice.status:
-        case InvoiceStatus.PAID:
-            paid = next(attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED)
-            answer = f"Paid on {_day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
-            return answer, "Nothing: this period will not be charged again."
-        case InvoiceStatus.VOID:
-            return "Not charged: the subscription was canceled before it was paid.", "Nothing: this is final."
-        case InvoiceStatus.UNCOLLECTIBLE:
-            answer = f"Not paid: dunning gave up after {invoice.declines} declines; the last: {invoice.last_reason}."
-            return answer, f"Nothing by itself. A person can try again: billing-worker invoice retry {invoice.id}"
-    if open_attempt is not None:
-        return _open(open_attempt)
-    if subscription.status is SubscriptionStatus.CANCELED:
-        return "Not charged: the subscription is canceled.", "Nothing: this is final."
-    if key.status is KeyStatus.PENDING:
-        answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
-        return answer, f"It is charged as soon as the confirmation of key {key.id} arrives."
-    if key.status is not KeyStatus.ACTIVE:
-        answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
-        then = f"Given up on {_day(invoice.next_attempt_at)} unless the customer gives another card: billing-worker "
-        return answer, then + f"subscription set-key {subscription.id} KEY_ID"
-    if invoice.is_due(now):
-        return "Due now, and not started yet.", "The next scan hands it to a worker, within seconds."
-    if invoice.last_reason is not None:
-        what = "declined" if invoice.declines else "could not be placed"
-        answer = f"Not paid yet: it {what} ({invoice.last_reason})."
-        return answer, f"The next try is on {_day(invoice.next_attempt_at)}."
-    return "Not due yet.", f"It is charged on {_day(invoice.next_attempt_at)}."
+    def of_invoice(self, invoice: Invoice) -> Explanation:
+        attempts = self.uow.attempts.of_invoice(invoice.id)
+        subscription = self.uow.subscriptions.get(invoice.subscription_id)
+        key = self.uow.keys.get(invoice.billing_key_id)
+        period = f"{self._date(invoice.period.start)} to {self._date(invoice.period.end)}"
+        subject = f"invoice {invoice.id}: {invoice.money} for {period}, order {invoice.merchant_uid}"
+        answer, then = self._state_of(invoice, attempts, subscription, key)
+        subjects = [invoice.id, *(attempt.id for attempt in attempts)]
+        return Explanation(subject, answer, [self._told(attempt) for attempt in attempts], then, self._alerts(subjects))
 
+    def _state_of(  # noqa: PLR0911 - one sentence a state
+        self, invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey
+    ) -> tuple[str, str]:
+        open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
+        match invoice.status:
+            case InvoiceStatus.PAID:
+                paid = next(attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED)
+                answer = f"Paid on {self._day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
+                return answer, "Nothing: this period will not be charged again."
+            case InvoiceStatus.VOID:
+                return "Not charged: the subscription was canceled before it was paid.", "Nothing: this is final."
+            case InvoiceStatus.UNCOLLECTIBLE:
+                answer = (
+                    f"Not paid: dunning gave up after {invoice.declines} declines; the last: {invoice.last_reason}."
+                )
+                return answer, f"Nothing by itself. A person can try again: billing-worker invoice retry {invoice.id}"
+        if open_attempt is not None:
+            return self._open(open_attempt)
+        if subscription.status is SubscriptionStatus.CANCELED:
+            return "Not charged: the subscription is canceled.", "Nothing: this is final."
+        if key.status is KeyStatus.PENDING:
+            answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
+            return answer, f"It is charged as soon as the confirmation of key {key.id} arrives."
+        if key.status is not KeyStatus.ACTIVE:
+            answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
+            way_out = f"billing-worker subscription set-key {subscription.id} KEY_ID"
+            until = self._day(invoice.next_attempt_at)
+            return answer, f"Given up on {until} unless the customer gives another card: {way_out}"
+        if invoice.is_due(self.now):
+            return "Due now, and not started yet.", "The next scan hands it to a worker, within seconds."
+        if invoice.last_reason is not None:
+            what = "declined" if invoice.declines else "could not be placed"
+            answer = f"Not paid yet: it {what} ({invoice.last_reason})."
+            return answer, f"The next try is on {self._day(invoice.next_attempt_at)}."
+        return "Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}."
 
-def _open(attempt: PaymentAttempt) -> tuple[str, str]:
-    if attempt.status is AttemptStatus.IN_FLIGHT:
-        return (
-            f"Being charged: attempt {attempt.number} is on its way.",
-            "The answer, or a read of the gateway, decides.",
+    def _open(self, attempt: PaymentAttempt) -> tuple[str, str]:
+        if attempt.status is AttemptStatus.IN_FLIGHT:
+            return (
+                f"Being charged: attempt {attempt.number} is on its way.",
+                "The answer, or a read of the gateway, decides.",
+            )
+        answer = f"Not known: attempt {attempt.number} was sent and its outcome is unclear ({attempt.reason})."
+        then = f"The gateway is read again at {self._day(attempt.next_look_at)}; until it is known, nothing is "
+        return answer, then + "charged again."
+
+    def of_subscription(self, subscription: Subscription) -> Explanation:
+        plan = self.uow.plans.get(subscription.plan_id)
+        key = self.uow.keys.get(subscription.billing_key_id)
+        invoices = self.uow.invoices.of_subscription(subscription.id)
+        subject = f"subscription {subscription.id}: {subscription.customer} on {_of_plan(plan)}"
+        unpaid = [
+            invoice for invoice in invoices if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+        ]
+        history = [
+            f"{self._date(each.period.start)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})"
+            for each in invoices
+        ]
+        answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
+        if unpaid:
+            answer += " " + self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)[0]
+        then = {
+            SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
+            SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
+            SubscriptionStatus.PAUSED: "No further period is opened while it is paused.",
+        }.get(
+            subscription.status,
+            f"The next period begins, and is charged, on {self._day(subscription.next_period_start)}.",
         )
-    answer = f"Not known: attempt {attempt.number} was sent and its outcome is unclear ({attempt.reason})."
-    then = f"The gateway is read again at {attempt.next_look_at:%Y-%m-%d %H:%M:%S} UTC; until it is known, nothing is "
-    return answer, then + "charged again."
+        if subscription.cancel_at_period_end and subscription.status in RENEWING:
+            then = f"It ends on {self._day(subscription.next_period_start)} and is not charged again."
+        return Explanation(subject, answer, history, then, self._alerts([subscription.id]))
 
+    def of_key(self, key: BillingKey) -> Explanation:
+        subject = f"billing key {key.id} at {key.pg_provider}"
+        match key.status:
+            case KeyStatus.PENDING:
+                answer = "It may not be charged yet: Paymentwall has not confirmed the payment that issued it."
+                then = "PortOne's webhook or Paymentwall's pingback unlocks it; due invoices wait and follow at once."
+            case KeyStatus.ACTIVE:
+                answer, then = (
+                    f"It may be charged since {self._day(key.activated_at)}.",
+                    "It is charged when an invoice is due.",
+                )
+            case _:
+                answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
+                then = "The customer needs another card: billing-worker subscription set-key SUBSCRIPTION_ID KEY_ID"
+        return Explanation(subject, answer, [], then, self._alerts([key.id]))
 
-def _of_subscription(uow: UnitOfWork, subscription: Subscription, now: datetime) -> Explanation:
-    plan = uow.plans.get(subscription.plan_id)
-    key = uow.keys.get(subscription.billing_key_id)
-    invoices = uow.invoices.of_subscription(subscription.id)
-    subject = f"subscription {subscription.id}: {subscription.customer} on {_of_plan(plan)}"
-    unpaid = [invoice for invoice in invoices if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)]
-    history = [
-        f"{invoice.period.start:%Y-%m-%d} {invoice.status}: {invoice.money}, {invoice.attempts} attempts ({invoice.id})"
-        for invoice in invoices
-    ]
-    answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
-    if unpaid:
-        answer += " " + _state_of(unpaid[0], uow.attempts.of_invoice(unpaid[0].id), subscription, key, now)[0]
-    then = {
-        SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
-        SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
-        SubscriptionStatus.PAUSED: "No further period is opened while it is paused.",
-    }.get(subscription.status, f"The next period begins, and is charged, on {_day(subscription.next_period_start)}.")
-    if subscription.cancel_at_period_end and subscription.status in RENEWING:
-        then = f"It ends on {_day(subscription.next_period_start)} and is not charged again."
-    return Explanation(subject, answer, history, then, _alerts(uow, [subscription.id]))
+    def _told(self, attempt: PaymentAttempt) -> str:
+        line = f"{self._day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"
+        if attempt.decline_kind is not None:
+            final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"
+            line += f", {final}"
+        return f"{line}: {attempt.reason}" if attempt.reason else line
 
+    def _alerts(self, subjects: Sequence[str]) -> list[str]:
+        found: list[Alert] = [alert for subject in subjects for alert in self.uow.alerts.of_subject(subject)]
+        return [f"{alert.kind}: {alert.detail}" for alert in found]
 
-def _of_key(uow: UnitOfWork, key: BillingKey) -> Explanation:
-    subject = f"billing key {key.id} at {key.pg_provider}"
-    match key.status:
-        case KeyStatus.PENDING:
-            answer = "It may not be charged yet: Paymentwall has not confirmed the payment that issued it."
-            then = "PortOne's webhook or Paymentwall's pingback unlocks it; due invoices wait and follow at once."
-        case KeyStatus.ACTIVE:
-            answer, then = f"It may be charged since {_day(key.activated_at)}.", "It is charged when an invoice is due."
-        case _:
-            answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
-            then = "The customer needs another card: billing-worker subscription set-key SUBSCRIPTION_ID KEY_ID"
-    return Explanation(subject, answer, [], then, _alerts(uow, [key.id]))
+    def _date(self, when: datetime) -> str:
+        return f"{when.astimezone(self.zone):%Y-%m-%d}"
 
-
-def _told(attempt: PaymentAttempt) -> str:
-    line = f"{_day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"
-    if attempt.decline_kind is not None:
-        final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"
-        line += f", {final}"
-    return f"{line}: {attempt.reason}" if attempt.reason else line
+    def _day(self, when: datetime | None) -> str:
+        return f"{when.astimezone(self.zone):%Y-%m-%d %H:%M %Z}" if when is not None else "an unknown date"
 
 
 def _of_plan(plan: Plan) -> str:
     return f"{plan.name} ({plan.money}, {plan.calendar}, {plan.calendar.zone})"
-
-
-def _alerts(uow: UnitOfWork, subjects: Sequence[str]) -> list[str]:
-    found: list[Alert] = [alert for subject in subjects for alert in uow.alerts.of_subject(subject)]
-    return [f"{alert.kind}: {alert.detail}" for alert in found]
-
-
-def _day(when: datetime | None) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC" if when is not None else "an unknown date"

@@ -56,9 +56,11 @@ class World:
 
     @classmethod
     @contextmanager
-    def built(cls, database_url: str, sandbox: Sandbox, *, timing: Timing = TIMING) -> Iterator["World"]:
+    def built(
+        cls, database_url: str, sandbox: Sandbox, *, clock: FrozenClock | None = None, timing: Timing = TIMING
+    ) -> Iterator["World"]:
         """A world on this database and sandbox."""
-        world = cls._assembled(database_url, sandbox, FrozenClock(), "t" + uuid4().hex[:7], timing)
+        world = cls._assembled(database_url, sandbox, clock or FrozenClock(), "t" + uuid4().hex[:7], timing)
         try:
             yield world
         finally:
@@ -142,7 +144,7 @@ class World:
 
     def tick(self) -> int:
         """One round of beat, each scan's ids served at once; returns how many there were."""
-        served = self.renew() + self.collect() + self.reconcile() + self.apply() + self.deliver()
+        served = self.renew_and_charge() + self.collect() + self.reconcile() + self.apply() + self.deliver()
         self._note_new_payments()
         return served
 
@@ -170,10 +172,17 @@ class World:
             self.settle()
 
     def renew(self) -> int:
-        """Open the periods that are due: one a subscription."""
+        """Open the periods that are due, one a subscription, and charge nothing yet."""
         ids = renew.due(self.ports, LIMIT)
         for ident in ids:
             renew.renew(self.ports, ident)
+        return len(ids)
+
+    def renew_and_charge(self) -> int:
+        """Open the periods that are due and charge each in the same breath, as the workers do."""
+        ids = renew.due(self.ports, LIMIT)
+        for ident in ids:
+            renew_and_charge(self.ports, ident)
         return len(ids)
 
     def collect(self) -> int:
@@ -305,6 +314,13 @@ class World:
             self._seen = max(self._seen, row["order"])
             if holds_money(row) and row["merchant_uid"].startswith(self.environment):
                 self.charged_at.setdefault(row["imp_uid"], self.clock.now())
+
+
+def renew_and_charge(ports: Ports, subscription_id: str) -> None:
+    """What the worker's task `renew` does."""
+    invoice_id = renew.renew(ports, subscription_id)
+    if invoice_id is not None:
+        collect.collect(ports, invoice_id)
 
 
 def holds_money(row: Row) -> bool:

@@ -93,7 +93,7 @@ def upgrade(engine: Engine) -> None:
 def _postgresql(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SettingsInvalid(
             "BILLING_DATABASE_URL: is not a URL such as postgresql://user:password@host/name"
         ) from error

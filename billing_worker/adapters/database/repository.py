@@ -30,7 +30,7 @@ class Repository(Generic[T]):
         cls._get = select(cls.table).where(own)
         cls._lock = cls._get.with_for_update()
         cls._insert = insert(cls.table)
-        columns = [column.name for column in cls.table.c if column.name != "id"]
+        columns = [column.name for column in cls.table.c if column.name != "id" and column.identity is None]
         cls._update = update(cls.table).where(own).values({name: bindparam(f"new_{name}") for name in columns})
 
     _get: Any

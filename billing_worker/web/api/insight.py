@@ -52,6 +52,7 @@ class MonthOutput(BaseModel):
 class StandingOutput(BaseModel):
     """How things stand at this moment."""
 
+    periods_due: int
     due: int
     in_flight: int
     unknown: int
@@ -74,7 +75,9 @@ class ReportOutput(BaseModel):
 @router.get("/why/{id}", responses=READS_ONE, name="why")
 def why(id: Ident, context: Ctx) -> ExplanationOutput:  # noqa: A002 - as the use case names it in its errors
     """Say why a subscription, invoice, attempt, billing key or merchant_uid stands as it does, and what comes next."""
-    return ExplanationOutput.model_validate(explaining.why(context.ports, id), from_attributes=True)
+    return ExplanationOutput.model_validate(
+        explaining.why(context.ports, id, context.settings.timezone), from_attributes=True
+    )
 
 
 @router.get("/report", responses=READS, name="report")

@@ -1,0 +1,139 @@
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import redis
+from cli_helpers import Command, Said
+
+from tests.support.sandbox import Sandbox
+from tests.support.world import World
+
+
+def findings(said: Said) -> dict[str, Any]:
+    return {each["check"]: each for each in json.loads(said.out)["checks"]}
+
+
+def test_the_doctor_finds_nothing_wrong_where_all_is_well(
+    billing: Command, broker_url: str, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_gateway
+    monkeypatch.setenv("BILLING_BROKER_URL", broker_url)
+    said = billing("doctor", "--json")
+    assert said.status == 0, said
+    found = findings(said)
+    assert {each["verdict"] for each in found.values()} <= {"ok", "warn"}
+    assert found["gateway"]["verdict"] == found["database"]["verdict"] == found["broker"]["verdict"] == "ok"
+    assert "ok" in billing("doctor").out
+
+
+def test_the_doctor_warns_of_a_redis_that_drops_messages_or_forgets_them(
+    billing: Command, broker_url: str, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_gateway
+    monkeypatch.setenv("BILLING_BROKER_URL", broker_url)
+    with redis.Redis.from_url(broker_url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("appendonly", "no")
+        client.config_set("save", "")
+        try:
+            said = billing("doctor", "--json")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    found = findings(said)
+    assert said.status == 0
+    assert found["broker memory"]["verdict"] == "warn"
+    assert "noeviction" in found["broker memory"]["way_out"]
+    assert found["broker persistence"]["verdict"] == "warn"
+
+
+def test_the_doctor_names_every_server_that_does_not_answer(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_DATABASE_URL", "postgresql://billing:hidden-word@127.0.0.1:1/billing")
+    monkeypatch.setenv("BILLING_BROKER_URL", "redis://:hidden-word@127.0.0.1:1/0")
+    monkeypatch.setenv("BILLING_PORTONE_API_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("BILLING_PORTONE_IMP_KEY", "k")
+    monkeypatch.setenv("BILLING_PORTONE_IMP_SECRET", "s")
+    said = billing("doctor", "--json")
+    assert said.status == 1
+    found = findings(said)
+    assert [found[name]["verdict"] for name in ("database", "broker", "gateway")] == ["fail"] * 3
+    assert "BILLING_DATABASE_URL" in found["database"]["detail"]
+    assert "BILLING_BROKER_URL" in found["broker"]["detail"]
+    assert "hidden-word" not in said.out + said.err
+
+
+def test_the_doctor_tells_wrong_keys_from_a_gateway_that_is_away(
+    billing: Command, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_gateway
+    monkeypatch.setenv("BILLING_PORTONE_IMP_SECRET", "wrong-secret")
+    found = findings(billing("doctor", "--json"))
+    assert found["gateway"]["verdict"] == "fail"
+    assert "BILLING_PORTONE_IMP_SECRET" in found["gateway"]["way_out"]
+    assert "wrong-secret" not in str(found)
+
+
+def test_the_doctor_sees_a_missing_migration_an_open_api_and_a_time_machine(
+    billing: Command, empty_database_url: str, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_gateway
+    monkeypatch.setenv("BILLING_DATABASE_URL", empty_database_url)
+    monkeypatch.setenv("BILLING_WEB_HOST", "0.0.0.0")  # noqa: S104 - that is the mistake
+    monkeypatch.setenv("BILLING_TIME_MACHINE", "2026-01-01T00:00:00Z x60 @2026-01-01T00:00:00Z")
+    found = findings(billing("doctor", "--json"))
+    assert "billing-worker db upgrade" in found["database"]["detail"]
+    assert (found["API"]["verdict"], found["time"]["verdict"]) == ("fail", "warn")
+    assert "BILLING_API_TOKEN" in found["API"]["way_out"]
+
+
+class Anybody(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+def test_the_doctor_sees_a_flower_that_answers_everybody_and_clocks_that_differ(
+    billing: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Anybody) as flower:
+        thread = threading.Thread(target=flower.serve_forever)
+        thread.start()
+        try:
+            monkeypatch.setenv("BILLING_FLOWER_PORT", str(flower.server_address[1]))
+            monkeypatch.setattr("billing_worker.cli.checks._own_addresses", lambda: {"127.0.0.1"})
+            monkeypatch.setattr("billing_worker.cli.checks.LARGEST_SKEW", -1.0)
+            found = findings(billing("doctor", "--json"))
+        finally:
+            flower.shutdown()
+            thread.join()
+    assert found["Flower"]["verdict"] == "fail"
+    assert "FLOWER_BASIC_AUTH" in found["Flower"]["way_out"]
+    assert (found["clock"]["verdict"], "NTP" in found["clock"]["way_out"]) == ("warn", True)
+
+
+def test_the_doctor_says_which_setting_is_wrong(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILLING_WEB_PORT", "70000")
+    said = billing("doctor", "--json")
+    assert said.status == 1
+    assert "BILLING_WEB_PORT" in findings(said)["settings"]["detail"]
+
+
+def test_a_lost_answer_is_found_by_reconcile(billing: Command, world: World, with_gateway: Sandbox) -> None:
+    assert with_gateway
+    world.subscribe(key=world.key("drop-after-charge"))
+    world.renew()
+    world.collect()
+    [attempt] = billing("reconcile", "--json").json
+    assert (attempt["was"], attempt["became"]) == ("unknown", "approved")
+    assert [invoice["status"] for invoice in billing("invoice", "list", "--json").json] == ["paid"]
+    assert billing("reconcile", "--json").json == []
+    assert "No attempt is open" in billing("reconcile").out
+
+
+def test_reconcile_needs_the_gateways_keys(billing: Command) -> None:
+    billing("reconcile").refuses(2, "BILLING_PORTONE_IMP_KEY")

@@ -1,0 +1,201 @@
+import csv
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cli_helpers import Command
+
+from billing_worker.cli import import_rows
+from billing_worker.domain.errors import Unavailable
+
+HEADER = "customer_uid,pg_provider,plan_id,customer,start,buyer_name,buyer_email,buyer_tel"
+Counted = Callable[[], dict[str, int]]
+
+
+def file_of(
+    folder: Path, *lines: str, header: str = HEADER, name: str = "customers.csv", encoding: str = "utf-8"
+) -> str:
+    path = folder / name
+    path.write_bytes("\r\n".join([header, *lines, ""]).encode(encoding))
+    return str(path)
+
+
+def rejects(folder: Path) -> list[dict[str, str]]:
+    with (folder / "customers.rejected.csv").open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_become_keys_and_subscriptions_and_the_same_file_can_be_run_again(
+    billing: Command, here: Path, plan_id: str, counted: Counted
+) -> None:
+    file = file_of(
+        here,
+        f"nice-ok-1,nice_v2,{plan_id},김철수,2099-01-31T09:00:00+09:00,Kim,kim@example.com,010-1234-5678",
+        f'nice-ok-2,nice_v2,{plan_id},"Lee, Yuna",,,,',
+        "",
+    )
+    done = billing("import", file, "--json").json
+    assert (done["imported"], done["skipped"], done["rejected"], done["rejects_file"]) == (2, 0, 0, None)
+    customers = {each["customer"]: each for each in billing("subscription", "list", "--json").json}
+    assert set(customers) == {"김철수", "Lee, Yuna"}
+    assert customers["김철수"]["start"] == "2099-01-31T09:00:00+09:00"
+    again = billing("import", file, "--json").json
+    assert (again["imported"], again["skipped"]) == (0, 2)
+    assert (counted()["billing_keys"], counted()["subscriptions"]) == (2, 2)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_columns_may_stand_in_any_order_and_optional_ones_be_left_out(
+    encoding: str, billing: Command, here: Path, plan_id: str
+) -> None:
+    header = "Customer, plan_id ,customer_uid,pg_provider"
+    file = file_of(here, f"kim,{plan_id},nice-ok-1,nice_v2", header=header, encoding=encoding)
+    assert billing("import", file, "--json").json["imported"] == 1
+
+
+def test_a_broken_row_is_told_with_line_field_and_way_out_and_the_others_are_imported(
+    billing: Command, here: Path, plan_id: str, counted: Counted
+) -> None:
+    file = file_of(
+        here,
+        f"nice-ok-1,nice_v2,{plan_id},kim,,,,",
+        "nice-ok-2,nice_v2,plan_x,lee,,,,",
+        f"{'x' * 81},nice_v2,{plan_id},park,,,,",
+        f"nice-ok-4,nice_v2,{plan_id},choi,2099-01-31,,,",
+        f"nice-ok-5,nice_v2,{plan_id},,,,,",
+        f"nice-ok-6,nice_v2,{plan_id},short",
+        f"pw-8,paymentwall,{plan_id},shin,,,,",
+        f"nice-ok-9,nice_v2,{plan_id},yoon,,,,",
+    )
+    said = billing("import", file, "--json")
+    assert (said.status, said.err) == (1, "")
+    assert counted()["billing_keys"] == counted()["subscriptions"] == 2
+    written = rejects(here)
+    fields = [
+        (3, "plan_id", "billing-worker plan list"),
+        (4, "customer_uid", "1 to 80"),
+        (5, "start", "needs a time zone"),
+        (6, "customer", "is needed"),
+        (7, "line", "must have 8 fields"),
+        (8, "buyer_email", "is needed for paymentwall"),
+    ]
+    told = json.loads(said.out)["rejected_rows"]
+    assert [(row["line"], row["field"]) for row in told] == [(line, field) for line, field, _ in fields]
+    for (line, _, way_out), row, kept in zip(fields, told, written, strict=True):
+        assert way_out in row["problem"]
+        assert kept["reason"].startswith(f"line {line}: ")
+
+
+def test_the_file_of_rejected_rows_is_corrected_and_imported(billing: Command, here: Path, plan_id: str) -> None:
+    said = billing("import", file_of(here, "nice-ok-1,nice_v2,plan_x,김,,,,"))
+    assert said.status == 1
+    assert "customers.rejected.csv" in said.out
+    rejected = here / "customers.rejected.csv"
+    rejected.write_text(rejected.read_text("utf-8-sig").replace("plan_x,", f"{plan_id},"), "utf-8-sig")
+    assert billing("import", str(rejected), "--json").json["imported"] == 1
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(
+    billing: Command, here: Path, plan_id: str, counted: Counted
+) -> None:
+    row = f"nice-ok-1,nice_v2,{plan_id},kim,,,,"
+    said = billing("import", file_of(here, row, row, "nice-ok-2,nice_v2,plan_x,lee,,,,"), "--dry-run", "--json")
+    assert said.status == 1
+    assert '"imported": 1' in said.out
+    assert '"skipped": 1' in said.out
+    assert '"rejected": 1' in said.out
+    assert counted() == {"plans": 1, "billing_keys": 0, "subscriptions": 0, "invoices": 0, "outbox": 0}
+    assert not (here / "customers.rejected.csv").exists()
+
+
+def test_a_key_that_is_known_without_a_subscription_is_completed(
+    billing: Command, here: Path, plan_id: str, key_id: str
+) -> None:
+    file = file_of(here, f"nice-ok-kim-1,nice_v2,{plan_id},kim,,,,")
+    assert billing("import", file, "--json").json["imported"] == 1
+    [made] = billing("subscription", "list", "--json").json
+    assert made["billing_key_id"] == key_id
+
+
+def test_a_canceled_customer_is_not_subscribed_again(
+    billing: Command, here: Path, plan_id: str, subscription_id: str
+) -> None:
+    billing("subscription", "cancel", subscription_id)
+    assert billing("import", file_of(here, f"nice-ok-kim-1,nice_v2,{plan_id},kim,,,,"), "--json").json["skipped"] == 1
+
+
+def test_a_known_key_of_another_pg_is_refused(billing: Command, here: Path, plan_id: str, key_id: str) -> None:
+    assert key_id
+    said = billing("import", file_of(here, f"nice-ok-kim-1,kcp_billing,{plan_id},kim,,,,"))
+    assert said.status == 1
+    assert "registered with nice_v2" in said.out
+
+
+def test_a_refused_subscription_takes_its_key_with_it(
+    billing: Command, here: Path, plan_id: str, counted: Counted
+) -> None:
+    assert billing("import", file_of(here, f"nice-ok-1,nice_v2,{plan_id},{'x' * 121},,,,")).status == 1
+    assert (counted()["billing_keys"], counted()["subscriptions"], counted()["outbox"]) == (0, 0, 0)
+
+
+def test_a_start_long_ago_is_an_anchor_and_nothing_is_charged_for_the_past(
+    billing: Command, here: Path, plan_id: str
+) -> None:
+    file = file_of(here, f"nice-ok-1,nice_v2,{plan_id},kim,2020-01-31T09:00:00+09:00,,,")
+    assert billing("import", file, "--json").json["imported"] == 1
+    (subscription,) = billing("subscription", "list", "--json").json
+    assert datetime.fromisoformat(subscription["next_period_start"]) > datetime.now(UTC)
+
+
+def test_when_the_database_goes_away_what_is_in_is_in_and_the_same_command_goes_on(
+    billing: Command, here: Path, plan_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = import_rows.subscribe, []
+
+    def subscribe(*values: object, **more: object) -> object:
+        calls.append(values)
+        if len(calls) == 3:
+            raise Unavailable("the database does not answer")
+        return real(*values, **more)
+
+    monkeypatch.setattr(import_rows, "subscribe", subscribe)
+    rows = [f"nice-ok-{number},nice_v2,{plan_id},c{number},,,," for number in range(4)]
+    file = file_of(here, "nice-ok-x,nice_v2,plan_x,lee,,,,", *rows)
+    billing("import", file).refuses(1, "2 rows were imported before", "run the same command again")
+    assert len(rejects(here)) == 1
+    said = billing("import", file, "--json")
+    assert '"imported": 2' in said.out
+    assert '"skipped": 2' in said.out
+
+
+UNREADABLE = {
+    "an empty file": (b"", "is empty"),
+    "no header": (b"nice-ok-1,nice_v2\r\n", "is not known"),
+    "a missing column": (b"customer_uid,pg_provider,plan_id\r\n", "lacks the column customer;"),
+    "a misspelt column": (HEADER.replace("buyer_tel", "buyer_tell").encode(), "did you mean buyer_tel?"),
+    "a column twice": (f"{HEADER},start".encode(), "has the column start twice"),
+    "semicolons": (HEADER.replace(",", ";").encode(), "save it as CSV with commas"),
+    "Excel's Korean encoding": (f"{HEADER}\r\na,b,c,김".encode("cp949"), "cp949; save it as 'CSV UTF-8"),
+    "UTF-16": (HEADER.encode("utf-16"), "is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "way_out"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_file_that_cannot_be_read_is_one_line(content: bytes, way_out: str, billing: Command, here: Path) -> None:
+    (here / "customers.csv").write_bytes(content)
+    billing("import", "customers.csv").refuses(2, "file: ", way_out)
+
+
+def test_a_missing_file_is_one_line(billing: Command, here: Path) -> None:
+    billing("import", "nowhere.csv").refuses(2, "file: ", "No such file", "nowhere.csv")
+    billing("import", str(here)).refuses(2, "file: ", "directory")
+
+
+def test_a_quote_that_never_ends_rejects_the_rest_of_the_file(billing: Command, here: Path, plan_id: str) -> None:
+    file = file_of(here, f"nice-ok-1,nice_v2,{plan_id},kim,,,,", f'nice-ok-2,nice_v2,{plan_id},"lee,,,,')
+    said = billing("import", file, "--json")
+    assert said.status == 1
+    assert '"imported": 1' in said.out
+    assert "is not CSV" in said.out
