@@ -22,6 +22,7 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
     """A task whose foreseeable trouble is one log line: the work is still in the database for the next scan."""
 
     abstract = True
+    Strategy = "tasks.strategy:checked"
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Run it."""

@@ -26,6 +26,10 @@ def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -
     Approved and Declined need every compared field to be equal: a payment of another order, amount, currency or
     customer proves nothing about ours and is never settled silently.
     """
+    if payment.merchant_uid == request.merchant_uid and _fully_cancelled(payment):
+        # A net-cancel (망취소), or an operator's: whoever was charged whatever has it back. The gateway refuses this
+        # merchant_uid from now on.
+        return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True)
     differs = _difference(request, payment)
     if differs is not None:
         return Unknown(f"the gateway's payment {payment.imp_uid} {differs}", evidence, alarming=payment.holds_money)
@@ -35,9 +39,6 @@ def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -
         case PaymentStatus.FAILED:
             reason = payment.fail_reason or "declined without a reason"
             return Declined(kind_of(reason), reason, evidence, payment.imp_uid)
-        case PaymentStatus.CANCELLED if payment.cancelled.amount >= payment.money.amount:
-            # A net-cancel (망취소): approved, then reversed by the PG. Its merchant_uid is refused from now on.
-            return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True)
         case PaymentStatus.CANCELLED if payment.holds_money:
             return Approved(payment, evidence)
     return Unknown(f"the gateway's payment {payment.imp_uid} has the status {payment.status}", evidence)
@@ -52,10 +53,16 @@ def judge_all(
 
     `settled_imp_uids` belong to earlier attempts of the same invoice (one merchant_uid serves them all) and never
     decide a later one: but while one of them holds money, the later attempt must not be taken for absent.
-    A payment that holds money outweighs any number of failed ones.
+    A payment that holds money outweighs any number of failed ones, and a failed one that somebody else tried with
+    another amount or card says nothing.
     """
     ordered = sorted(payments, key=lambda seen: _weight(seen[0]), reverse=True)
-    relevant = [(payment, evidence) for payment, evidence in ordered if payment.imp_uid not in settled_imp_uids]
+    relevant = [
+        (payment, evidence)
+        for payment, evidence in ordered
+        if payment.imp_uid not in settled_imp_uids
+        and not (payment.status is PaymentStatus.FAILED and _difference(request, payment))
+    ]
     if relevant:
         return judge(request, *relevant[0])
     for payment, evidence in ordered:
@@ -73,6 +80,10 @@ def _weight(payment: GatewayPayment) -> tuple[bool, bool, float, str]:
     open_still = payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED)
     started = payment.started_at.timestamp() if payment.started_at else 0.0
     return payment.holds_money, open_still, started, payment.imp_uid
+
+
+def _fully_cancelled(payment: GatewayPayment) -> bool:
+    return payment.status is PaymentStatus.CANCELLED and payment.cancelled.amount >= payment.money.amount
 
 
 def _difference(request: ChargeRequest, payment: GatewayPayment) -> str | None:

@@ -17,8 +17,11 @@ from billing_worker.usecases.record import record_payment
 PORTONE = "portone"
 PAYMENTWALL_PINGBACK = "paymentwall"
 
-MOST_TRIES = 12
-"""With doubling waits from 5 s to an hour, a hint that nothing confirms is given up after about four hours."""
+MOST_TRIES = 34
+"""With doubling waits from 5 s to an hour this is a day: for a gateway that is away, and for a merchant who registers
+the key that a webhook confirms only later."""
+FEW_TRIES = 6
+"""For a payment that the gateway does not know, in about three minutes: anybody can make one up."""
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
 ECHO_WAIT = timedelta(seconds=5)
@@ -34,6 +37,8 @@ class Applied:
 
     status: InboxStatus
     note: str
+    most_tries: int = MOST_TRIES
+    """While it stays `received`: how often to try."""
     unlocked: list[str] = field(default_factory=list)
     """Keys that may be charged from now on."""
 
@@ -106,7 +111,7 @@ def _apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing
     if listing.trouble is not None:
         return Applied(InboxStatus.RECEIVED, f"the gateway could not be read: {listing.trouble}")
     if not listing.payments:
-        return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment")
+        return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment", most_tries=FEW_TRIES)
     payment, evidence = listing.payments[0]
     if payment.merchant_uid != message.payload["merchant_uid"]:
         detail = f"a webhook names payment {payment.imp_uid} for another merchant_uid than the gateway does"
@@ -166,6 +171,6 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, real_now: da
         return
     message.status = applied.status
     if applied.status is InboxStatus.RECEIVED:
-        if message.tries >= MOST_TRIES:
+        if message.tries >= applied.most_tries:
             message.status = InboxStatus.IGNORED
         message.next_try_at = real_now + min(FIRST_WAIT * 2 ** (message.tries - 1), LONGEST_WAIT)

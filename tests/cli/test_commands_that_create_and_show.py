@@ -1,3 +1,4 @@
+import pytest
 from cli_helpers import Command
 
 from tests.support.world import World

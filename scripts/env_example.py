@@ -1,0 +1,104 @@
+"""Write .env.example from the settings themselves, so that the file names each of them and nothing else.
+
+python scripts/env_example.py > .env.example
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from billing_worker.config import PREFIX, Settings, variables  # noqa: E402 - the line above makes it importable
+
+HEAD = """\
+# Settings of billing-worker.
+#
+#   cp .env.example .env      then fill in what you need, and keep .env out of version control
+#
+# A line that begins with # is not read. What it shows after = is the default; nothing there means "not set".
+# To set a value, remove the # and write the value. `NAME=` without a value counts as not set.
+# An environment variable wins over a line of this file.
+#
+# Written by scripts/env_example.py. Change the settings in billing_worker/config.py, then run that script again."""
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Database and broker. With neither set, `billing-worker up` starts its own; docker-compose.yml sets both": (
+        "database_url",
+        "broker_url",
+        "var_dir",
+    ),
+    "PortOne. With no key set, `billing-worker up` starts the sandbox instead": (
+        "portone_imp_key",
+        "portone_imp_secret",
+        "portone_api_url",
+        "portone_include_sandbox",
+    ),
+    "Paymentwall, only if its pingbacks come to this worker": ("paymentwall_secret_key", "paymentwall_sign_version"),
+    "HTTP API, receiver and Flower": (
+        "api_token",
+        "web_host",
+        "web_port",
+        "webhook_allowed_ips",
+        "flower_port",
+    ),
+    "Events that this worker sends to you": ("events_url", "events_secret"),
+    "Billing": ("timezone", "environment", "time_machine"),
+    "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit"),
+    "Time limits of one charge, in real seconds. They are checked against each other at start": (
+        "connect_timeout",
+        "http_deadline",
+        "lease",
+        "claim",
+        "resolve_first",
+        "settle_window",
+    ),
+}
+
+COMPOSE = {
+    "POSTGRES_PASSWORD": "Password of the database; only letters and digits, since it becomes part of a URL",
+    "REDIS_PASSWORD": "Password of Redis; only letters and digits, since it becomes part of a URL",
+    "FLOWER_BASIC_AUTH": "Who may open Flower, as user:password",
+}
+
+
+def main() -> int:
+    """Print the file."""
+    print(text(), end="")
+    return 0
+
+
+def text() -> str:
+    """The whole file. Raises ValueError for a setting that is in no group, or in two."""
+    placed = sorted(name for names in GROUPS.values() for name in names)
+    if placed != sorted(Settings.model_fields):
+        raise ValueError(f"in no group, or in two: {sorted(set(placed) ^ set(Settings.model_fields))}")
+    meaning = variables()
+    parts = [HEAD]
+    for title, names in GROUPS.items():
+        parts.append(f"\n# --- {title} ---")
+        parts += [_setting(name, meaning[PREFIX + name.upper()]) for name in names]
+    parts.append(
+        "\n# --- docker-compose.yml only. All three are needed there; `openssl rand -hex 24` makes a password ---"
+    )
+    parts += [f"\n# {what}\n{name}=" for name, what in COMPOSE.items()]
+    return "\n".join(parts) + "\n"
+
+
+def _setting(name: str, meaning: str) -> str:
+    return f"\n# {meaning}\n#{PREFIX}{name.upper()}={_default(name)}"
+
+
+def _default(name: str) -> str:
+    value = Settings.model_fields[name].default
+    match value:
+        case None | ():
+            return ""
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""Refuse messages that are no call of a task, before celery stumbles over them.
+
+celery 5.7.0 unpacks a message's body without looking at it: a JSON body of another shape ends the worker, is given
+back to the queue unacknowledged, and ends the next worker too. As InvalidTaskError it is dropped with one line.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from celery.exceptions import InvalidTaskError
+from celery.worker.strategy import default
+
+PARTS = 3
+"""Arguments, keyword arguments, and what celery embeds: version 2 of its message protocol."""
+
+
+def checked(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
+    """What celery's own strategy does, for messages of the right shape only."""
+    handle = default(task, app, consumer, **options)
+
+    def checked_handle(message: Any, *arguments: Any, **more: Any) -> Any:
+        payload = message.payload
+        shaped = isinstance(payload, list | tuple) and len(payload) == PARTS
+        if not shaped or not isinstance(payload[0], list | tuple) or not isinstance(payload[1], dict):
+            raise InvalidTaskError("the body is no call of a task")
+        return handle(message, *arguments, **more)
+
+    return checked_handle

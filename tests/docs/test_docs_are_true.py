@@ -1,0 +1,253 @@
+"""What the documents say about the code is in the code, and what the code has is in the documents."""
+
+import ast
+import configparser
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from sqlalchemy import CheckConstraint, UniqueConstraint
+
+from billing_worker.adapters.database.tables import metadata
+from billing_worker.cli import checks
+from billing_worker.cli.commands import COMMANDS
+from billing_worker.config import Settings, variables
+from billing_worker.domain.billing_key import KEY_TRANSITIONS
+from billing_worker.domain.events import EventType
+from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS
+from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
+from billing_worker.ports import InboxStatus
+from tests.docs.markdown import DOCUMENTS, ROOT, blocks, commands
+from tests.support.world import World
+
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+EVENTS = (ROOT / "docs" / "events.md").read_text()
+ALL = "\n".join(document.read_text() for document in DOCUMENTS)
+SOURCES = [path for folder in ("billing_worker", "tasks") for path in (ROOT / folder).rglob("*.py")]
+
+DECISION_LINES = 40
+FIRST_RESULT_LINES = 15
+FORBIDDEN = re.compile(
+    r"/w[o]rk/|/r[o]ot/|/home/\w|py[p]i\.o|python[h]osted|np[m]js|registry\.|\bTODO\b|\bTBD\b|\bFIXME\b|[\u2013\u2014]"
+)
+"""Paths of somebody's machine, hosts of package registries, what is unfinished, and dashes that nobody types."""
+
+
+def documents() -> list[pytest.param]:
+    return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
+
+
+@pytest.mark.parametrize("document", documents())
+def test_internal_links_lead_somewhere(document: Path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", _without_blocks(document)):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        found = (document.parent / name).resolve() if name else document
+        assert found.exists(), f"{document.name} links to {target}"
+        assert not anchor or anchor in _anchors(found), f"{document.name} links to {target}"
+
+
+@pytest.mark.parametrize("document", documents())
+def test_nothing_forbidden_is_written(document: Path):
+    found = FORBIDDEN.search(document.read_text())
+    assert found is None, f"{document.name} has {found[0]!r}"
+
+
+def test_the_first_result_comes_within_the_first_lines_of_the_readmes():
+    for name in ("README.md", "README.ko.md"):
+        top = "\n".join((ROOT / name).read_text().splitlines()[:FIRST_RESULT_LINES])
+        assert top.index("git clone") < top.index("make demo") < top.index("The books agree")
+        assert commands(ROOT / name)[2] == "make test"
+
+
+def test_the_example_of_the_environment_is_what_its_script_writes():
+    script = _script("env_example")
+    assert (ROOT / ".env.example").read_text() == script.text(), "python scripts/env_example.py > .env.example"
+
+
+def test_the_example_of_the_environment_names_every_setting_once_and_no_secret():
+    text = (ROOT / ".env.example").read_text()
+    names = re.findall(r"^#?([A-Z_]+)=(.*)$", text, re.MULTILINE)
+    compose = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+    assert sorted(name for name, _ in names) == sorted({*variables(), *compose})
+    for name, value in names:
+        if re.search(r"PASSWORD|SECRET|TOKEN|AUTH|IMP_KEY|_URL$", name) and name != "BILLING_PORTONE_API_URL":
+            assert value == "", name
+
+
+def test_every_setting_that_a_document_names_exists():
+    named = set(re.findall(r"\bBILLING_[A-Z_]+[A-Z]\b", ALL))
+    assert named <= set(variables())
+
+
+def test_the_documents_name_every_command_and_no_other():
+    listed = {command.name for command in COMMANDS}
+    named = set(re.findall(r"`(?:[^`\n]* )?billing-worker ([a-z]+)\b", ALL))
+    assert named <= listed
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert all(f"`{name}`" in changelog or f"billing-worker {name}`" in changelog for name in listed - {"demo"})
+
+
+@pytest.mark.parametrize(
+    ("title", "transitions"),
+    [
+        ("a billing key", KEY_TRANSITIONS),
+        ("a subscription", SUBSCRIPTION_TRANSITIONS),
+        ("an invoice", INVOICE_TRANSITIONS),
+        ("a payment attempt", ATTEMPT_TRANSITIONS),
+    ],
+)
+def test_the_glossary_has_every_state_and_every_way_out(title, transitions):
+    rows = _table_after(GLOSSARY, f"## States of {title}\n")
+    told = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in rows}
+    assert told == {str(state): {str(to) for to in ways} for state, ways in transitions.items()}
+
+
+def test_the_glossary_has_the_states_of_the_inbox_and_the_kinds_of_declines():
+    rows = _table_after(GLOSSARY, "## States of a notification in the inbox\n")
+    assert {row[0].strip("`") for row in rows} == {str(status) for status in InboxStatus}
+    assert all(f"`{kind}`" in GLOSSARY for kind in DeclineKind)
+
+
+def test_the_runbook_has_every_kind_of_alert_that_the_code_opens_and_no_other():
+    told = {row[0].strip("`") for row in _table_after(RUNBOOK, "## Alerts\n")}
+    assert told == _alert_kinds()
+
+
+def test_the_runbook_has_every_metric():
+    source = (ROOT / "billing_worker" / "web" / "metrics.py").read_text()
+    names = set(re.findall(r'"(billing_\w+)"', source))
+    told = set(re.findall(r"`(billing_\w+)`", RUNBOOK))
+    exposed = {name + suffix for name in names for suffix in ("", "_total", "_info")}
+    assert told <= exposed
+    assert all(told & {name, name + "_total", name + "_info"} for name in names)
+
+
+def test_the_runbook_has_every_check_of_the_doctor():
+    source = Path(str(checks.__file__)).read_text()
+    names = set(re.findall(r'(?:ok|failed|Finding)\(\s*"([^"]+)"', source)) | {"settings"}
+    told = ", ".join(row[0] for row in _table_after(RUNBOOK, "## Reading `doctor`\n")).split(", ")
+    assert set(told) == names
+
+
+def test_the_events_page_has_every_type():
+    told = [row[0].strip("`") for row in _table_after(EVENTS, "you do\nnot know.\n")]
+    assert sorted(told) == sorted(map(str, EventType))
+
+
+def test_the_events_page_has_the_fields_that_the_events_carry(world: World):
+    told = {
+        row[0].strip("`"): set(re.findall(r"`(\w+)`", row[3])) for row in _table_after(EVENTS, "you do\nnot know.\n")
+    }
+    world.paymentwall_key()
+    plan = world.plan(dunning_days=(1,))
+    for behaviour in ("ok", "decline-limit", "decline-stolen"):
+        world.subscribe(plan=plan, key=world.key(behaviour))
+    later = world.subscribe(plan=plan, key=world.key("decline-limit"))
+    world.settle()
+    world.cancel(later)
+    world.clock.advance(days=3)
+    world.settle()
+    seen = {row["type"]: set(row["data"]) for row in world.rows("SELECT type, data FROM outbox")}
+    assert set(told) - set(seen) == {"billing_key.activated", "payment.surplus"}
+    assert {kind: told[kind] for kind in seen} == seen
+
+
+def test_the_architecture_has_every_constraint_and_every_table():
+    names = {
+        str(constraint.name)
+        for table in metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, UniqueConstraint | CheckConstraint)
+    }
+    names |= {str(index.name) for table in metadata.tables.values() for index in table.indexes if index.unique}
+    assert set(re.findall(r"`((?:uq|ck)_\w+)`", ARCHITECTURE)) == names
+    assert all(f"`{table}`" in ARCHITECTURE for table in metadata.tables)
+
+
+def test_every_file_that_a_document_names_exists():
+    for document in DOCUMENTS:
+        for name in re.findall(r"`((?:billing_worker|tasks|scripts|tests|benchmarks)/[\w./]+)`", document.read_text()):
+            assert (ROOT / name).exists(), f"{document.name} names {name}"
+
+
+def test_the_architecture_names_every_part_of_the_package():
+    parts = [
+        path for path in (ROOT / "billing_worker").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    for part in parts:
+        if not part.name.startswith("__"):
+            assert f"billing_worker/{part.name}" in ARCHITECTURE, part.name
+
+
+def test_the_decisions_are_short_numbered_and_complete():
+    found = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [path.name[:4] for path in found] == [f"{number:04d}" for number in range(1, len(found) + 1)]
+    for path in found:
+        text = path.read_text()
+        assert len(text.splitlines()) <= DECISION_LINES, path.name
+        assert text.startswith(f"# {path.name[:4]}. "), path.name
+        assert all(f"**{part}.**" in text for part in ("Context", "Decision", "Consequence")), path.name
+
+
+def test_the_examples_for_systemd_and_kubernetes_give_a_charge_time_to_end():
+    deadline = Settings.model_fields["http_deadline"].default
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign] # names of systemd are written with capitals
+    unit.read_string(blocks(ROOT / "docs" / "runbook.md", "ini")[0].text)
+    assert unit.getint("Service", "TimeoutStopSec") > deadline
+    deployment = yaml.safe_load(blocks(ROOT / "docs" / "runbook.md", "yaml")[0].text)
+    pod = deployment["spec"]["template"]
+    assert pod["spec"]["terminationGracePeriodSeconds"] > deadline
+    assert pod["metadata"]["labels"] == deployment["spec"]["selector"]["matchLabels"]
+    procfile = (ROOT / "Procfile").read_text()
+    assert " ".join(pod["spec"]["containers"][0]["command"]) in procfile
+    started = re.findall(r"^(\w+)\) +exec (.*) ;;$", RUNBOOK, re.MULTILINE)
+    assert dict(started) == dict(re.findall(r"^(\w+): (.*)$", procfile, re.MULTILINE))
+
+
+def _alert_kinds() -> set[str]:
+    """The first argument of every `alerts.open(…)`; one that is no plain text cannot be documented."""
+    kinds = set()
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("alerts.open"):
+                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
+                kinds.add(node.args[0].value)
+    return kinds
+
+
+def _table_after(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first table after a heading, without its head."""
+    part = text[text.index(heading) + len(heading) :]
+    lines = part[part.index("\n|") + 1 :].split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def _anchors(document: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", _without_blocks(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _without_blocks(document: Path) -> str:
+    text = document.read_text()
+    for block in blocks(document):
+        text = text.replace(block.text, "")
+    return text
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

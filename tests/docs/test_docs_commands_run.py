@@ -1,0 +1,231 @@
+"""Every command in the documents is run here, as it stands, or is proven at a place that this file names."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from billing_worker.runtime import free_port, wait_until
+from tests.docs.markdown import DOCUMENTS, ROOT, Block, blocks, commands, script
+from tests.support.sandbox import Sandbox, running_sandbox
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+HOOK = "--webhook-url http://127.0.0.1:8000/webhooks/portone"
+SERVES = "stays in the foreground; tests/sandbox/test_sandbox_process.py starts it"
+NO_ENGINE = "needs a Docker engine; tests/deployment checks the file and starts the same commands"
+ELSEWHERE = {
+    "git clone URL billing-worker && cd billing-worker": "the address depends on where this lies",
+    "make demo": "takes more than a minute; tests/processes/test_demo.py runs the command that it runs",
+    "make test": "this is it",
+    "make up": "this file runs on the very stack that it starts: billing-worker up",
+    "docker compose run --rm --publish 127.0.0.1:5555:5555 flower": NO_ENGINE,
+    "docker compose config --quiet": NO_ENGINE,
+    "docker compose up --build --detach": NO_ENGINE,
+    "docker compose ps": NO_ENGINE,
+    "docker compose logs --follow worker": NO_ENGINE,
+    "docker compose up --detach --scale worker=4": NO_ENGINE,
+    f"billing-worker sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
+    f"python -m billing_worker.sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
+}
+SAME_AS = {ROOT / "README.ko.md": ROOT / "README.md"}
+"""A translation has the same commands; they are run once."""
+
+PRELUDE = 'set -euo pipefail\ncurl() { command curl --fail-with-body --max-time 20 "$@"; }\n'
+"""What a reader would see with his eyes, bash sees with these: a failed command, an answer of 400 or more."""
+
+START_SECONDS = 90.0
+STOP_SECONDS = 100.0
+SCRIPT_SECONDS = 150.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`billing-worker up` in an empty folder, as a reader has it after `make up`."""
+
+    folder: Path
+    web_port: int
+    environment: dict[str, str]
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def services(self) -> dict[str, str]:
+        return json.loads((self.folder / "var" / "runtime.json").read_text())
+
+    def run(self, text: str) -> str:
+        """Run a script in the folder, on this stack's port; returns what it printed."""
+        text = PRELUDE + text.replace("127.0.0.1:8000", f"127.0.0.1:{self.web_port}")
+        done = subprocess.run(
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SCRIPT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"exit status {done.returncode}:\n{done.stdout[-3000:]}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("documented")
+    for above in (folder, *folder.parents):
+        # As root PostgreSQL runs under another account, which must get through to its data.
+        if above.stat().st_uid == os.getuid() and above.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            above.chmod(above.stat().st_mode | 0o711)
+    (folder / ".env.example").write_text((ROOT / ".env.example").read_text())
+    web, flower = free_port(), free_port()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ports = {"BILLING_WEB_PORT": str(web), "BILLING_FLOWER_PORT": str(flower), "BILLING_WORKER_PROCESSES": "1"}
+    running = Stack(folder, web, dict(os.environ) | ports | {"PATH": path})
+    log = folder / "up.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["billing-worker", "up"], cwd=folder, env=running.environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            wait_until(lambda: _ready(running.api) or process.poll() is not None, START_SECONDS, "the stack")
+            assert process.poll() is None, log.read_text()[-3000:]
+            yield running
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+def _ready(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
+    return False
+
+
+def test_all_commands_of_the_readme(stack):
+    printed = stack.run(script(ROOT / "README.md", set(ELSEWHERE)))
+    assert "user-42 on Basic (9,900 KRW, every month, Asia/Seoul)" in printed
+    wait_until(lambda: len(_invoices(stack, "paid")) == 2, 60, "both subscriptions of the README to be paid")
+
+
+def test_all_commands_of_the_runbook(stack):
+    printed = stack.run(script(ROOT / "docs" / "runbook.md", set(ELSEWHERE)))
+    assert "1 imported, 0 in already, 0 rejected." in printed
+    assert re.search(r"^ok +gateway +http://127", printed, re.MULTILINE)
+
+
+def test_all_commands_of_the_sandbox_page(stack, sandbox):
+    text = script(ROOT / "docs" / "sandbox.md", set(ELSEWHERE)).replace("http://127.0.0.1:8900", sandbox.url)
+    assert '"merchant_uid"' in stack.run(text)
+
+
+def test_no_other_document_has_commands_that_nobody_runs():
+    run_here = {ROOT / "README.md", ROOT / "docs" / "runbook.md", ROOT / "docs" / "sandbox.md"}
+    for document in DOCUMENTS:
+        if document in SAME_AS:
+            assert commands(document) == commands(SAME_AS[document])
+        elif document not in run_here:
+            assert commands(document) == [], document
+        for block in blocks(document):
+            assert block.language not in {"", "bash", "shell", "console"}, f"{document}:{block.line}"
+
+
+def test_what_is_said_to_be_proven_elsewhere_is_still_documented():
+    written = {command for document in DOCUMENTS for command in commands(document)}
+    assert set(ELSEWHERE) - written == set()
+    assert all(ELSEWHERE.values())
+
+
+def test_the_consumer_of_the_celery_event_hears_an_unlock(stack):
+    consumer = next(block for block in _python() if block.text.startswith("# consumer.py"))
+    (stack.folder / "consumer.py").write_text(consumer.text)
+    environment = stack.environment | {"BILLING_BROKER_URL": stack.services["broker_url"]}
+    heard = stack.folder / "heard.log"
+    with heard.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "consumer.py"],
+            cwd=stack.folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until(lambda: "listening" in heard.read_text(), 30, "the consumer to listen")
+            key_id = _paymentwall_key(stack)
+            wait_until(lambda: f"unlocked: {key_id}" in heard.read_text(), 60, "the event of the unlock")
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_the_check_of_a_signature_works_on_the_documented_body():
+    names: dict[str, object] = {}
+    exec(next(block.text for block in _python() if "def check" in block.text), names)  # noqa: S102 - our own document
+    body = blocks(ROOT / "docs" / "events.md", "json")[0].text
+    secret = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+    sent = _delivered(secret)
+    assert names["check"](secret, sent.content, dict(sent.headers))["type"] == "invoice.paid"
+    assert set(json.loads(body)) == set(json.loads(sent.content))
+
+
+def _delivered(secret: str) -> httpx.Request:
+    """One event as the notifier posts it."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - used here alone
+
+    from billing_worker.adapters.notifier import WebhookNotifier  # noqa: PLC0415 - as above
+    from billing_worker.domain.events import Event, EventType  # noqa: PLC0415 - as above
+    from billing_worker.ports import OutboxMessage  # noqa: PLC0415 - as above
+
+    seen: list[httpx.Request] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(204)
+
+    notifier = WebhookNotifier("http://receiver.test/events", secret)
+    notifier._client = httpx.Client(transport=httpx.MockTransport(take))
+    now = datetime.now(UTC)
+    event = Event(EventType.INVOICE_PAID, "inv_1", {"amount": 9900})
+    assert notifier.send(OutboxMessage("evt_1", event, now, now, 0, None, None)) is None
+    return seen[0]
+
+
+def _paymentwall_key(stack: Stack) -> str:
+    buyer = {"buyer_name": "Jane Doe", "buyer_email": "jane@example.com"}
+    issue = {"customer_uid": "pw-ok-consumer", "amount": 9900, "merchant_uid": "issue1", "confirm_after": 600}
+    key = {"customer_uid": "pw-ok-consumer", "pg_provider": "paymentwall"}
+    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=10) as portone:
+        portone.post("/_sandbox/paymentwall/issue", json=issue | buyer).raise_for_status()
+        registered = httpx.post(f"{stack.api}/v1/billing-keys", json=key | buyer, timeout=10).raise_for_status().json()
+        assert registered["status"] == "pending"
+        portone.post("/_sandbox/paymentwall/confirm", json={"customer_uid": "pw-ok-consumer"}).raise_for_status()
+    return registered["id"]
+
+
+def _invoices(stack: Stack, status: str) -> list[dict[str, object]]:
+    return httpx.get(f"{stack.api}/v1/invoices", params={"status": status}, timeout=10).json()["data"]
+
+
+def _python() -> list[Block]:
+    return blocks(ROOT / "docs" / "events.md", "python")
