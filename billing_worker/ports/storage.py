@@ -1,199 +1,28 @@
-"""What the use cases ask of the outside, as protocols, and the bundle in which they receive it.
-
-Use cases take `ports` as their first argument and see nothing else of the world: no SQL, no HTTP, no clock of their
-own. Tests hand them real adapters with one of them replaced.
-"""
+"""The database, as the use cases see it: one transaction, and in it a repository for each kind of thing."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
-from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
+from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
-from billing_worker.domain.timing import Timing
-
-
-class Clock(Protocol):
-    """The only source of time. Both readings are aware UTC and follow the database server's clock."""
-
-    def now(self) -> datetime:
-        """Billing time: decides what is due. Equals real time unless a time machine is set."""
-
-    def real_now(self) -> datetime:
-        """Real time: leases, deadlines and the resolver's looks, which wait for machines and not for the calendar."""
-
-
-class Ids(Protocol):
-    """The only source of random names."""
-
-    def new(self, prefix: str) -> str:
-        """A new identifier: the prefix, `_`, and 16 lower-case letters and digits (80 random bits)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a read of the gateway found."""
-
-    payments: Sequence[tuple[GatewayPayment, Evidence]]
-    """Empty when the gateway says that it knows none."""
-    trouble: str | None = None
-    """Set when the read failed or could not be understood: then `payments` proves nothing."""
-
-
-class Gateway(Protocol):
-    """A payment gateway. No method raises for anything the outside may do: trouble is part of the answer."""
-
-    def charge(self, request: ChargeRequest) -> Outcome:
-        """Place one charge: one request, sent once (again only after a 401, which proves that nothing was done)."""
-
-    def payment(self, imp_uid: str) -> Listing:
-        """The payment with this id: a list of one, or of none when the gateway knows none."""
-
-    def payments_of(self, merchant_uid: str) -> Listing:
-        """Every payment under this merchant_uid, to the last page."""
-
-    def knows_key(self, customer_uid: str) -> bool | None:
-        """Whether the gateway has this billing key; None when the read failed."""
-
-
-class Doorbell(Protocol):
-    """Tells workers that there is something to do. Best effort: the scans find what a lost ring would have told."""
-
-    def ring(self, job: str, ident: str) -> None:
-        """Ask for `job` on one id. Never raises and never blocks for longer than a few seconds."""
-
-
-class Notifier(Protocol):
-    """Sends one event to the merchant."""
-
-    def send(self, message: "OutboxMessage") -> str | None:
-        """Deliver; None when the receiver took it, else one line about what went wrong."""
-
-
-class Echo(StrEnum):
-    """What a webhook's `paid` adds to what is known."""
-
-    RECORDED = "recorded"
-    """Nothing: an attempt is approved with this very payment."""
-    IN_FLIGHT = "in_flight"
-    """Probably nothing: the charge is under way, and its answer will say the same."""
-    NONE = "none"
-    """Something: the gateway must be read."""
-
-
-class InboxStatus(StrEnum):
-    """Where a received notification stands."""
-
-    RECEIVED = "received"
-    APPLIED = "applied"
-    IGNORED = "ignored"
-
-
-@dataclass(slots=True)
-class InboxMessage:
-    """A webhook or pingback as it came, kept until the gateway confirmed or denied what it hints at."""
-
-    id: int
-    source: str
-    dedupe_key: str
-    payload: dict[str, str]
-    status: InboxStatus
-    received_at: datetime
-    next_try_at: datetime
-    tries: int
-    deliveries: int
-    note: str | None
-
-
-@dataclass(slots=True)
-class OutboxMessage:
-    """An event for the merchant, written together with the state it tells of."""
-
-    id: str
-    event: Event
-    occurred_at: datetime
-    next_try_at: datetime
-    tries: int
-    delivered_at: datetime | None
-    note: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """Something a person must look at."""
-
-    id: int
-    kind: str
-    subject_id: str
-    detail: str
-    opened_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """An invoice that may be due, with all that decides whether it is; the subscription is locked."""
-
-    subscription: Subscription
-    invoice: Invoice
-    key: BillingKey
-    plan: Plan
-    has_open_attempt: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What the invoices of one month, in one currency, came to. Money in minor units."""
-
-    month: str
-    """Of the period's start, in the given time zone: 2026-01."""
-    currency: str
-    invoices: int
-    paid: int
-    paid_amount: int
-    open: int
-    uncollectible: int
-    void: int
-    recovered: int
-    """Paid after at least one decline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand at this moment."""
-
-    periods_due: int
-    """Subscriptions whose next period has begun and has no invoice yet."""
-    due: int
-    """Invoices to be charged now, not yet started."""
-    in_flight: int
-    unknown: int
-    waiting_for_key: int
-    in_dunning: int
-    oldest_due: datetime | None
-    """Billing time at which the oldest of the due invoices became due."""
-    open_alerts: int
-    undelivered_events: int
-    unapplied_notifications: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettledPayment:
-    """One approved attempt, for comparing with the gateway's books."""
-
-    merchant_uid: str
-    imp_uid: str
-    amount: int
-    currency: str
-    period_start: datetime
-    surplus: bool
+from billing_worker.ports.records import (
+    Alert,
+    Due,
+    Echo,
+    InboxMessage,
+    InboxStatus,
+    OutboxMessage,
+    SettledPayment,
+    Standing,
+    Tally,
+)
 
 
 class Books(Protocol):
@@ -463,17 +292,3 @@ class Database(Protocol):
 
     def transaction(self) -> AbstractContextManager[UnitOfWork]:
         """Begin a transaction. Raises Unavailable when the database does not answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Everything a use case may reach."""
-
-    clock: Clock
-    ids: Ids
-    database: Database
-    gateway: Gateway
-    notifier: Notifier | None
-    timing: Timing
-    environment: str
-    """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""

@@ -1,0 +1,78 @@
+"""What the use cases ask of the outside, as protocols, and the bundle in which they receive it.
+
+Use cases take `ports` as their first argument and see nothing else of the world: no SQL, no HTTP, no clock of their
+own. Tests hand them real adapters with one of them replaced.
+"""
+
+from dataclasses import dataclass
+
+from billing_worker.domain.timing import Timing
+from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier
+from billing_worker.ports.records import (
+    Alert,
+    Due,
+    Echo,
+    InboxMessage,
+    InboxStatus,
+    OutboxMessage,
+    SettledPayment,
+    Standing,
+    Tally,
+)
+from billing_worker.ports.storage import (
+    Alerts,
+    Attempts,
+    BillingKeys,
+    Books,
+    Database,
+    Inbox,
+    Invoices,
+    Outbox,
+    Plans,
+    Subscriptions,
+    UnitOfWork,
+)
+
+__all__ = [
+    "Alert",
+    "Alerts",
+    "Attempts",
+    "BillingKeys",
+    "Books",
+    "Clock",
+    "Database",
+    "Doorbell",
+    "Due",
+    "Echo",
+    "Gateway",
+    "Ids",
+    "Inbox",
+    "InboxMessage",
+    "InboxStatus",
+    "Invoices",
+    "Listing",
+    "Notifier",
+    "Outbox",
+    "OutboxMessage",
+    "Plans",
+    "Ports",
+    "SettledPayment",
+    "Standing",
+    "Subscriptions",
+    "Tally",
+    "UnitOfWork",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a use case may reach."""
+
+    clock: Clock
+    ids: Ids
+    database: Database
+    gateway: Gateway
+    notifier: Notifier | None
+    timing: Timing
+    environment: str
+    """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""

@@ -1,0 +1,66 @@
+"""Time, names, the gateway, the doorbell and the merchant: everything outside that is not the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
+from billing_worker.ports.records import OutboxMessage
+
+
+class Clock(Protocol):
+    """The only source of time. Both readings are aware UTC and follow the database server's clock."""
+
+    def now(self) -> datetime:
+        """Billing time: decides what is due. Equals real time unless a time machine is set."""
+
+    def real_now(self) -> datetime:
+        """Real time: leases, deadlines and the resolver's looks, which wait for machines and not for the calendar."""
+
+
+class Ids(Protocol):
+    """The only source of random names."""
+
+    def new(self, prefix: str) -> str:
+        """A new identifier: the prefix, `_`, and 16 lower-case letters and digits (80 random bits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a read of the gateway found."""
+
+    payments: Sequence[tuple[GatewayPayment, Evidence]]
+    """Empty when the gateway says that it knows none."""
+    trouble: str | None = None
+    """Set when the read failed or could not be understood: then `payments` proves nothing."""
+
+
+class Gateway(Protocol):
+    """A payment gateway. No method raises for anything the outside may do: trouble is part of the answer."""
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Place one charge: one request, sent once (again only after a 401, which proves that nothing was done)."""
+
+    def payment(self, imp_uid: str) -> Listing:
+        """The payment with this id: a list of one, or of none when the gateway knows none."""
+
+    def payments_of(self, merchant_uid: str) -> Listing:
+        """Every payment under this merchant_uid, to the last page."""
+
+    def knows_key(self, customer_uid: str) -> bool | None:
+        """Whether the gateway has this billing key; None when the read failed."""
+
+
+class Doorbell(Protocol):
+    """Tells workers that there is something to do. Best effort: the scans find what a lost ring would have told."""
+
+    def ring(self, job: str, ident: str) -> None:
+        """Ask for `job` on one id. Never raises and never blocks for longer than a few seconds."""
+
+
+class Notifier(Protocol):
+    """Sends one event to the merchant."""
+
+    def send(self, message: OutboxMessage) -> str | None:
+        """Deliver; None when the receiver took it, else one line about what went wrong."""

@@ -1,0 +1,129 @@
+"""What the database hands out beside the domain's own entities."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.events import Event
+from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import Subscription
+
+
+class Echo(StrEnum):
+    """What a webhook's `paid` adds to what is known."""
+
+    RECORDED = "recorded"
+    """Nothing: an attempt is approved with this very payment."""
+    IN_FLIGHT = "in_flight"
+    """Probably nothing: the charge is under way, and its answer will say the same."""
+    NONE = "none"
+    """Something: the gateway must be read."""
+
+
+class InboxStatus(StrEnum):
+    """Where a received notification stands."""
+
+    RECEIVED = "received"
+    APPLIED = "applied"
+    IGNORED = "ignored"
+
+
+@dataclass(slots=True)
+class InboxMessage:
+    """A webhook or pingback as it came, kept until the gateway confirmed or denied what it hints at."""
+
+    id: int
+    source: str
+    dedupe_key: str
+    payload: dict[str, str]
+    status: InboxStatus
+    received_at: datetime
+    next_try_at: datetime
+    tries: int
+    deliveries: int
+    note: str | None
+
+
+@dataclass(slots=True)
+class OutboxMessage:
+    """An event for the merchant, written together with the state it tells of."""
+
+    id: str
+    event: Event
+    occurred_at: datetime
+    next_try_at: datetime
+    tries: int
+    delivered_at: datetime | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something a person must look at."""
+
+    id: int
+    kind: str
+    subject_id: str
+    detail: str
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An invoice that may be due, with all that decides whether it is; the subscription is locked."""
+
+    subscription: Subscription
+    invoice: Invoice
+    key: BillingKey
+    plan: Plan
+    has_open_attempt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the invoices of one month, in one currency, came to. Money in minor units."""
+
+    month: str
+    """Of the period's start, in the given time zone: 2026-01."""
+    currency: str
+    invoices: int
+    paid: int
+    paid_amount: int
+    open: int
+    uncollectible: int
+    void: int
+    recovered: int
+    """Paid after at least one decline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand at this moment."""
+
+    periods_due: int
+    """Subscriptions whose next period has begun and has no invoice yet."""
+    due: int
+    """Invoices to be charged now, not yet started."""
+    in_flight: int
+    unknown: int
+    waiting_for_key: int
+    in_dunning: int
+    oldest_due: datetime | None
+    """Billing time at which the oldest of the due invoices became due."""
+    open_alerts: int
+    undelivered_events: int
+    unapplied_notifications: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPayment:
+    """One approved attempt, for comparing with the gateway's books."""
+
+    merchant_uid: str
+    imp_uid: str
+    amount: int
+    currency: str
+    period_start: datetime
+    surplus: bool
