@@ -3,6 +3,8 @@
 Redis carries ids and nothing else: whatever it loses, the next scan finds again in the database.
 """
 
+from typing import Any
+
 import structlog
 from celery import Celery, Task
 from kombu.entity import Queue
@@ -44,21 +46,7 @@ def create_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         broker_pool_acquire_timeout=10,
-        broker_transport_options={
-            # A message that is not acknowledged comes back after this long; longer than any task can run, or a slow
-            # charge would be handed to a second worker (harmless, but noise).
-            "visibility_timeout": settings.visibility_timeout,
-            # kombu's defaults look for such messages only every 100 s.
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            # Without a socket timeout a hung Redis blocks a publisher for ever.
-            "socket_timeout": 5,
-            "socket_connect_timeout": 3,
-            "socket_keepalive": True,
-            "health_check_interval": 25,
-            "global_keyprefix": "billing:",
-            "client_name": "billing",
-        },
+        broker_transport_options=transport_options(settings),
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
         # JSON only: a message from a stranger can be wrong, but never code.
         task_serializer="json",
@@ -103,3 +91,22 @@ def create_app(settings: Settings) -> Celery:
         beat_enable_remote_control=True,
     )
     return app
+
+
+def transport_options(settings: Settings) -> dict[str, Any]:
+    """How kombu talks to Redis."""
+    return {
+        # A message that is not acknowledged comes back after this long; longer than any task can run, or a slow
+        # charge would be handed to a second worker (harmless, but noise).
+        "visibility_timeout": settings.visibility_timeout,
+        # kombu's defaults look for such messages only every 100 s.
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        # Without a socket timeout a hung Redis blocks a publisher for ever.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 3,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "global_keyprefix": "billing:",
+        "client_name": "billing",
+    }
