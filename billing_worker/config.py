@@ -172,7 +172,9 @@ def load_settings(**overrides: object) -> Settings:
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
         found = read_runtime(settings.var_dir)
-        if settings.portone_imp_key is None and settings.gateway_is_live and set(SANDBOX_SETTINGS) <= found.keys():
+        # Only beside the database that `up` started with it: never a sandbox on books of one's own.
+        beside = settings.portone_imp_key is None and settings.database_url is None and settings.gateway_is_live
+        if beside and set(SANDBOX_SETTINGS) <= found.keys():
             sandbox = {name: found[name] for name in SANDBOX_SETTINGS}
             settings = Settings(**(overrides | sandbox))  # type: ignore[arg-type] # as above
     except ValidationError as error:

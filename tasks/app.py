@@ -3,6 +3,8 @@
 Redis carries ids and nothing else: whatever it loses, the next scan finds again in the database.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -11,6 +13,7 @@ from kombu.entity import Queue
 
 from billing_worker.config import Settings
 from billing_worker.domain.errors import Unavailable
+from billing_worker.usecases.cannot_serve import cannot_serve
 from tasks.reconnect import survive_broker_loss
 from tasks.schedule import beat_schedule
 
@@ -25,6 +28,13 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
 
     abstract = True
     Strategy = "tasks.strategy:checked"
+
+    def on_failure(self, exc: Exception, task_id: str, args: Sequence[object], kwargs: object, einfo: object) -> None:  # noqa: ARG002 - celery's signature
+        """What nobody foresaw: a person must look. The work stays in the database and is offered again."""
+        from tasks.process import process  # noqa: PLC0415 - it must not be built before the application is
+
+        with suppress(Exception):
+            cannot_serve(process.ports, self.name, str(args[0]) if args else "", type(exc).__name__)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Run it."""
@@ -74,6 +84,7 @@ def create_app(settings: Settings) -> Celery:
             "billing.collect": {"queue": CHARGES},
             "billing.reconcile": {"queue": LOOKUPS},
             "billing.apply": {"queue": NOTICES},
+            "billing.confirm": {"queue": LOOKUPS},
             "billing.deliver": {"queue": NOTICES},
             "billing.unlock": {"queue": NOTICES},
         },

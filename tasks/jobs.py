@@ -8,6 +8,7 @@ from typing import Any
 
 from billing_worker.ports import Ports
 from billing_worker.usecases import collect as collecting
+from billing_worker.usecases import confirm as confirming
 from billing_worker.usecases import inbox, outbox
 from billing_worker.usecases import reconcile as reconciling
 from billing_worker.usecases import renew as renewing
@@ -18,9 +19,9 @@ from tasks.process import process
 
 def hand_out(due: Callable[[Ports, int], Iterable[object]], unit: Any) -> None:
     """Claim what is due and enqueue one message an id. What is lost on the way is claimed again after a while."""
-    settings = process.settings
-    for ident in due(process.ports, settings.scan_limit):
-        unit.apply_async((str(ident),), expires=settings.claim)
+    for ident in due(process.ports, process.settings.scan_limit):
+        # Not much longer than the claim: what is offered again must not pile up behind a slow queue.
+        unit.apply_async((str(ident),), expires=2 * process.settings.claim)
 
 
 @app.task(name="billing.renew_due")
@@ -71,6 +72,19 @@ def apply_due() -> None:
 def apply(message_id: str) -> None:
     """Apply one notification; what it unlocks is told to all who listen."""
     for key_id in inbox.apply(process.ports, int(message_id)).unlocked:
+        unlock.delay(key_id)
+
+
+@app.task(name="billing.confirm_due")
+def confirm_due() -> None:
+    """Hand out keys that wait for their confirmation."""
+    hand_out(confirming.due, confirm)
+
+
+@app.task(name="billing.confirm")
+def confirm(key_id: str) -> None:
+    """Ask the gateway about one pending key."""
+    if confirming.confirm(process.ports, key_id):
         unlock.delay(key_id)
 
 

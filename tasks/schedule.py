@@ -6,12 +6,17 @@ what is due, and claims it there.
 
 from typing import Any
 
-SCAN_TASKS = ("renew_due", "collect_due", "reconcile_due", "apply_due", "deliver_due")
+SCAN_TASKS = ("renew_due", "collect_due", "reconcile_due", "apply_due", "confirm_due", "deliver_due")
+
+
+HEARD_WITHIN = 300
+"""Seconds after which a ring is thrown away unheard, so that none pile up while no worker runs. It is compared by the
+wall clocks of two hosts: much longer than clocks of hosts differ, or a wrong clock would silence everything."""
 
 
 def beat_schedule(interval: float) -> dict[str, dict[str, Any]]:
-    """One ring a scan and interval (seconds). A ring nobody heard for three intervals is thrown away."""
+    """One ring a scan and interval (seconds)."""
     return {
-        name: {"task": f"billing.{name}", "schedule": interval, "options": {"expires": 3 * interval}}
+        name: {"task": f"billing.{name}", "schedule": interval, "options": {"expires": HEARD_WITHIN}}
         for name in SCAN_TASKS
     }

@@ -39,7 +39,6 @@ class Importer:
         self._dry_run = dry_run
         with ports.database.transaction() as uow:
             self._plans = {plan.id: plan for plan in uow.plans.list(ALL)}
-            self._on_plan = {(each.billing_key_id, each.plan_id) for each in uow.subscriptions.list(ALL)}
         self._tried: set[tuple[str, str]] = set()
         """What a dry run would have written."""
 
@@ -53,7 +52,8 @@ class Importer:
         with self._ports.database.transaction() as uow:
             ports = joined(self._ports, uow)
             key = self._known(uow, customer_uid, pg_provider)
-            if (customer_uid, plan_id) in self._tried or (key and (key.id, plan_id) in self._on_plan):
+            on_plan = key is not None and any(each.plan_id == plan_id for each in uow.subscriptions.of_key(key.id))
+            if on_plan or (customer_uid, plan_id) in self._tried:
                 return Done(imported=False)
             if key is None:
                 buyer = {name: row.values.get(name) for name in ("buyer_name", "buyer_email", "buyer_tel")}
@@ -63,7 +63,6 @@ class Importer:
                 self._tried.add((customer_uid, plan_id))
                 return Done(imported=True)
             uow.commit()
-        self._on_plan.add((key.id, plan_id))
         return Done(imported=True, billing_key_id=key.id, subscription_id=made.id)
 
     def _plan(self, plan_id: str) -> Plan:
@@ -74,6 +73,9 @@ class Importer:
 
     def _known(self, uow: UnitOfWork, customer_uid: str, pg_provider: str) -> BillingKey | None:
         key = uow.keys.with_customer_uid(customer_uid)
+        if key is not None:
+            # The same file may be imported twice at once: whoever comes second waits here, and then sees the first.
+            key = uow.keys.lock(key.id)
         if key is not None and key.pg_provider != pg_provider:
             raise Conflict(f"pg_provider: this customer_uid is registered with {key.pg_provider}", field="pg_provider")
         return key

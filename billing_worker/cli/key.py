@@ -7,6 +7,7 @@ import typer
 from billing_worker.cli import views
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
+from billing_worker.usecases.reactivate import reactivate as reactivate_key
 from billing_worker.usecases.subscribe import register_key
 
 app = typer.Typer(help="Billing keys: one stored card each, known to PortOne by its customer_uid.")
@@ -63,3 +64,14 @@ def show(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *
         with work.ports.database.transaction() as uow:
             key = uow.keys.get(key_id)
         work.out.record(views.of_key(key))
+
+
+@app.command()
+def reactivate(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *, as_json: AsJson = False) -> None:
+    """Charge a key again that was taken for dead: what waits for another card is tried at once.
+
+    Example: billing-worker key reactivate key_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        key = reactivate_key(work.ports, key_id)
+        work.out.record(views.of_key(key), headline=f"Key {key.id} is charged again")

@@ -8,6 +8,7 @@ import typer
 from billing_worker import bootstrap
 from billing_worker.cli import stack
 from billing_worker.config import LIVE_PORTONE, Settings, load_settings
+from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.runtime import Supervisor, free_port
 
 SANDBOX_KEYS = {
@@ -44,6 +45,9 @@ def up(
     stack.refuse_taken_port(settings.web_host, settings.web_port, "BILLING_WEB_PORT")
     stack.refuse_taken_port(stack.LOOPBACK, settings.flower_port, "BILLING_FLOWER_PORT")
     with_sandbox = settings.portone_imp_key is None and str(settings.portone_api_url).rstrip("/") == LIVE_PORTONE
+    if with_sandbox and settings.database_url is not None:
+        way_out = "set BILLING_PORTONE_IMP_KEY and BILLING_PORTONE_IMP_SECRET, or leave BILLING_DATABASE_URL unset too"
+        raise SettingsInvalid(f"BILLING_DATABASE_URL: the sandbox never writes into a database of your own; {way_out}")
     services = stack.Services(settings.var_dir)
     try:
         variables = services.start(settings)

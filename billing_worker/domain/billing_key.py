@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
+from billing_worker.domain.text import require_printable
 
 LONGEST_CUSTOMER_UID = 80
 LONGEST_BUYER_NAME = 16
@@ -57,6 +58,9 @@ class BillingKey:
     created_at: datetime
     activated_at: datetime | None = None
     invalid_reason: str | None = None
+    looks: int = 0
+    next_look_at: datetime | None = None
+    """Real time: when the gateway is asked next whether it has confirmed a pending key."""
 
     def __post_init__(self) -> None:
         _refuse_bad_uid(self.customer_uid)
@@ -67,8 +71,8 @@ class BillingKey:
             ("buyer_email", self.buyer_email, LONGEST_BUYER_EMAIL),
             ("buyer_tel", self.buyer_tel, LONGEST_BUYER_TEL),
         ):
-            if value is not None and not 0 < len(value) <= longest:
-                raise InvalidInput(name, value, f"must have 1 to {longest} characters")
+            if value is not None:
+                require_printable(name, value, longest)
         if self.buyer_email is not None and not _EMAIL.fullmatch(self.buyer_email):
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
         if self.pg_provider == PAYMENTWALL:
@@ -94,6 +98,7 @@ class BillingKey:
             return False
         self.move_to(KeyStatus.ACTIVE)
         self.activated_at = now
+        self.next_look_at = None
         return True
 
     def invalidate(self, reason: str) -> bool:
@@ -102,6 +107,7 @@ class BillingKey:
             return False
         self.move_to(KeyStatus.INVALID)
         self.invalid_reason = reason
+        self.next_look_at = None
         return True
 
 

@@ -86,7 +86,9 @@ class Failed:
     reason: str
     evidence: Evidence | None = None
     new_merchant_uid: bool = False
-    """The gateway will not take this merchant_uid again, and nothing was paid under it."""
+    """The gateway will not take this merchant_uid again, and nothing is paid under it."""
+    taken_back: bool = False
+    """Money was taken and given back, by the PG itself (a net-cancel) or by a person: charge again, but not at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.dunning import DunningPolicy
-from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
+from billing_worker.domain.text import require_printable
 
 LONGEST_NAME = 40
 """PortOne shows the plan's name as the product name of the payment and takes at most 40 characters (V1 spec)."""
@@ -25,5 +25,4 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.name = self.name.strip()
-        if not 0 < len(self.name.strip()) <= LONGEST_NAME:
-            raise InvalidInput("name", self.name, f"must have 1 to {LONGEST_NAME} characters: PortOne takes no more")
+        require_printable("name", self.name, LONGEST_NAME)

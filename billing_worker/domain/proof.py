@@ -29,7 +29,7 @@ def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -
     if payment.merchant_uid == request.merchant_uid and _fully_cancelled(payment):
         # A net-cancel (망취소), or an operator's: whoever was charged whatever has it back. The gateway refuses this
         # merchant_uid from now on.
-        return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True)
+        return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True, taken_back=True)
     differs = _difference(request, payment)
     if differs is not None:
         return Unknown(f"the gateway's payment {payment.imp_uid} {differs}", evidence, alarming=payment.holds_money)

@@ -6,7 +6,7 @@ same outcome twice changes nothing the second time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import BillingCalendar
@@ -17,6 +17,9 @@ from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus,
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
+
+TAKEN_BACK_PAUSE = timedelta(days=1)
+"""Nobody can tell a net-cancel from a refund that an operator gave: a day for a person to cancel the subscription."""
 
 
 @dataclass(slots=True)
@@ -178,7 +181,9 @@ def _fail(charge: Charge, outcome: Failed, now: datetime) -> None:
     if invoice.status is InvoiceStatus.OPEN:
         invoice.failures += 1
         invoice.last_reason = outcome.reason
-        invoice.next_attempt_at = now + technical_backoff(invoice.failures)
+        invoice.next_attempt_at = now + (
+            TAKEN_BACK_PAUSE if outcome.taken_back else technical_backoff(invoice.failures)
+        )
 
 
 def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:

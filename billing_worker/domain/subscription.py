@@ -1,12 +1,13 @@
 """A customer on a plan, with a current period."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing_worker.domain.calendar import BillingCalendar
-from billing_worker.domain.errors import InvalidInput, InvalidTransition
+from billing_worker.domain.calendar import BillingCalendar, CronCalendar
+from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.invoice import Period
+from billing_worker.domain.text import require_printable
 
 LONGEST_CUSTOMER = 120
 
@@ -60,8 +61,7 @@ class Subscription:
 
     def __post_init__(self) -> None:
         self.customer = self.customer.strip()
-        if not 0 < len(self.customer.strip()) <= LONGEST_CUSTOMER:
-            raise InvalidInput("customer", self.customer, f"must have 1 to {LONGEST_CUSTOMER} characters")
+        require_printable("customer", self.customer, LONGEST_CUSTOMER)
 
     def move_to(self, status: SubscriptionStatus) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""
@@ -81,8 +81,13 @@ class Subscription:
         return Period(index, start, end)
 
     def skip_to(self, calendar: BillingCalendar, now: datetime) -> int:
-        """Leave out the periods that began while no service was given; returns how many."""
+        """Leave out the periods that began while no service was given; returns how many steps that took."""
         skipped = 0
+        if isinstance(calendar, CronCalendar) and self.next_period_start <= now:
+            # At once: an expression may fire every minute, and the time without service may be years.
+            self.next_period_start = calendar.first_start(now + timedelta(microseconds=1))
+            self.next_period_index += 1
+            return 1
         while self.next_period_start <= now:
             self.open_period(calendar)
             skipped += 1

@@ -60,6 +60,9 @@ class BillingKeys(Protocol):
     def lock(self, key_id: str) -> BillingKey:
         """The key, locked until the end of the transaction. Raises NotFound."""
 
+    def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of pending keys whose next look has come, oldest first; their look is put off to `lease_until`."""
+
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""
 
@@ -90,6 +93,9 @@ class Subscriptions(Protocol):
 
     def list(self, limit: int, status: SubscriptionStatus | None = None) -> Sequence[Subscription]:
         """Subscriptions, newest first."""
+
+    def of_key(self, key_id: str) -> Sequence[Subscription]:
+        """All subscriptions that are charged to this key."""
 
     def claim_renewals(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""

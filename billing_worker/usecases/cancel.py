@@ -7,7 +7,9 @@ from billing_worker.ports import Ports
 
 
 def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -> Subscription:
-    """Cancel. From the moment this returns no charge begins for it; one that is in flight is settled as it turns out.
+    """Cancel. From the moment this returns no attempt begins for it.
+
+    One that is written down already may still be sent, within the HTTP deadline, and is settled as it turns out.
 
     Raises NotFound, or Conflict when it is canceled already.
     """

@@ -37,6 +37,9 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
     if intent is None:
         return None
     attempt, request = intent
+    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > attempt.lease_until:
+        # This process was held up: its call could end when the attempt belongs to the resolver, which has it now.
+        return None
     outcome = ports.gateway.charge(request)
     _record(ports, attempt, outcome)
     return outcome

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
-from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.ports import Echo, InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.record import record_payment
+from billing_worker.usecases.unlock import unlock
 
 PORTONE = "portone"
 PAYMENTWALL_PINGBACK = "paymentwall"
@@ -126,7 +126,11 @@ def _apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing
 def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence) -> Applied:
     """A payment that is not ours: for Paymentwall, the one that issued a key, and with it the key's confirmation."""
     key = uow.keys.with_customer_uid(payment.customer_uid) if payment.customer_uid else None
-    if payment.pg_provider != PAYMENTWALL or not payment.holds_money:
+    if payment.pg_provider != PAYMENTWALL:
+        return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
+    if payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED):
+        return Applied(InboxStatus.RECEIVED, f"the gateway's books say {payment.status} (so far)")
+    if not payment.holds_money:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if key is None:
         return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
@@ -152,14 +156,9 @@ def _apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, kno
 
 
 def _unlock(ports: Ports, uow: UnitOfWork, key: BillingKey) -> Applied:
-    key = uow.keys.lock(key.id)
-    now = ports.clock.now()
-    if not key.activate(now):
-        return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known")
-    uow.keys.save(key)
-    event = Event(EventType.BILLING_KEY_ACTIVATED, key.id, {"pg_provider": key.pg_provider})
-    uow.tell([event], now, ports.clock.real_now())
-    return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id])
+    if unlock(ports, uow, key):
+        return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id])
+    return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known")
 
 
 def _write_back(message: InboxMessage, applied: Applied, seen: int, real_now: datetime) -> None:

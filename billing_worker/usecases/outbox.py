@@ -28,6 +28,7 @@ def deliver(ports: Ports, message_id: str) -> None:
         message = uow.outbox.get(message_id)
     if message.delivered_at is not None:
         return
+    message.next_try_at = ports.clock.real_now()  # signed as the time of sending
     trouble = ports.notifier.send(message)
     with ports.database.transaction() as uow:
         message = uow.outbox.get(message_id)

@@ -35,6 +35,8 @@ class _Reading:
     """What the gateway's books showed."""
 
     listing: Listing
+    began_at: datetime
+    """Real time before the first byte was sent: two reads that overlap are no two reads."""
     control: bool = False
     """Whether a read of something that must be there found it: asked only where the listing shows nothing new."""
 
@@ -90,11 +92,12 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
 
 
 def _read(ports: Ports, question: _Question) -> _Reading:
+    began_at = ports.clock.real_now()
     listing = ports.gateway.payments_of(question.request.merchant_uid)
     shows_new = any(payment.imp_uid not in question.settled_imp_uids for payment, _ in listing.payments)
     if listing.trouble is not None or shows_new or question.still_in_flight:
-        return _Reading(listing)
-    return _Reading(listing, control=_control(ports, question))
+        return _Reading(listing, began_at)
+    return _Reading(listing, began_at, control=_control(ports, question))
 
 
 def _control(ports: Ports, question: _Question) -> bool:
@@ -118,7 +121,8 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
             attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
             uow.attempts.save(attempt)
         else:
-            apply(ports, uow, charge, finding or _absence(ports, charge, reading, real_now))
+            apply(ports, uow, charge, finding or _absence(ports, charge, reading))
+            _record_others(ports, uow, charge, reading)
         if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
             detail = f"no answer for a day; last: {attempt.reason}. Look up {attempt.merchant_uid} in PortOne's console"
             uow.alerts.open("unknown", attempt.id, detail, now)
@@ -139,13 +143,28 @@ def _finding(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -
     return judge_all(charge.request, rest, owned)
 
 
-def _absence(ports: Ports, charge: Charge, reading: _Reading, real_now: datetime) -> Outcome:
+def _record_others(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -> None:
+    """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
+    if charge.attempt.is_open:
+        return
+    invoice_id = charge.invoice.id
+    known = {attempt.imp_uid for attempt in uow.attempts.of_invoice(invoice_id)}
+    for payment, evidence in reading.listing.payments:
+        if payment.holds_money and payment.imp_uid not in known:
+            record_payment(ports, uow, invoice_id, payment, evidence)
+
+
+def _absence(ports: Ports, charge: Charge, reading: _Reading) -> Outcome:
     """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
     attempt = charge.attempt
     if not reading.control:
         return Unknown("the gateway shows no payment, but it does not show what must be there either")
-    attempt.absent_since = attempt.absent_since or real_now
-    if real_now - attempt.absent_since < timedelta(seconds=ports.timing.settle_window):
+    if attempt.refused and not reading.listing.payments:
+        # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
+        reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
+        return Unknown(reason, alarming=True)
+    attempt.absent_since = attempt.absent_since or ports.clock.real_now()
+    if reading.began_at - attempt.absent_since < timedelta(seconds=ports.timing.settle_window):
         return Unknown("the gateway shows no payment so far")
     return Failed(
         "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused

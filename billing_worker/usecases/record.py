@@ -16,15 +16,15 @@ OUTAGE_ALERT = 5
 def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -> None:
     """Record the answer to our own call.
 
-    A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once.
+    A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
+    attempt is closed nobody looks any more; then an approval counts as the late approval that it is.
     """
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(attempt_id)
-        if charge.attempt.fence != fence:
+        if charge.attempt.fence != fence and charge.attempt.is_open:
             _keep(ports, uow, charge, outcome)
-            if charge.attempt.is_open:
-                charge.attempt.next_look_at = ports.clock.real_now()
-                uow.attempts.save(charge.attempt)
+            charge.attempt.next_look_at = ports.clock.real_now()
+            uow.attempts.save(charge.attempt)
         else:
             apply(ports, uow, charge, outcome)
         uow.commit()
@@ -38,6 +38,7 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
         return False
     evidence_id = _keep(ports, uow, charge, outcome)
     if not settle(charge, outcome, now):
+        _alert_mismatch(uow, charge, outcome, now)
         return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
@@ -68,6 +69,10 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
         now, real_now = ports.clock.now(), ports.clock.real_now()
         attempt = due.invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
         attempt.merchant_uid = payment.merchant_uid
+        if due.has_open_attempt:
+            # Only one may be open; a closed one takes a late approval just as well.
+            attempt.move_to(AttemptStatus.FAILED, now)
+            attempt.reason = "found at the gateway; not placed by this worker"
         uow.attempts.add(attempt)
         uow.invoices.save(due.invoice)
     charge = uow.lock_charge(attempt.id)
@@ -103,8 +108,17 @@ def _alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> 
         uow.alerts.open("surplus_payment", invoice.id, detail, now)
     if isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.open("not_placed", invoice.id, outcome.reason, now)
+    if isinstance(outcome, Failed) and outcome.taken_back:
+        detail = (
+            f"attempt {attempt.id}: paid and taken back at the gateway; next try: {invoice.next_attempt_at or 'none'}"
+        )
+        uow.alerts.open("taken_back", invoice.id, detail, now)
+    _alert_mismatch(uow, charge, outcome, now)
+
+
+def _alert_mismatch(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
     if isinstance(outcome, Unknown) and outcome.alarming:
-        uow.alerts.open("mismatch", attempt.id, outcome.reason, now)
+        uow.alerts.open("mismatch", charge.attempt.id, outcome.reason, now)
 
 
 def _next_generation(ports: Ports, charge: Charge) -> None:

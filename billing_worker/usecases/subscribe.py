@@ -13,6 +13,7 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports import Ports
+from billing_worker.usecases.confirm import FIRST_LOOK
 
 CHARGED_AT_ONCE = timedelta(days=1)
 """A start that is no older than this was meant as "now": the request took its time, or an import ran overnight."""
@@ -89,6 +90,7 @@ def register_key(
         buyer_tel=buyer_tel,
         created_at=now,
         activated_at=now if status is KeyStatus.ACTIVE else None,
+        next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
     )
     with ports.database.transaction() as uow:
         uow.keys.add(key)

@@ -2,7 +2,23 @@
 
 from collections.abc import Sequence
 
-from billing_worker.ports import Ports
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.events import Event, EventType
+from billing_worker.ports import Ports, UnitOfWork
+
+
+def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey) -> bool:
+    """Activate a pending key, within the caller's transaction; False when that was done before."""
+    key = uow.keys.lock(key.id)
+    now = ports.clock.now()
+    if not key.activate(now):
+        return False
+    uow.keys.save(key)
+    uow.alerts.close("key_pending", key.id, now)
+    uow.tell(
+        [Event(EventType.BILLING_KEY_ACTIVATED, key.id, {"pg_provider": key.pg_provider})], now, ports.clock.real_now()
+    )
+    return True
 
 
 def waiting(ports: Ports, key_id: str) -> Sequence[str]:

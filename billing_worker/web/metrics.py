@@ -35,6 +35,7 @@ class _Snapshot(Collector):
 def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
     age = 0.0 if standing.oldest_due is None else max(0.0, (now - standing.oldest_due).total_seconds())
     gauges = {
+        "billing_periods_due": ("Periods that have begun and have no invoice yet", standing.periods_due),
         "billing_invoices_due": ("Invoices to be charged now, not yet started", standing.due),
         "billing_oldest_due_age_seconds": ("Billing time since the oldest of them became due", age),
         "billing_attempts_in_flight": ("Charges that were sent and not yet answered", standing.in_flight),

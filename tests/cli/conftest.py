@@ -6,10 +6,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from cli_helpers import Command, Said, environment, stored
 
 from billing_worker.cli.main import main
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Sandbox
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command line points the log at its own standard error, which is gone after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

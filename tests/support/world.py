@@ -136,6 +136,12 @@ class World:
         key = key or self.key(behaviour)
         return subscribing.subscribe(self.ports, (plan or self.plan()).id, key.id, f"customer of {key.id}", **more)
 
+    def backdate(self, subscription: Subscription, start: datetime) -> None:
+        """As if it had begun then and nobody had worked since: for tests on a clock that cannot be moved."""
+        with self.engine.begin() as connection:
+            statement = "UPDATE subscriptions SET anchor = :start, next_period_start = :start WHERE id = :id"
+            connection.execute(text(statement), {"start": start, "id": subscription.id})
+
     def cancel(self, subscription: Subscription, *, at_period_end: bool = False) -> None:
         """Cancel it."""
         cancel.cancel(self.ports, subscription.id, at_period_end=at_period_end)

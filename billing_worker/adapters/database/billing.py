@@ -43,6 +43,15 @@ class SqlPlans(Repository[Plan]):
         return self._many(select(plans).order_by(plans.c.created_at.desc(), plans.c.id).limit(limit))
 
 
+_CLAIM_KEY_LOOKS = text("""
+    UPDATE billing_keys SET next_look_at = :lease_until
+    WHERE id IN (
+        SELECT id FROM billing_keys WHERE next_look_at <= :real_now
+        ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+
 class SqlBillingKeys(Repository[BillingKey]):
     """Billing keys."""
 
@@ -57,6 +66,11 @@ class SqlBillingKeys(Repository[BillingKey]):
         except IntegrityError as error:
             problem = "a billing key with this customer_uid exists already; use one customer_uid a card"
             raise Conflict(problem, field="customer_uid") from error
+
+    def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of pending keys whose next look has come, oldest first; their look is put off to `lease_until`."""
+        wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_KEY_LOOKS, wanted).scalars())
 
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""
@@ -92,6 +106,10 @@ class SqlSubscriptions(Repository[Subscription]):
         """Subscriptions, newest first."""
         statement = select(subscriptions).order_by(subscriptions.c.created_at.desc(), subscriptions.c.id).limit(limit)
         return self._many(statement if status is None else statement.where(subscriptions.c.status == status))
+
+    def of_key(self, key_id: str) -> Sequence[Subscription]:
+        """All subscriptions that are charged to this key."""
+        return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
 
     def claim_renewals(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""

@@ -147,7 +147,11 @@ billing_keys = Table(
     _time("created_at"),
     _time("activated_at", required=False),
     Column("invalid_reason", Text),
+    Column("looks", Integer, nullable=False),
+    _time("next_look_at", required=False),
     _one_of("status", KeyStatus),
+    CheckConstraint("status = 'pending' OR next_look_at IS NULL", name="only_pending_is_looked_at"),
+    _index("ix_billing_keys_looks", "next_look_at", where="next_look_at IS NOT NULL"),
 )
 
 subscriptions = Table(

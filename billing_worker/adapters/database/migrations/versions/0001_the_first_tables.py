@@ -39,11 +39,23 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("invalid_reason", sa.Text(), nullable=True),
+        sa.Column("looks", sa.Integer(), nullable=False),
+        sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "status = 'pending' OR next_look_at IS NULL", name=op.f("ck_billing_keys_only_pending_is_looked_at")
+        ),
         sa.CheckConstraint(
             "status IN ('active', 'deleted', 'invalid', 'pending')", name=op.f("ck_billing_keys_status_known")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_keys")),
         sa.UniqueConstraint("customer_uid", name=op.f("uq_billing_keys_customer_uid")),
+    )
+    op.create_index(
+        "ix_billing_keys_looks",
+        "billing_keys",
+        ["next_look_at"],
+        unique=False,
+        postgresql_where=sa.text("next_look_at IS NOT NULL"),
     )
     op.create_table(
         "evidence",
@@ -349,6 +361,9 @@ def downgrade() -> None:
     op.drop_table("inbox")
     op.drop_index(op.f("ix_evidence_attempt_id"), table_name="evidence")
     op.drop_table("evidence")
+    op.drop_index(
+        "ix_billing_keys_looks", table_name="billing_keys", postgresql_where=sa.text("next_look_at IS NOT NULL")
+    )
     op.drop_table("billing_keys")
     op.drop_index("uq_alerts_one_open", table_name="alerts", postgresql_where=sa.text("closed_at IS NULL"))
     op.drop_table("alerts")

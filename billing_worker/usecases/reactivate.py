@@ -1,0 +1,30 @@
+"""Charge a billing key again that was taken for dead."""
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.ports import Ports
+
+
+def reactivate(ports: Ports, key_id: str) -> BillingKey:
+    """On a person's word: the card works after all, or the gateway was asked with the wrong account.
+
+    Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid.
+    """
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        key = uow.keys.get(key_id)
+        if key.status is not KeyStatus.INVALID:
+            raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
+        for subscription in uow.subscriptions.of_key(key_id):
+            uow.subscriptions.lock(subscription.id)
+            for invoice in uow.invoices.of_subscription(subscription.id):
+                if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
+                    invoice.use_key(key_id, now, at_once=True)
+                    uow.invoices.save(invoice)
+        key = uow.keys.lock(key_id)
+        key.move_to(KeyStatus.ACTIVE)
+        key.activated_at, key.invalid_reason = now, None
+        uow.keys.save(key)
+        uow.commit()
+    return key

@@ -1,0 +1,158 @@
+"""Migrations: from nothing, again, at the same time, and back."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from billing_worker.adapters.database import engine as database_engine
+from billing_worker.adapters.database.engine import check_ready, migration_state, open_engine, upgrade
+from billing_worker.adapters.database.tables import metadata
+from billing_worker.domain.errors import SettingsInvalid, Unavailable
+
+UPGRADE = """
+import sys
+from billing_worker.adapters.database.engine import open_engine, upgrade
+engine = open_engine(sys.argv[1], pool_size=1, application="upgrade")
+sys.stdin.readline()
+upgrade(engine)
+"""
+
+
+@pytest.fixture
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    made = open_engine(empty_database_url, pool_size=3, application="test")
+    yield made
+    made.dispose()
+
+
+def tables_of(engine: Engine) -> set[str]:
+    return set(inspect(engine).get_table_names()) - {"alembic_version"}
+
+
+def test_an_empty_database_is_brought_up_to_this_release(engine: Engine) -> None:
+    upgrade(engine)
+    current, newest = migration_state(engine)
+    assert current == newest
+    assert tables_of(engine) == set(metadata.tables)
+    check_ready(engine)
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as connection:
+        row = {"kind": "k", "subject_id": "s", "detail": "d"}
+        connection.execute(text("INSERT INTO alerts VALUES (DEFAULT, :kind, :subject_id, :detail, now())"), row)
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM alerts")).scalar_one() == 1
+
+
+def test_two_processes_may_upgrade_at_the_same_moment(empty_database_url: str, engine: Engine) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", UPGRADE, empty_database_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(lambda process: process.communicate("go\n", timeout=60), processes))
+    assert [process.returncode for process in processes] == [0, 0], ends
+    check_ready(engine)
+    assert tables_of(engine) == set(metadata.tables)
+
+
+def test_the_migrated_schema_is_the_one_that_the_code_describes(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+    assert differences == []
+
+
+def test_the_checks_in_the_migrated_schema_are_those_that_the_code_describes(engine: Engine, databases) -> None:
+    """Alembic compares no CHECK constraints and no partial-index conditions, so PostgreSQL prints both."""
+    upgrade(engine)
+    with databases.empty() as url:
+        described = open_engine(url, pool_size=1, application="test")
+        try:
+            metadata.create_all(described)
+            wanted = rules_of(described)
+        finally:
+            described.dispose()
+    assert rules_of(engine) == wanted
+
+
+def rules_of(engine: Engine) -> set[tuple[str, str]]:
+    with engine.connect() as connection:
+        checks = connection.execute(
+            text("""
+            SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'""")
+        )
+        indexes = connection.execute(
+            text("""
+            SELECT indexname, indexdef FROM pg_indexes
+            WHERE schemaname = 'public' AND tablename <> 'alembic_version'""")
+        )
+        return {tuple(row) for row in checks} | {tuple(row) for row in indexes}
+
+
+def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(engine: Engine) -> None:
+    upgrade(engine)
+    config = Config()
+    config.set_main_option("script_location", str(database_engine._MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+    assert tables_of(engine) == set()
+    upgrade(engine)
+    check_ready(engine)
+
+
+def test_migrations_form_one_line() -> None:
+    script = ScriptDirectory(str(database_engine._MIGRATIONS))
+    assert len(script.get_heads()) == 1
+    assert len(script.get_bases()) == 1
+
+
+def test_a_database_without_tables_is_refused_with_the_way_out(engine: Engine) -> None:
+    with pytest.raises(SettingsInvalid, match=r"BILLING_DATABASE_URL: .*no tables yet.*billing-worker db upgrade"):
+        check_ready(engine)
+
+
+def test_a_database_of_another_release_is_refused_with_the_way_out(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'ffff'"))
+    with pytest.raises(SettingsInvalid, match=r"migration ffff.*billing-worker db upgrade"):
+        check_ready(engine)
+
+
+def test_an_unreachable_server_is_one_line_without_the_password() -> None:
+    engine = open_engine("postgresql://u:hunter2@127.0.0.1:1/nothing", pool_size=1, application="test")
+    with pytest.raises(Unavailable) as refusal:
+        check_ready(engine)
+    engine.dispose()
+    assert "BILLING_DATABASE_URL" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://u@h/d", "sqlite://", "nonsense", ""])
+def test_a_url_of_anything_but_postgresql_is_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsInvalid, match="BILLING_DATABASE_URL"):
+        open_engine(url, pool_size=1, application="test")

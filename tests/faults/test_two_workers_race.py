@@ -1,0 +1,146 @@
+"""Two workers, or a worker and something else, at the same invoice at the same moment: real threads, real locks."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from billing_worker.domain.payment import ChargeRequest, Outcome
+from billing_worker.ports import Gateway
+from billing_worker.usecases import collect, inbox, reconcile, renew
+from tests.support.gateways import Around, loses_the_reply
+from tests.support.world import World
+
+TURNS = 8
+
+
+def at_once(*works: Callable[[], object]) -> list[object]:
+    """Do these at the same moment; what each returned."""
+    start = threading.Barrier(len(works))
+
+    def run(work: Callable[[], object]) -> object:
+        start.wait(10)
+        return work()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return [future.result(60) for future in [pool.submit(run, work) for work in works]]
+
+
+@pytest.mark.fm("B3")
+@pytest.mark.fm("C29")
+@pytest.mark.parametrize("behaviour", ["ok", "decline-limit", "racy"])
+def test_two_workers_with_the_same_id_place_one_charge(world: World, another_process, behaviour: str) -> None:
+    other = another_process()
+    for _ in range(TURNS):
+        subscription = world.subscribe(behaviour)
+        world.renew()
+        (ident,) = collect.due(world.ports, 10)
+        outcomes = at_once(
+            lambda ident=ident: collect.collect(world.ports, ident),
+            lambda ident=ident: collect.collect(other.ports, ident),
+        )
+        assert outcomes.count(None) == 1
+        assert len(world.ledger(world.invoice(subscription))) == 1
+    world.assert_books_agree()
+
+
+@pytest.mark.fm("A4")
+def test_two_workers_that_renew_the_same_subscription_open_one_period(world: World, another_process) -> None:
+    other = another_process()
+    for _ in range(TURNS):
+        subscription = world.subscribe()
+        opened = at_once(
+            lambda s=subscription: renew.renew(world.ports, s.id), lambda s=subscription: renew.renew(other.ports, s.id)
+        )
+        assert opened.count(None) == 1
+        assert len(world.invoices(subscription)) == 1
+
+
+@pytest.mark.fm("E1")
+@pytest.mark.fm("E4")
+def test_an_answer_and_ten_copies_of_its_webhook_at_the_same_moment_settle_once(world: World, another_process) -> None:
+    others = [another_process() for _ in range(2)]
+    for turn in range(TURNS):
+        ready, charged = threading.Event(), threading.Barrier(1 + len(others))
+
+        def answers_late(gateway: Gateway, request: ChargeRequest, charged=charged, ready=ready) -> Outcome:
+            outcome = gateway.charge(request)
+            ready.set()
+            charged.wait(10)
+            return outcome
+
+        subscription = world.subscribe()
+        world.renew()
+        (ident,) = collect.due(world.ports, 10)
+        slow = world.with_ports(gateway=Around(world.ports.gateway, answers_late))
+
+        def tells(other: World, subscription=subscription, charged=charged, ready=ready) -> None:
+            assert ready.wait(10)
+            (row,) = world.ledger(world.invoice(subscription))
+            message = other.webhook(row["imp_uid"], row["merchant_uid"])
+            charged.wait(10)
+            for _ in range(5):
+                inbox.apply(other.ports, message)
+
+        at_once(
+            lambda ident=ident, slow=slow: collect.collect(slow.ports, ident),
+            *(lambda other=other, tells=tells: tells(other) for other in others),
+        )
+        assert world.invoice(subscription).status == "paid"
+        assert world.events().count("invoice.paid") == turn + 1
+    world.assert_books_agree()
+
+
+@pytest.mark.fm("D3")
+def test_a_resolver_and_a_late_answer_at_the_same_moment_settle_once(world: World, another_process) -> None:
+    other = another_process()
+    for turn in range(TURNS):
+        subscription = world.subscribe()
+        world.with_ports(gateway=Around(world.ports.gateway, loses_the_reply)).settle()
+        attempt = world.attempt(world.invoice(subscription))
+        at_once(
+            lambda a=attempt: reconcile.reconcile(world.ports, a.id),
+            lambda a=attempt: reconcile.reconcile(other.ports, a.id),
+        )
+        assert world.invoice(subscription).status == "paid"
+        assert world.events().count("invoice.paid") == turn + 1
+    world.assert_books_agree()
+
+
+@pytest.mark.fm("G6")
+def test_many_workers_on_many_invoices_of_one_key_do_not_lock_each_other_out(world: World, another_process) -> None:
+    """Outcomes that touch one key from several subscriptions, and its unlock, at the same time."""
+    other, key, plan = another_process(), world.key("decline-stolen"), world.plan()
+    subscriptions = [world.subscribe(key=key, plan=plan) for _ in range(TURNS)]
+    world.renew()
+    ids = list(collect.due(world.ports, 100))
+    assert len(ids) == TURNS
+    works = [lambda ident=ident, one=one: collect.collect(one.ports, ident) for ident in ids for one in (world, other)]
+    at_once(*works)
+    assert world.key_now(key).status == "invalid"
+    assert {world.invoice(one).status for one in subscriptions} == {"open"}
+    assert len(world.ledger(key)) <= TURNS
+
+
+@pytest.mark.fm("A4")
+@pytest.mark.fm("B3")
+def test_two_whole_workers_side_by_side_charge_a_portfolio_once(world: World, another_process) -> None:
+    plan = world.plan(interval="day")
+    subscriptions = [
+        world.subscribe(behaviour, plan=plan)
+        for behaviour in ("ok", "ok", "decline-limit-1x", "drop-after-charge-1x", "error502-html-1x", "webhook-never")
+        for _ in range(3)
+    ]
+    both = [world, another_process()]
+    for _ in range(3):
+        for _ in range(4):
+            at_once(*(one.tick for one in both))
+            world.clock.advance(seconds=1)
+        world.clock.advance(days=1, seconds=-4)
+    world.resolve(hours=2)
+    for subscription in subscriptions:
+        for invoice in world.invoices(subscription)[:3]:
+            assert invoice.status == "paid"
+            assert len(world.money(invoice)) == 1
+    world.assert_books_agree()

@@ -1,0 +1,61 @@
+"""A clock that stands still until the test moves it."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+START = datetime(2026, 1, 31, 0, 0, tzinfo=UTC)
+"""31 January 2026, 09:00 in Seoul: an anchor that most months cannot hold."""
+
+
+class FrozenClock:
+    """Billing time and real time, both moved by hand; `advance` moves both, as in production."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self._lock = threading.Lock()
+        self._billing, self._real = at, at
+
+    def now(self) -> datetime:
+        """Billing time."""
+        with self._lock:
+            return self._billing
+
+    def real_now(self) -> datetime:
+        """Real time."""
+        with self._lock:
+            return self._real
+
+    def advance(self, **by: Any) -> datetime:
+        """Let time pass: `advance(days=1)`."""
+        with self._lock:
+            self._billing += timedelta(**by)
+            self._real += timedelta(**by)
+            return self._billing
+
+    def advance_to(self, moment: datetime) -> None:
+        """Let time pass until billing time shows this moment."""
+        with self._lock:
+            passing = moment - self._billing
+            assert passing >= timedelta(0), "time does not run backwards"
+            self._billing += passing
+            self._real += passing
+
+
+class RunningClock(FrozenClock):
+    """The host's clock, for tests with real processes on the same host: it cannot be moved."""
+
+    def now(self) -> datetime:
+        """The time of this host."""
+        return datetime.now(UTC)
+
+    def real_now(self) -> datetime:
+        """The same."""
+        return datetime.now(UTC)
+
+    def advance(self, **by: Any) -> datetime:
+        """Refused."""
+        raise AssertionError(f"a running clock cannot be moved by {by}")
+
+    def advance_to(self, moment: datetime) -> None:
+        """Refused."""
+        raise AssertionError(f"a running clock cannot be moved to {moment}")

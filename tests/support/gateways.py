@@ -1,0 +1,50 @@
+"""Gateway doubles: the real gateway, with one step replaced or observed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
+from billing_worker.ports import Gateway, Listing
+
+
+@dataclass
+class Around:
+    """Passes everything on; `charge` and `payments_of` may be replaced by functions of (gateway, argument)."""
+
+    inner: Gateway
+    on_charge: Callable[[Gateway, ChargeRequest], Outcome] | None = None
+    on_payments_of: Callable[[Gateway, str], Listing] | None = None
+    on_payment: Callable[[Gateway, str], Listing] | None = None
+    on_knows_key: Callable[[Gateway, str], bool | None] | None = None
+    charges: list[ChargeRequest] = field(default_factory=list)
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        self.charges.append(request)
+        return self.on_charge(self.inner, request) if self.on_charge else self.inner.charge(request)
+
+    def payment(self, imp_uid: str) -> Listing:
+        return self.on_payment(self.inner, imp_uid) if self.on_payment else self.inner.payment(imp_uid)
+
+    def payments_of(self, merchant_uid: str) -> Listing:
+        if self.on_payments_of:
+            return self.on_payments_of(self.inner, merchant_uid)
+        return self.inner.payments_of(merchant_uid)
+
+    def knows_key(self, customer_uid: str) -> bool | None:
+        return self.on_knows_key(self.inner, customer_uid) if self.on_knows_key else self.inner.knows_key(customer_uid)
+
+
+def answers(outcome: Outcome) -> Callable[[Gateway, ChargeRequest], Outcome]:
+    """Answers without asking the gateway."""
+    return lambda _gateway, _request: outcome
+
+
+def loses_the_reply(gateway: Gateway, request: ChargeRequest) -> Outcome:
+    """The charge is placed, and nobody hears of it."""
+    gateway.charge(request)
+    return Unknown("no answer: the connection was lost")
+
+
+def never_arrives(_gateway: Gateway, _request: ChargeRequest) -> Outcome:
+    """The charge is lost on its way, and nobody can tell."""
+    return Unknown("no answer: the connection was lost")

@@ -1,0 +1,112 @@
+"""The sandbox in a thread, over real HTTP, and a client for its control endpoints. Its ledger is the judge."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from billing_worker.sandbox import SandboxOptions
+from billing_worker.sandbox.server import bound, server_for
+
+IMP_KEY, IMP_SECRET = "imp_key_sandbox", "imp_secret_sandbox"
+START_SECONDS = 20.0
+LATE_SECONDS = 0.2
+"""After this, late approvals and net-cancels happen: real seconds, since the sandbox has no time machine here."""
+SLOW_SECONDS = 1.0
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Sandbox:
+    """One running sandbox."""
+
+    url: str
+    http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+
+    def control(self, path: str, **fields: Any) -> Any:
+        """Post to a control endpoint."""
+        answer = self.http.post(f"/_sandbox{path}", json=fields)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def rule(self, behaviour: str, **fields: Any) -> None:
+        """What shall happen to the next matching call (`times=None`: to all)."""
+        self.control("/rules", behaviour=behaviour, **fields)
+
+    def rules(self) -> list[Row]:
+        """The rules that still wait for their call: one that applies once is gone when the call has arrived."""
+        return list(self.http.get("/_sandbox/rules").json())
+
+    def forget_rules(self) -> None:
+        """No rule and no outage is in force any more."""
+        self.http.delete("/_sandbox/rules")
+        self.http.delete("/_sandbox/outage")
+
+    @contextmanager
+    def outage(self, behaviour: str, *endpoints: str) -> Iterator[None]:
+        """Every call of these endpoints meets this fault for the time being."""
+        self.control("/outage", behaviour=behaviour, endpoints=list(endpoints))
+        try:
+            yield
+        finally:
+            self.http.delete("/_sandbox/outage")
+
+    def register(self, customer_uid: str, pg: str | None = None) -> None:
+        """Issue a key, as a customer does in the payment window."""
+        self.control("/keys", customer_uid=customer_uid, action="register", **({"pg": pg} if pg else {}))
+
+    def ledger(self, after: int = 0, **query: Any) -> list[Row]:
+        """Every payment after a position of the books, oldest first."""
+        rows: list[Row] = []
+        while True:
+            page = self.http.get("/_sandbox/ledger", params={"after": after, "limit": 10_000} | query).json()
+            rows += page["list"]
+            if page["next"] is None:
+                return rows
+            after = page["next"]
+
+    def position(self) -> int:
+        """How many payments the books hold now."""
+        return int(self.http.get("/_sandbox/ledger", params={"limit": 1}).json()["total"])
+
+    def requests(self, path: str = "", since: int = 0) -> list[Row]:
+        """Recorded requests."""
+        query: dict[str, Any] = {"path": path, "since": since, "limit": 20_000}
+        return list(self.http.get("/_sandbox/requests", params=query).json())
+
+    def close(self) -> None:
+        """Close the client."""
+        self.http.close()
+
+
+@contextmanager
+def running_sandbox(**options: Any) -> Iterator[Sandbox]:
+    """A sandbox in a thread of this process, on a free port."""
+    wanted = SandboxOptions(**({"port": 0, "late_after": LATE_SECONDS, "slow_seconds": SLOW_SECONDS} | options))
+    with bound(wanted) as listening:
+        server = server_for(wanted)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="sandbox")
+        thread.start()
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not server.started:
+                assert thread.is_alive(), "the sandbox ended at its start"
+                assert time.monotonic() < deadline, "the sandbox did not start"
+                time.sleep(0.01)
+            sandbox = Sandbox(f"http://127.0.0.1:{listening.getsockname()[1]}")
+            try:
+                yield sandbox
+            finally:
+                sandbox.close()
+        finally:
+            server.handle_exit(signal.SIGTERM, None)
+            thread.join(START_SECONDS)

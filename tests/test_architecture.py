@@ -1,0 +1,230 @@
+"""The house keeps its shape: who may import whom, one owner for each outside library, and small functions."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LONGEST_FUNCTION = 50
+LONGEST_TASK_BODY = 5
+
+OWNERS = {
+    "celery": ("tasks",),
+    "kombu": ("tasks",),
+    "sqlalchemy": ("billing_worker/adapters/database", "billing_worker/bootstrap.py", "tasks/process.py"),
+    "alembic": ("billing_worker/adapters/database",),
+    "psycopg": ("billing_worker/adapters/database",),
+    "httpx": ("billing_worker/adapters", "billing_worker/sandbox", "billing_worker/demo"),
+    "httpcore": ("billing_worker/adapters", "billing_worker/sandbox"),
+    "fastapi": ("billing_worker/web", "billing_worker/sandbox"),
+    "starlette": ("billing_worker/web", "billing_worker/sandbox"),
+    "uvicorn": ("billing_worker/web", "billing_worker/sandbox"),
+    "croniter": ("billing_worker/domain/calendar.py",),
+    "standardwebhooks": ("billing_worker/adapters",),
+    "simplejson": ("billing_worker/adapters", "billing_worker/sandbox"),
+    "typer": ("billing_worker/cli",),
+    "rich": ("billing_worker/cli", "billing_worker/demo"),
+    "pydantic_settings": ("billing_worker/config.py",),
+    "prometheus_client": ("billing_worker/web",),
+}
+"""Where each library may be imported: a new place is a decision, not an accident."""
+
+TYPES_ONLY = {"billing_worker/bootstrap.py": {"Engine"}, "tasks/process.py": {"Engine"}}
+"""Modules that hand a library's value on and may name its type, and nothing else of it."""
+
+READERS_OF_THE_ENVIRONMENT = (
+    "billing_worker/config.py",
+    "billing_worker/runtime",
+    "billing_worker/sandbox/command.py",
+    "billing_worker/cli/main.py",  # shell completion, set by the shell
+    "billing_worker/cli/output.py",  # the terminal's width
+    "billing_worker/cli/stack.py",  # hands it on to child processes
+    "billing_worker/demo/run.py",  # clears it, so that the demonstration meets no real gateway
+)
+
+UNPREDICTABLE = {
+    "datetime": {"now", "utcnow", "today"},
+    "date": {"today"},
+    "time": {"time", "time_ns", "monotonic", "perf_counter", "sleep"},
+    "uuid": {"uuid1", "uuid4"},
+    "os": {"urandom", "environ", "getenv"},
+}
+UNPREDICTABLE_MODULES = {"random", "secrets", "uuid", "socket", "threading", "subprocess", "time"}
+
+
+def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
+    """Every module below these folders (or these files), by its path."""
+    for folder in folders:
+        place = ROOT / folder
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[str, set[str], int]]:
+    """Each imported module, the names taken from it, and the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, set(), node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module, {alias.name for alias in node.names}, node.lineno
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function, methods and inner ones too."""
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def within(path: str, places: tuple[str, ...]) -> bool:
+    return any(path == place or path.startswith(place + "/") for place in places)
+
+
+def test_imports_go_down_only() -> None:
+    """The contracts are in .importlinter."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    found = subprocess.run(
+        [*command, "--config", ".importlinter", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_an_outside_library_is_imported_by_its_owner_only(library: str) -> None:
+    strangers = [
+        f"{path}:{line}"
+        for path, tree in sources("billing_worker", "tasks")
+        for module, names, line in imported(tree)
+        if (module.split(".")[0] == library and not within(path, OWNERS[library]))
+        or (module.split(".")[0] == library and path in TYPES_ONLY and not names <= TYPES_ONLY[path])
+    ]
+    assert strangers == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources("billing_worker", "tasks")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv", "environb")
+        and not within(path, READERS_OF_THE_ENVIRONMENT)
+    ]
+    assert readers == []
+
+
+def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
+    found = []
+    for path, tree in sources("billing_worker/domain", "billing_worker/usecases", "billing_worker/ports.py"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+                owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+                if node.attr in UNPREDICTABLE.get(owner, set()):
+                    found.append(f"{path}:{node.lineno} {owner}.{node.attr}")
+        found += [f"{path}:{line} {module}" for module, _, line in imported(tree) if module in UNPREDICTABLE_MODULES]
+    assert found == []
+
+
+def test_no_float_is_on_the_way_of_money() -> None:
+    paths = ("billing_worker/domain/money.py", "billing_worker/adapters/portone/requests.py")
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources(*paths)
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float))
+        or (isinstance(node, ast.Name) and node.id == "float")
+        or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
+    ]
+    assert found == []
+
+
+def test_the_sandbox_imports_nothing_of_ours_but_itself() -> None:
+    strangers = [
+        f"{path}:{line} {module}"
+        for path, tree in sources("billing_worker/sandbox")
+        for module, _, line in imported(tree)
+        if module.split(".")[0] in ("billing_worker", "tasks") and not module.startswith("billing_worker.sandbox")
+    ]
+    assert strangers == []
+
+
+def test_the_sandbox_is_reached_by_its_public_names_only() -> None:
+    public = {"billing_worker.sandbox", "billing_worker.sandbox.command"}
+    strangers = [
+        f"{path}:{line} {module}"
+        for path, tree in sources("billing_worker", "tasks")
+        for module, _, line in imported(tree)
+        if module.startswith("billing_worker.sandbox.")
+        and module not in public
+        and not path.startswith("billing_worker/sandbox/")
+    ]
+    assert strangers == []
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str]) -> int:
+    """Lines of the body that hold code: no docstring, no comment, no empty line."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    inner = lines[body[0].lineno - 1 : body[-1].end_lineno] if body else []
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in inner)
+
+
+def test_no_function_is_longer_than_fifty_lines_of_code() -> None:
+    long = []
+    for path, tree in sources("billing_worker", "tasks"):
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        for function in functions(tree):
+            length = lines_of_code(function, lines)
+            table = function.name == "_table" and path == "billing_worker/sandbox/behaviours.py"
+            if length > LONGEST_FUNCTION and not table and "/migrations/" not in path:
+                long.append(f"{path}:{function.lineno} {function.name} has {length} lines")
+    assert long == []
+
+
+def test_a_task_body_is_at_most_five_lines() -> None:
+    (jobs,) = sources("tasks/jobs.py")
+    tasks = [function for function in functions(jobs[1]) if function.decorator_list]
+    assert len(tasks) >= 10
+    for task in tasks:
+        body = task.body[1:] if ast.get_docstring(task) else task.body
+        lines = (body[-1].end_lineno or 0) - body[0].lineno + 1
+        assert lines <= LONGEST_TASK_BODY, f"{task.name} has {lines} lines"
+
+
+def test_every_task_takes_ids_only() -> None:
+    (jobs,) = sources("tasks/jobs.py")
+    for task in functions(jobs[1]):
+        if task.decorator_list:
+            names = [argument.arg for argument in task.args.args if argument.arg != "self"]
+            assert len(names) <= 1, f"{task.name} takes {names}"
+            assert all(name.endswith("_id") for name in names), f"{task.name} takes {names}"
+
+
+def test_nothing_near_money_is_scheduled_by_celery() -> None:
+    """No ETA and no countdown: a delayed message is lost with Redis, a date in the database is not."""
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources("tasks", "billing_worker")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg in ("eta", "countdown")
+    ]
+    assert found == []
+
+
+def test_no_request_to_a_gateway_goes_without_checking_its_certificate() -> None:
+    found = [
+        f"{path}:{node.value.lineno}"
+        for path, tree in sources("billing_worker", "tasks")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword)
+        and node.arg == "verify"
+        and isinstance(node.value, ast.Constant)
+        and node.value.value is False
+    ]
+    assert found == []
