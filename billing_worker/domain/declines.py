@@ -10,12 +10,8 @@ from billing_worker.domain.payment import DeclineKind
 
 _RULES: tuple[tuple[re.Pattern[str], DeclineKind], ...] = (
     # The merchant's own contract, or a month's uses of a good key: no reason to give the customer's key up.
-    (
-        re.compile(
-            r"(?:정지|해지|미등록)\)? ?(?:가맹점|업체)|쇼핑몰 ?(?:사업자번호|계약)|불가 가맹점|가맹점 ?오류|하위몰|SID.*초과"
-        ),
-        DeclineKind.SOFT,
-    ),
+    (re.compile(r"(?:정지|해지|미등록)\)? ?(?:가맹점|업체)|불가 가맹점|가맹점 ?오류"), DeclineKind.SOFT),
+    (re.compile(r"쇼핑몰 ?(?:사업자번호|계약)|하위몰|SID.*초과"), DeclineKind.SOFT),
     (re.compile(r"비밀번호|주민번호|사업자번호|생년월일"), DeclineKind.HARD),
     (re.compile(r"분실|도난|해지|유효기간|유효기한|카드번호|미등록카드|재발급|부정|정지"), DeclineKind.HARD),
     (re.compile(r"거래제한.{0,6}카드|미수령|신규발급|신용불량|불량회원|사용불가한? ?카드"), DeclineKind.HARD),

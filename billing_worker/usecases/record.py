@@ -109,9 +109,8 @@ def _alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> 
     if isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.open("not_placed", invoice.id, outcome.reason, now)
     if isinstance(outcome, Failed) and outcome.taken_back:
-        detail = (
-            f"attempt {attempt.id}: paid and taken back at the gateway; next try: {invoice.next_attempt_at or 'none'}"
-        )
+        then = f"next try {invoice.next_attempt_at}" if invoice.next_attempt_at else "not tried again"
+        detail = f"attempt {attempt.id}: paid and taken back at the gateway; {then}"
         uow.alerts.open("taken_back", invoice.id, detail, now)
     _alert_mismatch(uow, charge, outcome, now)
 

@@ -14,7 +14,7 @@ from billing_worker.domain.events import Event
 from billing_worker.ports import Alert, InboxMessage, InboxStatus, OutboxMessage
 
 # A forged copy may have come first, before there was anything to find: the genuine one must not be mute. One that
-# waits for its next try keeps it.
+# waits for its next try need not wait longer: the copy may be the genuine one.
 _ADD = (
     upsert(inbox)
     .values(tries=0, deliveries=1)
@@ -25,7 +25,8 @@ _ADD = (
             "status": text("excluded.status"),
             "tries": 0,
             "next_try_at": text(
-                "CASE WHEN inbox.status = 'received' THEN inbox.next_try_at ELSE excluded.next_try_at END"
+                "CASE WHEN inbox.status = 'received' THEN LEAST(inbox.next_try_at, excluded.next_try_at) "
+                "ELSE excluded.next_try_at END"
             ),
         },
     )
