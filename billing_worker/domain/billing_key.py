@@ -66,6 +66,8 @@ class BillingKey:
         _refuse_bad_uid(self.customer_uid)
         if not _PG.fullmatch(self.pg_provider):
             raise InvalidInput("pg_provider", self.pg_provider, "is a PortOne PG code such as nice_v2 or paymentwall")
+        if self.pg_provider == PAYMENTWALL:
+            self._refuse_incomplete_paymentwall()
         for name, value, longest in (
             ("buyer_name", self.buyer_name, LONGEST_BUYER_NAME),
             ("buyer_email", self.buyer_email, LONGEST_BUYER_EMAIL),
@@ -75,8 +77,6 @@ class BillingKey:
                 require_printable(name, value, longest)
         if self.buyer_email is not None and not _EMAIL.fullmatch(self.buyer_email):
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
-        if self.pg_provider == PAYMENTWALL:
-            self._refuse_incomplete_paymentwall()
 
     def _refuse_incomplete_paymentwall(self) -> None:
         if self.buyer_email is None:

@@ -118,8 +118,11 @@ def test_text_from_outside_cannot_steer_the_terminal(
     billing: Command, plan_id: str, key_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "240")
-    words = ("--plan", plan_id, "--key", key_id, "--customer", "[red]kim[/] \x1b]0;owned\x07 :smile:")
-    billing("subscription", "create", *words)
+    words = ("--plan", plan_id, "--key", key_id, "--customer")
+    refused = billing("subscription", "create", *words, "kim \x1b]0;owned\x07")
+    assert refused.status == 2
+    assert "\x1b" not in refused.err
+    assert billing("subscription", "create", *words, "[red]kim[/] :smile:").status == 0
     shown = billing("subscription", "list").out
     assert "\x1b" not in shown
     assert "[red]kim[/]" in shown
