@@ -200,8 +200,10 @@ def _refuse_unknown() -> None:
     known = variables()
     for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
         if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see .env.example for all settings"
+            # Without the prefix, which all of them share.
+            own = {each.removeprefix(PREFIX): each for each in known}
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), own, n=1, cutoff=0.7)
+            hint = f"did you mean {own[near[0]]}?" if near else "see .env.example for all settings"
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
 

@@ -1,0 +1,133 @@
+"""Settings: what is wrong is one line that names the variable, and the time machine never meets real money."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from billing_worker import bootstrap
+from billing_worker.config import load_settings
+from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.runtime import free_port
+from tests.support.sandbox import running_sandbox
+
+MACHINE = "2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No .env of a developer is read."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def plain_server() -> Iterator[str]:
+    """A gateway that does not say that it is a sandbox."""
+
+    class Plain(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"code": 0, "message": null, "response": null}')
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Plain)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def with_machine(url: str) -> dict[str, str]:
+    return {
+        "time_machine": MACHINE,
+        "portone_api_url": url,
+        "portone_imp_key": "imp_key_sandbox",
+        "portone_imp_secret": "imp_secret_sandbox",
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.iamport.kr", "https://static-api.iamport.kr/", "https://API.IAMPORT.KR", "https://api.portone.io"],
+)
+def test_the_time_machine_is_refused_where_real_money_moves(url: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"BILLING_TIME_MACHINE: refused, since .* moves real money"):
+        load_settings(**with_machine(url))
+
+
+def test_the_time_machine_is_refused_where_nobody_says_that_it_is_a_sandbox(plain_server: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"refused, since .* does not say that it is a sandbox"):
+        bootstrap.check_gateway(load_settings(**with_machine(plain_server)))
+
+
+def test_the_time_machine_waits_for_a_sandbox_that_does_not_answer_yet() -> None:
+    with pytest.raises(Unavailable, match="BILLING_PORTONE_API_URL: nothing answers"):
+        bootstrap.check_gateway(load_settings(**with_machine(f"http://127.0.0.1:{free_port()}")))
+
+
+def test_the_time_machine_runs_against_the_sandbox() -> None:
+    with running_sandbox() as sandbox:
+        bootstrap.check_gateway(load_settings(**with_machine(sandbox.url)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("BILLING_TIMEZONE", "Mars/Base", "is not an IANA time zone"),
+        ("BILLING_TIME_MACHINE", "tomorrow", "must be START xRATE @ORIGIN"),
+        ("BILLING_BROKER_URL", "amqp://host", "only Redis is supported"),
+        ("BILLING_WEB_PORT", "70000", "less than or equal to 65535"),
+        ("BILLING_ENVIRONMENT", "Live-1", "match"),
+        ("BILLING_LEASE", "30", "must be shorter than the lease"),
+        ("BILLING_PORTONE_IMP_KEY", "alone", "belong together"),
+        ("BILLING_EVENTS_URL", "https://shop.example/events", "BILLING_EVENTS_SECRET"),
+        ("BILLING_DATABSE_URL", "postgresql://x", "did you mean BILLING_DATABASE_URL?"),
+        ("BILLING_NONSENSE", "1", "see .env.example"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_with_its_name(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings()
+    line = str(caught.value)
+    assert words in line
+    assert name in line or name == "BILLING_LEASE"
+    assert "\n" not in line
+
+
+def test_a_misspelt_line_in_the_env_file_is_refused_like_a_variable(here: Path) -> None:
+    (here / ".env").write_text("BILLING_HTTP_DEADLNE=10\n")
+    with pytest.raises(SettingsInvalid, match="did you mean BILLING_HTTP_DEADLINE"):
+        load_settings()
+
+
+def test_an_empty_value_counts_as_not_set(here: Path) -> None:
+    (here / ".env").write_text("BILLING_TIME_MACHINE=\nBILLING_EVENTS_URL=\n")
+    settings = load_settings()
+    assert settings.time_machine is None
+    assert settings.events_url is None
+
+
+def test_a_sandbox_left_in_the_folder_is_never_joined_to_a_database_of_ones_own(here: Path) -> None:
+    (here / "var").mkdir()
+    (here / "var" / "runtime.json").write_text(
+        '{"database_url": "postgresql://a", "broker_url": "redis://b", "portone_api_url": "http://127.0.0.1:1",'
+        ' "portone_imp_key": "k", "portone_imp_secret": "s"}'
+    )
+    assert load_settings().portone_imp_key == "k"
+    assert load_settings(database_url="postgresql://own/books").portone_imp_key is None
+
+
+def test_no_secret_shows_in_the_settings() -> None:
+    settings = load_settings(portone_imp_key="key", portone_imp_secret="hidden-1", api_token="hidden-2")
+    assert "hidden" not in repr(settings)
