@@ -18,7 +18,7 @@ def demo(
     Starts PostgreSQL, Redis, the sandbox, web, workers, beat and Flower, loads some sixty subscriptions (among them
     every kind of decline, lost replies, a late approval and a Paymentwall key that waits for its confirmation), lets
     the clock run fast, and at the end lays the database's books beside the sandbox's ledger. The exit status is 0 only
-    if they agree. Nothing that you have set is used, and nothing is left running.
+    if they agree. Of your settings only BILLING_WEB_PORT and BILLING_FLOWER_PORT are used, and nothing is left running.
 
     Example: billing-worker demo
     """

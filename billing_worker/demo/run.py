@@ -39,6 +39,9 @@ LOOK_EVERY = 0.4
 SURE = 3
 """Looks in a row that must find nothing left to do."""
 
+KEPT = ("BILLING_WEB_PORT", "BILLING_FLOWER_PORT")
+"""The only settings of the caller that count: where to look."""
+
 IMPATIENT = {
     "BILLING_SCAN_INTERVAL": "0.3",
     "BILLING_HTTP_DEADLINE": "3",
@@ -92,7 +95,7 @@ def _run(services: stack.Services, seconds: float, console: Console) -> int:
     rate = (END - START).total_seconds() / seconds
     machine = TimeMachine(START, rate, datetime.now(UTC) + BOOT, END)
     console.print("Starting PostgreSQL and Redis ...", highlight=False)
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+    for name in [name for name in os.environ if name.startswith(PREFIX) and name not in KEPT]:
         del os.environ[name]  # the demonstration must never meet a real gateway, whatever is set here
     os.chdir(services.var_dir)  # and no .env
     nowhere = load_settings()

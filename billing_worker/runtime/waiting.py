@@ -1,11 +1,14 @@
 """Small helpers that wait: for a condition, for a port."""
 
+import random
 import socket
 import time
 from collections.abc import Callable
 
 from billing_worker.runtime.errors import RuntimeProblem
 
+_QUIET_PORTS = (10_000, 32_000)
+_PORT_TRIES = 50
 _POLL_SECONDS = 0.02  # short enough not to be felt at start, long enough not to load a small machine
 
 
@@ -23,7 +26,15 @@ def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port nobody listens on now; another process may still take it first, so be ready to try again."""
+    """Return a TCP port nobody listens on now; another process may still take it first, so be ready to try again.
+
+    From below the range out of which the system serves outgoing connections and servers that ask for any port: those
+    come and go by the hundred while a program starts.
+    """
+    for _ in range(_PORT_TRIES):
+        port = random.randrange(*_QUIET_PORTS)  # noqa: S311 - no secret, only unlikely to meet another's choice
+        if port_is_free(host, port):
+            return port
     with socket.create_server((host, 0)) as listener:
         return int(listener.getsockname()[1])
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from billing_worker.runtime import free_port
+
 pytestmark = pytest.mark.integration
 
 COMMAND = (sys.executable, "-m", "billing_worker", "demo")
@@ -19,6 +21,7 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
     # A live gateway in the caller's environment: the demonstration must not go near it.
     environment |= {"BILLING_PORTONE_IMP_KEY": "live", "BILLING_PORTONE_IMP_SECRET": "live", "TMPDIR": str(folder)}
+    environment |= {"BILLING_WEB_PORT": str(free_port()), "BILLING_FLOWER_PORT": str(free_port())}
     (folder / ".env").write_text("BILLING_ENVIRONMENT=live\n")
     return subprocess.Popen(
         (*COMMAND, *options),
@@ -69,10 +72,12 @@ def test_three_months_end_with_books_that_agree_and_nothing_left_running(folder:
 def test_ctrl_c_stops_everything(folder: Path) -> None:
     with start(folder) as demo:
         assert demo.stdout is not None
+        seen = []
         for line in demo.stdout:
+            seen.append(line)
             if "Sandbox ledger" in line:
                 break
-        assert processes_that_mention(folder)
+        assert processes_that_mention(folder), "".join(seen)
         os.kill(demo.pid, signal.SIGINT)
         output = demo.stdout.read()
         assert demo.wait(timeout=60) == 130

@@ -53,6 +53,7 @@ class Stack:
             raise
         finally:
             self._reader.join(timeout=10)
+            self.process.poll()
             self.process.stdout.close()
 
     def command(self, *words: str) -> dict:
