@@ -194,9 +194,6 @@ class Inbox(Protocol):
 class Outbox(Protocol):
     """Events for the merchant, not yet delivered."""
 
-    def add(self, message_id: str, event: Event, now: datetime, real_now: datetime) -> None:
-        """Store one event."""
-
     def get(self, message_id: str) -> OutboxMessage:
         """The message. Raises NotFound."""
 

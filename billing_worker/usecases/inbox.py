@@ -125,13 +125,13 @@ def _apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing
 
 def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence) -> Applied:
     """A payment that is not ours: for Paymentwall, the one that issued a key, and with it the key's confirmation."""
-    key = uow.keys.with_customer_uid(payment.customer_uid) if payment.customer_uid else None
     if payment.pg_provider != PAYMENTWALL:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED):
         return Applied(InboxStatus.RECEIVED, f"the gateway's books say {payment.status} (so far)")
     if not payment.holds_money:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
+    key = uow.keys.with_customer_uid(payment.customer_uid) if payment.customer_uid else None
     if key is None:
         return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
     uow.keep_evidence(None, evidence, ports.clock.real_now())

@@ -115,10 +115,6 @@ class SqlOutbox(Repository[OutboxMessage]):
     hydrate = staticmethod(rows.to_outbox_message)
     values = staticmethod(_outbox_values)
 
-    def add(self, message_id: str, event: Event, now: datetime, real_now: datetime) -> None:  # type: ignore[override] # made of parts: the database numbers it
-        """Store one event."""
-        self.add_all([(message_id, event)], now, real_now)
-
     def add_all(self, events: Sequence[tuple[str, Event]], now: datetime, real_now: datetime) -> None:
         """Store several in one statement."""
         messages = [OutboxMessage(message_id, event, now, real_now, 0, None, None) for message_id, event in events]

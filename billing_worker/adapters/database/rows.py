@@ -1,6 +1,6 @@
 """Between rows and entities: plain functions, one pair a kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -119,6 +119,3 @@ def _names(entity: type) -> tuple[str, ...]:
     if entity not in _NAMES:
         _NAMES[entity] = tuple(field.name for field in fields(entity))
     return _NAMES[entity]
-
-
-Hydrate = Callable[[Values], Any]
