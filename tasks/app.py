@@ -83,6 +83,7 @@ def create_app(settings: Settings) -> Celery:
             "billing.renew": {"queue": CHARGES},
             "billing.collect": {"queue": CHARGES},
             "billing.reconcile": {"queue": LOOKUPS},
+            "billing.refund": {"queue": LOOKUPS},
             "billing.apply": {"queue": NOTICES},
             "billing.confirm": {"queue": LOOKUPS},
             "billing.deliver": {"queue": NOTICES},

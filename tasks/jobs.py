@@ -11,6 +11,7 @@ from billing_worker.usecases import collect as collecting
 from billing_worker.usecases import confirm as confirming
 from billing_worker.usecases import inbox, outbox
 from billing_worker.usecases import reconcile as reconciling
+from billing_worker.usecases import refund as refunding
 from billing_worker.usecases import renew as renewing
 from billing_worker.usecases import unlock as unlocking
 from tasks import app
@@ -60,6 +61,18 @@ def reconcile_due() -> None:
 def reconcile(attempt_id: str) -> None:
     """Read the gateway about one attempt."""
     reconciling.reconcile(process.ports, attempt_id)
+
+
+@app.task(name="billing.refund_due")
+def refund_due() -> None:
+    """Hand out refunds that are to be sent or looked up."""
+    hand_out(refunding.due, refund)
+
+
+@app.task(name="billing.refund")
+def refund(refund_id: str) -> None:
+    """Send one refund, or read what became of it."""
+    refunding.refund(process.ports, refund_id)
 
 
 @app.task(name="billing.apply_due")

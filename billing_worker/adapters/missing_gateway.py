@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome
+from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports import Listing
 
 
@@ -14,6 +15,10 @@ class MissingGateway:
 
     def charge(self, request: ChargeRequest) -> Outcome:  # noqa: ARG002 - the port's signature
         """Not placed."""
+        return Failed(self.reason)
+
+    def cancel(self, request: RefundRequest) -> RefundAnswer:  # noqa: ARG002 - the port's signature
+        """Not sent."""
         return Failed(self.reason)
 
     def payment(self, imp_uid: str) -> Listing:  # noqa: ARG002 - the port's signature

@@ -33,6 +33,7 @@ LISTED_BY = {
     "subscription": "subscription list",
     "invoice": "invoice list",
     "attempt": "invoice show INVOICE_ID",
+    "refund": "refund list",
     "alert": "alert list",
 }
 

@@ -19,6 +19,7 @@ class EventType(StrEnum):
     BILLING_KEY_ACTIVATED = "billing_key.activated"
     BILLING_KEY_INVALID = "billing_key.invalid"
     PAYMENT_SURPLUS = "payment.surplus"
+    PAYMENT_REFUNDED = "payment.refunded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,11 +167,27 @@ class PaymentAttempt:
     surplus: bool = False
     evidence_id: int | None = None
     closed_at: datetime | None = None
+    refunded: int = 0
+    """Minor units of its payment that were given back, by whomever, as the gateway's books were last read."""
+    refund_evidence_id: int | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether its outcome is not known yet: while this is so, the invoice must not be charged again."""
         return self.status in OPEN_ATTEMPT
+
+    @property
+    def holds_money(self) -> bool:
+        """Whether its payment is known as taken and not wholly given back."""
+        return self.status is AttemptStatus.APPROVED and self.refunded < self.money.amount
+
+    def give_back(self, refunded: int, evidence_id: int) -> bool:
+        """Note what the gateway shows as given back (minor units); False where that was known. It never shrinks."""
+        if self.status is not AttemptStatus.APPROVED or refunded <= self.refunded:
+            return False
+        self.refunded = refunded
+        self.refund_evidence_id = evidence_id
+        return True
 
     def request(self, key: BillingKey, name: str) -> ChargeRequest:
         """What the gateway is asked for, and what its books are compared with afterwards."""

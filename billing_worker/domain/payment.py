@@ -18,6 +18,14 @@ class PaymentStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Cancellation:
+    """One refund in the gateway's list of a payment's cancellations."""
+
+    money: Money
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayPayment:
     """One payment in the gateway's books, parsed and checked for shape, not yet compared with anything of ours."""
 
@@ -31,6 +39,7 @@ class GatewayPayment:
     fail_reason: str | None
     started_at: datetime | None
     paid_at: datetime | None
+    cancellations: tuple[Cancellation, ...] = ()
 
     @property
     def holds_money(self) -> bool:

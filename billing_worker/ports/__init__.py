@@ -29,6 +29,7 @@ from billing_worker.ports.storage import (
     Invoices,
     Outbox,
     Plans,
+    Refunds,
     Subscriptions,
     UnitOfWork,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "OutboxMessage",
     "Plans",
     "Ports",
+    "Refunds",
     "SettledPayment",
     "Standing",
     "Subscriptions",

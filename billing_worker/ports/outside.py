@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
+from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports.records import OutboxMessage
 
 
@@ -41,6 +42,9 @@ class Gateway(Protocol):
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: one request, sent once (again only after a 401, which proves that nothing was done)."""
+
+    def cancel(self, request: RefundRequest) -> RefundAnswer:
+        """Give money back: one request, sent once (again only after a 401, which proves that nothing was done)."""
 
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id: a list of one, or of none when the gateway knows none."""

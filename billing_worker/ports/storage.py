@@ -10,6 +10,7 @@ from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.refund import Refund, RefundStatus
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.records import (
@@ -163,6 +164,31 @@ class Attempts(Protocol):
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
 
 
+class Refunds(Protocol):
+    """Refunds. The subscription's row is their lock, as it is the attempt's."""
+
+    def get(self, refund_id: str) -> Refund:
+        """The refund. Raises NotFound."""
+
+    def add(self, refund: Refund) -> None:
+        """Store a new refund. Raises Conflict while another one of this payment is open."""
+
+    def save(self, refund: Refund) -> None:
+        """Write the refund back."""
+
+    def of_attempt(self, attempt_id: str) -> Sequence[Refund]:
+        """All refunds of one payment, oldest first."""
+
+    def of_invoice(self, invoice_id: str) -> Sequence[Refund]:
+        """All refunds of an invoice's payments, oldest first."""
+
+    def list(self, limit: int, status: RefundStatus | None = None) -> Sequence[Refund]:
+        """Refunds, newest first."""
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of open refunds whose next step has come, oldest first; the step is put off to `lease_until`."""
+
+
 class Inbox(Protocol):
     """Notifications received and not yet applied."""
 
@@ -251,6 +277,10 @@ class UnitOfWork(Protocol):
     @property
     def attempts(self) -> Attempts:
         """Attempts."""
+
+    @property
+    def refunds(self) -> Refunds:
+        """Refunds."""
 
     @property
     def inbox(self) -> Inbox:

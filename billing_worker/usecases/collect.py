@@ -5,20 +5,15 @@ behind, which the resolver (`reconcile`) finds; nothing here is ever done twice 
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 from billing_worker.domain.billing_key import KeyStatus
-from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.settlement import meet_dead_key
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
-from billing_worker.usecases.record import record_answer
-
-RECORD_TRIES = 3
-"""The first may meet a connection that died in the pool; what fails thrice is left to the resolver."""
+from billing_worker.usecases.record import insist, record_answer
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -41,16 +36,8 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
         # This process was held up: its call could end when the attempt belongs to the resolver, which has it now.
         return None
     outcome = ports.gateway.charge(request)
-    _record(ports, attempt, outcome)
+    insist(lambda: record_answer(ports, attempt.id, attempt.fence, outcome))
     return outcome
-
-
-def _record(ports: Ports, attempt: PaymentAttempt, outcome: Outcome) -> None:
-    """Act three. A connection that broke meanwhile is no reason to forget an answer: recording twice is harmless."""
-    for _ in range(RECORD_TRIES - 1):
-        with suppress(Unavailable):
-            return record_answer(ports, attempt.id, attempt.fence, outcome)
-    return record_answer(ports, attempt.id, attempt.fence, outcome)
 
 
 def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | None:

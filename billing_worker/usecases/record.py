@@ -1,16 +1,35 @@
 """The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
+from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
 from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, GatewayPayment, Outcome, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Charge, settle
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.give_back import compensate, note_refunds
 
 OUTAGE_ALERT = 5
 """An invoice that could not be placed this many times in a row is no hiccup any more."""
+
+
+RECORD_TRIES = 3
+"""The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
+
+
+def insist(write: Callable[[], None]) -> None:
+    """Write an answer down. A connection that broke meanwhile is no reason to forget it: writing twice is harmless.
+
+    Raises Unavailable where the last try met no database either.
+    """
+    for _ in range(RECORD_TRIES - 1):
+        with suppress(Unavailable):
+            return write()
+    return write()
 
 
 def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -> None:
@@ -35,7 +54,7 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
     now, real_now = ports.clock.now(), ports.clock.real_now()
     attempt = charge.attempt
     if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
-        return False
+        return note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
     evidence_id = _keep(ports, uow, charge, outcome)
     if not settle(charge, outcome, now):
         _alert_mismatch(uow, charge, outcome, now)
@@ -47,6 +66,9 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
         _next_generation(ports, charge)
     _alert(uow, charge, outcome, now)
     uow.save_charge(charge, now, real_now)
+    if isinstance(outcome, Approved):
+        note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
+    compensate(ports, uow, charge)
     return True
 
 
@@ -76,10 +98,8 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
         uow.attempts.add(attempt)
         uow.invoices.save(due.invoice)
     charge = uow.lock_charge(attempt.id)
-    if charge.attempt.status is AttemptStatus.APPROVED and payment.cancelled.amount > 0:
-        detail = f"payment {payment.imp_uid} of invoice {invoice_id} was cancelled over {payment.cancelled}"
-        uow.alerts.open("cancelled_elsewhere", charge.attempt.id, detail, ports.clock.now())
-    changed = apply(ports, uow, charge, judge(charge.request, payment, evidence))
+    changed = note_refunds(ports, uow, charge, payment, evidence)
+    changed |= apply(ports, uow, charge, judge(charge.request, payment, evidence))
     return f"attempt {attempt.id} is {charge.attempt.status}" + ("" if changed else ", as was known")
 
 
@@ -104,7 +124,7 @@ def _alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> 
     if not attempt.is_open and attempt.looks > 0:
         uow.alerts.close("unknown", attempt.id, now)
     if attempt.surplus:
-        detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; refund it"
+        detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; it is being refunded"
         uow.alerts.open("surplus_payment", invoice.id, detail, now)
     if isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.open("not_placed", invoice.id, outcome.reason, now)

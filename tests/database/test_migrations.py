@@ -100,7 +100,8 @@ def rules_of(engine: Engine) -> set[tuple[str, str]]:
         checks = connection.execute(
             text("""
             SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
-            WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'alembic_version'""")
+            WHERE connamespace = 'public'::regnamespace
+              AND contype <> 't' AND conrelid::regclass::text <> 'alembic_version'""")
         )
         indexes = connection.execute(
             text("""

@@ -19,6 +19,7 @@ from billing_worker.domain.billing_key import KEY_TRANSITIONS
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports import InboxStatus
 from tests.docs.markdown import DOCUMENTS, ROOT, blocks, commands
@@ -103,6 +104,7 @@ def test_the_documents_name_every_command_and_no_other():
         ("a subscription", SUBSCRIPTION_TRANSITIONS),
         ("an invoice", INVOICE_TRANSITIONS),
         ("a payment attempt", ATTEMPT_TRANSITIONS),
+        ("a refund", REFUND_TRANSITIONS),
     ],
 )
 def test_the_glossary_has_every_state_and_every_way_out(title, transitions):
@@ -154,10 +156,12 @@ def test_the_events_page_has_the_fields_that_the_events_carry(world: World):
     later = world.subscribe(plan=plan, key=world.key("decline-limit"))
     world.settle()
     world.cancel(later)
+    late = world.sandbox.control("/operator/pay", merchant_uid=world.invoice(later).merchant_uid)
+    world.webhook(late["imp_uid"], late["merchant_uid"])
     world.clock.advance(days=3)
     world.settle()
     seen = {row["type"]: set(row["data"]) for row in world.rows("SELECT type, data FROM outbox")}
-    assert set(told) - set(seen) == {"billing_key.activated", "payment.surplus"}
+    assert set(told) - set(seen) == {"billing_key.activated"}
     assert {kind: told[kind] for kind in seen} == seen
 
 

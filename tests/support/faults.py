@@ -11,6 +11,7 @@ from typing import Any
 
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
+from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports import Database, Gateway, Listing, Ports
 
 
@@ -100,6 +101,19 @@ class FaultyGateway:
         if fault is Fault.LOST_AFTER:
             return Unknown("the connection broke after it was placed")
         return outcome
+
+    def cancel(self, request: RefundRequest) -> RefundAnswer:
+        fault = self.script.step("cancel")
+        if fault is Fault.CRASH_BEFORE:
+            raise Crash
+        if fault is Fault.LOST_BEFORE:
+            return Unknown("the connection broke before anything was given back")
+        answer = self.inner.cancel(request)
+        if fault is Fault.CRASH_AFTER:
+            raise Crash
+        if fault is Fault.LOST_AFTER:
+            return Unknown("the connection broke after it was given back")
+        return answer
 
     def payment(self, imp_uid: str) -> Listing:
         return self._read("payment", lambda: self.inner.payment(imp_uid))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
+from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports import Gateway, Listing
 
 
@@ -15,12 +16,16 @@ class Around:
     on_charge: Callable[[Gateway, ChargeRequest], Outcome] | None = None
     on_payments_of: Callable[[Gateway, str], Listing] | None = None
     on_payment: Callable[[Gateway, str], Listing] | None = None
+    on_cancel: Callable[[Gateway, RefundRequest], RefundAnswer] | None = None
     on_knows_key: Callable[[Gateway, str], bool | None] | None = None
     charges: list[ChargeRequest] = field(default_factory=list)
 
     def charge(self, request: ChargeRequest) -> Outcome:
         self.charges.append(request)
         return self.on_charge(self.inner, request) if self.on_charge else self.inner.charge(request)
+
+    def cancel(self, request: RefundRequest) -> RefundAnswer:
+        return self.on_cancel(self.inner, request) if self.on_cancel else self.inner.cancel(request)
 
     def payment(self, imp_uid: str) -> Listing:
         return self.on_payment(self.inner, imp_uid) if self.on_payment else self.inner.payment(imp_uid)

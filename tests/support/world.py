@@ -21,7 +21,7 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
 from billing_worker.ports import Alert, Ports
-from billing_worker.usecases import cancel, collect, inbox, outbox, reconcile, renew
+from billing_worker.usecases import cancel, collect, inbox, outbox, reconcile, refund, renew
 from billing_worker.usecases import subscribe as subscribing
 from tests.support.clock import FrozenClock
 from tests.support.invariants import Books, violations
@@ -150,7 +150,8 @@ class World:
 
     def tick(self) -> int:
         """One round of beat, each scan's ids served at once; returns how many there were."""
-        served = self.renew_and_charge() + self.collect() + self.reconcile() + self.apply() + self.deliver()
+        served = self.renew_and_charge() + self.collect() + self.reconcile() + self.refund()
+        served += self.apply() + self.deliver()
         self._note_new_payments()
         return served
 
@@ -207,6 +208,13 @@ class World:
         ids = reconcile.due(self.ports, LIMIT)
         for ident in ids:
             reconcile.reconcile(self.ports, ident)
+        return len(ids)
+
+    def refund(self) -> int:
+        """Send or look up refunds."""
+        ids = refund.due(self.ports, LIMIT)
+        for ident in ids:
+            refund.refund(self.ports, ident)
         return len(ids)
 
     def apply(self) -> int:

@@ -227,7 +227,7 @@ def test_a_decline_that_turns_into_a_payment_days_later_settles_and_reactivates(
 
 
 @pytest.mark.fm("E18")
-def test_a_late_approval_after_a_retry_was_paid_is_surplus_and_somebody_is_told(world: World) -> None:
+def test_a_late_approval_after_a_retry_was_paid_is_surplus_and_is_given_back(world: World) -> None:
     subscription = world.subscribe("decline-limit-1x")
     world.run_until(world.clock.now() + timedelta(days=1))
     invoice = world.invoice(subscription)
@@ -235,12 +235,19 @@ def test_a_late_approval_after_a_retry_was_paid_is_surplus_and_somebody_is_told(
     first = world.ledger(invoice)[0]
     world.sandbox.control("/operator/pay", imp_uid=first["imp_uid"])
     world.webhook(first["imp_uid"], first["merchant_uid"])
-    world.settle()
+    world.apply()
     assert len(world.money(invoice)) == 2
     assert [attempt.surplus for attempt in world.attempts(invoice)] == [True, False]
     assert [(alert.kind, alert.subject_id) for alert in world.alerts()] == [("surplus_payment", invoice.id)]
+    world.assert_books_agree()
+    world.settle()
+    assert [row["imp_uid"] for row in world.money(invoice)] == [world.attempts(invoice)[1].imp_uid]
+    assert world.alerts() == []
     assert world.events().count("invoice.paid") == 1
-    assert "payment.surplus" in world.events()
+    assert [event for event in world.events() if event.startswith("payment.")] == [
+        "payment.surplus",
+        "payment.refunded",
+    ]
     world.assert_books_agree()
 
 
@@ -262,7 +269,8 @@ def test_two_payments_under_one_order_id_are_one_settlement_and_one_surplus(worl
     world.settle()
     invoice = world.invoice(subscription)
     assert [(a.status, a.surplus) for a in world.attempts(invoice)] == [("approved", False), ("approved", True)]
-    assert [alert.kind for alert in world.alerts()] == ["surplus_payment"]
+    assert [row["imp_uid"] for row in world.money(invoice)] == [world.attempts(invoice)[0].imp_uid]
+    assert world.alerts() == []
     world.assert_books_agree()
 
 
@@ -313,7 +321,7 @@ def test_a_payment_that_was_cancelled_in_the_console_is_shown_to_a_person(world:
 
 
 @pytest.mark.fm("L11")
-def test_a_payment_for_a_canceled_subscription_is_surplus(world: World) -> None:
+def test_a_payment_for_a_canceled_subscription_is_surplus_and_is_given_back(world: World) -> None:
     subscription = world.subscribe("decline-limit")
     world.settle()
     world.cancel(subscription)
@@ -324,7 +332,8 @@ def test_a_payment_for_a_canceled_subscription_is_surplus(world: World) -> None:
     world.settle()
     assert world.invoice(subscription).status == "void"
     assert world.subscription(subscription).status == "canceled"
-    assert [alert.kind for alert in world.alerts()] == ["surplus_payment"]
+    assert world.money(invoice) == []
+    assert world.alerts() == []
 
 
 @pytest.mark.fm("E15")

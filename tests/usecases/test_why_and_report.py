@@ -113,7 +113,7 @@ def test_alerts_are_told_with_what_they_are_about(world: World) -> None:
     first = world.ledger()[0]
     world.sandbox.control("/operator/pay", imp_uid=first["imp_uid"])
     world.webhook(first["imp_uid"], first["merchant_uid"])
-    world.settle()
+    world.apply()
     (alert,) = told(world, subscription).alerts
     assert alert.startswith("surplus_payment: ")
 

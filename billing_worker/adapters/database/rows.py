@@ -11,6 +11,7 @@ from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.refund import Refund
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Alert, InboxMessage, OutboxMessage
 
@@ -83,6 +84,12 @@ def to_attempt(row: Values) -> PaymentAttempt:
     """The attempt in a row."""
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
     return PaymentAttempt(**row)
+
+
+def to_refund(row: Values) -> Refund:
+    """The refund in a row."""
+    row["money"] = Money(row.pop("amount"), row.pop("currency"))
+    return Refund(**row)
 
 
 def to_inbox_message(row: Values) -> InboxMessage:

@@ -36,6 +36,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.refund import RefundCause, RefundStatus
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
 from billing_worker.ports import InboxStatus
 
@@ -255,12 +256,17 @@ payment_attempts = Table(
     Column("surplus", Boolean, nullable=False),
     Column("evidence_id", ForeignKey("evidence.id")),
     _time("closed_at", required=False),
+    Column("refunded", BigInteger, nullable=False, server_default="0"),
+    Column("refund_evidence_id", ForeignKey("evidence.id")),
     ForeignKeyConstraint(["merchant_uid", "invoice_id"], ["merchant_uids.merchant_uid", "merchant_uids.invoice_id"]),
     UniqueConstraint("invoice_id", "number"),
     _one_of("status", AttemptStatus),
     CheckConstraint(
         "status <> 'approved' OR (imp_uid IS NOT NULL AND evidence_id IS NOT NULL)", name="approved_has_evidence"
     ),
+    CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded_within_amount"),
+    CheckConstraint("refunded = 0 OR status = 'approved'", name="refunded_was_approved"),
+    CheckConstraint("refunded = 0 OR refund_evidence_id IS NOT NULL", name="refunded_has_evidence"),
     CheckConstraint("(status IN ('in_flight', 'unknown')) = (closed_at IS NULL)", name="closed_has_time"),
     CheckConstraint("(status IN ('in_flight', 'unknown')) = (next_look_at IS NOT NULL)", name="open_is_looked_at"),
     _index("uq_payment_attempts_one_open", "invoice_id", where="status IN ('in_flight', 'unknown')", unique=True),
@@ -268,6 +274,43 @@ payment_attempts = Table(
     _index("ix_payment_attempts_looks", "next_look_at", where="next_look_at IS NOT NULL"),
     _index("ix_payment_attempts_merchant_uid", "merchant_uid", where="status = 'in_flight'"),
     _index("ix_payment_attempts_seen", "closed_at", where="imp_uid IS NOT NULL"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    _ident(),
+    Column("attempt_id", ForeignKey("payment_attempts.id"), nullable=False, index=True),
+    *_money(),
+    Column("balance", BigInteger, nullable=False),
+    Column("cause", Named(RefundCause), nullable=False),
+    Column("reason", Text, nullable=False),
+    _time("created_at"),
+    _time("next_step_at", required=False),
+    Column("status", Named(RefundStatus), nullable=False),
+    Column("request_key", String(64)),
+    Column("fence", BigInteger, nullable=False),
+    Column("sends", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("looks", Integer, nullable=False),
+    _time("lease_until", required=False),
+    _time("absent_since", required=False),
+    Column("accepted", Boolean, nullable=False),
+    Column("refused", Boolean, nullable=False),
+    Column("note", Text),
+    Column("evidence_id", ForeignKey("evidence.id")),
+    _time("closed_at", required=False),
+    _one_of("status", RefundStatus),
+    _one_of("cause", RefundCause),
+    UniqueConstraint("attempt_id", "request_key"),
+    CheckConstraint("amount <= balance", name="amount_within_balance"),
+    CheckConstraint("status <> 'succeeded' OR evidence_id IS NOT NULL", name="succeeded_has_evidence"),
+    CheckConstraint("(status IN ('pending', 'in_flight', 'unknown')) = (closed_at IS NULL)", name="closed_has_time"),
+    CheckConstraint(
+        "(status IN ('pending', 'in_flight', 'unknown')) = (next_step_at IS NOT NULL)", name="open_has_next_step"
+    ),
+    _index("uq_refunds_one_open", "attempt_id", where="closed_at IS NULL", unique=True),
+    _index("ix_refunds_steps", "next_step_at", where="next_step_at IS NOT NULL"),
 )
 
 inbox = Table(

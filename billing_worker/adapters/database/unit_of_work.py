@@ -21,6 +21,7 @@ from billing_worker.adapters.database.billing import (
 )
 from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
+from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.tables import (
     billing_keys,
     evidence,
@@ -92,6 +93,7 @@ class SqlUnitOfWork:
         self.subscriptions = SqlSubscriptions(connection)
         self.invoices = SqlInvoices(connection)
         self.attempts = SqlAttempts(connection)
+        self.refunds = SqlRefunds(connection)
         self.inbox = SqlInbox(connection)
         self.outbox = SqlOutbox(connection)
         self.alerts = SqlAlerts(connection)

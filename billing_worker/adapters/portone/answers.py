@@ -22,6 +22,7 @@ from billing_worker.adapters.portone.tokens import NoToken, Token
 from billing_worker.domain.declines import DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
 from billing_worker.domain.proof import judge, refusal
+from billing_worker.domain.refund import Answered, RefundAnswer, Refused
 
 OK = 200
 UNAUTHORIZED = 401
@@ -72,6 +73,23 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep) -> Outcome:
     except NotUnderstood as trouble:
         return Unknown(f"{said}: {trouble}", evidence)
     return judge(request, payment, evidence)
+
+
+def refund_of(answer: Answer, keep: Keep) -> RefundAnswer:
+    """What the answer to a cancel call says. That it happened is for the payment in it to show. Never raises."""
+    evidence = keep(answer.body)
+    try:
+        envelope = read_envelope(answer.body)
+        said = f"HTTP {answer.status}, code {_shown(envelope)}"
+        if answer.status in NOTHING_DONE and is_refusal(envelope):
+            return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence)
+        if answer.status != OK or (envelope.code != 0 and envelope.response):
+            return Unknown(said, evidence)
+        if envelope.code != 0:
+            return Refused(said, evidence)
+        return Answered(read_payment(envelope.response), evidence)
+    except NotUnderstood as trouble:
+        return Unknown(f"HTTP {answer.status}: {trouble}", evidence)
 
 
 def page_of(answer: Answer, keep: Keep) -> Page:

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from billing_worker.adapters.portone.masking import one_line, storable
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import GatewayPayment, PaymentStatus
+from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentStatus
 
 LARGEST_MAGNITUDE = 15
 """Digits of a whole number: far above any payment or time, far below what would cost time to compute or print."""
@@ -90,6 +90,7 @@ def read_payment(row: object) -> GatewayPayment:
         fail_reason=one_line(fail_reason) if fail_reason else None,
         started_at=_time(row, "started_at"),
         paid_at=_time(row, "paid_at"),
+        cancellations=_cancellations(row.get("cancel_history"), currency),
     )
 
 
@@ -101,6 +102,14 @@ def read_integer(row: dict[str, Any], name: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LARGEST_MAGNITUDE:
         return value
     raise NotUnderstood(f"{name} is not a whole number of a sensible size")
+
+
+def _cancellations(rows: object, currency: str) -> tuple[Cancellation, ...]:
+    if rows is None:
+        return ()
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise NotUnderstood("cancel_history is not a list of cancellations")
+    return tuple(Cancellation(_money(row.get("amount"), currency), _text(row, "reason")) for row in rows)
 
 
 def _status(word: str) -> PaymentStatus:

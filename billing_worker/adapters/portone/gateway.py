@@ -14,6 +14,7 @@ from billing_worker.adapters.portone.network import Deadline
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports import Listing
 
 CONNECT_TIMEOUT = 5.0
@@ -100,6 +101,22 @@ class PortOneGateway:
                 return Unknown(f"no answer: {reason}", self._evidence(call, None, b""))
             case Answer():
                 return answers.outcome_of(request, result, lambda body: self._evidence(call, result.status, body))
+
+    def cancel(self, request: RefundRequest) -> RefundAnswer:
+        """Give money back: `POST /payments/cancel`, sent once, and once more after a 401 of PortOne."""
+        try:
+            call = requests.cancel(request)
+        except InvalidInput as error:
+            return Failed(f"not sent: {error}")
+        deadline = Deadline(self._total_deadline)
+        result = self._ask(call, deadline, least=LEAST_SHARE * self._total_deadline)
+        match result:
+            case NotSent(reason):
+                return Failed(f"not sent: {reason}")
+            case NoAnswer(reason):
+                return Unknown(f"no answer: {reason}", self._evidence(call, None, b""))
+            case Answer():
+                return answers.refund_of(result, lambda body: self._evidence(call, result.status, body))
 
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id."""

@@ -11,6 +11,7 @@ from billing_worker.adapters.portone.masking import storable
 from billing_worker.domain.billing_key import LONGEST_CUSTOMER_UID, PAYMENTWALL
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.payment import ChargeRequest
+from billing_worker.domain.refund import RefundRequest
 
 LONGEST_NAME = 40
 """Characters of a product name that PortOne takes."""
@@ -61,6 +62,24 @@ def again(request: ChargeRequest, browser_ip: str) -> Call:
     if request.pg_provider == PAYMENTWALL:
         fields["browser_ip"] = browser_ip
     return Call("POST", "/subscribe/payments/again", _json(fields))
+
+
+def cancel(request: RefundRequest) -> Call:
+    """Give money back. Raises InvalidInput for what PortOne could not take, or would read as everything.
+
+    A missing amount, and 0, is a full refund to PortOne; `checksum` (the balance before) is its only guard against a
+    second one. `enable_webhook` stays off, as by default: the answer and the reads tell.
+    """
+    _refuse_bad("imp_uid", request.imp_uid, _IMP_UID)
+    if request.money.currency != request.balance.currency or not 0 < request.money.amount <= request.balance.amount:
+        raise InvalidInput("amount", str(request.money), f"must be positive and at most the balance {request.balance}")
+    fields: dict[str, str | Decimal] = {
+        "imp_uid": request.imp_uid,
+        "amount": request.money.major,
+        "checksum": request.balance.major,
+        "reason": storable(request.reason),
+    }
+    return Call("POST", "/payments/cancel", _json(fields))
 
 
 def payment(imp_uid: str, *, include_sandbox: bool) -> Call:

@@ -1,0 +1,269 @@
+"""Giving money back: the intent, the one call, and what proves that it happened.
+
+A refund is written down before it is sent, always with an explicit amount and with the balance that we believe is
+left on the payment: PortOne takes a missing amount for everything, and refuses where the balance is not the one named
+(`checksum`, V1 spec of POST /payments/cancel). The refund's id leads the reason, so that the gateway's own list of
+cancellations tells whose each one is.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from billing_worker.domain.errors import InvalidInput, InvalidTransition
+from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, Unknown
+from billing_worker.domain.text import require_printable
+from billing_worker.domain.timing import Timing, technical_backoff
+
+LONGEST_REASON = 100
+LONGEST_REQUEST_KEY = 64
+
+
+class RefundStatus(StrEnum):
+    """Where a refund stands."""
+
+    PENDING = "pending"
+    """Written down, to be sent."""
+    IN_FLIGHT = "in_flight"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """Proven: the money was not given back by it."""
+
+
+_R = RefundStatus
+REFUND_TRANSITIONS: dict[RefundStatus, frozenset[RefundStatus]] = {
+    _R.PENDING: frozenset({_R.IN_FLIGHT, _R.SUCCEEDED, _R.FAILED}),
+    _R.IN_FLIGHT: frozenset({_R.PENDING, _R.UNKNOWN, _R.SUCCEEDED, _R.FAILED}),
+    _R.UNKNOWN: frozenset({_R.PENDING, _R.SUCCEEDED, _R.FAILED}),
+    _R.SUCCEEDED: frozenset(),
+    # The gateway shows it after all.
+    _R.FAILED: frozenset({_R.SUCCEEDED}),
+}
+
+OPEN_REFUND = frozenset({_R.PENDING, _R.IN_FLIGHT, _R.UNKNOWN})
+
+
+class RefundCause(StrEnum):
+    """Why money is given back."""
+
+    REQUESTED = "requested"
+    SURPLUS = "surplus"
+    """The period was paid by another payment, or is not owed any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRequest:
+    """What one cancel call asks for."""
+
+    imp_uid: str
+    merchant_uid: str
+    money: Money
+    balance: Money
+    """What we believe is left on the payment before this call: its `checksum`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The gateway took the call and showed the payment as it stands."""
+
+    payment: GatewayPayment
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The gateway said no. Whether something was given back before is only known by reading."""
+
+    reason: str
+    evidence: Evidence
+
+
+RefundAnswer = Answered | Refused | Failed | Unknown
+
+
+@dataclass(slots=True)
+class Refund:
+    """One intended cancellation of an approved attempt's payment, in part or whole.
+
+    `created_at` and `closed_at` are billing time; `lease_until`, `next_step_at` and `absent_since` are real time.
+    """
+
+    id: str
+    attempt_id: str
+    money: Money
+    balance: int
+    """Minor units that were left on the payment when this was written down."""
+    cause: RefundCause
+    reason: str
+    created_at: datetime
+    next_step_at: datetime | None
+    status: RefundStatus = RefundStatus.PENDING
+    request_key: str | None = None
+    fence: int = 0
+    sends: int = 0
+    failures: int = 0
+    looks: int = 0
+    lease_until: datetime | None = None
+    absent_since: datetime | None = None
+    accepted: bool = False
+    """The gateway took it and shows nothing yet (asynchronous PGs): it is never sent again."""
+    refused: bool = False
+    note: str | None = None
+    evidence_id: int | None = None
+    closed_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.reason = self.reason.strip()
+        require_printable("reason", self.reason, LONGEST_REASON)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its outcome is not known yet: meanwhile no other refund of this payment begins."""
+        return self.status in OPEN_REFUND
+
+    def move_to(self, status: RefundStatus, now: datetime) -> None:
+        """Change the status. Raises InvalidTransition for an edge that the table does not list."""
+        if status not in REFUND_TRANSITIONS[self.status]:
+            raise InvalidTransition("refund", self.id, self.status, status)
+        self.status = status
+        if status not in OPEN_REFUND:
+            self.closed_at = now
+            self.next_step_at = self.lease_until = None
+
+    def send(self, now: datetime, real_now: datetime, timing: Timing) -> None:
+        """Take it in hand: from here on it is open until the gateway's books tell."""
+        self.move_to(RefundStatus.IN_FLIGHT, now)
+        self.fence += 1
+        self.sends += 1
+        self.lease_until = real_now + timedelta(seconds=timing.lease)
+        self.looks = 0
+        self.absent_since = None
+        self.next_step_at = timing.next_look(0, real_now)
+
+    def look(self, now: datetime) -> None:
+        """The gateway is about to be read; a worker that said nothing in time can write nothing from here on."""
+        self.looks += 1
+        if self.status is RefundStatus.IN_FLIGHT:
+            self.fence += 1
+            self.note = "no answer was recorded before the lease ended"
+            self.move_to(RefundStatus.UNKNOWN, now)
+
+    def request(self, attempt: PaymentAttempt) -> RefundRequest:
+        """What the gateway is asked for. Raises InvalidTransition for a payment that we do not know as paid."""
+        if attempt.status is not AttemptStatus.APPROVED or attempt.imp_uid is None:
+            raise InvalidTransition("attempt", attempt.id, attempt.status, "refunded")
+        balance = Money(self.balance, self.money.currency)
+        return RefundRequest(attempt.imp_uid, attempt.merchant_uid, self.money, balance, f"{self.id} {self.reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFinding:
+    """What a payment in the gateway's books says about one refund of ours."""
+
+    done: bool = False
+    balance_changed: bool = False
+    """Somebody else gave money back meanwhile: what was asked for rests on a wrong belief."""
+    trouble: str | None = None
+    """Set where the payment proves nothing."""
+
+
+def judge_refund(refund: Refund, attempt: PaymentAttempt, payment: GatewayPayment) -> RefundFinding:
+    """Whether the payment shows this refund. Every compared field must be equal, as for a charge."""
+    same = (payment.imp_uid, payment.merchant_uid, payment.money)
+    if same != (attempt.imp_uid, attempt.merchant_uid, attempt.money):
+        return RefundFinding(trouble=f"the gateway's payment {payment.imp_uid} is another one, or over {payment.money}")
+    if any((each.reason or "").startswith(refund.id) for each in payment.cancellations):
+        return RefundFinding(done=True)
+    before = attempt.money.amount - refund.balance
+    changed = payment.cancelled.amount != before
+    anonymous = changed and all(each.reason is None for each in payment.cancellations)
+    if anonymous and payment.cancelled.amount == before + refund.money.amount and refund.sends:
+        # A gateway that keeps no reasons: the checksum let exactly one such cancellation pass.
+        return RefundFinding(done=True)
+    return RefundFinding(balance_changed=changed)
+
+
+def refundable(attempt: PaymentAttempt) -> int:
+    """What is left of an approved payment, in minor units, as far as the gateway's books were read."""
+    return attempt.money.amount - attempt.refunded
+
+
+def check_amount(amount: object, attempt: PaymentAttempt) -> Money:
+    """The amount of a refund. Raises InvalidInput for 0 (PortOne reads it as everything), a fraction, or too much."""
+    money = Money.charge(amount, attempt.money.currency)
+    if money.amount > refundable(attempt):
+        left = Money(refundable(attempt), attempt.money.currency)
+        raise InvalidInput("amount", amount, f"is more than what is left of this payment ({left})")
+    return money
+
+
+@dataclass(slots=True)
+class Settled:
+    """What an answer did to a refund."""
+
+    done: bool = False
+    alert: str | None = None
+    """What a person must be told."""
+
+
+def settle_refund(
+    refund: Refund, attempt: PaymentAttempt, answer: RefundAnswer, now: datetime, *, real_now: datetime, timing: Timing
+) -> Settled:
+    """Apply the answer to our own call. Only a payment that shows the refund proves it."""
+    if isinstance(answer, Failed):
+        refund.note = answer.reason
+        _send_again(refund, now, real_now)
+        return Settled()
+    if isinstance(answer, Answered):
+        finding = judge_refund(refund, attempt, answer.payment)
+        if finding.done:
+            refund.move_to(RefundStatus.SUCCEEDED, now)
+            return Settled(done=True)
+        refund.accepted = finding.trouble is None
+        refund.note = finding.trouble or "taken by the gateway, which does not show it yet"
+    else:
+        refund.refused = isinstance(answer, Refused)
+        refund.note = answer.reason
+    refund.move_to(RefundStatus.UNKNOWN, now)
+    refund.next_step_at = timing.next_look(0, real_now)
+    return Settled()
+
+
+def conclude(
+    refund: Refund, finding: RefundFinding, now: datetime, real_now: datetime, *, began_at: datetime, window: timedelta
+) -> Settled:
+    """Apply what a read of the payment showed. `began_at` is when the read began, real time.
+
+    That nothing was given back is believed only after two reads, a settle window apart. Then it is sent again with the
+    same amount and the same checksum, which lets at most one of both through; or, where the gateway had refused it or
+    the balance is another one by now, a person is told.
+    """
+    if finding.done:
+        refund.move_to(RefundStatus.SUCCEEDED, now)
+        return Settled(done=True)
+    refund.note = finding.trouble or refund.note
+    if finding.trouble is not None or (refund.accepted and not finding.balance_changed):
+        return Settled()
+    refund.absent_since = refund.absent_since or real_now
+    if began_at - refund.absent_since < window:
+        return Settled()
+    if finding.balance_changed:
+        refund.note = "another refund of this payment came first; nothing was given back by this one"
+        refund.move_to(RefundStatus.FAILED, now)
+        return Settled(alert=refund.note)
+    if refund.refused:
+        refund.move_to(RefundStatus.FAILED, now)
+        return Settled(alert=f"the gateway refused it: {refund.note}")
+    _send_again(refund, now, real_now)
+    return Settled()
+
+
+def _send_again(refund: Refund, now: datetime, real_now: datetime) -> None:
+    refund.move_to(RefundStatus.PENDING, now)
+    refund.lease_until = None
+    refund.failures += 1
+    refund.next_step_at = real_now + technical_backoff(refund.failures)

@@ -1,0 +1,235 @@
+"""Give money back, in three short acts like a charge: commit the intent, make one call, commit the result.
+
+An answer that is missing or unclear is never repeated blindly: the payment is read until its list of cancellations
+tells. `give_back` has what every read of a payment books about refunds, whoever made them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import Failed
+from billing_worker.domain.refund import (
+    LONGEST_REQUEST_KEY,
+    Answered,
+    Refund,
+    RefundAnswer,
+    RefundCause,
+    RefundRequest,
+    RefundStatus,
+    Settled,
+    check_amount,
+    conclude,
+    judge_refund,
+    refundable,
+    settle_refund,
+)
+from billing_worker.domain.text import require_printable
+from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.usecases.give_back import compensate, note_refunds
+from billing_worker.usecases.record import insist, record_payment
+
+HUMAN_AFTER = timedelta(hours=24)
+STUCK_AFTER = 5
+"""A refund that could not be sent this many times in a row is no hiccup any more."""
+
+
+def request_refund(
+    ports: Ports,
+    invoice_id: str,
+    amount: int | None,
+    *,
+    everything: bool = False,
+    reason: str,
+    attempt_id: str | None = None,
+    request_key: str | None = None,
+) -> Refund:
+    """Write down that `amount` minor units of an invoice's payment are to be given back; the next scan sends it.
+
+    Either an amount or `everything` (what is left): never everything by omission. `attempt_id` names one of several
+    payments, else it is the one that settled the invoice. The same `request_key` again is the same refund.
+
+    Raises NotFound, InvalidInput, or Conflict where nothing is left or another refund of the payment is unfinished.
+    """
+    if everything == (amount is not None):
+        raise InvalidInput("amount", amount, "say either how much, or everything that is left")
+    if request_key is not None:
+        require_printable("request_key", request_key, LONGEST_REQUEST_KEY)
+    with ports.database.transaction() as uow:
+        uow.lock_due(invoice_id)
+        attempt = _payment_of(uow, invoice_id, attempt_id)
+        earlier = [r for r in uow.refunds.of_attempt(attempt.id) if request_key and r.request_key == request_key]
+        if earlier:
+            return _same(earlier[0], amount, reason)
+        left = refundable(attempt)
+        if left == 0:
+            raise Conflict(f"payment {attempt.imp_uid} of invoice {invoice_id} is given back already")
+        refund = Refund(
+            id=ports.ids.new("rfd"),
+            attempt_id=attempt.id,
+            money=Money(left, attempt.money.currency) if everything else check_amount(amount, attempt),
+            balance=left,
+            cause=RefundCause.REQUESTED,
+            reason=reason,
+            created_at=ports.clock.now(),
+            next_step_at=ports.clock.real_now(),
+            request_key=request_key,
+        )
+        uow.refunds.add(refund)
+        uow.commit()
+    return refund
+
+
+def due(ports: Ports, limit: int) -> Sequence[str]:
+    """Claim refunds that are to be sent or looked up."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        ids = uow.refunds.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
+        uow.commit()
+    return ids
+
+
+def refund(ports: Ports, refund_id: str) -> None:
+    """Take one step: send it, once, or read the payment that it belongs to."""
+    step = _take(ports, refund_id)
+    if step is None:
+        return
+    if step.request is None:
+        began_at = ports.clock.real_now()
+        _conclude(ports, step, ports.gateway.payment(step.imp_uid), began_at)
+        return
+    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
+        # This process was held up: its call could end when the refund belongs to somebody else.
+        return
+    answer = ports.gateway.cancel(step.request)
+    insist(lambda: _record(ports, step, answer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is to be done, taken before the network is touched."""
+
+    refund_id: str
+    attempt_id: str
+    invoice_id: str
+    imp_uid: str
+    fence: int
+    lease_until: datetime
+    request: RefundRequest | None
+    """Empty where the payment is only to be read."""
+
+
+def _take(ports: Ports, refund_id: str) -> _Step | None:
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        charge = uow.lock_charge(uow.refunds.get(refund_id).attempt_id)
+        found = uow.refunds.get(refund_id)
+        if not found.is_open:
+            return None
+        lease_until = found.lease_until or real_now
+        request = found.request(charge.attempt) if found.status is RefundStatus.PENDING else None
+        under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > real_now
+        if request is not None:
+            found.send(now, real_now, ports.timing)
+        elif under_way:
+            found.next_step_at = lease_until
+        else:
+            found.look(now)
+        uow.refunds.save(found)
+        uow.commit()
+    if under_way:
+        return None
+    lease_until = found.lease_until or real_now
+    imp_uid = charge.attempt.imp_uid or ""
+    return _Step(found.id, charge.attempt.id, charge.invoice.id, imp_uid, found.fence, lease_until, request)
+
+
+def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
+    """Act three. A worker that lost the refund meanwhile writes nothing but what it learned."""
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        charge = uow.lock_charge(step.attempt_id)
+        found = uow.refunds.get(step.refund_id)
+        evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, real_now)
+        if isinstance(answer, Answered):
+            note_refunds(ports, uow, charge, answer.payment, answer.evidence)
+        if found.fence != step.fence or found.status is not RefundStatus.IN_FLIGHT:
+            if found.is_open:
+                found.next_step_at = real_now
+        else:
+            found.evidence_id = evidence_id or found.evidence_id
+            settled = settle_refund(found, charge.attempt, answer, now, real_now=real_now, timing=ports.timing)
+            _alert(uow, found, settled, now, real_now)
+            if isinstance(answer, Failed) and found.failures >= STUCK_AFTER:
+                uow.alerts.open("refund_stuck", found.id, f"could not be sent: {found.note}", now)
+        uow.refunds.save(found)
+        uow.commit()
+
+
+def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -> None:
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    window = timedelta(seconds=ports.timing.settle_window)
+    with ports.database.transaction() as uow:
+        charge = uow.lock_charge(step.attempt_id)
+        found = uow.refunds.get(step.refund_id)
+        if not found.is_open:
+            return
+        found.next_step_at = _next_look(ports, found, real_now)
+        if listing.payments:
+            payment, evidence = listing.payments[0]
+            record_payment(ports, uow, step.invoice_id, payment, evidence)
+            found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
+            finding = judge_refund(found, charge.attempt, payment)
+            settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
+        else:
+            found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
+            settled = Settled()
+        _alert(uow, found, settled, now, real_now)
+        uow.refunds.save(found)
+        if found.status is RefundStatus.FAILED:
+            compensate(ports, uow, uow.lock_charge(step.attempt_id))
+        uow.commit()
+
+
+def _next_look(ports: Ports, found: Refund, real_now: datetime) -> datetime:
+    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    look = ports.timing.next_look(found.looks, real_now)
+    if found.absent_since is None:
+        return min(look, real_now + timedelta(seconds=ports.timing.settle_window)) if found.looks == 1 else look
+    settled = found.absent_since + timedelta(seconds=ports.timing.settle_window)
+    return min(look, settled) if settled > real_now else look
+
+
+def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:
+    if settled.done:
+        uow.alerts.close("refund_stuck", found.id, now)
+    if settled.alert is not None:
+        uow.alerts.close("refund_stuck", found.id, now)
+        uow.alerts.open("refund_failed", found.id, f"{found.money} of attempt {found.attempt_id}: {settled.alert}", now)
+    late = found.lease_until is not None and real_now - found.lease_until > HUMAN_AFTER
+    if found.status is RefundStatus.UNKNOWN and late:
+        detail = f"not shown by the gateway for a day: {found.note}. Look the payment up in PortOne's console"
+        uow.alerts.open("refund_stuck", found.id, detail, now)
+
+
+def _payment_of(uow: UnitOfWork, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
+    """The payment that is to be given back."""
+    paid = [attempt for attempt in uow.attempts.of_invoice(invoice_id) if attempt.imp_uid and attempt.closed_at]
+    approved = [attempt for attempt in paid if attempt.status == "approved"]
+    if attempt_id is not None:
+        approved = [attempt for attempt in approved if attempt.id == attempt_id]
+        if not approved:
+            raise InvalidInput("attempt_id", attempt_id, f"is no payment of invoice {invoice_id}")
+    elif not approved:
+        raise Conflict(f"invoice {invoice_id} has no payment that could be given back")
+    return next((attempt for attempt in approved if not attempt.surplus), approved[0])
+
+
+def _same(earlier: Refund, amount: int | None, reason: str) -> Refund:
+    if amount is not None and amount != earlier.money.amount:
+        problem = f"stands for refund {earlier.id} over {earlier.money} already"
+        raise Conflict(f"request_key {earlier.request_key} {problem} ({reason})", field="request_key")
+    return earlier
