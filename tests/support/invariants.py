@@ -44,6 +44,7 @@ class Books:
 def violations(books: Books, *, at_rest: bool = True) -> list[str]:
     """All invariants; those of liveness only when the system had time to come to rest."""
     found = i1_single_charge(books) + i2_no_phantom(books) + i5_exact_money(books) + i15_calendar(books)
+    found += i10_refunds(books)
     return found + i3_no_orphan(books) + i4_nothing_lost(books) if at_rest else found
 
 
@@ -51,7 +52,10 @@ def i1_single_charge(books: Books) -> list[str]:
     """Every period holds at most one uncompensated payment; a surplus one must be known as such and alerted."""
     owner = {row["merchant_uid"]: row["invoice_id"] for row in books.rows("SELECT * FROM merchant_uids")}
     surplus = {row["imp_uid"] for row in books.rows("SELECT imp_uid FROM payment_attempts WHERE surplus")}
-    alerted = {row["subject_id"] for row in books.rows("SELECT subject_id FROM alerts WHERE kind = 'surplus_payment'")}
+    alerted = {
+        row["subject_id"]
+        for row in books.rows("SELECT subject_id FROM alerts WHERE kind = 'surplus_payment' AND closed_at IS NULL")
+    }
     found = []
     per_invoice: defaultdict[str, list[Row]] = defaultdict(list)
     for row in books.holding:
@@ -61,7 +65,7 @@ def i1_single_charge(books: Books) -> list[str]:
         if len(own) > 1:
             found.append(f"I1: invoice {invoice_id} was charged {len(own)} times: {[p['imp_uid'] for p in own]}")
         if len(own) < len(payments) and invoice_id not in alerted:
-            found.append(f"I1: invoice {invoice_id} has a surplus payment and no alert")
+            found.append(f"I1: invoice {invoice_id} has a surplus payment and no open alert")
     return found
 
 
@@ -136,6 +140,26 @@ def i5_exact_money(books: Books) -> list[str]:
             FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
             WHERE (a.amount, a.currency) <> (i.amount, i.currency)""")
     ]
+
+
+def i10_refunds(books: Books) -> list[str]:
+    """No more is given back than was paid, and none is booked that the ledger does not show."""
+    ledger = {row["imp_uid"]: row for row in books.ledger}
+    found = []
+    for row in books.rows("SELECT * FROM payment_attempts WHERE refunded > 0"):
+        payment = ledger.get(row["imp_uid"], {"cancel_amount": 0, "currency": row["currency"]})
+        given = minor_units(payment["cancel_amount"], payment["currency"])
+        if not row["refunded"] <= given <= row["amount"]:
+            found.append(f"I10: attempt {row['id']} books {row['refunded']} as given back, the ledger {given}")
+    for row in books.rows("""
+        SELECT a.imp_uid, a.currency, sum(r.amount) AS given FROM refunds r
+        JOIN payment_attempts a ON a.id = r.attempt_id WHERE r.status = 'succeeded' GROUP BY 1, 2"""):
+        given = minor_units(ledger[row["imp_uid"]]["cancel_amount"], row["currency"])
+        if row["given"] > given:
+            found.append(
+                f"I10: refunds of {row['imp_uid']} over {row['given']} succeeded, the ledger gave {given} back"
+            )
+    return found
 
 
 def i15_calendar(books: Books) -> list[str]:
