@@ -44,6 +44,8 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         notifier=notifier,
         timing=settings.timing,
         environment=settings.environment,
+        # A time machine runs through a month in the time of a scan: everything is late there, and nothing is real.
+        catch_up_rate=settings.catch_up_rate if machine is None else 0,
     )
     return ports, engine
 

@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     scan_interval: float = Field(3.0, ge=0.1, le=60, description="Seconds between two rings of beat")
     scan_limit: int = Field(500, ge=1, le=10_000, description="The most ids that one scan hands out")
 
+    catch_up_rate: int = Field(
+        600,
+        ge=0,
+        le=1_000_000,
+        description="Late charges a minute after an outage; what is due now goes first; 0: no limit",
+    )
+
     connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to reach the gateway")
     http_deadline: float = Field(65.0, gt=0, le=300, description="Seconds for one gateway call as a whole")
     lease: float = Field(90.0, gt=0, le=3600, description="Seconds that an attempt belongs to its worker")

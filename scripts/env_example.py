@@ -44,7 +44,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Events that this worker sends to you": ("events_url", "events_secret"),
     "Billing": ("timezone", "environment", "time_machine"),
-    "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit"),
+    "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (
         "connect_timeout",
         "http_deadline",

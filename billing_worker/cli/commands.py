@@ -45,6 +45,7 @@ COMMANDS = (
     Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
     Listed("alert", "alert", "List what a person must look at, and close what is dealt with.", CHECK),
+    Listed("catch-up", "catch_up", "Show late periods after an outage, and decide what becomes of them.", CHECK),
     Listed("reconcile", "reconcile", "Read the gateway now about every attempt whose outcome is open.", CHECK),
     Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),
     Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),
@@ -67,6 +68,8 @@ def assemble(words: Sequence[str], *, everything: bool = False) -> typer.Typer:
         if isinstance(found, typer.Typer):
             for each in found.registered_commands:
                 each.help = _flowing(each.callback)
+            if found.registered_callback is not None:
+                found.registered_callback.help = _flowing(found.registered_callback.callback)
             app.add_typer(found, name=listed.name, rich_help_panel=listed.panel, short_help=listed.summary)
         else:
             command = app.command(

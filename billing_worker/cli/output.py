@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -154,6 +155,12 @@ def followed(items: Sequence[T], what: str) -> Iterable[T]:
     """The items one by one, with a progress bar on standard error where that is a terminal."""
     console = console_for(sys.stderr)
     return track(items, what, console=console, transient=True, disable=not console.is_terminal)
+
+
+def working(what: str) -> AbstractContextManager[object]:
+    """A sign on standard error, where that is a terminal, that something of unknown length goes on."""
+    console = console_for(sys.stderr)
+    return console.status(what) if console.is_terminal else nullcontext()
 
 
 def printable(text: str) -> str:

@@ -8,13 +8,17 @@ import typer
 from billing_worker.cli import views
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
+from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.usecases.catch_up import set_policy
 from billing_worker.usecases.subscribe import calendar_from, create_plan
 
 app = typer.Typer(help="Plans: what is charged, how often, and what happens after a decline.")
 
 COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_days", "created_at")
+CATCH_UP = "What becomes of late periods (bill_all, latest_only, forgive, ask)"
+MaxAge = Annotated[int, typer.Option(help="Days; for older periods a person is asked.", metavar="DAYS")]
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -33,6 +37,8 @@ def create(
     dunning_days: Annotated[
         str, typer.Option(help="Days to wait after each decline in turn; '' for no further try.")
     ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
+    catch_up: Annotated[str, typer.Option(help=f"{CATCH_UP} after an outage.", metavar="MODE")] = "bill_all",
+    catch_up_max_age: MaxAge = DEFAULT_MAX_AGE,
     as_json: AsJson = False,
 ) -> None:
     """Create a plan.
@@ -55,7 +61,8 @@ def create(
         )
         number = int(amount) if _WHOLE_NUMBER.fullmatch(amount) else amount
         waits = _days(dunning_days)
-        plan = create_plan(work.ports, name, number, currency, calendar=calendar, dunning_days=waits)
+        policy = policy_of(catch_up, catch_up_max_age)
+        plan = create_plan(work.ports, name, number, currency, calendar=calendar, dunning_days=waits, catch_up=policy)
         work.out.record(views.of_plan(plan), headline=f"Created plan {plan.id}")
 
 
@@ -82,6 +89,25 @@ def show(plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")],
         with work.ports.database.transaction() as uow:
             plan = uow.plans.get(plan_id)
         work.out.record(views.of_plan(plan))
+
+
+@app.command("set-catch-up")
+def set_catch_up(
+    plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")],
+    *,
+    mode: Annotated[str, typer.Option(help=f"{CATCH_UP}.", metavar="MODE")],
+    max_age: Annotated[int | None, typer.Option(help="Days; as it was if not given.", metavar="DAYS")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what becomes of late periods after an outage, from now on.
+
+    Subscriptions that are on hold wait on; decide for them with: billing-worker catch-up apply
+
+    Example: billing-worker plan set-catch-up plan_0123456789abcdef --mode ask --max-age 30
+    """
+    with session(as_json=as_json) as work:
+        plan = set_policy(work.ports, plan_id, mode, max_age)
+        work.out.record(views.of_plan(plan), headline=f"Plan {plan.id}: {plan.catch_up.mode}")
 
 
 def _days(text: str) -> list[int]:

@@ -10,6 +10,7 @@ from billing_worker.cli.session import session
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.money import Money
 from billing_worker.ports import Tally
+from billing_worker.usecases.report import Drain
 from billing_worker.usecases.report import report as read_books
 
 MONTHS = ("month", "currency", "invoices", "paid", "paid_amount", "open", "uncollectible", "void", "recovered")
@@ -35,6 +36,7 @@ def report(
                     "timezone": zone,
                     "months": [asdict(tally) for tally in books.months],
                     "standing": asdict(books.standing),
+                    "drain": asdict(books.drain) if books.drain else None,
                     "alerts": [asdict(alert) for alert in books.alerts],
                 }
             )
@@ -45,7 +47,16 @@ def report(
         out.say("")
         out.say("Now", "bold")
         out.record(asdict(books.standing))
+        if books.drain is not None:
+            out.say(_draining(books.drain, zone), "yellow")
         out.section("Alerts: a person must look at these", [asdict(alert) for alert in books.alerts], ALERTS)
+
+
+def _draining(drain: Drain, zone: str) -> str:
+    if drain.done_at is None:
+        return f"{drain.late} late, draining as fast as the workers can"
+    done = drain.done_at.astimezone(zone_named(zone))
+    return f"{drain.late} late, draining at {drain.per_minute}/min, done about {done:%Y-%m-%d %H:%M %Z}"
 
 
 def _month(tally: Tally) -> View:

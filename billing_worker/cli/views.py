@@ -24,6 +24,8 @@ def of_plan(plan: Plan) -> View:
         "cron": plan.calendar.expression if not isinstance(plan.calendar, AnchoredCalendar) else None,
         "timezone": plan.calendar.zone,
         "dunning_days": list(plan.dunning.retry_days),
+        "catch_up": plan.catch_up.mode,
+        "catch_up_max_age": plan.catch_up.max_age,
         "created_at": plan.created_at,
     }
 

@@ -8,11 +8,15 @@ Both promise: starts strictly increase, and each local wall-clock time counts on
 summer time skips is moved forward by the length of the gap; one that happens twice counts at its first occurrence.
 """
 
+import heapq
 import re
+from bisect import bisect_right
 from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import count, islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterError, croniter
@@ -26,6 +30,9 @@ SHORTEST_MONTH = {month: monthrange(2026, month)[1] for month in range(1, 13)}
 
 LARGEST_COUNT = {"day": 3660, "week": 520, "month": 120, "year": 10}
 """No plan bills less often than every ten years."""
+
+SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}
+"""Days."""
 
 
 _RANDOM = re.compile(r"(?<![A-Za-z])[HhRr](?![A-Za-z])")
@@ -77,6 +84,20 @@ class AnchoredCalendar:
                 wall = _plus_months(wall, 12 * steps)
         return instant(wall, self.zone)
 
+    def starts(self, anchor: datetime, index: int, start: datetime) -> Iterator[datetime]:
+        """The starts of period number `index` (which is `start`) and of all after it."""
+        yield start
+        yield from (self.start_after(anchor, later, start) for later in count(index + 1))
+
+    def begun(self, anchor: datetime, index: int, start: datetime, until: datetime, most: int) -> int:
+        """How many periods, from number `index` on, start at or before `until`; at most `most` are counted."""
+        if start > until:
+            return 0
+        # Two more than fit: a start may lie an hour off where summer time begins or ends.
+        fit = (until - start).days // (SHORTEST[self.unit] * self.count) + 2
+        later = range(1, min(most, fit + 1))
+        return 1 + bisect_right(later, until, key=lambda step: self.start_after(anchor, index + step, start))
+
     def __str__(self) -> str:
         return f"every {self.unit}" if self.count == 1 else f"every {self.count} {self.unit}s"
 
@@ -99,6 +120,26 @@ class CronCalendar:
     def start_after(self, anchor: datetime, index: int, previous: datetime) -> datetime:  # noqa: ARG002 - one interface
         """The next time the expression fires after the start of the period before."""
         return self._next(previous)
+
+    def starts(self, anchor: datetime, index: int, start: datetime) -> Iterator[datetime]:  # noqa: ARG002 - as above
+        """`start`, and every time the expression fires after it: as `start_after` again and again, in one go."""
+        yield start
+        zone, last = zone_named(self.zone), start
+        fires = croniter(self.expression, start.astimezone(zone).replace(tzinfo=None) - timedelta(hours=3))
+        waiting: list[datetime] = []
+        while True:
+            fire = fires.get_next(datetime)
+            # What a gap moved on comes after fires whose wall time lies behind the gap: it waits for its turn.
+            while waiting and fire >= waiting[0].astimezone(zone).replace(tzinfo=None):
+                if (earliest := heapq.heappop(waiting)) > last:
+                    last = earliest
+                    yield last
+            heapq.heappush(waiting, instant(fire, self.zone))
+
+    def begun(self, anchor: datetime, index: int, start: datetime, until: datetime, most: int) -> int:
+        """How many periods, `start` among them, begin at or before `until`; at most `most` are counted."""
+        upto = takewhile(lambda begins: begins <= until, self.starts(anchor, index, start))
+        return sum(1 for _ in islice(upto, most))
 
     def _next(self, after: datetime) -> datetime:
         wall = after.astimezone(zone_named(self.zone)).replace(tzinfo=None)

@@ -15,6 +15,7 @@ class EventType(StrEnum):
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_PAST_DUE = "subscription.past_due"
     SUBSCRIPTION_UNPAID = "subscription.unpaid"
+    SUBSCRIPTION_PERIODS_SKIPPED = "subscription.periods_skipped"
     SUBSCRIPTION_CANCELED = "subscription.canceled"
     BILLING_KEY_ACTIVATED = "billing_key.activated"
     BILLING_KEY_INVALID = "billing_key.invalid"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing_worker.domain.calendar import BillingCalendar
+from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.money import Money
 from billing_worker.domain.text import require_printable
@@ -14,7 +15,7 @@ LONGEST_NAME = 40
 
 @dataclass(slots=True)
 class Plan:
-    """Price, billing calendar and dunning policy. A plan does not change; a new price is a new plan."""
+    """Price, billing calendar, dunning and catch-up policy. Only the last one changes; a new price is a new plan."""
 
     id: str
     name: str
@@ -22,6 +23,7 @@ class Plan:
     calendar: BillingCalendar
     dunning: DunningPolicy
     created_at: datetime
+    catch_up: CatchUpPolicy = BILL_ALL
 
     def __post_init__(self) -> None:
         self.name = self.name.strip()

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from billing_worker.domain.calendar import BillingCalendar, CronCalendar
+from billing_worker.domain.catch_up import LATE_AFTER, Backlog, CatchUpMode, CatchUpPolicy, decide
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.invoice import Period
 from billing_worker.domain.text import require_printable
@@ -58,6 +60,11 @@ class Subscription:
     cancel_at_period_end: bool = False
     canceled_at: datetime | None = None
     lease_until: datetime | None = None
+    held_since: datetime | None = None
+    """Its periods are late, and nothing is opened until a person decides what becomes of them."""
+    catch_up_mode: CatchUpMode | None = None
+    catch_up_until: datetime | None = None
+    """A person decided for the periods that had begun by this time; the plan's policy is for those after it."""
 
     def __post_init__(self) -> None:
         self.customer = self.customer.strip()
@@ -71,18 +78,41 @@ class Subscription:
 
     def renews_at(self, now: datetime) -> bool:
         """Whether its next period is to be opened now."""
-        return self.status in RENEWING and self.next_period_start <= now
+        return self.status in RENEWING and self.held_since is None and self.next_period_start <= now
+
+    def ruled_by(self, policy: CatchUpPolicy, now: datetime) -> tuple[CatchUpPolicy, datetime]:
+        """Which policy holds for its next period, and as of when: a person's word, else the plan's policy now."""
+        if self.catch_up_mode and self.catch_up_until and self.next_period_start <= self.catch_up_until:
+            # As it was at that time: what has begun since then is no part of what the person saw.
+            return CatchUpPolicy(self.catch_up_mode, None), self.catch_up_until
+        if self.created_at > now - LATE_AFTER:
+            # Nobody was here to be late with: an old start only says when the first period began.
+            return CatchUpPolicy(CatchUpMode.BILL_ALL, None), now
+        return policy, now
+
+    def backlog(self, policy: CatchUpPolicy, calendar: BillingCalendar, now: datetime) -> Backlog:
+        """What becomes of its periods that have begun."""
+        policy, at = self.ruled_by(policy, now)
+        return decide(policy, calendar, self.anchor, self.next_period_index, self.next_period_start, at=at)
 
     def open_period(self, calendar: BillingCalendar) -> Period:
         """Take the next period and move on to the one after it."""
+        self.held_since = None
         index, start = self.next_period_index, self.next_period_start
         end = calendar.start_after(self.anchor, index + 1, start)
         self.next_period_index, self.next_period_start = index + 1, end
         return Period(index, start, end)
 
+    def leave_out(self, calendar: BillingCalendar, periods: int) -> tuple[datetime, datetime]:
+        """Waive the next periods, for good: nothing leads back to them. Returns the first and the last start."""
+        starts = list(islice(calendar.starts(self.anchor, self.next_period_index, self.next_period_start), periods + 1))
+        self.next_period_index, self.next_period_start = self.next_period_index + periods, starts[periods]
+        return starts[0], starts[periods - 1]
+
     def skip_to(self, calendar: BillingCalendar, now: datetime) -> int:
         """Leave out the periods that began while no service was given; returns how many steps that took."""
         skipped = 0
+        self.held_since = None
         if isinstance(calendar, CronCalendar) and self.next_period_start <= now:
             # At once: an expression may fire every minute, and the time without service may be years.
             self.next_period_start = calendar.first_start(now + timedelta(microseconds=1))

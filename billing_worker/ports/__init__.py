@@ -7,6 +7,7 @@ own. Tests hand them real adapters with one of them replaced.
 from dataclasses import dataclass
 
 from billing_worker.domain.timing import Timing
+from billing_worker.ports.catch_up import CatchUp, Chosen, Span, Work
 from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier
 from billing_worker.ports.records import (
     Alert,
@@ -40,6 +41,8 @@ __all__ = [
     "Attempts",
     "BillingKeys",
     "Books",
+    "CatchUp",
+    "Chosen",
     "Clock",
     "Database",
     "Doorbell",
@@ -59,10 +62,12 @@ __all__ = [
     "Ports",
     "Refunds",
     "SettledPayment",
+    "Span",
     "Standing",
     "Subscriptions",
     "Tally",
     "UnitOfWork",
+    "Work",
 ]
 
 
@@ -78,3 +83,5 @@ class Ports:
     timing: Timing
     environment: str
     """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""
+    catch_up_rate: int = 0
+    """Charges a minute at which late work starts; 0 is no limit."""

@@ -112,6 +112,10 @@ class Standing:
     in_dunning: int
     oldest_due: datetime | None
     """Billing time at which the oldest of the due invoices became due."""
+    late: int
+    """Subscriptions and invoices due for more than an hour, and charges that could not be placed: these are paced."""
+    on_hold: int
+    """Subscriptions whose late periods wait for a person's decision."""
     open_alerts: int
     undelivered_events: int
     unapplied_notifications: int

@@ -13,6 +13,7 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundStatus
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.ports.catch_up import CatchUp, Span
 from billing_worker.ports.records import (
     Alert,
     Due,
@@ -47,6 +48,9 @@ class Plans(Protocol):
 
     def add(self, plan: Plan) -> None:
         """Store a new plan."""
+
+    def save(self, plan: Plan) -> None:
+        """Write the plan back."""
 
     def list(self, limit: int) -> Sequence[Plan]:
         """Plans, newest first."""
@@ -98,7 +102,7 @@ class Subscriptions(Protocol):
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
 
-    def claim_renewals(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
 
 
@@ -123,10 +127,13 @@ class Invoices(Protocol):
     def list(self, limit: int, status: InvoiceStatus | None = None) -> Sequence[Invoice]:
         """Invoices, newest first."""
 
-    def claim_due(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_due(
+        self, due: Span, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
         """Ids of invoices that may be charged now (or given up, where the key is invalid), oldest first.
 
-        Each gets a new fence and a lease; one that another scan holds, or that has an open attempt, is left out.
+        At most `most`, and never so many that more than `limit` are claimed and not started. Each gets a new
+        fence and a lease; one that another scan holds, or that has an open attempt, is left out.
         """
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
@@ -297,6 +304,10 @@ class UnitOfWork(Protocol):
     @property
     def books(self) -> Books:
         """Books."""
+
+    @property
+    def catch_up(self) -> CatchUp:
+        """CatchUp."""
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""

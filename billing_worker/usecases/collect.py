@@ -13,6 +13,7 @@ from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.settlement import meet_dead_key
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
+from billing_worker.usecases.pace import claim_invoices
 from billing_worker.usecases.record import insist, record_answer
 
 
@@ -21,7 +22,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = uow.invoices.claim_due(ports.clock.now(), real_now, lease, limit)
+        ids = claim_invoices(ports, uow, lease, limit)
         uow.commit()
     return ids
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.ports import Ports
+from billing_worker.usecases.catch_up import go_on
+from billing_worker.usecases.pace import claim_renewals
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -13,7 +15,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = uow.subscriptions.claim_renewals(ports.clock.now(), real_now, lease, limit)
+        ids = claim_renewals(ports, uow, lease, limit)
         uow.commit()
     return ids
 
@@ -21,7 +23,8 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 def renew(ports: Ports, subscription_id: str) -> str | None:
     """Open the invoice of the period that is due; returns its id, or None when nothing is due (any more).
 
-    Only one period a call: after an outage the next scan opens the next one, oldest first.
+    Only one period a call: after an outage the next scan opens the next one, oldest first. Periods that are late are
+    billed, waived or held back as the plan's catch-up policy says.
     """
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
@@ -41,6 +44,10 @@ def renew(ports: Ports, subscription_id: str) -> str | None:
             uow.commit()
             return None
         plan = uow.plans.get(subscription.plan_id)
+        if not go_on(ports, uow, subscription, plan, now):
+            uow.subscriptions.save(subscription)
+            uow.commit()
+            return None
         period = subscription.open_period(plan.calendar)
         invoice = Invoice(
             id=ports.ids.new("inv"),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, first_status
 from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.events import Event, EventType
@@ -52,6 +53,7 @@ def create_plan(
     *,
     calendar: BillingCalendar,
     dunning_days: Sequence[int] = DEFAULT_RETRY_DAYS,
+    catch_up: CatchUpPolicy = BILL_ALL,
 ) -> Plan:
     """Store a new plan. Raises InvalidInput with the field that is wrong; then nothing is stored."""
     plan = Plan(
@@ -61,6 +63,7 @@ def create_plan(
         calendar=calendar,
         dunning=DunningPolicy(tuple(dunning_days)),
         created_at=ports.clock.now(),
+        catch_up=catch_up,
     )
     with ports.database.transaction() as uow:
         uow.plans.add(plan)

@@ -8,11 +8,15 @@ from zoneinfo import ZoneInfo
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports import Alert, Ports, UnitOfWork
+
+MOST_EVENTS = 10_000
+"""More than one subscription ever has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,14 @@ class _Teller:
         unpaid = [
             invoice for invoice in invoices if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
         ]
-        history = [
-            f"{self._date(each.period.start)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})"
+        told = [
+            (
+                each.period.start,
+                f"{self._date(each.period.start)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})",
+            )
             for each in invoices
         ]
+        history = [line for _, line in sorted(told + self._skipped(subscription))]
         answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
         if unpaid:
             answer += " " + self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)[0]
@@ -140,6 +148,9 @@ class _Teller:
             subscription.status,
             f"The next period begins, and is charged, on {self._day(subscription.next_period_start)}.",
         )
+        if subscription.held_since is not None and subscription.status in RENEWING:
+            answer += f" The period of {self._date(subscription.next_period_start)} is late: a person must decide."
+            then = f"On hold. Decide: billing-worker catch-up apply --subscription {subscription.id} --mode MODE"
         if subscription.cancel_at_period_end and subscription.status in RENEWING:
             then = f"It ends on {self._day(subscription.next_period_start)} and is not charged again."
         return Explanation(subject, answer, history, then, self._alerts([subscription.id]))
@@ -159,6 +170,17 @@ class _Teller:
                 answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
                 then = "The customer needs another card: billing-worker subscription set-key SUBSCRIPTION_ID KEY_ID"
         return Explanation(subject, answer, [], then, self._alerts([key.id]))
+
+    def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
+        """Late periods that were waived, as the events tell."""
+        found = []
+        for message in self.uow.outbox.of_subject(subscription.id, MOST_EVENTS):
+            if message.event.type is EventType.SUBSCRIPTION_PERIODS_SKIPPED:
+                data = message.event.data
+                first, last = (datetime.fromisoformat(str(data[name])) for name in ("first", "last"))
+                line = f"{self._date(first)} to {self._date(last)} waived: {data['count']} late periods, never charged"
+                found.append((first, line))
+        return found
 
     def _told(self, attempt: PaymentAttempt) -> str:
         line = f"{self._day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"

@@ -42,6 +42,8 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         "billing_attempts_unknown": ("Charges whose outcome is unclear", standing.unknown),
         "billing_invoices_waiting_for_key": ("Due, but the key is not confirmed yet", standing.waiting_for_key),
         "billing_invoices_in_dunning": ("Open after at least one decline", standing.in_dunning),
+        "billing_work_late": ("Due for more than an hour, or could not be placed; paced", standing.late),
+        "billing_subscriptions_on_hold": ("Late periods that wait for a person's decision", standing.on_hold),
         "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
         "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
         "billing_notifications_unapplied": (

@@ -27,7 +27,7 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription, SubscriptionStatus
-from billing_worker.ports import Echo
+from billing_worker.ports import Echo, Span
 
 
 class SqlPlans(Repository[Plan]):
@@ -88,7 +88,8 @@ _CLAIM_RENEWALS = text("""
     UPDATE subscriptions SET lease_until = :lease_until
     WHERE id IN (
         SELECT id FROM subscriptions
-        WHERE status = ANY(:renewing) AND next_period_start <= :now
+        WHERE status = ANY(:renewing) AND held_since IS NULL
+          AND next_period_start > :after AND next_period_start <= :until
           AND (lease_until IS NULL OR lease_until <= :real_now)
         ORDER BY next_period_start LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING id
@@ -111,11 +112,11 @@ class SqlSubscriptions(Repository[Subscription]):
         """All subscriptions that are charged to this key."""
         return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
 
-    def claim_renewals(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
-        wanted = {"now": now, "real_now": real_now, "lease_until": lease_until, "limit": limit}
-        found = self._connection.execute(_CLAIM_RENEWALS, wanted | {"renewing": [str(s) for s in RENEWING]})
-        return list(found.scalars())
+        wanted: dict[str, Any] = {"after": due.after, "until": due.until, "limit": limit}
+        wanted |= {"real_now": real_now, "lease_until": lease_until, "renewing": [str(s) for s in RENEWING]}
+        return list(self._connection.execute(_CLAIM_RENEWALS, wanted).scalars())
 
 
 _CLAIM_INVOICES = text("""
@@ -124,13 +125,14 @@ _CLAIM_INVOICES = text("""
         SELECT i.id FROM invoices i
         JOIN subscriptions s ON s.id = i.subscription_id
         JOIN billing_keys k ON k.id = i.billing_key_id
-        WHERE i.status = 'open' AND i.next_attempt_at <= :now
+        WHERE i.status = 'open' AND i.next_attempt_at > :after AND i.next_attempt_at <= :until
+          AND (i.failures > 0) = COALESCE(:failed, i.failures > 0)
           AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
           AND k.status <> 'pending' AND s.status = ANY(:collecting)
           AND NOT EXISTS (SELECT FROM payment_attempts a
                           WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
         ORDER BY i.next_attempt_at
-        LIMIT GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now))
+        LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now)))
         FOR UPDATE OF i SKIP LOCKED)
     RETURNING id
 """)
@@ -178,11 +180,14 @@ class SqlInvoices(Repository[Invoice]):
         statement = select(invoices).order_by(invoices.c.created_at.desc(), invoices.c.id).limit(limit)
         return self._many(statement if status is None else statement.where(invoices.c.status == status))
 
-    def claim_due(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_due(
+        self, due: Span, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
         """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
-        wanted = {"now": now, "real_now": real_now, "lease_until": lease_until, "limit": limit}
-        found = self._connection.execute(_CLAIM_INVOICES, wanted | {"collecting": [str(s) for s in COLLECTING]})
-        return list(found.scalars())
+        wanted: dict[str, Any] = {"after": due.after, "until": due.until, "failed": due.failed}
+        wanted |= {"limit": limit, "most": limit if most is None else most, "real_now": real_now}
+        wanted |= {"lease_until": lease_until, "collecting": [str(s) for s in COLLECTING]}
+        return list(self._connection.execute(_CLAIM_INVOICES, wanted).scalars())
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
         """The id of the invoice that this merchant_uid was ever given to."""

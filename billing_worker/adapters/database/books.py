@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports import SettledPayment, Standing, Tally
 
@@ -22,13 +23,18 @@ _TALLIES = text("""
 
 _STANDING = text("""
     WITH waiting AS (
-        SELECT i.next_attempt_at, i.declines, k.status AS key_status, a.status AS attempt_status
+        SELECT i.next_attempt_at, i.declines, i.failures, k.status AS key_status, a.status AS attempt_status
         FROM invoices i
         JOIN billing_keys k ON k.id = i.billing_key_id
         LEFT JOIN payment_attempts a ON a.invoice_id = i.id AND a.closed_at IS NULL
         WHERE i.status = 'open')
-    SELECT (SELECT count(*) FROM subscriptions WHERE status = ANY(:renewing) AND next_period_start <= :now)
-               AS periods_due,
+    SELECT (SELECT count(*) FROM subscriptions
+            WHERE status = ANY(:renewing) AND held_since IS NULL AND next_period_start <= :now) AS periods_due,
+           (SELECT count(*) FROM subscriptions
+            WHERE status = ANY(:renewing) AND held_since IS NULL AND next_period_start <= :old)
+               + count(*) FILTER (WHERE (next_attempt_at <= :old OR (next_attempt_at <= :now AND failures > 0))
+                                    AND key_status <> 'pending' AND attempt_status IS NULL) AS late,
+           (SELECT count(*) FROM subscriptions WHERE held_since IS NOT NULL AND status = ANY(:renewing)) AS on_hold,
            count(*) FILTER (WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL)
                AS due,
            count(*) FILTER (WHERE attempt_status = 'in_flight') AS in_flight,
@@ -63,7 +69,7 @@ class SqlBooks:
 
     def standing(self, now: datetime) -> Standing:
         """How things stand."""
-        wanted = {"now": now, "renewing": [str(status) for status in RENEWING]}
+        wanted = {"now": now, "old": now - BACKLOG_AFTER, "renewing": [str(status) for status in RENEWING]}
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 
     def payments(self) -> Sequence[SettledPayment]:

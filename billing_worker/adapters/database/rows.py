@@ -6,6 +6,7 @@ from typing import Any
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
@@ -38,7 +39,10 @@ def plan_values(plan: Plan) -> Values:
     calendar: BillingCalendar = values.pop("calendar")
     values["dunning_days"] = list(values.pop("dunning").retry_days)
     anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
+    catch_up: CatchUpPolicy = values.pop("catch_up")
     return values | {
+        "catch_up_mode": catch_up.mode,
+        "catch_up_max_age": catch_up.max_age,
         "timezone": calendar.zone,
         "cron": calendar.expression if isinstance(calendar, CronCalendar) else None,
         "interval_unit": anchored.unit.value if anchored else None,
@@ -60,6 +64,7 @@ def to_plan(row: Values) -> Plan:
         calendar=calendar,
         dunning=DunningPolicy(tuple(row["dunning_days"])),
         created_at=row["created_at"],
+        catch_up=CatchUpPolicy(row["catch_up_mode"], row["catch_up_max_age"]),
     )
 
 
@@ -90,6 +95,11 @@ def to_refund(row: Values) -> Refund:
     """The refund in a row."""
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
     return Refund(**row)
+
+
+def to_bucket(row: Values) -> Bucket:
+    """The bucket in a row."""
+    return Bucket(**row)
 
 
 def to_inbox_message(row: Values) -> InboxMessage:

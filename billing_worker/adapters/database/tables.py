@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import RefundCause, RefundStatus
@@ -128,6 +129,10 @@ plans = Table(
     Column("timezone", Text, nullable=False),
     Column("dunning_days", ARRAY(SmallInteger), nullable=False),
     _time("created_at"),
+    Column("catch_up_mode", Named(CatchUpMode), nullable=False),
+    Column("catch_up_max_age", Integer, nullable=False),
+    _one_of("catch_up_mode", CatchUpMode),
+    CheckConstraint("catch_up_max_age > 0", name="catch_up_max_age_positive"),
     CheckConstraint(
         "(cron IS NULL AND interval_unit IS NOT NULL AND interval_count > 0)"
         " OR (cron IS NOT NULL AND interval_unit IS NULL AND interval_count IS NULL)",
@@ -170,9 +175,17 @@ subscriptions = Table(
     Column("cancel_at_period_end", Boolean, nullable=False),
     _time("canceled_at", required=False),
     _time("lease_until", required=False),
+    _time("held_since", required=False),
+    Column("catch_up_mode", Named(CatchUpMode)),
+    _time("catch_up_until", required=False),
     _one_of("status", SubscriptionStatus),
+    _one_of("catch_up_mode", CatchUpMode),
     CheckConstraint("(status = 'canceled') = (canceled_at IS NOT NULL)", name="canceled_has_time"),
-    _index("ix_subscriptions_renewing", "next_period_start", where=_in("status", RENEWING)),
+    CheckConstraint(
+        "(catch_up_mode IS NULL) = (catch_up_until IS NULL) AND catch_up_mode <> 'ask'", name="catch_up_is_decided"
+    ),
+    _index("ix_subscriptions_renewing", "next_period_start", where=f"{_in('status', RENEWING)} AND held_since IS NULL"),
+    _index("ix_subscriptions_held", "plan_id", where="held_since IS NOT NULL"),
 )
 
 invoices = Table(
@@ -358,4 +371,13 @@ alerts = Table(
     _time("opened_at"),
     _time("closed_at", required=False),
     _index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
+)
+
+catch_up_buckets = Table(
+    "catch_up_buckets",
+    metadata,
+    _ident(),
+    Column("millionths", BigInteger, nullable=False),
+    _time("filled_at"),
+    CheckConstraint("millionths >= 0", name="millionths_not_negative"),
 )

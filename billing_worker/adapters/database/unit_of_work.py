@@ -20,6 +20,7 @@ from billing_worker.adapters.database.billing import (
     SqlSubscriptions,
 )
 from billing_worker.adapters.database.books import SqlBooks
+from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.tables import (
@@ -98,6 +99,7 @@ class SqlUnitOfWork:
         self.outbox = SqlOutbox(connection)
         self.alerts = SqlAlerts(connection)
         self.books = SqlBooks(connection)
+        self.catch_up = SqlCatchUp(connection)
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""

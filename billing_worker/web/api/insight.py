@@ -59,9 +59,19 @@ class StandingOutput(BaseModel):
     waiting_for_key: int
     in_dunning: int
     oldest_due: datetime | None
+    late: int = Field(description="Due for more than an hour, or could not be placed: started at a bounded rate")
+    on_hold: int = Field(description="Subscriptions whose late periods wait for a person's decision")
     open_alerts: int
     undelivered_events: int
     unapplied_notifications: int
+
+
+class DrainOutput(BaseModel):
+    """How late work goes down."""
+
+    late: int
+    per_minute: int = Field(description="0: as fast as the workers can")
+    done_at: datetime | None
 
 
 class ReportOutput(BaseModel):
@@ -70,6 +80,7 @@ class ReportOutput(BaseModel):
     months: list[MonthOutput]
     standing: StandingOutput
     alerts: list[AlertOutput]
+    drain: DrainOutput | None = Field(description="Empty where nothing is late")
 
 
 @router.get("/why/{id}", responses=READS_ONE, name="why")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar
+from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.plan import Plan
@@ -46,6 +47,8 @@ class PlanInput(Input):
     dunning_days: list[int] = Field(
         list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline"
     )
+    catch_up: Text = Field("bill_all", description="Late periods after an outage: bill_all, latest_only, forgive, ask")
+    catch_up_max_age: int = Field(DEFAULT_MAX_AGE, description="Days; for older periods a person is asked")
 
 
 class PlanOutput(BaseModel):
@@ -60,6 +63,8 @@ class PlanOutput(BaseModel):
     cron: str | None
     timezone: str
     dunning_days: list[int]
+    catch_up: str
+    catch_up_max_age: int
     created_at: datetime
 
 
@@ -68,7 +73,13 @@ def create(plan: PlanInput, context: Ctx) -> PlanOutput:
     """Create a plan. It cannot be changed afterwards: a new price is a new plan."""
     calendar = _calendar(plan, plan.timezone or context.settings.timezone)
     created = create_plan(
-        context.ports, plan.name, plan.amount, plan.currency, calendar=calendar, dunning_days=plan.dunning_days
+        context.ports,
+        plan.name,
+        plan.amount,
+        plan.currency,
+        calendar=calendar,
+        dunning_days=plan.dunning_days,
+        catch_up=policy_of(plan.catch_up, plan.catch_up_max_age),
     )
     return shown(created)
 
@@ -101,6 +112,8 @@ def shown(plan: Plan) -> PlanOutput:
         cron=calendar.expression if isinstance(calendar, CronCalendar) else None,
         timezone=calendar.zone,
         dunning_days=list(plan.dunning.retry_days),
+        catch_up=plan.catch_up.mode.value,
+        catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,
         created_at=plan.created_at,
     )
 

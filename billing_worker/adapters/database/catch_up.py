@@ -1,0 +1,106 @@
+"""Late work in PostgreSQL: who is late, what a person decided, and the buckets that pace it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.tables import catch_up_buckets, subscriptions
+from billing_worker.domain.catch_up import Bucket, CatchUpMode
+from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
+from billing_worker.ports import Chosen, Work
+
+FETCHED_AT_ONCE = 2_000
+
+_DECIDE = text("""
+    UPDATE subscriptions SET held_since = NULL, catch_up_mode = :mode, catch_up_until = :until
+    WHERE id IN (
+        SELECT id FROM subscriptions
+        WHERE status = ANY(:renewing) AND next_period_start <= :before AND NOT cancel_at_period_end
+          AND plan_id = COALESCE(:plan_id, plan_id) AND id = COALESCE(:subscription_id, id)
+        ORDER BY id FOR UPDATE)
+    RETURNING plan_id
+""")
+
+_WAITS = {
+    Work.RENEWALS: text("""
+        SELECT EXISTS (
+            SELECT FROM subscriptions
+            WHERE status = ANY(:renewing) AND held_since IS NULL AND next_period_start <= :before
+              AND (lease_until IS NULL OR lease_until <= :real_now))
+    """),
+    Work.INVOICES: text("""
+        SELECT EXISTS (
+            SELECT FROM invoices i
+            JOIN subscriptions s ON s.id = i.subscription_id
+            JOIN billing_keys k ON k.id = i.billing_key_id
+            WHERE i.status = 'open' AND i.next_attempt_at <= :now AND (i.next_attempt_at <= :before OR i.failures > 0)
+              AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
+              AND k.status <> 'pending' AND s.status = ANY(:collecting)
+              AND NOT EXISTS (SELECT FROM payment_attempts a
+                              WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
+    """),
+}
+
+
+class _Buckets(Repository[Bucket]):
+    table = catch_up_buckets
+    kind = "bucket"
+    hydrate = staticmethod(rows.to_bucket)
+
+
+class SqlCatchUp:
+    """Late subscriptions and invoices."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._buckets = _Buckets(connection)
+
+    def late(self, before: datetime, chosen: Chosen) -> Iterator[Subscription]:
+        """Renewing subscriptions whose next period began at or before this, oldest first, a batch at a time."""
+        table = subscriptions.c
+        late = table.status.in_(RENEWING) & (table.next_period_start <= before) & ~table.cancel_at_period_end
+        statement = select(subscriptions).where(late).order_by(table.next_period_start, table.id)
+        if chosen.plan_id is not None:
+            statement = statement.where(table.plan_id == chosen.plan_id)
+        if chosen.subscription_id is not None:
+            statement = statement.where(table.id == chosen.subscription_id)
+        found = self._connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(statement)
+        return (rows.to_subscription(dict(row)) for row in found.mappings())
+
+    def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
+        """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
+        wanted: dict[str, Any] = {"mode": mode.value, "before": before, "until": until}
+        wanted |= {"plan_id": chosen.plan_id, "subscription_id": chosen.subscription_id}
+        found = self._connection.execute(_DECIDE, wanted | {"renewing": [str(s) for s in RENEWING]})
+        return Counter(found.scalars())
+
+    def held(self, plan_id: str) -> int:
+        """How many subscriptions of a plan wait for a person."""
+        table = subscriptions.c
+        here = (table.plan_id == plan_id) & table.held_since.is_not(None) & table.status.in_(RENEWING)
+        return len(self._connection.execute(select(table.id).where(here)).all())
+
+    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
+        """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
+        wanted: dict[str, Any] = {"before": before, "real_now": real_now}
+        if work is Work.RENEWALS:
+            wanted["renewing"] = [str(s) for s in RENEWING]
+        else:
+            wanted |= {"now": now, "collecting": [str(s) for s in COLLECTING]}
+        return bool(self._connection.execute(_WAITS[work], wanted).scalar_one())
+
+    def lock_bucket(self, work: Work, real_now: datetime) -> Bucket:
+        """The bucket, locked until the end of the transaction; an empty one where there is none yet."""
+        empty = {"id": work.value, "millionths": 0, "filled_at": real_now}
+        self._connection.execute(insert(catch_up_buckets).on_conflict_do_nothing(), empty)
+        return self._buckets.lock(work.value)
+
+    def save_bucket(self, bucket: Bucket) -> None:
+        """Write the bucket back."""
+        self._buckets.save(bucket)

@@ -1,0 +1,131 @@
+"""`billing-worker catch-up`: what is late after an outage, and a person's decision about it."""
+
+from typing import Annotated, Any
+
+import typer
+
+from billing_worker.cli.output import AsJson, View, working
+from billing_worker.cli.session import Session, session
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.money import Money
+from billing_worker.ports import Chosen
+from billing_worker.usecases.backlog import PaysTwice, PlanBacklog, Preview
+from billing_worker.usecases.backlog import preview as look
+from billing_worker.usecases.catch_up import apply as decide
+
+app = typer.Typer(help="Late periods after an outage: what they come to, and a decision about them.")
+
+COLUMNS = (
+    *("plan_id", "name", "currency", "mode", "subscriptions", "on_hold", "periods", "oldest_due"),
+    *("bill", "bill_sum", "waive", "waive_sum", "ask", "ask_sum"),
+)
+CUSTOMERS = ("customer", "payments", "for_late_periods", "sums")
+
+Mode = Annotated[str | None, typer.Option(metavar="MODE", help="As if decided so: bill_all, latest_only or forgive.")]
+PlanId = Annotated[str | None, typer.Option("--plan", metavar="ID", help="Only this plan.")]
+SubscriptionId = Annotated[str | None, typer.Option("--subscription", metavar="ID", help="Only this subscription.")]
+
+
+@app.callback(invoke_without_command=True)
+def catch_up(
+    context: typer.Context,
+    *,
+    _preview: Annotated[bool, typer.Option("--preview", help="Show what would happen; so without it, too.")] = False,
+    mode: Mode = None,
+    plan: PlanId = None,
+    subscription: SubscriptionId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is late after an outage: counts, sums, and customers who would pay twice in a week.
+
+    Late is a period that nobody opened within a day of its start. Nothing is changed, and nobody is kept waiting.
+
+    Example: billing-worker catch-up --preview
+
+    Example: billing-worker catch-up --preview --mode latest_only
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with session(as_json=as_json) as work:
+        _show(work, _looked(work, Chosen(plan, subscription), mode))
+
+
+@app.command()
+def apply(
+    *,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="bill_all, latest_only or forgive.")],
+    plan: PlanId = None,
+    subscription: SubscriptionId = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Everybody who is late.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, only show what would happen.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide what becomes of the periods that are late now. Workers follow the decision, at the pace of late work.
+
+    It holds for all periods that have begun by now, of those who are late, on hold or not; after that the plan's
+    policy holds again. The last decision counts. A waived period is never billed later.
+
+    Example: billing-worker catch-up apply --mode latest_only --all --yes
+    """
+    if sum((plan is not None, subscription is not None, everybody)) != 1:
+        raise InvalidInput("subscription", subscription, "name one: --subscription ID, --plan ID or --all")
+    chosen = Chosen(plan, subscription)
+    with session(as_json=as_json) as work:
+        found = _looked(work, chosen, mode)
+        if not yes:
+            _show(work, found)
+            work.out.say("Nothing was changed. To decide so, add --yes.", "bold")
+            return
+        concerned = decide(work.ports, mode, chosen)
+        total = sum(concerned.values())
+        view = {"mode": mode, "subscriptions": total, "plans": [_count(*each) for each in sorted(concerned.items())]}
+        if as_json:
+            work.out.json(view)
+            return
+        work.out.say(f"Decided {mode} for {total} subscriptions; workers follow at the pace of late work.", "bold")
+        _show(work, found)
+
+
+def _looked(work: Session, chosen: Chosen, mode: str | None) -> Preview:
+    with working("Reading late subscriptions"):
+        return look(work.ports, chosen, mode)
+
+
+def _show(work: Session, found: Preview) -> None:
+    plans = [_plan(line) for line in found.plans]
+    customers = [_customer(each) for each in found.paying_twice_first]
+    if work.out.as_json:
+        view: View = {"at": found.at, "plans": plans, "paying_twice": found.paying_twice}
+        work.out.json({**view, "paying_twice_first": customers})
+        return
+    work.out.rows(plans, COLUMNS, empty="Nothing is late.")
+    if plans:
+        work.out.say(f"{found.paying_twice} customers would pay more than once within seven days.")
+    work.out.section("The first of them", customers, CUSTOMERS)
+
+
+def _plan(line: PlanBacklog) -> dict[str, Any]:
+    """Sums under names of their own: a view shows one amount and its currency only."""
+    sums = {name: line.sum(getattr(line, name)) for name in ("bill", "waive", "ask")}
+    return {
+        "plan_id": line.plan_id,
+        "name": line.name,
+        "currency": line.price.currency,
+        "mode": line.mode,
+        "max_age": line.max_age,
+        "subscriptions": line.subscriptions,
+        "on_hold": line.on_hold,
+        "periods": line.periods,
+        "oldest_due": line.oldest_due,
+        **{name: getattr(line, name) for name in sums},
+        **{f"{name}_sum": total for name, total in sums.items()},
+    }
+
+
+def _customer(each: PaysTwice) -> View:
+    sums = [str(Money(amount, currency)) for currency, amount in sorted(each.sums.items())]
+    return {"customer": each.customer, "payments": each.payments, "for_late_periods": each.late, "sums": sums}
+
+
+def _count(plan_id: str, subscriptions: int) -> View:
+    return {"plan_id": plan_id, "subscriptions": subscriptions}

@@ -1,0 +1,141 @@
+"""What becomes of periods that nobody opened in time: after an outage, the plan's policy or a person decides.
+
+A run without an outage never comes here: a period that is opened within a day of its start is simply billed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from billing_worker.domain.calendar import BillingCalendar
+from billing_worker.domain.errors import InvalidInput
+
+LATE_AFTER = timedelta(days=1)
+"""A period that is opened this long after its start is late: a shorter delay is no reason to give money away."""
+
+BACKLOG_AFTER = timedelta(hours=1)
+"""Work that is due for this long is paced: in normal running even the first of a month is through by then."""
+
+MOST_AT_ONCE = 10_000
+"""Periods that are decided on in one transaction: an expression may fire every minute, and an outage may be long."""
+
+DEFAULT_MAX_AGE = 90
+LONGEST_MAX_AGE = 3660
+"""Days. As long as the longest period that a calendar counts in days."""
+
+BURST_SECONDS = 5.0
+"""What a bucket holds at most, in seconds of its own rate: more than beat's interval, and no peak to speak of."""
+
+MILLION = 1_000_000
+
+
+class CatchUpMode(StrEnum):
+    """What a plan does with late periods."""
+
+    BILL_ALL = "bill_all"
+    """Each is billed, oldest first."""
+    LATEST_ONLY = "latest_only"
+    """The newest that has begun is billed; those before it are waived."""
+    FORGIVE = "forgive"
+    """Every late one is waived; the next one is billed at its time."""
+    ASK = "ask"
+    """Nothing is opened until a person decides."""
+
+
+DECISIONS = (CatchUpMode.BILL_ALL, CatchUpMode.LATEST_ONLY, CatchUpMode.FORGIVE)
+"""What a person can answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatchUpPolicy:
+    """A mode, and the age in days beyond which it must not decide by itself; None where a person has decided."""
+
+    mode: CatchUpMode = CatchUpMode.BILL_ALL
+    max_age: int | None = DEFAULT_MAX_AGE
+
+    def __post_init__(self) -> None:
+        age = self.max_age
+        if age is not None and (isinstance(age, bool) or not isinstance(age, int) or not 1 <= age <= LONGEST_MAX_AGE):
+            raise InvalidInput("catch_up_max_age", age, f"must be between 1 and {LONGEST_MAX_AGE} days")
+
+
+BILL_ALL = CatchUpPolicy()
+"""What a plan does that says nothing else."""
+
+
+def policy_of(mode: str, max_age: int) -> CatchUpPolicy:
+    """A policy from what a caller names. Raises InvalidInput."""
+    return CatchUpPolicy(_known("catch_up", mode, tuple(CatchUpMode)), max_age)
+
+
+def decision_of(mode: str) -> CatchUpMode:
+    """What a person decides for late periods. Raises InvalidInput for `ask`: somebody was asked already."""
+    return _known("mode", mode, DECISIONS)
+
+
+def _known(field: str, mode: str, allowed: Sequence[CatchUpMode]) -> CatchUpMode:
+    if mode not in allowed:
+        raise InvalidInput(field, mode, f"must be one of {', '.join(allowed)}")
+    return CatchUpMode(mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The periods of one subscription that have begun, as counts: first those to waive, then those to bill.
+
+    Where a person is to be asked, all of them wait. Together they are all begun periods (at most MOST_AT_ONCE; what is
+    left over is decided on afterwards).
+    """
+
+    waive: int = 0
+    bill: int = 0
+    ask: int = 0
+
+
+def decide(
+    policy: CatchUpPolicy,
+    calendar: BillingCalendar,
+    anchor: datetime,
+    index: int,
+    start: datetime,
+    *,
+    at: datetime,
+    most: int = MOST_AT_ONCE,
+) -> Backlog:
+    """What becomes of the periods from number `index`, which begins at `start`, to the newest begun at `at`."""
+    begun = calendar.begun(anchor, index, start, at, most + 1)
+    whole, begun = begun <= most, min(begun, most)
+    if start > at - LATE_AFTER:
+        return Backlog(bill=begun)
+    too_old = policy.max_age is not None and start < at - timedelta(days=policy.max_age)
+    if too_old or policy.mode is CatchUpMode.ASK:
+        return Backlog(ask=begun)
+    match policy.mode:
+        case CatchUpMode.LATEST_ONLY:
+            return Backlog(waive=begun - 1, bill=1) if whole else Backlog(waive=begun)
+        case CatchUpMode.FORGIVE:
+            late = calendar.begun(anchor, index, start, at - LATE_AFTER, most)
+            return Backlog(waive=late, bill=begun - late)
+    return Backlog(bill=begun)
+
+
+@dataclass(slots=True)
+class Bucket:
+    """How much late work may start now, in millionths: filled at a rate, emptied by what scans hand out. Real time."""
+
+    id: str
+    millionths: int
+    filled_at: datetime
+
+    def fill(self, per_minute: float, real_now: datetime) -> int:
+        """Fill it up to now; returns how much may be taken. A clock that went back fills nothing."""
+        per_second = per_minute / 60 * MILLION
+        passed = max(0.0, (real_now - self.filled_at).total_seconds())
+        self.millionths = int(min(self.millionths + per_second * passed, max(MILLION, per_second * BURST_SECONDS)))
+        self.filled_at = real_now
+        return self.millionths // MILLION
+
+    def take(self, pieces: int) -> None:
+        """Take out what was handed out."""
+        self.millionths -= pieces * MILLION

@@ -1,0 +1,87 @@
+"""Late periods: follow the plan's policy, or ask a person and follow the answer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from billing_worker.domain.catch_up import LATE_AFTER, decision_of, policy_of
+from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports import Chosen, Ports, UnitOfWork
+
+
+def go_on(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan, now: datetime) -> bool:
+    """Waive what is to be waived, or put the subscription on hold; returns whether its next period is to be billed.
+
+    Within the caller's transaction, under the subscription's lock: a period is waived and told of, or billed.
+    """
+    backlog = subscription.backlog(plan.catch_up, plan.calendar, now)
+    if backlog.ask:
+        subscription.held_since = now
+        detail = f"late periods of {plan.name} wait for a decision; see: billing-worker catch-up --preview"
+        uow.alerts.open("catch_up", plan.id, detail, now)
+        return False
+    if backlog.waive:
+        first, last = subscription.leave_out(plan.calendar, backlog.waive)
+        data: dict[str, str | int | None] = {
+            "subscription_id": subscription.id,
+            "count": backlog.waive,
+            "first": first.isoformat(),
+            "last": last.isoformat(),
+        }
+        skipped = Event(EventType.SUBSCRIPTION_PERIODS_SKIPPED, subscription.id, data)
+        uow.tell([skipped], now, ports.clock.real_now())
+    return backlog.bill > 0
+
+
+def apply(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
+    """A person decides what becomes of all periods that have begun, of everybody chosen who is late.
+
+    What is noted is the decision; workers follow it, at the pace of late work. Returns how many subscriptions it
+    concerns, by plan. The last decision counts, for what the workers have not come to yet.
+
+    Raises InvalidInput for `ask`, NotFound, or Conflict where the named subscription is not late.
+    """
+    decided, now = decision_of(mode), ports.clock.now()
+    with ports.database.transaction() as uow:
+        if chosen.plan_id is not None:
+            uow.plans.get(chosen.plan_id)
+        if chosen.subscription_id is not None:
+            uow.subscriptions.get(chosen.subscription_id)
+        concerned = uow.catch_up.decide(decided, now - LATE_AFTER, now, chosen)
+        if chosen.subscription_id is not None and not concerned:
+            raise Conflict(f"subscription {chosen.subscription_id} has no late period", field="subscription")
+        uow.commit()
+    for plan_id in concerned:
+        _close_answered(ports, plan_id)
+    return concerned
+
+
+def set_policy(ports: Ports, plan_id: str, mode: str, max_age: int | None) -> Plan:
+    """Change what a plan does with late periods. What is on hold already waits for `apply`.
+
+    Raises InvalidInput or NotFound.
+    """
+    with ports.database.transaction() as uow:
+        plan = uow.plans.get(plan_id)
+        age = plan.catch_up.max_age if max_age is None else max_age
+        if age is None:
+            raise InvalidInput("catch_up_max_age", age, "is needed")
+        plan.catch_up = policy_of(mode, age)
+        uow.plans.save(plan)
+        uow.commit()
+    return plan
+
+
+def _close_answered(ports: Ports, plan_id: str) -> None:
+    """Close the plan's alert once nobody of it waits any more."""
+    with ports.database.transaction() as uow:
+        if uow.catch_up.held(plan_id):
+            return
+        now = ports.clock.now()
+        uow.alerts.close("catch_up", plan_id, now)
+        # From here on the alert's row is ours: whoever was put on hold meanwhile is seen now, or opens a new one.
+        if uow.catch_up.held(plan_id):
+            return
+        uow.commit()
