@@ -32,6 +32,7 @@ LARGEST_COUNT = {"day": 3660, "week": 520, "month": 120, "year": 10}
 """No plan bills less often than every ten years."""
 
 SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}
+LONGEST = {"day": 1, "week": 7, "month": 31, "year": 366}
 """Days."""
 
 
@@ -93,10 +94,13 @@ class AnchoredCalendar:
         """How many periods, from number `index` on, start at or before `until`; at most `most` are counted."""
         if start > until:
             return 0
-        # Two more than fit: a start may lie an hour off where summer time begins or ends.
-        fit = (until - start).days // (SHORTEST[self.unit] * self.count) + 2
-        later = range(1, min(most, fit + 1))
-        return 1 + bisect_right(later, until, key=lambda step: self.start_after(anchor, index + step, start))
+        # One less and two more than fit: a start may lie hours off where summer time begins or ends.
+        days = (until - start).days
+        least = max(0, days // (LONGEST[self.unit] * self.count) - 1)
+        later = range(min(most, days // (SHORTEST[self.unit] * self.count) + 3))
+        if least >= len(later):
+            return len(later)
+        return bisect_right(later, until, max(1, least), key=lambda step: self.start_after(anchor, index + step, start))
 
     def __str__(self) -> str:
         return f"every {self.unit}" if self.count == 1 else f"every {self.count} {self.unit}s"

@@ -1,6 +1,6 @@
 """Late work, as the use cases see it: what waits, at which pace it starts, and what a person decided."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -40,8 +40,11 @@ class Chosen:
 class CatchUp(Protocol):
     """Late subscriptions and invoices, and the buckets that pace them."""
 
-    def late(self, before: datetime, chosen: Chosen) -> Iterator[Subscription]:
-        """Renewing subscriptions whose next period began at or before this, oldest first. Read only, no locks."""
+    def late(self, before: datetime, chosen: Chosen) -> Generator[Subscription]:
+        """Renewing subscriptions whose next period began at or before this, oldest first.
+
+        Read only, no locks. Close it before the transaction ends.
+        """
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
         """Note a person's word on the periods that had begun by `until`, and end the hold.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -20,8 +21,8 @@ SHOWN = 10
 WHOLE = 1_000_000
 """More periods than any outage has: here all are counted, while a worker takes them in parts."""
 
-REMEMBERED = 200_000
-"""Decisions kept while reading: many subscriptions share their dates, above all those of one cron plan."""
+REMEMBERED = 10_000
+"""Answers kept about cron calendars, which are slow to ask, and whose subscriptions share their dates."""
 
 
 @dataclass(slots=True)
@@ -89,8 +90,9 @@ def preview(ports: Ports, chosen: Chosen, mode: str | None = None) -> Preview:
             uow.plans.get(chosen.plan_id)
         if chosen.subscription_id is not None:
             uow.subscriptions.get(chosen.subscription_id)
-        for subscription in uow.catch_up.late(now - LATE_AFTER, chosen):
-            reading.take(subscription, uow.plans.get)
+        with closing(uow.catch_up.late(now - LATE_AFTER, chosen)) as late:
+            for subscription in late:
+                reading.take(subscription, uow.plans.get)
     twice = sorted(
         (each for each in reading.customers.values() if each.payments > 1),
         key=lambda each: (-each.payments, each.customer),
@@ -119,8 +121,8 @@ class _Reading:
             subscription.catch_up_mode, subscription.catch_up_until = self._decided, self._now
             subscription.held_since = None
         policy, at = subscription.ruled_by(plan.catch_up, self._now)
-        where = _dates(subscription, plan)
-        backlog = self._decide(policy, *where, at=at, most=WHOLE)
+        where, cron = _dates(subscription, plan), isinstance(plan.calendar, CronCalendar)
+        backlog = (self._decide if cron else decide)(policy, *where, at=at, most=WHOLE)
         line = self.plans.get(plan.id)
         if line is None:
             mode, start = self._decided or plan.catch_up.mode, subscription.next_period_start
@@ -136,7 +138,8 @@ class _Reading:
         line.waive += backlog.waive
         line.ask += backlog.ask
         if backlog.bill:
-            regular = self._begun(*where, self._now + WEEK) - self._begun(*where, self._now)
+            begun = self._begun if cron else _begun
+            regular = begun(*where, self._now + WEEK) - begun(*where, self._now)
             customer = self.customers.setdefault(subscription.customer, PaysTwice(subscription.customer))
             customer.late += backlog.bill
             customer.payments += backlog.bill + regular

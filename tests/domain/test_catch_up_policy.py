@@ -1,7 +1,7 @@
 """Late periods: every begun one is billed, waived or asked about, and never two of these."""
 
 from datetime import timedelta
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given
@@ -57,16 +57,14 @@ def test_billed_waived_and_asked_are_all_begun_periods_in_order_without_a_gap(ca
     if backlog.ask:
         assert (backlog.waive, backlog.bill) == (0, 0)
         return
-    opened = []
     if backlog.waive:
         first, last = subscription.leave_out(calendar, backlog.waive)
         assert first == start <= last < subscription.next_period_start
-    for _ in range(backlog.bill):
-        opened.append(subscription.open_period(calendar))
+    opened = [subscription.open_period(calendar) for _ in range(backlog.bill)]
     assert subscription.next_period_start == walked > now
     assert subscription.next_period_index == expected
     assert [period.index for period in opened] == list(range(backlog.waive, expected))
-    for before, after in zip(opened, opened[1:], strict=False):
+    for before, after in pairwise(opened):
         assert before.end == after.start
 
 

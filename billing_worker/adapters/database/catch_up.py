@@ -1,7 +1,7 @@
 """Late work in PostgreSQL: who is late, what a person decided, and the buckets that pace it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +61,7 @@ class SqlCatchUp:
         self._connection = connection
         self._buckets = _Buckets(connection)
 
-    def late(self, before: datetime, chosen: Chosen) -> Iterator[Subscription]:
+    def late(self, before: datetime, chosen: Chosen) -> Generator[Subscription]:
         """Renewing subscriptions whose next period began at or before this, oldest first, a batch at a time."""
         table = subscriptions.c
         late = table.status.in_(RENEWING) & (table.next_period_start <= before) & ~table.cancel_at_period_end
@@ -70,8 +70,9 @@ class SqlCatchUp:
             statement = statement.where(table.plan_id == chosen.plan_id)
         if chosen.subscription_id is not None:
             statement = statement.where(table.id == chosen.subscription_id)
-        found = self._connection.execution_options(yield_per=FETCHED_AT_ONCE).execute(statement)
-        return (rows.to_subscription(dict(row)) for row in found.mappings())
+        with self._connection.execute(statement, execution_options={"yield_per": FETCHED_AT_ONCE}) as found:
+            for row in found.mappings():
+                yield rows.to_subscription(dict(row))
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
         """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
