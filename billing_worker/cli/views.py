@@ -59,6 +59,7 @@ def of_subscription(subscription: Subscription) -> View:
         "next_period_index": subscription.next_period_index,
         "cancel_at_period_end": subscription.cancel_at_period_end,
         "canceled_at": subscription.canceled_at,
+        "held_since": subscription.held_since,
         "created_at": subscription.created_at,
     }
 

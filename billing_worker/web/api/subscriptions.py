@@ -70,6 +70,7 @@ class SubscriptionOutput(BaseModel):
     next_period_index: int
     next_period_start: datetime
     cancel_at_period_end: bool
+    held_since: datetime | None = Field(description="Late periods wait for a person's decision since then")
     canceled_at: datetime | None
     created_at: datetime
 
@@ -118,6 +119,7 @@ def _shown(subscription: Subscription) -> SubscriptionOutput:
         next_period_index=subscription.next_period_index,
         next_period_start=subscription.next_period_start,
         cancel_at_period_end=subscription.cancel_at_period_end,
+        held_since=subscription.held_since,
         canceled_at=subscription.canceled_at,
         created_at=subscription.created_at,
     )
