@@ -16,12 +16,14 @@ from billing_worker.cli import checks
 from billing_worker.cli.commands import COMMANDS
 from billing_worker.config import Settings, variables
 from billing_worker.domain.billing_key import KEY_TRANSITIONS
+from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports import InboxStatus
+from billing_worker.usecases import subscribe as subscribing
 from tests.docs.markdown import DOCUMENTS, ROOT, blocks, commands
 from tests.support.world import World
 
@@ -91,7 +93,7 @@ def test_every_setting_that_a_document_names_exists():
 
 def test_the_documents_name_every_command_and_no_other():
     listed = {command.name for command in COMMANDS}
-    named = set(re.findall(r"`(?:[^`\n]* )?billing-worker ([a-z]+)\b", ALL))
+    named = set(re.findall(r"`(?:[^`\n]* )?billing-worker ([a-z]+(?:-[a-z]+)*)\b", ALL))
     assert named <= listed
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert all(f"`{name}`" in changelog or f"billing-worker {name}`" in changelog for name in listed - {"demo"})
@@ -158,6 +160,10 @@ def test_the_events_page_has_the_fields_that_the_events_carry(world: World):
     world.cancel(later)
     late = world.sandbox.control("/operator/pay", merchant_uid=world.invoice(later).merchant_uid)
     world.webhook(late["imp_uid"], late["merchant_uid"])
+    forgiving = subscribing.create_plan(
+        world.ports, "F", 1, "KRW", calendar=plan.calendar, catch_up=policy_of("forgive", 90)
+    )
+    world.subscribe(plan=forgiving)
     world.clock.advance(days=3)
     world.settle()
     seen = {row["type"]: set(row["data"]) for row in world.rows("SELECT type, data FROM outbox")}

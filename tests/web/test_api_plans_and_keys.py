@@ -28,9 +28,20 @@ def test_a_plan_may_have_a_cron_calendar_a_zone_and_its_own_dunning(web: Web) ->
     assert web.api.get(f"/v1/plans/{plan['id']}").json() == plan
 
 
+def test_a_plan_says_what_becomes_of_late_periods(web: Web) -> None:
+    plan = web.create("plans", **PLAN)
+    assert (plan["catch_up"], plan["catch_up_max_age"]) == ("bill_all", 90)
+    wanted = {"catch_up": "ask", "catch_up_max_age": 30}
+    plan = web.create("plans", **PLAN, **wanted)
+    assert {name: plan[name] for name in wanted} == wanted
+    assert web.api.get(f"/v1/plans/{plan['id']}").json() == plan
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"catch_up": "never"}, "catch_up"),
+        ({"catch_up_max_age": 0}, "catch_up_max_age"),
         ({"amount": 9900.5}, "amount"),
         ({"amount": 9900.0}, "amount"),
         ({"amount": "9900"}, "amount"),
