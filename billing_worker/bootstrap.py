@@ -1,5 +1,6 @@
 """The composition root, from settings to ports: the only module that knows every adapter."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -46,8 +47,16 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         environment=settings.environment,
         # A time machine runs through a month in the time of a scan: everything is late there, and nothing is real.
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
+        account=_account(settings),
+        budgets=settings.budgets,
     )
     return ports, engine
+
+
+def _account(settings: Settings) -> str:
+    """What is charged through: enough to tell two accounts apart, too little to find a key that fits."""
+    digest = hashlib.sha256(f"billing-worker {settings.portone_imp_key}".encode()).hexdigest()
+    return f"{settings.portone_api_url.host} key {digest[:8]}"
 
 
 NO_KEYS = (

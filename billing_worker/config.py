@@ -16,6 +16,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import BillingError, InvalidInput, SettingsInvalid
 from billing_worker.domain.time_machine import TimeMachine
@@ -69,6 +70,18 @@ class Settings(BaseSettings):
         None, description="Sandbox only: '2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z'"
     )
 
+    budget_run: str | None = Field(
+        None, description="The most that is charged within an hour, in minor units: KRW=50000000,USD=2000000"
+    )
+    budget_count: int | None = Field(None, ge=1, le=10_000_000, description="The most charges within an hour")
+    budget_customer_day: str | None = Field(
+        None, description="The most that one customer is charged within 24 hours, in minor units: KRW=500000"
+    )
+    budget_jump: int = Field(
+        DEFAULT_JUMP, ge=0, le=1000, description="Hold an invoice above this many times the last paid one; 0: never"
+    )
+    audit_interval: float = Field(300.0, ge=1, le=86_400, description="Seconds between two audits of the invariants")
+
     web_host: str = Field("127.0.0.1", description="Address of the receiver and the HTTP API")
     web_port: int = Field(8000, ge=1, le=65535, description="Port of the receiver and the HTTP API")
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower")
@@ -112,6 +125,16 @@ class Settings(BaseSettings):
             TimeMachine.parse(value)
         return value
 
+    @field_validator("budget_run", "budget_customer_day")
+    @classmethod
+    def _sums(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_sums(value)
+            except InvalidInput as error:
+                raise ValueError(error.problem) from error
+        return value
+
     @field_validator("broker_url")
     @classmethod
     def _redis_only(cls, value: str | None) -> str | None:
@@ -147,6 +170,12 @@ class Settings(BaseSettings):
             first_look=self.resolve_first,
             settle_window=self.settle_window,
         )
+
+    @property
+    def budgets(self) -> Budgets:
+        """How much may be charged before a person must look."""
+        run, day = parse_sums(self.budget_run or ""), parse_sums(self.budget_customer_day or "")
+        return Budgets(run=run, count=self.budget_count, customer_day=day, jump=self.budget_jump)
 
     @property
     def database(self) -> str:

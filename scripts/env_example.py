@@ -44,6 +44,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Events that this worker sends to you": ("events_url", "events_secret"),
     "Billing": ("timezone", "environment", "time_machine"),
+    "Limits against our own mistakes: what goes beyond waits until a person clears it": (
+        "budget_run",
+        "budget_count",
+        "budget_customer_day",
+        "budget_jump",
+        "audit_interval",
+    ),
     "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (
         "connect_timeout",

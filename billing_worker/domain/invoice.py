@@ -165,6 +165,8 @@ class PaymentAttempt:
     decline_kind: DeclineKind | None = None
     reason: str | None = None
     surplus: bool = False
+    found: bool = False
+    """The gateway showed it before we knew of it: somebody else placed it under our merchant_uid."""
     evidence_id: int | None = None
     closed_at: datetime | None = None
     refunded: int = 0

@@ -6,6 +6,7 @@ own. Tests hand them real adapters with one of them replaced.
 
 from dataclasses import dataclass
 
+from billing_worker.domain.budget import Budgets
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.catch_up import CatchUp, Chosen, Span, Work
 from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier
@@ -17,6 +18,7 @@ from billing_worker.ports.records import (
     InboxStatus,
     OutboxMessage,
     SettledPayment,
+    Spent,
     Standing,
     Tally,
 )
@@ -26,11 +28,14 @@ from billing_worker.ports.storage import (
     BillingKeys,
     Books,
     Database,
+    Environment,
     Inbox,
     Invoices,
     Outbox,
     Plans,
     Refunds,
+    Spending,
+    Stops,
     Subscriptions,
     UnitOfWork,
 )
@@ -48,6 +53,7 @@ __all__ = [
     "Doorbell",
     "Due",
     "Echo",
+    "Environment",
     "Gateway",
     "Ids",
     "Inbox",
@@ -63,7 +69,10 @@ __all__ = [
     "Refunds",
     "SettledPayment",
     "Span",
+    "Spending",
+    "Spent",
     "Standing",
+    "Stops",
     "Subscriptions",
     "Tally",
     "UnitOfWork",
@@ -85,3 +94,6 @@ class Ports:
     """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""
     catch_up_rate: int = 0
     """Charges a minute at which late work starts; 0 is no limit."""
+    account: str = ""
+    """The gateway's host and a short digest of the API key: what this process charges through."""
+    budgets: Budgets = Budgets()

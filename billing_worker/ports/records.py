@@ -79,6 +79,21 @@ class Due:
     key: BillingKey
     plan: Plan
     has_open_attempt: bool
+    stop: int | None
+    """The number of an open stop that holds this invoice's charges."""
+    elsewhere: bool
+    """This is not the database that was claimed."""
+    last_paid: int | None
+    """What the subscription's last paid invoice in this currency came to, in minor units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was charged, or may have been, within a window."""
+
+    count: int
+    amount: int
+    """Of the one currency that was asked for, in minor units."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundStatus
 from billing_worker.domain.settlement import Charge
+from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.catch_up import CatchUp, Span
 from billing_worker.ports.records import (
@@ -22,6 +24,7 @@ from billing_worker.ports.records import (
     InboxStatus,
     OutboxMessage,
     SettledPayment,
+    Spent,
     Standing,
     Tally,
 )
@@ -262,6 +265,75 @@ class Alerts(Protocol):
         """Close the alert with this id; False when it was closed already. Raises NotFound."""
 
 
+class Stops(Protocol):
+    """Where, and why, no new charge may begin."""
+
+    def get(self, stop_id: int) -> Stop:
+        """The stop. Raises NotFound."""
+
+    def lock(self, stop_id: int) -> Stop:
+        """The stop, locked until the end of the transaction. Raises NotFound."""
+
+    def save(self, stop: Stop) -> None:
+        """Write the stop back."""
+
+    def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
+        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added."""
+
+    def list_open(self) -> Sequence[Stop]:
+        """Open stops, oldest first."""
+
+    def list(self, limit: int) -> Sequence[Stop]:
+        """All stops, newest first."""
+
+    def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
+        """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
+
+    def is_open(self, scope: str, cause: StopCause) -> bool:
+        """Whether charging is stopped there for this cause."""
+
+    def accepted(self, cause: StopCause) -> frozenset[str]:
+        """Subjects of stops of this cause that a person cleared."""
+
+    def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
+        """When a person last cleared a stop there."""
+
+    def waiting(self, scope: str, now: datetime) -> int:
+        """How many invoices are due there and not started."""
+
+    def wait_for_begun(self) -> None:
+        """Wait until every first act that had begun has ended. Raises Unavailable when one hangs."""
+
+
+class Environment(Protocol):
+    """Who claimed this database."""
+
+    def database(self) -> str:
+        """What tells this database from every copy of it."""
+
+    def claimed(self) -> Fingerprint | None:
+        """The claim that is in force."""
+
+    def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
+        """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
+
+    def claim(self, fingerprint: Fingerprint, now: datetime) -> None:
+        """Put this claim in force."""
+
+
+class Spending(Protocol):
+    """What was charged lately. Read only."""
+
+    def since(self, since: datetime, currency: str) -> Spent:
+        """Everything begun after `since`: the number of charges, and the sum of what was or may have been taken."""
+
+    def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
+        """The same for one customer, in this currency, over all subscriptions."""
+
+    def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
+        """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
+
+
 class UnitOfWork(Protocol):
     """One database transaction. Leaving its `with` block without `commit` rolls back."""
 
@@ -308,6 +380,18 @@ class UnitOfWork(Protocol):
     @property
     def catch_up(self) -> CatchUp:
         """CatchUp."""
+
+    @property
+    def stops(self) -> Stops:
+        """Stops."""
+
+    @property
+    def environment(self) -> Environment:
+        """Environment."""
+
+    @property
+    def spending(self) -> Spending:
+        """Spending."""
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""

@@ -13,9 +13,10 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
 
     Raises NotFound, or Conflict when it is canceled already.
     """
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
+        # Read under the lock, so that no attempt which came first looks younger than the cancellation.
+        now, real_now = ports.clock.now(), ports.clock.real_now()
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
         # An unpaid customer is in no period that could come to its end.

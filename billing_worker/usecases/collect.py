@@ -11,14 +11,19 @@ from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.settlement import meet_dead_key
+from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
+from billing_worker.usecases.budget import beyond_budget
+from billing_worker.usecases.environment import guard
 from billing_worker.usecases.pace import claim_invoices
 from billing_worker.usecases.record import insist, record_answer
+from billing_worker.usecases.stop_charging import stop_charging
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
+    guard(ports)
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         lease = real_now + timedelta(seconds=ports.timing.claim)
@@ -43,13 +48,14 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
 
 def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | None:
     """Act one: is it still due? Then write the attempt down, before the first byte leaves."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         due_now = uow.lock_due(invoice_id)
+        # Read under the lock: an attempt that began before a cancellation must not look younger than it.
+        now, real_now = ports.clock.now(), ports.clock.real_now()
         subscription, invoice, key = due_now.subscription, due_now.invoice, due_now.key
         if not invoice.is_due(now) or subscription.status not in COLLECTING or due_now.has_open_attempt:
             return None
-        if key.status is KeyStatus.PENDING:
+        if key.status is KeyStatus.PENDING or due_now.stop is not None or due_now.elsewhere:
             return None
         if key.status is not KeyStatus.ACTIVE:
             events = meet_dead_key(subscription, invoice, key, due_now.plan.dunning, now)
@@ -58,8 +64,13 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
             uow.tell(events, now, real_now)
             uow.commit()
             return None
-        attempt = invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
-        uow.attempts.add(attempt)
-        uow.invoices.save(invoice)
-        uow.commit()
+        beyond = beyond_budget(uow, ports.budgets, due_now, now)
+        if beyond is None:
+            attempt = invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
+            uow.attempts.add(attempt)
+            uow.invoices.save(invoice)
+            uow.commit()
+    if beyond is not None:
+        stop_charging(ports, beyond.scope, StopCause.BUDGET, beyond.reason, [invoice_id])
+        return None
     return attempt, attempt.request(key, due_now.plan.name)

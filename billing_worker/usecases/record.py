@@ -91,6 +91,7 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
         now, real_now = ports.clock.now(), ports.clock.real_now()
         attempt = due.invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
         attempt.merchant_uid = payment.merchant_uid
+        attempt.found = True
         if due.has_open_attempt:
             # Only one may be open; a closed one takes a late approval just as well.
             attempt.move_to(AttemptStatus.FAILED, now)

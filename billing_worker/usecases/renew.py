@@ -7,11 +7,13 @@ from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.ports import Ports
 from billing_worker.usecases.catch_up import go_on
+from billing_worker.usecases.environment import guard
 from billing_worker.usecases.pace import claim_renewals
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim subscriptions whose next period has begun."""
+    guard(ports)
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         lease = real_now + timedelta(seconds=ports.timing.claim)

@@ -12,6 +12,7 @@ from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports import Alert, Ports, UnitOfWork
 
@@ -98,6 +99,11 @@ class _Teller:
         if key.status is KeyStatus.PENDING:
             answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
             return answer, f"It is charged as soon as the confirmation of key {key.id} arrives."
+        holding = self.uow.stops.holding(subscription.id, key.pg_provider)
+        if holding:
+            first = holding[0]
+            after = "it keeps its place and is charged" if invoice.is_due(self.now) else "it is charged when it is due"
+            return f"Not charged: {first}.", f"{after[0].upper()}{after[1:]} once {self._way_out(holding)}."
         if key.status is not KeyStatus.ACTIVE:
             answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
             way_out = f"billing-worker subscription set-key {subscription.id} KEY_ID"
@@ -110,6 +116,16 @@ class _Teller:
             answer = f"Not paid yet: it {what} ({invoice.last_reason})."
             return answer, f"The next try is on {self._day(invoice.next_attempt_at)}."
         return "Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}."
+
+    def _way_out(self, holding: Sequence[Stop]) -> str:
+        """Which commands let the charge go on."""
+        commands = [
+            "billing-worker breaker claim"
+            if stop.cause is StopCause.ENVIRONMENT
+            else f"billing-worker breaker clear {stop.id}"
+            for stop in holding
+        ]
+        return "a person clears the stop: " + ", ".join(commands)
 
     def _open(self, attempt: PaymentAttempt) -> tuple[str, str]:
         if attempt.status is AttemptStatus.IN_FLIGHT:

@@ -131,6 +131,9 @@ _CLAIM_INVOICES = text("""
           AND k.status <> 'pending' AND s.status = ANY(:collecting)
           AND NOT EXISTS (SELECT FROM payment_attempts a
                           WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
+          AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL AND scope = 'all')
+          AND NOT EXISTS (SELECT FROM stops t WHERE t.closed_at IS NULL
+                          AND t.scope IN ('pg:' || k.pg_provider, 'subscription:' || i.subscription_id))
         ORDER BY i.next_attempt_at
         LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now)))
         FOR UPDATE OF i SKIP LOCKED)

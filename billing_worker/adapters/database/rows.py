@@ -13,6 +13,7 @@ from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
+from billing_worker.domain.stop import Stop
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Alert, InboxMessage, OutboxMessage
 
@@ -118,6 +119,11 @@ def to_alert(row: Values) -> Alert:
     """The alert in a row."""
     del row["closed_at"]
     return Alert(**row)
+
+
+def to_stop(row: Values) -> Stop:
+    """The stop in a row."""
+    return Stop(**row)
 
 
 def split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:

@@ -38,6 +38,7 @@ from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import RefundCause, RefundStatus
+from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
 from billing_worker.ports import InboxStatus
 
@@ -166,7 +167,7 @@ subscriptions = Table(
     _ident(),
     Column("plan_id", ForeignKey("plans.id"), nullable=False),
     Column("billing_key_id", ForeignKey("billing_keys.id"), nullable=False, index=True),
-    Column("customer", String(120), nullable=False),
+    Column("customer", String(120), nullable=False, index=True),
     Column("status", Named(SubscriptionStatus), nullable=False),
     _time("anchor"),
     Column("next_period_index", Integer, nullable=False),
@@ -221,6 +222,7 @@ invoices = Table(
     _index("ix_invoices_due", "next_attempt_at", where="status = 'open'"),
     _index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
     _index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
+    Index("ix_invoices_created_at", "created_at"),
 )
 
 merchant_uids = Table(
@@ -267,6 +269,7 @@ payment_attempts = Table(
     Column("decline_kind", Named(DeclineKind)),
     Column("reason", Text),
     Column("surplus", Boolean, nullable=False),
+    Column("found", Boolean, nullable=False, server_default=text("false")),
     Column("evidence_id", ForeignKey("evidence.id")),
     _time("closed_at", required=False),
     Column("refunded", BigInteger, nullable=False, server_default="0"),
@@ -287,6 +290,7 @@ payment_attempts = Table(
     _index("ix_payment_attempts_looks", "next_look_at", where="next_look_at IS NOT NULL"),
     _index("ix_payment_attempts_merchant_uid", "merchant_uid", where="status = 'in_flight'"),
     _index("ix_payment_attempts_seen", "closed_at", where="imp_uid IS NOT NULL"),
+    Index("ix_payment_attempts_started_at", "started_at"),
 )
 
 refunds = Table(
@@ -380,4 +384,43 @@ catch_up_buckets = Table(
     Column("millionths", BigInteger, nullable=False),
     _time("filled_at"),
     CheckConstraint("millionths >= 0", name="millionths_not_negative"),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("cause", Named(StopCause), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("subjects", ARRAY(Text), nullable=False),
+    _time("opened_at"),
+    _time("closed_at", required=False),
+    Column("note", Text),
+    _one_of("cause", StopCause),
+    CheckConstraint("(closed_at IS NULL) = (note IS NULL)", name="closed_has_note"),
+    CheckConstraint("scope ~ '^(all|pg:.+|subscription:.+)$'", name="scope_known"),
+    _index("uq_stops_one_open", "scope", "cause", where="closed_at IS NULL", unique=True),
+)
+
+environment_claims = Table(
+    "environment_claims",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("database", Text, nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    _time("claimed_at"),
+)
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _time("began_at"),
+    _time("until"),
+    _time("finished_at", required=False),
+    Column("checked", BigInteger),
+    Column("breaches", Integer),
+    Index("ix_audits_began_at", "began_at"),
 )

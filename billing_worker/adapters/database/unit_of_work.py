@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, bindparam, exists, insert, select
+from sqlalchemy import Connection, Engine, bindparam, exists, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -23,6 +23,14 @@ from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
 from billing_worker.adapters.database.refunds import SqlRefunds
+from billing_worker.adapters.database.stops import (
+    CHARGING,
+    ELSEWHERE,
+    ON_INVOICE,
+    SqlEnvironment,
+    SqlSpending,
+    SqlStops,
+)
 from billing_worker.adapters.database.tables import (
     billing_keys,
     evidence,
@@ -33,6 +41,7 @@ from billing_worker.adapters.database.tables import (
 )
 from billing_worker.domain.errors import NotFound, Unavailable
 from billing_worker.domain.events import Event
+from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import Charge
 from billing_worker.ports import Due, Ids
@@ -54,7 +63,8 @@ def _locking(own: Any) -> Any:
 
 # The subscription is locked by a statement of its own: what one statement joins to a row it had to wait for would
 # be as old as the statement, not as the lock.
-_LOCK_BY_INVOICE = _locking(_OF_INVOICE)
+# Beside it a lock that all first acts share: whoever waits for it alone knows when those that had begun have ended.
+_LOCK_BY_INVOICE = _locking(_OF_INVOICE).where(func.pg_advisory_xact_lock_shared(CHARGING).is_not(None))
 _LOCK_BY_ATTEMPT = _locking(_OF_ATTEMPT)
 
 _OPEN_ATTEMPT = (
@@ -62,14 +72,30 @@ _OPEN_ATTEMPT = (
     .where((payment_attempts.c.invoice_id == invoices.c.id) & payment_attempts.c.closed_at.is_(None))
     .label("open")
 )
+_earlier = invoices.alias("earlier")
+_LAST_PAID = (
+    select(_earlier.c.amount)
+    .where(_earlier.c.subscription_id == invoices.c.subscription_id)
+    .where((_earlier.c.status == InvoiceStatus.PAID) & (_earlier.c.currency == invoices.c.currency))
+    .order_by(_earlier.c.period_index.desc())
+    .limit(1)
+    .scalar_subquery()
+    .correlate(invoices)
+)
 _DUE = (
-    select(invoices, billing_keys, plans, _OPEN_ATTEMPT)
+    select(
+        *(invoices, billing_keys, plans, _OPEN_ATTEMPT),
+        ON_INVOICE.label("stop"),
+        ELSEWHERE.label("elsewhere"),
+        _LAST_PAID.label("last_paid"),
+    )
     .join(billing_keys, billing_keys.c.id == invoices.c.billing_key_id)
     .join(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
     .join(plans, plans.c.id == subscriptions.c.plan_id)
     .where(invoices.c.id == bindparam("ident"))
 )
-_DUE_NAMES = [*([c.name for c in table.c] for table in (invoices, billing_keys, plans)), ["open"]]
+_DUE_FACTS = ["open", "stop", "elsewhere", "last_paid"]
+_DUE_NAMES = [*([c.name for c in table.c] for table in (invoices, billing_keys, plans)), _DUE_FACTS]
 
 _CHARGE = (
     select(payment_attempts, invoices, billing_keys, plans)
@@ -100,18 +126,24 @@ class SqlUnitOfWork:
         self.alerts = SqlAlerts(connection)
         self.books = SqlBooks(connection)
         self.catch_up = SqlCatchUp(connection)
+        self.stops = SqlStops(connection)
+        self.environment = SqlEnvironment(connection)
+        self.spending = SqlSpending(connection)
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""
         subscription = self._lock(_LOCK_BY_INVOICE, "invoice", invoice_id)
         row = self._connection.execute(_DUE, {"ident": invoice_id}).one()
-        invoice, key, plan, attempt = rows.split(row, _DUE_NAMES)
+        invoice, key, plan, facts = rows.split(row, _DUE_NAMES)
         return Due(
             subscription=self.subscriptions.adopt(subscription),
             invoice=self.invoices.adopt(invoice),
             key=self.keys.adopt(key),
             plan=rows.to_plan(plan),
-            has_open_attempt=attempt["open"],
+            has_open_attempt=facts["open"],
+            stop=facts["stop"],
+            elsewhere=bool(facts["elsewhere"]),
+            last_paid=facts["last_paid"],
         )
 
     def lock_charge(self, attempt_id: str) -> Charge:

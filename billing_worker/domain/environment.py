@@ -1,0 +1,31 @@
+"""Which database, charging through which account, under which name: what must not change unnoticed.
+
+A restored backup, a copied database or a staging system with live credentials would charge a second time what the
+original charges. Such a twin shows another fingerprint, and waits until a person claims it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The identity of one installation. Holds no secret."""
+
+    database: str
+    """`SYSTEM/DATABASE/TIMELINE`: PostgreSQL's system identifier, the database's oid and the write-ahead log's timeline;
+    `?` for a part that this role may not read."""
+    gateway: str
+    """Host of the gateway, and a short digest of the API key: enough to tell two apart, useless for finding it."""
+    environment: str
+    """The first characters of every merchant_uid."""
+
+    def differences(self, claimed: "Fingerprint") -> list[str]:
+        """What is not as it was claimed, one line each."""
+        names = ("PostgreSQL's system identifier", "the database's oid", "the timeline of the write-ahead log")
+        parts = zip(names, claimed.database.split("/"), self.database.split("/"), strict=False)
+        found = [f"{name} was {was}, is {now}" for name, was, now in parts if was != now]
+        if self.gateway != claimed.gateway:
+            found.append(f"the gateway's account was {claimed.gateway}, is {self.gateway}")
+        if self.environment != claimed.environment:
+            found.append(f"BILLING_ENVIRONMENT was {claimed.environment}, is {self.environment}")
+        return found
