@@ -12,8 +12,8 @@ class Fingerprint:
     """The identity of one installation. Holds no secret."""
 
     database: str
-    """`SYSTEM/DATABASE/TIMELINE`: PostgreSQL's system identifier, the database's oid and the write-ahead log's timeline;
-    `?` for a part that this role may not read."""
+    """`SYSTEM/DATABASE/TIMELINE`: PostgreSQL's system identifier, the database's oid and the timeline of its
+    write-ahead log; `?` for a part that this role may not read."""
     gateway: str
     """Host of the gateway, and a short digest of the API key: enough to tell two apart, useless for finding it."""
     environment: str

@@ -55,7 +55,7 @@ class Stop:
         return self.closed_at is None
 
     def clear(self, note: str, now: datetime) -> None:
-        """Let charges go on. Raises Conflict when it is cleared already, InvalidInput for a note that cannot be kept."""
+        """Let charges go on. Raises Conflict when it is cleared already, InvalidInput for an unusable note."""
         if self.closed_at is not None:
             raise Conflict(f"stop {self.id} is cleared already")
         require_printable("note", note, LONGEST_REASON)

@@ -4,7 +4,7 @@ Use cases take `ports` as their first argument and see nothing else of the world
 own. Tests hand them real adapters with one of them replaced.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.timing import Timing
@@ -96,4 +96,4 @@ class Ports:
     """Charges a minute at which late work starts; 0 is no limit."""
     account: str = ""
     """The gateway's host and a short digest of the API key: what this process charges through."""
-    budgets: Budgets = Budgets()
+    budgets: Budgets = field(default_factory=Budgets)

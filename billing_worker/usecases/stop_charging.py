@@ -40,7 +40,7 @@ def stop_charging(ports: Ports, scope: str, cause: StopCause, reason: str, subje
     out. An act that hangs in the database for seconds is not waited for: it is ended by the server.
     """
     with ports.database.transaction() as uow:
-        stop = open_stop(uow, scope, cause, reason, subjects, ports.clock.now())
+        stop = open_stop(uow, scope, cause, reason, subjects, now=ports.clock.now())
         uow.commit()
     with suppress(Unavailable), ports.database.transaction() as uow:
         uow.stops.wait_for_begun()
@@ -48,7 +48,7 @@ def stop_charging(ports: Ports, scope: str, cause: StopCause, reason: str, subje
 
 
 def open_stop(
-    uow: UnitOfWork, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime
+    uow: UnitOfWork, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], *, now: datetime
 ) -> Stop:
     """Write a stop and its alert down, within the caller's transaction."""
     stop = uow.stops.open(scope, cause, reason[:LONGEST_REASON], subjects, now)

@@ -12,7 +12,7 @@ from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.stop import Stop, StopCause
+from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports import Alert, Ports, UnitOfWork
 
@@ -76,7 +76,7 @@ class _Teller:
         subjects = [invoice.id, *(attempt.id for attempt in attempts)]
         return Explanation(subject, answer, [self._told(attempt) for attempt in attempts], then, self._alerts(subjects))
 
-    def _state_of(  # noqa: PLR0911 - one sentence a state
+    def _state_of(  # noqa: C901, PLR0911 - one sentence a state
         self, invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey
     ) -> tuple[str, str]:
         open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
@@ -99,11 +99,9 @@ class _Teller:
         if key.status is KeyStatus.PENDING:
             answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
             return answer, f"It is charged as soon as the confirmation of key {key.id} arrives."
-        holding = self.uow.stops.holding(subscription.id, key.pg_provider)
-        if holding:
-            first = holding[0]
-            after = "it keeps its place and is charged" if invoice.is_due(self.now) else "it is charged when it is due"
-            return f"Not charged: {first}.", f"{after[0].upper()}{after[1:]} once {self._way_out(holding)}."
+        held = self._held(invoice, subscription, key)
+        if held is not None:
+            return held
         if key.status is not KeyStatus.ACTIVE:
             answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
             way_out = f"billing-worker subscription set-key {subscription.id} KEY_ID"
@@ -117,15 +115,18 @@ class _Teller:
             return answer, f"The next try is on {self._day(invoice.next_attempt_at)}."
         return "Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}."
 
-    def _way_out(self, holding: Sequence[Stop]) -> str:
-        """Which commands let the charge go on."""
+    def _held(self, invoice: Invoice, subscription: Subscription, key: BillingKey) -> tuple[str, str] | None:
+        holding = self.uow.stops.holding(subscription.id, key.pg_provider)
+        if not holding:
+            return None
         commands = [
             "billing-worker breaker claim"
             if stop.cause is StopCause.ENVIRONMENT
             else f"billing-worker breaker clear {stop.id}"
             for stop in holding
         ]
-        return "a person clears the stop: " + ", ".join(commands)
+        then = "It keeps its place and is charged" if invoice.is_due(self.now) else "It is charged when it is due"
+        return f"Not charged: {holding[0]}.", f"{then} once a person clears the stop: {', '.join(commands)}."
 
     def _open(self, attempt: PaymentAttempt) -> tuple[str, str]:
         if attempt.status is AttemptStatus.IN_FLIGHT:

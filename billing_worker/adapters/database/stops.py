@@ -168,7 +168,7 @@ _SPENT_BY_CUSTOMER = text("""
 """)
 
 _KEYS_LOST = text("""
-    SELECT count(DISTINCT billing_key_id) FILTER (WHERE decline_kind = 'hard' AND imp_uid IS NULL AND reason ~ :pattern),
+    SELECT count(DISTINCT billing_key_id) FILTER (WHERE decline_kind = 'hard' AND reason ~ :pattern),
            count(DISTINCT billing_key_id)
     FROM payment_attempts WHERE started_at > :since AND closed_at IS NOT NULL AND status <> 'failed'
 """)
