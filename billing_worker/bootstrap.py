@@ -19,7 +19,7 @@ from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Gateway, Ports
+from billing_worker.ports import Auditing, Gateway, Ports
 
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:
@@ -49,8 +49,20 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
         account=_account(settings),
         budgets=settings.budgets,
+        auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine
+
+
+def _secrets(settings: Settings) -> tuple[str, ...]:
+    """What must never be stored."""
+    hidden = (
+        settings.portone_imp_secret,
+        settings.paymentwall_secret_key,
+        settings.api_token,
+        settings.events_secret,
+    )
+    return tuple(secret.get_secret_value() for secret in hidden if secret is not None)
 
 
 def _account(settings: Settings) -> str:

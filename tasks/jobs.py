@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from billing_worker.ports import Ports
+from billing_worker.usecases import audit as auditing
 from billing_worker.usecases import collect as collecting
 from billing_worker.usecases import confirm as confirming
 from billing_worker.usecases import inbox, outbox
@@ -119,3 +120,15 @@ def deliver_due() -> None:
 def deliver(message_id: str) -> None:
     """Send one event to the merchant."""
     outbox.deliver(process.ports, message_id)
+
+
+@app.task(name="billing.audit_due")
+def audit_due() -> None:
+    """Hand out an audit, if it is time for one."""
+    hand_out(auditing.due, audit)
+
+
+@app.task(name="billing.audit")
+def audit(audit_id: str) -> None:
+    """Check the promises on what changed since the last audit."""
+    auditing.audit_recent(process.ports, int(audit_id))

@@ -11,6 +11,7 @@ from billing_worker import bootstrap
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError
 from billing_worker.ports import Ports
+from billing_worker.usecases.environment import guard
 
 EXTRA_CONNECTIONS = 2
 """Beside one connection a thread: the clock's, and one to spare."""
@@ -48,9 +49,10 @@ class Process:
         try:
             bootstrap.check_gateway(settings)
             bootstrap.check_broker(settings)
-            _, engine = bootstrap.build(settings, role="check", connections=1)
+            ports, engine = bootstrap.build(settings, role="check", connections=2)
             try:
                 bootstrap.check_database(engine)
+                guard(ports)
             finally:
                 engine.dispose()
         except BillingError as error:

@@ -46,6 +46,8 @@ COMMANDS = (
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
     Listed("alert", "alert", "List what a person must look at, and close what is dealt with.", CHECK),
     Listed("catch-up", "catch_up", "Show late periods after an outage, and decide what becomes of them.", CHECK),
+    Listed("audit", "audit", "Check every promise in the database and at the gateway.", CHECK),
+    Listed("breaker", "breaker", "Stop charging for all, one PG or one subscription, and let it go on.", CHECK),
     Listed("reconcile", "reconcile", "Read the gateway now about every attempt whose outcome is open.", CHECK),
     Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),
     Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),

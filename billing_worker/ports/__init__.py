@@ -12,11 +12,13 @@ from billing_worker.ports.catch_up import CatchUp, Chosen, Span, Work
 from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier
 from billing_worker.ports.records import (
     Alert,
+    AuditWindow,
     Due,
     Echo,
     InboxMessage,
     InboxStatus,
     OutboxMessage,
+    PaidAttempt,
     SettledPayment,
     Spent,
     Standing,
@@ -25,6 +27,7 @@ from billing_worker.ports.records import (
 from billing_worker.ports.storage import (
     Alerts,
     Attempts,
+    Audits,
     BillingKeys,
     Books,
     Database,
@@ -44,6 +47,9 @@ __all__ = [
     "Alert",
     "Alerts",
     "Attempts",
+    "AuditWindow",
+    "Auditing",
+    "Audits",
     "BillingKeys",
     "Books",
     "CatchUp",
@@ -64,6 +70,7 @@ __all__ = [
     "Notifier",
     "Outbox",
     "OutboxMessage",
+    "PaidAttempt",
     "Plans",
     "Ports",
     "Refunds",
@@ -78,6 +85,18 @@ __all__ = [
     "UnitOfWork",
     "Work",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """How the periodic audit runs."""
+
+    interval: float = 300.0
+    """Real seconds between two."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must be found nowhere in the database."""
+    rate: float = 1.0
+    """Seconds of billing time that pass in a real one: more than 1 only with a time machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +116,4 @@ class Ports:
     account: str = ""
     """The gateway's host and a short digest of the API key: what this process charges through."""
     budgets: Budgets = field(default_factory=Budgets)
+    auditing: Auditing = field(default_factory=Auditing)

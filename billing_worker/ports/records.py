@@ -1,12 +1,13 @@
 """What the database hands out beside the domain's own entities."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 
@@ -146,3 +147,35 @@ class SettledPayment:
     currency: str
     period_start: datetime
     surplus: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWindow:
+    """What an audit looks at."""
+
+    since: datetime | None
+    """Billing time; None: everything."""
+    now: datetime
+    real_now: datetime
+    grace: timedelta
+    """Billing time: what is due for longer than this was lost."""
+    skew: timedelta
+    """Billing time by which the clocks of two hosts may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidAttempt:
+    """An approval, with what else is known of its invoice, for comparing with the gateway's books."""
+
+    id: str
+    invoice_id: str
+    merchant_uid: str
+    imp_uid: str
+    money: Money
+    customer_uid: str = field(repr=False)
+    known: frozenset[str]
+    """Every imp_uid that an attempt of the invoice has."""
+    surplus: frozenset[str]
+    """Those that are known to be too much."""
+    nameless: bool
+    """Whether an attempt of the invoice has no imp_uid: then a payment that nobody knows may be its own."""

@@ -1,10 +1,11 @@
 """The database, as the use cases see it: one transaction, and in it a repository for each kind of thing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from billing_worker.domain.audit import Checked
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.events import Event
@@ -18,11 +19,13 @@ from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.catch_up import CatchUp, Span
 from billing_worker.ports.records import (
     Alert,
+    AuditWindow,
     Due,
     Echo,
     InboxMessage,
     InboxStatus,
     OutboxMessage,
+    PaidAttempt,
     SettledPayment,
     Spent,
     Standing,
@@ -334,6 +337,28 @@ class Spending(Protocol):
         """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
 
 
+class Audits(Protocol):
+    """Audits: whose turn it is, and what is to be checked."""
+
+    def claim(self, now: datetime, real_now: datetime, interval: timedelta) -> int | None:
+        """The id of a new audit, where none began within the interval; never to two callers."""
+
+    def audited_until(self) -> datetime | None:
+        """Billing time up to which everything was audited; None before the first audit was finished."""
+
+    def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
+        """Note that it is done; records of a month ago are thrown away."""
+
+    def checks(self, window: AuditWindow) -> Sequence[Checked]:
+        """Every invariant that the database alone can answer."""
+
+    def texts(self, most: int) -> Iterator[tuple[str, str, str]]:
+        """Table, id and text of what was written last."""
+
+    def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
+        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books."""
+
+
 class UnitOfWork(Protocol):
     """One database transaction. Leaving its `with` block without `commit` rolls back."""
 
@@ -388,6 +413,10 @@ class UnitOfWork(Protocol):
     @property
     def environment(self) -> Environment:
         """Environment."""
+
+    @property
+    def audits(self) -> Audits:
+        """Audits."""
 
     @property
     def spending(self) -> Spending:

@@ -12,6 +12,7 @@ from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Charge, settle
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.give_back import compensate, note_refunds
+from billing_worker.usecases.lost_keys import guard_keys
 
 OUTAGE_ALERT = 5
 """An invoice that could not be placed this many times in a row is no hiccup any more."""
@@ -69,6 +70,7 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
     if isinstance(outcome, Approved):
         note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
     compensate(ports, uow, charge)
+    guard_keys(uow, outcome, now)
     return True
 
 

@@ -223,6 +223,7 @@ invoices = Table(
     _index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
     _index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
     Index("ix_invoices_created_at", "created_at"),
+    _index("ix_invoices_paid", "closed_at", where="status = 'paid'"),
 )
 
 merchant_uids = Table(

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.audit import SqlAudits
 from billing_worker.adapters.database.billing import (
     SqlAttempts,
     SqlBillingKeys,
@@ -128,6 +129,7 @@ class SqlUnitOfWork:
         self.catch_up = SqlCatchUp(connection)
         self.stops = SqlStops(connection)
         self.environment = SqlEnvironment(connection)
+        self.audits = SqlAudits(connection)
         self.spending = SqlSpending(connection)
 
     def lock_due(self, invoice_id: str) -> Due:

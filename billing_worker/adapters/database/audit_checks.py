@@ -1,0 +1,185 @@
+"""The invariants that can be seen in the database, one pair of queries each: how many rows, and which are wrong.
+
+Read only. `since`, `now`, `real_now` and `grace` are parameters; what changed before `since` is left out, so that the
+audit of every few minutes costs the same in a big database as in a small one.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. `breaches` selects a subject and a detail a row."""
+
+    invariant: str
+    what: str
+    rows: str
+    breaches: str
+
+
+SHARED = """
+    WITH paid AS (
+        SELECT * FROM payment_attempts WHERE status = 'approved' AND imp_uid IS NOT NULL AND closed_at >= :since),
+    begun AS (
+        SELECT a.*, i.period_start, i.status AS invoice_status, i.amount AS owed, i.currency AS owed_currency,
+               s.id AS subscription_id, s.canceled_at
+        FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
+        WHERE a.started_at >= :since),
+    opened AS (SELECT * FROM invoices WHERE created_at >= :since),
+    idle AS (
+        SELECT i.*, s.status AS subscription_status, k.pg_provider, k.status AS key_status
+        FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id JOIN subscriptions s ON s.id = i.subscription_id
+        WHERE i.status = 'open'
+          AND NOT EXISTS (SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.closed_at IS NULL))
+"""
+"""What the checks look at; PostgreSQL evaluates only what a query names."""
+
+CHECKS = (
+    Check(
+        "I1",
+        "payments of one invoice",
+        "SELECT count(DISTINCT invoice_id) FROM paid",
+        """
+        SELECT a.invoice_id, 'is paid ' || count(*) || ' times: ' || string_agg(a.imp_uid, ', ' ORDER BY a.number)
+        FROM payment_attempts a WHERE a.status = 'approved' AND NOT a.surplus
+          AND a.invoice_id IN (SELECT invoice_id FROM paid)
+        GROUP BY 1 HAVING count(*) > 1
+        UNION ALL
+        SELECT a.invoice_id, 'has the surplus payment ' || a.imp_uid || ', and nobody was told'
+        FROM paid a WHERE a.surplus
+          AND NOT EXISTS (SELECT FROM alerts WHERE kind = 'surplus_payment' AND subject_id = a.invoice_id)""",
+    ),
+    Check(
+        "I2",
+        "paid invoices, in the database",
+        "SELECT count(*) FROM invoices WHERE status = 'paid' AND closed_at >= :since",
+        """
+        SELECT i.id, 'is paid, and no approved attempt paid it' FROM invoices i
+        WHERE i.status = 'paid' AND i.closed_at >= :since AND NOT EXISTS (
+            SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status = 'approved' AND NOT a.surplus)""",
+    ),
+    Check(
+        "I4",
+        "due invoices and periods",
+        """
+        SELECT (SELECT count(*) FROM idle) + (SELECT count(*) FROM subscriptions WHERE status = ANY(:renewing))""",
+        """
+        SELECT id, 'is due since ' || next_attempt_at || ', and nobody is at it' FROM idle
+        WHERE next_attempt_at <= :now - :grace AND key_status <> 'pending' AND subscription_status = ANY(:collecting)
+          AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL
+                          AND scope IN ('all', 'pg:' || pg_provider, 'subscription:' || subscription_id))
+        UNION ALL
+        SELECT id, 'has not opened the period of ' || next_period_start FROM subscriptions
+        WHERE status = ANY(:renewing) AND next_period_start <= :now - :grace""",
+    ),
+    Check(
+        "I5",
+        "money of attempts and invoices",
+        "SELECT (SELECT count(*) FROM begun) + (SELECT count(*) FROM opened)",
+        """
+        SELECT id, 'is over ' || amount || ' ' || currency || ', its invoice over ' || owed || ' ' || owed_currency
+        FROM begun WHERE (amount, currency) <> (owed, owed_currency)
+        UNION ALL
+        SELECT i.id, 'is over ' || i.amount || ' ' || i.currency || ', its plan over ' || p.amount || ' ' || p.currency
+        FROM opened i JOIN subscriptions s ON s.id = i.subscription_id JOIN plans p ON p.id = s.plan_id
+        WHERE (i.amount, i.currency) <> (p.amount, p.currency)""",
+    ),
+    Check(
+        "I6",
+        "attempts after a cancellation",
+        "SELECT count(*) FROM begun",
+        """
+        SELECT id, 'began at ' || started_at || ', after ' || subscription_id || ' was canceled at ' || canceled_at
+        FROM begun WHERE NOT found AND started_at > canceled_at + :skew""",
+    ),
+    Check(
+        "I7",
+        "tries of one invoice within a day",
+        "SELECT count(*) FROM begun",
+        """
+        SELECT DISTINCT invoice_id, 'was tried more than 5 times within a day' FROM (
+            SELECT invoice_id, started_at, lag(started_at, 5) OVER (PARTITION BY invoice_id ORDER BY number) AS sixth
+            FROM payment_attempts WHERE status <> 'failed' AND NOT found
+              AND invoice_id IN (SELECT invoice_id FROM begun)) t
+        WHERE sixth > started_at - interval '1 day' AND started_at >= :since""",
+    ),
+    Check(
+        "I8",
+        "open attempts",
+        "SELECT count(*) FROM payment_attempts WHERE status IN ('in_flight', 'unknown')",
+        """
+        SELECT invoice_id, 'has ' || count(*) || ' open attempts' FROM payment_attempts
+        WHERE status IN ('in_flight', 'unknown') GROUP BY 1 HAVING count(*) > 1""",
+    ),
+    Check(
+        "I12",
+        "evidence of approvals",
+        "SELECT count(*) FROM paid",
+        """
+        SELECT a.id, 'is approved, and nothing that the gateway said is kept for it'
+        FROM payment_attempts a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id
+        WHERE a.status = 'approved' AND a.closed_at >= :since AND e.id IS NULL""",
+    ),
+    Check(
+        "I14",
+        "states that contradict each other",
+        "SELECT count(*) FROM begun",
+        """
+        SELECT invoice_id, 'is ' || invoice_status || ', and attempt ' || id || ' paid it'
+        FROM begun WHERE status = 'approved' AND NOT surplus AND invoice_status <> 'paid'
+        UNION ALL
+        SELECT id, 'is open, and its subscription is canceled' FROM idle WHERE subscription_status = 'canceled'
+        UNION ALL
+        SELECT id, 'is approved without a payment, or open and closed' FROM begun
+        WHERE (status = 'approved' AND imp_uid IS NULL)
+           OR (status IN ('in_flight', 'unknown')) <> (closed_at IS NULL)""",
+    ),
+    Check(
+        "I15",
+        "periods of subscriptions",
+        "SELECT count(*) FROM opened",
+        """
+        SELECT id, CASE WHEN period_start < before_end THEN 'begins before the period before it ends'
+                        ELSE 'does not begin where the period before it ends' END
+        FROM (SELECT i.*, lag(period_end) OVER own AS before_end, lag(period_index) OVER own AS before_index
+              FROM invoices i WHERE subscription_id IN (SELECT subscription_id FROM opened)
+              WINDOW own AS (PARTITION BY subscription_id ORDER BY period_index)) t
+        WHERE period_start < before_end OR (period_index = before_index + 1 AND period_start <> before_end)
+        UNION ALL
+        SELECT invoice_id, 'was charged at ' || started_at || ', before its period began'
+        FROM begun WHERE NOT found AND started_at < period_start""",
+    ),
+    Check(
+        "I17",
+        "payments that nobody here intended",
+        "SELECT count(*) FROM paid",
+        """
+        SELECT imp_uid, 'was taken under our order ' || merchant_uid || ', and we had not asked for it'
+        FROM paid WHERE found""",
+    ),
+    Check(
+        "I23",
+        "doubt and stops that nobody was told of",
+        """
+        SELECT (SELECT count(*) FROM payment_attempts WHERE status = 'unknown')
+             + (SELECT count(*) FROM stops WHERE closed_at IS NULL)""",
+        """
+        SELECT a.id, 'is unknown for more than a day, and no alert is open' FROM payment_attempts a
+        WHERE a.status = 'unknown' AND a.lease_until < :real_now - interval '26 hours' AND NOT EXISTS (
+            SELECT FROM alerts WHERE kind = 'unknown' AND subject_id = a.id AND closed_at IS NULL)
+        UNION ALL
+        SELECT id::text, 'is an open stop, and no alert is open' FROM stops
+        WHERE closed_at IS NULL AND NOT EXISTS (
+            SELECT FROM alerts WHERE kind = 'stopped' AND subject_id = stops.id::text AND alerts.closed_at IS NULL)""",
+    ),
+)
+
+TEXTS = {
+    "evidence": "SELECT id::text, body FROM evidence ORDER BY id DESC LIMIT :most",
+    "outbox": "SELECT id, data::text FROM outbox ORDER BY sequence DESC LIMIT :most",
+    "alerts": "SELECT id::text, detail FROM alerts ORDER BY id DESC LIMIT :most",
+    "payment_attempts": """
+        SELECT id, reason FROM payment_attempts WHERE reason IS NOT NULL ORDER BY started_at DESC LIMIT :most""",
+    "inbox": "SELECT id::text, payload::text || coalesce(note, '') FROM inbox ORDER BY id DESC LIMIT :most",
+}
+"""What was written last, by table."""

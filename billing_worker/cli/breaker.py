@@ -1,0 +1,135 @@
+"""`billing-worker breaker …`."""
+
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson, Limit, View
+from billing_worker.cli.session import session
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION
+from billing_worker.usecases.environment import claim as claim_environment
+from billing_worker.usecases.environment import compared
+from billing_worker.usecases.stop_charging import Stopped, clear_stop, stop_on_word, stops
+
+app = typer.Typer(help="Stop the line: no new charges for all, one PG or one subscription, until you clear it.")
+
+COLUMNS = ("id", "scope", "cause", "reason", "waiting_invoices", "opened_at")
+
+
+@app.command("list")
+def list_(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Show cleared ones, too.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List where charging is stopped, why, and how many due invoices wait for it.
+
+    Example: billing-worker breaker list
+    """
+    with session(as_json=as_json) as work:
+        found = stops(work.ports, limit, also_cleared=everything)
+        columns = (*COLUMNS, "closed_at", "note") if everything else COLUMNS
+        work.out.rows([_shown(each) for each in found], columns, empty="Nothing is stopped.")
+
+
+@app.command()
+def trip(
+    *,
+    reason: Annotated[str, typer.Option(help="Why; whoever meets the stop reads it.")],
+    everything: Annotated[bool, typer.Option("--all", help="Stop all charging.")] = False,
+    pg: Annotated[str | None, typer.Option(help="Stop one PG, e.g. nice_v2.")] = None,
+    subscription: Annotated[str | None, typer.Option(metavar="ID", help="Stop one subscription.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop charging. When this returns no new charge begins; what was sent already ends as it ends.
+
+    Periods are opened, outcomes are read and refunds are made as always; due invoices wait and keep their place.
+
+    Example: billing-worker breaker trip --all --reason "amounts look wrong"
+    """
+    with session(as_json=as_json) as work:
+        stopped = stop_on_word(work.ports, _scope(pg, subscription, everything=everything), reason)
+        work.out.record(_shown(stopped))
+        work.out.say(f"No new charge begins there. Due invoices that wait now: {stopped.waiting}.")
+        work.out.say(f"To go on: billing-worker breaker clear {stopped.stop.id} --note '...'")
+
+
+@app.command()
+def clear(
+    stop_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `breaker list` shows.")],
+    *,
+    note: Annotated[str, typer.Option(help="What you found and decided; it is kept.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let charges go on, and accept what the stop was about: it trips no second time for the same.
+
+    A budget's window begins anew, and an invoice that was held is charged. A breach that was found counts as known.
+
+    Example: billing-worker breaker clear 7 --note "checked with the bank"
+    """
+    with session(as_json=as_json) as work:
+        stopped = clear_stop(work.ports, stop_id, note)
+        work.out.record(_shown(stopped))
+        others = [each for each in stops(work.ports, limit=100) if each.stop.id != stop_id]
+        if others:
+            numbers = ", ".join(str(each.stop.id) for each in others)
+            work.out.say(f"Still stopped by {numbers}; see: billing-worker breaker list")
+        else:
+            work.out.say(f"Charged within seconds, oldest first; due invoices that waited: {stopped.waiting}.")
+
+
+@app.command()
+def claim(
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Claim; without this it only shows.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say that this database, with these credentials, is the one that shall charge. Shows first what differs.
+
+    Before you claim a restored backup or a promoted replica: the last commits may be missing in it. Make sure that the
+    original charges nothing any more, and run: billing-worker reconcile
+
+    Example: billing-worker breaker claim --yes
+    """
+    with session(as_json=as_json) as work:
+        work.check_gateway()
+        found = claim_environment(work.ports) if yes else compared(work.ports)
+        here, before = found.here, found.claimed
+        view = {
+            "claimed": yes or not found.differences,
+            "differences": found.differences,
+            "database": here.database,
+            "gateway": here.gateway,
+            "environment": here.environment,
+            "claimed_database": before.database if before else None,
+        }
+        work.out.record(view)
+        if found.differences and not yes:
+            work.out.say(
+                "Nothing was changed. If this is the one that shall charge: billing-worker breaker claim --yes"
+            )
+
+
+def _scope(pg: str | None, subscription: str | None, *, everything: bool) -> str:
+    wanted = [ALL] if everything else []
+    wanted += [PG + pg] if pg is not None else []
+    wanted += [SUBSCRIPTION + subscription] if subscription is not None else []
+    if len(wanted) != 1:
+        raise InvalidInput("scope", ", ".join(wanted), "give one of --all, --pg NAME and --subscription ID")
+    return wanted[0]
+
+
+def _shown(stopped: Stopped) -> View:
+    stop = stopped.stop
+    return {
+        "id": stop.id,
+        "scope": stop.scope,
+        "cause": stop.cause,
+        "reason": stop.reason,
+        "waiting_invoices": stopped.waiting,
+        "opened_at": stop.opened_at,
+        "closed_at": stop.closed_at,
+        "note": stop.note,
+    }

@@ -1,0 +1,59 @@
+"""What an audit found: which promises were checked, on how many rows, and where one is broken."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+STOPPING = frozenset({"I1", "I2", "I5", "I6", "I10", "I13", "I17"})
+"""Invariants whose breach means that money may be wrong or secrets are out: charging stops."""
+
+SHORTEST_SECRET = 8
+"""A shorter one cannot be told from ordinary text."""
+
+_DIGITS = re.compile(r"(?<!\d)(?<!\d[ -])\d(?:[ -]?\d){12,18}(?![ -]?\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One thing that must not be."""
+
+    subject: str
+    """The id of the row, or of the payment."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check of one invariant."""
+
+    invariant: str
+    what: str
+    """What was looked at, in a few words."""
+    rows: int
+    breaches: tuple[Breach, ...]
+    accepted: int = 0
+    """Breaches beside these, which a person looked at and accepted by clearing their stop."""
+    stopping: bool = False
+    """Whether a breach stops all charging; else it only opens an alert."""
+
+    def name_of(self, breach: Breach) -> str:
+        """How a stop remembers it."""
+        return f"{self.invariant} {breach.subject}"
+
+
+def exposes(text: str, secrets: Collection[str]) -> str | None:
+    """What a text shows that nobody may store: a card number, or one of our own secrets. None when it is clean."""
+    if any(secret in text for secret in secrets if len(secret) >= SHORTEST_SECRET):
+        return "one of the configured secrets"
+    for found in _DIGITS.finditer(text):
+        if _is_card(re.sub(r"\D", "", found[0])):
+            return "a number like that of a card"
+    return None
+
+
+def _is_card(digits: str) -> bool:
+    """Luhn's check, which every card number passes; and no card begins with 0 or consists of one digit."""
+    if digits[0] == "0" or len(set(digits)) == 1:
+        return False
+    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
+    return sum(number - 9 if number > 9 else number for number in doubled) % 10 == 0  # noqa: PLR2004 - its two digits added

@@ -1,0 +1,354 @@
+"""Each breach is planted by hand, past the schema where that forbids it; the audit must see it and stop the line."""
+# ruff: noqa: S608
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from billing_worker.domain.audit import exposes
+from billing_worker.domain.stop import ALL
+from billing_worker.ports import Auditing, Listing
+from billing_worker.usecases import audit as auditing
+from billing_worker.usecases.audit import Audit, audit, audit_recent
+from billing_worker.usecases.stop_charging import clear_stop, stop_on_word, stops
+from tests.support.gateways import Around
+from tests.support.world import World
+
+CARD = "4111 1111 1111 1111"
+"""The card industry's best known test number."""
+
+
+@pytest.fixture
+def busy(world: World) -> World:
+    """A world in which everything happened that may: paid, declined, given up, canceled, unknown and resolved."""
+    plan = world.plan(interval="day", dunning_days=(1,))
+    for behaviour in ("ok", "decline-limit", "decline-stolen", "drop-after-charge-1x", "error502-html-1x"):
+        world.subscribe(behaviour, plan=plan)
+    gone = world.subscribe(plan=plan)
+    world.run_until(world.clock.now() + timedelta(days=4))
+    world.cancel(gone)
+    world.clock.advance(hours=1)
+    world.settle()
+    world.resolve(hours=1)
+    return world
+
+
+def whole(world: World, *, sample: int = 0) -> Audit:
+    return audit(world.ports, since=None, sample=sample)
+
+
+def broken(found: Audit) -> set[str]:
+    return {check.invariant for check in found.checks if check.breaches}
+
+
+def plant(world: World, *statements: str) -> None:
+    with world.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+ANY_PAID = "(SELECT id FROM invoices WHERE status = 'paid' ORDER BY id LIMIT 1)"
+ANY_APPROVED = "(SELECT id FROM payment_attempts WHERE status = 'approved' ORDER BY id LIMIT 1)"
+COPY = (
+    """
+    INSERT INTO payment_attempts (id, invoice_id, number, merchant_uid, billing_key_id, amount, currency, status, fence,
+        started_at, lease_until, next_look_at, looks, refused, imp_uid, surplus, evidence_id, closed_at)
+    SELECT '{id}', invoice_id, 90 + length('{id}'), merchant_uid, billing_key_id, amount, currency, '{status}', fence,
+        started_at, lease_until, {look}, looks, refused, '{id}', {surplus}, evidence_id, {closed}
+    FROM payment_attempts WHERE id = """
+    + ANY_APPROVED
+)
+
+
+def copied(ident: str, *, status: str = "approved", surplus: bool = False) -> str:
+    is_open = status in ("in_flight", "unknown")
+    look, closed = ("now()", "NULL") if is_open else ("NULL", "closed_at")
+    return COPY.format(id=ident, status=status, surplus=surplus, look=look, closed=closed)
+
+
+STOPPING = {
+    "I1 two payments": (
+        "I1",
+        ["DROP INDEX uq_payment_attempts_one_payment", copied("imp_twice")],
+    ),
+    "I1 a surplus nobody knows of": ("I1", [copied("imp_surplus", surplus=True)]),
+    "I2 paid by nothing": (
+        "I2",
+        [
+            "UPDATE payment_attempts SET status = 'declined', imp_uid = NULL WHERE id = " + ANY_APPROVED,
+        ],
+    ),
+    "I5 attempt and invoice": ("I5", ["UPDATE payment_attempts SET amount = amount + 1 WHERE id = " + ANY_APPROVED]),
+    "I5 invoice and plan": (
+        "I5",
+        [
+            f"UPDATE payment_attempts SET amount = amount + 1 WHERE invoice_id = {ANY_PAID}",
+            f"UPDATE invoices SET amount = amount + 1 WHERE id = {ANY_PAID}",
+        ],
+    ),
+    "I5 currency": ("I5", ["UPDATE payment_attempts SET currency = 'USD' WHERE id = " + ANY_APPROVED]),
+    "I6 after the cancellation": (
+        "I6",
+        [
+            """UPDATE payment_attempts SET started_at = started_at + interval '30 days', closed_at = closed_at
+               + interval '30 days' WHERE invoice_id IN (SELECT i.id FROM invoices i JOIN subscriptions s
+               ON s.id = i.subscription_id WHERE s.canceled_at IS NOT NULL)"""
+        ],
+    ),
+    "I13 a card in the evidence": (
+        "I13",
+        [f"UPDATE evidence SET body = 'card {CARD}' WHERE id = (SELECT min(id) FROM evidence)"],
+    ),
+    "I13 a card in an event": (
+        "I13",
+        [
+            """UPDATE outbox SET data = '{"reason": "4111111111111111"}'
+               WHERE sequence = (SELECT min(sequence) FROM outbox)"""
+        ],
+    ),
+    "I13 our secret in a reason": (
+        "I13",
+        ["UPDATE payment_attempts SET reason = 'refused: sehr-geheim-123' WHERE id = " + ANY_APPROVED],
+    ),
+    "I17 found": ("I17", ["UPDATE payment_attempts SET found = true WHERE id = " + ANY_APPROVED]),
+}
+
+ALERTING = {
+    "I4 a lost invoice": (
+        "I4",
+        [
+            f"""UPDATE invoices SET status = 'open', closed_at = NULL, next_attempt_at = period_start,
+                lease_until = 'infinity' WHERE id = {ANY_PAID}""",
+            f"UPDATE payment_attempts SET status = 'declined', imp_uid = NULL WHERE invoice_id = {ANY_PAID}",
+        ],
+    ),
+    "I4 a lost period": (
+        "I4",
+        ["UPDATE subscriptions SET next_period_start = next_period_start - interval '9 days' WHERE status = 'active'"],
+    ),
+    "I7 a loop": ("I7", [copied("x" * length, status="declined") for length in range(1, 7)]),
+    "I8 two open attempts": (
+        "I8",
+        [
+            "DROP INDEX uq_payment_attempts_one_open",
+            copied("x", status="unknown"),
+            copied("xx", status="in_flight"),
+        ],
+    ),
+    "I12 no evidence": (
+        "I12",
+        [
+            "ALTER TABLE payment_attempts DROP CONSTRAINT ck_payment_attempts_approved_has_evidence",
+            "UPDATE payment_attempts SET evidence_id = NULL WHERE id = " + ANY_APPROVED,
+        ],
+    ),
+    "I12 the evidence of another": (
+        "I12",
+        [
+            "UPDATE evidence SET attempt_id = 'att_else' WHERE id = "
+            "(SELECT evidence_id FROM payment_attempts WHERE id = " + ANY_APPROVED + ")"
+        ],
+    ),
+    "I14 paid and not paid": (
+        "I14",
+        [f"UPDATE invoices SET status = 'uncollectible' WHERE id = {ANY_PAID}"],
+    ),
+    "I15 overlap": (
+        "I15",
+        ["UPDATE invoices SET period_end = period_end + interval '12 hours' WHERE period_index = 0"],
+    ),
+    "I15 charged too early": (
+        "I15",
+        [
+            "UPDATE payment_attempts SET started_at = started_at - interval '2 days' WHERE id = " + ANY_APPROVED,
+        ],
+    ),
+    "I23 a forgotten doubt": (
+        "I23",
+        [
+            copied("x", status="unknown"),
+            "UPDATE payment_attempts SET lease_until = lease_until - interval '9 days' WHERE id = 'x'",
+        ],
+    ),
+}
+
+
+def cases(table: dict) -> list:
+    return [pytest.param(*case, id=name) for name, case in table.items()]
+
+
+def with_secret(world: World) -> World:
+    return world.with_ports(auditing=Auditing(secrets=("sehr-geheim-123",)))
+
+
+def test_a_busy_world_breaks_nothing(busy: World) -> None:
+    found = whole(with_secret(busy), sample=50)
+    assert [check for check in found.checks if check.breaches] == []
+    assert found.stop is None
+    assert {check.invariant for check in found.checks} >= {
+        f"I{number}" for number in (1, 2, 4, 5, 6, 7, 8, 12, 13, 14, 15, 17, 23)
+    }
+    looked_at = {check.what: check.rows for check in found.checks}
+    assert looked_at["approvals, at the gateway"] > 5
+    assert looked_at["texts for card numbers and secrets"] > 20
+    assert stops(busy.ports, 10) == []
+
+
+@pytest.mark.parametrize(("invariant", "statements"), cases(STOPPING))
+def test_a_grave_breach_is_found_and_stops_all_charging(busy: World, invariant: str, statements: list[str]) -> None:
+    plant(busy, *statements)
+    found = whole(with_secret(busy))
+    assert invariant in broken(found)
+    assert found.stop is not None
+    (stopped,) = stops(busy.ports, 10)
+    assert (stopped.stop.scope, stopped.stop.cause) == (ALL, "breach")
+    named = next(check for check in found.checks if check.invariant == invariant and check.breaches).breaches[0].subject
+    assert named in stopped.stop.reason
+    (alert,) = [alert for alert in busy.alerts() if alert.kind == "stopped"]
+    assert named in alert.detail
+    assert "sehr-geheim" not in str(found) + alert.detail
+    assert CARD not in str(found) + alert.detail
+    before = len(busy.ledger())
+    busy.clock.advance(days=1)
+    busy.settle()
+    assert len(busy.ledger()) == before
+
+
+@pytest.mark.parametrize(("invariant", "statements"), cases(ALERTING))
+def test_another_breach_is_found_and_opens_an_alert_only(busy: World, invariant: str, statements: list[str]) -> None:
+    plant(busy, *statements)
+    found = whole(busy)
+    assert invariant in broken(found)
+    assert invariant in {alert.subject_id for alert in busy.alerts() if alert.kind == "invariant"}
+
+
+@pytest.mark.fm("L22")
+def test_an_amount_changed_by_hand_is_found_and_charges_nothing_more(busy: World) -> None:
+    plant(busy, "UPDATE invoices SET amount = 5 WHERE id = " + ANY_PAID)
+    assert "I5" in broken(whole(busy))
+    assert stops(busy.ports, 10)[0].stop.cause == "breach"
+
+
+def test_what_anybody_may_send_us_stops_nobody(busy: World) -> None:
+    busy.webhook("imp_" + CARD.replace(" ", ""), "order1")
+    found = whole(busy)
+    assert broken(found) == {"I13"}
+    assert found.stop is None
+    assert stops(busy.ports, 10) == []
+
+
+def test_a_payment_that_the_gateway_does_not_know_is_found(busy: World) -> None:
+    blind = busy.with_ports(
+        gateway=Around(
+            busy.ports.gateway,
+            on_payments_of=lambda _gateway, _uid: Listing(()),
+            on_payment=lambda _gateway, _uid: Listing(()),
+        )
+    )
+    assert broken(whole(blind, sample=3)) == {"I2"}
+    assert stops(busy.ports, 10)[0].stop.cause == "breach"
+
+
+def test_a_gateway_that_cannot_be_read_proves_nothing(busy: World) -> None:
+    away = busy.with_ports(
+        gateway=Around(busy.ports.gateway, on_payments_of=lambda _gateway, _uid: Listing((), "no answer"))
+    )
+    found = whole(away, sample=3)
+    assert broken(found) == set()
+    assert {check.rows for check in found.checks if "at the gateway" in check.what} == {0}
+
+
+def test_a_payment_with_another_amount_at_the_gateway_is_found(busy: World) -> None:
+    def dearer(gateway, uid):
+        listing = gateway.payments_of(uid)
+        changed = [(replace(p, money=replace(p.money, amount=p.money.amount + 1)), e) for p, e in listing.payments]
+        return Listing(changed)
+
+    wrong = busy.with_ports(gateway=Around(busy.ports.gateway, on_payments_of=dearer))
+    assert broken(whole(wrong, sample=2)) == {"I2"}
+
+
+def test_a_second_payment_under_our_order_at_the_gateway_is_found(busy: World) -> None:
+    def doubled(gateway, uid):
+        listing = gateway.payments_of(uid)
+        return Listing([*listing.payments, *((replace(p, imp_uid="imp_stranger"), e) for p, e in listing.payments[:1])])
+
+    wrong = busy.with_ports(gateway=Around(busy.ports.gateway, on_payments_of=doubled))
+    found = whole(wrong, sample=1)
+    assert broken(found) == {"I1", "I17"}
+    assert "imp_stranger" in stops(busy.ports, 10)[0].stop.reason
+
+
+def test_what_a_person_accepted_trips_no_second_time_and_a_new_breach_does(busy: World) -> None:
+    plant(busy, copied("imp_one", surplus=True))
+    number = whole(busy).stop.id
+    assert whole(busy).stop.id == number
+    clear_stop(busy.ports, number, "refunded by hand")
+    again = whole(busy)
+    assert (again.breaches, again.stop) == (0, None)
+    assert sum(check.accepted for check in again.checks) == 1
+    plant(busy, "UPDATE payment_attempts SET amount = amount + 1 WHERE id = " + ANY_APPROVED)
+    assert whole(busy).stop.id > number
+
+
+def test_the_periodic_audit_is_claimed_once_and_looks_at_what_changed(busy: World, another_process) -> None:
+    (first,) = auditing.due(busy.ports, 1)
+    assert auditing.due(another_process().ports, 1) == []
+    assert audit_recent(busy.ports, first).breaches == 0
+    busy.clock.advance(seconds=299)
+    assert auditing.due(busy.ports, 1) == []
+    busy.clock.advance(seconds=2)
+    (second,) = auditing.due(busy.ports, 1)
+    found = audit_recent(busy.ports, second)
+    assert {check.what: check.rows for check in found.checks}["money of attempts and invoices"] < 5
+    rows = busy.rows("SELECT * FROM audits ORDER BY id")
+    assert [row["breaches"] for row in rows] == [0, 0]
+    assert all(row["finished_at"] is not None for row in rows)
+    assert rows[0]["checked"] > rows[1]["checked"]
+
+
+def test_an_audit_that_died_is_made_up_by_the_next(busy: World) -> None:
+    auditing.due(busy.ports, 1)
+    plant(busy, copied("imp_one", surplus=True))
+    busy.clock.advance(minutes=6)
+    (second,) = auditing.due(busy.ports, 1)
+    assert audit_recent(busy.ports, second).stop is not None
+
+
+def test_an_audit_opens_the_alert_of_a_stop_again_when_somebody_closed_it(world: World) -> None:
+    stop_on_word(world.ports, ALL, "stop")
+    plant(world, "UPDATE alerts SET closed_at = now()")
+    assert broken(whole(world)) == {"I23"}
+    assert "stopped" in {alert.kind for alert in world.alerts()}
+    assert broken(whole(world)) == set()
+
+
+def test_the_audit_of_a_big_portfolio_reads_by_index(world: World) -> None:
+    """What changed lately is found without reading the rest."""
+    with world.engine.connect() as connection:
+        connection.execute(text("SET enable_seqscan = off"))
+        for table, column in (("payment_attempts", "started_at"), ("invoices", "created_at")):
+            plan = connection.execute(text(f"EXPLAIN SELECT id FROM {table} WHERE {column} >= now()")).scalars()
+            assert f"ix_{table}_{column}" in "\n".join(plan)
+        paid = "EXPLAIN SELECT id FROM invoices WHERE status = 'paid' AND closed_at >= now()"
+        assert "ix_invoices_paid" in "\n".join(connection.execute(text(paid)).scalars())
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (f"card {CARD} expired", True),
+        ("4111-1111-1111-1111", True),
+        ("4111111111111112", False),
+        ("0000000000000000", False),
+        ("2026-02-01 00:00:00+00:00", False),
+        ("imps_258431175351", False),
+        ("the secret is sehr-geheim-123!", True),
+        ("short 123", False),
+        ("", False),
+    ],
+)
+def test_card_numbers_and_secrets_are_told_from_other_text(written: str, *, shown: bool) -> None:
+    assert (exposes(written, ["sehr-geheim-123", "123"]) is not None) is shown
