@@ -14,7 +14,11 @@ from billing_worker.cli.session import release
 from billing_worker.cli.settings import without_password
 from billing_worker.config import Settings
 from billing_worker.domain.errors import BillingError
+from billing_worker.domain.money import Money
+from billing_worker.domain.stop import StopCause
 from billing_worker.ports import Ports
+from billing_worker.usecases.environment import compared
+from billing_worker.usecases.stop_charging import stops
 from billing_worker.web.security import is_loopback
 
 LARGEST_SKEW = 0.5
@@ -24,6 +28,8 @@ NO_SUCH_PAYMENT = "imp_000000000000"
 """A payment that nobody has: asking for it needs a token, and with it key and secret, and changes nothing."""
 
 PROBE_SECONDS = 2.0
+
+MOST_STOPS = 10
 
 
 class Verdict(StrEnum):
@@ -65,12 +71,51 @@ def database(settings: Settings) -> Iterator[Finding]:
         try:
             bootstrap.check_database(engine)
             yield ok("database", f"{without_password(settings.database)} answers; its tables are of this release")
+            yield from charging(ports)
+            yield from environment(ports)
         except BillingError as error:
             yield failed("database", error)
         yield from clocks(ports)
         yield from gateway(settings, ports)
     finally:
         release(ports, engine)
+
+
+def charging(ports: Ports) -> Iterator[Finding]:
+    """Nothing is stopped."""
+    found = stops(ports, limit=MOST_STOPS)
+    if not found:
+        yield ok("charging", "is stopped nowhere")
+    for each in found:
+        verdict = Verdict.WARN if each.stop.cause is StopCause.PERSON else Verdict.FAIL
+        way_out = f"docs/runbook.md, \"Stop the line\"; then: billing-worker breaker clear {each.stop.id} --note '...'"
+        yield Finding("charging", verdict, f"{each.stop}; due invoices that wait: {each.waiting}", way_out)
+
+
+def environment(ports: Ports) -> Iterator[Finding]:
+    """This database and account are those that were claimed."""
+    found = compared(ports)
+    if found.claimed is None:
+        yield ok("environment", "nobody claimed this database yet; the first worker does, if nothing was ever charged")
+    elif found.differences:
+        detail = "; ".join(found.differences)
+        yield Finding("environment", Verdict.WARN, detail, "if this is the one that shall charge: breaker claim --yes")
+    else:
+        yield ok("environment", f"claimed: {found.here.gateway}, prefix {found.here.environment}")
+
+
+def budgets(settings: Settings) -> Iterator[Finding]:
+    """A limit stands against our own mistakes, and says what the one who set it meant."""
+    limits = settings.budgets
+    if settings.gateway_is_live and not limits.run and limits.count is None:
+        way_out = "set BILLING_BUDGET_RUN to a few times your busiest hour"
+        yield Finding("budget", Verdict.WARN, "nothing limits what is charged within an hour", way_out)
+        return
+    sums = [f"{Money(amount, currency)} an hour" for currency, amount in limits.run.items()]
+    sums += [f"{limits.count} charges an hour"] if limits.count is not None else []
+    sums += [f"{Money(amount, currency)} a customer and day" for currency, amount in limits.customer_day.items()]
+    sums += [f"{limits.jump} times the last amount"] if limits.jump else []
+    yield ok("budget", "at most " + ", ".join(sums) if sums else "none")
 
 
 def clocks(ports: Ports) -> Iterator[Finding]:

@@ -47,3 +47,4 @@ def _all() -> Iterator[Finding]:
     yield from checks.broker(settings)
     yield from checks.exposure(settings)
     yield from checks.time_machine(settings)
+    yield from checks.budgets(settings)

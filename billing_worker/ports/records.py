@@ -133,6 +133,8 @@ class Standing:
     on_hold: int
     """Subscriptions whose late periods wait for a person's decision."""
     open_alerts: int
+    open_stops: int
+    """Places where charging is stopped until a person clears it."""
     undelivered_events: int
     unapplied_notifications: int
 

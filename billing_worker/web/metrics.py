@@ -45,6 +45,7 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         "billing_work_late": ("Due for more than an hour, or could not be placed; paced", standing.late),
         "billing_subscriptions_on_hold": ("Late periods that wait for a person's decision", standing.on_hold),
         "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
+        "billing_stops_open": ("Places where charging is stopped until a person clears it", standing.open_stops),
         "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
         "billing_notifications_unapplied": (
             "Webhooks and pingbacks received, not yet applied",

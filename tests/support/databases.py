@@ -49,6 +49,20 @@ class Databases:
         finally:
             self._drop(name)
 
+    @contextmanager
+    def copy_of(self, url: str) -> Iterator[str]:
+        """A copy of a database with all its rows, as an operator makes one; whoever used the source is thrown out.
+
+        The test may change its tables: it is dropped afterwards.
+        """
+        source = make_url(url).database or ""
+        self._throw_out(source)
+        name = self._create(self._new_name(), source)
+        try:
+            yield self._url(name)
+        finally:
+            self._drop(name)
+
     def __enter__(self) -> Self:
         return self
 
@@ -69,9 +83,7 @@ class Databases:
         return self._template
 
     def _take_back(self, name: str) -> None:
-        with self._admin.connect() as connection:
-            others = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name")
-            connection.execute(others, {"name": name})
+        self._throw_out(name)
         engine = create_engine(self._url(name), poolclass=NullPool)
         try:
             with engine.begin() as connection:
@@ -83,6 +95,11 @@ class Databases:
             self._empty.append(name)
         finally:
             engine.dispose()
+
+    def _throw_out(self, name: str) -> None:
+        with self._admin.connect() as connection:
+            others = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name")
+            connection.execute(others, {"name": name})
 
     def _new_name(self) -> str:
         return f"{self._prefix}_{next(self._numbers)}"

@@ -70,6 +70,12 @@ class World:
         """Another process of the same merchant: its own pool and HTTP connections, the same database and clock."""
         return self._assembled(self.database_url, self.sandbox, self.clock, self.environment, self.ports.timing)
 
+    def elsewhere(self, database_url: str) -> "World":
+        """The same merchant on another database, with a clock of its own that shows the same time."""
+        clock = FrozenClock(self.clock.now())
+        made = self._assembled(database_url, self.sandbox, clock, self.environment, self.ports.timing)
+        return replace(made, first_order=self.first_order)
+
     @classmethod
     def _assembled(
         cls, database_url: str, sandbox: Sandbox, clock: FrozenClock, environment: str, timing: Timing

@@ -15,15 +15,6 @@ from tests.support.databases import Databases
 from tests.support.world import World
 
 
-def copy_of(databases: Databases, url: str) -> str:
-    """A copy as an operator makes one for staging, with all rows."""
-    source = make_url(url).database or ""
-    with databases._admin.connect() as connection:
-        ends = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name")
-        connection.execute(ends, {"name": source})
-    return databases._url(databases._create(databases._new_name(), source))
-
-
 @pytest.fixture
 def twin(world: World, databases: Databases) -> Iterator[World]:
     """The same merchant on a copy of the database, made after a first period and before the second is due."""
@@ -33,10 +24,10 @@ def twin(world: World, databases: Databases) -> Iterator[World]:
     world.clock.advance(days=1)
     world.renew()
     world.engine.dispose()
-    url = copy_of(databases, world.database_url)
-    made = World._assembled(url, world.sandbox, world.clock, world.environment, world.ports.timing)
-    yield made
-    made.close()
+    with databases.copy_of(world.database_url) as url:
+        made = world.elsewhere(url)
+        yield made
+        made.close()
 
 
 @pytest.mark.fm("G3")

@@ -107,7 +107,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     assert {"type": "null"} not in list(nodes(description)), "3.0 has no type null"
     assert not list(found(description, "const"))
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 23
+    assert len(identifiers) == len(set(identifiers)) == 26
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
@@ -153,6 +153,9 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("GET", "/v1/invoices"),
         ("GET", "/v1/invoices/{invoice_id}"),
         ("POST", "/v1/invoices/{invoice_id}/retry"),
+        ("GET", "/v1/stops"),
+        ("POST", "/v1/stops"),
+        ("POST", "/v1/stops/{stop_id}/clear"),
         ("GET", "/v1/why/{id}"),
         ("GET", "/v1/report"),
         ("GET", "/v1/alerts"),

@@ -70,7 +70,7 @@ CHECKS = (
                           AND scope IN ('all', 'pg:' || pg_provider, 'subscription:' || subscription_id))
         UNION ALL
         SELECT id, 'has not opened the period of ' || next_period_start FROM subscriptions
-        WHERE status = ANY(:renewing) AND next_period_start <= :now - :grace""",
+        WHERE status = ANY(:renewing) AND next_period_start <= :now - :grace AND held_since IS NULL""",
     ),
     Check(
         "I5",
@@ -112,13 +112,37 @@ CHECKS = (
         WHERE status IN ('in_flight', 'unknown') GROUP BY 1 HAVING count(*) > 1""",
     ),
     Check(
+        "I10",
+        "refunds",
+        "SELECT count(*) FROM refunds WHERE created_at >= :since",
+        """
+        SELECT a.id, 'got back ' || greatest(a.refunded, r.given) || ' of ' || a.amount || ' ' || a.currency
+        FROM payment_attempts a JOIN (
+            SELECT attempt_id, sum(amount) FILTER (WHERE status = 'succeeded') AS given
+            FROM refunds WHERE attempt_id IN (SELECT attempt_id FROM refunds WHERE created_at >= :since)
+            GROUP BY 1) r ON r.attempt_id = a.id
+        WHERE greatest(a.refunded, r.given) > a.amount
+        UNION ALL
+        SELECT r.id, 'has no sound amount, checksum or payment' FROM refunds r
+        JOIN payment_attempts a ON a.id = r.attempt_id
+        WHERE r.created_at >= :since
+          AND (r.amount <= 0 OR r.amount > r.balance OR r.balance > a.amount OR r.currency <> a.currency
+               OR a.status <> 'approved')
+        UNION ALL
+        SELECT attempt_id, 'has ' || count(*) || ' open refunds' FROM refunds WHERE closed_at IS NULL
+        GROUP BY 1 HAVING count(*) > 1""",
+    ),
+    Check(
         "I12",
-        "evidence of approvals",
-        "SELECT count(*) FROM paid",
+        "evidence of approvals and refunds",
+        "SELECT (SELECT count(*) FROM paid) + (SELECT count(*) FROM refunds WHERE created_at >= :since)",
         """
         SELECT a.id, 'is approved, and nothing that the gateway said is kept for it'
         FROM payment_attempts a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id
-        WHERE a.status = 'approved' AND a.closed_at >= :since AND e.id IS NULL""",
+        WHERE a.status = 'approved' AND a.closed_at >= :since AND e.id IS NULL
+        UNION ALL
+        SELECT id, 'has succeeded, and nothing that the gateway said is kept for it' FROM refunds
+        WHERE status = 'succeeded' AND created_at >= :since AND evidence_id IS NULL""",
     ),
     Check(
         "I14",

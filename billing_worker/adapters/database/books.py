@@ -44,6 +44,7 @@ _STANDING = text("""
            min(next_attempt_at) FILTER (
                WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL) AS oldest_due,
            (SELECT count(*) FROM alerts WHERE closed_at IS NULL) AS open_alerts,
+           (SELECT count(*) FROM stops WHERE closed_at IS NULL) AS open_stops,
            (SELECT count(*) FROM outbox WHERE delivered_at IS NULL) AS undelivered_events,
            (SELECT count(*) FROM inbox WHERE status = 'received') AS unapplied_notifications
     FROM waiting

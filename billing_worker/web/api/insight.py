@@ -62,6 +62,7 @@ class StandingOutput(BaseModel):
     late: int = Field(description="Due for more than an hour, or could not be placed: started at a bounded rate")
     on_hold: int = Field(description="Subscriptions whose late periods wait for a person's decision")
     open_alerts: int
+    open_stops: int = Field(description="Where charging is stopped until a person clears it")
     undelivered_events: int
     unapplied_notifications: int
 

@@ -1,0 +1,84 @@
+"""Stops: where no new charge begins until a person clears it."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from billing_worker.domain.stop import LONGEST_REASON, StopCause
+from billing_worker.usecases.stop_charging import Stopped, clear_stop, stop_on_word, stops
+from billing_worker.web.api.shapes import CHANGES, JSON, READS, Input, Page, Paging, Text, example, page
+from billing_worker.web.context import Ctx
+
+router = APIRouter(prefix="/stops", tags=["stops"])
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="As an earlier answer named it")]
+
+
+class StopInput(Input):
+    """Where to stop, and why."""
+
+    model_config = example(scope="all", reason="amounts look wrong")
+
+    scope: Text = Field(max_length=80, description="`all`, `pg:NAME` or `subscription:ID`")
+    reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
+
+
+class ClearInput(Input):
+    """What the person who clears it found."""
+
+    model_config = example(note="checked with the bank")
+
+    note: Text = Field(min_length=1, max_length=LONGEST_REASON)
+
+
+class StopQuery(Paging):
+    """Which stops to list."""
+
+    cleared: bool = Field(default=False, description="Also those that were cleared")
+
+
+class StopOutput(BaseModel):
+    """A stop."""
+
+    id: int
+    scope: str
+    cause: StopCause
+    reason: str
+    opened_at: datetime
+    closed_at: datetime | None
+    note: str | None
+    waiting_invoices: int = Field(description="Due invoices that wait there now")
+
+
+@router.get("", responses=READS, name="list_stops")
+def list_stops(query: Annotated[StopQuery, Query()], context: Ctx) -> Page[StopOutput]:
+    """List where charging is stopped: open ones oldest first, or all, newest first."""
+    return page(stops(context.ports, query.limit + 1, also_cleared=query.cleared), query.limit, _shown)
+
+
+@router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="stop_charging")
+def stop(wanted: StopInput, context: Ctx) -> StopOutput:
+    """Stop charging. When this answers no new charge begins there; a stop that is open already keeps its number."""
+    return _shown(stop_on_word(context.ports, wanted.scope, wanted.reason))
+
+
+@router.post("/{stop_id}/clear", dependencies=[JSON], responses=CHANGES, name="clear_stop")
+def clear(stop_id: Number, wanted: ClearInput, context: Ctx) -> StopOutput:
+    """Let charges go on, and accept what the stop was about: it trips no second time for the same."""
+    return _shown(clear_stop(context.ports, stop_id, wanted.note))
+
+
+def _shown(stopped: Stopped) -> StopOutput:
+    stop = stopped.stop
+    return StopOutput(
+        id=stop.id,
+        scope=stop.scope,
+        cause=stop.cause,
+        reason=stop.reason,
+        opened_at=stop.opened_at,
+        closed_at=stop.closed_at,
+        note=stop.note,
+        waiting_invoices=stopped.waiting,
+    )
