@@ -45,6 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Events that this worker sends to you": ("events_url", "events_secret"),
     "Billing": ("timezone", "environment", "time_machine"),
     "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
+    "Comparing both books": ("compare_interval",),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (
         "connect_timeout",
         "http_deadline",
@@ -52,6 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "claim",
         "resolve_first",
         "settle_window",
+        "settle_windows",
     ),
 }
 

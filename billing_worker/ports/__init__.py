@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.catch_up import CatchUp, Chosen, Span, Work
-from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier
+from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier, Sheet, Unreadable
 from billing_worker.ports.records import (
     Alert,
     Due,
@@ -62,11 +62,13 @@ __all__ = [
     "Ports",
     "Refunds",
     "SettledPayment",
+    "Sheet",
     "Span",
     "Standing",
     "Subscriptions",
     "Tally",
     "UnitOfWork",
+    "Unreadable",
     "Work",
 ]
 

@@ -164,7 +164,7 @@ def _absence(ports: Ports, charge: Charge, reading: _Reading) -> Outcome:
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
         return Unknown(reason, alarming=True)
     attempt.absent_since = attempt.absent_since or ports.clock.real_now()
-    if reading.began_at - attempt.absent_since < timedelta(seconds=ports.timing.settle_window):
+    if reading.began_at - attempt.absent_since < ports.timing.settle_window_of(charge.key.pg_provider):
         return Unknown("the gateway shows no payment so far")
     return Failed(
         "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused
