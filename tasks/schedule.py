@@ -6,7 +6,16 @@ what is due, and claims it there.
 
 from typing import Any
 
-SCAN_TASKS = ("renew_due", "collect_due", "reconcile_due", "refund_due", "apply_due", "confirm_due", "deliver_due")
+SCAN_TASKS = (
+    "renew_due",
+    "collect_due",
+    "reconcile_due",
+    "refund_due",
+    "apply_due",
+    "confirm_due",
+    "deliver_due",
+    "compare_due",
+)
 
 
 HEARD_WITHIN = 300

@@ -23,6 +23,9 @@ LARGEST_SKEW = 0.5
 NO_SUCH_PAYMENT = "imp_000000000000"
 """A payment that nobody has: asking for it needs a token, and with it key and secret, and changes nothing."""
 
+COMPARED_WITHIN = 900.0
+"""Seconds: what is promised for finding a difference between both books."""
+
 PROBE_SECONDS = 2.0
 
 
@@ -68,6 +71,7 @@ def database(settings: Settings) -> Iterator[Finding]:
         except BillingError as error:
             yield failed("database", error)
         yield from clocks(ports)
+        yield from books(settings, ports)
         yield from gateway(settings, ports)
     finally:
         release(ports, engine)
@@ -84,6 +88,26 @@ def clocks(ports: Ports) -> Iterator[Finding]:
         yield Finding("clock", Verdict.WARN, detail, "run NTP (chrony or systemd-timesyncd) on both")
     else:
         yield ok("clock", f"this host and the database server agree to {skew:.2f} s")
+
+
+def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
+    """Both books were compared not long ago."""
+    try:
+        now = ports.clock.now()
+        with ports.database.transaction() as uow:
+            until = uow.books.standing(now).compared_until
+    except BillingError:
+        return  # as above
+    way_out = "start worker and beat, or run: billing-worker reconcile"
+    if until is None:
+        yield Finding("books", Verdict.WARN, "never compared with the gateway's so far", way_out)
+        return
+    age = (now - until).total_seconds()
+    said = f"compared with the gateway's until {until:%F %T} UTC"
+    if age > max(COMPARED_WITHIN, 3 * settings.compare_interval) and settings.time_machine is None:
+        yield Finding("books", Verdict.WARN, f"{said}, {age / 60:.0f} minutes ago", way_out)
+    else:
+        yield ok("books", said)
 
 
 def gateway(settings: Settings, ports: Ports) -> Iterator[Finding]:

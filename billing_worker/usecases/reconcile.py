@@ -124,15 +124,18 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
             apply(ports, uow, charge, finding or _absence(ports, charge, reading))
             _record_others(ports, uow, charge, reading)
         if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
-            detail = f"no answer for a day; last: {attempt.reason}. Look up {attempt.merchant_uid} in PortOne's console"
-            uow.alerts.open("unknown", attempt.id, detail, now)
+            detail = f"no answer for a day; last: {attempt.reason}"
+            proposal = f"look up {attempt.merchant_uid} in PortOne's console; do not charge it by hand meanwhile"
+            kept = attempt.evidence_id
+            uow.alerts.open("unknown", attempt.id, detail, now, proposal=proposal, evidence_id=kept)
         uow.commit()
 
 
 def _finding(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -> Outcome | None:
     """What the listing proves about this attempt; payments of earlier attempts go to those first."""
     if reading.listing.trouble is not None:
-        return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
+        said = reading.listing.evidence
+        return Unknown(f"the gateway could not be read: {reading.listing.trouble}", said)
     invoice_id = charge.invoice.id
     owned = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.imp_uid and a.id != charge.attempt.id}
     for payment, evidence in reading.listing.payments:
@@ -156,16 +159,15 @@ def _record_others(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Read
 
 def _absence(ports: Ports, charge: Charge, reading: _Reading) -> Outcome:
     """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
-    attempt = charge.attempt
+    attempt, said = charge.attempt, reading.listing.evidence
     if not reading.control:
-        return Unknown("the gateway shows no payment, but it does not show what must be there either")
+        return Unknown("the gateway shows no payment, but it does not show what must be there either", said)
     if attempt.refused and not reading.listing.payments:
         # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
-        return Unknown(reason, alarming=True)
+        return Unknown(reason, said, alarming=True)
     attempt.absent_since = attempt.absent_since or ports.clock.real_now()
     if reading.began_at - attempt.absent_since < ports.timing.settle_window_of(charge.key.pg_provider):
-        return Unknown("the gateway shows no payment so far")
-    return Failed(
-        "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused
-    )
+        return Unknown("the gateway shows no payment so far", said)
+    reason = "the gateway never had it: two reads, a settle window apart, found nothing"
+    return Failed(reason, said, new_merchant_uid=attempt.refused)

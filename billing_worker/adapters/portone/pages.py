@@ -58,7 +58,8 @@ def sheets(ask: Callable[[int], Result], keep: Callable[[Answer], Keep]) -> Iter
         if moved and number > 1:
             back += 1
             lost = 1 if page.gone else max((announced or 0) - page.total, 0) // PAGE_SIZE + 1
-            number, announced = max(1, number - lost), None if page.gone else page.total
+            # A page that is gone does not say by how much the list shrank: the one before it does.
+            number, announced = max(1, number - lost), announced if page.gone else page.total
         elif page.next_page is None:
             return
         else:
