@@ -68,10 +68,10 @@ def database(settings: Settings) -> Iterator[Finding]:
         try:
             bootstrap.check_database(engine)
             yield ok("database", f"{without_password(settings.database)} answers; its tables are of this release")
+            yield from books(settings, ports)
         except BillingError as error:
             yield failed("database", error)
         yield from clocks(ports)
-        yield from books(settings, ports)
         yield from gateway(settings, ports)
     finally:
         release(ports, engine)
@@ -91,13 +91,10 @@ def clocks(ports: Ports) -> Iterator[Finding]:
 
 
 def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
-    """Both books were compared not long ago."""
-    try:
-        now = ports.clock.now()
-        with ports.database.transaction() as uow:
-            until = uow.books.standing(now).compared_until
-    except BillingError:
-        return  # as above
+    """Both books were compared not long ago. Raises Unavailable."""
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        until = uow.books.standing(now).compared_until
     way_out = "start worker and beat, or run: billing-worker reconcile"
     if until is None:
         yield Finding("books", Verdict.WARN, "never compared with the gateway's so far", way_out)

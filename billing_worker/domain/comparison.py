@@ -100,13 +100,13 @@ def next_span(last: Comparison | None, now: datetime, real_now: datetime, interv
     """The span to compare next; None while there is none.
 
     One after the other, except that a full slice which fails again and again does not stand in the way of the next.
+    While there are full slices to read, the next one follows at once.
     """
     if last is None:
-        return now - FIRST_LOOK_BACK, min(now, now - FIRST_LOOK_BACK + SLICE)
+        return spans(now - FIRST_LOOK_BACK, now)[0]
     if last.status is not ComparisonStatus.DONE and not (last.is_full and last.note is not None):
         return None
-    behind = now - last.ends_at
-    if behind <= timedelta(0) or (behind < SLICE and real_now < last.created_at + interval):
+    if now <= last.ends_at or (not last.is_full and real_now < last.created_at + interval):
         return None
     return last.ends_at - OVERLAP, min(now, last.ends_at + SLICE)
 

@@ -33,7 +33,7 @@ LISTED_ONLY = (
 )
 
 LEFT_TO_DO = {
-    FindingKind.DUPLICATE: "the period was paid twice: see the alert surplus_payment",
+    FindingKind.DUPLICATE: "paid twice: this worker refunds it; see the alert surplus_payment",
     FindingKind.REFUND: "given back outside this worker: decide what the customer owes; the invoice stays paid",
     FindingKind.PARTIAL_REFUND: "given back in part outside this worker: decide what the customer owes",
     FindingKind.MISMATCH: "compare with PortOne's console; refund it there if it is wrong",
@@ -87,7 +87,16 @@ def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment
     done = record_payment(ports, uow, invoice_id, payment, evidence)
     after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
     kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
-    return Finding(kind, payment.imp_uid, payment.merchant_uid, invoice_id, done, LEFT_TO_DO.get(kind))
+    proposal = LEFT_TO_DO.get(kind)
+    if kind in (FindingKind.REFUND, FindingKind.PARTIAL_REFUND) and not _given_back_elsewhere(uow, after):
+        proposal = None
+    return Finding(kind, payment.imp_uid, payment.merchant_uid, invoice_id, done, proposal)
+
+
+def _given_back_elsewhere(uow: UnitOfWork, booked: Booked | None) -> bool:
+    """Whether recording it told a person: a refund of our own that was not booked yet is no news."""
+    alerts = uow.alerts.of_subject(booked.attempt_id) if booked is not None else ()
+    return any(alert.kind == "cancelled_elsewhere" for alert in alerts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ import random
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -346,3 +348,31 @@ def test_a_worker_that_lost_its_database_leaves_the_span_to_the_next(world: Worl
     assert compared is not None
     assert [finding.kind for finding in compared.findings] == [FindingKind.LATE_APPROVAL]
     assert comparing.compare(world.ports, ident) is None, "it is done"
+
+
+def test_the_task_compares_at_once_then_every_interval_and_two_scans_plan_one_span(world: World) -> None:
+    twin = world.twin()
+    try:
+        with world.ports.database.transaction() as uow:
+            assert uow.comparisons.plan_alone()
+            assert list(comparing.due(twin.ports, 10)) == [], "somebody else plans"
+    finally:
+        twin.close()
+    while True:
+        ids = comparing.due(world.ports, 10)
+        assert comparing.due(world.ports, 10) == []
+        if not ids:
+            break
+        assert len(ids) == 1
+        assert comparing.compare(world.ports, ids[0]) is not None
+    until = compared_until(world)
+    assert until is not None
+    assert datetime.now(UTC) - until < timedelta(minutes=1)
+    hurried = world.with_ports(timing=replace(world.ports.timing, compare_interval=0.001))
+    [ident] = comparing.due(hurried.ports, 10)
+    comparing.compare(world.ports, ident)
+    rows = world.rows("SELECT starts_at, ends_at FROM comparisons ORDER BY id")
+    assert all(after["starts_at"] < before["ends_at"] for before, after in pairwise(rows))
+    later = compared_until(world)
+    assert later is not None
+    assert later > until
