@@ -7,6 +7,7 @@ Every setting is an environment variable `BILLING_…`, or a line in a file `.en
 import difflib
 import json
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +21,7 @@ from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import BillingError, InvalidInput, SettingsInvalid
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.domain.timing import Timing
+from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 
 PREFIX = "BILLING_"
 LIVE_PORTONE = "https://api.iamport.kr"
@@ -30,6 +31,10 @@ LIVE_HOSTS = ("iamport.kr", "portone.io", "iamport.co")
 ENV_FILE = ".env"
 RUNTIME_FILE = "runtime.json"
 """Written by `up` into VAR_DIR, readable by its owner only: how to reach the services that it started."""
+
+LONGEST_SETTLE_WINDOW = 86_400
+"""Seconds. A PG whose books need more than a day needs a person, not a setting."""
+_PG_SECONDS = re.compile(r"(?P<pg>[a-z0-9_]{1,40}) *= *(?P<seconds>\d{1,6}(?:\.\d{1,3})?)")
 
 SANDBOX_SETTINGS = ("portone_api_url", "portone_imp_key", "portone_imp_secret")
 """What `up` leaves there when its sandbox stands in for PortOne, so that other commands ask the same gateway."""
@@ -102,7 +107,16 @@ class Settings(BaseSettings):
     lease: float = Field(90.0, gt=0, le=3600, description="Seconds that an attempt belongs to its worker")
     claim: float = Field(30.0, gt=0, le=3600, description="Seconds until unstarted work is offered again")
     resolve_first: float = Field(10.0, gt=0, le=600, description="Seconds until an unclear charge is first looked up")
-    settle_window: float = Field(120.0, gt=0, le=86_400, description="Seconds between two reads that prove absence")
+    settle_window: float = Field(
+        120.0, gt=0, le=LONGEST_SETTLE_WINDOW, description="Seconds between two reads that prove absence"
+    )
+    settle_windows: str = Field(
+        ",".join(f"{pg}={seconds:g}" for pg, seconds in DEFAULT_SETTLE_WINDOWS),
+        description="The same for single PGs, e.g. paymentwall=3600,paypal_v2=600; those not named use the one above",
+    )
+    compare_interval: float = Field(
+        300.0, ge=1, le=3600, description="Seconds between two comparisons of our books with the gateway's"
+    )
 
     @field_validator("webhook_allowed_ips", mode="before")
     @classmethod
@@ -116,6 +130,12 @@ class Settings(BaseSettings):
             zone_named(value)
         except InvalidInput as error:
             raise ValueError(error.problem) from error
+        return value
+
+    @field_validator("settle_windows")
+    @classmethod
+    def _settle_windows_by_pg(cls, value: str) -> str:
+        _by_pg(value)
         return value
 
     @field_validator("time_machine")
@@ -169,6 +189,8 @@ class Settings(BaseSettings):
             claim=self.claim,
             first_look=self.resolve_first,
             settle_window=self.settle_window,
+            settle_windows=_by_pg(self.settle_windows),
+            compare_interval=self.compare_interval,
         )
 
     @property
@@ -216,6 +238,21 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         raise SettingsInvalid("; ".join(_line(problem) for problem in error.errors())) from None
     return settings
+
+
+def _by_pg(text: str) -> tuple[tuple[str, float], ...]:
+    """Read `paymentwall=3600,paypal_v2=600`. Raises ValueError that says which part is wrong."""
+    windows: dict[str, float] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        found = _PG_SECONDS.fullmatch(part)
+        seconds = float(found["seconds"]) if found else 0.0
+        if found is None or not 0 < seconds <= LONGEST_SETTLE_WINDOW:
+            form = f"a PG code, = and seconds up to {LONGEST_SETTLE_WINDOW}, e.g. paymentwall=3600"
+            raise ValueError(f"{part!r} is not {form}")
+        if found["pg"] in windows:
+            raise ValueError(f"{found['pg']} is named twice")
+        windows[found["pg"]] = seconds
+    return tuple(windows.items())
 
 
 def read_runtime(var_dir: Path) -> dict[str, str]:

@@ -52,6 +52,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "audit_interval",
     ),
     "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
+    "Comparing both books": ("compare_interval",),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (
         "connect_timeout",
         "http_deadline",
@@ -59,6 +60,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "claim",
         "resolve_first",
         "settle_window",
+        "settle_windows",
     ),
 }
 

@@ -86,6 +86,7 @@ def create_app(settings: Settings) -> Celery:
             "billing.refund": {"queue": LOOKUPS},
             "billing.apply": {"queue": NOTICES},
             "billing.confirm": {"queue": LOOKUPS},
+            "billing.compare": {"queue": LOOKUPS},
             "billing.deliver": {"queue": NOTICES},
             "billing.audit": {"queue": SCANS},
             "billing.unlock": {"queue": NOTICES},

@@ -9,6 +9,7 @@ from typing import Any
 from billing_worker.ports import Ports
 from billing_worker.usecases import audit as auditing
 from billing_worker.usecases import collect as collecting
+from billing_worker.usecases import compare as comparing
 from billing_worker.usecases import confirm as confirming
 from billing_worker.usecases import inbox, outbox
 from billing_worker.usecases import reconcile as reconciling
@@ -74,6 +75,18 @@ def refund_due() -> None:
 def refund(refund_id: str) -> None:
     """Send one refund, or read what became of it."""
     refunding.refund(process.ports, refund_id)
+
+
+@app.task(name="billing.compare_due")
+def compare_due() -> None:
+    """Hand out spans of time over which both books are to be compared."""
+    hand_out(comparing.due, compare)
+
+
+@app.task(name="billing.compare")
+def compare(comparison_id: str) -> None:
+    """Compare both books over one span."""
+    comparing.compare(process.ports, int(comparison_id))
 
 
 @app.task(name="billing.apply_due")

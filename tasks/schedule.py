@@ -7,8 +7,15 @@ what is due, and claims it there.
 from typing import Any
 
 SCAN_TASKS = (
-    *("renew_due", "collect_due", "reconcile_due", "refund_due"),
-    *("apply_due", "confirm_due", "deliver_due", "audit_due"),
+    "renew_due",
+    "collect_due",
+    "reconcile_due",
+    "refund_due",
+    "apply_due",
+    "confirm_due",
+    "deliver_due",
+    "compare_due",
+    "audit_due",
 )
 
 

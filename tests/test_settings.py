@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -90,6 +91,12 @@ def test_the_time_machine_runs_against_the_sandbox() -> None:
         ("BILLING_PORTONE_IMP_KEY", "alone", "belong together"),
         ("BILLING_EVENTS_URL", "https://shop.example/events", "BILLING_EVENTS_SECRET"),
         ("BILLING_DATABSE_URL", "postgresql://x", "did you mean BILLING_DATABASE_URL?"),
+        ("BILLING_SETTLE_WINDOWS", "paymentwall", "is not a PG code, = and seconds"),
+        ("BILLING_SETTLE_WINDOWS", "paymentwall=0", "is not a PG code, = and seconds"),
+        ("BILLING_SETTLE_WINDOWS", "paymentwall=1d", "is not a PG code, = and seconds"),
+        ("BILLING_SETTLE_WINDOWS", "paymentwall=86401", "seconds up to 86400"),
+        ("BILLING_SETTLE_WINDOWS", "a=1, a=2", "a is named twice"),
+        ("BILLING_COMPARE_INTERVAL", "0", "greater than or equal to 1"),
         ("BILLING_NONSENSE", "1", "see .env.example"),
     ],
 )
@@ -131,3 +138,12 @@ def test_a_sandbox_left_in_the_folder_is_never_joined_to_a_database_of_ones_own(
 def test_no_secret_shows_in_the_settings() -> None:
     settings = load_settings(portone_imp_key="key", portone_imp_secret="hidden-1", api_token="hidden-2")
     assert "hidden" not in repr(settings)
+
+
+def test_each_pg_may_have_a_settle_window_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().timing.settle_window_of("paymentwall") == timedelta(hours=1)
+    monkeypatch.setenv("BILLING_SETTLE_WINDOWS", "paymentwall=7200, paypal_v2 = 600.5")
+    timing = load_settings().timing
+    assert timing.settle_window_of("paymentwall") == timedelta(hours=2)
+    assert timing.settle_window_of("paypal_v2") == timedelta(seconds=600.5)
+    assert timing.settle_window_of("nice_v2") == timedelta(seconds=120)

@@ -1,10 +1,12 @@
 """Stands where no gateway is configured: for the processes that never charge."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Listing
+from billing_worker.ports import Listing, Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class MissingGateway:
     def payments_of(self, merchant_uid: str) -> Listing:  # noqa: ARG002 - the port's signature
         """Not read."""
         return Listing((), self.reason)
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:  # noqa: ARG002 - the port's signature
+        """Not read."""
+        yield Sheet(trouble=self.reason)
 
     def knows_key(self, customer_uid: str) -> bool | None:  # noqa: ARG002 - the port's signature
         """Not asked."""

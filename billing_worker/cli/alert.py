@@ -11,7 +11,7 @@ from billing_worker.usecases.close_alert import close_alert
 
 app = typer.Typer(help="Alerts: what a person must look at.")
 
-COLUMNS = ("id", "kind", "subject_id", "detail", "opened_at")
+COLUMNS = ("id", "kind", "subject_id", "detail", "proposal", "opened_at")
 
 
 @app.command("list")
@@ -24,6 +24,29 @@ def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
         with work.ports.database.transaction() as uow:
             found = uow.alerts.list_open(limit)
         work.out.rows([asdict(alert) for alert in found], COLUMNS, empty="No alert is open.")
+
+
+@app.command()
+def show(
+    alert_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `alert list` shows.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show one alert, open or closed: what happened, what to do, and what the gateway said (card numbers masked).
+
+    Example: billing-worker alert show 7
+    """
+    with session(as_json=as_json) as work, work.ports.database.transaction() as uow:
+        alert = uow.alerts.get(alert_id)
+        evidence = None if alert.evidence_id is None else asdict(uow.evidence(alert.evidence_id))
+        if as_json:
+            work.out.json({**asdict(alert), "evidence": evidence})
+            return
+        work.out.record(asdict(alert))
+        if evidence is not None:
+            work.out.say("")
+            work.out.say("What the gateway said", "bold")
+            work.out.record(evidence)
 
 
 @app.command()

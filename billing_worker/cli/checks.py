@@ -27,6 +27,9 @@ LARGEST_SKEW = 0.5
 NO_SUCH_PAYMENT = "imp_000000000000"
 """A payment that nobody has: asking for it needs a token, and with it key and secret, and changes nothing."""
 
+COMPARED_WITHIN = 900.0
+"""Seconds: what is promised for finding a difference between both books."""
+
 PROBE_SECONDS = 2.0
 
 MOST_STOPS = 10
@@ -73,6 +76,7 @@ def database(settings: Settings) -> Iterator[Finding]:
             yield ok("database", f"{without_password(settings.database)} answers; its tables are of this release")
             yield from charging(ports)
             yield from environment(ports)
+            yield from books(settings, ports)
         except BillingError as error:
             yield failed("database", error)
         yield from clocks(ports)
@@ -129,6 +133,23 @@ def clocks(ports: Ports) -> Iterator[Finding]:
         yield Finding("clock", Verdict.WARN, detail, "run NTP (chrony or systemd-timesyncd) on both")
     else:
         yield ok("clock", f"this host and the database server agree to {skew:.2f} s")
+
+
+def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
+    """Both books were compared not long ago. Raises Unavailable."""
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        until = uow.books.standing(now).compared_until
+    way_out = "start worker and beat, or run: billing-worker reconcile"
+    if until is None:
+        yield Finding("books", Verdict.WARN, "never compared with the gateway's so far", way_out)
+        return
+    age = (now - until).total_seconds()
+    said = f"compared with the gateway's until {until:%F %T} UTC"
+    if age > max(COMPARED_WITHIN, 3 * settings.compare_interval) and settings.time_machine is None:
+        yield Finding("books", Verdict.WARN, f"{said}, {age / 60:.0f} minutes ago", way_out)
+    else:
+        yield ok("books", said)
 
 
 def gateway(settings: Settings, ports: Ports) -> Iterator[Finding]:

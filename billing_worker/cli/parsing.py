@@ -1,13 +1,26 @@
 """Values that a person types or a file holds, and no library reads."""
 
+import re
 from datetime import UTC, datetime
 
+from billing_worker.domain.calendar import instant
 from billing_worker.domain.errors import InvalidInput
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 EXAMPLE = "2026-03-31T09:00:00+09:00"
 
 EARLIEST, LATEST = 1970, 2199
 """Years. What lies beyond is a slip, and near year 9999 calendars and time zones end."""
+
+
+def day_or_moment(field: str, text: str | None, zone: str) -> datetime | None:
+    """An instant, or the beginning of a day in a time zone. Raises InvalidInput."""
+    if text is not None and _DAY.fullmatch(text):
+        try:
+            return instant(datetime.fromisoformat(text), zone)
+        except (ValueError, OverflowError) as error:
+            raise InvalidInput(field, text, "is not a day such as 2026-03-31") from error
+    return moment(field, text)
 
 
 def moment(field: str, text: str | None) -> datetime | None:

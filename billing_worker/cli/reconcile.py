@@ -1,26 +1,87 @@
 """`billing-worker reconcile`."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
 from billing_worker.cli.output import AsJson, View, followed
+from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
+from billing_worker.domain.comparison import LONGEST_LOOK_BACK
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.usecases.compare import Compared, compare, plan
 from billing_worker.usecases.reconcile import open_attempts
 from billing_worker.usecases.reconcile import reconcile as look
 
-COLUMNS = ("attempt", "invoice", "was", "became", "reason", "next_look_at")
+ATTEMPTS = ("attempt", "invoice", "was", "became", "reason", "next_look_at")
+FINDINGS = ("kind", "imp_uid", "invoice_id", "merchant_uid", "done", "proposal")
 
 
-def reconcile(*, as_json: AsJson = False) -> None:
-    """Read the gateway now about every attempt whose outcome is open, and show what each became.
+def reconcile(
+    *,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Compare from this day or time on, e.g. 2026-01-01.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Compare this many days back.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look up every attempt whose outcome is open, then compare both books: PortOne's list of payments and ours.
 
-    Nothing is charged. That the gateway has no payment is believed only after two reads, a settle window apart; until
-    then an attempt stays as it is.
+    What a single read proves is booked; everything else becomes an alert with a proposal. Nothing is charged and
+    nothing un-booked. That the gateway has no payment is believed only after two reads, a settle window apart.
+    Without --since and --days it compares what the worker would compare next, and an hour more.
 
-    Example: billing-worker reconcile
+    The exit status is 0 when all is well, 1 while an alert is open or the books could not be compared as a whole.
+
+    Example: billing-worker reconcile --days 7
     """
     with session(as_json=as_json) as work:
         work.check_gateway()
+        start = _start(work, since, days)
         ids = open_attempts(work.ports)
-        results = [_looked(work, attempt_id) for attempt_id in followed(ids, "Reading the gateway")]
-        work.out.rows(results, COLUMNS, empty="No attempt is open: every charge so far has a known outcome.")
+        attempts = [_looked(work, attempt_id) for attempt_id in followed(ids, "Reading the gateway")]
+        planned = plan(work.ports, start)
+        spans = [compare(work.ports, each) for each in followed(planned, "Comparing both books")]
+        if not _show(work, attempts, [each for each in spans if each is not None]):
+            raise typer.Exit(1)
+
+
+def _start(work: Session, since: str | None, days: int | None) -> datetime | None:
+    now = work.ports.clock.now()
+    if since is not None and days is not None:
+        raise InvalidInput("days", days, "cannot be given together with --since")
+    if days is not None:
+        return now - timedelta(days=days)
+    start = day_or_moment("since", since, work.settings.timezone)
+    if start is not None and not now - LONGEST_LOOK_BACK <= start < now:
+        raise InvalidInput("since", since, f"must lie in the past, at most {LONGEST_LOOK_BACK.days} days ago")
+    return start
+
+
+def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared]) -> bool:
+    """Print what was found; returns whether nothing is left for a person."""
+    findings = [asdict(finding) for span in spans for finding in span.findings]
+    trouble = [span.trouble for span in spans if span.trouble is not None]
+    with work.ports.database.transaction() as uow:
+        until = uow.books.standing(work.ports.clock.now()).compared_until
+        alerts = len(uow.alerts.list_open(1))
+    payments = sum(span.comparison.payments for span in spans)
+    answer: dict[str, object] = {"attempts": attempts, "findings": findings, "payments": payments}
+    answer |= {"compared_until": until, "trouble": trouble}
+    if work.out.as_json:
+        work.out.json(answer)
+    else:
+        work.out.rows(attempts, ATTEMPTS, empty="No attempt is open: every charge so far has a known outcome.")
+        work.out.say("")
+        work.out.rows(findings, FINDINGS, empty=f"Both books agree: {payments} payments were compared.")
+        for reason in trouble:
+            work.out.say(f"Not compared as a whole, and tried again: {reason}", "bold red")
+        if alerts:
+            work.out.say("An alert is open; see: billing-worker alert list", "bold red")
+    return not trouble and not alerts
 
 
 def _looked(work: Session, attempt_id: str) -> View:

@@ -14,7 +14,7 @@ from billing_worker.usecases.report import Drain
 from billing_worker.usecases.report import report as read_books
 
 MONTHS = ("month", "currency", "invoices", "paid", "paid_amount", "open", "uncollectible", "void", "recovered")
-ALERTS = ("opened_at", "kind", "subject_id", "detail")
+ALERTS = ("opened_at", "kind", "subject_id", "detail", "proposal")
 
 
 def report(

@@ -49,6 +49,7 @@ IMPATIENT = {
     "BILLING_CLAIM": "3",
     "BILLING_RESOLVE_FIRST": "0.7",
     "BILLING_SETTLE_WINDOW": "1.5",
+    "BILLING_SETTLE_WINDOWS": "paymentwall=1.5",
 }
 """Real seconds are expensive here: one of them is more than a day of billing."""
 

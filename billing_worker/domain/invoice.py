@@ -1,5 +1,6 @@
 """What is owed for one period, and the attempts to collect it."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -225,3 +226,23 @@ def merchant_uid(environment: str, subscription_id: str, period_index: int, gene
     if not uid.isalnum() or not uid.isascii() or len(uid) > 40:  # noqa: PLR2004 - PortOne's limit, see above
         raise AssertionError(f"merchant_uid {uid} is not alphanumeric or longer than 40")
     return uid
+
+
+_OURS = re.compile(r"(?P<environment>[a-z0-9]{1,8})(?P<subscription>[a-z0-9]{16})p(?P<period>\d{5})g\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNumber:
+    """What a merchant_uid of our making says."""
+
+    environment: str
+    subscription_id: str
+    period_index: int
+
+
+def read_merchant_uid(text: str) -> OrderNumber | None:
+    """The parts of a merchant_uid in the form that `merchant_uid` makes; None for any other text."""
+    found = _OURS.fullmatch(text)
+    if found is None:
+        return None
+    return OrderNumber(found["environment"], f"sub_{found['subscription']}", int(found["period"]))

@@ -40,6 +40,8 @@ class GatewayPayment:
     started_at: datetime | None
     paid_at: datetime | None
     cancellations: tuple[Cancellation, ...] = ()
+    usage: str | None = None
+    """PortOne's customer_uid_usage: `issue` for the payment with which a billing key was issued."""
 
     @property
     def holds_money(self) -> bool:

@@ -5,6 +5,10 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.errors import SettingsInvalid
 
+DEFAULT_SETTLE_WINDOWS = (("paymentwall", 3600.0),)
+"""Paymentwall reviews risks after it has answered, and PortOne's books follow its pingbacks: an hour of showing nothing
+says there what two minutes say elsewhere."""
+
 LARGEST_BACKOFF = timedelta(hours=1)
 """A charge that could not be placed is tried again at least this often: the outage may be over."""
 
@@ -29,6 +33,10 @@ class Timing:
     """The wait between two looks doubles up to this; the resolver never gives up."""
     settle_window: float = 120.0
     """Two reads this far apart must both find nothing before a charge counts as not placed."""
+    settle_windows: tuple[tuple[str, float], ...] = ()
+    """The same for single PGs, by their PortOne code, where their books need longer (or less)."""
+    compare_interval: float = 300.0
+    """How often both books are compared; with the time that takes, far below the 15 minutes that are promised."""
 
     def __post_init__(self) -> None:
         if not 0 < self.http_deadline < self.lease:
@@ -40,6 +48,14 @@ class Timing:
             raise SettingsInvalid("BILLING_RESOLVE_FIRST: must be positive and not above an hour")
         if not self.settle_window > 0:
             raise SettingsInvalid("BILLING_SETTLE_WINDOW: must be a positive number of seconds")
+        if any(not seconds > 0 for _, seconds in self.settle_windows):
+            raise SettingsInvalid("BILLING_SETTLE_WINDOWS: each must be a positive number of seconds")
+        if not self.compare_interval > 0:
+            raise SettingsInvalid("BILLING_COMPARE_INTERVAL: must be a positive number of seconds")
+
+    def settle_window_of(self, pg_provider: str) -> timedelta:
+        """How far apart two reads of this PG's payments must be to prove absence."""
+        return timedelta(seconds=dict(self.settle_windows).get(pg_provider, self.settle_window))
 
     def next_look(self, looks: int, real_now: datetime) -> datetime:
         """When to read the gateway again after this many looks."""

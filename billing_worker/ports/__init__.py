@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.timing import Timing
-from billing_worker.ports.catch_up import CatchUp, Chosen, Span, Work
-from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier
+from billing_worker.ports.catch_up import CatchUp, Chosen, DueBetween, Work
+from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier, Sheet, Unreadable
 from billing_worker.ports.records import (
     Alert,
     AuditWindow,
@@ -17,6 +17,7 @@ from billing_worker.ports.records import (
     Echo,
     InboxMessage,
     InboxStatus,
+    Known,
     OutboxMessage,
     PaidAttempt,
     SettledPayment,
@@ -24,12 +25,11 @@ from billing_worker.ports.records import (
     Standing,
     Tally,
 )
+from billing_worker.ports.review import Alerts, Books, Comparisons
 from billing_worker.ports.storage import (
-    Alerts,
     Attempts,
     Audits,
     BillingKeys,
-    Books,
     Database,
     Environment,
     Inbox,
@@ -55,9 +55,11 @@ __all__ = [
     "CatchUp",
     "Chosen",
     "Clock",
+    "Comparisons",
     "Database",
     "Doorbell",
     "Due",
+    "DueBetween",
     "Echo",
     "Environment",
     "Gateway",
@@ -66,6 +68,7 @@ __all__ = [
     "InboxMessage",
     "InboxStatus",
     "Invoices",
+    "Known",
     "Listing",
     "Notifier",
     "Outbox",
@@ -75,7 +78,7 @@ __all__ = [
     "Ports",
     "Refunds",
     "SettledPayment",
-    "Span",
+    "Sheet",
     "Spending",
     "Spent",
     "Standing",
@@ -83,6 +86,7 @@ __all__ = [
     "Subscriptions",
     "Tally",
     "UnitOfWork",
+    "Unreadable",
     "Work",
 ]
 

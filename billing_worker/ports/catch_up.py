@@ -18,7 +18,7 @@ class Work(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DueBetween:
     """Which due work a scan may claim: due later than `after`, and at `until` at the latest (billing time).
 
     `failed` narrows invoices to those that could not be placed before (True), or to the others (False).

@@ -1,7 +1,7 @@
 """Time, names, the gateway, the doorbell and the merchant: everything outside that is not the database."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -35,6 +35,29 @@ class Listing:
     """Empty when the gateway says that it knows none."""
     trouble: str | None = None
     """Set when the read failed or could not be understood: then `payments` proves nothing."""
+    evidence: Evidence | None = field(default=None, compare=False)
+    """The last answer of this read as it came, for a person who must judge what the program could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A payment in the gateway's books that could not be read exactly."""
+
+    imp_uid: str
+    merchant_uid: str
+    """Both as far as the row says them; empty otherwise."""
+    problem: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One page of the gateway's books over a span of time."""
+
+    payments: Sequence[GatewayPayment] = ()
+    unreadable: Sequence[Unreadable] = ()
+    trouble: str | None = None
+    """Set when this page could not be read: no further one follows, and what was not seen proves nothing."""
 
 
 class Gateway(Protocol):
@@ -51,6 +74,13 @@ class Gateway(Protocol):
 
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page."""
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
+        """All payments whose latest change (paid, failed, cancelled) lies in a span of at most 90 days.
+
+        Page by page, each read when it is asked for. A payment that changes meanwhile may come twice, or not at all:
+        its new time lies behind the span then.
+        """
 
     def knows_key(self, customer_uid: str) -> bool | None:
         """Whether the gateway has this billing key; None when the read failed."""

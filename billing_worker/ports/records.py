@@ -1,12 +1,14 @@
 """What the database hands out beside the domain's own entities."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
-from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.invoice import AttemptStatus, Invoice
+from billing_worker.domain.matching import Booked
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
@@ -69,6 +71,11 @@ class Alert:
     subject_id: str
     detail: str
     opened_at: datetime
+    proposal: str | None = None
+    """What to do about it, in one line."""
+    evidence_id: int | None = None
+    """What the gateway said about it."""
+    closed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +144,22 @@ class Standing:
     """Places where charging is stopped until a person clears it."""
     undelivered_events: int
     unapplied_notifications: int
+    compared_until: datetime | None
+    """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What our books have beside one page of the gateway's."""
+
+    booked: Mapping[str, Booked]
+    """Attempts by imp_uid."""
+    invoices: Mapping[str, str]
+    """Ids by merchant_uid, also by one that the invoice had before."""
+    open_attempts: Mapping[str, AttemptStatus]
+    """Of attempts without a known outcome, by merchant_uid."""
+    keys: Mapping[str, datetime]
+    """When each customer_uid was registered here, in billing time."""
 
 
 @dataclass(frozen=True, slots=True)

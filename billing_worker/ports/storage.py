@@ -16,9 +16,8 @@ from billing_worker.domain.refund import Refund, RefundStatus
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
-from billing_worker.ports.catch_up import CatchUp, Span
+from billing_worker.ports.catch_up import CatchUp, DueBetween
 from billing_worker.ports.records import (
-    Alert,
     AuditWindow,
     Due,
     Echo,
@@ -26,24 +25,9 @@ from billing_worker.ports.records import (
     InboxStatus,
     OutboxMessage,
     PaidAttempt,
-    SettledPayment,
     Spent,
-    Standing,
-    Tally,
 )
-
-
-class Books(Protocol):
-    """What the database says as a whole. Read only."""
-
-    def tallies(self, timezone: str) -> Sequence[Tally]:
-        """One line a month and currency, oldest first."""
-
-    def standing(self, now: datetime) -> Standing:
-        """How things stand."""
-
-    def payments(self) -> Sequence[SettledPayment]:
-        """Every approved attempt, by period."""
+from billing_worker.ports.review import Alerts, Books, Comparisons
 
 
 class Plans(Protocol):
@@ -108,7 +92,7 @@ class Subscriptions(Protocol):
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
 
-    def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
 
 
@@ -134,7 +118,7 @@ class Invoices(Protocol):
         """Invoices, newest first."""
 
     def claim_due(
-        self, due: Span, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
     ) -> Sequence[str]:
         """Ids of invoices that may be charged now (or given up, where the key is invalid), oldest first.
 
@@ -247,25 +231,6 @@ class Outbox(Protocol):
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, oldest first, at most one per subject; put off to `lease_until`."""
-
-
-class Alerts(Protocol):
-    """Things a person must look at."""
-
-    def open(self, kind: str, subject_id: str, detail: str, now: datetime) -> None:
-        """Open an alert; the same kind and subject again only renews the detail."""
-
-    def list_open(self, limit: int) -> Sequence[Alert]:
-        """Open alerts, newest first."""
-
-    def of_subject(self, subject_id: str) -> Sequence[Alert]:
-        """Open alerts about one subject."""
-
-    def close(self, kind: str, subject_id: str, now: datetime) -> None:
-        """Close it, if it is open."""
-
-    def close_one(self, alert_id: int, now: datetime) -> bool:
-        """Close the alert with this id; False when it was closed already. Raises NotFound."""
 
 
 class Stops(Protocol):
@@ -395,6 +360,10 @@ class UnitOfWork(Protocol):
         """Outbox."""
 
     @property
+    def comparisons(self) -> Comparisons:
+        """Comparisons."""
+
+    @property
     def alerts(self) -> Alerts:
         """Alerts."""
 
@@ -439,6 +408,9 @@ class UnitOfWork(Protocol):
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
         """Store what the gateway said. Returns the evidence's id."""
+
+    def evidence(self, evidence_id: int) -> Evidence:
+        """What the gateway said, as it was kept. Raises NotFound."""
 
     def commit(self) -> None:
         """Make it all durable, or raise Unavailable."""

@@ -29,6 +29,7 @@ class Books:
         self.schedules: dict[str, Schedule] = {}
         self.laters: dict[tuple[str, str], Later] = {}
         self.prepared: dict[str, Json] = {}
+        self.changes = 0  # grows with every payment that is entered or changed
         self.durable = journal.durable
         for row in journal.read():
             self._reload(row)
@@ -42,6 +43,7 @@ class Books:
         """Enter a new payment."""
         payment.order = len(self.payments) + 1
         payment.updated_at = payment.updated_at or payment.started_at
+        self.changes += 1
         self._enter(payment)
         self._journal.append(as_row("payment", payment))
         return payment
@@ -49,6 +51,7 @@ class Books:
     def save(self, record: Payment | Key | Schedule | Later) -> None:
         """Write down a record that was changed, or a key, schedule or later event that is new."""
         kind = type(record).__name__.lower()
+        self.changes += 1
         match record:
             case Key():
                 self.keys[record.customer_uid] = record

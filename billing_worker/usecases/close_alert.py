@@ -5,7 +5,10 @@ from billing_worker.ports import Ports
 
 
 def close_alert(ports: Ports, alert_id: int) -> None:
-    """Close it. Raises NotFound, or Conflict when it is closed already. The same trouble opens a new one."""
+    """Close it. Raises NotFound, or Conflict when it is closed already.
+
+    The same trouble opens a new one; only what comparing both books has told once is not told again.
+    """
     with ports.database.transaction() as uow:
         if not uow.alerts.close_one(alert_id, ports.clock.now()):
             raise Conflict(f"alert {alert_id} is closed already")

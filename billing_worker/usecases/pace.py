@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from billing_worker.domain.catch_up import BACKLOG_AFTER
-from billing_worker.ports import Ports, Span, UnitOfWork, Work
+from billing_worker.ports import DueBetween, Ports, UnitOfWork, Work
 
 EVER = datetime(1900, 1, 1, tzinfo=UTC)
 """Before any subscription began."""
 
-Claim = Callable[[Span, int, int], Sequence[str]]
+Claim = Callable[[DueBetween, int, int], Sequence[str]]
 """Claims what is due in a span: with this many in the queue altogether, and at most so many of these."""
 
 
@@ -21,7 +21,7 @@ def claim_renewals(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: 
     """Ids of subscriptions whose next period is due, at most `limit`, leased to the caller."""
     real_now = ports.clock.real_now()
 
-    def claim(due: Span, _: int, most: int) -> Sequence[str]:
+    def claim(due: DueBetween, _: int, most: int) -> Sequence[str]:
         return uow.subscriptions.claim_renewals(due, real_now, lease_until, most)
 
     return _paced(ports, uow, Work.RENEWALS, claim, limit)
@@ -31,7 +31,7 @@ def claim_invoices(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: 
     """Ids of invoices that may be charged now, until `limit` are claimed and not started, leased to the caller."""
     real_now = ports.clock.real_now()
 
-    def claim(due: Span, queue: int, most: int) -> Sequence[str]:
+    def claim(due: DueBetween, queue: int, most: int) -> Sequence[str]:
         return uow.invoices.claim_due(due, real_now, lease_until, queue, most)
 
     return _paced(ports, uow, Work.INVOICES, claim, limit)
@@ -40,9 +40,9 @@ def claim_invoices(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: 
 def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int) -> Sequence[str]:
     now, real_now, rate = ports.clock.now(), ports.clock.real_now(), ports.catch_up_rate
     if not rate:
-        return claim(Span(EVER, now), limit, limit)
+        return claim(DueBetween(EVER, now), limit, limit)
     old = now - BACKLOG_AFTER
-    fresh = claim(Span(old, now, failed=False), limit, limit)
+    fresh = claim(DueBetween(old, now, failed=False), limit, limit)
     if len(fresh) == limit or not uow.catch_up.waits(work, old, now, real_now):
         return fresh
     other = Work.INVOICES if work is Work.RENEWALS else Work.RENEWALS
@@ -51,9 +51,9 @@ def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int) 
     # Half of the queue is kept for what is due now, even where late work lies there unheard.
     queue = max(1, limit // 2)
     most = min(may_start, queue, limit - len(fresh))
-    late = list(claim(Span(EVER, old), queue, most))
+    late = list(claim(DueBetween(EVER, old), queue, most))
     if work is Work.INVOICES:
-        late += claim(Span(old, now, failed=True), queue, most - len(late))
+        late += claim(DueBetween(old, now, failed=True), queue, most - len(late))
     bucket.take(len(late))
     uow.catch_up.save_bucket(bucket)
     return [*fresh, *late]

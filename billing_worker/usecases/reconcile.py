@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all
 from billing_worker.domain.settlement import Charge
@@ -108,7 +108,7 @@ def _control(ports: Ports, question: _Question) -> bool:
 
 
 def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
-    now, real_now = ports.clock.now(), ports.clock.real_now()
+    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(attempt_id)
         if not charge.attempt.is_open:
@@ -124,9 +124,19 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
             apply(ports, uow, charge, finding or _absence(ports, charge, reading))
             _record_others(ports, uow, charge, reading)
         if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
-            detail = f"no answer for a day; last: {attempt.reason}. Look up {attempt.merchant_uid} in PortOne's console"
-            uow.alerts.open("unknown", attempt.id, detail, now)
+            _tell(ports, uow, attempt, reading)
         uow.commit()
+
+
+def _tell(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
+    """The inbox of a person: what was answered last, kept once for as long as it stays the same."""
+    detail = f"no answer for a day; last: {attempt.reason} (order {attempt.merchant_uid})"
+    if any(alert.kind == "unknown" and alert.detail == detail for alert in uow.alerts.of_subject(attempt.id)):
+        return
+    said = reading.listing.evidence
+    kept = uow.keep_evidence(attempt.id, said, ports.clock.real_now()) if said else attempt.evidence_id
+    proposal = f"look up {attempt.merchant_uid} in PortOne's console; do not charge it by hand meanwhile"
+    uow.alerts.open("unknown", attempt.id, detail, ports.clock.now(), proposal=proposal, evidence_id=kept)
 
 
 def _finding(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -> Outcome | None:
@@ -164,7 +174,7 @@ def _absence(ports: Ports, charge: Charge, reading: _Reading) -> Outcome:
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
         return Unknown(reason, alarming=True)
     attempt.absent_since = attempt.absent_since or ports.clock.real_now()
-    if reading.began_at - attempt.absent_since < timedelta(seconds=ports.timing.settle_window):
+    if reading.began_at - attempt.absent_since < ports.timing.settle_window_of(charge.key.pg_provider):
         return Unknown("the gateway shows no payment so far")
     return Failed(
         "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
 from billing_worker.domain.errors import Unavailable
-from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, merchant_uid
 from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, GatewayPayment, Outcome, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Charge, settle
@@ -62,7 +62,7 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
         return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
-        attempt.next_look_at = _next_look(ports, attempt, real_now)
+        attempt.next_look_at = _next_look(ports, charge, real_now)
     if charge.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(charge, outcome):
         _next_generation(ports, charge)
     _alert(uow, charge, outcome, now)
@@ -106,12 +106,13 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
     return f"attempt {attempt.id} is {charge.attempt.status}" + ("" if changed else ", as was known")
 
 
-def _next_look(ports: Ports, attempt: PaymentAttempt, real_now: datetime) -> datetime:
+def _next_look(ports: Ports, charge: Charge, real_now: datetime) -> datetime:
     """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    attempt = charge.attempt
     look = ports.timing.next_look(attempt.looks, real_now)
     if attempt.absent_since is None:
         return look
-    settled = attempt.absent_since + timedelta(seconds=ports.timing.settle_window)
+    settled = attempt.absent_since + ports.timing.settle_window_of(charge.key.pg_provider)
     return min(look, settled) if settled > real_now else look
 
 

@@ -208,7 +208,7 @@ class _Teller:
 
     def _alerts(self, subjects: Sequence[str]) -> list[str]:
         found: list[Alert] = [alert for subject in subjects for alert in self.uow.alerts.of_subject(subject)]
-        return [f"{alert.kind}: {alert.detail}" for alert in found]
+        return ["; ".join(filter(None, (f"{alert.kind}: {alert.detail}", alert.proposal))) for alert in found]
 
     def _date(self, when: datetime) -> str:
         return f"{when.astimezone(self.zone):%Y-%m-%d}"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from math import inf
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -33,6 +34,7 @@ class _Snapshot(Collector):
 
 
 def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
+    compared = inf if standing.compared_until is None else max(0.0, (now - standing.compared_until).total_seconds())
     age = 0.0 if standing.oldest_due is None else max(0.0, (now - standing.oldest_due).total_seconds())
     gauges = {
         "billing_periods_due": ("Periods that have begun and have no invoice yet", standing.periods_due),
@@ -44,6 +46,10 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         "billing_invoices_in_dunning": ("Open after at least one decline", standing.in_dunning),
         "billing_work_late": ("Due for more than an hour, or could not be placed; paced", standing.late),
         "billing_subscriptions_on_hold": ("Late periods that wait for a person's decision", standing.on_hold),
+        "billing_compared_until_age_seconds": (
+            "Billing time since both books were last compared; +Inf: never",
+            compared,
+        ),
         "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
         "billing_stops_open": ("Places where charging is stopped until a person clears it", standing.open_stops),
         "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),

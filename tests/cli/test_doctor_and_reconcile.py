@@ -128,11 +128,91 @@ def test_a_lost_answer_is_found_by_reconcile(billing: Command, world: World, wit
     world.subscribe(key=world.key("drop-after-charge"))
     world.renew()
     world.collect()
-    [attempt] = billing("reconcile", "--json").json
+    [attempt] = billing("reconcile", "--json").json["attempts"]
     assert (attempt["was"], attempt["became"]) == ("unknown", "approved")
     assert [invoice["status"] for invoice in billing("invoice", "list", "--json").json] == ["paid"]
-    assert billing("reconcile", "--json").json == []
-    assert "No attempt is open" in billing("reconcile").out
+    assert billing("reconcile", "--json").json["attempts"] == []
+    said = billing("reconcile")
+    assert "No attempt is open" in said.out
+    assert "Both books agree" in said.out
+
+
+def test_reconcile_compares_both_books_and_leaves_the_rest_to_a_person(
+    billing: Command, world: World, with_gateway: Sandbox
+) -> None:
+    fine = billing("reconcile", "--json")
+    assert fine.json["findings"] == []
+    until = fine.json["compared_until"]
+    row = with_gateway.control(
+        "/operator/pay",
+        merchant_uid=f"{world.environment}0123456789abcdefp00000g01",
+        customer_uid=world.uid(),
+        amount=9,
+    )
+    said = billing("reconcile", "--json", "--since", "2026-01-01")
+    assert said.status == 0, "another environment's number is no affair of ours"
+    world.key()
+    shop = with_gateway.control(
+        "/operator/pay", merchant_uid=f"shop-{world.environment}", customer_uid=world.key().customer_uid, amount=9900
+    )
+    first, second = billing("reconcile", "--days", "2"), billing("reconcile", "--json")
+    assert (first.status, second.status) == (1, 1), "the alert is still open"
+    assert "foreign_payment" in first.out
+    assert row["imp_uid"] not in first.out
+    answer = json.loads(second.out)
+    assert answer["findings"] == []
+    assert answer["compared_until"] > until
+    [alert] = billing("alert", "list", "--json").json
+    assert "refund it there" in alert["proposal"]
+    shown = billing("alert", "show", str(alert["id"]), "--json").json
+    assert (shown["kind"], shown["subject_id"]) == ("foreign_payment", shop["imp_uid"])
+    assert shop["merchant_uid"] in shown["evidence"]["body"]
+    assert "What the gateway said" in billing("alert", "show", str(alert["id"])).out
+    billing("alert", "close", str(alert["id"]))
+    assert billing("reconcile").status == 0
+    assert billing("alert", "show", str(alert["id"]), "--json").json["closed_at"] is not None
+
+
+def test_reconcile_says_what_could_not_be_compared(billing: Command, with_gateway: Sandbox) -> None:
+    with with_gateway.outage("error503", "read"):
+        said = billing("reconcile")
+    assert said.status == 1
+    assert "Not compared as a whole" in said.out
+    assert billing("reconcile").status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--since", "yesterday"), "is not a time"),
+        (("--since", "2026-02-30"), "is not a day"),
+        (("--since", "2199-01-01"), "must lie in the past"),
+        (("--since", "1980-01-01"), "at most 3650 days ago"),
+        (("--since", "2026-01-01", "--days", "7"), "together with --since"),
+        (("--days", "0"), "--days"),
+    ],
+)
+def test_reconcile_refuses_a_time_that_makes_no_sense(
+    billing: Command, with_gateway: Sandbox, words: tuple[str, ...], problem: str
+) -> None:
+    assert with_gateway
+    billing("reconcile", *words).refuses(2, problem)
+
+
+def test_the_doctor_says_until_when_both_books_were_compared(
+    billing: Command, with_gateway: Sandbox, world: World
+) -> None:
+    assert with_gateway
+    found = findings(billing("doctor", "--json"))["books"]
+    assert (found["verdict"], "billing-worker reconcile" in found["way_out"]) == ("warn", True)
+    billing("reconcile")
+    assert findings(billing("doctor", "--json"))["books"]["verdict"] == "ok"
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE comparisons SET starts_at = starts_at - interval '9 days', ends_at = ends_at - interval '3 hours'"
+        )
+    late = findings(billing("doctor", "--json"))["books"]
+    assert (late["verdict"], "minutes ago" in late["detail"]) == ("warn", True)
 
 
 def test_reconcile_needs_the_gateways_keys(billing: Command) -> None:

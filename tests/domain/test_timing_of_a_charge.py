@@ -39,6 +39,9 @@ def test_the_defaults_are_a_ladder():
         ({"settle_window": 0.0}, "BILLING_SETTLE_WINDOW"),
         ({"settle_window": -5.0}, "BILLING_SETTLE_WINDOW"),
         ({"settle_window": float("nan")}, "BILLING_SETTLE_WINDOW"),
+        ({"settle_windows": (("paymentwall", 0.0),)}, "BILLING_SETTLE_WINDOWS"),
+        ({"settle_windows": (("paymentwall", float("nan")),)}, "BILLING_SETTLE_WINDOWS"),
+        ({"compare_interval": 0.0}, "BILLING_COMPARE_INTERVAL"),
     ],
 )
 def test_a_broken_ladder_is_refused_with_the_variables_name(fields, variable):
@@ -76,3 +79,9 @@ def test_the_technical_backoff_grows_and_is_capped_however_long_the_outage():
     waits = [technical_backoff(failures) for failures in [*range(1, 100), 10**6]]
     assert all(earlier <= later for earlier, later in pairwise(waits))
     assert waits[-1] == LARGEST_BACKOFF
+
+
+def test_a_pg_may_need_longer_than_the_others_until_nothing_means_nothing():
+    timing = Timing(settle_window=120.0, settle_windows=(("paymentwall", 3600.0),))
+    assert timing.settle_window_of("paymentwall") == timedelta(hours=1)
+    assert timing.settle_window_of("nice_v2") == timedelta(minutes=2)

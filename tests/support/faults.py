@@ -6,13 +6,14 @@ A `Script` says at which step and how. The ports that it wraps behave as before 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Database, Gateway, Listing, Ports
+from billing_worker.ports import Database, Gateway, Listing, Ports, Sheet
 
 
 class Crash(BaseException):
@@ -120,6 +121,12 @@ class FaultyGateway:
 
     def payments_of(self, merchant_uid: str) -> Listing:
         return self._read("payments_of", lambda: self.inner.payments_of(merchant_uid))
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
+        fault = self.script.step("payments_between")
+        if fault in (Fault.CRASH_BEFORE, Fault.CRASH_AFTER):
+            raise Crash
+        yield from [Sheet(trouble="the connection broke")] if fault else self.inner.payments_between(start, end)
 
     def knows_key(self, customer_uid: str) -> bool | None:
         fault = self.script.step("knows_key")

@@ -1,11 +1,12 @@
 """Gateway doubles: the real gateway, with one step replaced or observed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Gateway, Listing
+from billing_worker.ports import Gateway, Listing, Sheet
 
 
 @dataclass
@@ -17,6 +18,7 @@ class Around:
     on_payments_of: Callable[[Gateway, str], Listing] | None = None
     on_payment: Callable[[Gateway, str], Listing] | None = None
     on_cancel: Callable[[Gateway, RefundRequest], RefundAnswer] | None = None
+    on_payments_between: Callable[[Gateway, datetime, datetime], Iterator[Sheet]] | None = None
     on_knows_key: Callable[[Gateway, str], bool | None] | None = None
     charges: list[ChargeRequest] = field(default_factory=list)
 
@@ -34,6 +36,11 @@ class Around:
         if self.on_payments_of:
             return self.on_payments_of(self.inner, merchant_uid)
         return self.inner.payments_of(merchant_uid)
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
+        if self.on_payments_between:
+            return self.on_payments_between(self.inner, start, end)
+        return self.inner.payments_between(start, end)
 
     def knows_key(self, customer_uid: str) -> bool | None:
         return self.on_knows_key(self.inner, customer_uid) if self.on_knows_key else self.inner.knows_key(customer_uid)

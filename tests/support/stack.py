@@ -25,6 +25,7 @@ HASTE = {
     "BILLING_CONNECT_TIMEOUT": "1",
     "BILLING_RESOLVE_FIRST": "0.5",
     "BILLING_SETTLE_WINDOW": "1",
+    "BILLING_SETTLE_WINDOWS": "paymentwall=1",
     "BILLING_WORKER_CONCURRENCY": "4",
 }
 """Everything that waits waits a second or two, with the same order among the limits as in production."""

@@ -103,6 +103,22 @@ def test_two_reads_closer_than_the_settle_window_prove_nothing(known: World) -> 
     assert known.attempt(known.invoice(subscription)).status == "failed"
 
 
+@pytest.mark.fm("C9")
+def test_the_books_of_a_slow_pg_get_longer_to_show_what_they_have(known: World) -> None:
+    timing = replace(known.ports.timing, settle_windows=(("slow_pg", 3600.0),))
+    world = known.with_ports(timing=timing)
+    slow = world.subscribe(key=world.key("drop-before-charge-1x", pg="slow_pg"))
+    quick = world.subscribe("drop-before-charge-1x")
+    world.settle()
+    world.resolve(minutes=50)
+    assert world.invoice(quick).status == "paid"
+    waiting = world.attempt(world.invoice(slow))
+    assert waiting.status == "unknown"
+    world.resolve(minutes=30)
+    assert world.invoice(slow).status == "paid"
+    world.assert_books_agree()
+
+
 @pytest.mark.fm("C8")
 def test_a_charge_that_completes_between_the_two_reads_is_found(known: World) -> None:
     held: list[ChargeRequest] = []
@@ -231,6 +247,14 @@ def test_after_a_day_a_person_is_told_and_the_reads_go_on(known: World) -> None:
         assert (alert.kind, alert.subject_id) == ("unknown", attempt.id)
         assert attempt.merchant_uid in alert.detail
         assert attempt.status == "unknown"
+        assert "PortOne's console" in str(alert.proposal)
+        with known.ports.database.transaction() as uow:
+            assert alert.evidence_id is not None
+            said = uow.evidence(alert.evidence_id)
+        assert (said.http_status, attempt.merchant_uid in said.request) == (503, True)
+        kept = known.rows("SELECT count(*) AS n FROM evidence WHERE attempt_id = :id", id=attempt.id)
+        known.run_until(known.clock.now() + timedelta(hours=5), timedelta(hours=1))
+        assert kept == known.rows("SELECT count(*) AS n FROM evidence WHERE attempt_id = :id", id=attempt.id)
     known.resolve(hours=1, minutes=1)
     assert known.invoice(subscription).status == "paid"
     assert known.alerts() == []

@@ -27,7 +27,7 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription, SubscriptionStatus
-from billing_worker.ports import Echo, Span
+from billing_worker.ports import DueBetween, Echo
 
 
 class SqlPlans(Repository[Plan]):
@@ -112,7 +112,7 @@ class SqlSubscriptions(Repository[Subscription]):
         """All subscriptions that are charged to this key."""
         return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
 
-    def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
         wanted: dict[str, Any] = {"after": due.after, "until": due.until, "limit": limit}
         wanted |= {"real_now": real_now, "lease_until": lease_until, "renewing": [str(s) for s in RENEWING]}
@@ -184,7 +184,7 @@ class SqlInvoices(Repository[Invoice]):
         return self._many(statement if status is None else statement.where(invoices.c.status == status))
 
     def claim_due(
-        self, due: Span, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
     ) -> Sequence[str]:
         """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
         wanted: dict[str, Any] = {"after": due.after, "until": due.until, "failed": due.failed}

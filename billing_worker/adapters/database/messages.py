@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
@@ -145,13 +145,27 @@ class SqlAlerts(Repository[Alert]):
     kind = "alert"
     hydrate = staticmethod(rows.to_alert)
 
-    def open(self, kind: str, subject_id: str, detail: str, now: datetime) -> None:
-        """Open an alert; the same kind and subject again only renews the detail."""
+    def open(
+        self,
+        kind: str,
+        subject_id: str,
+        detail: str,
+        now: datetime,
+        *,
+        proposal: str | None = None,
+        evidence_id: int | None = None,
+    ) -> None:
+        """Open an alert; the same kind and subject again only renews what it says."""
+        says = {"detail": detail, "proposal": proposal, "evidence_id": evidence_id}
         statement = upsert(alerts).on_conflict_do_update(
-            index_elements=["kind", "subject_id"], index_where=alerts.c.closed_at.is_(None), set_={"detail": detail}
+            index_elements=["kind", "subject_id"], index_where=alerts.c.closed_at.is_(None), set_=says
         )
-        values = {"kind": kind, "subject_id": subject_id, "detail": detail, "opened_at": now}
-        self._connection.execute(statement, values)
+        self._connection.execute(statement, says | {"kind": kind, "subject_id": subject_id, "opened_at": now})
+
+    def told(self, kind: str, subject_id: str, detail: str) -> bool:
+        """Whether an alert of this kind and subject has said the same, be it closed by now."""
+        same = (alerts.c.kind == kind) & (alerts.c.subject_id == subject_id) & (alerts.c.detail == detail)
+        return bool(self._connection.execute(select(exists().where(same))).scalar_one())
 
     def list_open(self, limit: int) -> Sequence[Alert]:
         """Open alerts, newest first."""

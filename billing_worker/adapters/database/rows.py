@@ -7,9 +7,11 @@ from typing import Any
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
+from billing_worker.domain.comparison import Comparison
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
+from billing_worker.domain.matching import Booked
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
@@ -117,13 +119,23 @@ def to_outbox_message(row: Values) -> OutboxMessage:
 
 def to_alert(row: Values) -> Alert:
     """The alert in a row."""
-    del row["closed_at"]
     return Alert(**row)
 
 
 def to_stop(row: Values) -> Stop:
     """The stop in a row."""
     return Stop(**row)
+
+
+def to_comparison(row: Values) -> Comparison:
+    """The comparison in a row."""
+    return Comparison(**row)
+
+
+def to_booked(row: Values) -> Booked:
+    """The attempt in a row, as it is compared."""
+    row["money"] = Money(row.pop("amount"), row.pop("currency"))
+    return Booked(**row)
 
 
 def split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:

@@ -35,6 +35,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.catch_up import CatchUpMode
+from billing_worker.domain.comparison import ComparisonStatus
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import RefundCause, RefundStatus
@@ -366,6 +367,29 @@ outbox = Table(
     Index("ix_outbox_subject_id", "subject_id"),
 )
 
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _time("starts_at"),
+    _time("ends_at"),
+    Column("status", Named(ComparisonStatus), nullable=False),
+    _time("created_at"),
+    _time("next_try_at"),
+    Column("tries", Integer, nullable=False),
+    Column("payments", Integer, nullable=False),
+    Column("others", Integer, nullable=False),
+    Column("booked", Integer, nullable=False),
+    Column("alerted", Integer, nullable=False),
+    _time("finished_at", required=False),
+    Column("note", Text),
+    _one_of("status", ComparisonStatus),
+    CheckConstraint("ends_at > starts_at", name="span_runs_forward"),
+    CheckConstraint("(status = 'done') = (finished_at IS NOT NULL)", name="done_has_time"),
+    Index("ix_comparisons_ends_at", "ends_at"),
+    _index("ix_comparisons_tries", "next_try_at", where="status <> 'done'"),
+)
+
 alerts = Table(
     "alerts",
     metadata,
@@ -375,6 +399,9 @@ alerts = Table(
     Column("detail", Text, nullable=False),
     _time("opened_at"),
     _time("closed_at", required=False),
+    Column("proposal", Text),
+    Column("evidence_id", ForeignKey("evidence.id")),
+    Index("ix_alerts_subject_id", "subject_id", "kind"),
     _index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
 )
 

@@ -22,6 +22,7 @@ from billing_worker.adapters.database.billing import (
 )
 from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
+from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.stops import (
@@ -98,6 +99,9 @@ _DUE = (
 _DUE_FACTS = ["open", "stop", "elsewhere", "last_paid"]
 _DUE_NAMES = [*([c.name for c in table.c] for table in (invoices, billing_keys, plans)), _DUE_FACTS]
 
+_EVIDENCE = select(evidence.c.source, evidence.c.request, evidence.c.http_status, evidence.c.body).where(
+    evidence.c.id == bindparam("ident")
+)
 _CHARGE = (
     select(payment_attempts, invoices, billing_keys, plans)
     .join(invoices, invoices.c.id == payment_attempts.c.invoice_id)
@@ -125,6 +129,7 @@ class SqlUnitOfWork:
         self.inbox = SqlInbox(connection)
         self.outbox = SqlOutbox(connection)
         self.alerts = SqlAlerts(connection)
+        self.comparisons = SqlComparisons(connection)
         self.books = SqlBooks(connection)
         self.catch_up = SqlCatchUp(connection)
         self.stops = SqlStops(connection)
@@ -190,6 +195,13 @@ class SqlUnitOfWork:
             "received_at": real_now,
         }
         return int(self._connection.execute(insert(evidence).returning(evidence.c.id), values).scalar_one())
+
+    def evidence(self, evidence_id: int) -> Evidence:
+        """What the gateway said, as it was kept. Raises NotFound."""
+        row = self._connection.execute(_EVIDENCE, {"ident": evidence_id}).mappings().one_or_none()
+        if row is None:
+            raise NotFound("evidence", str(evidence_id))
+        return Evidence(**row)
 
     def commit(self) -> None:
         """Make it all durable, then log what happened: one line an event."""

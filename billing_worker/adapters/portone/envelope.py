@@ -91,6 +91,7 @@ def read_payment(row: object) -> GatewayPayment:
         started_at=_time(row, "started_at"),
         paid_at=_time(row, "paid_at"),
         cancellations=_cancellations(row.get("cancel_history"), currency),
+        usage=usage if isinstance(usage := row.get("customer_uid_usage"), str) else None,
     )
 
 

@@ -3,10 +3,12 @@
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
 
-from billing_worker.adapters.portone import answers, requests
+from billing_worker.adapters.portone import answers, pages, requests
 from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
 from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.masking import evidence_text
@@ -15,7 +17,7 @@ from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Listing
+from billing_worker.ports import Listing, Sheet
 
 CONNECT_TIMEOUT = 5.0
 TOTAL_DEADLINE = 65.0
@@ -30,11 +32,22 @@ LEAST_SHARE = 0.5
 MOST_PAGES = 50
 """5,000 payments under one merchant_uid: far above any dunning, far below an endless loop."""
 
+LIST_CALL = requests.Call("GET", "/payments/status/all")
+"""How evidence of a single row of that list names it."""
+
 MAX_CONNECTIONS = 64
 """As many as one worker process has threads, so that none waits for a connection."""
 
 BROWSER_IP = "127.0.0.1"
 """Paymentwall requires an address of the payer; a recurring charge has none, and PortOne's default is the caller's."""
+
+
+class _NotRead(Exception):
+    """A read that proves nothing, and what was answered to it."""
+
+    def __init__(self, reason: str, evidence: Evidence) -> None:
+        self.evidence = evidence
+        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ class PortOneGateway:
 
     No method raises for anything that the network or the gateway does, and each ends within `total_deadline`
     seconds (plus what the resolver of host names takes, which cannot be interrupted; nothing is sent after it).
+    `payments_between` takes that long at most for each of its pages.
     Neither key nor secret nor token is in any text that leaves this class.
     """
 
@@ -122,12 +136,14 @@ class PortOneGateway:
         """The payment with this id."""
         try:
             call = requests.payment(imp_uid, include_sandbox=self._include_sandbox)
-            page = self._page(call, Deadline(self._total_deadline))
-        except (InvalidInput, NotUnderstood) as trouble:
+            page, said = self._page(call, Deadline(self._total_deadline))
+        except InvalidInput as trouble:
             return Listing((), str(trouble))
+        except _NotRead as trouble:
+            return Listing((), str(trouble), trouble.evidence)
         if page.next_page is not None or any(found.imp_uid != imp_uid for found, _ in page.payments):
-            return Listing((), "the gateway answered with another payment")
-        return Listing(page.payments)
+            return Listing((), "the gateway answered with another payment", said)
+        return Listing(page.payments, evidence=said)
 
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page of `findAll`; trouble when any page is missing."""
@@ -137,22 +153,39 @@ class PortOneGateway:
         try:
             while True:
                 call = requests.payments_of(merchant_uid, number, include_sandbox=self._include_sandbox)
-                page = self._page(call, deadline)
+                page, said = self._page(call, deadline)
                 # The newest come first: a payment made while we turn pages shows an older one twice, and hides none.
                 found |= {payment.imp_uid: (payment, evidence) for payment, evidence in page.payments}
                 announced = max(announced, page.total or 0)
                 if page.next_page is None:
                     break
                 if page.next_page <= number or number >= MOST_PAGES:
-                    return Listing((), f"the pages do not end: {page.next_page} follows {number}")
+                    return Listing((), f"the pages do not end: {page.next_page} follows {number}", said)
                 number = page.next_page
-        except (InvalidInput, NotUnderstood) as trouble:
+        except InvalidInput as trouble:
             return Listing((), str(trouble))
+        except _NotRead as trouble:
+            return Listing((), str(trouble), trouble.evidence)
         if len(found) < announced:
-            return Listing((), f"{len(found)} payments were found, but {announced} were announced")
+            return Listing((), f"{len(found)} payments were found, but {announced} were announced", said)
         if any(payment.merchant_uid != merchant_uid for payment, _ in found.values()):
-            return Listing((), "the gateway answered with payments of another merchant_uid")
-        return Listing(tuple(found.values()))
+            return Listing((), "the gateway answered with payments of another merchant_uid", said)
+        return Listing(tuple(found.values()), evidence=said)
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
+        """Every payment whose latest change lies in this span, page by page, read as they are asked for."""
+        first, last = int(start.timestamp()), ceil(end.timestamp())
+
+        def page(number: int) -> Result:
+            call = requests.payments_between(
+                first, last, number, pages.PAGE_SIZE, include_sandbox=self._include_sandbox
+            )
+            return self._ask(call, Deadline(self._total_deadline))
+
+        def keep(answer: Answer) -> answers.Keep:
+            return lambda body: self._evidence(LIST_CALL, answer.status, body)
+
+        return pages.sheets(page, keep)
 
     def knows_key(self, customer_uid: str) -> bool | None:
         """Whether PortOne has this billing key."""
@@ -167,11 +200,16 @@ class PortOneGateway:
         """Close the connections of this process; a later call opens new ones."""
         self._here().client.close()
 
-    def _page(self, call: requests.Call, deadline: Deadline) -> answers.Page:
+    def _page(self, call: requests.Call, deadline: Deadline) -> tuple[answers.Page, Evidence]:
+        """One page, and the answer as it came. Raises _NotRead with the answer, where there was one."""
         result = self._ask(call, deadline)
         if not isinstance(result, Answer):
-            raise NotUnderstood(result.reason)
-        return answers.page_of(result, lambda body: self._evidence(call, result.status, body))
+            raise _NotRead(result.reason, self._evidence(call, None, b""))
+        said = self._evidence(call, result.status, result.body)
+        try:
+            return answers.page_of(result, lambda body: self._evidence(call, result.status, body)), said
+        except NotUnderstood as trouble:
+            raise _NotRead(str(trouble), said) from trouble
 
     def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
         """Send with a token; once more, with a fresh one, after a 401 that PortOne itself answered."""

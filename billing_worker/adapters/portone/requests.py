@@ -96,6 +96,13 @@ def payments_of(merchant_uid: str, page: int, *, include_sandbox: bool) -> Call:
     return Call("GET", f"/payments/findAll/{quote(merchant_uid, safe='')}?limit={PAGE_SIZE}&page={page}{sandbox}")
 
 
+def payments_between(start: int, end: int, page: int, size: int, *, include_sandbox: bool) -> Call:
+    """Read one page of all payments whose latest change lies between two unix times, both included (V1 spec)."""
+    # include_sandbox as above: not documented here, and harmless.
+    sandbox = "&include_sandbox=true" if include_sandbox else ""
+    return Call("GET", f"/payments/status/all?from={start}&to={end}&limit={size}&page={page}{sandbox}")
+
+
 def customer(customer_uid: str) -> Call:
     """Read a billing key. Raises InvalidInput for an id that cannot be one."""
     _refuse_bad("customer_uid", customer_uid, _CUSTOMER_UID)

@@ -32,6 +32,8 @@ class AlertOutput(BaseModel):
     kind: str
     subject_id: str
     detail: str
+    proposal: str | None = Field(description="What to do about it, in one line")
+    evidence_id: int | None = Field(description="What the gateway said: `billing-worker alert show ID` prints it")
     opened_at: datetime
 
 
@@ -65,6 +67,7 @@ class StandingOutput(BaseModel):
     open_stops: int = Field(description="Where charging is stopped until a person clears it")
     undelivered_events: int
     unapplied_notifications: int
+    compared_until: datetime | None = Field(description="Up to when both books were compared, without a gap")
 
 
 class DrainOutput(BaseModel):

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0006"
-down_revision = "0005"
+revision = "0004"
+down_revision = "0003"
 
 IDENTITY = """
 CREATE FUNCTION database_identity() RETURNS text LANGUAGE plpgsql STABLE AS $$

@@ -1,0 +1,145 @@
+"""What a payment in the gateway's books means beside our own books."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import GatewayPayment, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """An attempt, as far as it is compared with the gateway's books."""
+
+    attempt_id: str
+    invoice_id: str
+    merchant_uid: str
+    imp_uid: str | None
+    customer_uid: str
+    money: Money
+    status: AttemptStatus
+    refunded: int
+    surplus: bool
+    closed_at: datetime | None
+
+
+class Match(StrEnum):
+    """What a payment in the gateway's books is beside ours."""
+
+    AGREES = "agrees"
+    RECORD = "record"
+    """It says more than we know: read it singly, and record it."""
+    PHANTOM = "phantom"
+    """We call it paid, and it is not."""
+    ORPHAN = "orphan"
+    """It carries a number that only we could have made, and we know nothing of it."""
+    FOREIGN = "foreign"
+    """Somebody charged one of our customers' cards under a number of his own."""
+    OTHER = "other"
+    """No affair of ours."""
+
+
+def match_booked(booked: Booked, payment: GatewayPayment) -> Match:
+    """A payment beside the attempt that has it."""
+    if payment.merchant_uid != booked.merchant_uid:
+        return Match.PHANTOM
+    if booked.status is not AttemptStatus.APPROVED:
+        return Match.RECORD if payment.holds_money else Match.AGREES
+    if payment.status not in (PaymentStatus.PAID, PaymentStatus.CANCELLED):
+        return Match.PHANTOM
+    same = (payment.money, payment.customer_uid, payment.cancelled.amount)
+    return Match.AGREES if same == (booked.money, booked.customer_uid, booked.refunded) else Match.RECORD
+
+
+def match_unbooked(payment: GatewayPayment, open_attempt: AttemptStatus | None) -> Match:
+    """A payment under one of our orders that no attempt has (yet)."""
+    if not payment.holds_money:
+        return Match.AGREES
+    # A charge under way tells by its own answer; if it does not, the next span shows the payment again.
+    return Match.AGREES if open_attempt is AttemptStatus.IN_FLIGHT else Match.RECORD
+
+
+def match_unknown(payment: GatewayPayment, environment: str, ours: str | None, key_since: datetime | None) -> Match:
+    """A payment under an order that our books do not have.
+
+    `ours` is the environment whose number it carries, if it has the form of our numbers; `key_since` is when the card
+    that was charged was registered here, if it was.
+    """
+    if not payment.holds_money:
+        return Match.OTHER
+    if ours == environment:
+        return Match.ORPHAN
+    if key_since is None or issues_key(payment):
+        return Match.OTHER
+    # The gateway writes whole seconds.
+    before = payment.started_at is not None and payment.started_at < key_since.replace(microsecond=0)
+    return Match.OTHER if before else Match.FOREIGN
+
+
+def issues_key(payment: GatewayPayment) -> bool:
+    """Whether this payment issued the card's key: the customer made it in a browser, before we may charge."""
+    return payment.usage == "issue"
+
+
+class FindingKind(StrEnum):
+    """What was found, as a person reads it."""
+
+    LOST_ANSWER = "lost_answer"
+    LATE_APPROVAL = "late_approval"
+    OPERATOR_PAYMENT = "operator_payment"
+    DUPLICATE = "duplicate"
+    REFUND = "refund"
+    PARTIAL_REFUND = "partial_refund"
+    MISMATCH = "mismatch"
+    ORPHAN_PAYMENT = "orphan_payment"
+    FOREIGN_PAYMENT = "foreign_payment"
+    PHANTOM_PAYMENT = "phantom_payment"
+    UNREADABLE_PAYMENT = "unreadable_payment"
+
+
+BOOKED = frozenset(
+    {
+        FindingKind.LOST_ANSWER,
+        FindingKind.LATE_APPROVAL,
+        FindingKind.OPERATOR_PAYMENT,
+        FindingKind.DUPLICATE,
+        FindingKind.REFUND,
+        FindingKind.PARTIAL_REFUND,
+    }
+)
+"""What the gateway's read was enough to book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference between both books, and what became of it."""
+
+    kind: FindingKind
+    imp_uid: str
+    merchant_uid: str
+    invoice_id: str | None
+    done: str
+    proposal: str | None = None
+    """What a person should do; None where nothing is left to do."""
+
+    @property
+    def booked(self) -> bool:
+        """Whether our books changed by it."""
+        return self.kind in BOOKED
+
+
+def kind_of_change(before: Booked | None, after: Booked | None, *, was_open: bool) -> FindingKind:
+    """What recording a payment has shown it to be: the attempt that had it before, and the one that has it now."""
+    if after is None or after.status is not AttemptStatus.APPROVED:
+        return FindingKind.MISMATCH
+    if before is not None and before.status is AttemptStatus.APPROVED:
+        if before.refunded == after.refunded:
+            return FindingKind.MISMATCH
+        return FindingKind.REFUND if after.refunded >= after.money.amount else FindingKind.PARTIAL_REFUND
+    if after.surplus:
+        return FindingKind.DUPLICATE
+    if before is not None:
+        return FindingKind.LATE_APPROVAL
+    return FindingKind.LOST_ANSWER if was_open else FindingKind.OPERATOR_PAYMENT
