@@ -20,8 +20,8 @@ class Crash(BaseException):
 class Delivery(threading.Thread):
     """One message, served by `work`, which must not raise."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        super().__init__(daemon=True, name="delivery")
+    def __init__(self, work: Callable[[], object], name: str) -> None:
+        super().__init__(daemon=True, name=name)
         self._work = work
         self._worker, self._driver = threading.Semaphore(0), threading.Semaphore(0)
         self._abandoned = False
@@ -42,7 +42,7 @@ class Delivery(threading.Thread):
         if self.ident is None:
             self.start()
         self._worker.release()
-        assert self._driver.acquire(timeout=TURN_SECONDS), "a delivery hangs"
+        assert self._driver.acquire(timeout=TURN_SECONDS), f"this delivery hangs: {self.name}"
         return self.over
 
     def abandon(self) -> None:

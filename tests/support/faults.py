@@ -27,6 +27,8 @@ class Step(StrEnum):
     COMMIT = "commit"
     CHARGE = "charge"
     READ = "read"
+    CANCEL = "cancel"
+    """Money is given back: in no period that was paid once."""
 
 
 class Fault(StrEnum):
@@ -73,6 +75,9 @@ FAULTS: dict[Step, tuple[Fault, ...]] = {
     Step.CHARGE: (
         F.CRASH_BEFORE, F.CRASH_AFTER, F.TIMEOUT_BEFORE, F.TIMEOUT_AFTER, F.ERROR_BEFORE, F.ERROR_AFTER,
         F.UNAUTHORIZED, F.TOKEN_ENDED, F.HELD_BEFORE, F.HELD_AFTER,
+    ),
+    Step.CANCEL: (
+        F.CRASH_BEFORE, F.CRASH_AFTER, F.TIMEOUT_BEFORE, F.TIMEOUT_AFTER, F.ERROR_BEFORE, F.UNAUTHORIZED, F.TOKEN_ENDED,
     ),
     # A read changes nothing at the gateway: before and after its effect are the same.
     Step.READ: (F.CRASH_AFTER, F.TIMEOUT_AFTER, F.ERROR_AFTER, F.UNAUTHORIZED, F.TOKEN_ENDED, F.STALE),
@@ -224,16 +229,20 @@ class FaultyGateway:
         return outcome
 
     def cancel(self, request: RefundRequest) -> RefundAnswer:
-        fault = self.script.step("cancel")
-        if fault is Fault.CRASH_BEFORE:
-            raise Crash
-        if fault is Fault.LOST_BEFORE:
-            return Unknown("the connection broke before anything was given back")
+        fault = self.script.step(Step.CANCEL)
+        match fault:
+            case Fault.CRASH_BEFORE:
+                raise Crash
+            case Fault.TIMEOUT_BEFORE:
+                return Unknown("no answer: ReadTimeout, and nothing was given back")
+        if fault in BEHAVIOURS:
+            self._plant(fault, "cancel")
         answer = self.inner.cancel(request)
-        if fault is Fault.CRASH_AFTER:
-            raise Crash
-        if fault is Fault.LOST_AFTER:
-            return Unknown("the connection broke after it was given back")
+        match fault:
+            case Fault.CRASH_AFTER:
+                raise Crash
+            case Fault.TIMEOUT_AFTER:
+                return Unknown("no answer: ReadTimeout, and it was given back")
         return answer
 
     def payment(self, imp_uid: str) -> Listing:

@@ -62,6 +62,14 @@ _OWNERS_OF_ORDERS = """
     WHERE u.merchant_uid = ANY(:ids)"""
 
 
+class Held(NamedTuple):
+    """A delivery that was held up, whose it is, and since which round."""
+
+    delivery: Delivery
+    customer: "Customer"
+    since: int
+
+
 @dataclass
 class Customer:
     """A subscription, what goes wrong for it, and what a worker could not survive."""
@@ -83,7 +91,7 @@ class Lockstep:
         self._customers: dict[str, Customer] = {}
         self._plan: Plan | None = None
         self._again: list[tuple[Customer, Job, Any]] = []
-        self._held: list[tuple[Delivery, int]] = []
+        self._held: list[Held] = []
         self._rounds = 0
         self._seen = world.first_order
 
@@ -108,10 +116,10 @@ class Lockstep:
                 self._world.clock.advance_to(min(self._world.clock.now() + step, until))
                 self._round()
                 step = min(step * 2, LONGEST_STEP)
-            assert not self._held, "a held call was never taken over"
         finally:
-            for delivery, _ in self._held:
-                delivery.abandon()
+            for held in self._held:
+                held.customer.troubles.append(f"a worker that was held up for {held.delivery.until} never went on")
+                held.delivery.abandon()
 
     def _round(self) -> None:
         """What came back from the queue, each scan with its ids one by one, what PortOne tells, and held workers."""
@@ -155,9 +163,9 @@ class Lockstep:
         if not customer.script.may_hold:
             work()  # it can never be held up: a thread of its own would only cost time
             return
-        delivery = Delivery(work)
+        delivery = Delivery(work, f"{job.name} with {customer.script.faults}")
         if not delivery.go():
-            self._held.append((delivery, self._rounds))
+            self._held.append(Held(delivery, customer, self._rounds))
 
     def _tell(self) -> None:
         """Note this round's payments, and tell those customers' worker of them who get webhooks."""
@@ -175,14 +183,14 @@ class Lockstep:
 
     def _release(self) -> None:
         """Those go on whose attempt the resolver has taken over, or whose rounds are over."""
-        orders = [delivery.until for delivery, _ in self._held if isinstance(delivery.until, str)]
+        orders = [held.delivery.until for held in self._held if isinstance(held.delivery.until, str)]
         rows: list[Row] = self._world.rows(_TAKEN_OVER, ids=orders) if orders else []
         taken_over = {row["merchant_uid"] for row in rows if row["status"] != "in_flight"}
         waiting, self._held = self._held, []
-        for delivery, since in waiting:
-            until = delivery.until
-            ready = until in taken_over if isinstance(until, str) else self._rounds - since >= until
+        for held in waiting:
+            until = held.delivery.until
+            ready = until in taken_over if isinstance(until, str) else self._rounds - held.since >= until
             if not ready:
-                self._held.append((delivery, since))
-            elif not delivery.go():
-                self._held.append((delivery, self._rounds))
+                self._held.append(held)
+            elif not held.delivery.go():
+                self._held.append(held._replace(since=self._rounds))

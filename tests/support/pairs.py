@@ -16,7 +16,7 @@ from tests.support.invariants import violations
 from tests.support.lockstep import PERIODS, TIMING, Customer, Lockstep
 from tests.support.sandbox import Sandbox
 from tests.support.sessions import Operator
-from tests.support.world import World, holds_money
+from tests.support.world import World
 
 WEBHOOKS = "webhooks"
 """The behaviour `ok`, of which PortOne also tells by webhook."""
@@ -24,6 +24,8 @@ BEHAVIOURS = ("ok", WEBHOOKS, "drop-after-charge-1x", "decline-limit-1x")
 BATCH = 300
 """So many at once: enough to share the scans, few enough to name a step of a batch that hangs."""
 SHOWN = 5
+TAKEN = ("paid", "cancelled")
+"""Ledger rows of money that was taken, whether it was given back or not."""
 COMMAND = '.venv/bin/python -m pytest tests/faults/every_pair.py -n 0 --scenario "{0}"'
 
 
@@ -162,15 +164,18 @@ def _own_troubles(customer: Customer) -> list[str]:
 
 
 def _judge_invoices(world: World, problems: dict[str, list[str]]) -> None:
-    """Three periods, each paid, each by exactly one payment that holds money in the ledger."""
+    """Three periods, each paid, each by exactly one payment in the ledger; one that was given back counts too.
+
+    A second payment that is noticed and refunded is healed, but no fault here is a reason for it.
+    """
     order_of = {row["merchant_uid"]: row["invoice_id"] for row in world.rows("SELECT * FROM merchant_uids")}
-    payments = Counter(order_of[row["merchant_uid"]] for row in world.ledger() if holds_money(row))
+    payments = Counter(order_of[row["merchant_uid"]] for row in world.ledger() if row["status"] in TAKEN)
     invoices: defaultdict[str, list[tuple[int, str, int]]] = defaultdict(list)
     for row in world.rows("SELECT id, subscription_id, period_index, status FROM invoices ORDER BY period_index"):
         invoices[row["subscription_id"]].append((row["period_index"], row["status"], payments[row["id"]]))
     for owner, found in problems.items():
         if invoices[owner] != [(period, "paid", 1) for period in range(PERIODS)]:
-            found.append(f"periods (number, status, payments that hold money) are {invoices[owner]}")
+            found.append(f"periods (number, status, payments) are {invoices[owner]}")
 
 
 def _owners(world: World) -> dict[str, str]:
@@ -185,5 +190,5 @@ def _owners(world: World) -> dict[str, str]:
 
 
 def kinds() -> set[str]:
-    """Every kind of step with every fault that it can have."""
-    return {f"{step}:{fault}" for step in Step for fault in FAULTS[step]}
+    """Every kind of step that three paid periods can have, with every fault that it can have."""
+    return {f"{step}:{fault}" for step in Step if step is not Step.CANCEL for fault in FAULTS[step]}
