@@ -20,6 +20,9 @@ from tests.support.pairs import Change, Laboratory, Scenario, Tally, kinds
 from tests.support.sessions import Operator
 from tests.support.world import World
 
+pytestmark = pytest.mark.timeout(300)
+"""Seconds: some hundred scenarios are one test here."""
+
 STEPS = {"ok": 15, "drop-after-charge-1x": 19, "decline-limit-1x": 19}
 """Steps of a run without faults, by what the first charge does: a change here is a change of the core's commits."""
 BROKEN = {"ok": 15, "drop-after-charge-1x": 11, "decline-limit-1x": 13}

@@ -33,7 +33,7 @@ LIMIT = 100_000
 
 
 class Job(NamedTuple):
-    """A scan, what is done with each of its ids, and whose they are."""
+    """A scan, what is done with each of its ids, and whose they are, oldest first."""
 
     name: str
     due: Callable[[Ports, int], Sequence[Any]]
@@ -44,14 +44,14 @@ class Job(NamedTuple):
 JOBS = (
     Job("renew", renew.due, renew_and_charge, "SELECT id, id AS owner FROM subscriptions WHERE id = ANY(:ids)"),
     Job("collect", collect.due, collect.collect, """
-        SELECT id, subscription_id AS owner FROM invoices WHERE id = ANY(:ids)"""),
+        SELECT id, subscription_id AS owner FROM invoices WHERE id = ANY(:ids) ORDER BY period_index"""),
     Job("apply", inbox.due, inbox.apply, """
         SELECT m.id, i.subscription_id AS owner FROM inbox m
         JOIN merchant_uids u ON u.merchant_uid = m.payload ->> 'merchant_uid' JOIN invoices i ON i.id = u.invoice_id
-        WHERE m.id = ANY(:ids)"""),
+        WHERE m.id = ANY(:ids) ORDER BY m.id"""),
     Job("reconcile", reconcile.due, reconcile.reconcile, """
         SELECT a.id, i.subscription_id AS owner FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
-        WHERE a.id = ANY(:ids)"""),
+        WHERE a.id = ANY(:ids) ORDER BY i.period_index, a.number"""),
 )  # fmt: skip
 
 _TAKEN_OVER = """
@@ -137,10 +137,10 @@ class Lockstep:
         ids = job.due(self._world.ports, LIMIT)
         if not ids:
             return ()
-        owners = {row["id"]: row["owner"] for row in self._world.rows(job.owners, ids=list(ids))}
         claimed: defaultdict[str, list[Any]] = defaultdict(list)
-        for ident in ids:
-            claimed[owners[ident]].append(ident)
+        # Sorted: in which order a scan returns what it claimed is not promised, and steps must have the same numbers.
+        for row in self._world.rows(job.owners, ids=list(ids)):
+            claimed[row["owner"]].append(row["id"])
         return [(self._customers[owner], idents) for owner, idents in claimed.items()]
 
     def _hand_out(self, customer: Customer, job: Job, idents: list[Any]) -> None:
