@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test lint types imports check bench up clean lock
+.PHONY: help demo test pairs lint types imports check bench up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,9 @@ demo: .venv/ready ## Three months of billing in about a minute, with real proces
 
 test: .venv/ready lint types imports ## Lint, types, import rules, and all tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+pairs: .venv/ready ## Every pair of faults at every step of three periods
+	$(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .

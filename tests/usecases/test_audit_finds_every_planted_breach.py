@@ -66,6 +66,9 @@ def plant(world: World, *statements: str) -> None:
 
 
 ANY_PAID = "(SELECT id FROM invoices WHERE status = 'paid' ORDER BY id LIMIT 1)"
+PAID_LONG_AGO = """(
+    SELECT i.id FROM invoices i JOIN subscriptions s ON s.id = i.subscription_id
+    WHERE i.status = 'paid' AND s.status = 'active' ORDER BY i.period_start, i.id LIMIT 1)"""
 ANY_APPROVED = "(SELECT id FROM payment_attempts WHERE status = 'approved' ORDER BY id LIMIT 1)"
 COPY = (
     """
@@ -160,9 +163,9 @@ ALERTING = {
     "I4 a lost invoice": (
         "I4",
         [
+            f"UPDATE payment_attempts SET status = 'declined', imp_uid = NULL WHERE invoice_id = {PAID_LONG_AGO}",
             f"""UPDATE invoices SET status = 'open', closed_at = NULL, next_attempt_at = period_start,
-                lease_until = 'infinity' WHERE id = {ANY_PAID}""",
-            f"UPDATE payment_attempts SET status = 'declined', imp_uid = NULL WHERE invoice_id = {ANY_PAID}",
+                lease_until = 'infinity' WHERE id = {PAID_LONG_AGO}""",
         ],
     ),
     "I4 a lost period": (

@@ -1,0 +1,66 @@
+"""Every single fault and every ordered pair of faults, at every step of one subscription's three periods.
+
+`make pairs` runs this; pytest alone does not find it, since it takes minutes. `--scenario` runs one scenario and shows
+its steps. Faults are those of `tests/support/faults.py`, steps those that a run with the first fault really has: the
+tree of runs is walked, not guessed. For a card that is approved (`ok`) every pair is run. For the three other
+behaviours, which differ from it in one charge or one webhook, every single fault is run, and of the pairs each ninth:
+all of them would take three times as long as everything else here.
+"""
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.support.pairs import BEHAVIOURS, Laboratory, Scenario, Tally
+
+OTHER_STRIDE = 9
+
+
+class Share(NamedTuple):
+    """The first faults of one behaviour that one batch runs, with all that can follow them."""
+
+    behaviour: str
+    number: int
+    of: int
+    stride: int
+    """Every pair, or each so many-th."""
+
+    def __str__(self) -> str:
+        return f"{self.behaviour} {self.number}/{self.of}"
+
+
+SHARES = [
+    *(Share("ok", number, 24, 1) for number in range(1, 25)),
+    *(Share(other, number, 4, OTHER_STRIDE) for other in BEHAVIOURS[1:] for number in range(1, 5)),
+]
+"""Each of about two hundred scenarios, for the workers of the run to share. A period has 25 single faults: a divisor of
+that would give one share the same fault of each period, and some faults are followed by many more steps than others."""
+
+pytestmark = pytest.mark.timeout(600)
+"""Seconds a batch: many times what it takes alone on two cores."""
+
+
+@pytest.mark.parametrize("share", SHARES, ids=str)
+def test_every_pair_of_faults_leaves_each_period_charged_once(
+    laboratory: Laboratory, pytestconfig: pytest.Config, note, share: Share
+) -> None:
+    if pytestconfig.getoption("--scenario"):
+        pytest.skip("one scenario was asked for")
+    tally = Tally()
+    (clean,) = laboratory.run([Scenario(share.behaviour)])
+    singles = tally.add(laboratory.run(list(clean.followed_by())[share.number - 1 :: share.of]))
+    pairs = [pair for single in singles for pair in single.followed_by()][:: share.stride]
+    tally.add(laboratory.run(pairs))
+    note(len(singles), tally)
+    tally.assert_nothing_is_wrong()
+    # Where nothing is wrong each planned fault was met; and that is what was counted.
+    assert tally.fired.total() == len(singles) + 2 * len(pairs)
+
+
+def test_the_scenario_that_was_asked_for(laboratory: Laboratory, pytestconfig: pytest.Config) -> None:
+    asked = pytestconfig.getoption("--scenario")
+    if not asked:
+        pytest.skip('no --scenario "ok 3:crash_before 7:held_after" was given')
+    (verdict,) = laboratory.run([Scenario.read(asked)])
+    print(verdict.story)  # noqa: T201 - what the person who asks wants to see
+    assert not verdict.problems, verdict.story
