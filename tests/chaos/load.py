@@ -15,13 +15,13 @@ HASTE = {
     "BILLING_HTTP_DEADLINE": "3",
     "BILLING_CONNECT_TIMEOUT": "1",
     "BILLING_LEASE": "6",
-    "BILLING_CLAIM": "5",
+    "BILLING_CLAIM": "10",
     "BILLING_RESOLVE_FIRST": "1",
     "BILLING_SETTLE_WINDOW": "3",
     "BILLING_WORKER_CONCURRENCY": "16",
 }
 """Seconds instead of the minutes of production, with the same order among them."""
-LATENCY = "60,300"
+LATENCY = "120,380"
 """Milliseconds that a charge takes at the gateway: median and 99th percentile."""
 SLOW_SECONDS = 4.0
 """How slow the slow customers are: longer than the HTTP deadline, shorter than deadline and settle window."""

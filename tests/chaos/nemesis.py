@@ -30,8 +30,6 @@ class Nemesis:
     victims: Mapping[str, Program | Server]
     proxy: Proxy
     watch: Watch
-    broker: Callable[[], str]
-    """The broker's own address, past the proxy."""
     log: Callable[[Step, str], None]
     kills: Counter[str] = field(default_factory=Counter)
     acts: Counter[str] = field(default_factory=Counter)
@@ -102,7 +100,7 @@ class Nemesis:
 
     def _flush(self) -> bool:
         try:
-            with redis.Redis.from_url(self.broker(), socket_timeout=1, socket_connect_timeout=1) as client:
+            with redis.Redis.from_url(self.watch.broker_url, socket_timeout=1, socket_connect_timeout=1) as client:
                 client.flushall()
         except redis.RedisError:
             return False
