@@ -54,10 +54,10 @@ class Report:
             found.append(f"{kills} kills, wanted {self.wanted_kills}")
         if self.charges < self.wanted_charges:
             found.append(f"{self.charges} charges, wanted {self.wanted_charges}")
-        if self.drained_seconds is None:
-            found.append(f"not drained {DRAIN_SECONDS:g} s after healing: {self.standing}")
+        if self.drained_seconds is None or self.drained_seconds > DRAIN_SECONDS:
+            found.append(f"drained in {_seconds(self.drained_seconds)} after healing, wanted {DRAIN_SECONDS:g} s")
         if self.no_unknown_seconds is None:
-            found.append(f"attempts still open {UNKNOWN_SECONDS:g} s after healing: {self.standing}")
+            found.append(f"not at rest {UNKNOWN_SECONDS:g} s after healing: {_shown(self.standing)}")
         return found
 
     @property

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing_worker.domain.time_machine import TimeMachine
 from tests.chaos import judge, load
-from tests.chaos.judge import DRAIN_SECONDS, UNKNOWN_SECONDS, Report
+from tests.chaos.judge import UNKNOWN_SECONDS, Report
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.plan import Step, draw
 from tests.chaos.proxy import Proxy
@@ -33,6 +33,7 @@ LINE_EVERY = 5.0
 TURN = 0.05
 FRESH = 1.5
 """Seconds; the watch looks every second."""
+WORK = ("periods_due", "due", "queued", "notifications")
 NOISE = 0.02
 """The share of charges that meets an HTTP fault at any time."""
 
@@ -106,12 +107,11 @@ class Run:
             # No look counts from before the healing, or from before the clock stands still.
             if since > load.LAST_HOUR + FRESH and self.watch.age < FRESH:
                 standing = report.standing = self.watch.standing
-                if not standing["in_flight"] + standing["unknown"] and since <= UNKNOWN_SECONDS:
-                    report.no_unknown_seconds = report.no_unknown_seconds or since
-                work = standing["periods_due"] + standing["due"] + standing["queued"] + standing["notifications"]
-                if not work and since <= DRAIN_SECONDS:
+                if not sum(standing[name] for name in WORK):
                     report.drained_seconds = report.drained_seconds or since
-            return since > UNKNOWN_SECONDS or None not in (report.drained_seconds, report.no_unknown_seconds)
+                    if not standing["in_flight"] + standing["unknown"]:
+                        report.no_unknown_seconds = since
+            return since > UNKNOWN_SECONDS or report.no_unknown_seconds is not None
 
         self._turn_until(rested)
 
@@ -135,8 +135,8 @@ class Run:
         ledger: list[Row] = self.sandbox.ledger()
         judge.fill(report, self.engine, ledger)
         books = Books(self.engine, ledger, clock.shows(datetime.now(UTC)))
-        at_rest = report.drained_seconds is not None
-        report.violations += judge.breaches(books, watch.acknowledged, posts, at_rest=at_rest)
+        rested = report.no_unknown_seconds is not None
+        report.violations += judge.breaches(books, watch.acknowledged, posts, at_rest=rested)
 
     @property
     def _elapsed(self) -> float:

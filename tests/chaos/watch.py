@@ -21,18 +21,23 @@ ACCEPTED = range(200, 300)
 QUEUES = ("billing:charges", "billing:lookups", "billing:notices")
 
 _STANDING = text("""
-    SELECT
+    SELECT attempts.*,
         (SELECT count(*) FROM subscriptions
          WHERE status IN ('pending', 'trialing', 'active', 'past_due') AND next_period_start <= :now) AS periods_due,
         (SELECT count(*) FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id
          WHERE i.status = 'open' AND i.next_attempt_at <= :now AND k.status <> 'pending'
-           AND NOT EXISTS (SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.closed_at IS NULL)) AS due,
-        (SELECT count(*) FROM payment_attempts WHERE status = 'in_flight') AS in_flight,
-        (SELECT count(*) FROM payment_attempts WHERE status = 'unknown') AS unknown,
-        (SELECT count(*) FROM payment_attempts WHERE status = 'approved') AS charged,
+           AND NOT EXISTS (SELECT FROM payment_attempts a
+                           WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))) AS due,
         (SELECT count(*) FROM inbox WHERE status = 'received' AND next_try_at <= clock_timestamp()) AS notifications
+    FROM (SELECT count(*) FILTER (WHERE status = 'approved') AS charged,
+                 count(*) FILTER (WHERE status = 'in_flight') AS in_flight,
+                 count(*) FILTER (WHERE status = 'unknown') AS unknown
+          FROM payment_attempts) attempts
 """)
-_STILL_OPEN = text("SELECT merchant_uid FROM payment_attempts WHERE merchant_uid = ANY(:uids) AND closed_at IS NULL")
+_STILL_OPEN = text("""
+    SELECT merchant_uid FROM payment_attempts
+    WHERE merchant_uid = ANY(:uids) AND status IN ('in_flight', 'unknown')
+""")
 
 
 @dataclass
