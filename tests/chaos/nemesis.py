@@ -72,11 +72,17 @@ class Nemesis:
         return self._break(step)
 
     def _kill(self, step: Step) -> bool:
-        gateway = GATEWAYS.get(step.target)
+        """Kill the victim; where that one is down, the next one that is not."""
+        names = list(self.victims)
+        first = names.index(step.target)
+        return any(self._killed(name, step.seconds) for name in (*names[first:], *names[:first]))
+
+    def _killed(self, name: str, down: float) -> bool:
+        gateway = GATEWAYS.get(name)
         under_way = list(self.proxy.links[gateway].under_way) if gateway else []
-        if not self.victims[step.target].kill(step.seconds):
+        if not self.victims[name].kill(down):
             return False
-        self.kills[step.target] += 1
+        self.kills[name] += 1
         self.watch.killed(under_way)
         return True
 
