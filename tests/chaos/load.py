@@ -19,10 +19,10 @@ HASTE = {
     "BILLING_RESOLVE_FIRST": "1",
     "BILLING_SETTLE_WINDOW": "3",
     "BILLING_WORKER_CONCURRENCY": "16",
-    "BILLING_CATCH_UP_RATE": "6000",
+    "BILLING_CATCH_UP_RATE": "3000",
 }
 """Seconds instead of the minutes of production, with the same order among them. A billing hour is over in seconds, so
-that whatever a fault delays counts as late work: its pace is set above what this machine can charge."""
+that whatever a fault delays counts as late work: its pace lets a backlog drain, and no faster than workers can serve."""
 LATENCY = "120,380"
 """Milliseconds that a charge takes at the gateway: median and 99th percentile."""
 SLOW_SECONDS = 4.0
