@@ -22,7 +22,7 @@ HASTE = {
     "BILLING_CATCH_UP_RATE": "3000",
 }
 """Seconds instead of the minutes of production, with the same order among them. A billing hour is over in seconds, so
-that whatever a fault delays counts as late work: its pace lets a backlog drain, and no faster than workers can serve."""
+that whatever a fault delays counts as late work: it is offered no faster than it can be served."""
 LATENCY = "120,380"
 """Milliseconds that a charge takes at the gateway: median and 99th percentile."""
 SLOW_SECONDS = 4.0
