@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+SEED ?= 1
 
-.PHONY: help demo test pairs lint types imports check bench up clean lock
+.PHONY: help demo test pairs chaos chaos-long lint types imports check bench up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +34,12 @@ imports: .venv/ready
 
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py
+
+chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
+	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)
+
+chaos-long: .venv/ready ## The same for 75 minutes, with 1,000 kills and 150,000 charges
+	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
 
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from celery import Celery, Task
 from kombu.entity import Queue
+from kombu.exceptions import OperationalError
 
 from billing_worker.config import Settings
 from billing_worker.domain.errors import Unavailable
@@ -40,7 +41,7 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
         """Run it."""
         try:
             return super().__call__(*args, **kwargs)
-        except Unavailable as error:
+        except (Unavailable, OperationalError) as error:  # the database is away, or Redis when ids are handed out
             _log.warning("put_off", task=self.name, reason=str(error))
             return None
 

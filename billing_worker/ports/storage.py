@@ -92,8 +92,13 @@ class Subscriptions(Protocol):
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
 
-    def claim_renewals(self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
+    def claim_renewals(
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
+        """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller.
+
+        At most `most`, and only until `limit` are claimed and not yet started.
+        """
 
 
 class Invoices(Protocol):

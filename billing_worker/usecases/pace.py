@@ -18,11 +18,11 @@ Claim = Callable[[DueBetween, int, int], Sequence[str]]
 
 
 def claim_renewals(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int) -> Sequence[str]:
-    """Ids of subscriptions whose next period is due, at most `limit`, leased to the caller."""
+    """Ids of subscriptions whose period is due, until `limit` are claimed and not started, leased to the caller."""
     real_now = ports.clock.real_now()
 
-    def claim(due: DueBetween, _: int, most: int) -> Sequence[str]:
-        return uow.subscriptions.claim_renewals(due, real_now, lease_until, most)
+    def claim(due: DueBetween, queue: int, most: int) -> Sequence[str]:
+        return uow.subscriptions.claim_renewals(due, real_now, lease_until, queue, most)
 
     return _paced(ports, uow, Work.RENEWALS, claim, limit)
 

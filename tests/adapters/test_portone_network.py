@@ -148,6 +148,50 @@ UNREADABLE = {
 }
 
 
+SURPLUS = {
+    "the same once more": lambda answer: answer,
+    "a refusal": lambda _: raw_answer(b'{"code":1,"message":"no"}', "Content-Length: 25"),
+    "the beginning of one": lambda _: b"HTTP/1.1 200 OK\r\nConte",
+    "garbage": lambda _: b"\0garbage",
+}
+
+
+@pytest.mark.fm("C25")
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("surplus", SURPLUS)
+def test_what_a_connection_brings_beyond_an_answer_is_not_taken_for_the_next_one(portone, surplus, framing) -> None:
+    def twice(_: Seen, wire: Wire) -> None:
+        payload = body(PAID)
+        if framing == "length":
+            answer = raw_answer(payload, f"Content-Length: {len(payload)}")
+        else:
+            chunk = f"{len(payload):x}\r\n".encode() + payload + b"\r\n0\r\n\r\n"
+            answer = raw_answer(chunk, "Transfer-Encoding: chunked")
+        wire.sock.sendall(answer + SURPLUS[surplus](answer))
+
+    gateway, server = portone(with_token(twice))
+    assert isinstance(gateway.charge(REQUEST), Approved)
+    server.script = always(200, envelope(payment(merchant_uid="other")))
+    assert isinstance(gateway.charge(REQUEST), Unknown)
+    outcome = gateway.charge(REQUEST)
+    assert "other" in outcome.evidence.body, "each request gets the answer to itself"
+    first, second, third = (seen.connection for seen in server.asked(AGAIN))
+    assert first != second
+    assert second == third
+
+
+def test_an_interim_answer_is_no_answer_too_many(portone) -> None:
+    def interim(_: Seen, wire: Wire) -> None:
+        payload = body(PAID)
+        final = raw_answer(payload, f"Content-Length: {len(payload)}")
+        wire.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" + final)
+
+    gateway, server = portone(with_token(interim))
+    assert isinstance(gateway.charge(REQUEST), Approved)
+    assert isinstance(gateway.charge(REQUEST), Approved)
+    assert len({seen.connection for seen in server.asked(AGAIN)}) == 1
+
+
 @pytest.mark.parametrize("raw", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_answer_that_cannot_be_read_is_unknown(portone, raw: bytes) -> None:
     def send(_: Seen, wire: Wire) -> None:

@@ -53,12 +53,18 @@ def test_two_scans_at_once_never_claim_the_same_renewal(world: World, another_pr
     def scan(one: World) -> list[str]:
         start.wait(10)
         found: list[str] = []
-        while ids := renew.due(one.ports, 7):
+        for _ in range(MANY):
+            ids = renew.due(one.ports, len(found) + 7)
             found += ids
+            if not ids and len(found) >= MANY:
+                break
         return found
 
     with ThreadPoolExecutor(2) as pool:
         claimed = [ident for found in pool.map(scan, [world, another_process()]) for ident in found]
+    assert len(claimed) == len(set(claimed))
+    while more := renew.due(world.ports, len(claimed) + 50):
+        claimed += more
     assert len(claimed) == len(set(claimed)) == MANY
 
 
@@ -106,7 +112,7 @@ def test_the_oldest_debt_is_served_first(world: World) -> None:
     oldest = world.subscribe(plan=plan, key=key)
     youngest = world.subscribe(plan=plan, key=key, start=world.clock.now() + timedelta(days=7))
     world.clock.advance(days=9)
-    served = [ident for _ in range(3) for ident in renew.due(world.ports, 1)]
+    served = [ident for most in (1, 2, 3) for ident in renew.due(world.ports, most)]
     assert served == [oldest.id, younger.id, youngest.id]
 
 
@@ -117,6 +123,16 @@ def test_a_scan_tops_the_queue_up_and_does_not_lengthen_it(world: World) -> None
     assert len(collect.due(world.ports, 4)) == 4
     assert len(collect.due(world.ports, 4)) == 0
     assert len(collect.due(world.ports, 6)) == 2
+
+
+def test_a_scan_of_renewals_tops_the_queue_up_and_does_not_lengthen_it(world: World) -> None:
+    for _ in range(5):
+        world.subscribe()
+    first = renew.due(world.ports, 3)
+    assert len(first) == 3
+    assert renew.due(world.ports, 3) == []
+    renew.renew(world.ports, first[0])
+    assert len(renew.due(world.ports, 3)) == 1
 
 
 def test_what_was_charged_makes_room_in_the_queue(world: World) -> None:

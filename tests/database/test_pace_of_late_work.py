@@ -76,6 +76,9 @@ def test_a_full_scan_of_fresh_work_leaves_the_late_work_for_the_next_one(paced: 
     fresh = {one.id for one in subscribe_many(paced[0], 10)}
     paced[0].clock.advance(seconds=4)
     assert set(renew.due(paced[0].ports, 10)) == fresh
+    assert renew.due(paced[0].ports, 10) == []
+    for ident in fresh:
+        renew.renew(paced[0].ports, ident)
     assert len(renew.due(paced[0].ports, 10)) == 5
 
 

@@ -91,9 +91,12 @@ _CLAIM_RENEWALS = text("""
         WHERE status = ANY(:renewing) AND held_since IS NULL
           AND next_period_start > :after AND next_period_start <= :until
           AND (lease_until IS NULL OR lease_until <= :real_now)
-        ORDER BY next_period_start LIMIT :limit FOR UPDATE SKIP LOCKED)
+        ORDER BY next_period_start
+        LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM subscriptions WHERE lease_until > :real_now)))
+        FOR UPDATE SKIP LOCKED)
     RETURNING id
 """)
+"""Tops the queue up to `limit` claimed subscriptions: what is offered faster than it is served only grows stale."""
 
 
 class SqlSubscriptions(Repository[Subscription]):
@@ -112,9 +115,12 @@ class SqlSubscriptions(Repository[Subscription]):
         """All subscriptions that are charged to this key."""
         return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
 
-    def claim_renewals(self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
-        wanted: dict[str, Any] = {"after": due.after, "until": due.until, "limit": limit}
+        wanted: dict[str, Any] = {"after": due.after, "until": due.until}
+        wanted |= {"limit": limit, "most": limit if most is None else most}
         wanted |= {"real_now": real_now, "lease_until": lease_until, "renewing": [str(s) for s in RENEWING]}
         return list(self._connection.execute(_CLAIM_RENEWALS, wanted).scalars())
 

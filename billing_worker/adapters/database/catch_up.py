@@ -43,7 +43,10 @@ _WAITS = {
               AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
               AND k.status <> 'pending' AND s.status = ANY(:collecting)
               AND NOT EXISTS (SELECT FROM payment_attempts a
-                              WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
+                              WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
+              AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL AND scope = 'all')
+              AND NOT EXISTS (SELECT FROM stops t WHERE t.closed_at IS NULL
+                              AND t.scope IN ('pg:' || k.pg_provider, 'subscription:' || i.subscription_id)))
     """),
 }
 

@@ -186,6 +186,7 @@ subscriptions = Table(
     CheckConstraint(
         "(catch_up_mode IS NULL) = (catch_up_until IS NULL) AND catch_up_mode <> 'ask'", name="catch_up_is_decided"
     ),
+    _index("ix_subscriptions_leased", "lease_until", where="lease_until IS NOT NULL"),
     _index("ix_subscriptions_renewing", "next_period_start", where=f"{_in('status', RENEWING)} AND held_since IS NULL"),
     _index("ix_subscriptions_held", "plan_id", where="held_since IS NOT NULL"),
 )

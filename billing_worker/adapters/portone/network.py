@@ -3,6 +3,9 @@
 httpx limits every single read, so an answer that drips one byte a second never ends. Here each read and write gets
 what is left of the deadline of the call it belongs to. And the first byte that is handed to a socket is noted: before
 it, a failed call was provably not sent; after it, nothing is certain.
+
+And one request gets one answer: a connection that brings more than that is not used again, or what is left over would
+be taken for the answer to the next request.
 """
 
 import ssl
@@ -13,8 +16,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import httpcore
+import httptools
 import httpx
 
+LOWEST_FINAL_STATUS = 200
 KEEPALIVE_SECONDS = 5.0
 """Idle connections are dropped soon: one that the server closes just as we reuse it costs an unknown outcome."""
 
@@ -36,14 +41,43 @@ class Deadline:
         return Deadline(min(seconds, self.remaining()))
 
 
-class Exchange:
-    """One request on its way: its deadline, and whether any byte of it was handed to a socket."""
+class Answers:
+    """Notices when a connection brings more than one answer; h11 would keep the rest for the next request."""
 
-    __slots__ = ("deadline", "sent")
+    __slots__ = ("_complete", "_parser", "surplus")
+
+    def __init__(self) -> None:
+        self.surplus = False
+        self._complete = False
+        self._parser: Any = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was read."""
+        if self._parser is None:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:  # whether it is an answer is for others to say
+            self.surplus, self._parser = self._complete, None
+
+    def on_message_begin(self) -> None:
+        """Called by the parser."""
+        self.surplus = self.surplus or self._complete
+
+    def on_message_complete(self) -> None:
+        """Called by the parser; 100 Continue is no answer."""
+        self._complete = self._complete or self._parser.get_status_code() >= LOWEST_FINAL_STATUS
+
+
+class Exchange:
+    """One request on its way: its deadline, whether any byte of it was handed to a socket, and what came back."""
+
+    __slots__ = ("answers", "deadline", "sent")
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.sent = False
+        self.answers = Answers()
 
 
 _running: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
@@ -77,7 +111,14 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        data = self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+        exchange = _running.get()
+        if exchange is not None:
+            exchange.answers.feed(data)
+            if exchange.answers.surplus:
+                # The first answer is whole; the pool does not hand out a closed connection again.
+                self._stream.close()
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         limit = _left(timeout, httpcore.WriteTimeout)

@@ -35,6 +35,12 @@ def upgrade() -> None:
         ["plan_id"],
         postgresql_where=sa.text("held_since IS NOT NULL"),
     )
+    op.create_index(
+        "ix_subscriptions_leased",
+        "subscriptions",
+        ["lease_until"],
+        postgresql_where=sa.text("lease_until IS NOT NULL"),
+    )
     op.drop_index("ix_subscriptions_renewing", "subscriptions")
     op.create_index(
         "ix_subscriptions_renewing",
@@ -57,6 +63,7 @@ def downgrade() -> None:
     op.drop_table("catch_up_buckets")
     op.drop_index("ix_subscriptions_renewing", "subscriptions")
     op.drop_index("ix_subscriptions_held", "subscriptions")
+    op.drop_index("ix_subscriptions_leased", "subscriptions")
     op.create_index(
         "ix_subscriptions_renewing", "subscriptions", ["next_period_start"], postgresql_where=sa.text(RENEWING)
     )

@@ -1,0 +1,43 @@
+"""Redis goes away at the worst moments: work is put off, and nobody is called for that."""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from tests.chaos.proxy import Fault, Proxy, Toxic
+from tests.support.stack import eventually, settings_for, stack_of
+from tests.support.world import World
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+
+@pytest.mark.fm("B1")
+def test_a_scan_that_cannot_hand_out_what_it_claimed_is_put_off_without_an_alarm(
+    world: World, broker_url: str, tmp_path: Path
+) -> None:
+    subscription = world.subscribe(start=world.clock.now() + timedelta(days=1))
+    world.backdate(subscription, world.clock.now() - timedelta(minutes=1))
+    broker = urlsplit(broker_url)
+    with Proxy() as proxy:
+        through = f":{proxy.add('redis', broker.port or 0)}/"
+        url = broker_url.replace(f":{broker.port}/", through)
+        with stack_of(settings_for(world.database_url, url, world.sandbox.url, world.environment), tmp_path) as stack:
+            worker = stack.worker()
+            with world.engine.begin() as connection:
+                connection.execute(text("LOCK TABLE subscriptions IN ACCESS EXCLUSIVE MODE"))
+                beat = stack.beat()
+                waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'subscriptions'::regclass"
+                eventually(lambda: world.rows(waits), "a scan waits for the table")
+                beat.kill()
+                proxy.set("redis", Toxic(Fault.REFUSE))
+            eventually(lambda: "event=put_off task=billing.renew_due" in worker.output, "the scan is put off")
+            proxy.set("redis", None)
+            stack.beat()
+            paid = "SELECT FROM invoices WHERE status = 'paid'"
+            eventually(lambda: world.rows(paid), "what was claimed and not handed out is offered again", 60)
+            assert worker.alive
+    assert world.alerts() == []
+    world.assert_books_agree()
