@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test pairs lint types imports check bench up clean lock
+.PHONY: help demo test pairs lint types imports check bench up clean lock docs
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,10 @@ imports: .venv/ready
 
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py
+
+docs: .venv/ready ## Write anew what scripts write: .env.example and docs/failure-matrix.md
+	$(BIN)/python scripts/env_example.py > .env.example
+	$(BIN)/python scripts/failure_matrix.py > docs/failure-matrix.md
 
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up

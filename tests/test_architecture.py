@@ -132,6 +132,7 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
     assert found == []
 
 
+@pytest.mark.fm("L19")
 def test_no_float_is_on_the_way_of_money() -> None:
     paths = ("billing_worker/domain/money.py", "billing_worker/adapters/portone/requests.py")
     found = [
@@ -197,6 +198,7 @@ def test_a_task_body_is_at_most_five_lines() -> None:
         assert lines <= LONGEST_TASK_BODY, f"{task.name} has {lines} lines"
 
 
+@pytest.mark.fm("B14")
 def test_every_task_takes_ids_only() -> None:
     (jobs,) = sources("tasks/jobs.py")
     for task in functions(jobs[1]):
@@ -217,6 +219,7 @@ def test_nothing_near_money_is_scheduled_by_celery() -> None:
     assert found == []
 
 
+@pytest.mark.fm("C4")
 def test_no_request_to_a_gateway_goes_without_checking_its_certificate() -> None:
     found = [
         f"{path}:{node.value.lineno}"
