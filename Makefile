@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help demo test pairs lint types imports check bench up clean lock docs
+.PHONY: help demo test pairs lint types imports check bench up clean lock docs planted fuzz
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,6 +24,12 @@ pairs: .venv/ready ## Every pair of faults at every step of three periods
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+planted: .venv/ready ## Make mistakes on purpose, in copies: the tests must notice each
+	$(BIN)/python -m tests.planted
+
+fuzz: .venv/ready ## A million garbled answers for the parser
+	$(BIN)/python -m tests.fuzz --inputs 1000000
 
 types: .venv/ready
 	$(BIN)/mypy

@@ -231,3 +231,20 @@ def test_no_request_to_a_gateway_goes_without_checking_its_certificate() -> None
         and node.value.value is False
     ]
     assert found == []
+
+
+def test_what_proves_a_sender_is_compared_in_constant_time() -> None:
+    """With == the time of an answer tells how much of a guess is right."""
+    proofs = {"signature", "expected", "token", "sig", "digest", "secret", "_bearer"}
+    for path, tree in sources("billing_worker/adapters/paymentwall/pingback.py", "billing_worker/web/security.py"):
+        called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert any(name.endswith("compare_digest") for name in called), path
+        compared = [
+            f"{path}:{node.lineno} {ast.unparse(node)}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
+            for side in (node.left, *node.comparators)
+            for part in ast.walk(side)
+            if {getattr(part, "id", None), getattr(part, "attr", None)} & proofs
+        ]
+        assert compared == []
