@@ -137,7 +137,7 @@ def test_a_payment_that_differs_in_one_field_proves_nothing_and_alarms_when_it_h
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
-        ("merchant_uid", "belongs to another merchant_uid (t0123456789abcdefp00001g01)"),
+        ("merchant_uid", "belongs to another merchant_uid"),
         ("currency", "is in USD, not KRW"),
         ("amount", "is over 9,901 KRW, not 9,900 KRW"),
         ("customer_uid", "another customer_uid"),

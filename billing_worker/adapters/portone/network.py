@@ -37,13 +37,14 @@ class Deadline:
 
 
 class Exchange:
-    """One request on its way: its deadline, and whether any byte of it was handed to a socket."""
+    """One request on its way: its deadline, whether any byte of it was handed to a socket, and how its answer began."""
 
-    __slots__ = ("deadline", "sent")
+    __slots__ = ("deadline", "head", "sent")
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.sent = False
+        self.head = b""
 
 
 _running: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
