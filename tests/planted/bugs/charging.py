@@ -8,6 +8,9 @@ RENEW = "billing_worker/usecases/renew.py"
 SETTLE = "billing_worker/domain/settlement.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
+UNANSWERED = """return {}(f"no answer: {{reason}}", self._evidence(call, None, head))
+            case Answer():
+                return answers.outcome_of("""
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
 RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
 HINTS = "tests/usecases/test_notifications_are_hints.py"
@@ -20,8 +23,8 @@ BUGS = (
         "the attempt is written down, but not committed before the call",
         (
             COLLECT,
-            "        uow.invoices.save(invoice)\n        uow.commit()\n    return attempt, ",
-            "        uow.invoices.save(invoice)\n    return attempt, ",
+            "            uow.invoices.save(invoice)\n            uow.commit()\n    if beyond",
+            "            uow.invoices.save(invoice)\n    if beyond",
         ),
         catchers=(f"{COLLECTS}::test_a_due_period_is_paid_with_one_payment",),
     ),
@@ -43,7 +46,7 @@ BUGS = (
     bug(
         "timeout is a failure",
         "no answer counts as not placed",
-        (GATEWAY, 'return Unknown(f"no answer: {reason}"', 'return Failed(f"no answer: {reason}"'),
+        (GATEWAY, UNANSWERED.format("Unknown"), UNANSWERED.format("Failed")),
         catchers=(
             "tests/adapters/test_portone_network.py::test_silence_ends_with_the_deadline",
             f"{RESOLVES}::test_a_reply_that_was_lost_after_the_charge_ends_paid_with_one_payment[drop-after-charge-1x]",
@@ -52,7 +55,7 @@ BUGS = (
     bug(
         "timeout is a decline",
         "no answer counts as declined",
-        (GATEWAY, 'return Unknown(f"no answer: {reason}", ', 'return answers.refusal(f"no answer: {reason}", '),
+        (GATEWAY, UNANSWERED.format("Unknown"), UNANSWERED.format("answers.refusal")),
         catchers=("tests/adapters/test_portone_network.py::test_silence_ends_with_the_deadline",),
     ),
     bug(
@@ -69,11 +72,11 @@ BUGS = (
         "every attempt has a merchant_uid of its own",
         (
             COLLECT,
-            "        attempt = invoice.start_attempt(",
+            "            attempt = invoice.start_attempt(",
             (
-                "        if invoice.attempts:\n            invoice.generation += 1\n"
-                '            invoice.merchant_uid = f"{invoice.merchant_uid[:-2]}{invoice.generation:02d}"\n'
-                "        attempt = invoice.start_attempt("
+                "            if invoice.attempts:\n                invoice.generation += 1\n"
+                '                invoice.merchant_uid = f"{invoice.merchant_uid[:-2]}{invoice.generation:02d}"\n'
+                "            attempt = invoice.start_attempt("
             ),
         ),
         catchers=(f"{IDS}::test_a_period_has_the_same_order_id_whenever_it_is_opened_and_charged",),
@@ -122,7 +125,7 @@ BUGS = (
     bug(
         "recorded once only",
         "an answer is forgotten when the connection breaks during its commit",
-        (COLLECT, "RECORD_TRIES = 3", "RECORD_TRIES = 1"),
+        (RECORD, "RECORD_TRIES = 3", "RECORD_TRIES = 1"),
         catchers=(
             "tests/faults/test_the_database_goes_away.py::test_sessions_that_end_during_the_call_do_not_disturb_it",
         ),
@@ -168,7 +171,7 @@ BUGS = (
         "second payment not told",
         "money that came twice raises no alert",
         (RECORD, "    if attempt.surplus:\n", "    if attempt.surplus and not attempt.imp_uid:\n"),
-        catchers=(f"{HINTS}::test_a_late_approval_after_a_retry_was_paid_is_surplus_and_somebody_is_told",),
+        catchers=(f"{HINTS}::test_a_late_approval_after_a_retry_was_paid_is_surplus_and_is_given_back",),
     ),
     bug(
         "hard decline tried again",
