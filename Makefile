@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 
-.PHONY: help demo test pairs chaos chaos-long lint types imports check bench up clean lock
+.PHONY: help demo test pairs chaos chaos-long planted fuzz docs lint types imports check bench up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,12 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+planted: .venv/ready ## Make mistakes on purpose, in copies: the tests must notice each
+	$(BIN)/python -m tests.planted
+
+fuzz: .venv/ready ## A million garbled answers for the parser
+	$(BIN)/python -m tests.fuzz --inputs 1000000
+
 types: .venv/ready
 	$(BIN)/mypy
 
@@ -40,6 +46,10 @@ chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real proc
 
 chaos-long: .venv/ready ## The same for 75 minutes, with 1,000 kills and 150,000 charges
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
+
+docs: .venv/ready ## Write anew what scripts write: .env.example and docs/failure-matrix.md
+	$(BIN)/python scripts/env_example.py > .env.example
+	$(BIN)/python scripts/failure_matrix.py > docs/failure-matrix.md
 
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up

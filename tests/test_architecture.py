@@ -132,6 +132,7 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
     assert found == []
 
 
+@pytest.mark.fm("L19")
 def test_no_float_is_on_the_way_of_money() -> None:
     paths = ("billing_worker/domain/money.py", "billing_worker/adapters/portone/requests.py")
     found = [
@@ -197,6 +198,7 @@ def test_a_task_body_is_at_most_five_lines() -> None:
         assert lines <= LONGEST_TASK_BODY, f"{task.name} has {lines} lines"
 
 
+@pytest.mark.fm("B14")
 def test_every_task_takes_ids_only() -> None:
     (jobs,) = sources("tasks/jobs.py")
     for task in functions(jobs[1]):
@@ -217,6 +219,7 @@ def test_nothing_near_money_is_scheduled_by_celery() -> None:
     assert found == []
 
 
+@pytest.mark.fm("C4")
 def test_no_request_to_a_gateway_goes_without_checking_its_certificate() -> None:
     found = [
         f"{path}:{node.value.lineno}"
@@ -228,3 +231,20 @@ def test_no_request_to_a_gateway_goes_without_checking_its_certificate() -> None
         and node.value.value is False
     ]
     assert found == []
+
+
+def test_what_proves_a_sender_is_compared_in_constant_time() -> None:
+    """With == the time of an answer tells how much of a guess is right."""
+    proofs = {"signature", "expected", "token", "sig", "digest", "secret", "_bearer"}
+    for path, tree in sources("billing_worker/adapters/paymentwall/pingback.py", "billing_worker/web/security.py"):
+        called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        assert any(name.endswith("compare_digest") for name in called), path
+        compared = [
+            f"{path}:{node.lineno} {ast.unparse(node)}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
+            for side in (node.left, *node.comparators)
+            for part in ast.walk(side)
+            if {getattr(part, "id", None), getattr(part, "attr", None)} & proofs
+        ]
+        assert compared == []

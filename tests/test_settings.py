@@ -79,6 +79,7 @@ def test_the_time_machine_runs_against_the_sandbox() -> None:
         bootstrap.check_gateway(load_settings(**with_machine(sandbox.url)))
 
 
+@pytest.mark.fm("J5")
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

@@ -88,7 +88,7 @@ def _fully_cancelled(payment: GatewayPayment) -> bool:
 
 def _difference(request: ChargeRequest, payment: GatewayPayment) -> str | None:
     if payment.merchant_uid != request.merchant_uid:
-        return f"belongs to another merchant_uid ({payment.merchant_uid[:40]})"
+        return "belongs to another merchant_uid"
     if payment.money.currency != request.money.currency:
         return f"is in {payment.money.currency}, not {request.money.currency}"
     if payment.money.amount != request.money.amount:

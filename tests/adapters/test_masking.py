@@ -31,6 +31,7 @@ def test_what_is_blanked(text: str, kept: str) -> None:
     assert masked(text) == kept
 
 
+@pytest.mark.fm("F5")
 def test_secrets_are_blanked_everywhere() -> None:
     assert masked("key=abcdef, abcdef", ("abcdef",)) == "key=******, ******"
     assert blanked(b'{"m":"abcdef"}', ("abcdef", "abc")) == b'{"m":"******"}'

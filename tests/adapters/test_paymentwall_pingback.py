@@ -130,6 +130,7 @@ def test_what_a_pingback_says() -> None:
     )
 
 
+@pytest.mark.fm("E21")
 def test_a_korean_value_and_a_plus() -> None:
     pingback = verify(GOOD[5][0].encode(), OURS)
     assert (pingback.uid, pingback.goodsid) == ("구매자_홍길동", "월간구독")
@@ -140,6 +141,7 @@ def test_a_korean_value_and_a_plus() -> None:
         verify(GOOD[5][0].replace("+", "%2B").encode(), OURS)
 
 
+@pytest.mark.fm("E21")
 def test_nothing_is_trimmed_or_normalised() -> None:
     decomposed = "가".encode() + b" "
     query = b"goodsid=gold&note=" + quote_plus(decomposed).encode() + b"&ref=b1&sign_version=3&type=0&uid=u1"
@@ -185,12 +187,14 @@ def test_version_1_signs_its_fixed_list() -> None:
     assert verify(cart, OURS, 1).ref == "b1"
 
 
+@pytest.mark.fm("E19")
 def test_dropping_the_version_does_not_choose_a_weaker_one() -> None:
     for query in (GOOD[2][0], GOOD[2][0] + "&sign_version=1"):
         with pytest.raises(SignatureInvalid):
             verify(query.encode(), PUBLIC)
 
 
+@pytest.mark.fm("E19")
 @pytest.mark.parametrize("version", ["0", "4", "03", "3 ", "three", "-3", "", "%33%00"])
 def test_a_version_that_is_not_the_pinned_one(version: str) -> None:
     pairs = PLAIN.replace("sign_version=3", f"sign_version={version}")
@@ -200,6 +204,7 @@ def test_a_version_that_is_not_the_pinned_one(version: str) -> None:
         verify(signed(PLAIN), OURS, 4)
 
 
+@pytest.mark.fm("E19")
 def test_a_signature_that_is_missing_empty_or_written_otherwise() -> None:
     good = signed(PLAIN).decode()
     verify(good.encode(), OURS)
@@ -243,6 +248,7 @@ def test_a_signed_pingback_that_says_too_little(pairs: str) -> None:
         verify(signed(pairs), OURS)
 
 
+@pytest.mark.fm("E20")
 @pytest.mark.parametrize(
     "query",
     [

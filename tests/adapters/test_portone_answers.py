@@ -138,11 +138,22 @@ UNKNOWN_200 = {
 }
 
 
+@pytest.mark.fm("C18")
+@pytest.mark.fm("C19")
+@pytest.mark.fm("C20")
+@pytest.mark.fm("C21")
+@pytest.mark.fm("C22")
+@pytest.mark.fm("C24")
+@pytest.mark.fm("C25")
+@pytest.mark.fm("C26")
+@pytest.mark.fm("L20")
 @pytest.mark.parametrize("raw", UNKNOWN_200.values(), ids=UNKNOWN_200)
 def test_nothing_is_proven(raw: bytes) -> None:
     assert isinstance(outcome(raw), Unknown)
 
 
+@pytest.mark.fm("C15")
+@pytest.mark.fm("C17")
 @pytest.mark.parametrize("status", [201, 202, 204, 207, 301, 307, 400, 403, 404, 408, 409, 500, 502, 503, 504, 599])
 @pytest.mark.parametrize(
     "raw", [paid(), body(envelope(None, 1, UNKNOWN_BUYER)), body(UNAUTHORIZED), b"", b"<html>"], ids=range(5)
@@ -151,6 +162,8 @@ def test_no_other_http_status_proves_anything(status: int, raw: bytes) -> None:
     assert isinstance(outcome(raw, status), Unknown)
 
 
+@pytest.mark.fm("C14")
+@pytest.mark.fm("C16")
 @pytest.mark.parametrize("status", [401, 429])
 def test_a_refusal_before_the_charge_counts_only_in_the_gateways_own_words(status: int) -> None:
     assert isinstance(outcome(body(UNAUTHORIZED), status), Failed)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from portone_world import REQUEST, envelope, keep, payment
@@ -46,6 +47,7 @@ def check(answer: Answer) -> None:
         page_of(answer, keep)
 
 
+@pytest.mark.fm("C18")
 @given(STATUSES, st.binary(max_size=300))
 @settings(max_examples=500, deadline=timedelta(seconds=2))
 def test_any_bytes(status: int, raw: bytes) -> None:
@@ -65,6 +67,7 @@ def test_any_json(status: int, response: Any) -> None:
     check(Answer(status, json.dumps(response).encode()))
 
 
+@pytest.mark.fm("C18")
 @given(st.data())
 @settings(max_examples=500, deadline=timedelta(seconds=2))
 def test_changed_bytes_of_a_real_answer(data: st.DataObject) -> None:

@@ -56,6 +56,7 @@ def test_a_charge(portone) -> None:
     assert server.asked("/users/getToken")[0].fields == {"imp_key": IMP_KEY, "imp_secret": IMP_SECRET}
 
 
+@pytest.mark.fm("C31")
 @pytest.mark.parametrize("where", ["status line", "headers", "body"])
 def test_an_answer_that_drips_ends_with_the_deadline(portone, where: str) -> None:
     whole = raw_answer(body(PAID), "X-Slow: " + "x" * 200, f"Content-Length: {len(body(PAID))}")
@@ -81,6 +82,7 @@ def test_silence_ends_with_the_deadline(portone) -> None:
     assert len(server.asked(AGAIN)) == 1
 
 
+@pytest.mark.fm("C31")
 def test_silence_after_a_part_of_the_answer_ends_with_the_deadline_too(portone) -> None:
     def half(_: Seen, wire: Wire) -> None:
         wire.over.wait(0.9)
@@ -93,12 +95,15 @@ def test_silence_after_a_part_of_the_answer_ends_with_the_deadline_too(portone) 
     assert time.monotonic() - started < 1.8  # a limit per read would allow 1.9
 
 
+@pytest.mark.fm("C27")
+@pytest.mark.fm("C6")
 def test_a_reset_after_the_request_is_unknown_and_not_repeated(portone) -> None:
     gateway, server = portone(with_token(lambda _, wire: wire.reset()))
     assert isinstance(gateway.charge(REQUEST), Unknown)
     assert len(server.asked(AGAIN)) == 1
 
 
+@pytest.mark.fm("C27")
 @pytest.mark.parametrize("how", ["reset", "close"])
 def test_a_reused_connection_that_breaks_is_unknown_and_not_repeated(portone, how: str) -> None:
     def second_breaks(_: Seen, wire: Wire) -> None:
@@ -192,6 +197,7 @@ def test_an_interim_answer_is_no_answer_too_many(portone) -> None:
     assert len({seen.connection for seen in server.asked(AGAIN)}) == 1
 
 
+@pytest.mark.fm("C18")
 @pytest.mark.parametrize("raw", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_answer_that_cannot_be_read_is_unknown(portone, raw: bytes) -> None:
     def send(_: Seen, wire: Wire) -> None:
@@ -205,6 +211,7 @@ def test_an_answer_that_cannot_be_read_is_unknown(portone, raw: bytes) -> None:
     assert len(server.asked(AGAIN)) == 1
 
 
+@pytest.mark.fm("C18")
 def test_a_gzip_bomb_is_not_blown_up(portone) -> None:
     bomb = gzip.compress(b" " * 300_000_000, 9)
     assert len(bomb) < 500_000
@@ -233,6 +240,7 @@ def test_chunks_are_read(portone) -> None:
     assert isinstance(gateway.charge(REQUEST), Approved)
 
 
+@pytest.mark.fm("C30")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(portone, status: int) -> None:
     gateway, server = portone(always(status, "", "Location: /elsewhere"))
@@ -264,6 +272,7 @@ def test_the_environment_does_not_redirect_a_charge(portone, monkeypatch, tmp_pa
 # A token that the gateway refuses
 
 
+@pytest.mark.fm("C13")
 def test_after_a_401_the_charge_is_sent_once_more_with_a_fresh_token(portone) -> None:
     def script(seen: Seen, wire: Wire) -> None:
         if seen.path == "/users/getToken":
@@ -278,6 +287,8 @@ def test_after_a_401_the_charge_is_sent_once_more_with_a_fresh_token(portone) ->
     assert [seen.headers["authorization"][-1] for seen in server.asked(AGAIN)] == ["1", "2"]
 
 
+@pytest.mark.fm("C13")
+@pytest.mark.fm("F4")
 def test_a_second_401_is_failed(portone) -> None:
     gateway, server = portone(always(401, UNAUTHORIZED))
     outcome = gateway.charge(REQUEST)
@@ -286,6 +297,7 @@ def test_a_second_401_is_failed(portone) -> None:
     assert len(server.asked("/users/getToken")) == 2
 
 
+@pytest.mark.fm("C14")
 def test_a_401_of_something_in_between_is_unknown(portone) -> None:
     gateway, server = portone(always(401, "<html>login please</html>"))
     assert isinstance(gateway.charge(REQUEST), Unknown)
@@ -318,6 +330,7 @@ def test_a_token_that_comes_too_late_leaves_the_charge_unsent(portone) -> None:
 # What was certainly not sent
 
 
+@pytest.mark.fm("C3")
 def test_a_refused_connection_is_failed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -327,6 +340,7 @@ def test_a_refused_connection_is_failed() -> None:
     gateway.close()
 
 
+@pytest.mark.fm("C3")
 def test_an_unknown_host_is_failed() -> None:
     gateway = PortOneGateway("https://portone.invalid", IMP_KEY, IMP_SECRET)
     outcome = gateway.charge(REQUEST)
@@ -390,6 +404,7 @@ def self_signed(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, ssl.create_default_context(cafile=str(certificate))
 
 
+@pytest.mark.fm("C4")
 def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed) -> None:
     with ScriptedServer(always(200, PAID), tls=self_signed[0]) as server:
         gateway = gateway_to(server)
@@ -416,6 +431,7 @@ def test_a_trusted_certificate_is_taken_and_the_deadline_holds_there_too(self_si
         gateway.close()
 
 
+@pytest.mark.fm("C3")
 def test_a_handshake_that_never_ends_is_failed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         gateway = PortOneGateway(
@@ -430,6 +446,7 @@ def test_a_handshake_that_never_ends_is_failed() -> None:
 # Secrets, settings, processes
 
 
+@pytest.mark.fm("F5")
 def test_no_secret_comes_back_out(portone, caplog) -> None:
     caplog.set_level(0)
 
@@ -489,6 +506,7 @@ def test_a_path_in_the_address_is_kept(portone) -> None:
     gateway.close()
 
 
+@pytest.mark.fm("J7")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # forking with threads is what is tested
 def test_a_forked_process_uses_connections_of_its_own(portone) -> None:
     gateway, server = portone(always(200, PAID))

@@ -27,6 +27,7 @@ def shelf(total: int, announced: int | None = None, next_of: dict[int, int] | No
     return with_token(script)
 
 
+@pytest.mark.fm("C11")
 @pytest.mark.parametrize("total", [0, 1, 99, 100, 101, 1001])
 def test_all_pages_are_read(portone, total: int) -> None:
     gateway, server = portone(shelf(total))
@@ -36,6 +37,7 @@ def test_all_pages_are_read(portone, total: int) -> None:
     assert len(server.asked("/payments/findAll/")) == max(1, -(-total // 100))
 
 
+@pytest.mark.fm("C11")
 @pytest.mark.parametrize(
     "script",
     [
@@ -72,6 +74,7 @@ def test_pages_that_point_back_are_not_turned_for_ever(portone) -> None:
     assert len(server.asked("/payments/findAll/")) == 2
 
 
+@pytest.mark.fm("C11")
 def test_a_payment_made_while_pages_are_turned_is_seen_or_left_to_the_next_look(portone) -> None:
     rows = [payment(imp_uid=f"imps_{number}") for number in range(150)]
 
@@ -116,6 +119,7 @@ def test_another_payment_than_the_one_asked_for_is_trouble(portone) -> None:
 BAD_IDS = ["", ".", "..", "../users", "a/b", "a?b=c", "a#b", "a b", "a%2Fb", "a\r\nb", "a.b", "x" * 65, "가", "a\x00"]
 
 
+@pytest.mark.fm("E10")
 @pytest.mark.parametrize("ident", BAD_IDS)
 def test_an_id_that_cannot_be_one_is_never_sent(portone, ident: str) -> None:
     gateway, server = portone(always(404, NO_PAYMENT))

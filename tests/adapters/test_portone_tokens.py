@@ -37,6 +37,7 @@ class Source:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
+@pytest.mark.fm("F1")
 def test_a_token_is_kept_until_its_last_minute() -> None:
     watch, source = Watch(), Source(Token("one", 1800), Token("two", 1800))
     tokens = Tokens(source, watch)
@@ -49,6 +50,7 @@ def test_a_token_is_kept_until_its_last_minute() -> None:
     assert source.asked == 2
 
 
+@pytest.mark.fm("F1")
 def test_a_prolonged_token_lives_on() -> None:
     watch, source = Watch(), Source(Token("one", 1800), Token("one", 350))
     tokens = Tokens(source, watch)
@@ -60,6 +62,7 @@ def test_a_prolonged_token_lives_on() -> None:
     assert source.asked == 2
 
 
+@pytest.mark.fm("F2")
 def test_a_failed_renewal_keeps_the_token_that_still_works() -> None:
     watch, source = Watch(), Source(Token("one", 1800), NoToken("down"))
     tokens = Tokens(source, watch)
@@ -103,6 +106,7 @@ def test_a_refused_token_is_dropped_once() -> None:
     assert tokens.known() == ("one", "two")
 
 
+@pytest.mark.fm("F3")
 def test_32_threads_ask_for_one_token(portone) -> None:
     started = threading.Barrier(32)
     all_started = threading.Event()
@@ -128,6 +132,7 @@ def test_32_threads_ask_for_one_token(portone) -> None:
     assert len(server.asked(AGAIN)) == 32
 
 
+@pytest.mark.fm("F3")
 def test_while_one_renews_the_others_use_the_old_token() -> None:
     watch, renewing, go_on = Watch(), threading.Event(), threading.Event()
     calls = []

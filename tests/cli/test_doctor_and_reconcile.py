@@ -28,6 +28,7 @@ def test_the_doctor_finds_nothing_wrong_where_all_is_well(
     assert "ok" in billing("doctor").out
 
 
+@pytest.mark.fm("B8")
 def test_the_doctor_warns_of_a_redis_that_drops_messages_or_forgets_them(
     billing: Command, broker_url: str, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +98,7 @@ class Anybody(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
+@pytest.mark.fm("H7")
 def test_the_doctor_sees_a_flower_that_answers_everybody_and_clocks_that_differ(
     billing: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ def test_the_doctor_sees_a_flower_that_answers_everybody_and_clocks_that_differ(
     assert (found["clock"]["verdict"], "NTP" in found["clock"]["way_out"]) == ("warn", True)
 
 
+@pytest.mark.fm("J5")
 def test_the_doctor_says_which_setting_is_wrong(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLING_WEB_PORT", "70000")
     said = billing("doctor", "--json")

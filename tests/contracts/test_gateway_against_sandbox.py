@@ -147,6 +147,7 @@ def test_declines_are_soft_or_hard(gateway: PortOneGateway, behaviour: str, kind
     assert outcome.kind is kind
 
 
+@pytest.mark.fm("C7")
 def test_what_was_charged_without_an_answer_is_found_by_asking(sandbox: Sandbox, gateway: PortOneGateway) -> None:
     for behaviour in ("drop-after-charge", "cut-body", "truncated", "error500-charged", "comm-error-charged"):
         request = order(behaviour)
@@ -180,6 +181,7 @@ def test_a_declined_merchant_uid_may_be_charged_again(gateway: PortOneGateway) -
     assert isinstance(judge_all(request, gateway.payments_of(request.merchant_uid).payments, settled), Approved)
 
 
+@pytest.mark.fm("C11")
 def test_more_payments_than_a_page_holds(gateway: PortOneGateway) -> None:
     request = order("decline-limit-101x")
     outcomes = [gateway.charge(request) for _ in range(102)]
@@ -190,6 +192,7 @@ def test_more_payments_than_a_page_holds(gateway: PortOneGateway) -> None:
     assert sum(found.holds_money for found, _ in listing.payments) == 1
 
 
+@pytest.mark.fm("E18")
 @pytest.mark.parametrize("behaviour", ["late-approval", "late-error", "status-ready", "status-pending"])
 def test_a_late_approval_is_seen_by_asking(gateway: PortOneGateway, behaviour: str) -> None:
     request = order(behaviour)
@@ -200,6 +203,7 @@ def test_a_late_approval_is_seen_by_asking(gateway: PortOneGateway, behaviour: s
         time.sleep(0.05)
 
 
+@pytest.mark.fm("C23")
 def test_a_net_cancel_asks_for_a_new_merchant_uid(sandbox: Sandbox, gateway: PortOneGateway) -> None:
     request = order("ok")
     assert isinstance(gateway.charge(request), Approved)
@@ -213,6 +217,7 @@ def test_a_net_cancel_asks_for_a_new_merchant_uid(sandbox: Sandbox, gateway: Por
     assert isinstance(judge_all(partly, gateway.payments_of(partly.merchant_uid).payments, ()), Approved)
 
 
+@pytest.mark.fm("C8")
 def test_slower_than_the_deadline_is_unknown_and_found_later(sandbox: Sandbox) -> None:
     with closing(PortOneGateway(sandbox.url, KEY, SECRET, total_deadline=0.7)) as hurried:
         request = order("slow-answer")
@@ -239,6 +244,7 @@ def test_keys_that_are_known(sandbox: Sandbox, gateway: PortOneGateway) -> None:
     assert gateway.knows_key("never-issued-at-all") is False
 
 
+@pytest.mark.fm("C13")
 def test_a_revoked_token_is_replaced(sandbox: Sandbox, gateway: PortOneGateway) -> None:
     assert isinstance(gateway.charge(order("ok")), Approved)
     sandbox.control("tokens", revoke=True)
@@ -247,6 +253,7 @@ def test_a_revoked_token_is_replaced(sandbox: Sandbox, gateway: PortOneGateway) 
     assert len(sandbox.books(request.merchant_uid)) == 1
 
 
+@pytest.mark.fm("F4")
 def test_wrong_credentials_place_nothing(sandbox: Sandbox) -> None:
     with closing(PortOneGateway(sandbox.url, KEY, "wrong-secret")) as stranger:
         request = order("ok")

@@ -55,6 +55,8 @@ def test_a_jump_of_the_hosts_clock_moves_nothing(world: World) -> None:
     for wrong in ("1999-01-01", "2099-01-01"):
         with time_machine.travel(wrong):
             assert abs(clock.real_now() - true) < timedelta(seconds=30)
+            started_now = DatabaseClock(lambda: server_time(world.engine))
+            assert abs(started_now.real_now() - true) < timedelta(seconds=30)
 
 
 def test_it_shows_what_the_server_shows(world: World) -> None:

@@ -176,6 +176,7 @@ def test_flower_serves_nobody_without_the_password_and_nobody_a_switch(deployed)
     assert deployed.running["worker"].poll() is None
 
 
+@pytest.mark.fm("A7")
 def test_nothing_is_written_into_the_folder_and_all_end_when_asked_to(deployed):
     _until(deployed, "worker", lambda: deployed.healthy("worker"))
     for name in ("beat", "worker", "web", "flower"):

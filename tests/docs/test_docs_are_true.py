@@ -76,6 +76,12 @@ def test_the_example_of_the_environment_is_what_its_script_writes():
     assert (ROOT / ".env.example").read_text() == script.text(), "python scripts/env_example.py > .env.example"
 
 
+def test_the_failure_matrix_is_what_its_script_writes():
+    """And with it: each row has a test or a reason, and no marker names a row that does not exist."""
+    script = _script("failure_matrix")
+    assert (ROOT / "docs" / "failure-matrix.md").read_text() == script.text(), "make docs"
+
+
 def test_the_example_of_the_environment_names_every_setting_once_and_no_secret():
     text = (ROOT / ".env.example").read_text()
     names = re.findall(r"^#?([A-Z_]+)=(.*)$", text, re.MULTILINE)

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from billing_worker.domain.invoice import InvoiceStatus
 from tests.support.world import World
 
 
+@pytest.mark.fm("G2")
 def test_after_a_restore_from_a_backup_a_paid_period_is_found_and_not_charged_again(world: World):
     subscription = world.subscribe("ok")
     world.renew()
@@ -23,6 +25,7 @@ def test_after_a_restore_from_a_backup_a_paid_period_is_found_and_not_charged_ag
     assert len(world.money(backup)) == 1
 
 
+@pytest.mark.fm("C24")
 def test_a_payment_of_a_wrong_amount_is_alarmed_and_keeps_its_invoice_from_being_charged(world: World):
     subscription = world.subscribe("ok", start=world.clock.now() + timedelta(days=1))
     world.clock.advance(days=1)

@@ -82,6 +82,7 @@ def test_any_other_wait_is_refused(day):
     assert repr(day) in str(refused.value)
 
 
+@pytest.mark.fm("L25")
 def test_more_retries_than_the_card_networks_allow_are_refused():
     with pytest.raises(InvalidInput) as refused:
         DunningPolicy((1,) * (MOST_RETRIES + 1))

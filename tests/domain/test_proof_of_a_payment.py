@@ -99,6 +99,7 @@ def test_a_failed_payment_without_words_is_a_soft_decline_with_a_reason_to_show(
     assert outcome.reason
 
 
+@pytest.mark.fm("C20")
 @pytest.mark.parametrize("status", [READY, UNRECOGNISED])
 def test_a_status_that_is_not_final_or_not_known_proves_nothing(status):
     outcome = judge(a_request(), a_payment(status=status), EVIDENCE)
@@ -109,6 +110,9 @@ def test_a_status_that_is_not_final_or_not_known_proves_nothing(status):
     assert "imps_000000000001" in outcome.reason
 
 
+@pytest.mark.fm("C24")
+@pytest.mark.fm("C25")
+@pytest.mark.fm("C26")
 @pytest.mark.parametrize("difference", DIFFERENCES)
 @pytest.mark.parametrize("status", list(PaymentStatus))
 @pytest.mark.parametrize("refunded", [0, 900, 9900])
@@ -133,7 +137,7 @@ def test_a_payment_that_differs_in_one_field_proves_nothing_and_alarms_when_it_h
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
-        ("merchant_uid", "belongs to another merchant_uid (t0123456789abcdefp00001g01)"),
+        ("merchant_uid", "belongs to another merchant_uid"),
         ("currency", "is in USD, not KRW"),
         ("amount", "is over 9,901 KRW, not 9,900 KRW"),
         ("customer_uid", "another customer_uid"),
@@ -185,6 +189,7 @@ def test_no_payment_says_nothing():
     assert judge_all(a_request(), [], ()) is None
 
 
+@pytest.mark.fm("C10")
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_a_paid_payment_outweighs_failed_ones_in_any_order_and_at_any_time(order):
     paid = a_payment(imp_uid="imps_2", started_at=NOW)

@@ -20,6 +20,7 @@ def test_the_defaults_are_a_ladder():
     assert timing.first_look <= timing.longest_look
 
 
+@pytest.mark.fm("J5")
 @pytest.mark.parametrize(
     ("fields", "variable"),
     [

@@ -116,6 +116,7 @@ def test_a_newcomer_starts_it_subscribes_somebody_and_sees_the_charge(folder: Pa
         assert (folder / "var" / "runtime.json").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.fm("B4")
 def test_a_worker_that_is_killed_is_started_again_and_charges(folder: Path) -> None:
     with running(folder) as stack:
         port = stack.environment["BILLING_WEB_PORT"]

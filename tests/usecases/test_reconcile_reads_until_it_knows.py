@@ -42,6 +42,7 @@ def known(world: World) -> World:
     return world
 
 
+@pytest.mark.fm("C22")
 @pytest.mark.fm("C7")
 @pytest.mark.fm("C17")
 @pytest.mark.fm("C18")
@@ -339,6 +340,7 @@ def test_a_status_that_is_no_answer_stays_unknown_until_it_is_one(known: World, 
     known.assert_books_agree()
 
 
+@pytest.mark.fm("L23")
 @pytest.mark.fm("C24")
 def test_a_payment_over_another_amount_is_neither_settled_nor_charged_again(known: World) -> None:
     def charges_less(gateway: Gateway, request: ChargeRequest) -> Outcome:

@@ -57,6 +57,7 @@ def test_an_old_start_is_an_anchor_and_nobody_is_charged_for_the_time_before_the
     world.assert_books_agree()
 
 
+@pytest.mark.fm("A1")
 @pytest.mark.fm("A6")
 def test_after_an_outage_the_missed_periods_are_opened_in_order_and_each_paid_once(world: World) -> None:
     subscription = world.subscribe(plan=world.plan(interval="day"))

@@ -48,6 +48,7 @@ class ForgettingDatabase:
         raise Unavailable("the database does not answer: terminated by administrator command")
 
 
+@pytest.mark.fm("E14")
 def test_nothing_is_acknowledged_that_was_not_committed(web: Web) -> None:
     doorbell, wanted = RecordingDoorbell(), settings()
     ports = replace(web.ports, database=ForgettingDatabase(web.ports.database))
@@ -99,6 +100,8 @@ def test_nothing_but_one_line_is_logged_for_a_failure(
     assert "Traceback" not in out + err + caplog.text
 
 
+@pytest.mark.fm("E14")
+@pytest.mark.fm("G5")
 def test_while_the_database_is_away_senders_are_asked_to_come_again(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path / "postgres", durable=False) as postgres:
         url = postgres.start()

@@ -13,6 +13,7 @@ from billing_worker.usecases import inbox
 PATH = "/webhooks/paymentwall"
 
 
+@pytest.mark.fm("E25")
 def test_a_signed_pingback_is_stored_and_answered_with_exactly_ok(web: Web) -> None:
     query = pingback()
     answer = web.api.get(f"{PATH}?{query}")
@@ -24,6 +25,7 @@ def test_a_signed_pingback_is_stored_and_answered_with_exactly_ok(web: Web) -> N
     eventually(lambda: web.doorbell.rings == [("apply", str(row["id"]))], "the ring")
 
 
+@pytest.mark.fm("E22")
 def test_a_repeated_pingback_is_answered_ok_and_only_counted(web: Web) -> None:
     assert [web.api.get(f"{PATH}?{pingback()}").content for _ in range(3)] == [b"OK"] * 3
     assert web.rows("SELECT deliveries FROM inbox") == [{"deliveries": 3}]
@@ -47,6 +49,7 @@ def test_a_pingback_unlocks_a_pending_key_once_it_is_applied(web: Web) -> None:
     assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "active"
 
 
+@pytest.mark.fm("E19")
 @pytest.mark.parametrize(
     "change",
     [
@@ -85,6 +88,7 @@ def test_a_reference_too_long_to_be_one_is_refused(web: Web) -> None:
     assert web.api.get(f"{PATH}?{pingback(ref='b' * 255)}").content == b"OK"
 
 
+@pytest.mark.fm("E23")
 def test_a_test_pingback_is_taken_only_where_no_real_money_moves(web_with: Callable[..., Web]) -> None:
     live = web_with(portone_api_url="https://api.iamport.kr")
     answer = live.api.get(f"{PATH}?{pingback(is_test='1')}")
@@ -107,6 +111,7 @@ def test_pingbacks_are_not_posted(web: Web) -> None:
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E21")
 def test_letters_of_any_language_and_empty_values_arrive_as_signed(web: Web) -> None:
     assert web.api.get(f"{PATH}?{pingback(custom='홍길동 &+=', empty='')}").content == b"OK"
     payload = web.rows("SELECT payload FROM inbox")[0]["payload"]

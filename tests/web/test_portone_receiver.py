@@ -31,6 +31,7 @@ def test_the_same_webhook_again_is_only_counted(web: Web) -> None:
     assert [row["deliveries"] for row in web.rows("SELECT deliveries FROM inbox")] == [4]
 
 
+@pytest.mark.fm("E4")
 def test_the_same_webhook_many_times_at_once_is_one_row(web: Web) -> None:
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda _: web.api.post(PATHS[0], json=HINT).status_code, range(64)))
@@ -62,6 +63,7 @@ def test_an_empty_cancellation_id_counts_as_none(web: Web, empty: str | None) ->
     assert web.count("inbox") == 1
 
 
+@pytest.mark.fm("E10")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -102,6 +104,8 @@ def test_a_missing_field_is_named(web: Web, field: str) -> None:
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E11")
+@pytest.mark.fm("E12")
 @pytest.mark.parametrize(
     "body",
     [
@@ -123,6 +127,7 @@ def test_what_is_not_a_json_object_is_refused(web: Web, body: bytes) -> None:
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E11")
 @pytest.mark.parametrize("body", [b"imp_uid=%FF%FE", "imp_uid=임프".encode(), b"&".join([b"a=1"] * 40)])
 def test_what_is_not_a_plain_form_is_refused(web: Web, body: bytes) -> None:
     kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -130,6 +135,7 @@ def test_what_is_not_a_plain_form_is_refused(web: Web, body: bytes) -> None:
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E12")
 def test_a_field_given_twice_is_refused_since_two_readers_could_read_two_things(web: Web) -> None:
     body = b'{"imp_uid":"imp_1","imp_uid":"imp_2","merchant_uid":"m","status":"paid"}'
     assert_problem(web.api.post(PATHS[0], content=body, headers={"Content-Type": "application/json"}), 400, "imp_uid")
@@ -139,6 +145,7 @@ def test_a_field_given_twice_is_refused_since_two_readers_could_read_two_things(
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E11")
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "application/xml", "", None])
 def test_another_content_type_is_refused(web: Web, kind: str | None) -> None:
     headers = {} if kind is None else {"Content-Type": kind}
@@ -146,6 +153,7 @@ def test_another_content_type_is_refused(web: Web, kind: str | None) -> None:
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E12")
 def test_a_body_over_eight_kibibytes_is_refused_before_it_is_read_as_anything(web: Web) -> None:
     large = json.dumps(HINT | {"padding": "x" * 8192}).encode()
     kind = {"Content-Type": "application/json"}
@@ -156,6 +164,7 @@ def test_a_body_over_eight_kibibytes_is_refused_before_it_is_read_as_anything(we
     assert web.api.post(PATHS[0], content=iter([fits[:5000], fits[5000:]]), headers=kind).status_code == 200
 
 
+@pytest.mark.fm("E13")
 def test_a_body_that_drips_is_not_waited_for_for_ever(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("billing_worker.web.middleware.BODY_SECONDS", 0.2)
     head = (
@@ -165,6 +174,7 @@ def test_a_body_that_drips_is_not_waited_for_for_ever(web: Web, monkeypatch: pyt
     assert web.count("inbox") == 0
 
 
+@pytest.mark.fm("E26")
 def test_only_named_addresses_may_send_where_some_are_named(web_with: Callable[..., Web]) -> None:
     stranger = web_with(webhook_allowed_ips="52.78.100.19, 52.78.48.0/24")
     for path in PATHS:
@@ -179,6 +189,7 @@ def test_only_named_addresses_may_send_where_some_are_named(web_with: Callable[.
     assert friend.api.post(PATHS[0], json=HINT).status_code == 200
 
 
+@pytest.mark.fm("E7")
 def test_a_forged_webhook_is_stored_and_changes_nothing(web: Web) -> None:
     _, invoice_id = web.invoiced()
     merchant_uid = web.rows("SELECT merchant_uid FROM invoices")[0]["merchant_uid"]
@@ -222,6 +233,7 @@ def test_the_receiver_takes_no_other_method(web: Web) -> None:
         assert answer.headers["allow"] == "POST"
 
 
+@pytest.mark.fm("E13")
 def test_headers_that_never_end_are_refused(web: Web) -> None:
     answer = first_words(web.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000)
     assert answer.startswith(b"HTTP/1.1 400 ")

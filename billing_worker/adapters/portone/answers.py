@@ -33,6 +33,9 @@ NOTHING_DONE = {UNAUTHORIZED: "the gateway does not accept our key", TOO_MANY: "
 """With these statuses PortOne's own envelope says that it did not begin. 401 is documented for every path; 429 is not
 documented at all, and means so by definition (RFC 6585)."""
 
+MOST_ROWS = 1000
+"""Payments on one page, as the spec allows; a megabyte of tiny ones would keep a worker busy."""
+
 LONGEST_TOKEN = 512
 LONGEST_TOKEN_LIFE = 86_400
 """Seconds. Documented are 30 minutes; a longer promise than a day is an error in the answer."""
@@ -101,13 +104,13 @@ def page_of(answer: Answer, keep: Keep) -> Page:
         raise NotUnderstood(f"HTTP {answer.status}, code {_shown(envelope)}")
     found = envelope.response
     if isinstance(found, list):
-        return Page(tuple(_kept(row, keep) for row in found))
+        return Page(_all_kept(found, keep))
     if isinstance(found, dict) and "list" in found:
         rows = found["list"]
         if not isinstance(rows, list):
             raise NotUnderstood("list is not an array")
         following = 0 if found.get("next") is None else read_integer(found, "next")
-        return Page(tuple(_kept(row, keep) for row in rows), following or None, read_integer(found, "total"))
+        return Page(_all_kept(rows, keep), following or None, read_integer(found, "total"))
     return Page((_kept(found, keep),))
 
 
@@ -174,6 +177,12 @@ def _refused(envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
     if PARAMETER_MISSING.search(message):
         return Failed(f"{said}: the gateway misses a parameter", evidence)
     return Unknown(f"{said}: not known to be definite", evidence)
+
+
+def _all_kept(rows: Sequence[object], keep: Keep) -> tuple[tuple[GatewayPayment, Evidence], ...]:
+    if len(rows) > MOST_ROWS:
+        raise NotUnderstood(f"more than {MOST_ROWS} payments on one page")
+    return tuple(_kept(row, keep) for row in rows)
 
 
 def _kept(row: object, keep: Keep) -> tuple[GatewayPayment, Evidence]:

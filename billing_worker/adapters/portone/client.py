@@ -4,7 +4,7 @@ import ssl
 import threading
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -13,6 +13,9 @@ from billing_worker.adapters.portone.masking import blanked, one_line
 from billing_worker.adapters.portone.network import Deadline, DeadlineTransport, Exchange, running
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.domain.errors import SettingsInvalid
+
+LARGEST_HEAD = 8192
+"""Bytes of an answer that never ended which are kept as evidence."""
 
 LARGEST_ANSWER = 1024 * 1024
 """Bytes, before and after unpacking. A page of 100 payments has about 200 KB."""
@@ -35,9 +38,10 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """The request may have arrived; a complete answer did not."""
+    """The request may have arrived; a complete answer did not. `head` is how the answer began, if it did."""
 
     reason: str
+    head: bytes = field(default=b"", repr=False)
 
 
 Result = Answer | NotSent | NoAnswer
@@ -64,11 +68,11 @@ class Client:
                 result = self._send(call, token, exchange)
         except Exception as error:  # noqa: BLE001 - whatever breaks in the HTTP stack: was it sent is all that counts
             reason = one_line(f"{type(error).__name__}: {error}", secrets)
-            return NoAnswer(reason) if exchange.sent else NotSent(reason)
+            return NoAnswer(reason, blanked(exchange.head, secrets)) if exchange.sent else NotSent(reason)
+        # Blanked before anybody reads it: no reason, no evidence and no log can repeat what it never saw.
         if isinstance(result, Answer):
-            # Blanked before anybody reads it: no reason, no evidence and no log can repeat what it never saw.
             return Answer(result.status, blanked(result.body, secrets))
-        return result
+        return NoAnswer(result.reason, blanked(exchange.head, secrets)) if isinstance(result, NoAnswer) else result
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
@@ -94,7 +98,7 @@ class Client:
         )
         response = http.send(request, stream=True)
         try:
-            return _whole(response)
+            return _whole(response, exchange)
         finally:
             response.close()
 
@@ -129,7 +133,7 @@ def host_of(base_url: str) -> str:
     return url.netloc.decode("ascii")
 
 
-def _whole(response: httpx.Response) -> Result:
+def _whole(response: httpx.Response, exchange: Exchange) -> Result:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip"):
         return NoAnswer(f"HTTP {response.status_code} in an encoding that was not asked for")
@@ -141,6 +145,8 @@ def _whole(response: httpx.Response) -> Result:
         received += len(chunk)
         # One byte more than allowed is unpacked at most: a bomb is seen without being blown up.
         part = unpack.decompress(chunk, LARGEST_ANSWER + 1 - kept) if unpack else chunk
+        if kept < LARGEST_HEAD:
+            exchange.head += part[: LARGEST_HEAD - kept]
         kept += len(part)
         parts.append(part)
         if max(received, kept) > LARGEST_ANSWER:

@@ -19,6 +19,10 @@ from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentS
 LARGEST_MAGNITUDE = 15
 """Digits of a whole number: far above any payment or time, far below what would cost time to compute or print."""
 
+MOST_NAMES = 50_000
+"""A payment has about 60 fields, and a page at most as many payments as a megabyte holds. A megabyte of nothing but
+names would keep a worker busy."""
+
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
 _IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -40,6 +44,8 @@ class Envelope:
 
 def read_envelope(body: bytes) -> Envelope:
     """The envelope in these bytes. Raises NotUnderstood, and nothing else, for any other bytes."""
+    if body.count(b'":') > MOST_NAMES:
+        raise NotUnderstood("the answer has more fields than any page of payments")
     try:
         document = json.loads(
             body.decode("utf-8"),

@@ -111,8 +111,8 @@ class PortOneGateway:
         match result:
             case NotSent(reason):
                 return Failed(f"not sent: {reason}")
-            case NoAnswer(reason):
-                return Unknown(f"no answer: {reason}", self._evidence(call, None, b""))
+            case NoAnswer(reason, head):
+                return Unknown(f"no answer: {reason}", self._evidence(call, None, head))
             case Answer():
                 return answers.outcome_of(request, result, lambda body: self._evidence(call, result.status, body))
 
@@ -127,8 +127,8 @@ class PortOneGateway:
         match result:
             case NotSent(reason):
                 return Failed(f"not sent: {reason}")
-            case NoAnswer(reason):
-                return Unknown(f"no answer: {reason}", self._evidence(call, None, b""))
+            case NoAnswer(reason, head):
+                return Unknown(f"no answer: {reason}", self._evidence(call, None, head))
             case Answer():
                 return answers.refund_of(result, lambda body: self._evidence(call, result.status, body))
 

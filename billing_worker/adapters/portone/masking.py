@@ -6,12 +6,16 @@ show what stood behind the cut.
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 LONGEST_EVIDENCE = 4096
 """Bytes of an answer that are kept: a PortOne payment has about 1,500."""
 
 LONGEST_LINE = 300
 """Characters of a gateway's message that go into a reason: a person reads it in one glance."""
+
+MOST_ESCAPES = 5000
+"""Nobody escapes so many letters that need none, but who wants to keep us busy: they are not looked behind."""
 
 SHORTEST_SECRET = 4
 """A shorter secret cannot be told from ordinary text, and would blank out half of it."""
@@ -28,6 +32,7 @@ _PERSONAL = re.compile(
 # PostgreSQL's text holds neither NUL nor half of a surrogate pair. Replaced, not removed: two different texts must
 # not become equal by cleaning.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ASCII_ESCAPE = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
 _CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -46,11 +51,23 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def blanked(body: bytes, secrets: Collection[str]) -> bytes:
-    """The bytes without `secrets`."""
+    """The bytes without `secrets`, spelt plainly or with the escapes that JSON allows."""
+    escapes = body.count(b"\\u00") + body.count(b"\\/")
+    if escapes > MOST_ESCAPES:
+        body = _ASCII_ESCAPE.sub(b"??????", body)
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             body = body.replace(secret.encode("utf-8", "replace"), b"*" * len(secret))
+            if 0 < escapes <= MOST_ESCAPES:
+                body = _escaped(secret).sub(lambda found: b"*" * len(found[0]), body)
     return body
+
+
+@lru_cache(maxsize=16)
+def _escaped(secret: str) -> re.Pattern[bytes]:
+    plain = [r"\\?/" if char == "/" else re.escape(char) for char in secret]
+    spelt = (rf"(?:{one}|\\u(?i:{ord(char):04x}))" for one, char in zip(plain, secret, strict=True))
+    return re.compile("".join(spelt).encode("utf-8", "replace"))
 
 
 def storable(text: str) -> str:

@@ -70,14 +70,15 @@ class Answers:
 
 
 class Exchange:
-    """One request on its way: its deadline, whether any byte of it was handed to a socket, and what came back."""
+    """One request on its way: its deadline, whether any byte of it was handed to a socket, and how its answer began."""
 
-    __slots__ = ("answers", "deadline", "sent")
+    __slots__ = ("answers", "deadline", "head", "sent")
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.sent = False
         self.answers = Answers()
+        self.head = b""
 
 
 _running: ContextVar[Exchange | None] = ContextVar("exchange", default=None)

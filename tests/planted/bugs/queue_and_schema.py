@@ -1,0 +1,105 @@
+"""Mistakes in what finds the work, hands it out, and guards it last."""
+
+from tests.planted.bug import bug
+
+BILLING = "billing_worker/adapters/database/billing.py"
+SCHEMA = "billing_worker/adapters/database/migrations/versions/0001_the_first_tables.py"
+JOBS = "tasks/jobs.py"
+GUARDS = "tests/database/test_schema_is_the_last_guard.py"
+CLAIMS = "tests/database/test_claims.py"
+RUNG = "tests/test_every_job_is_rung.py"
+HOUSE = "tests/test_architecture.py"
+INDEX = '"{name}",\n        "payment_attempts",\n        ["invoice_id"],\n        unique={unique}'
+
+BUGS = (
+    bug(
+        "no sweeper",
+        "nothing looks for due invoices whose message was lost",
+        ("tasks/schedule.py", '"renew_due", "collect_due", ', '"renew_due", '),
+        catchers=(f"{RUNG}::test_every_job_that_finds_due_work_is_rung_again_and_again",),
+    ),
+    bug(
+        "delayed by Celery",
+        "work is handed out with a countdown, which is lost with Redis",
+        (JOBS, "expires=2 * process.settings.claim", "countdown=60"),
+        catchers=(f"{HOUSE}::test_nothing_near_money_is_scheduled_by_celery",),
+    ),
+    bug(
+        "message carries the amount",
+        "a message says what to charge",
+        (JOBS, "def collect(invoice_id: str)", 'def collect(invoice_id: str, amount: str = "0")'),
+        catchers=(f"{HOUSE}::test_every_task_takes_ids_only",),
+    ),
+    bug(
+        "pickle accepted",
+        "a message may hold code",
+        ("tasks/app.py", 'accept_content=["json"]', 'accept_content=["json", "pickle"]'),
+        catchers=(f"{RUNG}::test_a_worker_hoards_no_messages_and_keeps_no_results",),
+    ),
+    bug(
+        "claimed twice",
+        "a scan hands out what another one has just claimed",
+        (
+            BILLING,
+            "          AND (i.lease_until IS NULL OR i.lease_until <= :real_now)\n          AND k.status",
+            "          AND k.status",
+        ),
+        catchers=(f"{CLAIMS}::test_two_scans_at_once_never_claim_the_same_invoice",),
+    ),
+    bug(
+        "claims wait for locks",
+        "one row that somebody edits holds up the whole scan",
+        (BILLING, "        FOR UPDATE OF i SKIP LOCKED)", "        FOR UPDATE OF i)"),
+        catchers=(f"{CLAIMS}::test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served",),
+    ),
+    bug(
+        "two open attempts",
+        "the schema allows two open attempts of one invoice",
+        (
+            SCHEMA,
+            INDEX.format(name="uq_payment_attempts_one_open", unique=True),
+            INDEX.format(name="uq_payment_attempts_one_open", unique=False),
+        ),
+        catchers=(f"{GUARDS}::test_an_invoice_has_one_open_attempt",),
+    ),
+    bug(
+        "two payments",
+        "the schema allows two payments that settle one invoice",
+        (
+            SCHEMA,
+            INDEX.format(name="uq_payment_attempts_one_payment", unique=True),
+            INDEX.format(name="uq_payment_attempts_one_payment", unique=False),
+        ),
+        catchers=(f"{GUARDS}::test_an_invoice_has_one_uncompensated_payment",),
+    ),
+    bug(
+        "two cards under one name",
+        "the schema allows a customer_uid twice",
+        (
+            SCHEMA,
+            '        sa.UniqueConstraint("customer_uid", name=op.f("uq_billing_keys_customer_uid")),\n',
+            "",
+        ),
+        catchers=("tests/usecases/test_subscribe_and_replace_keys.py::test_a_customer_uid_is_registered_once",),
+    ),
+    bug(
+        "host clock",
+        "due times are compared with the clock of the worker's host",
+        (
+            "billing_worker/adapters/clock.py",
+            "                server = self._read_server_time()\n",
+            "                server = datetime.now().astimezone()\n",
+        ),
+        catchers=("tests/database/test_clock_follows_the_server.py::test_a_jump_of_the_hosts_clock_moves_nothing",),
+    ),
+    bug(
+        "lease shorter than the call",
+        "a lease that ends before the call it protects is accepted",
+        (
+            "billing_worker/domain/timing.py",
+            "if not 0 < self.http_deadline < self.lease:",
+            "if not 0 < self.http_deadline:",
+        ),
+        catchers=("tests/domain/test_timing_of_a_charge.py::test_a_broken_ladder_is_refused_with_the_variables_name",),
+    ),
+)
