@@ -41,6 +41,7 @@ COMMANDS = (
     Listed("key", "key", "Register and show billing keys.", BILLING),
     Listed("subscription", "subscription", "Create, show and cancel subscriptions; change their key.", BILLING),
     Listed("invoice", "invoice", "Show invoices and their attempts; try one again.", BILLING),
+    Listed("refund", "refund", "Give money back, in part or whole; list and show refunds.", BILLING),
     Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
     Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),

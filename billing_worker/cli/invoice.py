@@ -24,6 +24,7 @@ COLUMNS = (
     "last_reason",
 )
 ATTEMPT_COLUMNS = ("number", "id", "status", "started_at", "decline_kind", "reason", "imp_uid", "next_look_at")
+REFUND_COLUMNS = ("id", "amount", "status", "cause", "reason", "created_at", "closed_at", "note")
 
 
 @app.command("list")
@@ -46,19 +47,23 @@ def list_(
 
 @app.command()
 def show(invoice_id: Id, *, as_json: AsJson = False) -> None:
-    """Show one invoice and its payment attempts.
+    """Show one invoice, its payment attempts, and what was given back of them.
 
     Example: billing-worker invoice show inv_0123456789abcdef
     """
     with session(as_json=as_json) as work:
         with work.ports.database.transaction() as uow:
             invoice = uow.invoices.get(invoice_id)
-            attempts = [views.of_attempt(attempt) for attempt in uow.attempts.of_invoice(invoice_id)]
+            tried = uow.attempts.of_invoice(invoice_id)
+            refunds = [views.of_refund(refund) for refund in uow.refunds.of_invoice(invoice_id)]
+        attempts = [views.of_attempt(attempt) for attempt in tried]
+        told = {**views.of_invoice(invoice), **views.given_back(invoice, tried)}
         if as_json:
-            work.out.json({**views.of_invoice(invoice), "attempts": attempts})
+            work.out.json({**told, "attempts": attempts, "refunds": refunds})
         else:
-            work.out.record(views.of_invoice(invoice))
+            work.out.record(told)
             work.out.section("attempts", attempts, ATTEMPT_COLUMNS)
+            work.out.section("refunds", refunds, REFUND_COLUMNS)
 
 
 @app.command()

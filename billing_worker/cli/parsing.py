@@ -12,6 +12,13 @@ EXAMPLE = "2026-03-31T09:00:00+09:00"
 EARLIEST, LATEST = 1970, 2199
 """Years. What lies beyond is a slip, and near year 9999 calendars and time zones end."""
 
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def minor_units(text: str) -> int | str:
+    """The number that the text spells; else the text itself, for the rule that refuses it to show."""
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
+
 
 def day_or_moment(field: str, text: str | None, zone: str) -> datetime | None:
     """An instant, or the beginning of a day in a time zone. Raises InvalidInput."""

@@ -7,6 +7,7 @@ import typer
 
 from billing_worker.cli import views
 from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.parsing import minor_units
 from billing_worker.cli.session import session
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
@@ -19,7 +20,6 @@ app = typer.Typer(help="Plans: what is charged, how often, and what happens afte
 COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_days", "created_at")
 CATCH_UP = "What becomes of late periods (bill_all, latest_only, forgive, ask)"
 MaxAge = Annotated[int, typer.Option(help="Days; for older periods a person is asked.", metavar="DAYS")]
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @app.command()
@@ -59,10 +59,10 @@ def create(
             cron=cron,
             timezone=work.settings.timezone if timezone is None else timezone,
         )
-        number = int(amount) if _WHOLE_NUMBER.fullmatch(amount) else amount
         waits = _days(dunning_days)
+        money = minor_units(amount)
         policy = policy_of(catch_up, catch_up_max_age)
-        plan = create_plan(work.ports, name, number, currency, calendar=calendar, dunning_days=waits, catch_up=policy)
+        plan = create_plan(work.ports, name, money, currency, calendar=calendar, dunning_days=waits, catch_up=policy)
         work.out.record(views.of_plan(plan), headline=f"Created plan {plan.id}")
 
 

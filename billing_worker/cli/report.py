@@ -13,7 +13,10 @@ from billing_worker.ports import Tally
 from billing_worker.usecases.report import Drain
 from billing_worker.usecases.report import report as read_books
 
-MONTHS = ("month", "currency", "invoices", "paid", "paid_amount", "open", "uncollectible", "void", "recovered")
+MONTHS = (
+    *("month", "currency", "invoices", "paid", "paid_amount", "refunded_amount"),
+    *("open", "uncollectible", "void", "recovered"),
+)
 ALERTS = ("opened_at", "kind", "subject_id", "detail", "proposal")
 
 
@@ -60,4 +63,5 @@ def _draining(drain: Drain, zone: str) -> str:
 
 
 def _month(tally: Tally) -> View:
-    return {**asdict(tally), "paid_amount": Money(tally.paid_amount, tally.currency)}
+    paid, refunded = Money(tally.paid_amount, tally.currency), Money(tally.refunded_amount, tally.currency)
+    return {**asdict(tally), "paid_amount": paid, "refunded_amount": refunded}

@@ -1,13 +1,17 @@
-"""Plans, keys, subscriptions, invoices and attempts, as the command line shows them.
+"""Plans, keys, subscriptions, invoices, attempts and refunds, as the command line shows them.
 
 The names are those of the HTTP API, so that a program can read both.
 """
+
+from collections.abc import Sequence
 
 from billing_worker.cli.output import View, masked
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import AnchoredCalendar
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.refund import Refund, left_of
 from billing_worker.domain.subscription import Subscription
 
 
@@ -85,6 +89,15 @@ def of_invoice(invoice: Invoice) -> View:
     }
 
 
+def given_back(invoice: Invoice, attempts: Sequence[PaymentAttempt]) -> View:
+    """What was given back of an invoice's payments, and what is left of them."""
+    currency = invoice.money.currency
+    return {
+        "refunded": Money(sum(attempt.refunded for attempt in attempts), currency),
+        "refundable": Money(left_of(attempts), currency),
+    }
+
+
 def of_attempt(attempt: PaymentAttempt) -> View:
     """A payment attempt."""
     return {
@@ -96,7 +109,26 @@ def of_attempt(attempt: PaymentAttempt) -> View:
         "merchant_uid": attempt.merchant_uid,
         "imp_uid": attempt.imp_uid,
         "surplus": attempt.surplus,
+        "refunded": Money(attempt.refunded, attempt.money.currency),
         "started_at": attempt.started_at,
         "closed_at": attempt.closed_at,
         "next_look_at": attempt.next_look_at,
+    }
+
+
+def of_refund(refund: Refund) -> View:
+    """A refund."""
+    return {
+        "id": refund.id,
+        "attempt_id": refund.attempt_id,
+        "amount": refund.money,
+        "status": refund.status,
+        "cause": refund.cause,
+        "reason": refund.reason,
+        "request_key": refund.request_key,
+        "send_count": refund.sends,
+        "note": refund.note,
+        "next_step_at": refund.next_step_at,
+        "created_at": refund.created_at,
+        "closed_at": refund.closed_at,
     }

@@ -11,7 +11,7 @@ from billing_worker.usecases.why import why as explain
 
 
 def why(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="sub_…, inv_…, att_…, key_… or a merchant_uid.")],
+    ident: Annotated[str, typer.Argument(metavar="ID", help="sub_…, inv_…, att_…, rfd_…, key_… or a merchant_uid.")],
     *,
     as_json: AsJson = False,
 ) -> None:

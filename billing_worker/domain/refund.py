@@ -6,19 +6,25 @@ left on the payment: PortOne takes a missing amount for everything, and refuses 
 cancellations tells whose each one is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, Unknown
+from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, PaymentStatus, Unknown
 from billing_worker.domain.text import require_printable
 from billing_worker.domain.timing import Timing, technical_backoff
 
 LONGEST_REASON = 100
 LONGEST_REQUEST_KEY = 64
+
+SHOWN_LATER = frozenset({PAYMENTWALL, "paypal_v2"})
+"""PGs that take a refund and move the money later (V1 spec of POST /payments/cancel). A read that does not show it
+proves nothing there, and the balance that the checksum is compared with is still the old one."""
 
 
 class RefundStatus(StrEnum):
@@ -167,6 +173,8 @@ class RefundFinding:
     done: bool = False
     balance_changed: bool = False
     """Somebody else gave money back meanwhile: what was asked for rests on a wrong belief."""
+    may_come_later: bool = False
+    """At this PG, that nothing is shown does not mean that nothing was taken."""
     trouble: str | None = None
     """Set where the payment proves nothing."""
 
@@ -176,20 +184,38 @@ def judge_refund(refund: Refund, attempt: PaymentAttempt, payment: GatewayPaymen
     same = (payment.imp_uid, payment.merchant_uid, payment.money)
     if same != (attempt.imp_uid, attempt.merchant_uid, attempt.money):
         return RefundFinding(trouble=f"the gateway's payment {payment.imp_uid} is another one, or over {payment.money}")
-    if any((each.reason or "").startswith(refund.id) for each in payment.cancellations):
-        return RefundFinding(done=True)
+    if payment.status not in (PaymentStatus.PAID, PaymentStatus.CANCELLED):
+        return RefundFinding(trouble=f"the gateway's payment {payment.imp_uid} has the status {payment.status}")
     before = attempt.money.amount - refund.balance
-    changed = payment.cancelled.amount != before
-    anonymous = changed and all(each.reason is None for each in payment.cancellations)
-    if anonymous and payment.cancelled.amount == before + refund.money.amount and refund.sends:
+    after = before + refund.money.amount
+    own = [each.money.amount for each in payment.cancellations if (each.reason or "").startswith(refund.id)]
+    if own and (sum(own) < refund.money.amount or payment.cancelled.amount < after):
+        shown = Money(sum(own), refund.money.currency)
+        return RefundFinding(trouble=f"the gateway shows {shown} of it, and {payment.cancelled} given back in all")
+    if own:
+        return RefundFinding(done=True)
+    anonymous = all(each.reason is None for each in payment.cancellations)
+    if anonymous and payment.cancelled.amount == after and _may_have_passed(refund):
         # A gateway that keeps no reasons: the checksum let exactly one such cancellation pass.
         return RefundFinding(done=True)
-    return RefundFinding(balance_changed=changed)
+    return RefundFinding(
+        balance_changed=payment.cancelled.amount != before, may_come_later=payment.pg_provider in SHOWN_LATER
+    )
+
+
+def _may_have_passed(refund: Refund) -> bool:
+    """Whether one of its calls may have been taken: not where it was sent once, and that once was refused."""
+    return refund.is_open and refund.sends > int(refund.refused)
 
 
 def refundable(attempt: PaymentAttempt) -> int:
     """What is left of an approved payment, in minor units, as far as the gateway's books were read."""
     return attempt.money.amount - attempt.refunded
+
+
+def left_of(attempts: Sequence[PaymentAttempt]) -> int:
+    """What could still be given back of all payments of an invoice, in minor units."""
+    return sum(refundable(attempt) for attempt in attempts if attempt.status is AttemptStatus.APPROVED)
 
 
 def check_amount(amount: object, attempt: PaymentAttempt) -> Money:
@@ -240,13 +266,13 @@ def conclude(
 
     That nothing was given back is believed only after two reads, a settle window apart. Then it is sent again with the
     same amount and the same checksum, which lets at most one of both through; or, where the gateway had refused it or
-    the balance is another one by now, a person is told.
+    the balance is another one by now, a person is told. What was taken and is shown later is waited for, without end.
     """
     if finding.done:
         refund.move_to(RefundStatus.SUCCEEDED, now)
         return Settled(done=True)
     refund.note = finding.trouble or refund.note
-    if finding.trouble is not None or (refund.accepted and not finding.balance_changed):
+    if finding.trouble is not None or refund.accepted or (finding.may_come_later and not refund.refused):
         return Settled()
     refund.absent_since = refund.absent_since or real_now
     if began_at - refund.absent_since < window:

@@ -119,6 +119,8 @@ class Tally:
     void: int
     recovered: int
     """Paid after at least one decline."""
+    refunded_amount: int
+    """Given back so far of what was paid; of a payment that came twice neither is counted."""
 
 
 @dataclass(frozen=True, slots=True)

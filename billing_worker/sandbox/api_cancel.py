@@ -13,7 +13,7 @@ from billing_worker.sandbox.payment_view import payment_answer
 from billing_worker.sandbox.records import Json, Payment
 from billing_worker.sandbox.wire import Refused, envelope, number, text, truthy
 
-BALANCE_TOLERANCE = 0.005  # less than any currency's smallest unit
+BALANCE_TOLERANCE = 0.0005  # less than any currency's smallest unit (a fils of KWD is 0.001)
 
 
 class Cancels:
@@ -33,7 +33,7 @@ class Cancels:
         if before:
             await asyncio.sleep(before)
         payment = self._wanted(fields)
-        left = payment.amount - payment.cancel_amount
+        left = payment.uncompensated
         checksum = number(fields, "checksum")
         if checksum is not None and abs(checksum - left) > BALANCE_TOLERANCE:
             raise Refused(texts.CHECKSUM)

@@ -21,7 +21,7 @@ from billing_worker.sandbox.wire import Refused, number, text, whole
 
 PAGE, MOST = 1000, 100_000
 CHUNK = 500  # rows of a stream between two chances for other calls
-EPSILON = 0.005  # less than any currency's smallest unit
+EPSILON = 0.0005  # less than any currency's smallest unit (a fils of KWD is 0.001)
 
 
 class MoneyControl:

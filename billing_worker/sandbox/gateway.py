@@ -16,7 +16,7 @@ from billing_worker.sandbox.latency import Latency
 from billing_worker.sandbox.options import SandboxOptions
 from billing_worker.sandbox.payment_view import plain
 from billing_worker.sandbox.pingbacks import purchase
-from billing_worker.sandbox.records import Json, Key, Later, Payment
+from billing_worker.sandbox.records import DECIMALS, Json, Key, Later, Payment
 from billing_worker.sandbox.rules import Plan, Rules
 from billing_worker.sandbox.tokens import Tokens
 
@@ -181,7 +181,7 @@ class Gateway:
         """Refund; return the cancellation_id. A partial refund shows status `cancelled` as well (observed)."""
         now = self.clock.now()
         cancellation_id = f"{payment.imp_uid}-{len(payment.cancel_history) + 1}"
-        payment.cancel_amount += amount
+        payment.cancel_amount = round(payment.cancel_amount + amount, DECIMALS)
         payment.status, payment.cancelled_at, payment.updated_at = "cancelled", now, now
         payment.cancel_reason = reason
         payment.cancel_history.append(

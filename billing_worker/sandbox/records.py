@@ -5,6 +5,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
+DECIMALS = 6  # amounts are floats here, and 10.01 + 9.98 is 19.990000000000002
+
 
 @dataclass(slots=True, kw_only=True)
 class Payment:
@@ -39,7 +41,7 @@ class Payment:
     @property
     def uncompensated(self) -> float:
         """Return the money that was taken and not given back."""
-        return self.amount - self.cancel_amount if self.status in {"paid", "cancelled"} else 0
+        return round(self.amount - self.cancel_amount, DECIMALS) if self.status in {"paid", "cancelled"} else 0
 
 
 @dataclass(slots=True, kw_only=True)

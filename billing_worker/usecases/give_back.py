@@ -6,7 +6,7 @@ from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, GatewayPayment
-from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, refundable
+from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, judge_refund, refundable
 from billing_worker.domain.settlement import Charge
 from billing_worker.ports import Ports, UnitOfWork
 
@@ -14,15 +14,43 @@ from billing_worker.ports import Ports, UnitOfWork
 def note_refunds(ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, evidence: Evidence) -> bool:
     """Book what a read shows as given back of an approved attempt's payment; False when that was known.
 
-    What no refund of ours explains was given back by somebody else: a person is told.
+    A refund of ours that the payment shows has succeeded by that, whoever read it. What no refund of ours explains was
+    given back by somebody else: a person is told.
     """
     attempt = charge.attempt
     known = attempt.status is AttemptStatus.APPROVED and attempt.imp_uid == payment.imp_uid
-    if not known or payment.money != attempt.money or payment.cancelled.amount <= attempt.refunded:
+    if not known or payment.money != attempt.money or payment.cancelled.amount == 0:
         return False
-    now, real_now = ports.clock.now(), ports.clock.real_now()
+    refunds = uow.refunds.of_attempt(attempt.id)
+    shown = [each for each in refunds if not _succeeded(each) and judge_refund(each, attempt, payment).done]
+    if not shown and payment.cancelled.amount <= attempt.refunded:
+        return False
+    evidence_id = uow.keep_evidence(attempt.id, evidence, ports.clock.real_now())
+    for refund in shown:
+        _succeed(ports, uow, refund, evidence_id)
+    if payment.cancelled.amount > attempt.refunded:
+        _book(ports, uow, charge, payment, evidence_id)
+        _tell_of_strangers(ports, uow, charge, payment, refunds)
+    return True
+
+
+def _succeeded(refund: Refund) -> bool:
+    return refund.status is RefundStatus.SUCCEEDED
+
+
+def _succeed(ports: Ports, uow: UnitOfWork, refund: Refund, evidence_id: int) -> None:
+    now = ports.clock.now()
+    refund.evidence_id = evidence_id
+    refund.move_to(RefundStatus.SUCCEEDED, now)
+    uow.refunds.save(refund)
+    uow.alerts.close("refund_stuck", refund.id, now)
+    uow.alerts.close("refund_failed", refund.id, now)
+
+
+def _book(ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, evidence_id: int) -> None:
+    attempt = charge.attempt
     given = payment.cancelled.amount - attempt.refunded
-    attempt.give_back(payment.cancelled.amount, uow.keep_evidence(attempt.id, evidence, real_now))
+    attempt.give_back(payment.cancelled.amount, evidence_id)
     charge.emit(
         EventType.PAYMENT_REFUNDED,
         charge.invoice.id,
@@ -31,14 +59,18 @@ def note_refunds(ports: Ports, uow: UnitOfWork, charge: Charge, payment: Gateway
         refunded=attempt.refunded,
         currency=attempt.money.currency,
     )
-    uow.save_charge(charge, now, real_now)
-    refunds = uow.refunds.of_attempt(attempt.id)
-    if attempt.refunded > _ours(refunds, payment):
+    uow.save_charge(charge, ports.clock.now(), ports.clock.real_now())
+
+
+def _tell_of_strangers(
+    ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, refunds: Sequence[Refund]
+) -> None:
+    attempt, now = charge.attempt, ports.clock.now()
+    if attempt.refunded > sum(refund.money.amount for refund in refunds if _succeeded(refund)):
         detail = f"payment {attempt.imp_uid} of invoice {charge.invoice.id}: {payment.cancelled} is given back by now"
         uow.alerts.open("cancelled_elsewhere", attempt.id, f"{detail}, not all of it by this worker", now)
     if attempt.surplus and not any(a.surplus and a.holds_money for a in uow.attempts.of_invoice(charge.invoice.id)):
         uow.alerts.close("surplus_payment", charge.invoice.id, now)
-    return True
 
 
 def compensate(ports: Ports, uow: UnitOfWork, charge: Charge) -> None:
@@ -61,14 +93,4 @@ def compensate(ports: Ports, uow: UnitOfWork, charge: Charge) -> None:
             created_at=ports.clock.now(),
             next_step_at=ports.clock.real_now(),
         )
-    )
-
-
-def _ours(refunds: Sequence[Refund], payment: GatewayPayment) -> int:
-    """How much of what was given back our refunds explain, in minor units."""
-    shown = [each.reason or "" for each in payment.cancellations]
-    return sum(
-        refund.money.amount
-        for refund in refunds
-        if refund.status is RefundStatus.SUCCEEDED or any(reason.startswith(refund.id) for reason in shown)
     )

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import Failed
 from billing_worker.domain.refund import (
     LONGEST_REQUEST_KEY,
     Answered,
@@ -30,11 +29,11 @@ from billing_worker.domain.refund import (
 from billing_worker.domain.text import require_printable
 from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.give_back import compensate, note_refunds
-from billing_worker.usecases.record import insist, record_payment
+from billing_worker.usecases.record import insist
 
 HUMAN_AFTER = timedelta(hours=24)
 STUCK_AFTER = 5
-"""A refund that could not be sent this many times in a row is no hiccup any more."""
+"""A refund that had to be sent anew this many times is no hiccup any more."""
 
 
 def request_refund(
@@ -52,7 +51,8 @@ def request_refund(
     Either an amount or `everything` (what is left): never everything by omission. `attempt_id` names one of several
     payments, else it is the one that settled the invoice. The same `request_key` again is the same refund.
 
-    Raises NotFound, InvalidInput, or Conflict where nothing is left or another refund of the payment is unfinished.
+    Raises NotFound, InvalidInput, or Conflict where nothing is left, another refund of the payment is unfinished, or
+    the `request_key` stands for something else already.
     """
     if everything == (amount is not None):
         raise InvalidInput("amount", amount, "say either how much, or everything that is left")
@@ -60,10 +60,11 @@ def request_refund(
         require_printable("request_key", request_key, LONGEST_REQUEST_KEY)
     with ports.database.transaction() as uow:
         uow.lock_due(invoice_id)
-        attempt = _payment_of(uow, invoice_id, attempt_id)
-        earlier = [r for r in uow.refunds.of_attempt(attempt.id) if request_key and r.request_key == request_key]
-        if earlier:
-            return _same(earlier[0], amount, reason)
+        earlier = uow.refunds.of_invoice(invoice_id) if request_key else ()
+        for each in earlier:
+            if each.request_key == request_key:
+                return _same(each, amount, attempt_id)
+        attempt = payment_of(uow, invoice_id, attempt_id)
         left = refundable(attempt)
         if left == 0:
             raise Conflict(f"payment {attempt.imp_uid} of invoice {invoice_id} is given back already")
@@ -114,7 +115,6 @@ class _Step:
 
     refund_id: str
     attempt_id: str
-    invoice_id: str
     imp_uid: str
     fence: int
     lease_until: datetime
@@ -144,7 +144,7 @@ def _take(ports: Ports, refund_id: str) -> _Step | None:
         return None
     lease_until = found.lease_until or real_now
     imp_uid = charge.attempt.imp_uid or ""
-    return _Step(found.id, charge.attempt.id, charge.invoice.id, imp_uid, found.fence, lease_until, request)
+    return _Step(found.id, charge.attempt.id, imp_uid, found.fence, lease_until, request)
 
 
 def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
@@ -152,19 +152,16 @@ def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(step.attempt_id)
-        found = uow.refunds.get(step.refund_id)
         evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, real_now)
         if isinstance(answer, Answered):
             note_refunds(ports, uow, charge, answer.payment, answer.evidence)
-        if found.fence != step.fence or found.status is not RefundStatus.IN_FLIGHT:
-            if found.is_open:
-                found.next_step_at = real_now
-        else:
+        found = uow.refunds.get(step.refund_id)
+        if found.fence == step.fence and found.status is RefundStatus.IN_FLIGHT:
             found.evidence_id = evidence_id or found.evidence_id
             settled = settle_refund(found, charge.attempt, answer, now, real_now=real_now, timing=ports.timing)
             _alert(uow, found, settled, now, real_now)
-            if isinstance(answer, Failed) and found.failures >= STUCK_AFTER:
-                uow.alerts.open("refund_stuck", found.id, f"could not be sent: {found.note}", now)
+        elif found.is_open:
+            found.next_step_at = real_now
         uow.refunds.save(found)
         uow.commit()
 
@@ -174,21 +171,23 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
     window = timedelta(seconds=ports.timing.settle_window)
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(step.attempt_id)
+        for payment, evidence in listing.payments:
+            note_refunds(ports, uow, charge, payment, evidence)
         found = uow.refunds.get(step.refund_id)
-        if not found.is_open:
-            return
-        found.next_step_at = _next_look(ports, found, real_now)
-        if listing.payments:
-            payment, evidence = listing.payments[0]
-            record_payment(ports, uow, step.invoice_id, payment, evidence)
-            found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
-            finding = judge_refund(found, charge.attempt, payment)
-            settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
-        else:
-            found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
+        if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
+            # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
+            found.next_step_at = _next_look(ports, found, real_now)
             settled = Settled()
-        _alert(uow, found, settled, now, real_now)
-        uow.refunds.save(found)
+            for payment, evidence in listing.payments:
+                found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
+                finding = judge_refund(found, charge.attempt, payment)
+                settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
+                if finding.trouble is not None:
+                    uow.alerts.open("mismatch", step.attempt_id, finding.trouble, now)
+            if not listing.payments:
+                found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
+            _alert(uow, found, settled, now, real_now)
+            uow.refunds.save(found)
         if found.status is RefundStatus.FAILED:
             compensate(ports, uow, uow.lock_charge(step.attempt_id))
         uow.commit()
@@ -204,19 +203,20 @@ def _next_look(ports: Ports, found: Refund, real_now: datetime) -> datetime:
 
 
 def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:
-    if settled.done:
+    if not found.is_open:
         uow.alerts.close("refund_stuck", found.id, now)
     if settled.alert is not None:
-        uow.alerts.close("refund_stuck", found.id, now)
         uow.alerts.open("refund_failed", found.id, f"{found.money} of attempt {found.attempt_id}: {settled.alert}", now)
     late = found.lease_until is not None and real_now - found.lease_until > HUMAN_AFTER
     if found.status is RefundStatus.UNKNOWN and late:
         detail = f"not shown by the gateway for a day: {found.note}. Look the payment up in PortOne's console"
         uow.alerts.open("refund_stuck", found.id, detail, now)
+    elif found.is_open and found.failures >= STUCK_AFTER:
+        uow.alerts.open("refund_stuck", found.id, f"tried {found.sends} times: {found.note}", now)
 
 
-def _payment_of(uow: UnitOfWork, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
-    """The payment that is to be given back."""
+def payment_of(uow: UnitOfWork, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
+    """The payment of an invoice that is to be given back. Raises InvalidInput, or Conflict where there is none."""
     paid = [attempt for attempt in uow.attempts.of_invoice(invoice_id) if attempt.imp_uid and attempt.closed_at]
     approved = [attempt for attempt in paid if attempt.status == "approved"]
     if attempt_id is not None:
@@ -228,8 +228,9 @@ def _payment_of(uow: UnitOfWork, invoice_id: str, attempt_id: str | None) -> Pay
     return next((attempt for attempt in approved if not attempt.surplus), approved[0])
 
 
-def _same(earlier: Refund, amount: int | None, reason: str) -> Refund:
-    if amount is not None and amount != earlier.money.amount:
+def _same(earlier: Refund, amount: int | None, attempt_id: str | None) -> Refund:
+    wanted = earlier.balance if amount is None else amount
+    if wanted != earlier.money.amount or attempt_id not in (None, earlier.attempt_id):
         problem = f"stands for refund {earlier.id} over {earlier.money} already"
-        raise Conflict(f"request_key {earlier.request_key} {problem} ({reason})", field="request_key")
+        raise Conflict(f"request_key {earlier.request_key} {problem}", field="request_key")
     return earlier

@@ -10,8 +10,10 @@ from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.money import Money
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports import Alert, Ports, UnitOfWork
@@ -22,7 +24,7 @@ MOST_EVENTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known about one subscription, invoice, attempt or key."""
+    """What is known about one subscription, invoice, attempt, refund or key."""
 
     subject: str
     answer: str
@@ -35,7 +37,7 @@ class Explanation:
 
 
 def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
-    """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), billing key (key_…) or merchant_uid.
+    """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…), key (key_…) or merchant_uid.
 
     Times are told in `timezone` (an IANA name).
 
@@ -50,11 +52,14 @@ def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
                 return teller.of_invoice(uow.invoices.get(ident))
             case "att":
                 return teller.of_invoice(uow.invoices.get(uow.attempts.get(ident).invoice_id))
+            case "rfd":
+                return teller.of_refund(uow.refunds.get(ident))
             case "key":
                 return teller.of_key(uow.keys.get(ident))
         invoice_id = uow.invoices.with_merchant_uid(ident)
         if invoice_id is None:
-            raise InvalidInput("id", ident, "is no id of a subscription, invoice, attempt or key, and no merchant_uid")
+            kinds = "subscription, invoice, attempt, refund or key"
+            raise InvalidInput("id", ident, f"is no id of a {kinds}, and no merchant_uid")
         return teller.of_invoice(uow.invoices.get(invoice_id))
 
 
@@ -72,9 +77,56 @@ class _Teller:
         key = self.uow.keys.get(invoice.billing_key_id)
         period = f"{self._date(invoice.period.start)} to {self._date(invoice.period.end)}"
         subject = f"invoice {invoice.id}: {invoice.money} for {period}, order {invoice.merchant_uid}"
+        refunds = self.uow.refunds.of_invoice(invoice.id)
         answer, then = self._state_of(invoice, attempts, subscription, key)
-        subjects = [invoice.id, *(attempt.id for attempt in attempts)]
-        return Explanation(subject, answer, [self._told(attempt) for attempt in attempts], then, self._alerts(subjects))
+        answer += self._given_back(attempts)
+        under_way = next((refund for refund in refunds if refund.is_open), None)
+        if under_way is not None:
+            then += f" Refund {under_way.id} over {under_way.money} is under way."
+            then += " " + self._state_of_refund(under_way)[1]
+        subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
+        told = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
+        return Explanation(subject, answer, told, then, self._alerts(subjects))
+
+    def of_refund(self, refund: Refund) -> Explanation:
+        attempt = self.uow.attempts.get(refund.attempt_id)
+        subject = f"refund {refund.id}: {refund.money} of payment {attempt.imp_uid}, invoice {attempt.invoice_id}"
+        answer, then = self._state_of_refund(refund)
+        left = Money(refundable(attempt), attempt.money.currency)
+        history = [self._told_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
+        then += f" Of this payment {left} is left."
+        return Explanation(subject, answer, history, then, self._alerts([refund.id, attempt.id]))
+
+    def _state_of_refund(self, refund: Refund) -> tuple[str, str]:
+        match refund.status:
+            case RefundStatus.PENDING if refund.sends == 0:
+                return "Written down, and not sent yet.", "The next scan hands it to a worker, within seconds."
+            case RefundStatus.PENDING:
+                answer = f"Not given back yet: sent {refund.sends} times ({refund.note})."
+                return answer, f"It is sent again on {self._day(refund.next_step_at)}."
+            case RefundStatus.IN_FLIGHT:
+                return "Being sent.", "The answer, or a read of the payment, decides."
+            case RefundStatus.UNKNOWN:
+                answer = f"Not known: it was sent and its outcome is unclear ({refund.note})."
+                return answer, f"The payment is read again at {self._day(refund.next_step_at)}; nothing is sent before."
+            case RefundStatus.SUCCEEDED:
+                return f"Given back: the gateway shows it since {self._day(refund.closed_at)}.", "Nothing."
+            case RefundStatus.FAILED:
+                answer = f"Not given back by it: {refund.note}."
+                return answer, "Nothing by itself. A person can ask again: billing-worker refund create INVOICE_ID."
+
+    def _given_back(self, attempts: Sequence[PaymentAttempt]) -> str:
+        paid = [attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED]
+        given = sum(attempt.refunded for attempt in paid)
+        if not given:
+            return ""
+        currency = paid[0].money.currency
+        return f" Given back so far: {Money(given, currency)}; left: {Money(left_of(paid), currency)}."
+
+    def _told_refund(self, refund: Refund) -> str:
+        cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "a person asked"
+        line = f"{self._day(refund.created_at)} refund {refund.id} of {refund.money}, {cause} ({refund.reason})"
+        return f"{line}: {refund.status}"
 
     def _state_of(  # noqa: C901, PLR0911 - one sentence a state
         self, invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey
@@ -82,7 +134,7 @@ class _Teller:
         open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
         match invoice.status:
             case InvoiceStatus.PAID:
-                paid = next(attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED)
+                paid = next(a for a in attempts if a.status is AttemptStatus.APPROVED and not a.surplus)
                 answer = f"Paid on {self._day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
                 return answer, "Nothing: this period will not be charged again."
             case InvoiceStatus.VOID:

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from billing_worker.domain.errors import Conflict
 from billing_worker.domain.payment import ChargeRequest, Outcome
+from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports import Gateway
-from billing_worker.usecases import collect, inbox, reconcile, renew
+from billing_worker.usecases import collect, inbox, reconcile, refund, renew
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World
 
@@ -105,6 +107,87 @@ def test_a_resolver_and_a_late_answer_at_the_same_moment_settle_once(world: Worl
         )
         assert world.invoice(subscription).status == "paid"
         assert world.events().count("invoice.paid") == turn + 1
+    world.assert_books_agree()
+
+
+@pytest.mark.fm("B3")
+@pytest.mark.fm("L13")
+def test_two_workers_with_the_same_refund_send_it_once(world: World, another_process) -> None:
+    other = another_process()
+    plan = world.plan()
+    for _ in range(TURNS):
+        subscription = world.subscribe(plan=plan)
+        world.renew_and_charge()
+        invoice = world.invoice(subscription)
+        asked = refund.request_refund(world.ports, invoice.id, 3000, reason="asked")
+        works = [
+            lambda one=one, ident=asked.id: refund.refund(one.ports, ident) for one in (world, other, world, other)
+        ]
+        at_once(*works)
+        (payment,) = world.ledger(invoice)
+        calls = world.sandbox.requests("/payments/cancel")
+        assert [call["fields"]["amount"] for call in calls if call["fields"]["imp_uid"] == payment["imp_uid"]] == [3000]
+        assert payment["cancel_amount"] == world.attempt(invoice).refunded == 3000
+        with world.ports.database.transaction() as uow:
+            done = uow.refunds.get(asked.id)
+        assert (done.status, done.sends) == ("succeeded", 1)
+    assert world.events().count("payment.refunded") == TURNS
+    world.assert_books_agree()
+
+
+@pytest.mark.fm("L10")
+@pytest.mark.parametrize("key", ["click", None])
+def test_two_requests_for_a_refund_at_the_same_moment_make_one(world: World, another_process, key: str | None) -> None:
+    other = another_process()
+    plan = world.plan()
+    for _ in range(TURNS):
+        subscription = world.subscribe(plan=plan)
+        world.renew_and_charge()
+        invoice = world.invoice(subscription)
+
+        def asks(one: World, invoice=invoice) -> str:
+            try:
+                made = refund.request_refund(one.ports, invoice.id, 3000, reason="asked", request_key=key)
+            except Conflict:
+                return "conflict"
+            return made.id
+
+        said = at_once(*(lambda one=one, asks=asks: asks(one) for one in (world, other)))
+        assert (said[0] == said[1]) == (key is not None)
+        assert ("conflict" in said) == (key is None)
+        with world.ports.database.transaction() as uow:
+            (made,) = uow.refunds.of_invoice(invoice.id)
+        assert made.id in said
+
+
+@pytest.mark.fm("E5")
+@pytest.mark.fm("L14")
+def test_an_answer_a_webhook_and_a_read_of_one_refund_at_the_same_moment_book_it_once(
+    world: World, another_process
+) -> None:
+    other, plan = another_process(), world.plan()
+    for turn in range(TURNS):
+        subscription = world.subscribe(plan=plan)
+        world.renew_and_charge()
+        invoice = world.invoice(subscription)
+        asked = refund.request_refund(world.ports, invoice.id, None, everything=True, reason="asked")
+        (row,) = world.ledger(invoice)
+        given = threading.Barrier(2)
+
+        def answers_late(gateway: Gateway, request: RefundRequest, given=given) -> RefundAnswer:
+            answer = gateway.cancel(request)
+            given.wait(10)
+            return answer
+
+        def tells(row=row, given=given) -> None:
+            given.wait(10)
+            inbox.apply(other.ports, other.webhook(row["imp_uid"], row["merchant_uid"], "cancelled"))
+
+        slow = world.with_ports(gateway=Around(world.ports.gateway, on_cancel=answers_late))
+        at_once(lambda slow=slow, asked=asked: refund.refund(slow.ports, asked.id), tells)
+        assert world.attempt(invoice).refunded == 9900
+        assert world.events().count("payment.refunded") == turn + 1
+    assert world.alerts() == []
     world.assert_books_agree()
 
 

@@ -25,6 +25,17 @@ def test_an_amount_of_0_or_none_refunds_all_that_is_left(sandbox, amount):
     assert cancel(caller, imp_uid=imp_uid, amount=amount).json()["response"]["cancel_amount"] == 8900
 
 
+def test_refunds_in_part_of_a_currency_with_decimals_add_up_exactly(sandbox):
+    caller = sandbox()
+    imp_uid = caller.paid("ok-kim", "m1", amount=12.345, currency="KWD")["imp_uid"]
+    assert caller.refused(cancel(caller, imp_uid=imp_uid, amount=12.344, checksum=12.344))["code"] == 1
+    cancel(caller, imp_uid=imp_uid, amount=12.344, checksum=12.345)
+    payment = cancel(caller, imp_uid=imp_uid, amount=0.001, checksum=0.001).json()["response"]
+    assert (payment["amount"], payment["cancel_amount"]) == (12.345, 12.345)
+    assert [entry["amount"] for entry in payment["cancel_history"]] == [12.344, 0.001]
+    assert caller.summary()["uncompensated_amount"] == 0
+
+
 def test_a_wrong_checksum_refuses_the_refund(sandbox):
     caller = sandbox()
     caller.paid("ok-kim", "m1")

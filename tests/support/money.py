@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-EXPONENTS = {"KRW": 0, "JPY": 0, "USD": 2}
+EXPONENTS = {"KRW": 0, "JPY": 0, "USD": 2, "KWD": 3}
 
 
 def minor_units(amount: object, currency: str) -> int:

@@ -17,8 +17,12 @@ _TALLIES = text("""
            count(*) FILTER (WHERE status = 'open') AS open,
            count(*) FILTER (WHERE status = 'uncollectible') AS uncollectible,
            count(*) FILTER (WHERE status = 'void') AS void,
-           count(*) FILTER (WHERE status = 'paid' AND declines > 0) AS recovered
-    FROM invoices GROUP BY 1, 2 ORDER BY 1, 2
+           count(*) FILTER (WHERE status = 'paid' AND declines > 0) AS recovered,
+           coalesce(sum(refunded), 0)::bigint AS refunded_amount
+    FROM invoices
+    LEFT JOIN (SELECT invoice_id, refunded FROM payment_attempts WHERE refunded > 0 AND NOT surplus) given
+           ON given.invoice_id = invoices.id
+    GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
 _STANDING = text("""

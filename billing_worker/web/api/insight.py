@@ -16,7 +16,7 @@ router = APIRouter(tags=["insight"])
 
 
 class ExplanationOutput(BaseModel):
-    """What is known about one subscription, invoice, attempt or key, in plain words."""
+    """What is known about one subscription, invoice, attempt, refund or key, in plain words."""
 
     subject: str
     answer: str = Field(description="One sentence: the state, and the reason for it")
@@ -49,6 +49,7 @@ class MonthOutput(BaseModel):
     uncollectible: int
     void: int
     recovered: int = Field(description="Paid after at least one decline")
+    refunded_amount: Minor
 
 
 class StandingOutput(BaseModel):
@@ -89,7 +90,7 @@ class ReportOutput(BaseModel):
 
 @router.get("/why/{id}", responses=READS_ONE, name="why")
 def why(id: Ident, context: Ctx) -> ExplanationOutput:  # noqa: A002 - as the use case names it in its errors
-    """Say why a subscription, invoice, attempt, billing key or merchant_uid stands as it does, and what comes next."""
+    """Say why a subscription, invoice, attempt, refund, key or merchant_uid stands as it does, and what comes next."""
     return ExplanationOutput.model_validate(
         explaining.why(context.ports, id, context.settings.timezone), from_attributes=True
     )

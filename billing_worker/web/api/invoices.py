@@ -1,4 +1,4 @@
-"""Invoices: what is owed for each period, and the attempts to collect it."""
+"""Invoices: what is owed for each period, the attempts to collect it, and what was given back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,10 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.refund import left_of
 from billing_worker.ports import UnitOfWork
 from billing_worker.usecases.retry import retry_now
+from billing_worker.web.api import refunds
 from billing_worker.web.api.shapes import READS_ONE, Currency, Ident, Minor, Page, Paging, Text, page
 from billing_worker.web.context import Ctx
 from billing_worker.web.errors import documented
@@ -57,15 +59,19 @@ class AttemptOutput(BaseModel):
     decline_kind: DeclineKind | None
     reason: str | None
     surplus: bool = Field(description="Paid although the invoice was paid already: to be refunded")
+    refunded: Minor
     started_at: datetime
     next_look_at: datetime | None
     closed_at: datetime | None
 
 
 class InvoiceDetail(InvoiceOutput):
-    """An invoice with everything that was tried."""
+    """An invoice with everything that was tried and given back."""
 
+    refunded: Minor
+    refundable: Minor
     attempts: list[AttemptOutput]
+    refunds: list[refunds.RefundOutput]
 
 
 @router.get("", responses=READS_ONE, name="list_invoices")
@@ -77,9 +83,9 @@ def list_invoices(query: Annotated[InvoiceQuery, Query()], context: Ctx) -> Page
 
 @router.get("/{invoice_id}", responses=READS_ONE, name="get_invoice")
 def get(invoice_id: Ident, context: Ctx) -> InvoiceDetail:
-    """Show one invoice with its attempts."""
+    """Show one invoice with its attempts and refunds."""
     with context.ports.database.transaction() as uow:
-        return _detail(uow.invoices.get(invoice_id), uow.attempts.of_invoice(invoice_id))
+        return _detail(uow, uow.invoices.get(invoice_id))
 
 
 @router.post("/{invoice_id}/retry", responses=READS_ONE | documented(408, 409, 413), name="retry_invoice")
@@ -118,6 +124,12 @@ def _shown(invoice: Invoice) -> InvoiceOutput:
     )
 
 
-def _detail(invoice: Invoice, attempts: Sequence[PaymentAttempt]) -> InvoiceDetail:
-    told = [AttemptOutput.model_validate(attempt, from_attributes=True) for attempt in attempts]
-    return InvoiceDetail(**_shown(invoice).model_dump(), attempts=told)
+def _detail(uow: UnitOfWork, invoice: Invoice) -> InvoiceDetail:
+    attempts = uow.attempts.of_invoice(invoice.id)
+    return InvoiceDetail(
+        **_shown(invoice).model_dump(),
+        refunded=sum(attempt.refunded for attempt in attempts),
+        refundable=left_of(attempts),
+        attempts=[AttemptOutput.model_validate(attempt, from_attributes=True) for attempt in attempts],
+        refunds=[refunds.shown(refund) for refund in uow.refunds.of_invoice(invoice.id)],
+    )

@@ -1,0 +1,109 @@
+"""`billing-worker refund …`."""
+
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli import views
+from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.parsing import minor_units
+from billing_worker.cli.session import Session, session
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.money import Money
+from billing_worker.domain.refund import RefundStatus, check_amount, refundable
+from billing_worker.usecases.refund import payment_of, request_refund
+
+app = typer.Typer(help="Refunds: money given back, in part or whole.")
+
+COLUMNS = ("id", "amount", "status", "cause", "reason", "attempt_id", "created_at", "closed_at", "note")
+
+
+@app.command()
+def create(
+    invoice_id: Annotated[str, typer.Argument(metavar="INVOICE_ID", help="inv_…")],
+    *,
+    amount: Annotated[
+        str | None,
+        typer.Option(help="In the smallest unit: 3000 is 3,000 KRW, and 1999 is 19.99 USD.", metavar="NUMBER"),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--everything", help="What is left of the payment.")] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; PortOne is told. At most 100 characters.")],
+    attempt: Annotated[
+        str | None, typer.Option(metavar="ID", help="att_…: which payment, where an invoice was paid twice.")
+    ] = None,
+    request_key: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The same key again is the same refund; at most 64 characters.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal, whether it is meant.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give back a part of an invoice's payment, or all that is left of it. The next scan sends it.
+
+    A missing amount is never taken for everything. The invoice stays paid.
+
+    Example: billing-worker refund create inv_0123456789abcdef --amount 3000 --reason "two days without service"
+    """
+    wanted = None if amount is None else minor_units(amount)
+    if isinstance(wanted, str):
+        raise InvalidInput("amount", wanted, "must be a whole number of the smallest unit, without a fraction")
+    with session(as_json=as_json) as work:
+        if sys.stdin.isatty() and not yes and everything == (wanted is None):
+            _ask(work, invoice_id, attempt, wanted)
+        made = request_refund(
+            work.ports,
+            invoice_id,
+            wanted,
+            everything=everything,
+            reason=reason,
+            attempt_id=attempt,
+            request_key=request_key,
+        )
+        work.out.record(views.of_refund(made), headline=f"Refund {made.id} over {made.money} is {made.status}")
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Annotated[RefundStatus | None, typer.Option(help="Only these.")] = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List refunds, newest first.
+
+    Example: billing-worker refund list --status failed
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            found = uow.refunds.list(limit, status)
+        empty = "There are no such refunds." if status else "There are no refunds."
+        work.out.rows([views.of_refund(refund) for refund in found], COLUMNS, empty=empty)
+
+
+@app.command()
+def show(refund_id: Annotated[str, typer.Argument(metavar="ID", help="rfd_…")], *, as_json: AsJson = False) -> None:
+    """Show one refund, and what the gateway said about it: masked, and cut off where it was long.
+
+    Example: billing-worker refund show rfd_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            found = uow.refunds.get(refund_id)
+            evidence = uow.evidence(found.evidence_id) if found.evidence_id is not None else None
+        if as_json:
+            work.out.json({**views.of_refund(found), "evidence": asdict(evidence) if evidence else None})
+            return
+        work.out.record(views.of_refund(found))
+        if evidence is not None:
+            work.out.say("\nwhat the gateway said", "bold")
+            work.out.record(asdict(evidence))
+
+
+def _ask(work: Session, invoice_id: str, attempt_id: str | None, amount: int | None) -> None:
+    """Let a person at a terminal look once more: what was given back cannot be fetched again."""
+    with work.ports.database.transaction() as uow:
+        payment = payment_of(uow, uow.invoices.get(invoice_id).id, attempt_id)
+    left = Money(refundable(payment), payment.money.currency)
+    money = left if amount is None else check_amount(amount, payment)
+    typer.confirm(f"Give back {money} of payment {payment.imp_uid} ({left} left)?", abort=True, err=True)
