@@ -1,0 +1,263 @@
+"""The ports of one process of the fleet: each call is a step that the chaos may touch."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.payment import (
+    ChargeRequest,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    Outcome,
+    PaymentStatus,
+    Unknown,
+)
+from billing_worker.domain.money import Money
+from billing_worker.domain.proof import judge, refusal
+from billing_worker.ports import Listing, OutboxMessage
+from billing_worker.simulation.chaos import Chaos
+from billing_worker.simulation.ledger import LATE, NO_SUCH_KEY, Ledger, Row
+from billing_worker.simulation.scheduler import Crash, Scheduler
+from billing_worker.simulation.store import Committed, MemoryTransaction, Store
+
+DEADLINE = timedelta(seconds=65)
+"""When a client stops to wait for an answer."""
+
+STALL = (1.0, 600.0)
+"""Seconds that a process is held up: less and much more than any lease."""
+
+OUTAGE = (1.0, 20_000.0)
+LATE_BY = (1.0, 7200.0)
+
+
+class VirtualClock:
+    """Both times are the scheduler's."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def now(self) -> datetime:
+        """Billing time."""
+        return self._scheduler.now
+
+    real_now = now
+
+
+class World:
+    """What all processes share: time, chance, the rows, the gateway, and what is out of order at the moment."""
+
+    def __init__(self, scheduler: Scheduler, chaos: Chaos, store: Store, ledger: Ledger) -> None:
+        self.scheduler = scheduler
+        self.chaos = chaos
+        self.store = store
+        self.ledger = ledger
+        self.database_down_until = scheduler.now
+        self.gateway_down_until = scheduler.now
+        self.on_request: Callable[[ChargeRequest], None] = lambda _request: None
+        self.on_paid_back: Callable[[Row], None] = lambda _row: None
+
+    def stall(self) -> None:
+        """Hold the task up, as SIGSTOP or a full disk would."""
+        self.scheduler.wait(self.chaos.between(*STALL))
+
+
+class Transaction(MemoryTransaction):
+    """A transaction whose begin and commit are steps."""
+
+    __slots__ = ("_world",)
+
+    def __init__(self, world: World, committed: Committed) -> None:
+        super().__init__(world.store, committed)
+        self._world = world
+
+    def __enter__(self) -> "Transaction":
+        world = self._world
+        if world.store.busy:
+            raise AssertionError("a transaction was begun within another one")
+        world.scheduler.wait(world.chaos.pause())
+        match world.chaos.strikes("begin"):
+            case "begin.crash":
+                raise Crash
+            case "begin.stall":
+                world.stall()
+            case "begin.unavailable":
+                raise Unavailable("the connection was refused")
+            case "begin.outage":
+                world.database_down_until = world.scheduler.now + world.chaos.between(*OUTAGE)
+        if world.scheduler.now < world.database_down_until:
+            raise Unavailable("the database is away")
+        world.store.busy = True
+        return self
+
+    def commit(self) -> None:
+        """Keep it all, and tell of it, unless something goes wrong before, between or after."""
+        world = self._world
+        fault = world.chaos.strikes("commit")
+        if fault == "commit.crash_before":
+            raise Crash
+        if fault == "commit.lost_before":
+            raise Unavailable("the connection broke before the commit")
+        super().commit()
+        match fault:
+            case "commit.crash_after":
+                raise Crash
+            case "commit.lost_after":
+                raise Unavailable("the connection broke, and nobody knows whether the commit was kept")
+            case "commit.stall":
+                world.stall()
+        world.scheduler.wait(world.chaos.pause())
+
+
+class FaultyDatabase:
+    """The database as one process reaches it."""
+
+    def __init__(self, world: World, committed: Committed) -> None:
+        self._world = world
+        self._committed = committed
+
+    def transaction(self) -> Transaction:
+        """Begin a transaction. Raises Unavailable."""
+        return Transaction(self._world, self._committed)
+
+
+class FaultyGateway:
+    """The gateway as one process reaches it: the ledger, behind a network."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Place one charge, or lose it, or lose its answer."""
+        world, chaos, wait = self._world, self._world.chaos, self._world.scheduler.wait
+        self._outside("a charge")
+        fault = chaos.strikes("charge")
+        if fault == "charge.crash_before":
+            raise Crash
+        if fault == "charge.outage":
+            world.gateway_down_until = world.scheduler.now + chaos.between(*OUTAGE)
+        if fault == "charge.refused" or world.scheduler.now < world.gateway_down_until:
+            wait(chaos.pause())
+            return Failed("not sent: connection refused")
+        if fault == "charge.unauthorized":
+            wait(chaos.call())
+            return Failed("not sent: no access token")
+        world.on_request(request)
+        wait(chaos.call())
+        if fault in ("charge.error_before", "charge.dropped_before"):
+            return self._no_answer(fault)
+        if fault == "charge.late":
+            world.scheduler.after(chaos.between(*LATE_BY), lambda: self._execute_late(request))
+            return self._no_answer(fault)
+        answer = self._execute(request)
+        if fault == "charge.crash_after":
+            raise Crash
+        if fault == "charge.taken_back" and isinstance(answer, Row) and answer.status == "paid":
+            world.scheduler.after(chaos.between(1, 60), lambda: self._take_back(answer))
+            return self._no_answer(fault)
+        if fault in ("charge.error_after", "charge.dropped_after", "charge.garbled"):
+            return self._no_answer(fault)
+        if fault == "charge.stall":
+            world.stall()
+        wait(chaos.call())
+        return self._understood(request, answer)
+
+    def payment(self, imp_uid: str) -> Listing:
+        """The payment with this id."""
+        trouble = self._read("payment")
+        if trouble is not None:
+            return Listing((), trouble)
+        row = self._world.ledger.rows.get(imp_uid)
+        return Listing(() if row is None else (seen(row, "GET payment"),))
+
+    def payments_of(self, merchant_uid: str) -> Listing:
+        """Every payment under this merchant_uid."""
+        trouble = self._read("payments_of")
+        if trouble is not None:
+            return Listing((), trouble)
+        return Listing(tuple(seen(row, "GET findAll") for row in self._world.ledger.orders[merchant_uid]))
+
+    def knows_key(self, customer_uid: str) -> bool | None:
+        """Whether the gateway has this billing key."""
+        if self._read("knows_key") is not None:
+            return None
+        card = self._world.ledger.cards.get(customer_uid)
+        return card is not None and card.known_from <= self._world.scheduler.now
+
+    def _read(self, name: str) -> str | None:
+        """One read; what went wrong with it. What it shows is of the moment when it was answered."""
+        world = self._world
+        self._outside(name)
+        world.scheduler.wait(world.chaos.call())
+        match world.chaos.strikes("read"):
+            case "read.crash":
+                raise Crash
+            case "read.stall":
+                world.stall()
+            case "read.trouble":
+                return "the connection broke"
+        return "connection refused" if world.scheduler.now < world.gateway_down_until else None
+
+    def _outside(self, what: str) -> None:
+        if self._world.store.busy:
+            raise AssertionError(f"{what} within a transaction: a connection is held while the network is slow")
+
+    def _execute(self, request: ChargeRequest, cause: str = "again") -> Row | str:
+        money, now = request.money, self._world.scheduler.now
+        return self._world.ledger.charge(
+            request.merchant_uid, request.customer_uid, money.amount, money.currency, now, cause
+        )
+
+    def _execute_late(self, request: ChargeRequest) -> None:
+        self._execute(request, LATE)
+
+    def _take_back(self, row: Row) -> None:
+        if row.status == "paid":
+            self._world.ledger.cancel(row)
+            self._world.on_paid_back(row)
+
+    def _no_answer(self, fault: str) -> Outcome:
+        if fault == "charge.garbled":
+            return Unknown("the answer is not JSON", Evidence("simulation", "POST again", 200, "<html>"))
+        if fault.startswith("charge.error"):
+            return Unknown("HTTP 502", Evidence("simulation", "POST again", 502, ""))
+        self._world.scheduler.wait(DEADLINE)
+        return Unknown("no answer: the connection was lost")
+
+    @staticmethod
+    def _understood(request: ChargeRequest, answer: Row | str) -> Outcome:
+        if isinstance(answer, Row):
+            return judge(request, *seen(answer, "POST again"))
+        evidence = Evidence("simulation", "POST again", 200, answer)
+        if answer == NO_SUCH_KEY:
+            return refusal(answer, evidence)
+        return Unknown(f"code 1 ({answer}): the merchant_uid was used before, it may be ours", evidence)
+
+
+class FaultyNotifier:
+    """The merchant, who does not always answer."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def send(self, message: OutboxMessage) -> str | None:  # noqa: ARG002 - taken or not, whatever it says
+        """Deliver; None when it was taken."""
+        self._world.scheduler.wait(self._world.chaos.pause())
+        return self._world.chaos.strikes("notify")
+
+
+def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
+    """A payment as a read shows it."""
+    payment = GatewayPayment(
+        imp_uid=row.imp_uid,
+        merchant_uid=row.merchant_uid,
+        customer_uid=row.customer_uid,
+        status=PaymentStatus(row.status),
+        money=Money(row.amount, row.currency),
+        cancelled=Money(row.cancelled, row.currency),
+        pg_provider=row.pg,
+        fail_reason=row.reason,
+        started_at=row.started_at,
+        paid_at=row.paid_at,
+    )
+    return payment, Evidence("simulation", request, 200, row.imp_uid)
