@@ -1,4 +1,4 @@
-"""The real core on a virtual clock, with seeded faults: years of billing in seconds, and the same run for the same seed.
+"""The real core on a virtual clock, with seeded faults: years of billing in seconds, the same again for the same seed.
 
 Use cases and domain are the ones that production runs. Around them everything is a model: a database in memory with
 the constraints of the schema, a gateway with a ledger of its own, a broker that loses and doubles, processes that die

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.ports import Echo
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table
+from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
     from billing_worker.simulation.store import Store
@@ -64,8 +64,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
 
     def watch(self, before: PaymentAttempt | None, after: PaymentAttempt | None) -> None:
         """By invoice, by imp_uid, by merchant_uid while in flight, by the next look, and whether it is open."""
-        row = after or before
-        assert row is not None
+        row = either(before, after)
         if before is None:
             self.by_invoice[row.invoice_id].append(row.id)
         else:

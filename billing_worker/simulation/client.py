@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Self
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.money import Money
 from billing_worker.domain.payment import (
     ChargeRequest,
     Evidence,
@@ -13,11 +16,10 @@ from billing_worker.domain.payment import (
     PaymentStatus,
     Unknown,
 )
-from billing_worker.domain.money import Money
 from billing_worker.domain.proof import judge, refusal
 from billing_worker.ports import Listing, OutboxMessage
 from billing_worker.simulation.chaos import Chaos
-from billing_worker.simulation.ledger import LATE, NO_SUCH_KEY, Ledger, Row
+from billing_worker.simulation.ledger import AGAIN, LATE, NO_SUCH_KEY, Ledger, Row
 from billing_worker.simulation.scheduler import Crash, Scheduler
 from billing_worker.simulation.store import Committed, MemoryTransaction, Store
 
@@ -29,6 +31,10 @@ STALL = (1.0, 600.0)
 
 OUTAGE = (1.0, 20_000.0)
 LATE_BY = (1.0, 7200.0)
+
+
+NEVER_ARRIVES = ("charge.error_before", "charge.dropped_before")
+ANSWER_IS_LOST = ("charge.error_after", "charge.dropped_after", "charge.garbled")
 
 
 class VirtualClock:
@@ -71,7 +77,7 @@ class Transaction(MemoryTransaction):
         super().__init__(world.store, committed)
         self._world = world
 
-    def __enter__(self) -> "Transaction":
+    def __enter__(self) -> Self:
         world = self._world
         if world.store.busy:
             raise AssertionError("a transaction was begun within another one")
@@ -129,37 +135,48 @@ class FaultyGateway:
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge, or lose it, or lose its answer."""
-        world, chaos, wait = self._world, self._world.chaos, self._world.scheduler.wait
         self._outside("a charge")
-        fault = chaos.strikes("charge")
+        fault = self._world.chaos.strikes("charge")
+        not_sent = self._before(fault)
+        if not_sent is not None:
+            return not_sent
+        self._world.on_request(request)
+        self._world.scheduler.wait(self._world.chaos.call())
+        if fault in NEVER_ARRIVES:
+            return self._no_answer(fault)
+        if fault == "charge.late":
+            self._world.scheduler.after(self._world.chaos.between(*LATE_BY), partial(self._execute, request, LATE))
+            return self._no_answer(fault)
+        return self._after(request, self._execute(request), fault)
+
+    def _before(self, fault: str | None) -> Outcome | None:
+        """What keeps a request from being sent."""
+        world = self._world
         if fault == "charge.crash_before":
             raise Crash
         if fault == "charge.outage":
-            world.gateway_down_until = world.scheduler.now + chaos.between(*OUTAGE)
+            world.gateway_down_until = world.scheduler.now + world.chaos.between(*OUTAGE)
         if fault == "charge.refused" or world.scheduler.now < world.gateway_down_until:
-            wait(chaos.pause())
+            world.scheduler.wait(world.chaos.pause())
             return Failed("not sent: connection refused")
         if fault == "charge.unauthorized":
-            wait(chaos.call())
+            world.scheduler.wait(world.chaos.call())
             return Failed("not sent: no access token")
-        world.on_request(request)
-        wait(chaos.call())
-        if fault in ("charge.error_before", "charge.dropped_before"):
-            return self._no_answer(fault)
-        if fault == "charge.late":
-            world.scheduler.after(chaos.between(*LATE_BY), lambda: self._execute_late(request))
-            return self._no_answer(fault)
-        answer = self._execute(request)
+        return None
+
+    def _after(self, request: ChargeRequest, answer: Row | str, fault: str | None) -> Outcome:
+        """What becomes of the answer to a charge that was executed."""
+        world = self._world
         if fault == "charge.crash_after":
             raise Crash
         if fault == "charge.taken_back" and isinstance(answer, Row) and answer.status == "paid":
-            world.scheduler.after(chaos.between(1, 60), lambda: self._take_back(answer))
+            world.scheduler.after(world.chaos.between(1, 60), partial(self._take_back, answer))
             return self._no_answer(fault)
-        if fault in ("charge.error_after", "charge.dropped_after", "charge.garbled"):
+        if fault in ANSWER_IS_LOST:
             return self._no_answer(fault)
         if fault == "charge.stall":
             world.stall()
-        wait(chaos.call())
+        world.scheduler.wait(world.chaos.call())
         return self._understood(request, answer)
 
     def payment(self, imp_uid: str) -> Listing:
@@ -202,24 +219,20 @@ class FaultyGateway:
         if self._world.store.busy:
             raise AssertionError(f"{what} within a transaction: a connection is held while the network is slow")
 
-    def _execute(self, request: ChargeRequest, cause: str = "again") -> Row | str:
-        money, now = request.money, self._world.scheduler.now
-        return self._world.ledger.charge(
-            request.merchant_uid, request.customer_uid, money.amount, money.currency, now, cause
-        )
-
-    def _execute_late(self, request: ChargeRequest) -> None:
-        self._execute(request, LATE)
+    def _execute(self, request: ChargeRequest, cause: str = AGAIN) -> Row | str:
+        money, world = request.money, self._world
+        wanted = (money.amount, money.currency)
+        return world.ledger.charge(request.merchant_uid, request.customer_uid, wanted, world.scheduler.now, cause=cause)
 
     def _take_back(self, row: Row) -> None:
         if row.status == "paid":
             self._world.ledger.cancel(row)
             self._world.on_paid_back(row)
 
-    def _no_answer(self, fault: str) -> Outcome:
+    def _no_answer(self, fault: str | None) -> Outcome:
         if fault == "charge.garbled":
             return Unknown("the answer is not JSON", Evidence("simulation", "POST again", 200, "<html>"))
-        if fault.startswith("charge.error"):
+        if fault in ("charge.error_before", "charge.error_after"):
             return Unknown("HTTP 502", Evidence("simulation", "POST again", 502, ""))
         self._world.scheduler.wait(DEADLINE)
         return Unknown("no answer: the connection was lost")

@@ -11,7 +11,7 @@ from billing_worker.simulation.broker import Broker, Message, Worker
 from billing_worker.simulation.client import FaultyDatabase, FaultyGateway, FaultyNotifier, VirtualClock, World
 from billing_worker.simulation.jobs import SCANS, UNITS
 from billing_worker.simulation.ledger import Row
-from billing_worker.simulation.scheduler import Crash, Process, Scheduler
+from billing_worker.simulation.scheduler import Crash, Process
 from billing_worker.simulation.swarm import Options
 from billing_worker.simulation.tables import DueIndex, Entry
 from billing_worker.usecases import inbox
@@ -20,56 +20,38 @@ ENVIRONMENT = "sim"
 TICK = 3.0
 """Seconds between two rings of beat while anything is due. While nothing is, it rings when something will be."""
 
+LONGEST_TICK = 600.0
+"""Where ring after ring changes nothing, because everything else is down, not all of them are lived through."""
+
 RESTART = (0.5, 60.0)
 RESENT_AFTER = timedelta(seconds=60)
 
 
 class Beat:
-    """Rings for each scan when the store has something for it, and again while it has."""
+    """Rings for a scan when the store has something for it, and again while it has."""
 
     def __init__(self, process: Process, fleet: "Fleet") -> None:
         self.process = process
         self._fleet = fleet
-        self._planned: dict[str, datetime] = {}
-        process.on_start.append(self._plan_all)
+        self._planned: set[str] = set()
 
-    def expect(self, scan: str, when: datetime) -> None:
-        """Something will be due: ring soon after."""
-        scheduler = self._fleet.world.scheduler
-        now = scheduler.now
-        planned = self._planned.get(scan)
-        if planned is not None and planned <= (when if when > now else now):
-            return
-        jitter = timedelta(seconds=TICK * self._fleet.world.chaos.roll())
-        ring = (when if when > now else now) + jitter
-        self._planned[scan] = ring
-        scheduler.at(ring, partial(self._ring, scan, ring))
+    def expect(self, scan: str) -> None:
+        """Something is due: ring at the next tick."""
+        if scan not in self._planned:
+            self._planned.add(scan)
+            world = self._fleet.world
+            world.scheduler.after(timedelta(seconds=TICK * world.chaos.roll()), partial(self._ring, scan))
 
-    def _ring(self, scan: str, ring: datetime) -> None:
-        if self._planned.get(scan) != ring:
+    def _ring(self, scan: str) -> None:
+        self._planned.discard(scan)
+        fleet = self._fleet
+        when = fleet.scans[scan].next()
+        if not self.process.up or when is None or when > fleet.world.scheduler.now:
             return
-        del self._planned[scan]
-        if not self.process.up:
-            return
-        index, now = self._fleet.scans[scan], self._fleet.world.scheduler.now
-        when = index.next()
-        if when is None:
-            return
-        if when <= now:
-            try:
-                self._fleet.broker.send(scan, "")
-            except Crash:
-                self.process.die()
-                return
-            when = now + timedelta(seconds=TICK)
-        self.expect(scan, when)
-
-    def _plan_all(self) -> None:
-        self._planned.clear()
-        for scan, index in self._fleet.scans.items():
-            when = index.next()
-            if when is not None:
-                self.expect(scan, when)
+        try:
+            fleet.broker.send(scan, "")
+        except Crash:
+            self.process.die()
 
 
 class Fleet:
@@ -98,8 +80,14 @@ class Fleet:
         self.receivers = [self._process(f"receiver{number}") for number in range(1, options.receivers + 1)]
         self.office = self._process("office")
         """Where customers and operators click."""
+        self._woken: dict[str, datetime] = {}
+        """When each scan is looked at next. Between two such moments nothing can be due."""
+        self._heard: dict[str, tuple[datetime, float]] = {}
+        """What was due at the last look, and how long the next one was put off."""
         for scan, index in self.scans.items():
             index.tell = partial(self._expect, scan)
+        for beat in self.beats:
+            beat.process.on_start.append(self.look)
 
     def receive(self, row: Row, status: str, *, again: bool) -> None:
         """A webhook arrives at one of the receivers; `again`: it is sent until somebody took it."""
@@ -138,9 +126,39 @@ class Fleet:
         return self.world.chaos.between(*RESTART)
 
     def _expect(self, scan: str, when: datetime) -> None:
-        for beat in self.beats:
-            if beat.process.up:
-                beat.expect(scan, when)
+        now = self.world.scheduler.now
+        planned = self._woken.get(scan)
+        if planned is None or when < planned:
+            self._woken[scan] = when = max(when, now)
+            self.world.scheduler.at(when, partial(self._wake, scan, when))
+
+    def look(self) -> None:
+        """Somebody just started: whatever is due is rung for at once."""
+        self._heard.clear()
+        for scan, index in self.scans.items():
+            when = index.next()
+            if when is not None:
+                self._expect(scan, when)
+
+    def _wake(self, scan: str, planned: datetime) -> None:
+        """Let the beats ring while anything is due; then sleep until something will be."""
+        if self._woken.get(scan) != planned:
+            return
+        del self._woken[scan]
+        when, now = self.scans[scan].next(), self.world.scheduler.now
+        if when is None:
+            return
+        if when <= now:
+            up = [beat for beat in self.beats if beat.process.up]
+            if not up:
+                return  # the first one that starts looks for itself
+            for beat in up:
+                beat.expect(scan)
+            before, tick = self._heard.get(scan, (now, TICK))
+            tick = min(2 * tick, LONGEST_TICK) if before == when else TICK
+            self._heard[scan] = (when, tick)
+            when = now + timedelta(seconds=tick)
+        self._expect(scan, when)
 
     def _serve(self, worker: Worker, message: Message) -> None:
         ports = self.ports[worker.process.name]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table
+from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
     from billing_worker.simulation.store import Store
@@ -77,8 +77,7 @@ class MemoryInvoices(Table[Invoice]):
 
     def watch(self, before: Invoice | None, after: Invoice | None) -> None:
         """By subscription, by period, by key while open, by lease, and by the moment when it is due."""
-        row = after or before
-        assert row is not None
+        row = either(before, after)
         if before is None or after is None:
             self._come_or_go(row, comes=after is not None)
         if before is not None:

@@ -77,16 +77,16 @@ class Ledger:
         return all(row.status in ("failed", "ready") for row in rows)
 
     def charge(
-        self, merchant_uid: str, customer_uid: str, amount: int, currency: str, now: datetime, cause: str = AGAIN
+        self, merchant_uid: str, customer_uid: str, money: tuple[int, str], now: datetime, *, cause: str = AGAIN
     ) -> Row | str:
-        """Charge a card once. Returns the payment, paid or failed, or the words of a refusal."""
+        """Charge a card minor units of a currency. Returns the payment, paid or failed, or the words of a refusal."""
         card = self.cards.get(customer_uid)
         if card is None or card.known_from > now:
             self.refused[merchant_uid] += 1
             return NO_SUCH_KEY
         if not self.takes(merchant_uid, card.pg):
             return DUPLICATE
-        row = self._row(merchant_uid, card, amount, currency, now, cause)
+        row = self._row(merchant_uid, card, money, now, cause)
         row.reason = self._refusal(card, now)
         if row.reason is None:
             self.pay(row, now)
@@ -108,13 +108,13 @@ class Ledger:
     def pay_at_the_console(self, failed: Row, now: datetime) -> Row:
         """A person charges an order once more that had failed."""
         card = self.cards[failed.customer_uid]
-        row = self._row(failed.merchant_uid, card, failed.amount, failed.currency, now, OPERATOR)
+        row = self._row(failed.merchant_uid, card, (failed.amount, failed.currency), now, OPERATOR)
         self.pay(row, now)
         return row
 
-    def _row(self, merchant_uid: str, card: Card, amount: int, currency: str, now: datetime, cause: str) -> Row:
+    def _row(self, merchant_uid: str, card: Card, money: tuple[int, str], now: datetime, cause: str) -> Row:
         imp_uid = f"imp_{len(self.rows) + 1:012d}"
-        row = Row(imp_uid, merchant_uid, card.customer_uid, card.pg, amount, currency, "ready", now, cause)
+        row = Row(imp_uid, merchant_uid, card.customer_uid, card.pg, *money, "ready", now, cause)
         self.rows[imp_uid] = row
         self.orders[merchant_uid].append(row)
         return row

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from billing_worker.domain.billing_key import PAYMENTWALL, KeyStatus
+from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.errors import BillingError, Unavailable
-from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports import Ports
 from billing_worker.simulation.fleet import Fleet
@@ -100,6 +100,10 @@ class Market:
         act = partial(self._come_back if back else self._leave, subscription_id)
         self._later(self._chaos.between(3600, 40 * 86400), act)
 
+    def alarmed(self, attempt_id: str) -> None:
+        """The gateway shows a payment that contradicts an attempt: a person gives the money back at its console."""
+        self._scheduler.after(self._days(0.2, 5), partial(self._give_back, attempt_id))
+
     # -- acts, each a task in the office
 
     def _come(self, ports: Ports | None = None) -> None:
@@ -174,9 +178,7 @@ class Market:
         reason = HARD_REASONS[int(self._chaos.roll() * len(HARD_REASONS))]
         self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"} if pg == PAYMENTWALL else {}
-        key = subscribe.register_key(ports, uid, pg, **buyer)
-        assert key.status in (KeyStatus.ACTIVE, KeyStatus.PENDING)
-        return key.id
+        return subscribe.register_key(ports, uid, pg, **buyer).id
 
     # -- at the gateway
 
@@ -188,6 +190,15 @@ class Market:
         ledger = self._world.ledger
         if ledger.takes(row.merchant_uid, row.pg):
             ledger.pay_at_the_console(row, self._scheduler.now)
+
+    def _give_back(self, attempt_id: str) -> None:
+        store, ledger = self._world.store, self._world.ledger
+        attempt = store.attempts.rows[attempt_id]
+        ours = {row.imp_uid for row in store.attempts.rows.values() if row.status is AttemptStatus.APPROVED}
+        for row in ledger.orders[attempt.merchant_uid]:
+            if self.open and row.status == "paid" and row.imp_uid not in ours:
+                ledger.cancel(row)
+                self.taken_back(row)
 
     def _hint(self, row: Row, status: str, delay: timedelta, *, again: bool) -> None:
         tell: Do = partial(self.fleet.receive, row, status, again=again)

@@ -9,7 +9,7 @@ from billing_worker.domain.events import Event
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports import Alert, Echo, InboxMessage, InboxStatus, OutboxMessage
 from billing_worker.simulation.attempts import MemoryAttempts
-from billing_worker.simulation.tables import DueIndex, Entry, Table
+from billing_worker.simulation.tables import DueIndex, Entry, Table, either
 
 PORTONE = "portone"
 RECORDED = "the charge had been recorded from its own answer"
@@ -54,12 +54,12 @@ class MemoryInbox(Table[InboxMessage]):
         self.save(message)
         return known
 
-    def watch(self, before: InboxMessage | None, after: InboxMessage | None) -> None:  # noqa: ARG002 - one interface
+    def watch(self, before: InboxMessage | None, after: InboxMessage | None) -> None:
         """By source and dedupe key, and by the next try."""
         if after is None:
-            assert before is not None
-            del self._known[before.source, before.dedupe_key]
-            self.due.set(before.id, None)
+            gone = either(before, after)
+            del self._known[gone.source, gone.dedupe_key]
+            self.due.set(gone.id, None)
             return
         self._known[after.source, after.dedupe_key] = after.id
         self.due.set(after.id, after.next_try_at if after.status is InboxStatus.RECEIVED else None)
@@ -104,8 +104,7 @@ class MemoryOutbox(Table[OutboxMessage]):
 
     def watch(self, before: OutboxMessage | None, after: OutboxMessage | None) -> None:
         """Only the first undelivered event of each subject may be sent."""
-        row = after or before
-        assert row is not None
+        row = either(before, after)
         queue = self._queues[row.event.subject_id]
         was, waits = next(iter(queue), None), after is not None and after.delivered_at is None
         if waits:
@@ -174,8 +173,7 @@ class AlertTable(Table[KeptAlert]):
 
     def watch(self, before: KeptAlert | None, after: KeptAlert | None) -> None:
         """By kind and subject while open."""
-        row = after or before
-        assert row is not None
+        row = either(before, after)
         if after is not None and after.closed_at is None:
             self.open_ids[row.kind, row.subject_id] = row.id
         else:

@@ -58,10 +58,10 @@ class Rest:
     def _unclear(self) -> Iterator[Finding]:
         alerted = self._store.alerts.table.open_ids
         for row in self._store.attempts.rows.values():
-            if row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE:
-                # That the gateway contradicts itself is a stated reason: a person was told.
-                if ("mismatch", row.id) not in alerted:
-                    yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
+            in_doubt = row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE
+            # That the gateway contradicts itself is a stated reason: a person was told.
+            if in_doubt and ("mismatch", row.id) not in alerted:
+                yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
         for key in self._store.keys.rows.values():
             card = self._ledger.cards[key.customer_uid]
             if key.status == "pending" and max(card.known_from, key.created_at) <= self._now - CONFIRMED_WITHIN:

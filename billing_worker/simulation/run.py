@@ -70,7 +70,7 @@ class Run:
         self.trace = Trace()
         self.commits = 0
         self.world = World(self.scheduler, self.chaos, self.store, self.ledger)
-        self.safety = Safety(self.store, self.ledger, lambda: self.scheduler.now)
+        self.safety = Safety(self.store, self.ledger, self.scheduler)
         self.fleet = Fleet(options, self.world, self._committed, self._broken)
         self.market = Market(self.fleet, self._quiet_ports())
         self.market.on_click = lambda invoice_id: self.safety.clicked.__setitem__(invoice_id, self.scheduler.now)
@@ -84,9 +84,9 @@ class Run:
         """Live through all of it."""
         self.market.populate(START)
         self._plan_deaths()
-        self._live(self.end)
+        self.scheduler.run(self.end)
         self._heal()
-        self._live(self.end + HEALING)
+        self.scheduler.run(self.end + HEALING)
         if self.safety.breach is None:
             Rest(self.fleet, self.safety).look()
         breach = self.safety.breach
@@ -104,11 +104,6 @@ class Run:
             deaths=sum(process.deaths for process in self.fleet.processes),
         )
 
-    def _live(self, until: datetime) -> None:
-        """In steps of some days, so that a breach ends the run soon."""
-        while self.scheduler.now < until and self.safety.breach is None:
-            self.scheduler.run(min(until, self.scheduler.now + timedelta(days=3)))
-
     def _heal(self) -> None:
         self.chaos.stop()
         self.market.open = False
@@ -116,6 +111,7 @@ class Run:
         self.fleet.broker.down_until = self.scheduler.now
         for process in self.fleet.processes:
             process.revive()
+        self.fleet.look()
 
     def _plan_deaths(self) -> None:
         days = (self.end - START).days
@@ -136,7 +132,9 @@ class Run:
         return Ports(
             clock=VirtualClock(self.scheduler),
             ids=self.store.ids,
-            database=QuietDatabase(self.store, partial(self._committed, Process("setup", self.scheduler, self._broken))),
+            database=QuietDatabase(
+                self.store, partial(self._committed, Process("setup", self.scheduler, self._broken))
+            ),
             gateway=FaultyGateway(self.world),
             notifier=None,
             timing=Timing(),
@@ -146,7 +144,7 @@ class Run:
     def _committed(self, process: Process, changes: Sequence[Entry]) -> None:
         self.commits += 1
         told = [process.name]
-        for table, _, row in changes:
+        for _, _, row in changes:
             status = getattr(row, "status", None)
             told.append(f"{row.id}={status}" if status is not None else str(row.id))
         self.trace.note(self.scheduler.now, " ".join(told))
@@ -156,6 +154,8 @@ class Run:
                 self.market.key_died(row.id)
             elif table.kind == "subscription" and row.status == "unpaid" and before.status != "unpaid":
                 self.market.went_unpaid(row.id)
+            elif table.kind == "alert" and row.kind == "mismatch" and before is None:
+                self.market.alarmed(row.subject_id)
 
     def _paid(self, row: Row) -> None:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} paid {row.cause}")

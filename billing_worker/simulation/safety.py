@@ -16,35 +16,32 @@ from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.subscription import Subscription
 from billing_worker.simulation.invoices import OrderId
 from billing_worker.simulation.ledger import AGAIN, LATE, Ledger, Row
+from billing_worker.simulation.scheduler import Scheduler
 from billing_worker.simulation.store import Store
 from billing_worker.simulation.tables import Entry
 
-EDGES: dict[str, frozenset[str]] = {
-    "attempt": frozenset(
-        "in_flight>approved in_flight>declined in_flight>failed in_flight>unknown unknown>approved unknown>declined "
-        "unknown>failed declined>approved failed>approved".split()
-    ),
-    "invoice": frozenset(
-        "open>paid open>uncollectible open>void uncollectible>paid uncollectible>open uncollectible>void".split()
-    ),
-    "subscription": frozenset(
-        "pending>active pending>past_due pending>unpaid pending>canceled trialing>active trialing>past_due "
-        "trialing>unpaid trialing>canceled active>past_due active>paused active>unpaid active>canceled "
-        "past_due>active past_due>unpaid past_due>canceled paused>active paused>canceled unpaid>active "
-        "unpaid>canceled".split()
-    ),
-    "billing key": frozenset(
-        "pending>active pending>invalid pending>deleted active>invalid active>deleted invalid>active "
-        "invalid>deleted".split()
-    ),
+EDGES = {
+    ("attempt", "in_flight"): {"approved", "declined", "failed", "unknown"},
+    ("attempt", "unknown"): {"approved", "declined", "failed"},
+    ("attempt", "declined"): {"approved"},
+    ("attempt", "failed"): {"approved"},
+    ("invoice", "open"): {"paid", "uncollectible", "void"},
+    ("invoice", "uncollectible"): {"paid", "open", "void"},
+    ("subscription", "pending"): {"active", "past_due", "unpaid", "canceled"},
+    ("subscription", "active"): {"past_due", "unpaid", "canceled"},
+    ("subscription", "past_due"): {"active", "unpaid", "canceled"},
+    ("subscription", "unpaid"): {"active", "canceled"},
+    ("billing key", "pending"): {"active", "invalid"},
+    ("billing key", "active"): {"invalid"},
+    ("billing key", "invalid"): {"active"},
 }
 """Every change of a status that is allowed. Late approval: declined or failed becomes approved."""
 
-BEGINS: dict[str, frozenset[str]] = {
-    "attempt": frozenset({"in_flight", "failed"}),
-    "invoice": frozenset({"open"}),
-    "subscription": frozenset({"pending"}),
-    "billing key": frozenset({"pending", "active"}),
+BEGINS = {
+    "attempt": {"in_flight", "failed"},
+    "invoice": {"open"},
+    "subscription": {"pending"},
+    "billing key": {"pending", "active"},
 }
 IN_DOUBT = ("in_flight", "unknown")
 
@@ -77,7 +74,7 @@ class _Decline:
 class Safety:
     """Watches one run; `breach` is the first that it saw."""
 
-    def __init__(self, store: Store, ledger: Ledger, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, ledger: Ledger, scheduler: Scheduler) -> None:
         self.breach: Breach | None = None
         self.clicked: dict[str, datetime] = {}
         """When a person last asked for an invoice to be tried at once, or gave another card for it."""
@@ -85,7 +82,7 @@ class Safety:
         self.requests = 0
         self._store = store
         self._ledger = ledger
-        self._now = now
+        self._scheduler = scheduler
         self._posts: defaultdict[str, int] = defaultdict(int)
         self._declines: defaultdict[str, list[_Decline]] = defaultdict(list)
         self._unpaid_at: dict[str, datetime] = {}
@@ -100,7 +97,8 @@ class Safety:
     def found(self, invariant: str, text: str, *about: str) -> None:
         """A promise was broken; the first one counts."""
         if self.breach is None:
-            self.breach = Breach(invariant, text, self._now(), about)
+            self.breach = Breach(invariant, text, self._scheduler.now, about)
+            self._scheduler.halted = True
 
     def committed(self, changes: Sequence[Entry]) -> None:
         """A transaction was kept."""
@@ -114,7 +112,7 @@ class Safety:
     def requested(self, request: ChargeRequest) -> None:
         """A charge is sent."""
         self.requests += 1
-        uid, store, now = request.merchant_uid, self._store, self._now()
+        uid, store, now = request.merchant_uid, self._store, self._scheduler.now
         order = store.invoices.order_ids.rows.get(uid)
         if order is None:
             self.found("I17", f"{uid} is charged, and no invoice has this order", uid)
@@ -158,7 +156,7 @@ class Safety:
         if canceled_at is None:
             return
         begun = max((row.started_at for row in intents), default=canceled_at)
-        if begun > canceled_at or self._now() - canceled_at > SENT_AFTER_CANCEL:
+        if begun > canceled_at or self._scheduler.now - canceled_at > SENT_AFTER_CANCEL:
             text = f"invoice {invoice.id} is charged, its subscription was canceled at {canceled_at}"
             self.found("I6", text, invoice.id, invoice.subscription_id)
 
@@ -251,7 +249,7 @@ class Safety:
             if period.start < last.period.end or (period.start > last.period.end and not left_out):
                 text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {last.period.end}"
                 self.found("I15", text, invoice.id, owner)
-        if period.start > self._now():
+        if period.start > self._scheduler.now:
             self.found("I15", f"invoice {invoice.id} is opened before its period begins", invoice.id)
         if invoice.money != store.plans.rows[store.subscriptions.rows[owner].plan_id].money:
             self.found("I5", f"invoice {invoice.id} is over {invoice.money}, which is not the plan's price", invoice.id)
@@ -259,7 +257,7 @@ class Safety:
     def _subscription(self, before: Subscription | None, after: Subscription) -> None:
         self._edge("subscription", before, after)
         if after.status == "unpaid":
-            self._unpaid_at[after.id] = self._now()
+            self._unpaid_at[after.id] = self._scheduler.now
 
     def _key(self, before: BillingKey | None, after: BillingKey) -> None:
         self._edge("billing key", before, after)
@@ -271,5 +269,5 @@ class Safety:
         if before is None:
             if after.status not in BEGINS[kind]:
                 self.found("I14", f"{kind} {after.id} begins as {after.status}", after.id)
-        elif before.status is not after.status and f"{before.status}>{after.status}" not in EDGES[kind]:
+        elif before.status is not after.status and after.status not in EDGES.get((kind, before.status), ()):
             self.found("I14", f"{kind} {after.id} went from {before.status} to {after.status}", after.id)

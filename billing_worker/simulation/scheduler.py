@@ -12,7 +12,7 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-Do = Callable[[], None]
+Do = Callable[[], object]
 
 
 class Crash(BaseException):
@@ -49,6 +49,8 @@ class Scheduler:
     def __init__(self, start: datetime) -> None:
         self.now = start
         self.steps = 0
+        self.halted = False
+        """Set by whoever has seen enough: nothing more happens."""
         self._heap: list[tuple[datetime, int, Do]] = []
         self._number = 0
         self._until = start
@@ -70,11 +72,12 @@ class Scheduler:
         """Let time pass up to this moment."""
         self._until = until
         heap = self._heap
-        while heap and heap[0][0] <= until:
+        while not self.halted and heap and heap[0][0] <= until:
             self.now, _, do = heappop(heap)
             self.steps += 1
             do()
-        self.now = until
+        if not self.halted:
+            self.now = until
 
     def start(self, where: "Process", work: Do, ended: Do | None = None) -> None:
         """Begin a task now, from outside of any task; `ended` is called when it ended by itself."""
@@ -93,7 +96,8 @@ class Scheduler:
             self.steps += 1
             return
         task = self._task
-        assert task is not None
+        if task is None:
+            raise AssertionError("only a task can wait")
         self.at(wake, lambda: self._resume(task))
         self._hub.switch()
 

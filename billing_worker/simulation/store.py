@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from types import TracebackType
+from typing import Self
 
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import Evidence
@@ -105,7 +106,7 @@ class MemoryTransaction:
         self.alerts = store.alerts
         self.books = store.books
 
-    def __enter__(self) -> "MemoryTransaction":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -8,7 +8,7 @@ from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table
+from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
     from billing_worker.simulation.store import Store
@@ -50,9 +50,9 @@ class MemoryKeys(Table[BillingKey]):
     def watch(self, before: BillingKey | None, after: BillingKey | None) -> None:
         """By customer_uid, by the next look; and what is due on a key depends on its status."""
         if after is None:
-            assert before is not None
-            del self._by_uid[before.customer_uid]
-            self.looks.set(before.id, None)
+            gone = either(before, after)
+            del self._by_uid[gone.customer_uid]
+            self.looks.set(gone.id, None)
             return
         self._by_uid[after.customer_uid] = after.id
         self.looks.set(after.id, after.next_look_at)
@@ -99,8 +99,7 @@ class MemorySubscriptions(Table[Subscription]):
     def watch(self, before: Subscription | None, after: Subscription | None) -> None:
         """By the moment of the next renewal; and what is due depends on the status."""
         if after is None:
-            assert before is not None
-            self.renewals.set(before.id, None)
+            self.renewals.set(either(before, after).id, None)
             return
         when = None
         if after.status in RENEWING:

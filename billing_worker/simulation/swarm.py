@@ -111,7 +111,7 @@ class Options:
             hidden_seconds=random.choice((10, 100, 600, 3600)),
             deaths_a_year=random.choice((0.0, 2.0, 20.0, 100.0)) if share else 0.0,
             long_outages=random.choice((0, 0, 1, 3)) if share else 0,
-            together=random.random() < 0.5,
+            together=random.choice((True, False)),
             soft_rate=random.choice((0.0, 0.02, 0.05, 0.2)),
             card_years=random.choice((1.0, 3.0, 8.0)),
             churn_years=random.choice((1.0, 4.0, 20.0)),
@@ -120,7 +120,7 @@ class Options:
             naverpay=random.choice((0.0, 0.05, 0.2)),
             review_rate=random.choice((0.0, 0.1, 0.5)),
             operator_rate=random.choice((0.0, 0.02, 0.1)),
-            notifies=random.random() < 0.2,
+            notifies=random.choice((True, False, False, False, False)),
             faults=faults,
         )
 

@@ -80,6 +80,15 @@ class Table(Generic[T]):
         self._journal.append((self, before, after))
         self.watch(before, after)
 
+
+def either(before: T | None, after: T | None) -> T:
+    """A change has a row before it, after it, or both: the younger one."""
+    row = before if after is None else after
+    if row is None:
+        raise AssertionError("a change without a row")
+    return row
+
+
 def _unchecked(entity: type[T], names: Sequence[str]) -> Callable[..., T]:
     """Makes an entity of its fields, as its own constructor would without the checks."""
     setters = [getattr(entity, name).__set__ for name in names]
