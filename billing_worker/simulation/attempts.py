@@ -45,6 +45,9 @@ class MemoryAttempts(Table[PaymentAttempt]):
             self._guard_approval(after)
         if after.is_open != (after.closed_at is None) or after.is_open != (after.next_look_at is not None):
             raise GuardBroken(f"attempt {after.id} is {after.status}, closed at {after.closed_at}")
+        known = after.refunded == 0 or (after.status is AttemptStatus.APPROVED and after.refund_evidence_id is not None)
+        if not known or not 0 <= after.refunded <= after.money.amount:
+            raise GuardBroken(f"attempt {after.id} gave {after.refunded} back")
         if after.imp_uid is not None and self._by_imp_uid.get(after.imp_uid, after.id) != after.id:
             raise GuardBroken(f"payment {after.imp_uid} is on two attempts")
         if before is not None:

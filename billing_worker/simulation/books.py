@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.calendar import zone_named
+from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
 from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports import InboxStatus, SettledPayment, Standing, Tally
@@ -37,14 +38,19 @@ class MemoryBooks:
         blocked = {row.id for row in waiting if store.keys.rows[row.billing_key_id].status is KeyStatus.PENDING}
         late = [row for row in waiting if row.is_due(now)]
         free = [row for row in late if row.id not in blocked and row.id not in store.attempts.open_of]
-        renewing = (row for row in store.subscriptions.rows.values() if row.status in RENEWING)
+        renewing = [row for row in store.subscriptions.rows.values() if row.status in RENEWING]
+        fresh = [row for row in renewing if row.held_since is None]
+        old = now - BACKLOG_AFTER
+        paced = [row for row in free if row.is_due(old) or row.failures > 0]
         return Standing(
-            periods_due=sum(row.next_period_start <= now for row in renewing),
+            periods_due=sum(row.next_period_start <= now for row in fresh),
             due=len(free),
             in_flight=states.count(AttemptStatus.IN_FLIGHT),
             unknown=states.count(AttemptStatus.UNKNOWN),
             waiting_for_key=sum(row.id in blocked for row in late),
             in_dunning=sum(row.declines > 0 for row in waiting),
+            late=len(paced) + sum(row.next_period_start <= old for row in fresh),
+            on_hold=sum(row.held_since is not None for row in renewing),
             oldest_due=min((row.next_attempt_at for row in free if row.next_attempt_at), default=None),
             open_alerts=len(store.alerts.table.open_ids),
             undelivered_events=sum(row.delivered_at is None for row in store.outbox.rows.values()),

@@ -8,7 +8,8 @@ from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.timing import Timing
 from billing_worker.ports import Ports
 from billing_worker.simulation.broker import Broker, Message, Worker
-from billing_worker.simulation.client import FaultyDatabase, FaultyGateway, FaultyNotifier, VirtualClock, World
+from billing_worker.simulation.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
+from billing_worker.simulation.gateway import FaultyGateway
 from billing_worker.simulation.jobs import SCANS, UNITS
 from billing_worker.simulation.ledger import Row
 from billing_worker.simulation.scheduler import Crash, Process
@@ -119,6 +120,7 @@ class Fleet:
             notifier=FaultyNotifier(world) if self.options.notifies else None,
             timing=Timing(),
             environment=ENVIRONMENT,
+            catch_up_rate=self.options.catch_up_rate,
         )
         return process
 

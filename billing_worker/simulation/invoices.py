@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
+from billing_worker.ports import Span
 from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
@@ -107,10 +108,19 @@ class MemoryInvoices(Table[Invoice]):
         wanted = (row.id for row in reversed(self.rows.values()) if status in (None, row.status))
         return [self.get(ident) for ident in wanted][:limit]
 
-    def claim_due(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_due(
+        self, due: Span, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
         """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
         self._leased = {ident: until for ident, until in self._leased.items() if until > real_now}
-        ids = self.due.take(min(now, real_now), limit - len(self._leased))
+        room = min(limit if most is None else most, limit - len(self._leased))
+
+        def fits(ident: str) -> bool:
+            row = self.rows[ident]
+            within = row.next_attempt_at is not None and due.after < row.next_attempt_at <= due.until
+            return within and due.failed in (None, row.failures > 0)
+
+        ids = self.due.take_of(real_now, room, fits)
         for ident in ids:
             invoice = self.get(ident)
             invoice.fence += 1

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from billing_worker.ports import Ports
-from billing_worker.usecases import collect, confirm, inbox, outbox, reconcile, renew, unlock
+from billing_worker.usecases import collect, confirm, inbox, outbox, reconcile, refund, renew, unlock
 
 Send = Callable[[str, str], None]
 Job = Callable[[Ports, str, Send], None]
@@ -12,6 +12,7 @@ SCANS: dict[str, tuple[Callable[[Ports, int], Iterable[object]], str]] = {
     "renew_due": (renew.due, "renew"),
     "collect_due": (collect.due, "collect"),
     "reconcile_due": (reconcile.due, "reconcile"),
+    "refund_due": (refund.due, "refund"),
     "apply_due": (inbox.due, "apply"),
     "confirm_due": (confirm.due, "confirm"),
     "deliver_due": (outbox.due, "deliver"),
@@ -31,6 +32,10 @@ def _collect(ports: Ports, ident: str, _send: Send) -> None:
 
 def _reconcile(ports: Ports, ident: str, _send: Send) -> None:
     reconcile.reconcile(ports, ident)
+
+
+def _refund(ports: Ports, ident: str, _send: Send) -> None:
+    refund.refund(ports, ident)
 
 
 def _apply(ports: Ports, ident: str, send: Send) -> None:
@@ -56,6 +61,7 @@ UNITS: dict[str, Job] = {
     "renew": _renew,
     "collect": _collect,
     "reconcile": _reconcile,
+    "refund": _refund,
     "apply": _apply,
     "confirm": _confirm,
     "unlock": _unlock,

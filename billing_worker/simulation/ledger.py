@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 DUPLICATE = "이미 주문이 이루어진 건입니다. 주문번호를 변경해 주시기 바랍니다."
@@ -44,6 +44,8 @@ class Row:
     started_at: datetime
     cause: str
     cancelled: int = 0
+    cancellations: list[tuple[int, str]] = field(default_factory=list)
+    """Minor units and the reason that was given, oldest first."""
     reason: str | None = None
     paid_at: datetime | None = None
 
@@ -67,6 +69,7 @@ class Ledger:
         """Charges of a key that is not there, by order: no payment comes of them, and yet they are an answer."""
         self.on_paid: Watcher = _nobody
         self.on_declined: Watcher = _nobody
+        self.on_cancelled: Watcher = _nobody
         self._roll = roll
 
     def takes(self, merchant_uid: str, pg: str) -> bool:
@@ -101,9 +104,21 @@ class Ledger:
         row.cause = cause or row.cause
         self.on_paid(row)
 
-    def cancel(self, row: Row) -> None:
-        """The money moves back, all of it."""
-        row.status, row.cancelled = "cancelled", row.amount
+    def cancel(self, row: Row, amount: int, reason: str) -> None:
+        """Money moves back."""
+        row.status, row.cancelled = "cancelled", row.cancelled + amount
+        row.cancellations.append((amount, reason))
+        self.on_cancelled(row)
+
+    def refund(self, imp_uid: str, amount: int, checksum: int, reason: str) -> Row | str:
+        """Give money back, if what is left is what the caller believes. Returns the payment, or a refusal."""
+        row = self.rows.get(imp_uid)
+        if row is None or not row.holds:
+            return "취소할 결제건이 존재하지 않습니다."
+        if row.holds != checksum or not 0 < amount <= row.holds:
+            return "취소 가능 잔액이 일치하지 않습니다."
+        self.cancel(row, amount, reason)
+        return row
 
     def pay_at_the_console(self, failed: Row, now: datetime) -> Row:
         """A person charges an order once more that had failed."""

@@ -6,15 +6,16 @@ from functools import partial
 
 from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
 from billing_worker.domain.errors import BillingError, Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports import Ports
+from billing_worker.ports import Chosen, Ports
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.ledger import REVIEW, Card, Row
 from billing_worker.simulation.scheduler import Do
 from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
-from billing_worker.usecases import cancel, retry, subscribe
+from billing_worker.usecases import cancel, catch_up, refund, retry, subscribe
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
@@ -59,6 +60,8 @@ class Market:
     def paid(self, row: Row) -> None:
         """The gateway tells of a payment, more or less."""
         fault = self._chaos.strikes("webhook")
+        if self.open and self._chaos.roll() < self.options.refund_rate:
+            self._later(self._days(0.01, 40), partial(self._ask_back, row.merchant_uid, f"ask {row.imp_uid}"))
         # What nobody asked for is told until it is heard: nothing else would ever make us look.
         again = row.cause != "again"
         delay = self._chaos.between(0.3, 5)
@@ -84,8 +87,8 @@ class Market:
             card = self._world.ledger.cards[row.customer_uid]
             card.empty_until = self._scheduler.now + self._days(1, 25)
 
-    def taken_back(self, row: Row) -> None:
-        """A payment was cancelled at the gateway."""
+    def cancelled(self, row: Row) -> None:
+        """Money went back at the gateway, by whomever."""
         self._hint(row, "cancelled", self._chaos.between(0.3, 600), again=True)
 
     def key_died(self, key_id: str) -> None:
@@ -103,6 +106,10 @@ class Market:
     def alarmed(self, attempt_id: str) -> None:
         """The gateway shows a payment that contradicts an attempt: a person gives the money back at its console."""
         self._scheduler.after(self._days(0.2, 5), partial(self._give_back, attempt_id))
+
+    def asked(self, plan_id: str) -> None:
+        """Late periods of a plan wait for a person's word."""
+        self._later(self._days(0.1, 3), partial(self._decide, plan_id))
 
     # -- acts, each a task in the office
 
@@ -143,6 +150,20 @@ class Market:
         if latest is not None:
             self.on_click(latest)
             retry.retry_now(ports, latest)
+
+    def _ask_back(self, merchant_uid: str, request_key: str, ports: Ports) -> None:
+        order = self._world.store.invoices.order_ids.rows.get(merchant_uid)
+        if order is None:
+            return
+        owed = self._world.store.invoices.rows[order.invoice_id].money.amount
+        part = None if self._chaos.roll() < 0.5 else max(1, int(owed * self._chaos.roll()))  # noqa: PLR2004 - half of them
+        refund.request_refund(
+            ports, order.invoice_id, part, everything=part is None, reason="asked for", request_key=request_key
+        )
+
+    def _decide(self, plan_id: str, ports: Ports) -> None:
+        modes = ("bill_all", "latest_only", "forgive")
+        catch_up.apply(ports, modes[int(self._chaos.roll() * len(modes))], Chosen(plan_id=plan_id))
 
     def _later(self, delay: timedelta, act: Callable[[Ports], None]) -> None:
         self._scheduler.after(delay, partial(self._click, act, TRIES))
@@ -197,8 +218,7 @@ class Market:
         ours = {row.imp_uid for row in store.attempts.rows.values() if row.status is AttemptStatus.APPROVED}
         for row in ledger.orders[attempt.merchant_uid]:
             if self.open and row.status == "paid" and row.imp_uid not in ours:
-                ledger.cancel(row)
-                self.taken_back(row)
+                ledger.cancel(row, row.holds, "by hand")
 
     def _hint(self, row: Row, status: str, delay: timedelta, *, again: bool) -> None:
         tell: Do = partial(self.fleet.receive, row, status, again=again)
@@ -206,7 +226,8 @@ class Market:
 
     def _plan(self, name: str) -> str:
         calendar, amount, currency = CALENDARS[name]
-        return subscribe.create_plan(self._quiet, name, amount, currency, calendar=calendar).id
+        policy = CatchUpPolicy(CatchUpMode(self.options.catch_up))
+        return subscribe.create_plan(self._quiet, name, amount, currency, calendar=calendar, catch_up=policy).id
 
     def _days(self, least: float, most: float) -> timedelta:
         return timedelta(days=least + (most - least) * self._chaos.roll())

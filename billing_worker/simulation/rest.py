@@ -10,6 +10,7 @@ from billing_worker.simulation.safety import Safety
 GRACE = timedelta(minutes=10)
 """Work that fell due only just now may be under way."""
 
+SETTLED_WITHIN = timedelta(hours=3)
 CONFIRMED_WITHIN = timedelta(hours=2)
 
 Finding = tuple[str, str, tuple[str, ...]]
@@ -26,6 +27,8 @@ class Rest:
         self._store = fleet.world.store
         self._ledger = fleet.world.ledger
         self._safety = safety
+        self._alerted = self._store.alerts.table.open_ids
+        """What a person was told, and is a stated reason to wait."""
         self._now = fleet.world.scheduler.now
 
     def look(self) -> None:
@@ -36,7 +39,8 @@ class Rest:
     def _lost(self) -> Iterator[Finding]:
         late = self._now - GRACE
         for row in self._store.subscriptions.rows.values():
-            if row.status in RENEWING and row.next_period_start <= late:
+            held = row.held_since is not None and ("catch_up", row.plan_id) in self._alerted
+            if row.status in RENEWING and row.next_period_start <= late and not held:
                 text = f"subscription {row.id} ({row.status}) has not opened the period of {row.next_period_start}"
                 yield "I4", text, (row.id,)
         for invoice in self._store.invoices.rows.values():
@@ -56,12 +60,14 @@ class Rest:
         return invoice.next_attempt_at > self._now - GRACE or pending or in_doubt
 
     def _unclear(self) -> Iterator[Finding]:
-        alerted = self._store.alerts.table.open_ids
         for row in self._store.attempts.rows.values():
             in_doubt = row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE
             # That the gateway contradicts itself is a stated reason: a person was told.
-            if in_doubt and ("mismatch", row.id) not in alerted:
+            if in_doubt and ("mismatch", row.id) not in self._alerted:
                 yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
+        for refund in self._store.refunds.rows.values():
+            if refund.status in ("pending", "in_flight", "unknown") and refund.created_at <= self._now - SETTLED_WITHIN:
+                yield "I16", f"refund {refund.id} is {refund.status}: {refund.note}", (refund.id, refund.attempt_id)
         for key in self._store.keys.rows.values():
             card = self._ledger.cards[key.customer_uid]
             if key.status == "pending" and max(card.known_from, key.created_at) <= self._now - CONFIRMED_WITHIN:
@@ -79,18 +85,30 @@ class Rest:
         known = set(approved)
         if len(known) != len(approved):
             yield "I3", "one payment is approved on two attempts", ()
-        surplus = {row.imp_uid: row.invoice_id for row in attempts if row.surplus}
-        alerts = self._store.alerts.table.open_ids
+        for attempt in attempts:
+            row = self._ledger.rows.get(attempt.imp_uid or "")
+            if attempt.status == "approved" and row is not None and attempt.refunded != row.cancelled:
+                text = f"{row.imp_uid} gave {row.cancelled} back, attempt {attempt.id} knows of {attempt.refunded}"
+                yield "I10", text, (attempt.id,)
         # Money that came under an order of ours from another card, say: a person was told, and must decide.
-        disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in alerts}
+        disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in self._alerted}
         for row in self._ledger.rows.values():
             late = (row.paid_at or row.started_at) > self._now - GRACE
             if row.holds and row.imp_uid not in known and not late and row.merchant_uid not in disputed:
                 text = f"payment {row.imp_uid} ({row.cause}) of {row.merchant_uid} is on no attempt"
                 yield "I3", text, (row.merchant_uid,)
         for invoice_id in self._store.invoices.rows:
-            own = [row for row in self._safety.payments(invoice_id) if row.holds]
-            if sum(row.imp_uid not in surplus and row.merchant_uid not in disputed for row in own) > 1:
-                yield "I1", f"invoice {invoice_id} holds {[row.imp_uid for row in own]}", (invoice_id,)
-            if any(row.imp_uid in surplus for row in own) and ("surplus_payment", invoice_id) not in alerts:
-                yield "I1", f"invoice {invoice_id} has a surplus payment and no alert", (invoice_id,)
+            own = [row for row in self._safety.payments(invoice_id) if row.holds and row.merchant_uid not in disputed]
+            if len(own) > 1 and ("surplus_payment", invoice_id) not in self._alerted:
+                yield (
+                    "I1",
+                    f"invoice {invoice_id} holds {[row.imp_uid for row in own]}, and nobody is told",
+                    (invoice_id,),
+                )
+            if len(own) > 1 and not self._refused(invoice_id):
+                yield "I1", f"invoice {invoice_id} still holds {[row.imp_uid for row in own]}", (invoice_id,)
+
+    def _refused(self, invoice_id: str) -> bool:
+        """Whether a person must give the surplus back, since the gateway did not."""
+        refunds = self._store.refunds.of_invoice(invoice_id)
+        return any(("refund_failed", refund.id) in self._alerted for refund in refunds)

@@ -9,8 +9,9 @@ from functools import partial
 from billing_worker.domain.timing import Timing
 from billing_worker.ports import Ports
 from billing_worker.simulation.chaos import Chaos
-from billing_worker.simulation.client import FaultyGateway, VirtualClock, World
+from billing_worker.simulation.client import VirtualClock, World
 from billing_worker.simulation.fleet import ENVIRONMENT, Fleet
+from billing_worker.simulation.gateway import FaultyGateway
 from billing_worker.simulation.ledger import Ledger, Row
 from billing_worker.simulation.market import Market
 from billing_worker.simulation.rest import Rest
@@ -75,9 +76,10 @@ class Run:
         self.market = Market(self.fleet, self._quiet_ports())
         self.market.on_click = lambda invoice_id: self.safety.clicked.__setitem__(invoice_id, self.scheduler.now)
         self.world.on_request = self.safety.requested
-        self.world.on_paid_back = self.market.taken_back
+        self.world.on_refund = self.safety.refund_requested
         self.ledger.on_paid = self._paid
         self.ledger.on_declined = self._declined
+        self.ledger.on_cancelled = self._cancelled
         self.end = START + timedelta(days=round(365.25 * options.years))
 
     def verdict(self) -> Verdict:
@@ -154,8 +156,10 @@ class Run:
                 self.market.key_died(row.id)
             elif table.kind == "subscription" and row.status == "unpaid" and before.status != "unpaid":
                 self.market.went_unpaid(row.id)
-            elif table.kind == "alert" and row.kind == "mismatch" and before is None:
+            elif table.kind == "alert" and before is None and row.kind == "mismatch":
                 self.market.alarmed(row.subject_id)
+            elif table.kind == "alert" and before is None and row.kind == "catch_up":
+                self.market.asked(row.subject_id)
 
     def _paid(self, row: Row) -> None:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} paid {row.cause}")
@@ -166,6 +170,12 @@ class Run:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} {row.reason}")
         self.safety.declined(row)
         self.market.declined(row)
+
+    def _cancelled(self, row: Row) -> None:
+        amount, reason = row.cancellations[-1]
+        self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} gave {amount} back: {reason}")
+        self.safety.cancelled(row)
+        self.market.cancelled(row)
 
     def _broken(self, process: Process, error: Exception) -> None:
         text = f"{process.name} met {type(error).__name__}: {error}"

@@ -13,7 +13,9 @@ from typing import Any
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest
+from billing_worker.domain.refund import Refund, RefundRequest
 from billing_worker.domain.subscription import Subscription
+from billing_worker.ports import OutboxMessage
 from billing_worker.simulation.invoices import OrderId
 from billing_worker.simulation.ledger import AGAIN, LATE, Ledger, Row
 from billing_worker.simulation.scheduler import Scheduler
@@ -31,6 +33,10 @@ EDGES = {
     ("subscription", "active"): {"past_due", "unpaid", "canceled"},
     ("subscription", "past_due"): {"active", "unpaid", "canceled"},
     ("subscription", "unpaid"): {"active", "canceled"},
+    ("refund", "pending"): {"in_flight", "succeeded", "failed"},
+    ("refund", "in_flight"): {"pending", "unknown", "succeeded", "failed"},
+    ("refund", "unknown"): {"pending", "succeeded", "failed"},
+    ("refund", "failed"): {"succeeded"},
     ("billing key", "pending"): {"active", "invalid"},
     ("billing key", "active"): {"invalid"},
     ("billing key", "invalid"): {"active"},
@@ -42,6 +48,7 @@ BEGINS = {
     "invoice": {"open"},
     "subscription": {"pending"},
     "billing key": {"pending", "active"},
+    "refund": {"pending"},
 }
 IN_DOUBT = ("in_flight", "unknown")
 
@@ -50,7 +57,9 @@ SENT_AFTER_CANCEL = timedelta(seconds=66)
 
 HARD, SOFT = "hard", "soft"
 
-Stated = PaymentAttempt | Invoice | Subscription | BillingKey
+MOMENT = timedelta(microseconds=1)
+
+Stated = Refund | PaymentAttempt | Invoice | Subscription | BillingKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +94,15 @@ class Safety:
         self._scheduler = scheduler
         self._posts: defaultdict[str, int] = defaultdict(int)
         self._declines: defaultdict[str, list[_Decline]] = defaultdict(list)
-        self._unpaid_at: dict[str, datetime] = {}
+        self._left_out_at: dict[str, datetime] = {}
         self._checks: dict[str, Callable[[Any, Any], None]] = {
             "attempt": self._attempt,
             "invoice": self._invoice,
             "subscription": self._subscription,
             "billing key": self._key,
             "merchant_uid": self._order,
+            "refund": self._refund,
+            "event": self._told,
         }
 
     def found(self, invariant: str, text: str, *about: str) -> None:
@@ -146,6 +157,28 @@ class Safety:
         kind = SOFT if row.reason == "한도초과" else HARD
         if row.cause != LATE:
             self._declines[row.merchant_uid].append(_Decline(row.started_at, row.customer_uid, kind))
+
+    def refund_requested(self, request: RefundRequest) -> None:
+        """Money is to be given back: by an intent of ours, with an amount, and with the balance that we believe in."""
+        store = self._store
+        intent = store.refunds.rows.get(request.reason.split()[0])
+        about = (request.imp_uid, request.merchant_uid)
+        if intent is None or intent.status not in IN_DOUBT:
+            self.found("I10", f"{request.imp_uid} is given back without an intent: {request.reason}", *about)
+            return
+        if request.money != intent.money or request.money.amount <= 0 or request.balance.amount != intent.balance:
+            self.found("I10", f"refund {intent.id} asks for {request.money} of {request.balance}", intent.id, *about)
+        paid = store.attempts.rows[intent.attempt_id]
+        if paid.imp_uid != request.imp_uid or paid.status != "approved":
+            self.found("I10", f"refund {intent.id} gives {request.imp_uid} back, which is not its payment", *about)
+
+    def cancelled(self, row: Row) -> None:
+        """The gateway gave money back."""
+        reasons = [reason.split()[0] for _, reason in row.cancellations if reason.startswith("rfd_")]
+        if len(set(reasons)) < len(reasons):
+            self.found("I10", f"one refund of {row.imp_uid} was given back twice: {reasons}", row.imp_uid, *reasons)
+        if row.cancelled > row.amount:
+            self.found("I10", f"{row.imp_uid} gave {row.cancelled} of {row.amount} back", row.imp_uid)
 
     def payments(self, invoice_id: str) -> list[Row]:
         """All that the gateway has under any order of this invoice."""
@@ -245,7 +278,7 @@ class Safety:
         period = invoice.period
         if len(siblings) > 1:
             last = store.invoices.rows[siblings[-2]]
-            left_out = self._unpaid_at.get(owner, last.created_at) > last.created_at
+            left_out = self._left_out_at.get(owner, last.created_at) > last.created_at
             if period.start < last.period.end or (period.start > last.period.end and not left_out):
                 text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {last.period.end}"
                 self.found("I15", text, invoice.id, owner)
@@ -257,10 +290,25 @@ class Safety:
     def _subscription(self, before: Subscription | None, after: Subscription) -> None:
         self._edge("subscription", before, after)
         if after.status == "unpaid":
-            self._unpaid_at[after.id] = self._scheduler.now
+            self._left_out_at[after.id] = self._scheduler.now
 
     def _key(self, before: BillingKey | None, after: BillingKey) -> None:
         self._edge("billing key", before, after)
+
+    def _refund(self, before: Refund | None, after: Refund) -> None:
+        self._edge("refund", before, after)
+        if after.status != "succeeded" or (before is not None and before.status == "succeeded"):
+            return
+        row = self._ledger.rows.get(self._store.attempts.rows[after.attempt_id].imp_uid or "")
+        shown = row is not None and (
+            after.money.amount in [a for a, why in row.cancellations if why.startswith(after.id)]
+        )
+        if not shown:
+            self.found("I10", f"refund {after.id} succeeded, the ledger does not show it", after.id, after.attempt_id)
+
+    def _told(self, _before: OutboxMessage | None, after: OutboxMessage) -> None:
+        if after.event.type == "subscription.periods_skipped":
+            self._left_out_at[after.event.subject_id] = self._scheduler.now + MOMENT
 
     def _order(self, _before: OrderId | None, after: OrderId) -> None:
         self.orders[after.invoice_id].append(after.id)

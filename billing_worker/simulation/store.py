@@ -12,8 +12,10 @@ from billing_worker.domain.settlement import Charge
 from billing_worker.ports import Due, Ids
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
+from billing_worker.simulation.catch_up import MemoryCatchUp
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox, MemoryOutbox
+from billing_worker.simulation.refunds import MemoryRefunds
 from billing_worker.simulation.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.tables import DueIndex, Entry
 
@@ -44,10 +46,12 @@ class Store:
         self.subscriptions = MemorySubscriptions(self.journal, self)
         self.invoices = MemoryInvoices(self.journal, self)
         self.attempts = MemoryAttempts(self.journal, self)
+        self.refunds = MemoryRefunds(self.journal, self.attempts)
         self.inbox = MemoryInbox(self.journal, self.attempts)
         self.outbox = MemoryOutbox(self.journal)
         self.alerts = MemoryAlerts(self.journal)
         self.books = MemoryBooks(self)
+        self.catch_up = MemoryCatchUp(self)
 
     def plan_charge(self, invoice_id: str) -> None:
         """Something changed that decides from when on this invoice may be claimed."""
@@ -59,6 +63,7 @@ class Store:
             "renew_due": self.subscriptions.renewals,
             "collect_due": self.invoices.due,
             "reconcile_due": self.attempts.looks,
+            "refund_due": self.refunds.steps,
             "apply_due": self.inbox.due,
             "confirm_due": self.keys.looks,
             "deliver_due": self.outbox.due,
@@ -84,11 +89,13 @@ class MemoryTransaction:
         "alerts",
         "attempts",
         "books",
+        "catch_up",
         "inbox",
         "invoices",
         "keys",
         "outbox",
         "plans",
+        "refunds",
         "subscriptions",
     )
 
@@ -101,10 +108,12 @@ class MemoryTransaction:
         self.subscriptions = store.subscriptions
         self.invoices = store.invoices
         self.attempts = store.attempts
+        self.refunds = store.refunds
         self.inbox = store.inbox
         self.outbox = store.outbox
         self.alerts = store.alerts
         self.books = store.books
+        self.catch_up = store.catch_up
 
     def __enter__(self) -> Self:
         return self

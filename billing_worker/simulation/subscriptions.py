@@ -8,6 +8,7 @@ from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
+from billing_worker.ports import Span
 from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class MemorySubscriptions(Table[Subscription]):
             self.renewals.set(either(before, after).id, None)
             return
         when = None
-        if after.status in RENEWING:
+        if after.status in RENEWING and after.held_since is None:
             when = after.next_period_start
             if after.lease_until is not None and after.lease_until > when:
                 when = after.lease_until
@@ -120,9 +121,10 @@ class MemorySubscriptions(Table[Subscription]):
         """All subscriptions that are charged to this key."""
         return [self.get(row.id) for row in self.rows.values() if row.billing_key_id == key_id]
 
-    def claim_renewals(self, now: datetime, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, leased to the caller."""
-        ids = self.renewals.take(min(now, real_now), limit)
+        rows = self.rows
+        ids = self.renewals.take_of(real_now, limit, lambda each: due.after < rows[each].next_period_start <= due.until)
         for ident in ids:
             subscription = self.get(ident)
             subscription.lease_until = lease_until

@@ -26,6 +26,11 @@ FAULTS: dict[str, tuple[float, ...]] = {
     "charge.crash_before": (0.0005, 0.02),
     "charge.crash_after": (0.0005, 0.02),
     "charge.stall": (0.0005, 0.02),
+    "cancel.refused": (0.005, 0.2),
+    "cancel.dropped_before": (0.005, 0.2),
+    "cancel.dropped_after": (0.005, 0.2),
+    "cancel.crash_after": (0.005, 0.1),
+    "cancel.stall": (0.005, 0.1),
     "read.trouble": (0.005, 0.2),
     "read.crash": (0.001, 0.02),
     "read.stall": (0.001, 0.02),
@@ -86,6 +91,10 @@ class Options:
     naverpay: float
     review_rate: float
     operator_rate: float
+    refund_rate: float
+    """Of the payments, the part that a customer asks back, all or some of it."""
+    catch_up: str
+    catch_up_rate: int
     notifies: bool
     faults: dict[str, float]
 
@@ -120,6 +129,9 @@ class Options:
             naverpay=random.choice((0.0, 0.05, 0.2)),
             review_rate=random.choice((0.0, 0.1, 0.5)),
             operator_rate=random.choice((0.0, 0.02, 0.1)),
+            refund_rate=random.choice((0.0, 0.01, 0.05)),
+            catch_up=random.choice(("bill_all", "bill_all", "latest_only", "forgive", "ask")),
+            catch_up_rate=random.choice((0, 60, 600)),
             notifies=random.choice((True, False, False, False, False)),
             faults=faults,
         )

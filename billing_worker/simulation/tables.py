@@ -146,6 +146,24 @@ class DueIndex:
             found[heappop(self._heap)[1]] = None
         return list(found)
 
+    def take_of(self, now: datetime, limit: int, fits: Callable[[Any], bool]) -> list[Any]:
+        """Up to `limit` ids that are due and fit; the others stay due."""
+        due = self.take(now, len(self.times))
+        found: list[Any] = []
+        for ident in due:
+            if len(found) < limit and fits(ident):
+                found.append(ident)
+            else:
+                self.put_back(ident)
+        return found
+
+    def ripe(self, now: datetime) -> list[Any]:
+        """All ids that are due. They stay due."""
+        due = self.take(now, len(self.times))
+        for ident in due:
+            self.put_back(ident)
+        return due
+
     def put_back(self, ident: Any) -> None:
         """It was taken, and stays due."""
         heappush(self._heap, (self.times[ident], ident))

@@ -12,7 +12,6 @@ from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports import Listing
-from billing_worker.simulation.client import FaultyGateway
 from billing_worker.simulation.run import Run
 from billing_worker.simulation.safety import Breach
 from billing_worker.simulation.swarm import Options
@@ -25,6 +24,9 @@ MONEY = {
     "naverpay": 0.0,
     "review_rate": 0.0,
     "operator_rate": 0.0,
+    "refund_rate": 0.0,
+    "catch_up": "bill_all",
+    "catch_up_rate": 0,
     "notifies": False,
     "together": False,
     "scan_limit": 500,
@@ -40,10 +42,6 @@ def a_run(faults: dict[str, float] | None = None, *, years: int = 2, **drawn: An
 
 def breach_of(run: Run) -> Breach | None:
     return run.verdict().breach
-
-
-def gateways(run: Run) -> list[FaultyGateway]:
-    return [ports.gateway for ports in run.fleet.ports.values() if isinstance(ports.gateway, FaultyGateway)]
 
 
 def around(run: Run, name: str, changed: Callable[..., Any]) -> None:
@@ -294,6 +292,37 @@ def test_a_client_that_sends_twice_is_seen() -> None:
     found = breach_of(run)
     assert found is not None
     assert found.invariant == "I17"
+
+
+def test_a_refund_without_its_amount_is_seen() -> None:
+    run = a_run(refund_rate=0.2)
+    around(run, "cancel", lambda cancel, request: cancel(replace(request, money=replace(request.money, amount=0))))
+    found = breach_of(run)
+    assert found is not None
+    assert found.invariant == "I10"
+
+
+def test_a_refund_that_is_given_back_twice_is_seen() -> None:
+    run = a_run({"cancel.dropped_after": 0.5}, refund_rate=0.2)
+
+    def careless(imp_uid: str, amount: int, _checksum: int, reason: str) -> Any:
+        row = run.ledger.rows[imp_uid]
+        run.ledger.cancel(row, amount, reason)
+        return row
+
+    run.ledger.refund = careless  # type: ignore[method-assign] # a gateway that checks no balance
+    around(run, "cancel", lambda cancel, request: _certain(cancel(request)))
+    found = breach_of(run)
+    assert found is not None
+    assert (found.invariant, "twice" in found.text) == ("I10", True)
+
+
+def test_a_surplus_that_is_never_given_back_is_seen() -> None:
+    run = a_run(paymentwall=1.0, review_rate=0.9, soft_rate=0.5)
+    run.store.refunds.add = lambda _refund: None  # type: ignore[method-assign] # nobody writes a refund down
+    found = breach_of(run)
+    assert found is not None
+    assert (found.invariant, "still holds" in found.text) == ("I1", True)
 
 
 def test_a_call_within_a_transaction_is_seen() -> None:
