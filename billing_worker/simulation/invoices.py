@@ -139,6 +139,13 @@ class MemoryInvoices(Table[Invoice]):
         due = [(row.next_attempt_at, row.id) for row in own if row.is_due(now)]
         return [ident for _, ident in sorted(due)]
 
+    def last_paid(self, subscription_id: str, currency: str) -> int | None:
+        """What the last paid invoice of a subscription in this currency came to."""
+        own = (self.rows[ident] for ident in reversed(self.by_subscription[subscription_id]))
+        paid = (row for row in own if row.status is InvoiceStatus.PAID and row.money.currency == currency)
+        newest = next(paid, None)
+        return None if newest is None else newest.money.amount
+
     def due_from(self, invoice_id: str) -> datetime | None:
         """From when on a scan may claim it; None while something stands against that."""
         row = self.rows.get(invoice_id)
@@ -148,6 +155,8 @@ class MemoryInvoices(Table[Invoice]):
         if invoice_id in store.attempts.open_of or store.keys.rows[row.billing_key_id].status is KeyStatus.PENDING:
             return None
         if store.subscriptions.rows[row.subscription_id].status not in COLLECTING:
+            return None
+        if store.stops.holding(row.subscription_id, store.keys.rows[row.billing_key_id].pg_provider):
             return None
         return row.next_attempt_at if row.lease_until is None else max(row.next_attempt_at, row.lease_until)
 

@@ -9,13 +9,14 @@ from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, Cr
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
 from billing_worker.domain.errors import BillingError, Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports import Chosen, Ports
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.ledger import REVIEW, Card, Row
 from billing_worker.simulation.scheduler import Do
 from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
-from billing_worker.usecases import cancel, catch_up, refund, retry, subscribe
+from billing_worker.usecases import cancel, catch_up, refund, retry, stop_charging, subscribe
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
@@ -56,6 +57,14 @@ class Market:
         for _ in range(self.options.subscriptions):
             own = common[int(self._chaos.roll() * 2)] if self.options.together else start + self._days(0, 30)
             self._scheduler.at(own, partial(self._come, self._quiet))
+        for _ in range(round(self.options.stops_a_year * self.options.years)):
+            self._later(YEAR * self.options.years * self._chaos.roll(), self._stop)
+
+    def clear_up(self) -> None:
+        """Faults have stopped: people clear what they stopped."""
+        self.open = False
+        for stop_id in list(self._world.store.stops.open_ids.values()):
+            stop_charging.clear_stop(self._quiet, stop_id, "all is well")
 
     def paid(self, row: Row) -> None:
         """The gateway tells of a payment, more or less."""
@@ -164,6 +173,20 @@ class Market:
     def _decide(self, plan_id: str, ports: Ports) -> None:
         modes = ("bill_all", "latest_only", "forgive")
         catch_up.apply(ports, modes[int(self._chaos.roll() * len(modes))], Chosen(plan_id=plan_id))
+
+    def _stop(self, ports: Ports) -> None:
+        names = [
+            ALL,
+            PG + "nice_v2",
+            *(SUBSCRIPTION + ident for ident in list(self._world.store.subscriptions.rows)[:3]),
+        ]
+        scope = names[int(self._chaos.roll() * len(names))]
+        stopped = stop_charging.stop_on_word(ports, scope, "something looks wrong")
+        self._later(self._chaos.between(60, 3 * 86400), partial(self._clear, stopped.stop.id))
+
+    @staticmethod
+    def _clear(stop_id: int, ports: Ports) -> None:
+        stop_charging.clear_stop(ports, stop_id, "it was nothing")
 
     def _later(self, delay: timedelta, act: Callable[[Ports], None]) -> None:
         self._scheduler.after(delay, partial(self._click, act, TRIES))

@@ -108,7 +108,7 @@ class Run:
 
     def _heal(self) -> None:
         self.chaos.stop()
-        self.market.open = False
+        self.market.clear_up()
         self.world.database_down_until = self.world.gateway_down_until = self.scheduler.now
         self.fleet.broker.down_until = self.scheduler.now
         for process in self.fleet.processes:

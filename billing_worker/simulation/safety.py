@@ -16,40 +16,13 @@ from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.refund import Refund, RefundRequest
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import OutboxMessage
+from billing_worker.simulation.edges import BEGINS, EDGES
 from billing_worker.simulation.invoices import OrderId
 from billing_worker.simulation.ledger import AGAIN, LATE, Ledger, Row
 from billing_worker.simulation.scheduler import Scheduler
 from billing_worker.simulation.store import Store
 from billing_worker.simulation.tables import Entry
 
-EDGES = {
-    ("attempt", "in_flight"): {"approved", "declined", "failed", "unknown"},
-    ("attempt", "unknown"): {"approved", "declined", "failed"},
-    ("attempt", "declined"): {"approved"},
-    ("attempt", "failed"): {"approved"},
-    ("invoice", "open"): {"paid", "uncollectible", "void"},
-    ("invoice", "uncollectible"): {"paid", "open", "void"},
-    ("subscription", "pending"): {"active", "past_due", "unpaid", "canceled"},
-    ("subscription", "active"): {"past_due", "unpaid", "canceled"},
-    ("subscription", "past_due"): {"active", "unpaid", "canceled"},
-    ("subscription", "unpaid"): {"active", "canceled"},
-    ("refund", "pending"): {"in_flight", "succeeded", "failed"},
-    ("refund", "in_flight"): {"pending", "unknown", "succeeded", "failed"},
-    ("refund", "unknown"): {"pending", "succeeded", "failed"},
-    ("refund", "failed"): {"succeeded"},
-    ("billing key", "pending"): {"active", "invalid"},
-    ("billing key", "active"): {"invalid"},
-    ("billing key", "invalid"): {"active"},
-}
-"""Every change of a status that is allowed. Late approval: declined or failed becomes approved."""
-
-BEGINS = {
-    "attempt": {"in_flight", "failed"},
-    "invoice": {"open"},
-    "subscription": {"pending"},
-    "billing key": {"pending", "active"},
-    "refund": {"pending"},
-}
 IN_DOUBT = ("in_flight", "unknown")
 
 SENT_AFTER_CANCEL = timedelta(seconds=66)
@@ -232,8 +205,18 @@ class Safety:
             self.found("I8", f"invoice {invoice.id} has {len(doubtful)} open attempts: {doubtful}", invoice.id)
         if attempt.money != invoice.money:
             self.found("I5", f"attempt {attempt.id} is over {attempt.money}, owed is {invoice.money}", attempt.id)
+        held = self._stopped(attempt, invoice)
+        if held and not attempt.found:
+            self.found(
+                "R12", f"attempt {attempt.id} began although charging is stopped: {held}", attempt.id, invoice.id
+            )
         if attempt.started_at < invoice.period.start:
             self.found("I15", f"attempt {attempt.id} began before the period did", attempt.id, invoice.id)
+
+    def _stopped(self, attempt: PaymentAttempt, invoice: Invoice) -> list[str]:
+        pg = self._store.keys.rows[attempt.billing_key_id].pg_provider
+        here = ("all", f"pg:{pg}", f"subscription:{invoice.subscription_id}")
+        return [row.scope for row in self._store.stops.rows.values() if row.closed_at is None and row.scope in here]
 
     def _approved(self, attempt: PaymentAttempt) -> None:
         row = self._ledger.rows.get(attempt.imp_uid or "")

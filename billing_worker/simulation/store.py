@@ -16,6 +16,7 @@ from billing_worker.simulation.catch_up import MemoryCatchUp
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox, MemoryOutbox
 from billing_worker.simulation.refunds import MemoryRefunds
+from billing_worker.simulation.stops import MemoryAudits, MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.tables import DueIndex, Entry
 
@@ -50,6 +51,10 @@ class Store:
         self.inbox = MemoryInbox(self.journal, self.attempts)
         self.outbox = MemoryOutbox(self.journal)
         self.alerts = MemoryAlerts(self.journal)
+        self.stops = MemoryStops(self.journal, self)
+        self.environment = MemoryEnvironment(self)
+        self.audits = MemoryAudits()
+        self.spending = MemorySpending(self)
         self.books = MemoryBooks(self)
         self.catch_up = MemoryCatchUp(self)
 
@@ -88,14 +93,18 @@ class MemoryTransaction:
         "_store",
         "alerts",
         "attempts",
+        "audits",
         "books",
         "catch_up",
+        "environment",
         "inbox",
         "invoices",
         "keys",
         "outbox",
         "plans",
         "refunds",
+        "spending",
+        "stops",
         "subscriptions",
     )
 
@@ -114,6 +123,10 @@ class MemoryTransaction:
         self.alerts = store.alerts
         self.books = store.books
         self.catch_up = store.catch_up
+        self.stops = store.stops
+        self.environment = store.environment
+        self.audits = store.audits
+        self.spending = store.spending
 
     def __enter__(self) -> Self:
         return self
@@ -129,12 +142,17 @@ class MemoryTransaction:
         store = self._store
         invoice = store.invoices.get(invoice_id)
         subscription = store.subscriptions.get(invoice.subscription_id)
+        key = store.keys.get(invoice.billing_key_id)
+        held = store.stops.holding(subscription.id, key.pg_provider)
         return Due(
             subscription=subscription,
             invoice=invoice,
-            key=store.keys.get(invoice.billing_key_id),
+            key=key,
             plan=store.plans.get(subscription.plan_id),
             has_open_attempt=invoice_id in store.attempts.open_of,
+            stop=held[0].id if held else None,
+            elsewhere=False,
+            last_paid=store.invoices.last_paid(subscription.id, invoice.money.currency),
         )
 
     def lock_charge(self, attempt_id: str) -> Charge:

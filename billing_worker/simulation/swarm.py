@@ -93,6 +93,8 @@ class Options:
     operator_rate: float
     refund_rate: float
     """Of the payments, the part that a customer asks back, all or some of it."""
+    stops_a_year: float
+    """Times when a person stops all charging, one PG or one subscription."""
     catch_up: str
     catch_up_rate: int
     notifies: bool
@@ -130,6 +132,7 @@ class Options:
             review_rate=random.choice((0.0, 0.1, 0.5)),
             operator_rate=random.choice((0.0, 0.02, 0.1)),
             refund_rate=random.choice((0.0, 0.01, 0.05)),
+            stops_a_year=random.choice((0.0, 0.0, 2.0, 10.0)),
             catch_up=random.choice(("bill_all", "bill_all", "latest_only", "forgive", "ask")),
             catch_up_rate=random.choice((0, 60, 600)),
             notifies=random.choice((True, False, False, False, False)),

@@ -175,7 +175,9 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(step.attempt_id)
         found = uow.refunds.get(step.refund_id)
-        if not found.is_open:
+        moved_on = found.status is not RefundStatus.UNKNOWN or found.fence != step.fence
+        if moved_on:
+            # Another look came to its end first: what this read began with is no longer so.
             return
         found.next_step_at = _next_look(ports, found, real_now)
         if listing.payments:

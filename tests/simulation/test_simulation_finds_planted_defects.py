@@ -25,6 +25,7 @@ MONEY = {
     "review_rate": 0.0,
     "operator_rate": 0.0,
     "refund_rate": 0.0,
+    "stops_a_year": 0.0,
     "catch_up": "bill_all",
     "catch_up_rate": 0,
     "notifies": False,
@@ -323,6 +324,14 @@ def test_a_surplus_that_is_never_given_back_is_seen() -> None:
     found = breach_of(run)
     assert found is not None
     assert (found.invariant, "still holds" in found.text) == ("I1", True)
+
+
+def test_a_charge_that_begins_in_spite_of_a_stop_is_seen() -> None:
+    run = a_run(stops_a_year=20.0)
+    run.store.stops.holding = lambda *_: ()  # type: ignore[method-assign] # nobody looks for stops
+    found = breach_of(run)
+    assert found is not None
+    assert found.invariant == "R12"
 
 
 def test_a_call_within_a_transaction_is_seen() -> None:
