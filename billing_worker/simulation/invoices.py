@@ -115,12 +115,13 @@ class MemoryInvoices(Table[Invoice]):
         self._leased = {ident: until for ident, until in self._leased.items() if until > real_now}
         room = min(limit if most is None else most, limit - len(self._leased))
 
-        def fits(ident: str) -> bool:
+        def since(ident: str) -> datetime | None:
             row = self.rows[ident]
-            within = row.next_attempt_at is not None and due.after < row.next_attempt_at <= due.until
-            return within and due.failed in (None, row.failures > 0)
+            when = row.next_attempt_at
+            within = when is not None and due.after < when <= due.until
+            return when if within and due.failed in (None, row.failures > 0) else None
 
-        ids = self.due.take_of(real_now, room, fits)
+        ids = self.due.take_of(real_now, room, since)
         for ident in ids:
             invoice = self.get(ident)
             invoice.fence += 1
@@ -149,14 +150,21 @@ class MemoryInvoices(Table[Invoice]):
     def due_from(self, invoice_id: str) -> datetime | None:
         """From when on a scan may claim it; None while something stands against that."""
         row = self.rows.get(invoice_id)
+        if row is not None and self._store.stops.open_ids:
+            pg = self._store.keys.rows[row.billing_key_id].pg_provider
+            if self._store.stops.holding(row.subscription_id, pg):
+                return None
+        return self.due_but_for_stops(invoice_id)
+
+    def due_but_for_stops(self, invoice_id: str) -> datetime | None:
+        """From when on it would be due if nobody had stopped anything."""
+        row = self.rows.get(invoice_id)
         if row is None or row.status is not InvoiceStatus.OPEN or row.next_attempt_at is None:
             return None
         store = self._store
         if invoice_id in store.attempts.open_of or store.keys.rows[row.billing_key_id].status is KeyStatus.PENDING:
             return None
         if store.subscriptions.rows[row.subscription_id].status not in COLLECTING:
-            return None
-        if store.stops.holding(row.subscription_id, store.keys.rows[row.billing_key_id].pg_provider):
             return None
         return row.next_attempt_at if row.lease_until is None else max(row.next_attempt_at, row.lease_until)
 

@@ -123,8 +123,12 @@ class MemorySubscriptions(Table[Subscription]):
 
     def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, leased to the caller."""
-        rows = self.rows
-        ids = self.renewals.take_of(real_now, limit, lambda each: due.after < rows[each].next_period_start <= due.until)
+
+        def since(ident: str) -> datetime | None:
+            when = self.rows[ident].next_period_start
+            return when if due.after < when <= due.until else None
+
+        ids = self.renewals.take_of(real_now, limit, since)
         for ident in ids:
             subscription = self.get(ident)
             subscription.lease_until = lease_until

@@ -146,15 +146,19 @@ class DueIndex:
             found[heappop(self._heap)[1]] = None
         return list(found)
 
-    def take_of(self, now: datetime, limit: int, fits: Callable[[Any], bool]) -> list[Any]:
-        """Up to `limit` ids that are due and fit; the others stay due."""
+    def take_of(self, now: datetime, limit: int, since: Callable[[Any], datetime | None]) -> list[Any]:
+        """Up to `limit` of the ids that are due, those first that `since` names as due for longest; None: not this one.
+
+        The others stay due.
+        """
         due = self.take(now, len(self.times))
-        found: list[Any] = []
-        for ident in due:
-            if len(found) < limit and fits(ident):
-                found.append(ident)
-            else:
-                self.put_back(ident)
+        fitting = [(when, ident) for ident in due if (when := since(ident)) is not None]
+        found = [ident for _, ident in sorted(fitting)[: max(0, limit)]]
+        if len(found) < len(due):
+            taken = set(found)
+            for ident in due:
+                if ident not in taken:
+                    self.put_back(ident)
         return found
 
     def ripe(self, now: datetime) -> list[Any]:

@@ -1,5 +1,6 @@
 """The database in memory does what PostgreSQL does: the same story on both leaves the same rows."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,12 +42,15 @@ from billing_worker.usecases import (
     refund,
     renew,
     retry,
+    stop_charging,
     subscribe,
 )
 from tests.support.clock import FrozenClock
 
 STEPS = 250
 LIMIT = 500
+RATE = 100_000
+"""A pace that leaves nothing over: which of several equally late ones are left, PostgreSQL does not say."""
 PGS = ("nice_v2", "nice_v2", "naverpay", "paymentwall")
 
 
@@ -73,7 +77,7 @@ class Story:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.ledger = Ledger(self.random.random)
-        self.ports = Ports(self.clock, self.ids, self.database, self, _Deaf(), Timing(), "same", catch_up_rate=120)
+        self.ports = Ports(self.clock, self.ids, self.database, self, _Deaf(), Timing(), "same", catch_up_rate=RATE)
         self.plans: list[str] = []
         self.keys: list[str] = []
         self.subscriptions: list[str] = []
@@ -118,7 +122,16 @@ class Story:
         self.plan()
         self.key()
         acts = [self.plan, self.key, self.come, self.come, self.hint, self.hint, self.leave, self.change, self.retry]
-        acts += [self.revive, self.ask_back, self.decide, *[self.work] * 8, *[self.wait] * 8]
+        acts += [
+            self.revive,
+            self.ask_back,
+            self.decide,
+            self.stop,
+            self.clear,
+            self.clear,
+            *[self.work] * 8,
+            *[self.wait] * 8,
+        ]
         for _ in range(STEPS):
             act = self.random.choice(acts)
             try:
@@ -172,6 +185,14 @@ class Story:
     def decide(self) -> Any:
         mode = self.random.choice(("bill_all", "latest_only", "forgive"))
         return sorted(catch_up.apply(self.ports, mode, Chosen()).items())
+
+    def stop(self) -> Any:
+        scope = self.random.choice(("all", "pg:nice_v2", f"subscription:{self._someone()}"))
+        return stop_charging.stop_on_word(self.ports, scope, "it looks wrong").waiting
+
+    def clear(self) -> Any:
+        for each in stop_charging.stops(self.ports, LIMIT):
+            stop_charging.clear_stop(self.ports, each.stop.id, "it was nothing")
 
     def hint(self) -> Any:
         row = self.random.choice(list(self.ledger.rows.values()) or [None])
@@ -266,6 +287,7 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "inbox": store.inbox,
         "outbox": store.outbox,
         "alerts": store.alerts.table,
+        "stops": store.stops,
         "catch_up_buckets": store.catch_up.buckets,
     }
     found = {name: [_values(name, row) for row in table.rows.values()] for name, table in kept.items()}
@@ -286,18 +308,26 @@ def _values(name: str, row: Any) -> dict[str, Any]:
     return values
 
 
-NUMBERED = {"inbox": {"id"}, "alerts": {"id"}, "outbox": {"sequence"}}
+NOT_MODELLED = {"evidence", "audits", "environment_claims"}
+"""Only the number of an evidence is asked for; no audit runs; the identity of a database in memory is another one."""
+
+NUMBERED = {"stops": {"id"}, "inbox": {"id"}, "alerts": {"id"}, "outbox": {"sequence"}}
 """What an upsert or a rollback numbers with gaps in PostgreSQL, and without in memory."""
 
 
 def comparable(name: str, found: list[dict[str, Any]]) -> list[str]:
     left_out = NUMBERED.get(name, set())
+    found = [row | {"subject_id": "a stop"} if row.get("kind") == "stopped" else row for row in found]
     shown = ({key: row[key] for key in sorted(row) if key not in left_out} for row in found)
     return sorted(" ".join(f"{key}={_shown(value)}" for key, value in row.items()) for row in shown)
 
 
 def _shown(value: Any) -> str:
-    return str(sorted(value.items())) if isinstance(value, dict) else str(value)
+    return (
+        str(sorted(value.items()))
+        if isinstance(value, dict)
+        else re.sub(r"breaker clear \d+", "breaker clear N", str(value))
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -316,5 +346,5 @@ def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) ->
         ours, theirs = comparable(name, found[name]), comparable(name, expected[name])
         assert set(ours) ^ set(theirs) == set(), name
         assert ours == theirs, name
-    assert set(expected) - set(found) == {"evidence"}
-    assert len(found["payment_attempts"]) > 20
+    assert set(expected) - set(found) == NOT_MODELLED
+    assert len(found["payment_attempts"]) > 10

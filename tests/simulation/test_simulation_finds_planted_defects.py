@@ -71,7 +71,7 @@ def test_without_a_planted_defect_all_is_well() -> None:
 
 @pytest.mark.fm("C7")
 def test_a_timeout_taken_for_a_failure_charges_twice() -> None:
-    run = a_run({"charge.error_after": 0.2, "webhook.never": 1.0})
+    run = a_run({"charge.error_after": 0.2, "webhook.never": 1.0}, soft_rate=0.0, card_years=50.0)
     run.ledger.takes = lambda *_: True  # type: ignore[method-assign] # a gateway that lets the same order pay twice
     around(run, "charge", lambda charge, request: _certain(charge(request)))
     found = breach_of(run)
