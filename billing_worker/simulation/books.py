@@ -56,6 +56,7 @@ class MemoryBooks:
             open_stops=len(store.stops.open_ids),
             undelivered_events=sum(row.delivered_at is None for row in store.outbox.rows.values()),
             unapplied_notifications=sum(row.status is InboxStatus.RECEIVED for row in store.inbox.rows.values()),
+            compared_until=None,
         )
 
     def payments(self) -> Sequence[SettledPayment]:

@@ -53,12 +53,8 @@ class MemoryCatchUp:
         if work is Work.RENEWALS:
             rows = store.subscriptions.rows
             return any(rows[ident].next_period_start <= before for ident in store.subscriptions.renewals.ripe(real_now))
-        for ident in (each for own in store.invoices.open_by_subscription.values() for each in own):
-            row, when = store.invoices.rows[ident], store.invoices.due_but_for_stops(ident)
-            old = row.is_due(before) or (row.is_due(now) and row.failures > 0)
-            if old and when is not None and when <= real_now:
-                return True
-        return False
+        due = (store.invoices.rows[ident] for ident in store.invoices.due.ripe(real_now))
+        return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
 
     def lock_bucket(self, work: Work, real_now: datetime) -> Bucket:
         """The bucket; an empty one where there is none yet."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.errors import Unavailable
-from billing_worker.domain.timing import Timing
+from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 from billing_worker.ports import Ports
 from billing_worker.simulation.broker import Broker, Message, Worker
 from billing_worker.simulation.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
@@ -118,7 +118,7 @@ class Fleet:
             database=FaultyDatabase(world, partial(self._committed, process)),
             gateway=FaultyGateway(world),
             notifier=FaultyNotifier(world) if self.options.notifies else None,
-            timing=Timing(),
+            timing=Timing(settle_windows=DEFAULT_SETTLE_WINDOWS),
             environment=ENVIRONMENT,
             catch_up_rate=self.options.catch_up_rate,
         )

@@ -1,6 +1,7 @@
 """The gateway as one process reaches it: the ledger, behind a network that may do anything."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.money import Money
@@ -16,7 +17,7 @@ from billing_worker.domain.payment import (
 )
 from billing_worker.domain.proof import judge, refusal
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
-from billing_worker.ports import Listing
+from billing_worker.ports import Listing, Sheet
 from billing_worker.simulation.client import OUTAGE, World
 from billing_worker.simulation.ledger import AGAIN, LATE, NO_SUCH_KEY, Row
 from billing_worker.simulation.scheduler import Crash
@@ -120,6 +121,13 @@ class FaultyGateway:
         if trouble is not None:
             return Listing((), trouble)
         return Listing(tuple(seen(row, "GET findAll") for row in self._world.ledger.orders[merchant_uid]))
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
+        """All payments that changed in this span, in one sheet."""
+        trouble = self._read("payments_between")
+        rows = self._world.ledger.rows.values()
+        shown = [seen(row, "GET status")[0] for row in rows if start <= (row.paid_at or row.started_at) < end]
+        yield Sheet((), trouble=trouble) if trouble is not None else Sheet(shown)
 
     def knows_key(self, customer_uid: str) -> bool | None:
         """Whether the gateway has this billing key."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
-from billing_worker.ports import Span
+from billing_worker.ports import DueBetween
 from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class MemoryInvoices(Table[Invoice]):
         return [self.get(ident) for ident in wanted][:limit]
 
     def claim_due(
-        self, due: Span, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
     ) -> Sequence[str]:
         """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
         self._leased = {ident: until for ident, until in self._leased.items() if until > real_now}
@@ -150,21 +150,14 @@ class MemoryInvoices(Table[Invoice]):
     def due_from(self, invoice_id: str) -> datetime | None:
         """From when on a scan may claim it; None while something stands against that."""
         row = self.rows.get(invoice_id)
-        if row is not None and self._store.stops.open_ids:
-            pg = self._store.keys.rows[row.billing_key_id].pg_provider
-            if self._store.stops.holding(row.subscription_id, pg):
-                return None
-        return self.due_but_for_stops(invoice_id)
-
-    def due_but_for_stops(self, invoice_id: str) -> datetime | None:
-        """From when on it would be due if nobody had stopped anything."""
-        row = self.rows.get(invoice_id)
         if row is None or row.status is not InvoiceStatus.OPEN or row.next_attempt_at is None:
             return None
         store = self._store
         if invoice_id in store.attempts.open_of or store.keys.rows[row.billing_key_id].status is KeyStatus.PENDING:
             return None
         if store.subscriptions.rows[row.subscription_id].status not in COLLECTING:
+            return None
+        if store.stops.holding(row.subscription_id, store.keys.rows[row.billing_key_id].pg_provider):
             return None
         return row.next_attempt_at if row.lease_until is None else max(row.next_attempt_at, row.lease_until)
 

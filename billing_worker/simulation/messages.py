@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from billing_worker.domain.events import Event
@@ -146,32 +146,16 @@ class MemoryOutbox(Table[OutboxMessage]):
         super().add(OutboxMessage(ident, event, now, real_now, 0, None, None))
 
 
-@dataclass(slots=True)
-class KeptAlert:
-    """An alert, open or closed."""
-
-    id: int
-    kind: str
-    subject_id: str
-    detail: str
-    opened_at: datetime
-    closed_at: datetime | None = None
-
-    def shown(self) -> Alert:
-        """As the port hands it out."""
-        return Alert(self.id, self.kind, self.subject_id, self.detail, self.opened_at)
-
-
-class AlertTable(Table[KeptAlert]):
+class AlertTable(Table[Alert]):
     """Alerts, open and closed."""
 
-    kind, entity = "alert", KeptAlert
+    kind, entity = "alert", Alert
 
     def __init__(self, journal: list[Entry]) -> None:
         super().__init__(journal)
         self.open_ids: dict[tuple[str, str], int] = {}
 
-    def watch(self, before: KeptAlert | None, after: KeptAlert | None) -> None:
+    def watch(self, before: Alert | None, after: Alert | None) -> None:
         """By kind and subject while open."""
         row = either(before, after)
         if after is not None and after.closed_at is None:
@@ -187,23 +171,42 @@ class MemoryAlerts:
         self.table = AlertTable(journal)
         self._number = 0
 
-    def open(self, kind: str, subject_id: str, detail: str, now: datetime) -> None:
-        """Open an alert; the same kind and subject again only renews the detail."""
+    def open(
+        self,
+        kind: str,
+        subject_id: str,
+        detail: str,
+        now: datetime,
+        *,
+        proposal: str | None = None,
+        evidence_id: int | None = None,
+    ) -> None:
+        """Open an alert; the same kind and subject again only renews what it says."""
         known = self.table.open_ids.get((kind, subject_id))
-        if known is not None:
-            self.table.save(replace(self.table.get(known), detail=detail))
+        if known is None:
+            self._number += 1
+            self.table.add(Alert(self._number, kind, subject_id, detail, now, proposal, evidence_id))
             return
-        self._number += 1
-        self.table.add(KeptAlert(self._number, kind, subject_id, detail, now))
+        alert = self.table.get(known)
+        self.table.save(replace(alert, detail=detail, proposal=proposal, evidence_id=evidence_id))
+
+    def told(self, kind: str, subject_id: str, detail: str) -> bool:
+        """Whether an alert of this kind and subject has said the same, be it closed by now."""
+        rows = self.table.rows.values()
+        return any((row.kind, row.subject_id, row.detail) == (kind, subject_id, detail) for row in rows)
+
+    def get(self, alert_id: int) -> Alert:
+        """The alert, open or closed. Raises NotFound."""
+        return self.table.get(alert_id)
 
     def list_open(self, limit: int) -> Sequence[Alert]:
         """Open alerts, newest first."""
-        return [self.table.rows[ident].shown() for ident in sorted(self.table.open_ids.values(), reverse=True)[:limit]]
+        return [self.table.get(ident) for ident in sorted(self.table.open_ids.values(), reverse=True)[:limit]]
 
     def of_subject(self, subject_id: str) -> Sequence[Alert]:
         """Open alerts about one subject."""
         own = [ident for (_, subject), ident in self.table.open_ids.items() if subject == subject_id]
-        return [self.table.rows[ident].shown() for ident in sorted(own)]
+        return [self.table.get(ident) for ident in sorted(own)]
 
     def close(self, kind: str, subject_id: str, now: datetime) -> None:
         """Close it, if it is open."""

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from billing_worker.domain.audit import Checked
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
-from billing_worker.ports import AuditWindow, PaidAttempt, Spent
+from billing_worker.ports import Spent
 from billing_worker.simulation.tables import Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
@@ -177,30 +176,3 @@ class MemorySpending:
 
     def _begun(self, since: datetime) -> Iterator[PaymentAttempt]:
         return (row for row in self._store.attempts.rows.values() if row.started_at > since)
-
-
-class MemoryAudits:
-    """An audit's checks are SQL statements, and not modelled: here none is ever due."""
-
-    def claim(self, now: datetime, real_now: datetime, interval: timedelta) -> int | None:  # noqa: ARG002 - the port's
-        """Never."""
-        return None
-
-    def audited_until(self) -> datetime | None:
-        """Never."""
-        return None
-
-    def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
-        """Nothing to note."""
-
-    def checks(self, window: AuditWindow) -> Sequence[Checked]:  # noqa: ARG002 - the port's
-        """None."""
-        return ()
-
-    def texts(self, most: int) -> Iterator[tuple[str, str, str]]:  # noqa: ARG002 - the port's
-        """None."""
-        return iter(())
-
-    def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:  # noqa: ARG002 - the port's
-        """None."""
-        return ()

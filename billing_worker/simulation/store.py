@@ -6,6 +6,7 @@ from itertools import count
 from types import TracebackType
 from typing import Self
 
+from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import Charge
@@ -15,8 +16,9 @@ from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox, MemoryOutbox
+from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
 from billing_worker.simulation.refunds import MemoryRefunds
-from billing_worker.simulation.stops import MemoryAudits, MemoryEnvironment, MemorySpending, MemoryStops
+from billing_worker.simulation.stops import MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.tables import DueIndex, Entry
 
@@ -41,7 +43,7 @@ class Store:
         """Changes of the transaction that is open, oldest first."""
         self.busy = False
         """Whether a transaction is open: there is never more than one."""
-        self.evidence = 0
+        self.evidence: list[Evidence] = []
         self.plans = MemoryPlans(self.journal)
         self.keys = MemoryKeys(self.journal, self)
         self.subscriptions = MemorySubscriptions(self.journal, self)
@@ -54,6 +56,7 @@ class Store:
         self.stops = MemoryStops(self.journal, self)
         self.environment = MemoryEnvironment(self)
         self.audits = MemoryAudits()
+        self.comparisons = MemoryComparisons()
         self.spending = MemorySpending(self)
         self.books = MemoryBooks(self)
         self.catch_up = MemoryCatchUp(self)
@@ -96,6 +99,7 @@ class MemoryTransaction:
         "audits",
         "books",
         "catch_up",
+        "comparisons",
         "environment",
         "inbox",
         "invoices",
@@ -126,6 +130,7 @@ class MemoryTransaction:
         self.stops = store.stops
         self.environment = store.environment
         self.audits = store.audits
+        self.comparisons = store.comparisons
         self.spending = store.spending
 
     def __enter__(self) -> Self:
@@ -186,10 +191,16 @@ class MemoryTransaction:
         for event in events:
             self.outbox.tell(self._store.ids.new("evt"), event, now, real_now)
 
-    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - its number is all that anybody asks for
-        """Count what the gateway said. Returns the evidence's id."""
-        self._store.evidence += 1
-        return self._store.evidence
+    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
+        """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""
+        self._store.evidence.append(evidence)
+        return len(self._store.evidence)
+
+    def evidence(self, evidence_id: int) -> Evidence:
+        """What the gateway said, as it was kept. Raises NotFound."""
+        if not 0 < evidence_id <= len(self._store.evidence):
+            raise NotFound("evidence", str(evidence_id))
+        return self._store.evidence[evidence_id - 1]
 
     def commit(self) -> None:
         """Keep it all."""

@@ -8,7 +8,7 @@ from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
-from billing_worker.ports import Span
+from billing_worker.ports import DueBetween
 from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class MemorySubscriptions(Table[Subscription]):
         super().__init__(journal)
         self._store = store
         self.renewals = DueIndex()
+        self._leased: dict[str, datetime] = {}
 
     def guard(self, before: Subscription | None, after: Subscription) -> None:  # noqa: ARG002 - one interface
         """Canceled has a time, and nothing else has; the plan and the key exist."""
@@ -102,6 +103,9 @@ class MemorySubscriptions(Table[Subscription]):
         if after is None:
             self.renewals.set(either(before, after).id, None)
             return
+        self._leased.pop(after.id, None)
+        if after.lease_until is not None:
+            self._leased[after.id] = after.lease_until
         when = None
         if after.status in RENEWING and after.held_since is None:
             when = after.next_period_start
@@ -121,14 +125,18 @@ class MemorySubscriptions(Table[Subscription]):
         """All subscriptions that are charged to this key."""
         return [self.get(row.id) for row in self.rows.values() if row.billing_key_id == key_id]
 
-    def claim_renewals(self, due: Span, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+    def claim_renewals(
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
         """Ids whose next period is due and that nobody else is working on, leased to the caller."""
 
         def since(ident: str) -> datetime | None:
             when = self.rows[ident].next_period_start
             return when if due.after < when <= due.until else None
 
-        ids = self.renewals.take_of(real_now, limit, since)
+        self._leased = {ident: until for ident, until in self._leased.items() if until > real_now}
+        room = min(limit if most is None else most, limit - len(self._leased))
+        ids = self.renewals.take_of(real_now, room, since)
         for ident in ids:
             subscription = self.get(ident)
             subscription.lease_until = lease_until

@@ -269,7 +269,7 @@ def in_postgresql(engine: Engine) -> dict[str, list[dict[str, Any]]]:
             found[name] = [dict(row) for row in connection.execute(select(table)).mappings()]
     # A database that was lent before goes on counting where it stopped.
     first = min((row["id"] for row in found["evidence"]), default=1)
-    for row in (*found["payment_attempts"], *found["refunds"]):
+    for row in (*found["payment_attempts"], *found["refunds"], *found["alerts"]):
         for column in ("evidence_id", "refund_evidence_id"):
             if row.get(column) is not None:
                 row[column] -= first - 1
@@ -308,8 +308,8 @@ def _values(name: str, row: Any) -> dict[str, Any]:
     return values
 
 
-NOT_MODELLED = {"evidence", "audits", "environment_claims"}
-"""Only the number of an evidence is asked for; no audit runs; the identity of a database in memory is another one."""
+NOT_MODELLED = {"evidence", "audits", "comparisons", "environment_claims"}
+"""Only the number of an evidence is asked for; no audit and no comparison runs; and this is another database."""
 
 NUMBERED = {"stops": {"id"}, "inbox": {"id"}, "alerts": {"id"}, "outbox": {"sequence"}}
 """What an upsert or a rollback numbers with gaps in PostgreSQL, and without in memory."""
