@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 
-.PHONY: help demo test pairs chaos chaos-long planted fuzz docs lint types imports check bench up clean lock
+.PHONY: help demo test pairs simulate planted fuzz chaos chaos-long docs lint types imports check bench up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ types: .venv/ready
 
 imports: .venv/ready
 	$(BIN)/lint-imports
+
+simulate: .venv/ready ## 20,000 subscription-years on a virtual clock, with seeded faults
+	$(BIN)/billing-worker simulate --seed $(SEED) --seeds 200 --subscriptions 20 --years 5
 
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py

@@ -24,6 +24,7 @@ OWNERS = {
     "starlette": ("billing_worker/web", "billing_worker/sandbox"),
     "uvicorn": ("billing_worker/web", "billing_worker/sandbox"),
     "croniter": ("billing_worker/domain/calendar.py",),
+    "greenlet": ("billing_worker/simulation",),
     "standardwebhooks": ("billing_worker/adapters",),
     "simplejson": ("billing_worker/adapters", "billing_worker/sandbox"),
     "typer": ("billing_worker/cli",),

@@ -51,6 +51,7 @@ COMMANDS = (
     Listed("breaker", "breaker", "Stop charging for all, one PG or one subscription, and let it go on.", CHECK),
     Listed("reconcile", "reconcile", "Look up what is unclear and compare both books now.", CHECK),
     Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),
+    Listed("simulate", "simulate", "Run years of billing on a virtual clock with seeded faults.", CHECK),
     Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),
     Listed("web", "web", "Run the receiver and the HTTP API.", PROCESSES),
     Listed("sandbox", "sandbox", "Run a stand-in for PortOne and Paymentwall.", PROCESSES, passes_arguments_on=True),

@@ -60,8 +60,7 @@ def judge_all(
     relevant = [
         (payment, evidence)
         for payment, evidence in ordered
-        if payment.imp_uid not in settled_imp_uids
-        and not (payment.status is PaymentStatus.FAILED and _difference(request, payment))
+        if payment.imp_uid not in settled_imp_uids and tells(request, payment)
     ]
     if relevant:
         return judge(request, *relevant[0])
@@ -69,6 +68,14 @@ def judge_all(
         if payment.holds_money:
             return Unknown(f"payment {payment.imp_uid}, which an earlier attempt has, holds money", evidence)
     return None
+
+
+def tells(request: ChargeRequest, payment: GatewayPayment) -> bool:
+    """Whether a payment says anything about the attempt that asked for `request`.
+
+    A failed one over another amount or card does not: somebody else tried, or an earlier card of the same order.
+    """
+    return payment.status is not PaymentStatus.FAILED or _difference(request, payment) is None
 
 
 def refusal(reason: str, evidence: Evidence) -> Declined:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
-from billing_worker.domain.proof import judge_all
+from billing_worker.domain.proof import judge_all, tells
 from billing_worker.domain.settlement import Charge
 from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.record import apply, record_payment
@@ -94,7 +94,10 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
 def _read(ports: Ports, question: _Question) -> _Reading:
     began_at = ports.clock.real_now()
     listing = ports.gateway.payments_of(question.request.merchant_uid)
-    shows_new = any(payment.imp_uid not in question.settled_imp_uids for payment, _ in listing.payments)
+    shows_new = any(
+        payment.imp_uid not in question.settled_imp_uids and tells(question.request, payment)
+        for payment, _ in listing.payments
+    )
     if listing.trouble is not None or shows_new or question.still_in_flight:
         return _Reading(listing, began_at)
     return _Reading(listing, began_at, control=_control(ports, question))

@@ -375,6 +375,25 @@ def test_a_payment_on_another_card_is_neither_settled_nor_charged_again(known: W
     assert len(known.ledger(invoice)) == 1
 
 
+@pytest.mark.fm("C8")
+def test_a_stray_decline_of_another_card_does_not_keep_an_attempt_unknown(known: World) -> None:
+    """Found by `simulate`: the stray row stood for news, so no control read was made, and absence never believed."""
+    stranger = known.key("decline-limit")
+
+    def leaves_a_stray_decline(gateway: Gateway, request: ChargeRequest) -> Outcome:
+        gateway.charge(replace(request, customer_uid=stranger.customer_uid))
+        return never_arrives(gateway, request)
+
+    subscription = known.subscribe()
+    known.with_ports(gateway=Around(known.ports.gateway, leaves_a_stray_decline)).settle()
+    assert known.attempt(known.invoice(subscription)).status == "unknown"
+    known.resolve()
+    invoice = known.invoice(subscription)
+    assert [row["status"] for row in known.ledger(invoice)] == ["failed", "paid"]
+    assert [attempt.status for attempt in known.attempts(invoice)] == ["failed", "approved"]
+    assert (invoice.status, invoice.declines) == ("paid", 0)
+
+
 @pytest.mark.fm("C10")
 def test_a_failed_payment_beside_a_paid_one_does_not_hide_it(known: World) -> None:
     """First a decline, then a charge whose reply is lost: the gateway has both rows under one order id."""

@@ -205,6 +205,32 @@ def test_a_refund_sent_twice_by_mistake_is_stopped_by_the_checksum(world: World)
     assert refunds(world, invoice)[0].status == "succeeded"
 
 
+def test_of_two_looks_at_once_only_the_first_to_end_decides(world: World) -> None:
+    """Found by `simulate`: the second one met a refund that the first had put back to be sent again."""
+    invoice = paid(world)
+    never_sent = through(world, lambda _gateway, _request: Unknown("no answer: the connection was lost"))
+    asked = ask(never_sent, invoice)
+    refunding.refund(never_sent.ports, asked.id)
+    world.clock.advance(minutes=10)
+    refunding.refund(world.ports, asked.id)
+    world.clock.advance(minutes=10)
+    looks: list[str] = []
+
+    def is_overtaken(gateway: Gateway, imp_uid: str) -> Any:
+        read = gateway.payment(imp_uid)
+        if not looks:
+            looks.append(imp_uid)
+            refunding.refund(world.ports, asked.id)
+        return read
+
+    slow = world.with_ports(gateway=Around(world.ports.gateway, on_payment=is_overtaken))
+    refunding.refund(slow.ports, asked.id)
+    assert [each.status for each in refunds(world, invoice)] == ["pending"]
+    world.resolve()
+    assert given_back(world, invoice) == [3000]
+    assert [each.status for each in refunds(world, invoice)] == ["succeeded"]
+
+
 def test_a_refund_that_cannot_be_sent_is_tried_again_and_then_told(world: World) -> None:
     invoice = paid(world)
     asked = ask(world, invoice)

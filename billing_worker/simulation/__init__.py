@@ -1,0 +1,6 @@
+"""The real core on a virtual clock, with seeded faults: years of billing in seconds, the same again for the same seed.
+
+Use cases and domain are the ones that production runs. Around them everything is a model: a database in memory with
+the constraints of the schema, a gateway with a ledger of its own, a broker that loses and doubles, processes that die
+at any step. The ledger and the rules in `safety` and `rest` share no decision with what they judge.
+"""

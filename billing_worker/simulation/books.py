@@ -1,0 +1,94 @@
+"""Sums over the whole database in memory, as the SQL statements make them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.calendar import zone_named
+from billing_worker.domain.catch_up import BACKLOG_AFTER
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
+from billing_worker.domain.subscription import RENEWING
+from billing_worker.ports import InboxStatus, SettledPayment, Standing, Tally
+
+if TYPE_CHECKING:
+    from billing_worker.simulation.store import Store
+
+
+class MemoryBooks:
+    """What the database says as a whole."""
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+
+    def tallies(self, timezone: str) -> Sequence[Tally]:
+        """One line a month and currency, oldest first."""
+        zone = zone_named(timezone)
+        groups: dict[tuple[str, str], list[Invoice]] = {}
+        for row in self._store.invoices.rows.values():
+            month = f"{row.period.start.astimezone(zone):%Y-%m}"
+            groups.setdefault((month, row.money.currency), []).append(row)
+        return [self._tally(month, currency, groups[month, currency]) for month, currency in sorted(groups)]
+
+    def standing(self, now: datetime) -> Standing:
+        """How things stand."""
+        store = self._store
+        waiting = [row for row in store.invoices.rows.values() if row.status is InvoiceStatus.OPEN]
+        states = [store.attempts.rows[each].status for each in store.attempts.open_of.values()]
+        blocked = {row.id for row in waiting if store.keys.rows[row.billing_key_id].status is KeyStatus.PENDING}
+        late = [row for row in waiting if row.is_due(now)]
+        free = [row for row in late if row.id not in blocked and row.id not in store.attempts.open_of]
+        renewing = [row for row in store.subscriptions.rows.values() if row.status in RENEWING]
+        fresh = [row for row in renewing if row.held_since is None]
+        old = now - BACKLOG_AFTER
+        paced = [row for row in free if row.is_due(old) or row.failures > 0]
+        return Standing(
+            periods_due=sum(row.next_period_start <= now for row in fresh),
+            due=len(free),
+            in_flight=states.count(AttemptStatus.IN_FLIGHT),
+            unknown=states.count(AttemptStatus.UNKNOWN),
+            waiting_for_key=sum(row.id in blocked for row in late),
+            in_dunning=sum(row.declines > 0 for row in waiting),
+            late=len(paced) + sum(row.next_period_start <= old for row in fresh),
+            on_hold=sum(row.held_since is not None for row in renewing),
+            oldest_due=min((row.next_attempt_at for row in free if row.next_attempt_at), default=None),
+            open_alerts=len(store.alerts.table.open_ids),
+            open_stops=len(store.stops.open_ids),
+            undelivered_events=sum(row.delivered_at is None for row in store.outbox.rows.values()),
+            unapplied_notifications=sum(row.status is InboxStatus.RECEIVED for row in store.inbox.rows.values()),
+            compared_until=None,
+        )
+
+    def payments(self) -> Sequence[SettledPayment]:
+        """Every approved attempt, by period."""
+        approved = (row for row in self._store.attempts.rows.values() if row.status is AttemptStatus.APPROVED)
+        found = [
+            SettledPayment(
+                row.merchant_uid,
+                row.imp_uid or "",
+                row.money.amount,
+                row.money.currency,
+                self._store.invoices.rows[row.invoice_id].period.start,
+                row.surplus,
+            )
+            for row in approved
+        ]
+        return sorted(found, key=lambda each: (each.period_start, each.merchant_uid))
+
+    def _tally(self, month: str, currency: str, rows: Sequence[Invoice]) -> Tally:
+        states = [row.status for row in rows]
+        paid = [row for row in rows if row.status is InvoiceStatus.PAID]
+        ids = {row.id for row in rows}
+        attempts = self._store.attempts.rows.values()
+        return Tally(
+            month=month,
+            currency=currency,
+            invoices=len(rows),
+            paid=len(paid),
+            paid_amount=sum(row.money.amount for row in paid),
+            open=states.count(InvoiceStatus.OPEN),
+            uncollectible=states.count(InvoiceStatus.UNCOLLECTIBLE),
+            void=states.count(InvoiceStatus.VOID),
+            recovered=sum(row.declines > 0 for row in paid),
+            refunded_amount=sum(one.refunded for one in attempts if one.invoice_id in ids and not one.surplus),
+        )

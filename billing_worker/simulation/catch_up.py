@@ -1,0 +1,78 @@
+"""Late work in memory: who is late, what a person decided, and the buckets that pace it."""
+
+from collections import Counter
+from collections.abc import Generator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from billing_worker.domain.catch_up import Bucket, CatchUpMode
+from billing_worker.domain.subscription import RENEWING, Subscription
+from billing_worker.ports import Chosen, Work
+from billing_worker.simulation.tables import Table
+
+if TYPE_CHECKING:
+    from billing_worker.simulation.store import Store
+
+
+class Buckets(Table[Bucket]):
+    """What late work may start now."""
+
+    kind, entity = "bucket", Bucket
+
+
+class MemoryCatchUp:
+    """Late subscriptions and invoices."""
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self.buckets = Buckets(store.journal)
+
+    def late(self, before: datetime, chosen: Chosen) -> Generator[Subscription]:
+        """Renewing subscriptions whose next period began at or before this, oldest first."""
+        for row in sorted(self._late(before, chosen), key=lambda each: (each.next_period_start, each.id)):
+            yield self._store.subscriptions.get(row.id)
+
+    def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
+        """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
+        concerned: Counter[str] = Counter()
+        for row in self._late(before, chosen):
+            subscription = self._store.subscriptions.get(row.id)
+            subscription.held_since, subscription.catch_up_mode, subscription.catch_up_until = None, mode, until
+            self._store.subscriptions.save(subscription)
+            concerned[row.plan_id] += 1
+        return concerned
+
+    def held(self, plan_id: str) -> int:
+        """How many subscriptions of a plan wait for a person."""
+        rows = self._store.subscriptions.rows.values()
+        return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
+
+    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
+        """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
+        store = self._store
+        if work is Work.RENEWALS:
+            rows = store.subscriptions.rows
+            return any(rows[ident].next_period_start <= before for ident in store.subscriptions.renewals.ripe(real_now))
+        due = (store.invoices.rows[ident] for ident in store.invoices.due.ripe(real_now))
+        return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
+
+    def lock_bucket(self, work: Work, real_now: datetime) -> Bucket:
+        """The bucket; an empty one where there is none yet."""
+        if work.value not in self.buckets.rows:
+            self.buckets.add(Bucket(work.value, 0, real_now))
+        return self.buckets.get(work.value)
+
+    def save_bucket(self, bucket: Bucket) -> None:
+        """Write the bucket back."""
+        self.buckets.save(bucket)
+
+    def _late(self, before: datetime, chosen: Chosen) -> list[Subscription]:
+        return [
+            row
+            for row in self._store.subscriptions.rows.values()
+            if row.status in RENEWING
+            and row.next_period_start <= before
+            and not row.cancel_at_period_end
+            and chosen.plan_id in (None, row.plan_id)
+            and chosen.subscription_id in (None, row.id)
+        ]

@@ -1,0 +1,69 @@
+"""What a message makes a worker do: the use cases behind the tasks of `tasks/jobs.py`, by the same names."""
+
+from collections.abc import Callable, Iterable
+
+from billing_worker.ports import Ports
+from billing_worker.usecases import collect, confirm, inbox, outbox, reconcile, refund, renew, unlock
+
+Send = Callable[[str, str], None]
+Job = Callable[[Ports, str, Send], None]
+
+SCANS: dict[str, tuple[Callable[[Ports, int], Iterable[object]], str]] = {
+    "renew_due": (renew.due, "renew"),
+    "collect_due": (collect.due, "collect"),
+    "reconcile_due": (reconcile.due, "reconcile"),
+    "refund_due": (refund.due, "refund"),
+    "apply_due": (inbox.due, "apply"),
+    "confirm_due": (confirm.due, "confirm"),
+    "deliver_due": (outbox.due, "deliver"),
+}
+"""Each scan: whom it claims, and the job that serves one of them."""
+
+
+def _renew(ports: Ports, ident: str, _send: Send) -> None:
+    invoice_id = renew.renew(ports, ident)
+    if invoice_id is not None:
+        collect.collect(ports, invoice_id)
+
+
+def _collect(ports: Ports, ident: str, _send: Send) -> None:
+    collect.collect(ports, ident)
+
+
+def _reconcile(ports: Ports, ident: str, _send: Send) -> None:
+    reconcile.reconcile(ports, ident)
+
+
+def _refund(ports: Ports, ident: str, _send: Send) -> None:
+    refund.refund(ports, ident)
+
+
+def _apply(ports: Ports, ident: str, send: Send) -> None:
+    for key_id in inbox.apply(ports, int(ident)).unlocked:
+        send("unlock", key_id)
+
+
+def _confirm(ports: Ports, ident: str, send: Send) -> None:
+    if confirm.confirm(ports, ident):
+        send("unlock", ident)
+
+
+def _unlock(ports: Ports, ident: str, send: Send) -> None:
+    for invoice_id in unlock.waiting(ports, ident):
+        send("collect", invoice_id)
+
+
+def _deliver(ports: Ports, ident: str, _send: Send) -> None:
+    outbox.deliver(ports, ident)
+
+
+UNITS: dict[str, Job] = {
+    "renew": _renew,
+    "collect": _collect,
+    "reconcile": _reconcile,
+    "refund": _refund,
+    "apply": _apply,
+    "confirm": _confirm,
+    "unlock": _unlock,
+    "deliver": _deliver,
+}

@@ -1,0 +1,215 @@
+"""The database in memory, behind the port: all tables, one transaction at a time."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from billing_worker.domain.errors import NotFound
+from billing_worker.domain.events import Event
+from billing_worker.domain.payment import Evidence
+from billing_worker.domain.settlement import Charge
+from billing_worker.ports import Due, Ids
+from billing_worker.simulation.attempts import MemoryAttempts
+from billing_worker.simulation.books import MemoryBooks
+from billing_worker.simulation.catch_up import MemoryCatchUp
+from billing_worker.simulation.invoices import MemoryInvoices
+from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox, MemoryOutbox
+from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
+from billing_worker.simulation.refunds import MemoryRefunds
+from billing_worker.simulation.stops import MemoryEnvironment, MemorySpending, MemoryStops
+from billing_worker.simulation.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
+from billing_worker.simulation.tables import DueIndex, Entry
+
+
+class Numbered:
+    """Names in the order of their use: the same run, the same names."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def new(self, prefix: str) -> str:
+        """The prefix, `_`, and sixteen digits."""
+        return f"{prefix}_{next(self._numbers):016d}"
+
+
+class Store:
+    """All rows. Nothing else reads or writes between the begin and the commit of a transaction."""
+
+    def __init__(self, ids: Ids) -> None:
+        self.ids = ids
+        self.journal: list[Entry] = []
+        """Changes of the transaction that is open, oldest first."""
+        self.busy = False
+        """Whether a transaction is open: there is never more than one."""
+        self.evidence: list[Evidence] = []
+        self.plans = MemoryPlans(self.journal)
+        self.keys = MemoryKeys(self.journal, self)
+        self.subscriptions = MemorySubscriptions(self.journal, self)
+        self.invoices = MemoryInvoices(self.journal, self)
+        self.attempts = MemoryAttempts(self.journal, self)
+        self.refunds = MemoryRefunds(self.journal, self.attempts)
+        self.inbox = MemoryInbox(self.journal, self.attempts)
+        self.outbox = MemoryOutbox(self.journal)
+        self.alerts = MemoryAlerts(self.journal)
+        self.stops = MemoryStops(self.journal, self)
+        self.environment = MemoryEnvironment(self)
+        self.audits = MemoryAudits()
+        self.comparisons = MemoryComparisons()
+        self.spending = MemorySpending(self)
+        self.books = MemoryBooks(self)
+        self.catch_up = MemoryCatchUp(self)
+
+    def plan_charge(self, invoice_id: str) -> None:
+        """Something changed that decides from when on this invoice may be claimed."""
+        self.invoices.due.set(invoice_id, self.invoices.due_from(invoice_id))
+
+    def scans(self) -> dict[str, DueIndex]:
+        """What each scan looks for, by the name of its task."""
+        return {
+            "renew_due": self.subscriptions.renewals,
+            "collect_due": self.invoices.due,
+            "reconcile_due": self.attempts.looks,
+            "refund_due": self.refunds.steps,
+            "apply_due": self.inbox.due,
+            "confirm_due": self.keys.looks,
+            "deliver_due": self.outbox.due,
+        }
+
+    def roll_back(self) -> None:
+        """Undo what the open transaction changed."""
+        while self.journal:
+            table, before, after = self.journal.pop()
+            table.undo(before, after)
+
+
+Committed = Callable[[Sequence[Entry]], None]
+
+
+class MemoryTransaction:
+    """One transaction. Nothing is kept unless `commit` was called."""
+
+    __slots__ = (
+        "_committed",
+        "_open",
+        "_store",
+        "alerts",
+        "attempts",
+        "audits",
+        "books",
+        "catch_up",
+        "comparisons",
+        "environment",
+        "inbox",
+        "invoices",
+        "keys",
+        "outbox",
+        "plans",
+        "refunds",
+        "spending",
+        "stops",
+        "subscriptions",
+    )
+
+    def __init__(self, store: Store, committed: Committed) -> None:
+        self._store = store
+        self._committed = committed
+        self._open = True
+        self.plans = store.plans
+        self.keys = store.keys
+        self.subscriptions = store.subscriptions
+        self.invoices = store.invoices
+        self.attempts = store.attempts
+        self.refunds = store.refunds
+        self.inbox = store.inbox
+        self.outbox = store.outbox
+        self.alerts = store.alerts
+        self.books = store.books
+        self.catch_up = store.catch_up
+        self.stops = store.stops
+        self.environment = store.environment
+        self.audits = store.audits
+        self.comparisons = store.comparisons
+        self.spending = store.spending
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open:
+            self._end()
+
+    def lock_due(self, invoice_id: str) -> Due:
+        """An invoice with its subscription, key and plan. Raises NotFound."""
+        store = self._store
+        invoice = store.invoices.get(invoice_id)
+        subscription = store.subscriptions.get(invoice.subscription_id)
+        key = store.keys.get(invoice.billing_key_id)
+        held = store.stops.holding(subscription.id, key.pg_provider)
+        return Due(
+            subscription=subscription,
+            invoice=invoice,
+            key=key,
+            plan=store.plans.get(subscription.plan_id),
+            has_open_attempt=invoice_id in store.attempts.open_of,
+            stop=held[0].id if held else None,
+            elsewhere=False,
+            last_paid=store.invoices.last_paid(subscription.id, invoice.money.currency),
+        )
+
+    def lock_charge(self, attempt_id: str) -> Charge:
+        """An attempt with all that its outcome can touch. Raises NotFound."""
+        store = self._store
+        attempt = store.attempts.get(attempt_id)
+        invoice = store.invoices.get(attempt.invoice_id)
+        subscription = store.subscriptions.get(invoice.subscription_id)
+        plan = store.plans.rows[subscription.plan_id]
+        return Charge(
+            subscription=subscription,
+            invoice=invoice,
+            attempt=attempt,
+            key=store.keys.get(attempt.billing_key_id),
+            policy=plan.dunning,
+            calendar=plan.calendar,
+            plan_name=plan.name,
+        )
+
+    def save_charge(self, charge: Charge, now: datetime, real_now: datetime) -> None:
+        """Write back everything an outcome can touch, and its events to the outbox."""
+        self.invoices.save(charge.invoice)
+        self.attempts.save(charge.attempt)
+        self.subscriptions.save(charge.subscription)
+        self.keys.save(charge.key)
+        self.tell(charge.events, now, real_now)
+        charge.events.clear()
+
+    def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+        """Write events to the outbox."""
+        for event in events:
+            self.outbox.tell(self._store.ids.new("evt"), event, now, real_now)
+
+    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
+        """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""
+        self._store.evidence.append(evidence)
+        return len(self._store.evidence)
+
+    def evidence(self, evidence_id: int) -> Evidence:
+        """What the gateway said, as it was kept. Raises NotFound."""
+        if not 0 < evidence_id <= len(self._store.evidence):
+            raise NotFound("evidence", str(evidence_id))
+        return self._store.evidence[evidence_id - 1]
+
+    def commit(self) -> None:
+        """Keep it all."""
+        changes = tuple(self._store.journal)
+        self._store.journal.clear()
+        self._end()
+        if changes:
+            self._committed(changes)
+
+    def _end(self) -> None:
+        self._open = self._store.busy = False
+        self._store.roll_back()
