@@ -168,15 +168,15 @@ def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
 
 def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -> None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
-    window = timedelta(seconds=ports.timing.settle_window)
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(step.attempt_id)
+        window = ports.timing.settle_window_of(charge.key.pg_provider)
         for payment, evidence in listing.payments:
             note_refunds(ports, uow, charge, payment, evidence)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
             # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
-            found.next_step_at = _next_look(ports, found, real_now)
+            found.next_step_at = _next_look(ports, found, real_now, window)
             settled = Settled()
             for payment, evidence in listing.payments:
                 found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
@@ -193,12 +193,12 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
         uow.commit()
 
 
-def _next_look(ports: Ports, found: Refund, real_now: datetime) -> datetime:
+def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelta) -> datetime:
     """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
     look = ports.timing.next_look(found.looks, real_now)
     if found.absent_since is None:
-        return min(look, real_now + timedelta(seconds=ports.timing.settle_window)) if found.looks == 1 else look
-    settled = found.absent_since + timedelta(seconds=ports.timing.settle_window)
+        return min(look, real_now + window) if found.looks == 1 else look
+    settled = found.absent_since + window
     return min(look, settled) if settled > real_now else look
 
 

@@ -1,7 +1,9 @@
 """A copy of the database, or another account, charges nothing until a person claims it. The ledger is the judge."""
 
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -136,6 +138,26 @@ def test_the_database_tells_who_it_is_to_a_role_without_any_right(world: World) 
         engine.dispose()
     _, oid, timeline = mine.split("/")
     assert seen == [mine, f"?/{oid}/{timeline}", f"?/{oid}/?"]
+
+
+def test_who_the_database_is_stays_the_same_while_the_server_writes_its_control_file(world: World) -> None:
+    """PostgreSQL reads that file without a lock, and reports a broken checksum in the midst of a write."""
+    done = threading.Event()
+
+    def writes() -> None:
+        engine = create_engine(world.engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            while not done.is_set():
+                connection.execute(text("CHECKPOINT"))
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(writes)
+        with world.engine.connect() as connection:
+            seen = {connection.execute(text("SELECT database_identity()")).scalar_one() for _ in range(2000)}
+        done.set()
+        writer.result(timeout=30)
+    assert len(seen) == 1
+    assert "?" not in seen.pop()
 
 
 def test_a_fingerprint_says_each_difference_in_words() -> None:

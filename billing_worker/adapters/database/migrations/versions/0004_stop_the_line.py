@@ -14,13 +14,21 @@ DECLARE
     timeline text := '?';
 BEGIN
     -- A managed server may refuse either; then that part cannot tell two databases apart.
-    BEGIN
-        SELECT system_identifier::text INTO system FROM pg_control_system();
-    EXCEPTION WHEN OTHERS THEN system := '?';
-    END;
+    FOR try IN 1..20 LOOP
+        BEGIN
+            SELECT system_identifier::text INTO system FROM pg_control_system();
+            EXIT;
+        EXCEPTION
+            WHEN insufficient_privilege THEN EXIT;
+            -- The control file is read without a lock: while the server writes it, its checksum may not fit.
+            WHEN OTHERS THEN
+                IF try = 20 THEN RAISE; END IF;
+                PERFORM pg_sleep(0.005);
+        END;
+    END LOOP;
     BEGIN
         timeline := substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8);
-    EXCEPTION WHEN OTHERS THEN timeline := '?';
+    EXCEPTION WHEN insufficient_privilege THEN timeline := '?';
     END;
     RETURN system || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || timeline;
 END $$
