@@ -56,12 +56,8 @@ BUGS = (
         (NET, "            exchange.sent = True\n", "            pass\n"),
         (
             NET,
-            "        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))\n",
-            (
-                "        read = self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))\n"
-                "        if read and (exchange := _running.get()):\n            exchange.sent = True\n"
-                "        return read\n"
-            ),
+            "            exchange.answers.feed(data)\n",
+            "            exchange.sent = exchange.sent or bool(data)\n            exchange.answers.feed(data)\n",
         ),
         catchers=(
             (
