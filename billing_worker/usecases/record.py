@@ -37,16 +37,30 @@ def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -
     """Record the answer to our own call.
 
     A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
-    attempt is closed nobody looks any more; then an approval counts as the late approval that it is.
+    attempt is closed nobody looks any more; then an approval makes us read the payment as it is by now.
     """
     with ports.database.transaction() as uow:
         charge = uow.lock_charge(attempt_id)
-        if charge.attempt.fence != fence and charge.attempt.is_open:
-            _keep(ports, uow, charge, outcome)
-            charge.attempt.next_look_at = ports.clock.real_now()
-            uow.attempts.save(charge.attempt)
-        else:
+        attempt = charge.attempt
+        lost = attempt.fence != fence
+        if not lost:
             apply(ports, uow, charge, outcome)
+        else:
+            _keep(ports, uow, charge, outcome)
+            if attempt.is_open:
+                attempt.next_look_at = ports.clock.real_now()
+                uow.attempts.save(attempt)
+        uow.commit()
+    if lost and not attempt.is_open and isinstance(outcome, Approved):
+        _read_again(ports, charge.invoice.id, outcome.payment.imp_uid)
+
+
+def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
+    """An old answer may tell of money that was given back since; what cannot be read is left to comparing the books."""
+    listing = ports.gateway.payment(imp_uid)
+    with ports.database.transaction() as uow:
+        for payment, evidence in listing.payments:
+            record_payment(ports, uow, invoice_id, payment, evidence)
         uow.commit()
 
 

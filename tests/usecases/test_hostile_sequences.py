@@ -42,6 +42,28 @@ def test_money_that_a_zombie_worker_took_after_all_was_closed_is_recorded_and_to
     assert "surplus_payment" in kinds(world)
 
 
+@pytest.mark.fm("C23")
+@pytest.mark.fm("D3")
+def test_an_answer_that_comes_after_its_money_was_given_back_pays_nothing(world: World) -> None:
+    """A frozen worker goes on with an approval in hand that the PG took back meanwhile, as the resolver has read."""
+    subscription = world.subscribe()
+    world.renew()
+    invoice = world.invoice(subscription)
+    attempt, request = collect._intend(world.ports, invoice.id)
+    answer = world.ports.gateway.charge(request)
+    world.sandbox.control("/operator/cancel", imp_uid=answer.payment.imp_uid)
+    for _ in range(60):
+        world.clock.advance(seconds=5)
+        world.reconcile()
+    assert world.attempt(world.invoice(subscription)).status == "failed"
+    record_answer(world.ports, attempt.id, attempt.fence, answer)
+    assert world.attempt(world.invoice(subscription)).status == "failed"
+    assert world.invoice(subscription).status == "open"
+    world.run_until(world.clock.now() + timedelta(days=2))
+    assert world.invoice(subscription).status == "paid"
+    assert len(world.money(world.invoice(subscription))) == 1
+
+
 @pytest.mark.fm("C28")
 @pytest.mark.fm("L13")
 def test_two_payments_in_one_listing_are_both_recorded_and_the_second_is_given_back(world: World) -> None:
