@@ -5,6 +5,7 @@ developer's own settings (`BILLING_…`) never reach a test.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,13 @@ from tests.support.databases import Databases
 from tests.support.sandbox import Sandbox, running_sandbox
 from tests.support.servers import Servers
 from tests.support.world import World
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C also where a shell started the tests in the background: it has its children ignore the signal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 for _name in [name for name in os.environ if name.startswith("BILLING_")]:
     del os.environ[_name]

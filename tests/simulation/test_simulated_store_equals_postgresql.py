@@ -330,7 +330,7 @@ def _shown(value: Any) -> str:
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 3, 4, 8, 9])  # in which more than a few charges happen, see the end
 def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) -> None:
     ids = Numbered()
     store = Store(ids)
