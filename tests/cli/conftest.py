@@ -36,6 +36,7 @@ def billing(
 ) -> Command:
     """Run a command line on a fresh, migrated database, in this process."""
     monkeypatch.setenv("BILLING_DATABASE_URL", database_url)
+    monkeypatch.delenv("COLUMNS", raising=False)  # tables are folded to it, where a terminal left it behind
 
     def run(*words: str) -> Said:
         capsys.readouterr()

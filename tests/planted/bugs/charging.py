@@ -113,7 +113,7 @@ BUGS = (
     bug(
         "fence dropped",
         "a worker that lost its lease writes its outcome all the same",
-        (RECORD, "charge.attempt.fence != fence and charge", "False and charge"),
+        (RECORD, "lost = attempt.fence != fence", "lost = False"),
         catchers=(f"{RESOLVES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
     ),
     bug(
