@@ -116,6 +116,10 @@ class Market:
         """The gateway shows a payment that contradicts an attempt: a person gives the money back at its console."""
         self._scheduler.after(self._days(0.2, 5), partial(self._give_back, attempt_id))
 
+    def stuck(self, refund_id: str) -> None:
+        """A refund is not shown for a day: a person makes it at the gateway's console, and names it there."""
+        self._scheduler.after(self._days(0.2, 3), partial(self._refund_by_hand, refund_id))
+
     def asked(self, plan_id: str) -> None:
         """Late periods of a plan wait for a person's word."""
         self._later(self._days(0.1, 3), partial(self._decide, plan_id))
@@ -242,6 +246,12 @@ class Market:
         for row in ledger.orders[attempt.merchant_uid]:
             if self.open and row.status == "paid" and row.imp_uid not in ours:
                 ledger.cancel(row, row.holds, "by hand")
+
+    def _refund_by_hand(self, refund_id: str) -> None:
+        found = self._world.store.refunds.rows[refund_id]
+        row = self._world.ledger.rows[self._world.store.attempts.rows[found.attempt_id].imp_uid or ""]
+        if self.open and found.is_open and row.holds >= found.money.amount:
+            self._world.ledger.cancel(row, found.money.amount, f"{refund_id} by hand")
 
     def _hint(self, row: Row, status: str, delay: timedelta, *, again: bool) -> None:
         tell: Do = partial(self.fleet.receive, row, status, again=again)

@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.refund import Refund
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.safety import Safety
 
 GRACE = timedelta(minutes=10)
 """Work that fell due only just now may be under way."""
 
+TOLD_WITHIN = timedelta(hours=28)
 SETTLED_WITHIN = timedelta(hours=3)
 CONFIRMED_WITHIN = timedelta(hours=2)
 
@@ -66,7 +69,9 @@ class Rest:
             if in_doubt and ("mismatch", row.id) not in self._alerted:
                 yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
         for refund in self._store.refunds.rows.values():
-            if refund.status in ("pending", "in_flight", "unknown") and refund.created_at <= self._now - SETTLED_WITHIN:
+            old = refund.created_at <= self._now - self._settled_within(refund)
+            told = ("refund_stuck", refund.id) in self._alerted
+            if refund.status in ("pending", "in_flight", "unknown") and old and not told:
                 yield "I16", f"refund {refund.id} is {refund.status}: {refund.note}", (refund.id, refund.attempt_id)
         for key in self._store.keys.rows.values():
             card = self._ledger.cards[key.customer_uid]
@@ -111,4 +116,12 @@ class Rest:
     def _refused(self, invoice_id: str) -> bool:
         """Whether a person must give the surplus back, since the gateway did not."""
         refunds = self._store.refunds.of_invoice(invoice_id)
-        return any(("refund_failed", refund.id) in self._alerted for refund in refunds)
+        kinds = ("refund_failed", "refund_stuck")
+        own = [refund for refund in refunds if refund.created_at <= self._now - self._settled_within(refund)]
+        young = len(own) < len(refunds)
+        return young or any((kind, refund.id) in self._alerted for refund in own for kind in kinds)
+
+    def _settled_within(self, refund: Refund) -> timedelta:
+        """Paymentwall moves the money of a refund later, and shows nothing meanwhile: after a day a person is told."""
+        key = self._store.attempts.rows[refund.attempt_id].billing_key_id
+        return TOLD_WITHIN if self._store.keys.rows[key].pg_provider == PAYMENTWALL else SETTLED_WITHIN

@@ -106,6 +106,13 @@ class Run:
             deaths=sum(process.deaths for process in self.fleet.processes),
         )
 
+    def close(self) -> None:
+        """Leave every task where it is."""
+        for process in self.fleet.processes:
+            for task in list(process.tasks):
+                self.scheduler.kill(task)
+        self.scheduler.close()
+
     def _heal(self) -> None:
         self.chaos.stop()
         self.market.clear_up()
@@ -158,6 +165,8 @@ class Run:
                 self.market.went_unpaid(row.id)
             elif table.kind == "alert" and before is None and row.kind == "mismatch":
                 self.market.alarmed(row.subject_id)
+            elif table.kind == "alert" and before is None and row.kind == "refund_stuck":
+                self.market.stuck(row.subject_id)
             elif table.kind == "alert" and before is None and row.kind == "catch_up":
                 self.market.asked(row.subject_id)
 
@@ -197,4 +206,8 @@ class Run:
 
 def run(options: Options) -> Verdict:
     """Live through one seed. The same options, the same verdict."""
-    return Run(options).verdict()
+    world = Run(options)
+    try:
+        return world.verdict()
+    finally:
+        world.close()

@@ -107,6 +107,14 @@ class Scheduler:
         if not task.done:
             task.greenlet.throw(GreenletExit)
 
+    def close(self) -> None:
+        """End every greenlet that waits: each would keep the whole world in memory. From outside of any task."""
+        self._heap.clear()
+        for carrier in self._idle:
+            carrier.throw(GreenletExit)
+        self._idle.clear()
+        self._task = None
+
     def _resume(self, task: Task) -> None:
         if not task.alive:
             return
