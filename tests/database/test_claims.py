@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection, event
 
 from billing_worker.usecases import collect, inbox, reconcile, renew
 from tests.support.world import World
@@ -187,3 +188,26 @@ def test_the_due_scan_reads_an_index_and_not_the_whole_table(world: World) -> No
             " AND held_since IS NULL AND next_period_start <= now() ORDER BY next_period_start"
         ).scalars()
         assert "ix_subscriptions_renewing" in "\n".join(plan)
+
+
+@pytest.mark.parametrize("plan", ["enable_hashjoin", "enable_mergejoin, enable_hashjoin", "enable_indexscan"])
+def test_a_scan_keeps_its_limit_whatever_plan_the_database_chooses(world: World, plan: str) -> None:
+    """A nested loop runs a subquery once a row: one that locks and limits would then choose others each time."""
+
+    def without(connection: Connection) -> None:
+        for way in (*plan.split(", "), "enable_hashagg", "enable_material", "enable_sort"):
+            connection.exec_driver_sql(f"SET LOCAL {way} = off")
+
+    subscribe_many(world, 12)
+    for name in range(12):
+        inbox.receive(
+            world.ports, inbox.PORTONE, f"hint {name}", {"status": "failed", "imp_uid": "", "merchant_uid": ""}
+        )
+    event.listen(world.engine, "begin", without)
+    assert len(renew.due(world.ports, 4)) == 4
+    assert len(inbox.due(world.ports, 4)) == 4
+    event.remove(world.engine, "begin", without)
+    world.clock.advance(seconds=world.ports.timing.claim)
+    world.renew()
+    event.listen(world.engine, "begin", without)
+    assert len(collect.due(world.ports, 4)) == 4

@@ -44,10 +44,11 @@ class SqlPlans(Repository[Plan]):
 
 
 _CLAIM_KEY_LOOKS = text("""
-    UPDATE billing_keys SET next_look_at = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM billing_keys WHERE next_look_at <= :real_now
         ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE billing_keys SET next_look_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 
@@ -85,8 +86,7 @@ class SqlBillingKeys(Repository[BillingKey]):
 
 
 _CLAIM_RENEWALS = text("""
-    UPDATE subscriptions SET lease_until = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM subscriptions
         WHERE status = ANY(:renewing) AND held_since IS NULL
           AND next_period_start > :after AND next_period_start <= :until
@@ -94,6 +94,8 @@ _CLAIM_RENEWALS = text("""
         ORDER BY next_period_start
         LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM subscriptions WHERE lease_until > :real_now)))
         FOR UPDATE SKIP LOCKED)
+    UPDATE subscriptions SET lease_until = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 """Tops the queue up to `limit` claimed subscriptions: what is offered faster than it is served only grows stale."""
@@ -126,8 +128,7 @@ class SqlSubscriptions(Repository[Subscription]):
 
 
 _CLAIM_INVOICES = text("""
-    UPDATE invoices SET fence = fence + 1, lease_until = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT i.id FROM invoices i
         JOIN subscriptions s ON s.id = i.subscription_id
         JOIN billing_keys k ON k.id = i.billing_key_id
@@ -143,6 +144,8 @@ _CLAIM_INVOICES = text("""
         ORDER BY i.next_attempt_at
         LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now)))
         FOR UPDATE OF i SKIP LOCKED)
+    UPDATE invoices SET fence = fence + 1, lease_until = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 """Tops the queue up to `limit` claimed invoices, rather than adding to a queue that a slow worker leaves long."""
@@ -217,10 +220,11 @@ class SqlInvoices(Repository[Invoice]):
 
 
 _CLAIM_LOOKS = text("""
-    UPDATE payment_attempts SET next_look_at = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM payment_attempts WHERE next_look_at <= :real_now
         ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE payment_attempts SET next_look_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 

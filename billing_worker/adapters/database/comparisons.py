@@ -19,10 +19,11 @@ _PLANNING = 727_002
 """Any number that no other advisory lock of this package has."""
 
 _CLAIM = text("""
-    UPDATE comparisons SET next_try_at = :lease_until, status = 'open'
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM comparisons WHERE status <> 'done' AND next_try_at <= :real_now
         ORDER BY starts_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE comparisons SET next_try_at = :lease_until, status = 'open'
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 

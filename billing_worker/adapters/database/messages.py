@@ -42,10 +42,11 @@ _CLOSE_ECHOES = text("""
 """)
 
 _CLAIM_INBOX = text("""
-    UPDATE inbox SET next_try_at = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM inbox WHERE status = 'received' AND next_try_at <= :real_now
         ORDER BY next_try_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE inbox SET next_try_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 
@@ -89,14 +90,15 @@ class SqlInbox(Repository[InboxMessage]):
 
 
 _CLAIM_OUTBOX = text("""
-    UPDATE outbox SET next_try_at = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox o
         WHERE delivered_at IS NULL AND next_try_at <= :real_now
           AND NOT EXISTS (SELECT FROM outbox earlier
                           WHERE earlier.subject_id = o.subject_id AND earlier.sequence < o.sequence
                             AND earlier.delivered_at IS NULL)
         ORDER BY sequence LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE outbox SET next_try_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 

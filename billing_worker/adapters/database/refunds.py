@@ -14,10 +14,11 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.refund import Refund, RefundStatus
 
 _CLAIM = text("""
-    UPDATE refunds SET next_step_at = :lease_until
-    WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM refunds WHERE next_step_at <= :real_now
         ORDER BY next_step_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE refunds SET next_step_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
 
