@@ -47,7 +47,7 @@ COMMANDS = (
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
     Listed("alert", "alert", "Show what a person must look at, and close what is dealt with.", CHECK),
     Listed("catch-up", "catch_up", "Show late periods after an outage, and decide what becomes of them.", CHECK),
-    Listed("audit", "audit", "Check every promise in the database and at the gateway.", CHECK),
+    Listed("audit", "audit", "Check the invariants seen in the database and at the gateway.", CHECK),
     Listed("breaker", "breaker", "Stop charging for all, one PG or one subscription, and let it go on.", CHECK),
     Listed("reconcile", "reconcile", "Look up what is unclear and compare both books now.", CHECK),
     Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),

@@ -3,7 +3,8 @@
 from tests.planted.bug import bug
 
 RECONCILE = "billing_worker/usecases/reconcile.py"
-INBOX = "billing_worker/usecases/inbox.py"
+WEBHOOK = "billing_worker/usecases/apply_webhook.py"
+PINGBACK = "billing_worker/usecases/apply_pingback.py"
 PROOF = "billing_worker/domain/proof.py"
 REQUESTS = "billing_worker/adapters/portone/requests.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
@@ -18,7 +19,7 @@ BUGS = (
         "webhook believed",
         "the status is taken from the webhook's body",
         (
-            INBOX,
+            WEBHOOK,
             "    payment, evidence = listing.payments[0]\n",
             (
                 "    payment, evidence = listing.payments[0]\n"
@@ -26,16 +27,16 @@ BUGS = (
             ),
         ),
         (
-            INBOX,
-            "from dataclasses import dataclass, field\n",
-            "from dataclasses import dataclass, field, replace\n",
+            WEBHOOK,
+            "from billing_worker.domain.billing_key import PAYMENTWALL\n",
+            "from dataclasses import replace\n\nfrom billing_worker.domain.billing_key import PAYMENTWALL\n",
         ),
         catchers=(f"{HINTS}::test_a_forged_paid_webhook_for_a_failed_payment_changes_nothing",),
     ),
     bug(
         "webhook's order believed",
         "it is not compared under which order the gateway has the payment",
-        (INBOX, 'if payment.merchant_uid != message.payload["merchant_uid"]:', "if False:"),
+        (WEBHOOK, 'if payment.merchant_uid != message.payload["merchant_uid"]:', "if False:"),
         catchers=(
             f"{HINTS}::test_a_forged_webhook_that_names_a_real_payment_of_another_order_is_ignored_with_an_alert",
         ),
@@ -43,7 +44,7 @@ BUGS = (
     bug(
         "pingback believed",
         "a signed pingback unlocks a key that the gateway does not have",
-        (INBOX, "    if not knows_key:\n", "    if False:\n"),
+        (PINGBACK, "    if not knows_key:\n", "    if False:\n"),
         catchers=(
             (
                 "tests/usecases/test_paymentwall_keys_wait.py::"

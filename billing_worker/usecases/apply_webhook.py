@@ -1,0 +1,42 @@
+"""Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
+
+from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
+from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
+from billing_worker.usecases.applied import Applied, apply_confirmation
+from billing_worker.usecases.record import record_payment
+
+FEW_TRIES = 6
+"""For a payment that the gateway does not know, in about three minutes: anybody can make one up."""
+
+
+def apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing: Listing) -> Applied:
+    """Record what the gateway says about the payment that a webhook named."""
+    if listing.trouble is not None:
+        return Applied(InboxStatus.RECEIVED, f"the gateway could not be read: {listing.trouble}")
+    if not listing.payments:
+        return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment", most_tries=FEW_TRIES)
+    payment, evidence = listing.payments[0]
+    if payment.merchant_uid != message.payload["merchant_uid"]:
+        detail = f"a webhook names payment {payment.imp_uid} for another merchant_uid than the gateway does"
+        uow.alerts.open("webhook_mismatch", str(message.id), detail, ports.clock.now())
+        return Applied(InboxStatus.IGNORED, "the gateway has this payment under another merchant_uid")
+    invoice_id = uow.invoices.with_merchant_uid(payment.merchant_uid)
+    if invoice_id is not None:
+        return Applied(InboxStatus.APPLIED, record_payment(ports, uow, invoice_id, payment, evidence))
+    return _apply_issuing_payment(ports, uow, payment, evidence)
+
+
+def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence) -> Applied:
+    """A payment that is not ours: for Paymentwall, the one that issued a key, and with it the key's confirmation."""
+    if payment.pg_provider != PAYMENTWALL:
+        return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
+    if payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED):
+        return Applied(InboxStatus.RECEIVED, f"the gateway's books say {payment.status} (so far)")
+    if not payment.holds_money:
+        return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
+    key = uow.keys.with_customer_uid(payment.customer_uid) if payment.customer_uid else None
+    if key is None:
+        return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
+    uow.keep_evidence(None, evidence, ports.clock.real_now())
+    return apply_confirmation(ports, uow, key)
