@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated source addresses of webhooks; empty: any (the body is only a hint)"
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Your proxies' addresses, whose X-Forwarded-For is believed for the list above; or: none"
+    )
     events_url: AnyHttpUrl | None = Field(None, description="Where events are sent, as Standard Webhooks")
     events_secret: SecretStr | None = Field(None, description="Signs the events: whsec_ and base64")
 
@@ -118,7 +121,7 @@ class Settings(BaseSettings):
         300.0, ge=1, le=3600, description="Seconds between two comparisons of our books with the gateway's"
     )
 
-    @field_validator("webhook_allowed_ips", mode="before")
+    @field_validator("webhook_allowed_ips", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -40,6 +40,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "web_host",
         "web_port",
         "webhook_allowed_ips",
+        "trusted_proxies",
         "flower_port",
     ),
     "Events that this worker sends to you": ("events_url", "events_secret"),

@@ -20,6 +20,7 @@ from billing_worker.ports import Ports
 from billing_worker.usecases.environment import compared
 from billing_worker.usecases.stop_charging import stops
 from billing_worker.web.security import is_loopback
+from billing_worker.web.sources import PORTONE_ADDRESSES, Sources
 
 LARGEST_SKEW = 0.5
 """Seconds. Nothing here decides by a host's clock; logs and certificates do, and a reader compares them."""
@@ -213,6 +214,29 @@ def exposure(settings: Settings) -> Iterator[Finding]:
         yield Finding("Flower", Verdict.FAIL, f"answers everybody on {opened[0]}:{port}", way_out)
     else:
         yield ok("Flower", f"does not answer the network on port {port} without a password")
+
+
+def sources(settings: Settings) -> Iterator[Finding]:
+    """From where webhooks are taken, and by whose word."""
+    try:
+        found = Sources.of(settings)
+    except BillingError as error:
+        yield failed("webhook sources", error)
+        return
+    documented = f"PortOne documents {', '.join(PORTONE_ADDRESSES)}"
+    if not found.networks:
+        yield ok("webhook sources", f"taken from any address, since each is only a hint; {documented}")
+        return
+    listed = f"only from {', '.join(map(str, found.networks))}"
+    if found.proxies:
+        proxies = ", ".join(map(str, found.proxies))
+        yield ok("webhook sources", f"{listed}, as X-Forwarded-For says behind {proxies}; {documented}")
+    elif any(network.is_private for network in found.networks):
+        detail = f"{listed}: a private address without a trusted proxy lets in everybody who comes through it"
+        way_out = "put your proxy's addresses into BILLING_TRUSTED_PROXIES, and only senders' into the list"
+        yield Finding("webhook sources", Verdict.WARN, detail, way_out)
+    else:
+        yield ok("webhook sources", f"{listed}, connecting without a proxy; {documented}")
 
 
 def time_machine(settings: Settings) -> Iterator[Finding]:

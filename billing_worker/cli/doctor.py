@@ -46,5 +46,6 @@ def _all() -> Iterator[Finding]:
     yield from checks.database(settings)
     yield from checks.broker(settings)
     yield from checks.exposure(settings)
+    yield from checks.sources(settings)
     yield from checks.time_machine(settings)
     yield from checks.budgets(settings)

@@ -14,7 +14,8 @@ from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
 from billing_worker.web.errors import add_handlers
 from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
 from billing_worker.web.openapi import new_app
-from billing_worker.web.security import Access, AccessGuard, Sources
+from billing_worker.web.security import Access, AccessGuard
+from billing_worker.web.sources import Sources
 
 THREADS = 20
 """Requests worked on at once. Each holds a database connection; what comes on top waits in the event loop."""

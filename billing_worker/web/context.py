@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from billing_worker.config import Settings
 from billing_worker.ports import Ports
 from billing_worker.web.bell import Bell
-from billing_worker.web.security import Sources
+from billing_worker.web.sources import Sources
 
 
 class Pingback(Protocol):

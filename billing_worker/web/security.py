@@ -1,8 +1,6 @@
 """Who may ask: the bearer token, or, where none is set, only this machine itself."""
 
-import ipaddress
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -11,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.web.errors import ErrorType, problem
+from billing_worker.web.sources import address_of, peer_of
 
 GUARDED = ("/v1", "/metrics")
 """Everything that tells of money or moves it. The receiver, the health checks and the docs are open."""
@@ -69,39 +68,10 @@ def is_guarded(path: str) -> bool:
     return any(path == start or path.startswith(start + "/") for start in GUARDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The addresses from which webhooks are taken; none named: any, since a webhook is only a hint."""
-
-    networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Sources":
-        """Raises SettingsInvalid for what is neither an address nor a network."""
-        try:
-            return cls([ipaddress.ip_network(text) for text in settings.webhook_allowed_ips])
-        except ValueError as error:
-            problem = f"BILLING_WEBHOOK_ALLOWED_IPS: {error}; give addresses or networks, e.g. 52.78.100.19,10.0.0.0/8"
-            raise SettingsInvalid(problem) from error
-
-    def allow(self, peer: str | None) -> bool:
-        """Whether this peer may send webhooks."""
-        if not self.networks:
-            return True
-        address = _address(peer)
-        return address is not None and any(address in network for network in self.networks)
-
-
 def is_loopback(host: str | None) -> bool:
     """Whether an address can only be reached from this machine."""
-    address = _address(host)
+    address = address_of(host)
     return address is not None and address.is_loopback
-
-
-def peer_of(scope: Scope) -> str | None:
-    """The address at the other end of the connection. Headers that claim another one are not believed."""
-    client = scope.get("client")
-    return client[0] if client else None
 
 
 def _bearer(scope: Scope) -> bytes:
@@ -137,12 +107,3 @@ def _is_local_name(host: str) -> bool:
     if not colon or not port.isdigit():
         name = host
     return name.lower() == "localhost" or is_loopback(name.removeprefix("[").removesuffix("]"))
-
-
-def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text or "")
-    except ValueError:
-        return None
-    # What a dual-stack socket shows of an IPv4 peer: ::ffff:52.78.100.19
-    return getattr(address, "ipv4_mapped", None) or address

@@ -15,7 +15,6 @@ from billing_worker.usecases import inbox
 from billing_worker.web.context import Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
 from billing_worker.web.hints import Hint, read_hint
-from billing_worker.web.security import peer_of
 
 LONGEST_REF = 255
 """Characters; real ones have about a dozen. The index that drops repetitions takes no entry of several kilobytes."""
@@ -53,7 +52,7 @@ _BODY: dict[str, Any] = {
 
 
 async def _from_allowed_source(request: Request, context: Ctx) -> None:
-    if not context.sources.allow(peer_of(request.scope)):
+    if not context.sources.allow(request.scope):
         text = "webhooks are not taken from this address (BILLING_WEBHOOK_ALLOWED_IPS)"
         raise Refused(403, ErrorType.FORBIDDEN, text)
 

@@ -118,6 +118,22 @@ def test_the_doctor_sees_a_flower_that_answers_everybody_and_clocks_that_differ(
     assert (found["clock"]["verdict"], "NTP" in found["clock"]["way_out"]) == ("warn", True)
 
 
+@pytest.mark.fm("E26")
+def test_the_doctor_says_from_where_webhooks_are_taken(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(allowed: str, proxies: str) -> dict[str, Any]:
+        monkeypatch.setenv("BILLING_WEBHOOK_ALLOWED_IPS", allowed)
+        monkeypatch.setenv("BILLING_TRUSTED_PROXIES", proxies)
+        return dict(findings(billing("doctor", "--json"))["webhook sources"])
+
+    assert seen("", "")["verdict"] == "ok"
+    assert "52.78.48.223" in seen("", "")["detail"]
+    unsaid = seen("52.78.100.19", "")
+    assert (unsaid["verdict"], "BILLING_TRUSTED_PROXIES" in unsaid["detail"]) == ("fail", True)
+    assert "behind 10.0.0.5/32" in seen("52.78.100.19", "10.0.0.5")["detail"]
+    assert "without a proxy" in seen("52.78.100.19", "none")["detail"]
+    assert seen("52.78.100.19,10.0.0.5", "none")["verdict"] == "warn"
+
+
 @pytest.mark.fm("J5")
 def test_the_doctor_says_which_setting_is_wrong(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLING_WEB_PORT", "70000")

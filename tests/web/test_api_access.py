@@ -8,7 +8,8 @@ from web_calls import HINT, PLAN, SECRET, TOKEN, asked_from, assert_problem, eve
 from web_helpers import Web, settings
 
 from billing_worker.domain.errors import SettingsInvalid
-from billing_worker.web.security import Access, Sources
+from billing_worker.web.security import Access
+from billing_worker.web.sources import Sources
 
 GUARDED = ("/v1/plans", "/%761/plans", "/v1/report", "/v1/why/sub_1", "/v1/nothing", "/v1", "/metrics")
 OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")
