@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound, SignatureInvalid, Unavailable
 from billing_worker.web.validation import explained
@@ -169,6 +170,17 @@ async def _of_the_framework(request: Request, error: HTTPException) -> JSONRespo
         message = "there is nothing at this address; see /docs"
     if error.status_code == 405:  # noqa: PLR2004 - method not allowed
         message = f"{request.method} is not possible at this address; see /docs"
+        allowed = _methods_at(request)
+        return problem(405, kind, message, headers={"Allow": allowed} if allowed else error.headers)
     if error.status_code == 400:  # noqa: PLR2004 - bad request
         message = "the body cannot be read"
     return problem(error.status_code, kind, message, headers=error.headers)
+
+
+def _methods_at(request: Request) -> str:
+    """What is possible at this address: the framework names the methods of its first route alone."""
+    found: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.scope["path"]):
+            found |= {method.upper() for method in operations}
+    return ", ".join(sorted(found))

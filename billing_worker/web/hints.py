@@ -20,12 +20,26 @@ MOST_FIELDS = 32
 """PortOne sends four; whoever sends hundreds wants to keep us busy."""
 
 _GRAMMAR = {
-    "imp_uid": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "must be 1 to 64 letters, digits, _ or -"),
-    "merchant_uid": (re.compile(r"[\x21-\x2e\x30-\x7e]{1,64}"), "must be 1 to 64 visible ASCII characters without /"),
-    "status": (re.compile(r"[a-z_]{1,20}"), "must be 1 to 20 lower-case letters"),
-    "cancellation_id": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "must be 1 to 64 letters, digits, _ or -"),
+    "imp_uid": (r"[A-Za-z0-9_-]{1,64}", "must be 1 to 64 letters, digits, _ or -"),
+    "merchant_uid": (
+        # Dots alone name a folder: no escaping makes them an id again.
+        r"(?!\.{1,2}$)[\x21-\x2e\x30-\x7e]{1,64}",
+        "must be 1 to 64 visible ASCII characters without /, and not dots alone",
+    ),
+    "status": (r"[a-z_]{1,20}", "must be 1 to 20 lower-case letters"),
+    "cancellation_id": (r"[A-Za-z0-9_-]{1,64}", "must be 1 to 64 letters, digits, _ or -"),
 }
 _OPTIONAL = "cancellation_id"
+
+FIELDS: dict[str, Any] = {
+    "type": "object",
+    "title": "Webhook",
+    "description": "What PortOne sends. Fields that are not named here are left out.",
+    "properties": {name: {"type": "string", "pattern": f"^{grammar}$"} for name, (grammar, _) in _GRAMMAR.items()}
+    | {_OPTIONAL: {"type": "string", "pattern": f"^({_GRAMMAR[_OPTIONAL][0]})?$", "nullable": True}},
+    "required": [name for name in _GRAMMAR if name != _OPTIONAL],
+}
+"""The grammar as the API's description tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +84,16 @@ def _json_pairs(body: bytes) -> list[tuple[str, Any]]:
         """Tells an object from a list."""
 
     try:
-        found = json.loads(body.decode(), object_pairs_hook=Pairs)
+        found = json.loads(body.decode(), object_pairs_hook=Pairs, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits, and for bad UTF-8
         raise Refused(400, ErrorType.MALFORMED, "the body is not valid JSON") from error
     if not isinstance(found, Pairs):
         raise Refused(400, ErrorType.MALFORMED, "the body must be a JSON object")
     return found
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _form_pairs(body: bytes) -> list[tuple[str, Any]]:
@@ -101,6 +119,6 @@ def _checked(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
         if name not in sent and name != _OPTIONAL:
             raise Refused(400, ErrorType.INVALID_INPUT, "is missing", name)
         value = sent.get(name, "-")
-        if not isinstance(value, str) or not grammar.fullmatch(value):
+        if not isinstance(value, str) or not re.fullmatch(grammar, value):
             raise Refused(400, ErrorType.INVALID_INPUT, problem, name)
     return sent

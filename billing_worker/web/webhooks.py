@@ -14,7 +14,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.usecases import inbox
 from billing_worker.web.context import Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
-from billing_worker.web.hints import Hint, read_hint
+from billing_worker.web.hints import FIELDS, Hint, read_hint
 
 LONGEST_REF = 255
 """Characters; real ones have about a dozen. The index that drops repetitions takes no entry of several kilobytes."""
@@ -30,22 +30,12 @@ class Received(BaseModel):
     received: bool = True
 
 
-class Webhook(BaseModel):
-    """What PortOne sends."""
-
-    imp_uid: str
-    merchant_uid: str
-    status: str
-    cancellation_id: str | None = None
-
-
-_FIELDS = Webhook.model_json_schema()
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": _FIELDS},
-            "application/x-www-form-urlencoded": {"schema": _FIELDS},
+            "application/json": {"schema": FIELDS},
+            "application/x-www-form-urlencoded": {"schema": FIELDS},
         },
     }
 }

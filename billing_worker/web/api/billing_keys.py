@@ -6,13 +6,20 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.billing_key import (
+    LONGEST_BUYER_EMAIL,
+    LONGEST_BUYER_NAME,
+    LONGEST_BUYER_TEL,
+    BillingKey,
+    KeyStatus,
+)
 from billing_worker.usecases.subscribe import register_key
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
     READS,
     READS_ONE,
+    Described,
     Ident,
     Input,
     Page,
@@ -34,11 +41,19 @@ class KeyInput(Input):
 
     model_config = example(customer_uid="user-1-card-1", pg_provider="nice_v2")
 
-    customer_uid: Text = Field(description="Its name at PortOne; one a card", examples=["user-1-card-1"])
-    pg_provider: Text = Field(description="PortOne's code of the PG", examples=["nice_v2"])
-    buyer_name: Text | None = Field(None, description="For paymentwall: 'First Last'")
-    buyer_email: Text | None = Field(None, description="For paymentwall: the one with which the key was issued")
-    buyer_tel: Text | None = None
+    customer_uid: Annotated[Text, Described(pattern=r"^[\x21-\x7e]{1,80}$")] = Field(
+        description="Its name at PortOne; one a card", examples=["user-1-card-1"]
+    )
+    pg_provider: Annotated[Text, Described(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
+        description="PortOne's code of the PG", examples=["nice_v2"]
+    )
+    buyer_name: Annotated[Text, Described(minLength=1, maxLength=LONGEST_BUYER_NAME)] | None = Field(
+        None, description="For paymentwall: 'First Last'"
+    )
+    buyer_email: Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?A-~]+@[!-?A-~]+$")] | None = (
+        Field(None, description="For paymentwall: the one with which the key was issued")
+    )
+    buyer_tel: Annotated[Text, Described(minLength=1, maxLength=LONGEST_BUYER_TEL)] | None = None
 
 
 class KeySummary(BaseModel):

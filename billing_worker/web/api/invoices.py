@@ -13,7 +13,7 @@ from billing_worker.domain.refund import left_of
 from billing_worker.ports import UnitOfWork
 from billing_worker.usecases.retry import retry_now
 from billing_worker.web.api import refunds
-from billing_worker.web.api.shapes import READS_ONE, Currency, Ident, Minor, Page, Paging, Text, page
+from billing_worker.web.api.shapes import READS_ONE, Currency, Ident, Minor, Page, Paging, page
 from billing_worker.web.context import Ctx
 from billing_worker.web.errors import documented
 
@@ -24,7 +24,7 @@ class InvoiceQuery(Paging):
     """Which invoices to list."""
 
     status: InvoiceStatus | None = None
-    subscription_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9_]{1,64}$")
+    subscription_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")] | None = None
 
 
 class InvoiceOutput(BaseModel):

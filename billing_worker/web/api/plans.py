@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar
-from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
-from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
+from billing_worker.domain.calendar import LARGEST_COUNT, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, LONGEST_MAX_AGE, CatchUpMode, policy_of
+from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, LONGEST_RETRY_DAYS, MOST_RETRIES
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.domain.plan import Plan
+from billing_worker.domain.money import LARGEST_AMOUNT
+from billing_worker.domain.plan import LONGEST_NAME, Plan
 from billing_worker.usecases.subscribe import calendar_from, create_plan
 from billing_worker.web.api.shapes import (
     CHANGES,
@@ -18,6 +19,7 @@ from billing_worker.web.api.shapes import (
     READS,
     READS_ONE,
     Currency,
+    Described,
     Ident,
     Input,
     Minor,
@@ -37,18 +39,28 @@ class PlanInput(Input):
 
     model_config = example(name="Basic", amount=9900, currency="KRW", interval="month")
 
-    name: Text = Field(description="Shown to the customer as the product; at most 40 characters", examples=["Basic"])
-    amount: Minor
-    currency: Currency
-    interval: Text | None = Field(None, description="day, week, month or year", examples=["month"])
-    interval_count: int = Field(1, description="Every so many of them")
+    name: Annotated[Text, Described(minLength=1, maxLength=LONGEST_NAME)] = Field(
+        description="Shown to the customer as the product; at most 40 characters", examples=["Basic"]
+    )
+    amount: Annotated[Minor, Described(minimum=1, maximum=LARGEST_AMOUNT)]
+    currency: Annotated[Currency, Described(pattern="^[A-Z]{3}$")]
+    interval: Annotated[str, Described(enum=list(Unit))] | None = Field(
+        None, description="Or a cron expression", examples=["month"]
+    )
+    interval_count: Annotated[int, Described(minimum=1, maximum=max(LARGEST_COUNT.values()))] = Field(
+        1, description="Every so many of them"
+    )
     cron: Text | None = Field(None, description="Instead of an interval: minute hour day month weekday")
     timezone: Text | None = Field(None, description="IANA name; default: the setting BILLING_TIMEZONE")
-    dunning_days: list[int] = Field(
-        list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline"
+    dunning_days: Annotated[
+        list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
+    ] = Field(list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline")
+    catch_up: Annotated[str, Described(enum=list(CatchUpMode))] = Field(
+        "bill_all", description="Late periods after an outage: bill_all, latest_only, forgive, ask"
     )
-    catch_up: Text = Field("bill_all", description="Late periods after an outage: bill_all, latest_only, forgive, ask")
-    catch_up_max_age: int = Field(DEFAULT_MAX_AGE, description="Days; for older periods a person is asked")
+    catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] = Field(
+        DEFAULT_MAX_AGE, description="Days; for older periods a person is asked"
+    )
 
 
 class PlanOutput(BaseModel):

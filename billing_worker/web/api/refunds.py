@@ -6,9 +6,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field
 
+from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.refund import LONGEST_REASON, LONGEST_REQUEST_KEY, Refund, RefundCause, RefundStatus
 from billing_worker.usecases.refund import request_refund
-from billing_worker.web.api.shapes import CHANGES, JSON, READS_ONE, Currency, Ident, Input, Minor, Text, example
+from billing_worker.web.api.shapes import (
+    CHANGES,
+    JSON,
+    READS_ONE,
+    Currency,
+    Described,
+    Ident,
+    Input,
+    Minor,
+    Name,
+    Text,
+    example,
+)
 from billing_worker.web.context import Ctx
 
 router = APIRouter(tags=["refunds"])
@@ -29,10 +42,14 @@ class RefundInput(Input):
 
     model_config = example(amount=3000, reason="two days without service")
 
-    amount: Annotated[int | None, Field(description="Minor units: won for KRW, cents for USD", examples=[3000])] = None
+    amount: Annotated[int, Described(minimum=1, maximum=LARGEST_AMOUNT)] | None = Field(
+        None, description="Minor units: won for KRW, cents for USD", examples=[3000]
+    )
     everything: bool = Field(default=False, description="Instead of an amount: what is left of the payment")
-    reason: Text = Field(description=f"Why; PortOne is told. At most {LONGEST_REASON} characters")
-    attempt_id: Text | None = Field(None, description="Which payment, where the invoice was paid twice")
+    reason: Annotated[Text, Described(minLength=1, maxLength=LONGEST_REASON)] = Field(
+        description=f"Why; PortOne is told. At most {LONGEST_REASON} characters"
+    )
+    attempt_id: Name | None = Field(None, description="Which payment, where the invoice was paid twice")
 
 
 class RefundOutput(BaseModel):

@@ -3,10 +3,11 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from billing_worker.web.errors import ErrorType, Refused, documented
 
@@ -85,7 +86,21 @@ async def _takes_json(request: Request) -> None:
 JSON = Depends(_takes_json)
 """For routes with a body. Asking for this type also keeps HTML forms of other sites out."""
 
-Text = Annotated[str, AfterValidator(_printable)]
+
+class Described:
+    """Rules that the description tells. The domain checks them, and says in its own words what is wrong."""
+
+    def __init__(self, **rules: Any) -> None:
+        self._rules = rules
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Add them to what pydantic found."""
+        return handler(schema) | self._rules
+
+
+Text = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+Name = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+"""An id in a body: what an earlier answer gave."""
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Ident = Annotated[str, Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="As an earlier answer named it")]
 Minor = Annotated[int, Field(description="Minor units: won for KRW, cents for USD", examples=[9900])]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from billing_worker.domain.stop import LONGEST_REASON, StopCause
 from billing_worker.usecases.stop_charging import Stopped, clear_stop, stop_on_word, stops
-from billing_worker.web.api.shapes import CHANGES, JSON, READS, Input, Page, Paging, Text, example, page
+from billing_worker.web.api.shapes import CHANGES, JSON, READS, Described, Input, Page, Paging, Text, example, page
 from billing_worker.web.context import Ctx
 
 router = APIRouter(prefix="/stops", tags=["stops"])
@@ -21,7 +21,9 @@ class StopInput(Input):
 
     model_config = example(scope="all", reason="amounts look wrong")
 
-    scope: Text = Field(max_length=80, description="`all`, `pg:NAME` or `subscription:ID`")
+    scope: Annotated[Text, Described(pattern=r"^(all|pg:[a-z0-9_]{1,40}|subscription:[A-Za-z0-9_]{1,40})$")] = Field(
+        max_length=80, description="`all`, `pg:NAME` or `subscription:ID`"
+    )
     reason: Text = Field(min_length=1, max_length=LONGEST_REASON)
 
 

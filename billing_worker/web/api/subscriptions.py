@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
 from billing_worker.usecases.cancel import cancel as cancel_subscription
 from billing_worker.usecases.subscribe import replace_key
 from billing_worker.usecases.subscribe import subscribe as subscribe_customer
@@ -15,9 +15,11 @@ from billing_worker.web.api.shapes import (
     JSON,
     READS,
     READS_ONE,
+    Described,
     Ident,
     Input,
     Moment,
+    Name,
     Page,
     Paging,
     Text,
@@ -34,9 +36,11 @@ class SubscriptionInput(Input):
 
     model_config = example(plan_id="plan_…", billing_key_id="key_…", customer="user-1")
 
-    plan_id: Text
-    billing_key_id: Text
-    customer: Text = Field(description="The merchant's own name for the customer; at most 120 characters")
+    plan_id: Name
+    billing_key_id: Name
+    customer: Annotated[Text, Described(minLength=1, maxLength=LONGEST_CUSTOMER)] = Field(
+        description="The merchant's own name for the customer; at most 120 characters"
+    )
     start: Moment | None = Field(None, description="When the first period begins; default: now")
 
 
@@ -49,7 +53,7 @@ class CancelInput(Input):
 class NewKeyInput(Input):
     """The key to charge from now on."""
 
-    billing_key_id: Text
+    billing_key_id: Name
 
 
 class SubscriptionQuery(Paging):
