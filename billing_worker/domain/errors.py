@@ -8,6 +8,7 @@ BillingError
 ├── SettingsInvalid      a setting is missing or wrong; names the variable
 ├── SignatureInvalid     a pingback that the gateway's secret did not sign
 └── Unavailable          the database, the broker or the gateway does not answer
+    └── Busy             the database answers, but somebody else holds what is needed; nothing was done
 
 A declined payment is not an error: it is an outcome (see `payment`).
 """
@@ -64,6 +65,10 @@ class SignatureInvalid(BillingError):
 
 class Unavailable(BillingError):
     """Something outside does not answer; trying later may help."""
+
+
+class Busy(Unavailable):
+    """The database answers, but a row that is needed is held by somebody else; nothing was done."""
 
 
 LONGEST_ECHO = 80

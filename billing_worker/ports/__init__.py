@@ -12,6 +12,7 @@ from billing_worker.ports.catch_up import CatchUp, Chosen, DueBetween, Work
 from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier, Sheet, Unreadable
 from billing_worker.ports.records import (
     Alert,
+    Arrival,
     AuditWindow,
     Due,
     Echo,
@@ -46,6 +47,7 @@ from billing_worker.ports.storage import (
 __all__ = [
     "Alert",
     "Alerts",
+    "Arrival",
     "Attempts",
     "AuditWindow",
     "Auditing",

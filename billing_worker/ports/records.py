@@ -33,6 +33,18 @@ class InboxStatus(StrEnum):
     IGNORED = "ignored"
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A webhook or pingback that is to be stored."""
+
+    source: str
+    dedupe_key: str
+    """Equal for a repeated delivery."""
+    payload: dict[str, str]
+    status: InboxStatus
+    next_try_at: datetime
+
+
 @dataclass(slots=True)
 class InboxMessage:
     """A webhook or pingback as it came, kept until the gateway confirmed or denied what it hints at."""

@@ -18,11 +18,11 @@ from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.catch_up import CatchUp, DueBetween
 from billing_worker.ports.records import (
+    Arrival,
     AuditWindow,
     Due,
     Echo,
     InboxMessage,
-    InboxStatus,
     OutboxMessage,
     PaidAttempt,
     Spent,
@@ -159,8 +159,8 @@ class Attempts(Protocol):
     def open_ids(self) -> Sequence[str]:
         """Ids of all open attempts, oldest first."""
 
-    def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
-        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
+    def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
+        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
 
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
@@ -194,17 +194,8 @@ class Refunds(Protocol):
 class Inbox(Protocol):
     """Notifications received and not yet applied."""
 
-    def add(
-        self,
-        source: str,
-        dedupe_key: str,
-        payload: dict[str, str],
-        *,
-        status: InboxStatus,
-        real_now: datetime,
-        next_try_at: datetime,
-    ) -> int:
-        """Store one; the same one again counts, and takes this status. Returns its id."""
+    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[int]:
+        """Store them as if one after the other; the same one again counts, and takes this status. Returns their ids."""
 
     def close_echoes(self, real_now: datetime) -> int:
         """Close waiting webhooks that call paid what is recorded as paid; returns how many."""

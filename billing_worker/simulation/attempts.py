@@ -98,6 +98,10 @@ class MemoryAttempts(Table[PaymentAttempt]):
         """Ids of all open attempts, oldest first."""
         return sorted(self.open_of.values(), key=lambda ident: self.rows[ident].started_at)
 
+    def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
+        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+        return [self.echo_of(*payment) for payment in payments]
+
     def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
         """What a webhook that calls this payment paid would tell us about an attempt of ours."""
         found = self._by_imp_uid.get(imp_uid)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Alert, Echo, InboxMessage, InboxStatus, OutboxMessage
+from billing_worker.ports import Alert, Arrival, Echo, InboxMessage, InboxStatus, OutboxMessage
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.tables import DueIndex, Entry, Table, either
 
@@ -27,28 +27,24 @@ class MemoryInbox(Table[InboxMessage]):
         self._number = 0
         self.due = DueIndex()
 
-    def add(  # type: ignore[override] # made of parts: the database numbers it
-        self,
-        source: str,
-        dedupe_key: str,
-        payload: dict[str, str],
-        *,
-        status: InboxStatus,
-        real_now: datetime,
-        next_try_at: datetime,
-    ) -> int:
-        """Store one; the same one again counts, and takes this status. Returns its id."""
+    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[int]:
+        """Store them as if one after the other; the same one again counts, and takes this status. Returns their ids."""
+        return [self._store(arrival, real_now) for arrival in arrivals]
+
+    def _store(self, arrival: Arrival, real_now: datetime) -> int:
+        source, dedupe_key = arrival.source, arrival.dedupe_key
+        status, next_try_at = arrival.status, arrival.next_try_at
         known = self._known.get((source, dedupe_key))
         if known is None:
             self._number += 1
-            number = self._number
+            number, payload = self._number, arrival.payload
             message = InboxMessage(
                 number, source, dedupe_key, payload, status, real_now, next_try_at, tries=0, deliveries=1, note=None
             )
-            super().add(message)
+            self.add(message)
             return number
         message = self.get(known)
-        waits = message.status is InboxStatus.RECEIVED
+        waits = message.status is InboxStatus.RECEIVED and status is InboxStatus.RECEIVED
         message.next_try_at = min(message.next_try_at, next_try_at) if waits else next_try_at
         message.deliveries, message.status, message.tries = message.deliveries + 1, status, 0
         self.save(message)

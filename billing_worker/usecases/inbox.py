@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Echo, InboxMessage, InboxStatus, Listing, Ports
+from billing_worker.ports import Arrival, Echo, InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.applied import Applied
 from billing_worker.usecases.apply_pingback import apply_pingback
 from billing_worker.usecases.apply_webhook import apply_webhook
@@ -32,22 +32,56 @@ class Receipt:
     """False for the ordinary echo of a charge of our own: the charge's answer says the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A webhook or pingback as it came, read and found well formed."""
+
+    source: str
+    dedupe_key: str
+    """Equal for a repeated delivery."""
+    payload: dict[str, str]
+
+
 def receive(ports: Ports, source: str, dedupe_key: str, payload: dict[str, str]) -> Receipt:
-    """Store a notification durably; the same one again is counted, and applied again.
+    """Store one notification durably, as `receive_many` does."""
+    (receipt,) = receive_many(ports, [Notification(source, dedupe_key, payload)])
+    return receipt
+
+
+def receive_many(ports: Ports, notifications: Sequence[Notification]) -> Sequence[Receipt]:
+    """Store notifications durably, all or none; the same one again is counted, and applied again.
 
     PortOne sends a webhook for every charge that we place. Where its payment is recorded already nothing is left to
     do; while its attempt is in flight the answer gets a few seconds to come first.
     """
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        expected = Echo.NONE
-        if source == PORTONE and payload["status"] == PaymentStatus.PAID:
-            expected = uow.attempts.echo_of(payload["imp_uid"], payload["merchant_uid"])
-        next_try = real_now + ECHO_WAIT if expected is Echo.IN_FLIGHT else real_now
-        status = InboxStatus.APPLIED if expected is Echo.RECORDED else InboxStatus.RECEIVED
-        message_id = uow.inbox.add(source, dedupe_key, payload, status=status, real_now=real_now, next_try_at=next_try)
+        echoes = _echoes(uow, notifications)
+        ids = uow.inbox.add_all(
+            [_arrival(each, echo, real_now) for each, echo in zip(notifications, echoes, strict=True)], real_now
+        )
         uow.commit()
-    return Receipt(message_id, at_once=expected is Echo.NONE)
+    return [Receipt(ident, at_once=echo is Echo.NONE) for ident, echo in zip(ids, echoes, strict=True)]
+
+
+def _echoes(uow: UnitOfWork, notifications: Sequence[Notification]) -> Sequence[Echo]:
+    paid = {
+        number: (each.payload["imp_uid"], each.payload["merchant_uid"])
+        for number, each in enumerate(notifications)
+        if each.source == PORTONE and each.payload["status"] == PaymentStatus.PAID
+    }
+    found = dict(zip(paid, uow.attempts.echoes_of(list(paid.values())), strict=True))
+    return [found.get(number, Echo.NONE) for number in range(len(notifications))]
+
+
+def _arrival(notification: Notification, echo: Echo, real_now: datetime) -> Arrival:
+    return Arrival(
+        notification.source,
+        notification.dedupe_key,
+        notification.payload,
+        InboxStatus.APPLIED if echo is Echo.RECORDED else InboxStatus.RECEIVED,
+        real_now + ECHO_WAIT if echo is Echo.IN_FLIGHT else real_now,
+    )
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:

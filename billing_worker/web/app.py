@@ -12,17 +12,18 @@ from billing_worker.web import api, docs, health, webhooks
 from billing_worker.web.bell import Bell
 from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
 from billing_worker.web.errors import add_handlers
+from billing_worker.web.intake import WRITERS, Intake
 from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
 from billing_worker.web.openapi import new_app
 from billing_worker.web.security import Access, AccessGuard
 from billing_worker.web.sources import Sources
 
 THREADS = 20
-"""Requests worked on at once. Each holds a database connection; what comes on top waits in the event loop."""
+"""Requests of the API worked on at once, each with a database connection; what comes on top waits in the event loop."""
 
-CONNECTIONS = THREADS + 2
-"""What the caller gives the pool: one a thread, one for the clock's look at the server, one to spare. With fewer,
-threads could wait for each other."""
+CONNECTIONS = THREADS + WRITERS + 2
+"""What the caller gives the pool: one a thread, those of the intake, one for the clock's look at the server, one to
+spare. With fewer, threads could wait for each other."""
 
 
 def create_app(
@@ -38,15 +39,17 @@ def create_app(
     `verify_pingback` is None where no Paymentwall secret is set; `check_database` decides whether we are ready.
     """
     access, sources, bell = Access.of(settings), Sources.of(settings), Bell(doorbell)
+    intake = Intake(ports, bell)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
+        intake.close()
         bell.close()
 
     app = new_app(lifespan=lifespan)
-    app.state.context = Context(ports, settings, bell, verify_pingback, check_database, sources)
+    app.state.context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources)
     app.state.access = access
     add_handlers(app)
     for module in (webhooks, api, health, docs):

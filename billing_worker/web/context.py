@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from billing_worker.config import Settings
 from billing_worker.ports import Ports
 from billing_worker.web.bell import Bell
+from billing_worker.web.intake import Intake
 from billing_worker.web.sources import Sources
 
 
@@ -50,6 +51,7 @@ class Context:
     ports: Ports
     settings: Settings
     bell: Bell
+    intake: Intake
     verify_pingback: VerifyPingback | None
     check_database: CheckDatabase
     sources: Sources

@@ -85,7 +85,7 @@ _DESCRIPTIONS = {
     415: "The content type is not one that is read here",
     422: "A field is wrong",
     500: "Our own failure; the reference is in the log",
-    503: "The database does not answer; try again after a while",
+    503: "The database does not answer, or too much waits for it; try again after a while",
 }
 
 
@@ -127,7 +127,8 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _refused(_: Request, error: Refused) -> JSONResponse:
-    return problem(error.status, error.kind, error.message, field=error.field)
+    headers = {"Retry-After": RETRY_AFTER} if error.kind is ErrorType.UNAVAILABLE else None
+    return problem(error.status, error.kind, error.message, field=error.field, headers=headers)
 
 
 async def _invalid_input(_: Request, error: InvalidInput) -> JSONResponse:

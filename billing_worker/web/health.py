@@ -26,7 +26,7 @@ class Health(BaseModel):
 
 
 @router.get("/healthz", responses=documented(500))
-def healthz() -> Health:
+async def healthz() -> Health:
     """Say that the process is alive. It asks nobody: a database that is away is no reason to restart this."""
     return Health(status="alive", version=__version__)
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.usecases import inbox
+from billing_worker.usecases.inbox import PAYMENTWALL_PINGBACK, PORTONE, Notification
 from billing_worker.web.context import Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
 from billing_worker.web.hints import FIELDS, Hint, read_hint
@@ -53,11 +53,9 @@ async def _from_allowed_source(request: Request, context: Ctx) -> None:
     openapi_extra=_BODY,
     responses=documented(400, 403, 408, 413, 415, 500, 503),
 )
-def receive_portone(hint: Annotated[Hint, Depends(read_hint)], context: Ctx) -> Received:
+async def receive_portone(hint: Annotated[Hint, Depends(read_hint)], context: Ctx) -> Received:
     """Take a PortOne webhook. The answer comes when it is stored; it is then checked with PortOne."""
-    receipt = inbox.receive(context.ports, inbox.PORTONE, hint.dedupe_key, hint.fields)
-    if receipt.at_once:
-        context.bell.ring("apply", str(receipt.id))
+    await context.intake.store(Notification(PORTONE, hint.dedupe_key, hint.fields))
     return Received()
 
 
@@ -80,7 +78,7 @@ router.add_api_route(
         **documented(400, 403, 404, 500, 503),
     },
 )
-def receive_paymentwall(request: Request, context: Ctx) -> Response:
+async def receive_paymentwall(request: Request, context: Ctx) -> Response:
     """Take a Paymentwall pingback (classic, everything in the query string). Answers exactly `OK` once it is stored."""
     if context.verify_pingback is None:
         text = "pingbacks are not taken here: BILLING_PAYMENTWALL_SECRET_KEY is not set"
@@ -98,8 +96,6 @@ def receive_paymentwall(request: Request, context: Ctx) -> Response:
     # As it was read: "00" is type 0 as well.
     payload |= {"uid": pingback.uid, "ref": pingback.ref, "type": str(pingback.type)}
     dedupe_key = f"{pingback.ref}|{pingback.type}"
-    receipt = inbox.receive(context.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key, payload)
-    if receipt.at_once:
-        context.bell.ring("apply", str(receipt.id))
+    await context.intake.store(Notification(PAYMENTWALL_PINGBACK, dedupe_key, payload))
     # Exactly these two bytes, or Paymentwall sends it again every half hour.
     return Response(b"OK", headers={"Content-Type": "text/plain"})

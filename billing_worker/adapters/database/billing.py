@@ -229,13 +229,10 @@ _CLAIM_LOOKS = text("""
 """)
 
 
-_ECHO_OF = text("""
-    SELECT CASE
-        WHEN EXISTS (SELECT FROM payment_attempts
-                     WHERE imp_uid = :imp_uid AND merchant_uid = :merchant_uid AND status = 'approved') THEN 'recorded'
-        WHEN EXISTS (SELECT FROM payment_attempts
-                     WHERE merchant_uid = :merchant_uid AND status = 'in_flight') THEN 'in_flight'
-        ELSE 'none' END
+_ECHOES_OF = text("""
+    SELECT imp_uid, merchant_uid FROM payment_attempts WHERE imp_uid = ANY(:imp_uids) AND status = 'approved'
+    UNION ALL
+    SELECT NULL, merchant_uid FROM payment_attempts WHERE merchant_uid = ANY(:merchant_uids) AND status = 'in_flight'
 """)
 
 
@@ -269,10 +266,17 @@ class SqlAttempts(Repository[PaymentAttempt]):
         statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
         return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
 
-    def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
-        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
-        found = self._connection.execute(_ECHO_OF, {"imp_uid": imp_uid, "merchant_uid": merchant_uid})
-        return Echo(found.scalar_one())
+    def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
+        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+        if not payments:
+            return []
+        imp_uids, merchant_uids = zip(*payments, strict=True)
+        asked = {"imp_uids": list(imp_uids), "merchant_uids": list(merchant_uids)}
+        found = {tuple(row) for row in self._connection.execute(_ECHOES_OF, asked)}
+        return [
+            Echo.RECORDED if payment in found else Echo.IN_FLIGHT if (None, payment[1]) in found else Echo.NONE
+            for payment in payments
+        ]
 
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""

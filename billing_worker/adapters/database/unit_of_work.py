@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, Engine, bindparam, exists, func, insert, select
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -41,12 +42,15 @@ from billing_worker.adapters.database.tables import (
     plans,
     subscriptions,
 )
-from billing_worker.domain.errors import NotFound, Unavailable
+from billing_worker.domain.errors import Busy, NotFound, Unavailable
 from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import Charge
 from billing_worker.ports import Due, Ids
+
+HELD = (LockNotAvailable, DeadlockDetected)
+"""Somebody else had the row for too long, or waited for one of ours: the server undid the whole transaction."""
 
 _log = structlog.get_logger("billing")
 
@@ -229,7 +233,7 @@ class SqlDatabase:
         """Begin a transaction; roll back unless it was committed.
 
         Raises Unavailable where the database does not answer or ended the session. After a lost commit nobody knows
-        whether it was kept: callers must never read Unavailable as "not done".
+        whether it was kept: callers must never read Unavailable as "not done", but for Busy, which says so.
         """
         try:
             with self.engine.connect() as connection:
@@ -237,6 +241,8 @@ class SqlDatabase:
         except PoolTimeoutError as error:
             raise Unavailable("the database is busy: no connection became free in time") from error
         except (OperationalError, DBAPIError) as error:
+            if isinstance(error.orig, HELD):
+                raise Busy(f"the database is busy: {first_line(error)}") from error
             if isinstance(error, OperationalError) or error.connection_invalidated:
                 raise Unavailable(f"the database does not answer: {first_line(error)}") from error
             raise

@@ -1,13 +1,22 @@
 """All planted bugs, by what they touch. A new module of bugs is added here."""
 
 from tests.planted.bug import Bug
-from tests.planted.bugs import charging, money_and_time, outside, queue_and_schema, refunds_and_stops, resolving
+from tests.planted.bugs import (
+    charging,
+    money_and_time,
+    outside,
+    queue_and_schema,
+    receiving,
+    refunds_and_stops,
+    resolving,
+)
 
 BUGS: tuple[Bug, ...] = (
     *charging.BUGS,
     *resolving.BUGS,
     *queue_and_schema.BUGS,
     *outside.BUGS,
+    *receiving.BUGS,
     *money_and_time.BUGS,
     *refunds_and_stops.BUGS,
 )

@@ -104,8 +104,8 @@ BUGS = (
         "a webhook is answered with 200 although nothing is committed",
         (
             "billing_worker/usecases/inbox.py",
-            "next_try_at=next_try)\n        uow.commit()\n",
-            "next_try_at=next_try)\n",
+            "real_now\n        )\n        uow.commit()\n",
+            "real_now\n        )\n",
         ),
         catchers=(
             "tests/web/test_our_own_failures.py::test_nothing_is_acknowledged_that_was_not_committed",

@@ -1,0 +1,143 @@
+"""Storing notifications, many with one commit: all that came while the last commit was under way go into the next.
+
+Nobody waits for company: what comes while nothing is being written is written at once. Each is answered when its own
+commit has returned. A thread a request could do 20 at a time, and each would wait for a disk of its own.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from billing_worker.domain.errors import Busy, Unavailable
+from billing_worker.ports import Ports
+from billing_worker.usecases import inbox
+from billing_worker.usecases.inbox import Notification, Receipt
+from billing_worker.web.bell import Bell
+from billing_worker.web.errors import ErrorType, Refused
+
+MOST_TOGETHER = 200
+"""Notifications with one commit: at this number the commit itself costs nothing any more."""
+MOST_WAITING = 2000
+"""Notifications held for the database: about what it stores in the second in which a sender would still be there."""
+LONGEST_WAIT = 10.0
+"""Seconds until a sender is asked to come again, whatever the database is doing. Senders give up after some 30."""
+WRITERS = 4
+"""Commits at once, and connections used at most: one, unless one is held up."""
+HELD_UP = 0.25
+"""Seconds after which what has come since goes by another connection."""
+AT_ONCE_AGAIN = 1.0
+"""Seconds: where the database was found away sooner than this, the connection was an old one. A new one may do."""
+SINGLY = 5.0
+"""Seconds for those that were to be stored together with one that cannot be."""
+
+_log = structlog.get_logger("billing.web")
+
+_Waiting = tuple[Notification, "asyncio.Future[Receipt]"]
+_AWAY = "the database does not answer; send it again later"
+_FULL = "more notifications come than the database takes; send it again later"
+
+
+class Intake:
+    """Takes notifications in. Lives in one event loop."""
+
+    def __init__(self, ports: Ports, bell: Bell) -> None:
+        self._ports, self._bell = ports, bell
+        self._waiting: deque[_Waiting] = deque()
+        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="intake")
+        self._writing = 0
+        self._began = 0.0
+
+    async def store(self, notification: Notification) -> None:
+        """Return when it is durable and, where somebody should look at once, the bell was rung.
+
+        Raises Refused (503) after `LONGEST_WAIT` seconds at most; nobody knows then whether it is stored, and storing
+        it again does no harm.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            raise Refused(503, ErrorType.UNAVAILABLE, _FULL)
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[Receipt] = loop.create_future()
+        self._waiting.append((notification, stored))
+        if not self._writing or (self._writing < WRITERS and loop.time() - self._began > HELD_UP):
+            self._write_next(loop)
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                receipt = await stored
+        except (TimeoutError, Unavailable) as error:
+            raise Refused(503, ErrorType.UNAVAILABLE, _AWAY) from error
+        if receipt.at_once:
+            self._bell.ring("apply", str(receipt.id))
+
+    def close(self) -> None:
+        """Take nothing in any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch: list[_Waiting] = []
+        while self._waiting and len(batch) < MOST_TOGETHER:
+            one = self._waiting.popleft()
+            if not one[1].done():  # its sender was sent away already
+                batch.append(one)
+        if not batch:
+            return
+        self._writing += 1
+        self._began = loop.time()
+        written = loop.run_in_executor(self._threads, self._write, [notification for notification, _ in batch])
+        written.add_done_callback(lambda done: self._answer(loop, batch, done))
+
+    def _answer(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: Sequence[_Waiting],
+        written: "asyncio.Future[Sequence[Receipt | Exception]]",
+    ) -> None:
+        self._writing -= 1
+        self._write_next(loop)
+        if written.cancelled():  # the process is ending, and its senders with it
+            return
+        for (_, stored), result in zip(batch, written.result(), strict=True):
+            if stored.done():
+                continue
+            if isinstance(result, Exception):
+                stored.set_exception(result)
+            else:
+                stored.set_result(result)
+
+    def _write(self, notifications: Sequence[Notification]) -> Sequence[Receipt | Exception]:
+        """Store them together, or, where one cannot be stored, each by itself. Never raises."""
+        began = time.monotonic()
+        again = True
+        while True:
+            try:
+                return inbox.receive_many(self._ports, notifications)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to somebody's request
+                if len(notifications) > 1 and (isinstance(error, Busy) or not isinstance(error, Unavailable)):
+                    return self._write_singly(notifications)
+                if not again or not isinstance(error, Unavailable) or time.monotonic() - began > AT_ONCE_AGAIN:
+                    return _failed(error, len(notifications))
+                again = False
+
+    def _write_singly(self, notifications: Sequence[Notification]) -> Sequence[Receipt | Exception]:
+        results: list[Receipt | Exception] = []
+        end = time.monotonic() + SINGLY
+        for number, notification in enumerate(notifications):
+            if time.monotonic() > end:
+                late = Unavailable("the database was too slow for single notifications")
+                return [*results, *_failed(late, len(notifications) - number)]
+            try:
+                results.append(inbox.receive_many(self._ports, [notification])[0])
+            except Exception as error:  # noqa: BLE001 - as above
+                results += _failed(error, 1)
+        return results
+
+
+def _failed(error: Exception, count: int) -> Sequence[Exception]:
+    """One error for each sender; what the database says goes to the log, once."""
+    if not isinstance(error, Unavailable):
+        return [error] * count
+    _log.warning("request.unavailable", notifications=count, error=str(error))
+    return [Unavailable(str(error)) for _ in range(count)]
