@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 
-.PHONY: help demo test pairs simulate planted fuzz chaos chaos-long docs lint types imports check bench up clean lock
+.PHONY: help demo test long pairs simulate planted fuzz chaos chaos-long docs lint types imports check bench up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,8 +16,11 @@ help: ## Show what there is
 demo: .venv/ready ## Three months of billing in about a minute, with real processes
 	@$(BIN)/billing-worker demo
 
-test: .venv/ready lint types imports ## Lint, types, import rules, and all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: .venv/ready lint types imports ## Lint, types, import rules, and all tests but those that take minutes
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile
+
+long: .venv/ready ## Whole commands with real processes: what README and runbook say, `up`, `demo`, a short chaos
+	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods
 	$(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal

@@ -18,7 +18,7 @@ from billing_worker.runtime import free_port, wait_until
 from tests.docs.markdown import DOCUMENTS, ROOT, Block, blocks, commands, script
 from tests.support.sandbox import Sandbox, running_sandbox
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(300)]
 
 HOOK = "--webhook-url http://127.0.0.1:8000/webhooks/portone"
 SERVES = "stays in the foreground; tests/sandbox/test_sandbox_process.py starts it"
