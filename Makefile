@@ -32,8 +32,10 @@ lint: .venv/ready
 planted: .venv/ready ## Make mistakes on purpose, in copies: the tests must notice each
 	$(BIN)/python -m tests.planted
 
-fuzz: .venv/ready ## A million garbled answers for the parser
-	$(BIN)/python -m tests.fuzz --inputs 1000000
+fuzz: .venv/ready ## A million garbled answers for the parser, and a million for both parsers of the receiver
+	$(BIN)/python -m tests.fuzz --of answers --inputs 1000000 --seed $(SEED)
+	$(BIN)/python -m tests.fuzz --of hints --inputs 500000 --seed $(SEED)
+	$(BIN)/python -m tests.fuzz --of pingbacks --inputs 500000 --seed $(SEED)
 
 types: .venv/ready
 	$(BIN)/mypy

@@ -61,33 +61,32 @@ class Hint:
 
 async def read_hint(request: Request) -> Hint:
     """The hint in a request. Raises Refused with the field that is wrong."""
-    kind = _content_type(request)
-    body = await request.body()
-    if kind == "application/json":
-        pairs = _json_pairs(body)
-    elif kind == "application/x-www-form-urlencoded":
-        pairs = _form_pairs(body)
-    else:
-        text = "send application/json or application/x-www-form-urlencoded"
-        raise Refused(415, ErrorType.UNSUPPORTED_MEDIA_TYPE, text)
-    return Hint(_checked(pairs))
+    return hint_in(request.headers.get("content-type", "none/none"), await request.body())
 
 
-def _content_type(request: Request) -> str:
+def hint_in(content_type: str, body: bytes) -> Hint:
+    """The hint in a body of this type. Raises Refused with the field that is wrong, and nothing else."""
     header = Message()
-    header["content-type"] = request.headers.get("content-type", "none/none")
-    return header.get_content_type()
+    header["content-type"] = content_type
+    kind = header.get_content_type()
+    if kind == "application/json":
+        return Hint(_checked(_json_pairs(body)))
+    if kind == "application/x-www-form-urlencoded":
+        return Hint(_checked(_form_pairs(body)))
+    text = "send application/json or application/x-www-form-urlencoded"
+    raise Refused(415, ErrorType.UNSUPPORTED_MEDIA_TYPE, text)
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """Tells an object from a list."""
 
 
 def _json_pairs(body: bytes) -> list[tuple[str, Any]]:
-    class Pairs(list[tuple[str, Any]]):
-        """Tells an object from a list."""
-
     try:
-        found = json.loads(body.decode(), object_pairs_hook=Pairs, parse_constant=_no_json)
+        found = json.loads(body.decode(), object_pairs_hook=_Pairs, parse_constant=_no_json)
     except (ValueError, RecursionError) as error:  # also for numbers with thousands of digits, and for bad UTF-8
         raise Refused(400, ErrorType.MALFORMED, "the body is not valid JSON") from error
-    if not isinstance(found, Pairs):
+    if not isinstance(found, _Pairs):
         raise Refused(400, ErrorType.MALFORMED, "the body must be a JSON object")
     return found
 

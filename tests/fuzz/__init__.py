@@ -1,4 +1,4 @@
-"""A fuzzer of the one parser of PortOne's answers: seeded, structural, from real answers of the sandbox.
+"""Fuzzers of what reads strangers' bytes, seeded and structural: PortOne's answers, its webhooks, and pingbacks.
 
 `python -m tests.fuzz --inputs 1000000 --seed 1`. What it finds is a line for `tests/fuzz/regressions.py`.
 """

@@ -1,6 +1,6 @@
-"""Feed the parser of PortOne's answers with garbled ones.
+"""Feed a parser with garbled input: PortOne's answers, PortOne's webhooks (hints), Paymentwall's pingbacks.
 
-python -m tests.fuzz --inputs 1000000 --seed 1
+python -m tests.fuzz --of hints --inputs 1000000 --seed 1
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.fuzz.chunk import Result, fuzzed
+from tests.fuzz.targets import TARGETS
 
 CHUNK = 5_000
 PROCESSES = 2
@@ -22,15 +23,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--of", choices=TARGETS, default="answers")
     wanted = parser.parse_args()
     began, total = time.monotonic(), Result()
-    for result in _chunks(wanted.inputs, wanted.seed):
+    for result in _chunks(wanted.inputs, wanted.seed, wanted.of):
         total.inputs += result.inputs
         total.slowest = max(total.slowest, result.slowest)
         total.failures += result.failures
     rate = total.inputs / (time.monotonic() - began)
     print(
-        f"{total.inputs} inputs with seed {wanted.seed}, {rate:,.0f}/s; the slowest took {total.slowest * 1000:.1f} ms"
+        f"{total.inputs} {wanted.of} with seed {wanted.seed}, {rate:,.0f}/s;"
+        f" the slowest took {total.slowest * 1000:.1f} ms"
     )
     if total.failures:
         print(f"{len(total.failures)} did what none may do. For tests/fuzz/regressions.py:")
@@ -38,10 +41,10 @@ def main() -> int:
     return 1 if total.failures else 0
 
 
-def _chunks(inputs: int, seed: int) -> Iterator[Result]:
+def _chunks(inputs: int, seed: int, of: str) -> Iterator[Result]:
     sizes = [min(CHUNK, inputs - start) for start in range(0, inputs, CHUNK)]
     with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = [pool.submit(fuzzed, seed, chunk, size) for chunk, size in enumerate(sizes)]
+        running = [pool.submit(fuzzed, seed, chunk, size, of) for chunk, size in enumerate(sizes)]
         began = shown = time.monotonic()
         for number, done in enumerate(as_completed(running), 1):
             yield done.result()

@@ -2,15 +2,14 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
-from tests.fuzz.check import seconds_for
-from tests.fuzz.corpus import load
-from tests.fuzz.mutate import answer
+from tests.fuzz.targets import TARGETS, Target
 
 TOO_SLOW = 0.05
-"""Seconds of processor time for one answer."""
+"""Seconds of processor time for one input."""
 AGAIN = 5
-"""A slow answer is read so many times more: the fastest counts, or a busy machine would fail the run."""
+"""A slow input is read so many times more: the fastest counts, or a busy machine would fail the run."""
 
 
 @dataclass
@@ -22,25 +21,24 @@ class Result:
     failures: list[str] = field(default_factory=list)
 
 
-def fuzzed(seed: int, chunk: int, inputs: int) -> Result:
+def fuzzed(seed: int, chunk: int, inputs: int, of: str = "answers") -> Result:
     """Examine the inputs of one chunk."""
-    rng = random.Random(f"{seed}/{chunk}")
-    corpus, result = load(), Result(inputs)
+    rng, target, result = random.Random(f"{seed}/{chunk}"), TARGETS[of], Result(inputs)
     for number in range(inputs):
-        status, raw = answer(rng, corpus)
+        made = target.made(rng)
         try:
-            took = _examined(status, raw)
+            took = _examined(target, made)
         except Exception as error:  # noqa: BLE001 - whatever comes out of the parser is what is looked for
             what = f"seed {seed}, chunk {chunk}, input {number}: {type(error).__name__}: {str(error)[:80]}"
-            result.failures.append(f"    {what!r}: {(status, raw)!r},")
+            result.failures.append(f"    {what!r}: {made!r},")
             took = 0.0
         result.slowest = max(result.slowest, took)
     return result
 
 
-def _examined(status: int, raw: bytes) -> float:
-    took = seconds_for(status, raw)
+def _examined(target: Target, made: tuple[Any, ...]) -> float:
+    took = target.seconds_for(*made)
     if took > TOO_SLOW:
-        took = min(seconds_for(status, raw) for _ in range(AGAIN))
+        took = min(target.seconds_for(*made) for _ in range(AGAIN))
     assert took <= TOO_SLOW, f"took {took * 1000:.0f} ms"
     return took
