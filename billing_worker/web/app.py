@@ -15,6 +15,7 @@ from billing_worker.web.errors import add_handlers
 from billing_worker.web.intake import WRITERS, Intake
 from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
 from billing_worker.web.openapi import new_app
+from billing_worker.web.overload import AtOnce
 from billing_worker.web.security import Access, AccessGuard
 from billing_worker.web.sources import Sources
 
@@ -55,6 +56,7 @@ def create_app(
     for module in (webhooks, api, health, docs):
         app.include_router(module.router)
     # The last one added is the outermost.
+    app.add_middleware(AtOnce)
     app.add_middleware(BodyLimit)
     app.add_middleware(AccessGuard, access=access)
     app.add_middleware(LastResort)

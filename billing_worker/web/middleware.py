@@ -26,7 +26,7 @@ _CONTENT_POLICY = (
 )
 """What the local Swagger UI needs, and nothing from anywhere else (it writes style attributes itself)."""
 
-_HEADERS = {
+HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "content-security-policy": _CONTENT_POLICY,
@@ -51,7 +51,7 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers[name] = value
                 headers.setdefault("cache-control", "no-store")
             await send(message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import resource
 import signal
 import socket
 import sys
@@ -14,17 +15,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.web.protocol import MOST_CONNECTIONS, RESERVE, BoundedProtocol
 from billing_worker.web.security import Access, is_loopback
 
-MOST_HEADERS = 16 * 1024
-"""Bytes of request line and headers; a pingback's query string has at most 8 KiB."""
-MOST_CONNECTIONS = 1000
-"""Beyond these a connection is answered 503 at once, instead of waiting for a thread with all the others."""
 BACKLOG = 2048
 KEEP_ALIVE = 30
 """Seconds that an idle connection may stay."""
 GOODBYE = 10
 """Seconds that requests under way get at the end; a statement that needs longer is stuck."""
+
+SPARE_FILES = 200
+"""Open files beside connections: the pool to the database, the broker, logs, the interpreter's own."""
 
 _log = structlog.get_logger("billing.web")
 
@@ -36,6 +37,7 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     except SettingsInvalid as error:
         print(f"billing-worker: {error}", file=sys.stderr, flush=True)  # noqa: T201 - there may be no logging yet
         sys.exit(2)
+    _allow_files()
     with listening:
         address = listening.getsockname()
         _log.info("web.listening", url=f"http://{_shown(address[0])}:{address[1]}", docs="/docs")
@@ -43,12 +45,24 @@ def serve(app: FastAPI, host: str, port: int) -> None:
     _log.info("web.stopped")
 
 
+def _allow_files() -> None:
+    """Raise the limit of open files to what the bound on connections needs, as far as this account may."""
+    needed = MOST_CONNECTIONS + RESERVE + SPARE_FILES
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed in (-1, resource.RLIM_INFINITY) or allowed >= needed:
+        return
+    wanted = needed if most in (-1, resource.RLIM_INFINITY) else min(needed, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    if wanted < needed:
+        _log.warning("web.few_files", allowed=wanted, needed=needed)
+
+
 def server_for(app: FastAPI) -> uvicorn.Server:
     """The server with its bounds, not yet running."""
     return _Server(
         uvicorn.Config(
             app,
-            http="h11",  # the one that bounds the size of headers
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -56,8 +70,6 @@ def server_for(app: FastAPI) -> uvicorn.Server:
             access_log=False,  # a pingback has its signature, and a customer's id, in the address
             server_header=False,
             proxy_headers=False,  # whoever connects could claim any address
-            h11_max_incomplete_event_size=MOST_HEADERS,
-            limit_concurrency=MOST_CONNECTIONS,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GOODBYE,

@@ -217,11 +217,5 @@ def test_the_receiver_takes_no_other_method(web: Web) -> None:
         assert answer.headers["allow"] == "POST"
 
 
-@pytest.mark.fm("E13")
-def test_headers_that_never_end_are_refused(web: Web) -> None:
-    answer = first_words(web.url, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-
-
 def without(field: str) -> dict[str, str]:
     return {name: value for name, value in HINT.items() if name != field}

@@ -159,7 +159,7 @@ def running(database_url: str, **given: Any) -> Iterator[Web]:
 def serving(app: FastAPI) -> Iterator[str]:
     """A real uvicorn in a thread."""
     listening = listen(app, "127.0.0.1", 0)
-    server = server_for(app)
+    server = app.state.server = server_for(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     with listening:
         thread.start()

@@ -4,6 +4,8 @@ from tests.planted.bug import bug
 
 INTAKE = "billing_worker/web/intake.py"
 MESSAGES = "billing_worker/adapters/database/messages.py"
+LINE = "billing_worker/web/protocol.py"
+HOSTILE = "tests/web/test_hostile_lines.py"
 TAKES_IN = "tests/web/test_intake.py"
 MANY = "tests/usecases/test_receiving_many_is_receiving_each.py"
 
@@ -33,6 +35,24 @@ BUGS = (
         "everything that comes is held in memory until the database has time",
         (INTAKE, "        if len(self._waiting) >= MOST_WAITING:\n", "        if False:\n"),
         catchers=(f"{TAKES_IN}::test_too_many_waiting_are_told_to_come_again_and_memory_stays_bounded",),
+    ),
+    bug(
+        "heads without end",
+        "a head may be as long as its sender likes",
+        (LINE, "        if self._in_head and self._head_bytes > MOST_HEAD:\n", "        if False:\n"),
+        catchers=(f"{HOSTILE}::test_what_is_too_large_or_means_two_things_is_refused_once_and_the_line_closed",),
+    ),
+    bug(
+        "heads that drip",
+        "a line on which a head never ends is kept",
+        (LINE, "        self._deadline = None\n        if self._head_bytes:\n", "        if False:\n"),
+        catchers=(f"{HOSTILE}::test_a_head_that_drips_is_not_waited_for",),
+    ),
+    bug(
+        "an answer in another's place",
+        "garbage behind a good request is answered before it",
+        (LINE, "        if self._is_working:  # those", "        if False:  # those"),
+        catchers=(f"{HOSTILE}::test_garbage_behind_a_good_request_takes_nothing_from_it",),
     ),
     bug(
         "deliveries counted once",

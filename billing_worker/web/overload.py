@@ -1,0 +1,68 @@
+"""Saying no as cheaply as an answer can be made: what is done for each request of a flood is what a flood can cost."""
+
+import http
+import json
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from billing_worker.web.errors import RETRY_AFTER, ErrorType
+from billing_worker.web.middleware import HEADERS
+
+MOST_AT_ONCE = 500
+"""Requests worked on at once: with more, the last would wait for longer than it takes to send it again."""
+HEALTH: Final = ("/healthz", "/readyz")
+"""Overload must not look like death."""
+FULL = "more requests come than can be served; try again later"
+
+
+class AtOnce:
+    """Sends away what comes on top of what can be worked on. The slow do not count: it stands behind BodyLimit."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._now = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or send away."""
+        if scope["type"] != "http" or scope["path"] in HEALTH:
+            await self._app(scope, receive, send)
+            return
+        if self._now >= MOST_AT_ONCE:
+            await shed(scope, receive, send)
+            return
+        self._now += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._now -= 1
+
+
+def _problem(kind: ErrorType, message: str) -> bytes:
+    return json.dumps({"error": {"type": kind.value, "field": None, "message": message}}).encode()
+
+
+def raw_problem(status: int, kind: ErrorType, message: str) -> bytes:
+    """A problem with its head, as it goes over the line; the connection ends with it."""
+    body = _problem(kind, message)
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
+    lines += [name + b": " + value for name, value in _headers(status, body)]
+    return b"\r\n".join([*lines, b"connection: close", b"", body])
+
+
+def _headers(status: int, body: bytes) -> list[tuple[bytes, bytes]]:
+    fields = {"content-type": "application/json", "cache-control": "no-store", **HEADERS}
+    fields["content-length"] = str(len(body))
+    if status == 503:  # noqa: PLR2004 - service unavailable
+        fields["retry-after"] = RETRY_AFTER
+    return [(name.encode(), value.encode()) for name, value in fields.items()]
+
+
+_FULL_BODY = _problem(ErrorType.UNAVAILABLE, FULL)
+_FULL_HEADERS = _headers(503, _FULL_BODY)
+
+
+async def shed(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """The application under overload: as little work as an answer can be."""
+    await send({"type": "http.response.start", "status": 503, "headers": _FULL_HEADERS})
+    await send({"type": "http.response.body", "body": _FULL_BODY})
