@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -47,12 +48,14 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    database_url: str | None = Field(None, description="PostgreSQL: postgresql://user:password@host:5432/name")
-    broker_url: str | None = Field(None, description="Redis for Celery: redis://:password@host:6379/0")
+    database_url: str | None = Field(
+        None, repr=False, description="PostgreSQL: postgresql://user:password@host:5432/name"
+    )
+    broker_url: str | None = Field(None, repr=False, description="Redis for Celery: redis://:password@host:6379/0")
     var_dir: Path = Field(Path("var"), description="Files of the embedded services, and the logs of `up`")
 
     portone_api_url: AnyHttpUrl = Field(AnyHttpUrl(LIVE_PORTONE), description="PortOne REST API V1")
-    portone_imp_key: str | None = Field(None, description="PortOne REST API key")
+    portone_imp_key: str | None = Field(None, repr=False, description="PortOne REST API key")
     portone_imp_secret: SecretStr | None = Field(None, description="PortOne REST API secret")
     portone_include_sandbox: bool = Field(
         default=False, description="Also read payments of PortOne's test channels; needed when charging through one"
@@ -211,6 +214,19 @@ class Settings(BaseSettings):
     def broker(self) -> str:
         """The broker's URL. Raises SettingsInvalid with the way out when there is none."""
         return self.broker_url or self._embedded("broker_url", "redis://:password@host:6379/0")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that no log line may show: keys, tokens, and the passwords inside of URLs, in each spelling."""
+        fields = [getattr(self, name) for name in type(self).model_fields]
+        found = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
+        found.append(self.portone_imp_key or "")
+        embedded = read_runtime(self.var_dir)
+        for name in ("database_url", "broker_url"):
+            url = getattr(self, name) or embedded.get(name)
+            password = urlsplit(url or "").password or ""
+            found += [password, unquote(password)]
+        return tuple(sorted({secret for secret in found if secret}, key=len, reverse=True))
 
     @property
     def visibility_timeout(self) -> int:

@@ -1,21 +1,37 @@
 """Log lines: one an event, `key=value`, to standard output; card-like numbers and secrets are masked last of all."""
 
 import logging
+import re
 import sys
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Collection, MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
+from structlog.types import Processor
 
 from billing_worker.adapters.portone.masking import masked
 
 QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "celery.beat", "alembic")
 """They log every URL, where a customer_uid may stand, or two lines a task: what matters is logged as an event."""
 
+OWN_WAYS = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task", "celery.redirected")
+"""They bring handlers of their own, past which nothing here would be masked."""
 
-def configure(level: int = logging.INFO) -> None:
-    """Send structlog's and the standard library's lines the same way. Our own events show at any level."""
-    shared: list[structlog.types.Processor] = [
+OF_NODES = ("celery.apps.worker", "celery.worker.consumer.gossip", "celery.worker.consumer.mingle")
+"""They name workers (celery@host), which look like addresses of persons, and know no person."""
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What could end a line, colour a terminal, or turn what follows around."""
+
+
+def configure(level: int = logging.INFO, secrets: Collection[str] = ()) -> None:
+    """Send structlog's and the standard library's lines the same way. Our own events show at any level.
+
+    `secrets` (`Settings.secrets`) are blanked wherever they turn up.
+    """
+    shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -33,8 +49,7 @@ def configure(level: int = logging.INFO) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _mask,
-                structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
+                *last_processors(secrets),
             ],
         )
     )
@@ -42,12 +57,42 @@ def configure(level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("billing").setLevel(logging.INFO)
+    for name in OWN_WAYS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
 
 
-def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in line.items():
-        if isinstance(value, str):
-            line[key] = masked(value, ())
-    return line
+def last_processors(secrets: Collection[str] = ()) -> list[Processor]:
+    """The end of every line of ours: masked, one line, nothing that a terminal would obey."""
+
+    def mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        of_nodes = line.get("logger") in OF_NODES
+        for key, value in line.items():
+            if not isinstance(value, bool | None):
+                line[key] = masked(str(value), secrets, addresses=not of_nodes)
+        return line
+
+    return [
+        mask,
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
+        _escaped,
+    ]
+
+
+def _escaped(_: Any, __: str, line: Any) -> str:
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), line)
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """An end that nobody foresaw goes the way of all lines: what Python prints by itself is not masked."""
+    logging.getLogger("billing").critical("crashed", exc_info=(kind, error, trace))
+
+
+def _thread_crashed(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None:
+        _crashed(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)

@@ -20,7 +20,7 @@ except BillingError as error:
 
 @setup_logging.connect
 def _configure_logs(loglevel: int, **_: Any) -> None:
-    logs.configure(loglevel)
+    logs.configure(loglevel, process.settings.secrets)
 
 
 @worker_init.connect

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +48,8 @@ def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
     """Read the settings, open the database, and refuse one whose tables are not of this release."""
     from billing_worker import bootstrap  # noqa: PLC0415 - see above
 
-    quiet_logs()
     settings = load_settings()
+    quiet_logs(settings.secrets)
     ports, engine = bootstrap.build(settings, role="cli", connections=CONNECTIONS)
     try:
         if checked:
@@ -67,9 +67,12 @@ def release(ports: Ports, engine: Any) -> None:
     engine.dispose()
 
 
-def quiet_logs() -> None:
+def quiet_logs(secrets: Collection[str] = ()) -> None:
     """Keep standard output for the answer: warnings go to standard error, the rest nowhere."""
+    from billing_worker.logs import last_processors  # noqa: PLC0415 - it loads the adapters, as above
+
     structlog.configure(
+        processors=[structlog.processors.add_log_level, *last_processors(secrets)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

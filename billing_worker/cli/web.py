@@ -36,7 +36,7 @@ def web(
         from tasks.doorbell import CeleryDoorbell  # noqa: PLC0415 - `--help` needs no broker; Celery's app does
 
         verify = bootstrap.verify_pingback(settings)
-        logs.configure()
+        logs.configure(secrets=settings.secrets)
         app = create_app(ports, settings, CeleryDoorbell(), verify, check_database=check_database)
         serve(app, settings.web_host, settings.web_port)
     finally:

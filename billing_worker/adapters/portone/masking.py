@@ -21,7 +21,8 @@ SHORTEST_SECRET = 4
 """A shorter secret cannot be told from ordinary text, and would blank out half of it."""
 
 # Each begins with the characters it looks for and only then looks back: that halves the time of masking.
-_CARD = re.compile(r"\d(?<!\d\d)(?:[ -]?\d){12,18}(?!\d)")
+_CARD = re.compile(r"\d(?<!\d\d)(?:[\s./_\u2010-\u2015\u2212-]{0,2}\d){12,18}(?!\d)")
+_USUAL = re.compile(r"\d(?:[ -]?\d)+")
 _TELEPHONE = re.compile(r"[+0](?<![\w+][+0])(?:(?<=\+)82[ -]?)?\d{1,2}[ -]?\d{3,4}[ -]?\d{4}(?!\d)")
 _EMAIL = re.compile(r"[\w.%+'-]{1,64}(?=@[\w.-])")
 _BEARER = re.compile(r"(?i)(?<=bearer )[\x21\x23-\x7e]{4,512}")
@@ -33,19 +34,28 @@ _PERSONAL = re.compile(
 # not become equal by cleaning.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ASCII_ESCAPE = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
+# Digits, their usual separators and @, spelt as JSON allows: behind them a number would pass unseen.
+_ESCAPED = re.compile(r"\\u(?:00(3[0-9]|2[0def]|40|5f|a0)|ff1([0-9]))", re.IGNORECASE)
 _CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def masked(text: str, secrets: Collection[str] = ()) -> str:
-    """The text without card numbers (their last four digits stay), telephone numbers, e-mail names and `secrets`."""
+def masked(text: str, secrets: Collection[str] = (), *, addresses: bool = True) -> str:
+    """The text without card numbers (their last four digits stay), telephone numbers, e-mail names and `secrets`.
+
+    Without `addresses` what stands before an @ stays: for texts that name hosts, and no person.
+    """
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, "*" * len(secret))
+    if "\\u" in text:
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
     text = _PERSONAL.sub(lambda found: found[1] + "*" * len(found[2]), text)
     text = _BEARER.sub(lambda found: "*" * len(found[0]), text)
-    text = _CARD.sub(_all_but_four, text)
+    text = _CARD.sub(_card_but_four, text)
     text = _TELEPHONE.sub(_all_but_four, text)
-    if "@" not in text:  # mostly so, and searching for what could stand before one takes longer than all the rest
+    if (
+        not addresses or "@" not in text
+    ):  # mostly so, and searching for what could stand before one takes longer than all the rest
         return text
     return _EMAIL.sub(lambda found: "*" * len(found[0]), text)
 
@@ -89,6 +99,30 @@ def evidence_text(body: bytes, secrets: Collection[str] = ()) -> str:
     return text.encode("utf-8")[:LONGEST_EVIDENCE].decode("utf-8", "ignore")
 
 
+def _card_but_four(found: re.Match[str]) -> str:
+    """Digits that stand together, or apart by single spaces or dashes, are masked; by anything else, if they add up."""
+    number = found[0]
+    return _all_but_four(found) if _USUAL.fullmatch(number) or _adds_up(number) else number
+
+
+def _adds_up(number: str) -> bool:
+    """Whether the digits have the check digit that card numbers have (Luhn)."""
+    digits = [int(char) for char in reversed(number) if char.isdecimal()]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
 def _all_but_four(found: re.Match[str]) -> str:
     number = found[0]
-    return re.sub(r"\d", "*", number[:-4]) + number[-4:]
+    hidden = number[: len(number) - _tail(number)]
+    return re.sub(r"\d", "*", hidden) + number[len(hidden) :]
+
+
+def _tail(number: str) -> int:
+    """How many characters at the end hold the last four digits."""
+    digits = 0
+    for length, char in enumerate(reversed(number), 1):
+        digits += char.isdecimal()
+        if digits == 4:  # noqa: PLR2004 - the last four digits
+            return length
+    return len(number)
