@@ -13,7 +13,7 @@ from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.missing_gateway import MissingGateway
 from billing_worker.adapters.notifier import WebhookNotifier
-from billing_worker.adapters.paymentwall import Pingback, verify
+from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
@@ -59,6 +59,7 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
     hidden = (
         settings.portone_imp_secret,
         settings.paymentwall_secret_key,
+        settings.paymentwall_test_key,
         settings.api_token,
         settings.events_secret,
     )
@@ -108,11 +109,13 @@ def check_gateway(settings: Settings) -> None:
 
 
 def verify_pingback(settings: Settings) -> Callable[[bytes], Pingback] | None:
-    """Checks the signature of a pingback's raw query; None where no Paymentwall secret is set."""
+    """Checks a pingback's raw query: signature, names, forms; None where no Paymentwall secret is set."""
     if settings.paymentwall_secret_key is None:
         return None
-    secret, version = settings.paymentwall_secret_key.get_secret_value(), settings.paymentwall_sign_version
-    return lambda raw_query: verify(raw_query, secret, version)
+    keys = (settings.paymentwall_secret_key, settings.paymentwall_test_key)
+    secrets = [key.get_secret_value() for key in keys if key is not None]
+    names, version = Names.with_own(settings.paymentwall_parameters), settings.paymentwall_sign_version
+    return lambda raw_query: accept(raw_query, secrets, version, names)
 
 
 def upgrade_database(engine: Engine) -> tuple[str | None, str | None]:

@@ -35,6 +35,7 @@ RUNTIME_FILE = "runtime.json"
 
 LONGEST_SETTLE_WINDOW = 86_400
 """Seconds. A PG whose books need more than a day needs a person, not a setting."""
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _PG_SECONDS = re.compile(r"(?P<pg>[a-z0-9_]{1,40}) *= *(?P<seconds>\d{1,6}(?:\.\d{1,3})?)")
 
 SANDBOX_SETTINGS = ("portone_api_url", "portone_imp_key", "portone_imp_secret")
@@ -63,7 +64,13 @@ class Settings(BaseSettings):
     paymentwall_secret_key: SecretStr | None = Field(
         None, description="Secret Key of your Paymentwall project, if its pingbacks come to you"
     )
+    paymentwall_test_key: SecretStr | None = Field(
+        None, description="Sandbox only: Brick's private test key, which may sign test pingbacks as well"
+    )
     paymentwall_sign_version: Literal[1, 2, 3] = Field(3, description="The only signature version accepted")
+    paymentwall_parameters: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated names of your project's own custom pingback parameters"
+    )
 
     api_token: SecretStr | None = Field(None, description="Bearer token of the HTTP API; without one, loopback only")
     webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -124,7 +131,7 @@ class Settings(BaseSettings):
         300.0, ge=1, le=3600, description="Seconds between two comparisons of our books with the gateway's"
     )
 
-    @field_validator("webhook_allowed_ips", "trusted_proxies", mode="before")
+    @field_validator("webhook_allowed_ips", "trusted_proxies", "paymentwall_parameters", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -136,6 +143,14 @@ class Settings(BaseSettings):
             zone_named(value)
         except InvalidInput as error:
             raise ValueError(error.problem) from error
+        return value
+
+    @field_validator("paymentwall_parameters")
+    @classmethod
+    def _parameter_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = next((name for name in value if not _PARAMETER.fullmatch(name) or name == "sig"), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong!r} is not a parameter's name: up to 40 letters, digits, _ and -, no digit first")
         return value
 
     @field_validator("settle_windows")
@@ -177,8 +192,23 @@ class Settings(BaseSettings):
         if self.time_machine is not None and self.gateway_is_live:
             host = self.portone_api_url.host
             raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {host} moves real money; use the sandbox")
+        self._check_paymentwall()
         _ = self.timing
         return self
+
+    def _check_paymentwall(self) -> None:
+        """A test key would let whoever knows it unlock keys that are charged with real money."""
+        if self.paymentwall_test_key is None:
+            return
+        name = "BILLING_PAYMENTWALL_TEST_KEY"
+        if self.gateway_is_live:
+            raise SettingsInvalid(f"{name}: refused, since {self.portone_api_url.host} moves real money; remove it")
+        if self.paymentwall_secret_key is None:
+            raise SettingsInvalid(f"{name}: is taken beside BILLING_PAYMENTWALL_SECRET_KEY only; set that one too")
+        one, other = self.paymentwall_secret_key.get_secret_value(), self.paymentwall_test_key.get_secret_value()
+        if one.endswith(other) or other.endswith(one):
+            # A key stands at the end of what is hashed: the rest of the longer one could pass for a value.
+            raise SettingsInvalid(f"{name}: must not be, or end with, BILLING_PAYMENTWALL_SECRET_KEY, nor it with this")
 
     @property
     def gateway_is_live(self) -> bool:

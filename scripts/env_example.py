@@ -34,7 +34,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "portone_api_url",
         "portone_include_sandbox",
     ),
-    "Paymentwall, only if its pingbacks come to this worker": ("paymentwall_secret_key", "paymentwall_sign_version"),
+    "Paymentwall, only if its pingbacks come to this worker": (
+        "paymentwall_secret_key",
+        "paymentwall_sign_version",
+        "paymentwall_parameters",
+        "paymentwall_test_key",
+    ),
     "HTTP API, receiver and Flower": (
         "api_token",
         "web_host",

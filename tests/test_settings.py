@@ -148,3 +148,22 @@ def test_each_pg_may_have_a_settle_window_of_its_own(monkeypatch: pytest.MonkeyP
     assert timing.settle_window_of("paymentwall") == timedelta(hours=2)
     assert timing.settle_window_of("paypal_v2") == timedelta(seconds=600.5)
     assert timing.settle_window_of("nice_v2") == timedelta(seconds=120)
+
+
+def test_a_test_key_of_paymentwall_is_refused_where_real_money_moves() -> None:
+    keys = {"paymentwall_secret_key": "the-secret", "paymentwall_test_key": "a-test-key"}
+    with pytest.raises(SettingsInvalid, match=r"BILLING_PAYMENTWALL_TEST_KEY: refused.*api\.iamport\.kr") as refused:
+        load_settings(**keys)
+    assert "a-test-key" not in str(refused.value)
+    sandbox = {"portone_api_url": "http://127.0.0.1:8900"}
+    assert load_settings(**keys, **sandbox).paymentwall_test_key is not None
+    for wrong in ({"paymentwall_secret_key": None}, {"paymentwall_secret_key": "not-a-test-key"}):
+        with pytest.raises(SettingsInvalid, match="BILLING_PAYMENTWALL_TEST_KEY"):
+            load_settings(**keys | wrong, **sandbox)
+
+
+@pytest.mark.parametrize("names", ["9lives", "a b", "sig", "note,no te", "x" * 41])
+def test_a_parameter_of_a_pingback_has_a_name_that_can_be_one(names: str) -> None:
+    with pytest.raises(SettingsInvalid, match="BILLING_PAYMENTWALL_PARAMETERS"):
+        load_settings(paymentwall_parameters=names)
+    assert load_settings(paymentwall_parameters=" level, note ").paymentwall_parameters == ("level", "note")

@@ -25,6 +25,9 @@ def register(
         str | None, typer.Option(help="Needed for paymentwall: the e-mail with which the key was issued.")
     ] = None,
     buyer_tel: Annotated[str | None, typer.Option(help="Telephone number.")] = None,
+    goodsid: Annotated[
+        str | None, typer.Option(help="The product that Paymentwall's pingbacks about this key must name.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a billing key that PortOne already has.
@@ -35,9 +38,8 @@ def register(
     Example: billing-worker key register user-42-card-1 --pg nice_v2
     """
     with session(as_json=as_json) as work:
-        key = register_key(
-            work.ports, customer_uid, pg, buyer_name=buyer_name, buyer_email=buyer_email, buyer_tel=buyer_tel
-        )
+        buyer = {"buyer_name": buyer_name, "buyer_email": buyer_email, "buyer_tel": buyer_tel}
+        key = register_key(work.ports, customer_uid, pg, goodsid=goodsid, **buyer)
         work.out.record(views.of_key(key), headline=f"Registered key {key.id}")
 
 

@@ -45,6 +45,7 @@ def of_key(key: BillingKey) -> View:
         "buyer_name": key.buyer_name,
         "buyer_email": key.buyer_email,
         "buyer_tel": key.buyer_tel,
+        "goodsid": key.goodsid,
         "created_at": key.created_at,
         "activated_at": key.activated_at,
     }

@@ -14,6 +14,9 @@ LONGEST_BUYER_EMAIL = 64
 LONGEST_BUYER_TEL = 16
 """Limits of `POST /subscribe/payments/again` (PortOne V1 spec)."""
 
+LONGEST_GOODSID = 256
+"""Paymentwall's limit of a product's id."""
+
 PAYMENTWALL = "paymentwall"
 """Keys of this PG may be charged again only after Paymentwall confirmed the payment that issued them."""
 
@@ -61,9 +64,13 @@ class BillingKey:
     looks: int = 0
     next_look_at: datetime | None = None
     """Real time: when the gateway is asked next whether it has confirmed a pending key."""
+    goodsid: str | None = None
+    """The product that Paymentwall's pingbacks about this key must name; None: any."""
 
     def __post_init__(self) -> None:
         _refuse_bad_uid(self.customer_uid)
+        if self.goodsid is not None:
+            require_printable("goodsid", self.goodsid, LONGEST_GOODSID)
         if not _PG.fullmatch(self.pg_provider):
             raise InvalidInput("pg_provider", self.pg_provider, "is a PortOne PG code such as nice_v2 or paymentwall")
         if self.pg_provider == PAYMENTWALL:

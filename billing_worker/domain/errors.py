@@ -2,6 +2,7 @@
 
 BillingError
 ├── InvalidInput         a value that was given to us is wrong; names the field and the way out
+│   └── PingbackRefused  in a pingback that is signed: somebody must change a setting
 ├── NotFound             no such plan, key, subscription, invoice or attempt
 ├── Conflict             right in itself, but not now: a duplicate, or something else must happen first
 ├── InvalidTransition    a state change that the tables in this package do not allow: our own mistake
@@ -61,6 +62,13 @@ class SettingsInvalid(BillingError):
 
 class SignatureInvalid(BillingError):
     """The signature of an incoming notification is missing or wrong."""
+
+
+class PingbackRefused(InvalidInput):
+    """A notification that is signed and refused all the same; it would come again for ever unless somebody acts."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(field, "…", problem)
 
 
 class Unavailable(BillingError):

@@ -19,6 +19,9 @@ class EventType(StrEnum):
     SUBSCRIPTION_CANCELED = "subscription.canceled"
     BILLING_KEY_ACTIVATED = "billing_key.activated"
     BILLING_KEY_INVALID = "billing_key.invalid"
+    PAYMENTWALL_SUBSCRIPTION_CANCELED = "paymentwall.subscription_canceled"
+    PAYMENTWALL_SUBSCRIPTION_EXPIRED = "paymentwall.subscription_expired"
+    PAYMENTWALL_SUBSCRIPTION_PAYMENT_FAILED = "paymentwall.subscription_payment_failed"
     PAYMENT_SURPLUS = "payment.surplus"
     PAYMENT_REFUNDED = "payment.refunded"
 

@@ -10,6 +10,7 @@ from billing_worker.domain.budget import Budgets
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.catch_up import CatchUp, Chosen, DueBetween, Work
 from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier, Sheet, Unreadable
+from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
     Alert,
     Arrival,
@@ -76,6 +77,7 @@ __all__ = [
     "Outbox",
     "OutboxMessage",
     "PaidAttempt",
+    "Pingbacks",
     "Plans",
     "Ports",
     "Refunds",

@@ -17,6 +17,7 @@ from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.catch_up import CatchUp, DueBetween
+from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
     Arrival,
     AuditWindow,
@@ -382,6 +383,10 @@ class UnitOfWork(Protocol):
     @property
     def audits(self) -> Audits:
         """Audits."""
+
+    @property
+    def pingbacks(self) -> Pingbacks:
+        """Payments at Paymentwall."""
 
     @property
     def spending(self) -> Spending:

@@ -17,6 +17,7 @@ from billing_worker.simulation.catch_up import MemoryCatchUp
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox, MemoryOutbox
 from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
+from billing_worker.simulation.pingbacks import MemoryPingbacks
 from billing_worker.simulation.refunds import MemoryRefunds
 from billing_worker.simulation.stops import MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
@@ -58,6 +59,7 @@ class Store:
         self.audits = MemoryAudits()
         self.comparisons = MemoryComparisons()
         self.spending = MemorySpending(self)
+        self.pingbacks = MemoryPingbacks(self.journal)
         self.books = MemoryBooks(self)
         self.catch_up = MemoryCatchUp(self)
 
@@ -105,6 +107,7 @@ class MemoryTransaction:
         "invoices",
         "keys",
         "outbox",
+        "pingbacks",
         "plans",
         "refunds",
         "spending",
@@ -132,6 +135,7 @@ class MemoryTransaction:
         self.audits = store.audits
         self.comparisons = store.comparisons
         self.spending = store.spending
+        self.pingbacks = store.pingbacks
 
     def __enter__(self) -> Self:
         return self

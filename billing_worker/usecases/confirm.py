@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.ports import Ports
+from billing_worker.usecases.held import held_by
 from billing_worker.usecases.unlock import unlock
 
 FIRST_LOOK = timedelta(minutes=1)
@@ -35,7 +36,7 @@ def confirm(ports: Ports, key_id: str) -> bool:
     known = ports.gateway.knows_key(key.customer_uid)
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        if known:
+        if known and held_by(uow, key) is None:
             unlocked = unlock(ports, uow, key)
             uow.commit()
             return unlocked

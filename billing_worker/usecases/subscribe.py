@@ -79,6 +79,7 @@ def register_key(
     buyer_name: str | None = None,
     buyer_email: str | None = None,
     buyer_tel: str | None = None,
+    goodsid: str | None = None,
 ) -> BillingKey:
     """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
     now = ports.clock.now()
@@ -94,6 +95,7 @@ def register_key(
         created_at=now,
         activated_at=now if status is KeyStatus.ACTIVE else None,
         next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
+        goodsid=goodsid,
     )
     with ports.database.transaction() as uow:
         uow.keys.add(key)

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event, EventType
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.held import held_by
 
 
 def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey) -> bool:
-    """Activate a pending key, within the caller's transaction; False when that was done before."""
+    """Activate a pending key, within the caller's transaction; False when that was done before, or is held back."""
     key = uow.keys.lock(key.id)
     now = ports.clock.now()
-    if not key.activate(now):
+    if held_by(uow, key) is not None or not key.activate(now):
         return False
     uow.keys.save(key)
     uow.alerts.close("key_pending", key.id, now)

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from billing_worker.config import Settings
 from billing_worker.ports import Doorbell, Ports
-from billing_worker.web import api, docs, health, webhooks
+from billing_worker.web import api, docs, health, pingbacks, webhooks
 from billing_worker.web.bell import Bell
 from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
 from billing_worker.web.errors import add_handlers
@@ -53,7 +53,7 @@ def create_app(
     app.state.context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources)
     app.state.access = access
     add_handlers(app)
-    for module in (webhooks, api, health, docs):
+    for module in (webhooks, pingbacks, api, health, docs):
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(AtOnce)

@@ -172,6 +172,10 @@ def test_the_events_page_has_the_fields_that_the_events_carry(world: World):
     world.subscribe(plan=forgiving)
     world.clock.advance(days=3)
     world.settle()
+    world.pingback(later.billing_key_id, "12", goodsid="gold")
+    world.pingback(later.billing_key_id, "13", goodsid="gold")
+    world.pingback(later.billing_key_id, "14", goodsid="gold")
+    world.settle()
     seen = {row["type"]: set(row["data"]) for row in world.rows("SELECT type, data FROM outbox")}
     assert set(told) - set(seen) == {"billing_key.activated"}
     assert {kind: told[kind] for kind in seen} == seen

@@ -285,6 +285,7 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "payment_attempts": store.attempts,
         "refunds": store.refunds,
         "inbox": store.inbox,
+        "pingback_payments": store.pingbacks,
         "outbox": store.outbox,
         "alerts": store.alerts.table,
         "stops": store.stops,

@@ -23,6 +23,7 @@ from billing_worker.domain.timing import Timing
 from billing_worker.ports import Alert, Ports
 from billing_worker.usecases import cancel, collect, inbox, outbox, reconcile, refund, renew
 from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.apply_pingback import dedupe_key
 from tests.support.clock import FrozenClock
 from tests.support.invariants import Books, violations
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
@@ -244,10 +245,10 @@ class World:
         payload = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "status": status}
         return inbox.receive(self.ports, inbox.PORTONE, f"{imp_uid}|{status}||{merchant_uid}", payload).id
 
-    def pingback(self, customer_uid: str, kind: str = "0", ref: str = "b1") -> int:
+    def pingback(self, customer_uid: str, kind: str = "0", ref: str = "b1", **more: str) -> int:
         """Paymentwall's pingback, verified and stored as the receiver does."""
-        payload = {"uid": customer_uid, "type": kind, "ref": ref}
-        return inbox.receive(self.ports, inbox.PAYMENTWALL_PINGBACK, f"{ref}|{kind}", payload).id
+        payload = {"uid": customer_uid, "type": kind, "ref": ref} | more
+        return inbox.receive(self.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload).id
 
     # -- what the database says
 

@@ -91,17 +91,6 @@ def test_a_webhook_before_the_confirmation_unlocks_nothing(waiting) -> None:
     assert world.invoice(subscription).status == "open"
 
 
-@pytest.mark.fm("E24")
-@pytest.mark.parametrize("kind", ["2", "202", "200", "220", "99"])
-def test_a_pingback_of_another_kind_unlocks_nothing(waiting, kind: str) -> None:
-    world, _, key, issued = waiting
-    confirm(world, key, issued)
-    world.pingback(key.customer_uid, kind)
-    world.settle()
-    assert world.key_now(key).status == "pending"
-    assert [alert.kind for alert in world.alerts()] == (["pingback_reversal"] if kind in ("2", "202") else [])
-
-
 def test_a_pingback_while_the_gateway_cannot_be_asked_waits(waiting) -> None:
     world, subscription, key, issued = waiting
     confirm(world, key, issued)

@@ -1,10 +1,11 @@
 """Paymentwall's pingbacks: exactly `OK`, and only for what its secret signed and we have stored."""
 
+import hashlib
 from collections.abc import Callable
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from web_calls import assert_problem, eventually, pingback
+from web_calls import SECRET, assert_problem, eventually, pingback
 from web_helpers import Web
 
 from billing_worker.ports import InboxStatus
@@ -113,6 +114,75 @@ def test_pingbacks_are_not_posted(web: Web) -> None:
 
 @pytest.mark.fm("E21")
 def test_letters_of_any_language_and_empty_values_arrive_as_signed(web: Web) -> None:
-    assert web.api.get(f"{PATH}?{pingback(custom='홍길동 &+=', empty='')}").content == b"OK"
+    assert web.api.get(f"{PATH}?{pingback(custom='홍길동 &+=', payment_type='')}").content == b"OK"
     payload = web.rows("SELECT payload FROM inbox")[0]["payload"]
-    assert (payload["custom"], payload["empty"]) == ("홍길동 &+=", "")
+    assert (payload["custom"], payload["payment_type"]) == ("홍길동 &+=", "")
+
+
+def alerts(web: Web) -> list[tuple[str, str]]:
+    rows = web.rows("SELECT kind, subject_id FROM alerts WHERE closed_at IS NULL ORDER BY id")
+    return [(row["kind"], row["subject_id"]) for row in rows]
+
+
+@pytest.mark.fm("E20")
+def test_a_parameter_that_nobody_announced_is_refused_by_name_and_told_once(web_with: Callable[..., Web]) -> None:
+    web = web_with()
+    for _ in range(3):
+        message = assert_problem(web.api.get(f"{PATH}?{pingback(level='7')}"), 400, "level")
+        assert "BILLING_PAYMENTWALL_PARAMETERS" in message
+    assert web.count("inbox") == 0
+    assert alerts(web) == [("pingback_refused", "paymentwall parameters")]
+    (row,) = web.rows("SELECT detail, proposal FROM alerts")
+    assert "level" in row["detail"]
+    assert "BILLING_PAYMENTWALL_PARAMETERS" in row["proposal"]
+    told = web_with(paymentwall_parameters="level,note")
+    assert told.api.get(f"{PATH}?{pingback(level='7')}").content == b"OK"
+
+
+@pytest.mark.fm("E20")
+def test_a_moved_boundary_is_refused_although_it_is_signed(web: Web) -> None:
+    whole = dict(parse_qsl(pingback(payment_type="card"), keep_blank_values=True))
+    moved = whole | {"goodsid": f"{whole['goodsid']}payment_type=card"}
+    del moved["payment_type"]
+    assert_problem(web.api.get(f"{PATH}?{urlencode(moved)}"), 400, "goodsid")
+    assert web.count("inbox") == 0
+    assert alerts(web) == [("pingback_refused", "paymentwall parameters")]
+
+
+@pytest.mark.fm("E23")
+def test_a_flood_of_test_pingbacks_in_production_is_one_alert(web_with: Callable[..., Web]) -> None:
+    live = web_with(portone_api_url="https://api.iamport.kr")
+    for number in range(4):
+        assert_problem(live.api.get(f"{PATH}?{pingback(is_test='1', ref=f't{number}')}"), 403, "is_test")
+    assert alerts(live) == [("pingback_refused", "paymentwall is_test")]
+    assert "t0" in live.rows("SELECT detail FROM alerts")[0]["detail"]  # written once, not four times
+
+
+def test_the_test_key_signs_beside_the_secret_where_no_real_money_moves(web_with: Callable[..., Web]) -> None:
+    query = pingback(secret="brick-private-test-key", is_test="1")
+    assert web_with(paymentwall_test_key="brick-private-test-key").api.get(f"{PATH}?{query}").content == b"OK"
+    assert_problem(web_with().api.get(f"{PATH}?{query}"), 403)
+
+
+def test_of_version_1_only_what_it_signs_is_stored(web_with: Callable[..., Web]) -> None:
+    web = web_with(paymentwall_sign_version=1)
+    base = "uid=u1goodsid=goldslength=speriod=type=2ref=b1" + SECRET
+    signature = hashlib.md5(base.encode(), usedforsecurity=False).hexdigest()
+    answer = web.api.get(f"{PATH}?uid=u1&goodsid=gold&type=2&ref=b1&reason=10&sig={signature}")
+    assert answer.content == b"OK"
+    (row,) = web.rows("SELECT dedupe_key, payload FROM inbox")
+    fields = {"uid": "u1", "goodsid": "gold", "slength": "", "speriod": "", "type": "2", "ref": "b1"}
+    assert (row["dedupe_key"], row["payload"]) == ("b1|2", fields)
+
+
+@pytest.mark.fm("E22")
+def test_each_part_that_was_given_back_is_a_pingback_of_its_own(web: Web) -> None:
+    for more in ({"refund_amount": "5"}, {"refund_amount": "6"}, {"merchant_refund_id": "r1", "refund_amount": "6"}):
+        for _ in range(2):
+            assert web.api.get(f"{PATH}?{pingback(type='220', **more)}").content == b"OK"
+    found = web.rows("SELECT dedupe_key, deliveries FROM inbox ORDER BY id")
+    assert [(row["dedupe_key"], row["deliveries"]) for row in found] == [
+        ("b123|220|5", 2),
+        ("b123|220|6", 2),
+        ("b123|220|r1", 2),
+    ]

@@ -83,11 +83,11 @@ def assert_problem(answer: httpx.Response, status: int | None = None, field: str
     return str(error["message"])
 
 
-def pingback(**fields: str) -> str:
+def pingback(*, secret: str = SECRET, **fields: str) -> str:
     """The query string of a pingback, signed with version 3."""
     values = {"uid": "user-1-card-1", "goodsid": "gold", "slength": "", "speriod": "", "type": "0", "ref": "b123"}
     values |= {"sign_version": "3"} | fields
-    base = "".join(f"{name}={values[name]}" for name in sorted(values)) + SECRET
+    base = "".join(f"{name}={values[name]}" for name in sorted(values)) + secret
     return urlencode(values | {"sig": hashlib.sha256(base.encode()).hexdigest()})
 
 

@@ -13,6 +13,7 @@ from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
 from billing_worker.domain.matching import Booked
 from billing_worker.domain.money import Money
+from billing_worker.domain.pingback import PingbackPayment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
 from billing_worker.domain.stop import Stop
@@ -120,6 +121,11 @@ def to_outbox_message(row: Values) -> OutboxMessage:
 def to_alert(row: Values) -> Alert:
     """The alert in a row."""
     return Alert(**row)
+
+
+def to_pingback_payment(row: Values) -> PingbackPayment:
+    """The payment at Paymentwall in a row."""
+    return PingbackPayment(**row)
 
 
 def to_stop(row: Values) -> Stop:

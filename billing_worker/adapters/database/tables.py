@@ -38,6 +38,7 @@ from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.comparison import ComparisonStatus
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.pingback import Verdict
 from billing_worker.domain.refund import RefundCause, RefundStatus
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
@@ -157,6 +158,7 @@ billing_keys = Table(
     Column("invalid_reason", Text),
     Column("looks", Integer, nullable=False),
     _time("next_look_at", required=False),
+    Column("goodsid", Text),
     _one_of("status", KeyStatus),
     CheckConstraint("status = 'pending' OR next_look_at IS NULL", name="only_pending_is_looked_at"),
     _index("ix_billing_keys_looks", "next_look_at", where="next_look_at IS NOT NULL"),
@@ -349,6 +351,23 @@ inbox = Table(
     UniqueConstraint("source", "dedupe_key"),
     _one_of("status", InboxStatus),
     _index("ix_inbox_waiting", "next_try_at", where="status = 'received'"),
+)
+
+pingback_payments = Table(
+    "pingback_payments",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("ref", String(255), nullable=False, unique=True),
+    Column("uid", Text, nullable=False),
+    Column("goodsid", Text),
+    Column("verdict", Named(Verdict), nullable=False),
+    _time("created_at"),
+    Column("confirmed_key", Boolean, nullable=False),
+    Column("seen", ARRAY(Text), nullable=False),
+    Column("waiting", ARRAY(Text), nullable=False),
+    _one_of("verdict", Verdict),
+    CheckConstraint("waiting <@ seen", name="waiting_was_seen"),
+    Index("ix_pingback_payments_uid", "uid", "id"),
 )
 
 outbox = Table(

@@ -25,6 +25,7 @@ from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox, SqlOutbox
+from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.stops import (
     CHARGING,
@@ -140,6 +141,7 @@ class SqlUnitOfWork:
         self.environment = SqlEnvironment(connection)
         self.audits = SqlAudits(connection)
         self.spending = SqlSpending(connection)
+        self.pingbacks = SqlPingbacks(connection)
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""

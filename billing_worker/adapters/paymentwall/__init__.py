@@ -1,5 +1,7 @@
 """Paymentwall's pingbacks: is this really from Paymentwall, and what does it say?"""
 
+from billing_worker.adapters.paymentwall.names import Names
 from billing_worker.adapters.paymentwall.pingback import Pingback, verify
+from billing_worker.adapters.paymentwall.policy import accept
 
-__all__ = ["Pingback", "verify"]
+__all__ = ["Names", "Pingback", "accept", "verify"]

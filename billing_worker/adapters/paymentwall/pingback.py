@@ -39,23 +39,36 @@ class Pingback:
     """Everything that was received, without the signature."""
 
 
-def verify(raw_query: bytes, secret: str, version: int = 3) -> Pingback:
-    """The pingback in this query string, if `secret` signed it with exactly this version.
+def verify(raw_query: bytes, secret: str, version: int = 3, *, also: str | None = None) -> Pingback:
+    """The pingback in this query string, if `secret` (or `also`) signed it with exactly this version.
+
+    This is the signature alone, as Paymentwall's libraries check it; what may be believed of what it covers is decided
+    by `accept`. Raises SignatureInvalid for a wrong, missing or differently made signature, InvalidInput for a query
+    that is malformed or lacks uid, type, ref or what was bought.
+    """
+    return pingback_of(signed_parameters(raw_query, [secret] if also is None else [secret, also], version))
+
+
+def signed_parameters(raw_query: bytes, secrets: Sequence[str], version: int) -> list[Parameter]:
+    """The parameters that one of these secrets signed, in the order received.
 
     The version is pinned because the request names its own: whoever drops `sign_version` would choose version 1,
-    which leaves most parameters unsigned. Raises SignatureInvalid for a wrong, missing or differently made
-    signature, InvalidInput for a query that is malformed or lacks uid, type, ref or what was bought.
+    which leaves most parameters unsigned. All secrets are tried, whichever fits. Raises SignatureInvalid, or
+    InvalidInput for a query that is malformed.
     """
     parameters = parse(raw_query)
     plain = {parameter.name: parameter.value for parameter in parameters if parameter.key is None}
     signature = plain.get(b"sig")
-    if not secret or not signature:
+    if not all(secrets) or not signature:
         raise SignatureInvalid("the pingback has no signature, or there is no secret to check it with")
     signed = [parameter for parameter in parameters if parameter.name != b"sig"]
-    expected = _digest(signed, secret, version)
-    if expected is None or not hmac.compare_digest(signature, expected.encode("ascii")):
+    genuine = False
+    for secret in secrets:
+        expected = _digest(signed, secret, version)
+        genuine |= expected is not None and hmac.compare_digest(signature, expected.encode("ascii"))
+    if not genuine:
         raise SignatureInvalid(f"the pingback's signature is not one of version {version} with our secret")
-    return _pingback(signed)
+    return signed
 
 
 def _digest(signed: Sequence[Parameter], secret: str, version: int) -> str | None:
@@ -84,7 +97,8 @@ def _fixed_pairs(signed: Sequence[Parameter], *, is_cart: bool) -> list[bytes]:
     return pairs
 
 
-def _pingback(signed: Sequence[Parameter]) -> Pingback:
+def pingback_of(signed: Sequence[Parameter]) -> Pingback:
+    """What they say. Raises InvalidInput where uid, type, ref or what was bought is missing, or is no text."""
     try:
         parameters = {(p.pair[: -len(p.value) - 1]).decode(): p.value.decode() for p in signed}
     except UnicodeDecodeError as error:

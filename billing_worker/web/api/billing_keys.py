@@ -10,6 +10,7 @@ from billing_worker.domain.billing_key import (
     LONGEST_BUYER_EMAIL,
     LONGEST_BUYER_NAME,
     LONGEST_BUYER_TEL,
+    LONGEST_GOODSID,
     BillingKey,
     KeyStatus,
 )
@@ -54,6 +55,9 @@ class KeyInput(Input):
         Field(None, description="For paymentwall: the one with which the key was issued")
     )
     buyer_tel: Annotated[Text, Described(minLength=1, maxLength=LONGEST_BUYER_TEL)] | None = None
+    goodsid: Annotated[Text, Described(minLength=1, maxLength=LONGEST_GOODSID)] | None = Field(
+        None, description="The product that Paymentwall's pingbacks about this key must name"
+    )
 
 
 class KeySummary(BaseModel):
@@ -75,6 +79,7 @@ class KeyOutput(KeySummary):
     buyer_name: str | None
     buyer_email: str | None
     buyer_tel: str | None
+    goodsid: str | None
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
@@ -87,6 +92,7 @@ def register(key: KeyInput, context: Ctx) -> KeyOutput:
         buyer_name=key.buyer_name,
         buyer_email=key.buyer_email,
         buyer_tel=key.buyer_tel,
+        goodsid=key.goodsid,
     )
     return KeyOutput.model_validate(registered, from_attributes=True)
 

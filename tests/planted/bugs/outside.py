@@ -84,10 +84,46 @@ BUGS = (
         "the time of the comparison tells how much of a signature is right",
         (
             PINGBACK,
-            'not hmac.compare_digest(signature, expected.encode("ascii"))',
-            'signature != expected.encode("ascii")',
+            'hmac.compare_digest(signature, expected.encode("ascii"))',
+            'signature == expected.encode("ascii")',
         ),
         catchers=(f"{HOUSE}::test_what_proves_a_sender_is_compared_in_constant_time",),
+    ),
+    bug(
+        "ambiguous pingback",
+        "a pingback is taken whose signed text is that of another one as well",
+        ("billing_worker/adapters/paymentwall/policy.py", "names, version) != 1:", "names, version) < 1:"),
+        catchers=("tests/adapters/test_pingback_policy.py::test_a_text_with_two_legal_readings_is_refused_in_both",),
+    ),
+    bug(
+        "late hold",
+        "a risk review that is told late takes back what was decided",
+        (
+            "billing_worker/domain/pingback.py",
+            "(_V.DECLINED, _S.UNDER_REVIEW): (_V.DECLINED, _E.NOTHING)",
+            "(_V.DECLINED, _S.UNDER_REVIEW): (_V.HELD, _E.HOLD)",
+        ),
+        catchers=(
+            "tests/domain/test_pingback_table.py::test_every_step_is_in_the_table_and_keeps_its_promises",
+            "tests/domain/test_pingback_table.py::test_the_order_of_arrival_does_not_matter_to_what_a_payment_is_held_to_be",
+        ),
+    ),
+    bug(
+        "unlocked under review",
+        "PortOne's word unlocks a key whose payment Paymentwall still reviews",
+        ("billing_worker/usecases/held.py", "newest.blocks else None", "False else None"),
+        catchers=(
+            (
+                "tests/usecases/test_pingbacks_about_a_key.py::"
+                "test_under_review_the_gateways_word_does_not_unlock_the_key_and_the_acceptance_does"
+            ),
+        ),
+    ),
+    bug(
+        "part taken for the whole",
+        "a part that was given back puts a key out of use",
+        ("billing_worker/domain/pingback.py", 'PARTLY = "10"', 'PARTLY = "11"'),
+        catchers=("tests/usecases/test_pingbacks_about_a_key.py::test_what_each_type_does_to_a_pending_key",),
     ),
     bug(
         "no deduplication",

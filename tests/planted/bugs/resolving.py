@@ -44,7 +44,7 @@ BUGS = (
     bug(
         "pingback believed",
         "a signed pingback unlocks a key that the gateway does not have",
-        (PINGBACK, "    if not knows_key:\n", "    if False:\n"),
+        (PINGBACK, "    if not news.knows_key:\n", "    if False:\n"),
         catchers=(
             (
                 "tests/usecases/test_paymentwall_keys_wait.py::"
