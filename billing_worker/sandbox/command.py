@@ -60,6 +60,7 @@ def _sending(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--webhook-interval", type=float, default=DEFAULTS.webhook_interval, help="real seconds")
     group.add_argument("--pingback-url")
     group.add_argument("--pingback-secret", default=DEFAULTS.pingback_secret)
+    group.add_argument("--pingback-test-secret", default=DEFAULTS.pingback_test_secret)
     group.add_argument("--pingback-version", type=int, choices=[1, 2, 3], default=DEFAULTS.pingback_version)
     group.add_argument("--pingback-interval", type=float, default=DEFAULTS.pingback_interval, help="real seconds")
     group.add_argument("--confirm-after", type=float, default=DEFAULTS.confirm_after, help="real seconds (Paymentwall)")

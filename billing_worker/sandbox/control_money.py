@@ -178,7 +178,7 @@ class MoneyControl:
         return {"confirmed_now": self._paymentwall.confirm(key)} | self._key_row(key)
 
     async def pingback(self, _: Request, fields: Json) -> Json:
-        """Send a pingback: {imp_uid | merchant_uid | customer_uid, type, reason?, ref?, version?, secret?, extra?}."""
+        """Send a pingback: {imp_uid | merchant_uid | customer_uid, type, reason?, ref?, extra?, tamper?, …}."""
         return {"sent": self._paymentwall.pingback(fields)}
 
     def _key_row(self, key: Key) -> Json:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from billing_worker.sandbox.clock import Clock
 from billing_worker.sandbox.options import SandboxOptions
-from billing_worker.sandbox.pingbacks import pingback_query
+from billing_worker.sandbox.pingbacks import pingback_query, tampered
 from billing_worker.sandbox.records import Payment
 from billing_worker.sandbox.sending import Answer, SendError, send
 
@@ -62,8 +62,19 @@ class Deliveries:
             delivery = Delivery(kind="webhook", url=url, payload=payload, created=self._clock.real())
             self._start(delivery, self._options.webhook_attempts, self._options.webhook_interval)
 
-    def pingback(self, parameters: dict[str, str], *, secret: str | None = None, version: int | None = None) -> None:
-        """Send a signed Paymentwall pingback until it is answered OK; without a pingback URL send nothing."""
+    def pingback(
+        self,
+        parameters: dict[str, str],
+        *,
+        secret: str | None = None,
+        version: int | None = None,
+        tamper: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Send a signed Paymentwall pingback until it is answered OK; without a pingback URL send nothing.
+
+        One that was tampered with is sent once: whoever forges does not wait for an answer.
+        """
         if not self._options.pingback_url:
             return
         url, _, own = self._options.pingback_url.partition("?")
@@ -71,8 +82,11 @@ class Deliveries:
         query = pingback_query(
             parameters, secret or self._options.pingback_secret, version or self._options.pingback_version
         )
-        delivery = Delivery(kind="pingback", url=url, payload=query, created=self._clock.real())
-        self._start(delivery, None, self._options.pingback_interval)
+        if tamper:
+            query = tampered(query, tamper)
+        for _ in range(times):
+            delivery = Delivery(kind="pingback", url=url, payload=query, created=self._clock.real())
+            self._start(delivery, 1 if tamper else None, self._options.pingback_interval)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return what was sent, oldest first."""

@@ -29,6 +29,7 @@ class SandboxOptions:
 
     pingback_url: str | None = None
     pingback_secret: str = "pingback_secret_sandbox"  # noqa: S105 - as imp_secret
+    pingback_test_secret: str = "pingback_test_secret_sandbox"  # noqa: S105 - Brick's private test key, invented too
     pingback_version: int = 3
     pingback_interval: float = 1800.0  # documented: every 30 minutes until OK
     confirm_after: float = 2.0  # real seconds until Paymentwall confirms a new key

@@ -10,8 +10,9 @@ from billing_worker.sandbox.gateway import PAYMENTWALL, Gateway
 from billing_worker.sandbox.payment_view import payment_answer
 from billing_worker.sandbox.pingbacks import purchase
 from billing_worker.sandbox.records import Json, Key, Payment
-from billing_worker.sandbox.wire import Refused, number, text
+from billing_worker.sandbox.wire import Refused, number, text, whole
 
+OPTIONAL = ("reason", "refund_amount", "merchant_refund_id")  # parameters of a reversal
 ECHOED = ("name", "buyer_name", "buyer_email", "buyer_tel", "notice_url", "custom_data")
 
 
@@ -69,23 +70,33 @@ class Paymentwall:
         return True
 
     def pingback(self, fields: Json) -> dict[str, str]:
-        """Send any pingback about a payment: risk review 200, 201, 202, refund 2, or another."""
-        books = self._gateway.books
+        """Send any pingback about a payment: risk review 200, 201, 202, refund 2, or another; genuine or not."""
+        books, options = self._gateway.books, self._gateway.options
         under = books.under(text(fields, "merchant_uid"))
         payment = books.by_imp_uid.get(text(fields, "imp_uid")) or (under[-1] if under else None)
         uid = text(fields, "customer_uid") or (payment.customer_uid or "" if payment else "")
-        goods = text(fields, "merchant_uid") or (payment.merchant_uid if payment else "")
+        goods = text(fields, "goodsid") or text(fields, "merchant_uid") or (payment.merchant_uid if payment else "")
         ref = text(fields, "ref") or (payment.ref if payment else "") or "b0"
         parameters = purchase(uid, goods, ref, int(fields.get("type", 0)))
-        if fields.get("reason") is not None:
-            parameters["reason"] = text(fields, "reason")
+        parameters |= {name: text(fields, name) for name in OPTIONAL if fields.get(name) is not None}
+        if fields.get("is_test"):
+            parameters["is_test"] = "1"
         extra = fields.get("extra") or {}
         if not isinstance(extra, dict):
             raise ValueError("extra is an object of parameter names and values")  # noqa: TRY004 - answered as a 400
         parameters |= {str(name): str(value) for name, value in extra.items()}
-        version = fields.get("version")
-        secret = text(fields, "secret") or None
-        self._gateway.deliveries.pingback(parameters, secret=secret, version=int(version) if version else None)
+        signing = text(fields, "key") or "secret"
+        if signing not in {"secret", "test"}:
+            raise ValueError("key is secret (of the project) or test (Brick's private test key)")
+        secret = text(fields, "secret") or (options.pingback_test_secret if signing == "test" else None)
+        version, times = fields.get("version"), whole(fields.get("times"), 1, 1, 100)
+        self._gateway.deliveries.pingback(
+            parameters,
+            secret=secret,
+            version=int(version) if version else None,
+            tamper=text(fields, "tamper") or None,
+            times=times,
+        )
         return parameters
 
     def _charge(self, fields: Json, amount: float) -> Payment:

@@ -16,6 +16,7 @@ TYPES = {
     203: "authorization voided",
     220: "partial refund",
 }
+TAMPERINGS = ("value", "type", "signature", "upper", "unsigned", "version", "added", "moved")
 LEGACY, MD5, SHA256 = 1, 2, 3
 
 
@@ -39,6 +40,32 @@ def pingback_query(parameters: dict[str, str], secret: str, version: int) -> dic
         query["sign_version"] = str(version)
     query["sig"] = signature(query, secret, version)
     return query
+
+
+def tampered(query: dict[str, str], how: str) -> dict[str, str]:
+    """Return what somebody without the secret makes of a signed pingback. ValueError for a way that is not known."""
+    changed, names = dict(query), sorted(query.keys() - {"sig"})
+    match how:
+        case "value":
+            changed["uid"] += "x"
+        case "type":
+            changed["type"] = "0" if query["type"] != "0" else "2"
+        case "signature":
+            changed["sig"] = ("0" if query["sig"][0] != "0" else "1") + query["sig"][1:]
+        case "upper":
+            changed["sig"] = query["sig"].upper()
+        case "unsigned":
+            del changed["sig"]
+        case "version":
+            changed.pop("sign_version", None)
+        case "added":
+            changed["level"] = "1"
+        case "moved":  # the signature still fits: the pair behind goodsid becomes a part of its value
+            behind = names[names.index("goodsid") + 1]
+            changed["goodsid"] += f"{behind}={changed.pop(behind)}"
+        case _:
+            raise ValueError(f"tamper is one of {', '.join(TAMPERINGS)}")
+    return changed
 
 
 def purchase(customer_uid: str, merchant_uid: str, ref: str, kind: int = 0) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import pytest
 from sandbox_calls import PAYMENTWALL_BUYER, eventually
 
-from billing_worker.sandbox.pingbacks import signature
+from billing_worker.sandbox.pingbacks import TAMPERINGS, signature
 
 SECRET = "a7408723eaf4bfa2e3ac49b3cb695046"
 
@@ -110,3 +110,27 @@ def test_every_signature_version_verifies_and_version_1_names_none(sandbox, rece
 def test_signatures_equal_those_of_the_official_libraries(version, extra, expected):
     official = {"uid": "test_user", "goodsid": "test_product", "speriod": "month", "ref": "t123", "is_test": "1"}
     assert signature(official | extra, SECRET, version) == expected
+
+
+def test_parts_of_refunds_test_pingbacks_and_the_other_key(sandbox, receiver):
+    options = {"pingback_secret": SECRET, "pingback_test_secret": "brick-test"}
+    caller = sandbox(pingback_url=receiver.url, confirm_after=600, **options)
+    issue(caller)
+    part = {"refund_amount": "900", "merchant_refund_id": "r1", "goodsid": "gold"}
+    caller.control("/paymentwall/pingback", merchant_uid="first", type=220, is_test=True, key="test", **part)
+    query = receiver.wait(1)[0].query
+    assert part.items() <= query.items()
+    assert (query["type"], query["is_test"]) == ("220", "1")
+    assert query["sig"] == signature(query, "brick-test", 3) != signature(query, SECRET, 3)
+
+
+@pytest.mark.parametrize("how", TAMPERINGS)
+def test_what_a_forger_makes_of_a_pingback_is_sent_once(sandbox, receiver, how):
+    caller = sandbox(pingback_url=receiver.url, pingback_secret=SECRET, pingback_interval=0.01, confirm_after=600)
+    receiver.answers = [(403, b"no")]
+    caller.control("/paymentwall/pingback", customer_uid="pw-kim", merchant_uid="first", type=201, tamper=how)
+    row = eventually(lambda: next((one for one in sent(caller) if one["answered"]), None))
+    assert (row["answered"], row["attempts"]) == (403, 1)
+    query = receiver.got[0].query
+    fits = "sig" in query and query["sig"] == signature(query, SECRET, 3)
+    assert fits is (how == "moved")
