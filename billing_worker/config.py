@@ -80,7 +80,18 @@ class Settings(BaseSettings):
         (), description="Your proxies' addresses, whose X-Forwarded-For is believed for the list above; or: none"
     )
     events_url: AnyHttpUrl | None = Field(None, description="Where events are sent, as Standard Webhooks")
-    events_secret: SecretStr | None = Field(None, description="Signs the events: whsec_ and base64")
+    events_secret: SecretStr | None = Field(
+        None, description="Signs the events: whsec_ and base64; two of them, with a space between, while you change it"
+    )
+    events_allow_private: bool = Field(
+        default=False, description="Also send events by http, and to private addresses; never needed with a sandbox"
+    )
+    events_disable_after: float = Field(
+        5.0, gt=0, le=365, description="Days without a single event taken until the receiver is disabled"
+    )
+    events_retention_days: int = Field(
+        90, ge=1, le=36_500, description="Days that delivered events are kept; undelivered ones are kept for ever"
+    )
 
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")

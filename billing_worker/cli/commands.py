@@ -43,6 +43,7 @@ COMMANDS = (
     Listed("invoice", "invoice", "Show invoices and their attempts; try one again.", BILLING),
     Listed("refund", "refund", "Give money back, in part or whole; list and show refunds.", BILLING),
     Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
+    Listed("event", "event", "Show outgoing events, send them again, and see how your receiver does.", CHECK),
     Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
     Listed("alert", "alert", "Show what a person must look at, and close what is dealt with.", CHECK),

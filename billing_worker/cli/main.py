@@ -35,6 +35,7 @@ LISTED_BY = {
     "attempt": "invoice show INVOICE_ID",
     "refund": "refund list",
     "alert": "alert list",
+    "event": "event list",
     "stop": "breaker list --all",
 }
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.catch_up import CatchUp, Chosen, DueBetween, Work
-from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier, Sheet, Unreadable
+from billing_worker.ports.outgoing import Address, Delivering, Endpoints, EventFilter, Notifier, Outbox, Refusal
+from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Sheet, Unreadable
 from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
     Alert,
@@ -17,6 +18,7 @@ from billing_worker.ports.records import (
     AuditWindow,
     Due,
     Echo,
+    EventStatus,
     InboxMessage,
     InboxStatus,
     Known,
@@ -36,7 +38,6 @@ from billing_worker.ports.storage import (
     Environment,
     Inbox,
     Invoices,
-    Outbox,
     Plans,
     Refunds,
     Spending,
@@ -46,6 +47,7 @@ from billing_worker.ports.storage import (
 )
 
 __all__ = [
+    "Address",
     "Alert",
     "Alerts",
     "Arrival",
@@ -60,11 +62,15 @@ __all__ = [
     "Clock",
     "Comparisons",
     "Database",
+    "Delivering",
     "Doorbell",
     "Due",
     "DueBetween",
     "Echo",
+    "Endpoints",
     "Environment",
+    "EventFilter",
+    "EventStatus",
     "Gateway",
     "Ids",
     "Inbox",
@@ -81,6 +87,7 @@ __all__ = [
     "Plans",
     "Ports",
     "Refunds",
+    "Refusal",
     "SettledPayment",
     "Sheet",
     "Spending",
@@ -125,3 +132,4 @@ class Ports:
     """The gateway's host and a short digest of the API key: what this process charges through."""
     budgets: Budgets = field(default_factory=Budgets)
     auditing: Auditing = field(default_factory=Auditing)
+    delivering: Delivering = field(default_factory=Delivering)

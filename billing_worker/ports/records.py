@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.events import Event
+from billing_worker.domain.events import PAYLOAD_VERSION, Event
 from billing_worker.domain.invoice import AttemptStatus, Invoice
 from billing_worker.domain.matching import Booked
 from billing_worker.domain.money import Money
@@ -61,17 +61,47 @@ class InboxMessage:
     note: str | None
 
 
+class EventStatus(StrEnum):
+    """Where an event for the merchant stands."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
 @dataclass(slots=True)
 class OutboxMessage:
-    """An event for the merchant, written together with the state it tells of."""
+    """An event for the merchant, written together with the state it tells of. All times but the first are real time."""
 
     id: str
     event: Event
     occurred_at: datetime
+    """Billing time."""
     next_try_at: datetime
     tries: int
     delivered_at: datetime | None
     note: str | None
+    stream_sequence: int = 0
+    """Its place in its stream, from 1 on, without gaps."""
+    version: int = PAYLOAD_VERSION
+    first_tried_at: datetime | None = None
+    abandoned_at: datetime | None = None
+    lease_until: datetime | None = None
+    sending_until: datetime | None = None
+    fence: int = 0
+    replays: int = 0
+
+    @property
+    def status(self) -> EventStatus:
+        """Where it stands."""
+        if self.waits:
+            return EventStatus.WAITING
+        return EventStatus.DELIVERED if self.delivered_at is not None else EventStatus.GIVEN_UP
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be delivered."""
+        return self.delivered_at is None and self.abandoned_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +187,8 @@ class Standing:
     open_stops: int
     """Places where charging is stopped until a person clears it."""
     undelivered_events: int
+    abandoned_events: int
+    """Given up after three days, and not replayed."""
     unapplied_notifications: int
     compared_until: datetime | None
     """Billing time up to which both books were compared, without a gap; None before the first comparison."""

@@ -17,6 +17,7 @@ from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.catch_up import CatchUp, DueBetween
+from billing_worker.ports.outgoing import Endpoints, Outbox
 from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
     Arrival,
@@ -24,7 +25,6 @@ from billing_worker.ports.records import (
     Due,
     Echo,
     InboxMessage,
-    OutboxMessage,
     PaidAttempt,
     Spent,
 )
@@ -211,25 +211,6 @@ class Inbox(Protocol):
         """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
 
 
-class Outbox(Protocol):
-    """Events for the merchant, not yet delivered."""
-
-    def get(self, message_id: str) -> OutboxMessage:
-        """The message. Raises NotFound."""
-
-    def save(self, message: OutboxMessage) -> None:
-        """Write the message back."""
-
-    def latest(self, limit: int) -> Sequence[OutboxMessage]:
-        """The newest events, newest first."""
-
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
-
-    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, oldest first, at most one per subject; put off to `lease_until`."""
-
-
 class Stops(Protocol):
     """Where, and why, no new charge may begin."""
 
@@ -355,6 +336,10 @@ class UnitOfWork(Protocol):
     @property
     def outbox(self) -> Outbox:
         """Outbox."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Endpoints."""
 
     @property
     def comparisons(self) -> Comparisons:

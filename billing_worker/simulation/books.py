@@ -54,7 +54,8 @@ class MemoryBooks:
             oldest_due=min((row.next_attempt_at for row in free if row.next_attempt_at), default=None),
             open_alerts=len(store.alerts.table.open_ids),
             open_stops=len(store.stops.open_ids),
-            undelivered_events=sum(row.delivered_at is None for row in store.outbox.rows.values()),
+            undelivered_events=sum(row.waits for row in store.outbox.rows.values()),
+            abandoned_events=sum(row.abandoned_at is not None for row in store.outbox.rows.values()),
             unapplied_notifications=sum(row.status is InboxStatus.RECEIVED for row in store.inbox.rows.values()),
             compared_until=None,
         )

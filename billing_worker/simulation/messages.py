@@ -1,13 +1,11 @@
-"""Notifications, events and alerts in memory, as their SQL tables keep them."""
+"""Notifications and alerts in memory, as their SQL tables keep them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from billing_worker.domain.events import Event
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Alert, Arrival, Echo, InboxMessage, InboxStatus, OutboxMessage
+from billing_worker.ports import Alert, Arrival, Echo, InboxMessage, InboxStatus
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.tables import DueIndex, Entry, Table, either
 
@@ -86,60 +84,6 @@ class MemoryInbox(Table[InboxMessage]):
             message.next_try_at = lease_until
             self.save(message)
         return ids
-
-
-class MemoryOutbox(Table[OutboxMessage]):
-    """Events for the merchant."""
-
-    kind, entity = "event", OutboxMessage
-
-    def __init__(self, journal: list[Entry]) -> None:
-        super().__init__(journal)
-        self.due = DueIndex()
-        self._queues: defaultdict[str, dict[str, None]] = defaultdict(dict)
-
-    def watch(self, before: OutboxMessage | None, after: OutboxMessage | None) -> None:
-        """Only the first undelivered event of each subject may be sent."""
-        row = either(before, after)
-        queue = self._queues[row.event.subject_id]
-        was, waits = next(iter(queue), None), after is not None and after.delivered_at is None
-        if waits:
-            queue.setdefault(row.id)
-        else:
-            queue.pop(row.id, None)
-        if waits and before is not None and before.delivered_at is not None:
-            # A delivery was undone: it stands before those that came later.
-            queue = self._queues[row.event.subject_id] = {row.id: None} | queue
-        first = next(iter(queue), None)
-        for ident in {was: None, row.id: None, first: None}:
-            if ident is not None:
-                self.due.set(ident, self.rows[ident].next_try_at if ident == first else None)
-
-    def latest(self, limit: int) -> Sequence[OutboxMessage]:
-        """The newest events, newest first."""
-        return [self.get(ident) for ident in list(reversed(self.rows))[:limit]]
-
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
-        about = (
-            row.id
-            for row in reversed(self.rows.values())
-            if ident in (row.event.subject_id, row.event.data.get("subscription_id"))
-        )
-        return [self.get(each) for each in about][:limit]
-
-    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, at most one a subject; put off to `lease_until`."""
-        ids = self.due.take(real_now, limit)
-        for ident in ids:
-            message = self.get(ident)
-            message.next_try_at = lease_until
-            self.save(message)
-        return ids
-
-    def tell(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
-        """Write one event down."""
-        super().add(OutboxMessage(ident, event, now, real_now, 0, None, None))
 
 
 class AlertTable(Table[Alert]):

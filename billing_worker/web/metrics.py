@@ -53,6 +53,7 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
         "billing_stops_open": ("Places where charging is stopped until a person clears it", standing.open_stops),
         "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
+        "billing_events_given_up": ("Events that were given up after three days", standing.abandoned_events),
         "billing_notifications_unapplied": (
             "Webhooks and pingbacks received, not yet applied",
             standing.unapplied_notifications,

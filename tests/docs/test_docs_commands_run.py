@@ -203,11 +203,11 @@ def _delivered(secret: str) -> httpx.Request:
         seen.append(request)
         return httpx.Response(204)
 
-    notifier = WebhookNotifier("http://receiver.test/events", secret)
+    notifier = WebhookNotifier("https://receiver.test/events", secret)
     notifier._client = httpx.Client(transport=httpx.MockTransport(take))
     now = datetime.now(UTC)
     event = Event(EventType.INVOICE_PAID, "inv_1", {"amount": 9900})
-    assert notifier.send(OutboxMessage("evt_1", event, now, now, 0, None, None)) is None
+    assert notifier.send(OutboxMessage("evt_1", event, now, now, 0, None, None), now) is None
     return seen[0]
 
 

@@ -200,7 +200,7 @@ CHECKS = (
 
 TEXTS = {
     "evidence": "SELECT id::text, body FROM evidence ORDER BY id DESC LIMIT :most",
-    "outbox": "SELECT id, data::text FROM outbox ORDER BY sequence DESC LIMIT :most",
+    "outbox": "SELECT id, (data - 'customer')::text FROM outbox ORDER BY sequence DESC LIMIT :most",
     "alerts": "SELECT id::text, detail FROM alerts ORDER BY id DESC LIMIT :most",
     "payment_attempts": """
         SELECT id, reason FROM payment_attempts WHERE reason IS NOT NULL ORDER BY started_at DESC LIMIT :most""",

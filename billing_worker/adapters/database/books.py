@@ -49,7 +49,8 @@ _STANDING = text("""
                WHERE next_attempt_at <= :now AND key_status <> 'pending' AND attempt_status IS NULL) AS oldest_due,
            (SELECT count(*) FROM alerts WHERE closed_at IS NULL) AS open_alerts,
            (SELECT count(*) FROM stops WHERE closed_at IS NULL) AS open_stops,
-           (SELECT count(*) FROM outbox WHERE delivered_at IS NULL) AS undelivered_events,
+           (SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND abandoned_at IS NULL) AS undelivered_events,
+           (SELECT count(*) FROM outbox WHERE abandoned_at IS NOT NULL) AS abandoned_events,
            (SELECT count(*) FROM inbox WHERE status = 'received') AS unapplied_notifications,
            (SELECT max(ends_at) FROM comparisons WHERE status = 'done' AND ends_at < coalesce(
                (SELECT min(ends_at) FROM comparisons WHERE status <> 'done'), 'infinity')) AS compared_until

@@ -1,4 +1,4 @@
-"""Inbox, outbox and alerts in PostgreSQL."""
+"""Inbox and alerts in PostgreSQL."""
 
 import json
 from collections import Counter
@@ -10,10 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.rows import Values
-from billing_worker.adapters.database.tables import alerts, inbox, outbox
-from billing_worker.domain.events import Event
-from billing_worker.ports import Alert, Arrival, InboxMessage, OutboxMessage
+from billing_worker.adapters.database.tables import alerts, inbox
+from billing_worker.ports import Alert, Arrival, InboxMessage
 
 # A forged copy may have come first, before there was anything to find: the genuine one must not be mute. One that
 # waits for its next try need not wait longer: the copy may be the genuine one.
@@ -97,54 +95,6 @@ class SqlInbox(Repository[InboxMessage]):
         """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
         wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM_INBOX, wanted).scalars())
-
-
-_CLAIM_OUTBOX = text("""
-    WITH chosen AS MATERIALIZED (
-        SELECT id FROM outbox o
-        WHERE delivered_at IS NULL AND next_try_at <= :real_now
-          AND NOT EXISTS (SELECT FROM outbox earlier
-                          WHERE earlier.subject_id = o.subject_id AND earlier.sequence < o.sequence
-                            AND earlier.delivered_at IS NULL)
-        ORDER BY sequence LIMIT :limit FOR UPDATE SKIP LOCKED)
-    UPDATE outbox SET next_try_at = :lease_until
-    WHERE id IN (SELECT id FROM chosen)
-    RETURNING id
-""")
-
-
-def _outbox_values(message: OutboxMessage) -> Values:
-    values = rows.plain(message)
-    event: Event = values.pop("event")
-    return values | {"type": event.type, "subject_id": event.subject_id, "data": event.data}
-
-
-class SqlOutbox(Repository[OutboxMessage]):
-    """Events for the merchant."""
-
-    table = outbox
-    kind = "event"
-    hydrate = staticmethod(rows.to_outbox_message)
-    values = staticmethod(_outbox_values)
-
-    def add_all(self, events: Sequence[tuple[str, Event]], now: datetime, real_now: datetime) -> None:
-        """Store several in one statement."""
-        messages = [OutboxMessage(message_id, event, now, real_now, 0, None, None) for message_id, event in events]
-        self._connection.execute(self._insert, [_outbox_values(message) for message in messages])
-
-    def latest(self, limit: int) -> Sequence[OutboxMessage]:
-        """The newest events, newest first."""
-        return self._many(select(outbox).order_by(outbox.c.sequence.desc()).limit(limit))
-
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
-        about = (outbox.c.subject_id == ident) | (outbox.c.data["subscription_id"].astext == ident)
-        return self._many(select(outbox).where(about).order_by(outbox.c.sequence.desc()).limit(limit))
-
-    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, oldest first, at most one a subject; put off to `lease_until`."""
-        wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
-        return list(self._connection.execute(_CLAIM_OUTBOX, wanted).scalars())
 
 
 _OPEN = alerts.c.closed_at.is_(None)

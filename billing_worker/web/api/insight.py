@@ -67,6 +67,7 @@ class StandingOutput(BaseModel):
     open_alerts: int
     open_stops: int = Field(description="Where charging is stopped until a person clears it")
     undelivered_events: int
+    abandoned_events: int = Field(description="Events that were given up after three days, and not replayed")
     unapplied_notifications: int
     compared_until: datetime | None = Field(description="Up to when both books were compared, without a gap")
 
