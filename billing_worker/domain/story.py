@@ -103,8 +103,10 @@ WHOSE: Mapping[str, str] = {
     "billing_key": "billing key",
     "refund": "refund",
 }
-"""Which automaton the subject of an event has, by the first word of the event's type. What Paymentwall does with its own
-subscriptions has none: it is passed on as it came."""
+"""Which automaton the subject of an event has, by the first word of the event's type.
+
+What Paymentwall does with its own subscriptions has none: it is passed on as it came.
+"""
 
 
 @dataclass(slots=True)
