@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import redis
 from sqlalchemy import Engine
@@ -19,7 +19,7 @@ from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Auditing, Delivering, Gateway, Ports
+from billing_worker.ports import Auditing, Gateway, Ports
 
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:
@@ -36,10 +36,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     machine = TimeMachine.parse(settings.time_machine) if settings.time_machine else None
     notifier = None
     if settings.events_url is not None and settings.events_secret is not None:
-        # A gateway that moves no real money is somebody's own machine: there the receiver may be, too.
-        private = settings.events_allow_private or not settings.gateway_is_live
-        secret = settings.events_secret.get_secret_value()
-        notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=private)
+        notifier = WebhookNotifier(str(settings.events_url), settings.events_secret.get_secret_value())
     ports = Ports(
         clock=DatabaseClock(read_server_time, machine),
         ids=ids,
@@ -52,10 +49,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
         account=_account(settings),
         budgets=settings.budgets,
-        delivering=Delivering(
-            disable_after=timedelta(days=settings.events_disable_after),
-            keep=timedelta(days=settings.events_retention_days),
-        ),
+        inbox=settings.inbox,
         auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine
@@ -70,8 +64,7 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
         settings.api_token,
         settings.events_secret,
     )
-    # The events' secret may be two.
-    return tuple(part for secret in hidden if secret is not None for part in secret.get_secret_value().split())
+    return tuple(secret.get_secret_value() for secret in hidden if secret is not None)
 
 
 def _account(settings: Settings) -> str:
