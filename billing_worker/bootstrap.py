@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import redis
 from sqlalchemy import Engine
@@ -19,7 +19,7 @@ from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Auditing, Gateway, Ports
+from billing_worker.ports import Auditing, Delivering, Gateway, Ports
 
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:
@@ -36,7 +36,10 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     machine = TimeMachine.parse(settings.time_machine) if settings.time_machine else None
     notifier = None
     if settings.events_url is not None and settings.events_secret is not None:
-        notifier = WebhookNotifier(str(settings.events_url), settings.events_secret.get_secret_value())
+        # A gateway that moves no real money is somebody's own machine: there the receiver may be, too.
+        private = settings.events_allow_private or not settings.gateway_is_live
+        secret = settings.events_secret.get_secret_value()
+        notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=private)
     ports = Ports(
         clock=DatabaseClock(read_server_time, machine),
         ids=ids,
@@ -49,7 +52,10 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
         account=_account(settings),
         budgets=settings.budgets,
-        inbox=settings.inbox,
+        delivering=Delivering(
+            disable_after=timedelta(days=settings.events_disable_after),
+            keep=timedelta(days=settings.events_retention_days),
+        ),
         auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine
@@ -64,7 +70,8 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
         settings.api_token,
         settings.events_secret,
     )
-    return tuple(secret.get_secret_value() for secret in hidden if secret is not None)
+    # The events' secret may be two.
+    return tuple(part for secret in hidden if secret is not None for part in secret.get_secret_value().split())
 
 
 def _account(settings: Settings) -> str:

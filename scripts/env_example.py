@@ -46,11 +46,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "web_port",
         "webhook_allowed_ips",
         "trusted_proxies",
-        "foreign_reads",
-        "inbox_retention_days",
         "flower_port",
     ),
-    "Events that this worker sends to you": ("events_url", "events_secret"),
+    "Events that this worker sends to you": (
+        "events_url",
+        "events_secret",
+        "events_allow_private",
+        "events_disable_after",
+        "events_retention_days",
+    ),
     "Billing": ("timezone", "environment", "time_machine"),
     "Limits against our own mistakes: what goes beyond waits until a person clears it": (
         "budget_run",

@@ -16,7 +16,6 @@ SCAN_TASKS = (
     "deliver_due",
     "compare_due",
     "audit_due",
-    "tidy_due",
 )
 
 

@@ -1,46 +1,162 @@
 """Events for the merchant, as signed Standard Webhooks (the `standardwebhooks` library signs)."""
 
+import base64
+import binascii
+import hashlib
 import json
+from contextlib import suppress
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 
+import httpcore
 import httpx
 from standardwebhooks import Webhook
 
+from billing_worker.adapters.addresses import CheckedSockets, Forbidden, Resolve, resolve_by_system
+from billing_worker.adapters.portone.masking import one_line
+from billing_worker.adapters.portone.network import Deadline, DeadlineTransport, Exchange, running
+from billing_worker.domain.delivery import SENDING
 from billing_worker.domain.errors import SettingsInvalid
-from billing_worker.ports import OutboxMessage
+from billing_worker.ports import Address, OutboxMessage, Refusal
 
-TIMEOUT = 15.0
-"""Seconds; what the Standard Webhooks guide advises receivers to stay under."""
+TOTAL = SENDING.total_seconds()
+CONNECT = 5.0
+
+MOST_SECRETS = 2
+FEWEST_BYTES, MOST_BYTES = 24, 64
+"""Of a secret, as Standard Webhooks wants them."""
+
+LARGEST_HEAD = 1024
+"""Bytes of a refusal that are read; of a success none."""
+LONGEST_WORDS = 100
+
+MOST_CONNECTIONS = 64
+GONE = 410
+OK, REDIRECTS, NO_REDIRECT = 200, 300, 400
+
+
+def secrets_of(text: str) -> tuple[str, ...]:
+    """One secret, or the new and the old one while you change it. Raises SettingsInvalid."""
+    found = tuple(text.split())
+    if not 0 < len(found) <= MOST_SECRETS:
+        raise SettingsInvalid("BILLING_EVENTS_SECRET: must be one secret, or two with a space between them")
+    for secret in found:
+        size = _size(secret)
+        if size is None or not FEWEST_BYTES <= size <= MOST_BYTES:
+            way_out = "make one with: echo whsec_$(openssl rand -base64 32)"
+            problem = f"must be whsec_ and the base64 of {FEWEST_BYTES} to {MOST_BYTES} bytes"
+            raise SettingsInvalid(f"BILLING_EVENTS_SECRET: {problem}; {way_out}")
+    return found
+
+
+def _size(secret: str) -> int | None:
+    if not secret.startswith("whsec_"):
+        return None
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    except binascii.Error:
+        return None
+
+
+def payload(message: OutboxMessage) -> str:
+    """The body of a delivery: the same for every delivery of an event."""
+    occurred = message.occurred_at.isoformat()
+    data = {"id": message.event.subject_id, **message.event.data}
+    data |= {"sequence": message.stream_sequence, "occurred_at": occurred}
+    body = {"type": message.event.type, "timestamp": occurred, "version": message.version, "data": data}
+    return json.dumps(body, ensure_ascii=False)
 
 
 class WebhookNotifier:
-    """Posts each event once a call; retrying is the outbox's matter."""
+    """Posts each event once a call; retrying is the outbox's matter. Safe for many threads."""
 
-    def __init__(self, url: str, secret: str) -> None:
-        try:
-            self._webhook = Webhook(secret)
-        except Exception as error:
-            raise SettingsInvalid("BILLING_EVENTS_SECRET: must be whsec_ followed by base64") from error
-        self._url = url
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+    def __init__(
+        self, url: str, secret: str, *, allow_private: bool = False, resolve: Resolve = resolve_by_system
+    ) -> None:
+        self._secrets = secrets_of(secret)
+        self._signers = [Webhook(each) for each in self._secrets]
+        self._url = httpx.URL(url)
+        if self._url.scheme != "https" and not allow_private:
+            way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true where the way to it is safe"
+            raise SettingsInvalid(f"BILLING_EVENTS_URL: sends customers' data in the clear; {way_out}")
+        if self._url.userinfo:
+            raise SettingsInvalid("BILLING_EVENTS_URL: must not hold a user or password; the signature is the proof")
+        shown = str(self._url.copy_with(query=None, fragment=None))
+        self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), shown)
+        sockets = CheckedSockets(resolve, allow_private=allow_private)
+        tls = httpx.create_ssl_context(trust_env=False)
+        transport = DeadlineTransport(MOST_CONNECTIONS, tls, sockets)
+        # trust_env=False: no proxy of the environment may see an event, or reach what we must not.
+        self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
-    def send(self, message: OutboxMessage) -> str | None:
-        """Deliver; None when the receiver answered 2xx, else one line about what went wrong."""
-        body = json.dumps(
-            {
-                "type": message.event.type,
-                "timestamp": message.occurred_at.isoformat(),
-                "data": {"id": message.event.subject_id, **message.event.data},
-            },
-            ensure_ascii=False,
-        )
+    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
+        """Deliver; None when the receiver answered 2xx."""
+        body = payload(message)
         headers = {
             "webhook-id": message.id,
-            "webhook-timestamp": str(int(message.next_try_at.timestamp())),
-            "webhook-signature": self._webhook.sign(message.id, message.next_try_at, body),
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(signer.sign(message.id, at, body) for signer in self._signers),
             "content-type": "application/json",
+            "user-agent": "billing-worker",
+            "accept-encoding": "identity",
+            "connection": "close",
         }
+        if message.replays:
+            headers["webhook-replay"] = str(message.replays)
         try:
-            answer = self._client.post(self._url, content=body.encode(), headers=headers)
-        except httpx.HTTPError as error:
-            return f"{type(error).__name__}: the receiver could not be reached"
-        return None if answer.is_success else f"the receiver answered HTTP {answer.status_code}"
+            with running(Exchange(Deadline(TOTAL))):
+                return self._post(body.encode(), headers, at)
+        except Forbidden as error:
+            return Refusal(f"refused to connect: {error} (see BILLING_EVENTS_ALLOW_PRIVATE)")
+        except (httpcore.TimeoutException, httpx.TimeoutException):
+            return Refusal(f"the receiver did not answer within {TOTAL:g} seconds")
+        except Exception as error:  # noqa: BLE001 - whatever a receiver does, it must not end the worker
+            return Refusal(one_line(f"{type(error).__name__}: {error}", self._secrets) or type(error).__name__)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _post(self, body: bytes, headers: dict[str, str], at: datetime) -> Refusal | None:
+        timeout = httpx.Timeout(TOTAL, connect=CONNECT)
+        request = self._client.build_request("POST", self._url, content=body, headers=headers, timeout=timeout)
+        answer = self._client.send(request, stream=True)
+        try:
+            if OK <= answer.status_code < REDIRECTS:
+                return None
+            return self._refusal(answer, at)
+        finally:
+            answer.close()
+
+    def _refusal(self, answer: httpx.Response, at: datetime) -> Refusal:
+        status = answer.status_code
+        trouble = f"the receiver answered HTTP {status}"
+        if REDIRECTS <= status < NO_REDIRECT:
+            return Refusal(f"{trouble}; redirects are not followed")
+        words = one_line(_head(answer).decode("utf-8", "replace").partition("\n")[0], self._secrets)[:LONGEST_WORDS]
+        wait = _seconds(answer.headers.get("retry-after"), at)
+        return Refusal(f"{trouble}: {words}" if words else trouble, gone=status == GONE, retry_after=wait)
+
+
+def _head(answer: httpx.Response) -> bytes:
+    """How the body begins; what cannot be read of it is no news."""
+    head = b""
+    with suppress(Exception):
+        for part in answer.iter_raw():
+            head += part
+            if len(head) >= LARGEST_HEAD:
+                break
+    return head[:LARGEST_HEAD]
+
+
+def _seconds(text: str | None, at: datetime) -> timedelta | None:
+    """What `Retry-After` asks for: seconds, or a date. Nothing where it cannot be read."""
+    if text is None:
+        return None
+    if text.strip().isascii() and text.strip().isdigit():
+        return timedelta(seconds=min(int(text.strip()[:9]), 10**8))
+    try:
+        wait = parsedate_to_datetime(text) - at
+    except (TypeError, ValueError):
+        return None
+    return max(wait, timedelta(0))

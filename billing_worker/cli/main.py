@@ -35,7 +35,7 @@ LISTED_BY = {
     "attempt": "invoice show INVOICE_ID",
     "refund": "refund list",
     "alert": "alert list",
-    "inbox message": "inbox list",
+    "event": "event list",
     "stop": "breaker list --all",
 }
 

@@ -1,7 +1,21 @@
-"""What happened, in the past tense: written to the outbox in the same transaction as the state."""
+"""What happened, in the past tense: written to the outbox in the same transaction as the state.
+
+Each event carries enough to act on without asking: ids, the status that its subject has now, money, period and reason.
+It never carries a card, a `customer_uid`, a secret, or how to reach a customer.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.refund import Refund
+from billing_worker.domain.subscription import Subscription
+
+PAYLOAD_VERSION = 1
+"""Of the fields below. It grows when one changes its meaning or goes away, not when one is added."""
+
+Data = dict[str, str | int | None]
 
 
 class EventType(StrEnum):
@@ -10,12 +24,14 @@ class EventType(StrEnum):
     INVOICE_PAID = "invoice.paid"
     INVOICE_PAYMENT_FAILED = "invoice.payment_failed"
     INVOICE_UNCOLLECTIBLE = "invoice.uncollectible"
+    INVOICE_REOPENED = "invoice.reopened"
     INVOICE_VOIDED = "invoice.voided"
     SUBSCRIPTION_CREATED = "subscription.created"
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_PAST_DUE = "subscription.past_due"
     SUBSCRIPTION_UNPAID = "subscription.unpaid"
     SUBSCRIPTION_PERIODS_SKIPPED = "subscription.periods_skipped"
+    SUBSCRIPTION_CANCEL_SCHEDULED = "subscription.cancel_scheduled"
     SUBSCRIPTION_CANCELED = "subscription.canceled"
     BILLING_KEY_ACTIVATED = "billing_key.activated"
     BILLING_KEY_INVALID = "billing_key.invalid"
@@ -24,12 +40,92 @@ class EventType(StrEnum):
     PAYMENTWALL_SUBSCRIPTION_PAYMENT_FAILED = "paymentwall.subscription_payment_failed"
     PAYMENT_SURPLUS = "payment.surplus"
     PAYMENT_REFUNDED = "payment.refunded"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_FAILED = "refund.failed"
+
+
+OF_KEYS = frozenset({EventType.BILLING_KEY_ACTIVATED, EventType.BILLING_KEY_INVALID})
+"""A key may serve several subscriptions: what happens to it has an order of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to one subject (a subscription, invoice or key)."""
+    """One thing that happened to one subject (a subscription, invoice, refund or key)."""
 
     type: EventType
     subject_id: str
-    data: dict[str, str | int | None]
+    data: Data
+
+    @property
+    def stream_id(self) -> str:
+        """What it is delivered in one order with: its subscription where it has one, else its subject."""
+        owner = self.data.get("subscription_id")
+        return self.subject_id if owner is None or self.type in OF_KEYS else str(owner)
+
+
+def about_subscription(subscription: Subscription) -> Data:
+    """Whose it is."""
+    return {
+        "subscription_id": subscription.id,
+        "customer": subscription.customer,
+        "plan_id": subscription.plan_id,
+        "billing_key_id": subscription.billing_key_id,
+    }
+
+
+def about_invoice(subscription: Subscription, invoice: Invoice) -> Data:
+    """Whose it is, what for, and how much. Money in minor units, times in UTC."""
+    return about_subscription(subscription) | {
+        "billing_key_id": invoice.billing_key_id,
+        "invoice_id": invoice.id,
+        "merchant_uid": invoice.merchant_uid,
+        "amount": invoice.money.amount,
+        "currency": invoice.money.currency,
+        "period_start": invoice.period.start.isoformat(),
+        "period_end": invoice.period.end.isoformat(),
+    }
+
+
+def of_subscription(kind: EventType, subscription: Subscription, **more: str | int | None) -> Event:
+    """Something happened to a subscription."""
+    return _event(kind, subscription.id, about_subscription(subscription) | {"status": subscription.status} | more)
+
+
+def of_subscription_by(
+    kind: EventType, subscription: Subscription, invoice: Invoice, **more: str | int | None
+) -> Event:
+    """Something happened to a subscription because of one of its invoices."""
+    data = about_invoice(subscription, invoice) | {"status": subscription.status} | more
+    return _event(kind, subscription.id, data)
+
+
+def of_invoice(kind: EventType, subscription: Subscription, invoice: Invoice, **more: str | int | None) -> Event:
+    """Something happened to an invoice."""
+    return _event(kind, invoice.id, about_invoice(subscription, invoice) | {"status": invoice.status} | more)
+
+
+def of_key(kind: EventType, key: BillingKey, **more: str | int | None) -> Event:
+    """Something happened to a billing key."""
+    data: Data = {"billing_key_id": key.id, "pg_provider": key.pg_provider, "status": key.status}
+    return _event(kind, key.id, data | more)
+
+
+def of_refund(
+    kind: EventType, refund: Refund, subscription: Subscription, invoice: Invoice, imp_uid: str | None
+) -> Event:
+    """Something happened to a refund."""
+    data = about_invoice(subscription, invoice) | {
+        "refund_id": refund.id,
+        "imp_uid": imp_uid,
+        "amount": refund.money.amount,
+        "cause": refund.cause,
+        "status": refund.status,
+        "reason": refund.reason,
+        "note": refund.note,
+    }
+    return _event(kind, refund.id, data)
+
+
+def _event(kind: EventType, subject_id: str, data: Data) -> Event:
+    """With statuses as the plain text that a row gives back."""
+    return Event(kind, subject_id, {name: str(v) if isinstance(v, StrEnum) else v for name, v in data.items()})

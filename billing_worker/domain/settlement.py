@@ -12,7 +12,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.declines import DUPLICATE
 from billing_worker.domain.dunning import DunningPolicy
-from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
@@ -40,14 +40,15 @@ class Charge:
         """What this attempt asks the gateway for."""
         return self.attempt.request(self.key, self.plan_name)
 
-    def emit(self, kind: EventType, subject_id: str, **data: str | int | None) -> None:
-        """Note what happened, for the outbox."""
-        about: dict[str, str | int | None] = {
-            "subscription_id": self.subscription.id,
-            "invoice_id": self.invoice.id,
-            "merchant_uid": self.attempt.merchant_uid,
-        }
-        self.events.append(Event(kind, subject_id, about | data))
+    def tell(self, kind: EventType, **more: str | int | None) -> None:
+        """Note what happened to the invoice, for the outbox."""
+        more.setdefault("attempt_id", self.attempt.id)
+        more.setdefault("merchant_uid", self.attempt.merchant_uid)
+        self.events.append(of_invoice(kind, self.subscription, self.invoice, **more))
+
+    def tell_of_subscription(self, kind: EventType, **more: str | int | None) -> None:
+        """Note what happened to the subscription by this charge."""
+        self.events.append(of_subscription_by(kind, self.subscription, self.invoice, **more))
 
 
 def settle(charge: Charge, outcome: Outcome, now: datetime) -> bool:
@@ -71,7 +72,7 @@ def settle(charge: Charge, outcome: Outcome, now: datetime) -> bool:
             if attempt.status is AttemptStatus.IN_FLIGHT:
                 attempt.move_to(AttemptStatus.UNKNOWN, now)
     if charge.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:
-        void_if_open(charge.invoice, charge.events, now)
+        void_if_open(charge.subscription, charge.invoice, charge.events, now)
     return True
 
 
@@ -82,17 +83,11 @@ def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
     attempt.reason = attempt.decline_kind = None
     if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         attempt.surplus = True
-        charge.emit(EventType.PAYMENT_SURPLUS, invoice.id, imp_uid=attempt.imp_uid, amount=attempt.money.amount)
+        charge.tell(EventType.PAYMENT_SURPLUS, imp_uid=attempt.imp_uid)
         return
     invoice.move_to(InvoiceStatus.PAID, now)
     invoice.last_reason = None
-    charge.emit(
-        EventType.INVOICE_PAID,
-        invoice.id,
-        imp_uid=attempt.imp_uid,
-        amount=invoice.money.amount,
-        currency=invoice.money.currency,
-    )
+    charge.tell(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
     subscription = charge.subscription
     if subscription.status in (
         SubscriptionStatus.PENDING,
@@ -104,7 +99,7 @@ def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
         was_unpaid = subscription.status is SubscriptionStatus.UNPAID
         skipped = subscription.skip_to(charge.calendar, now) if was_unpaid else 0
         subscription.move_to(SubscriptionStatus.ACTIVE)
-        charge.emit(EventType.SUBSCRIPTION_ACTIVATED, subscription.id, skipped_periods=skipped)
+        charge.tell_of_subscription(EventType.SUBSCRIPTION_ACTIVATED, skipped_periods=skipped)
 
 
 def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
@@ -114,21 +109,16 @@ def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
     attempt.decline_kind = outcome.kind
     attempt.reason = outcome.reason
     if outcome.kind is DeclineKind.HARD and key.invalidate(outcome.reason):
-        charge.emit(EventType.BILLING_KEY_INVALID, key.id, reason=outcome.reason)
+        charge.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=outcome.reason))
     if invoice.status is not InvoiceStatus.OPEN:
         return
     invoice.declines += 1
     invoice.last_reason = outcome.reason
     if charge.subscription.status is SubscriptionStatus.CANCELED:
-        charge.emit(EventType.INVOICE_PAYMENT_FAILED, invoice.id, reason=outcome.reason, next_attempt_at=None)
+        _tell_of_decline(charge, outcome, None)
         return
     next_attempt = _after_decline(charge, outcome, now)
-    charge.emit(
-        EventType.INVOICE_PAYMENT_FAILED,
-        invoice.id,
-        reason=outcome.reason,
-        next_attempt_at=next_attempt.isoformat() if next_attempt else None,
-    )
+    _tell_of_decline(charge, outcome, next_attempt)
     if next_attempt is None:
         give_up(charge.subscription, invoice, charge.events, now)
     elif charge.subscription.status in (
@@ -137,7 +127,17 @@ def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
         SubscriptionStatus.ACTIVE,
     ):
         charge.subscription.move_to(SubscriptionStatus.PAST_DUE)
-        charge.emit(EventType.SUBSCRIPTION_PAST_DUE, charge.subscription.id)
+        charge.tell_of_subscription(EventType.SUBSCRIPTION_PAST_DUE, reason=outcome.reason)
+
+
+def _tell_of_decline(charge: Charge, outcome: Declined, next_attempt: datetime | None) -> None:
+    charge.tell(
+        EventType.INVOICE_PAYMENT_FAILED,
+        imp_uid=outcome.imp_uid,
+        decline_kind=outcome.kind,
+        reason=outcome.reason,
+        next_attempt_at=next_attempt.isoformat() if next_attempt else None,
+    )
 
 
 def _after_decline(charge: Charge, outcome: Declined, now: datetime) -> datetime | None:
@@ -165,12 +165,13 @@ def meet_dead_key(
         give_up(subscription, due, events, now)
         return events
     due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")
-    data: dict[str, str | int | None] = {"subscription_id": subscription.id, "invoice_id": due.id}
-    data |= {"reason": due.last_reason, "next_attempt_at": until.isoformat()}
-    events.append(Event(EventType.INVOICE_PAYMENT_FAILED, due.id, data))
+    more: dict[str, str | int | None] = {"attempt_id": None, "imp_uid": None, "decline_kind": DeclineKind.HARD}
+    more |= {"reason": due.last_reason, "next_attempt_at": until.isoformat()}
+    events.append(of_invoice(EventType.INVOICE_PAYMENT_FAILED, subscription, due, **more))
     if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE):
         subscription.move_to(SubscriptionStatus.PAST_DUE)
-        events.append(Event(EventType.SUBSCRIPTION_PAST_DUE, subscription.id, data))
+        kind = EventType.SUBSCRIPTION_PAST_DUE
+        events.append(of_subscription_by(kind, subscription, due, reason=due.last_reason))
     return events
 
 
@@ -189,25 +190,28 @@ def _fail(charge: Charge, outcome: Failed, now: datetime) -> None:
 def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
     """Dunning is used up: the invoice is uncollectible, and no further period is opened until somebody pays."""
     invoice.move_to(InvoiceStatus.UNCOLLECTIBLE, now)
-    data: dict[str, str | int | None] = {"subscription_id": subscription.id, "invoice_id": invoice.id}
-    events.append(Event(EventType.INVOICE_UNCOLLECTIBLE, invoice.id, data | {"reason": invoice.last_reason}))
+    reason = invoice.last_reason
+    events.append(of_invoice(EventType.INVOICE_UNCOLLECTIBLE, subscription, invoice, reason=reason))
     if subscription.status in RENEWING:
         subscription.move_to(SubscriptionStatus.UNPAID)
-        events.append(Event(EventType.SUBSCRIPTION_UNPAID, subscription.id, data))
+        events.append(of_subscription_by(EventType.SUBSCRIPTION_UNPAID, subscription, invoice, reason=reason))
 
 
-def void_if_open(invoice: Invoice, events: list[Event], now: datetime) -> None:
+def void_if_open(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
     """Nothing will be charged for this invoice any more: its subscription was canceled."""
     if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
         invoice.move_to(InvoiceStatus.VOID, now)
-        data: dict[str, str | int | None] = {"subscription_id": invoice.subscription_id, "invoice_id": invoice.id}
-        events.append(Event(EventType.INVOICE_VOIDED, invoice.id, data))
+        events.append(of_invoice(EventType.INVOICE_VOIDED, subscription, invoice))
 
 
 def end_subscription(subscription: Subscription, voidable: Sequence[Invoice], now: datetime) -> list[Event]:
-    """Cancel a subscription and close what it still owes; an invoice whose attempt is open follows with its outcome."""
+    """Cancel a subscription and close what it still owes; an invoice whose attempt is open follows with its outcome.
+
+    That it is canceled is the last that is told of the subscription itself.
+    """
     subscription.cancel(now)
-    events = [Event(EventType.SUBSCRIPTION_CANCELED, subscription.id, {"subscription_id": subscription.id})]
+    events: list[Event] = []
     for invoice in voidable:
-        void_if_open(invoice, events, now)
+        void_if_open(subscription, invoice, events, now)
+    events.append(of_subscription(EventType.SUBSCRIPTION_CANCELED, subscription, canceled_at=now.isoformat()))
     return events

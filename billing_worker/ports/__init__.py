@@ -7,11 +7,10 @@ own. Tests hand them real adapters with one of them replaced.
 from dataclasses import dataclass, field
 
 from billing_worker.domain.budget import Budgets
-from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.catch_up import CatchUp, Chosen, DueBetween, Work
-from billing_worker.ports.inbox import Inbox
-from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Notifier, Sheet, Unreadable
+from billing_worker.ports.outgoing import Address, Delivering, Endpoints, EventFilter, Notifier, Outbox, Refusal
+from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Sheet, Unreadable
 from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
     Alert,
@@ -19,16 +18,15 @@ from billing_worker.ports.records import (
     AuditWindow,
     Due,
     Echo,
+    EventStatus,
     InboxMessage,
     InboxStatus,
     Known,
     OutboxMessage,
     PaidAttempt,
     SettledPayment,
-    Sought,
     Spent,
     Standing,
-    Stored,
     Tally,
 )
 from billing_worker.ports.review import Alerts, Books, Comparisons
@@ -38,8 +36,8 @@ from billing_worker.ports.storage import (
     BillingKeys,
     Database,
     Environment,
+    Inbox,
     Invoices,
-    Outbox,
     Plans,
     Refunds,
     Spending,
@@ -49,6 +47,7 @@ from billing_worker.ports.storage import (
 )
 
 __all__ = [
+    "Address",
     "Alert",
     "Alerts",
     "Arrival",
@@ -63,11 +62,15 @@ __all__ = [
     "Clock",
     "Comparisons",
     "Database",
+    "Delivering",
     "Doorbell",
     "Due",
     "DueBetween",
     "Echo",
+    "Endpoints",
     "Environment",
+    "EventFilter",
+    "EventStatus",
     "Gateway",
     "Ids",
     "Inbox",
@@ -84,14 +87,13 @@ __all__ = [
     "Plans",
     "Ports",
     "Refunds",
+    "Refusal",
     "SettledPayment",
     "Sheet",
-    "Sought",
     "Spending",
     "Spent",
     "Standing",
     "Stops",
-    "Stored",
     "Subscriptions",
     "Tally",
     "UnitOfWork",
@@ -130,4 +132,4 @@ class Ports:
     """The gateway's host and a short digest of the API key: what this process charges through."""
     budgets: Budgets = field(default_factory=Budgets)
     auditing: Auditing = field(default_factory=Auditing)
-    inbox: InboxRules = field(default_factory=InboxRules)
+    delivering: Delivering = field(default_factory=Delivering)

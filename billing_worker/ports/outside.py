@@ -1,4 +1,4 @@
-"""Time, names, the gateway, the doorbell and the merchant: everything outside that is not the database."""
+"""Time, names, the gateway and the doorbell: everything outside that is not the database."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,6 @@ from typing import Protocol
 
 from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports.records import OutboxMessage
 
 
 class Clock(Protocol):
@@ -91,10 +90,3 @@ class Doorbell(Protocol):
 
     def ring(self, job: str, ident: str) -> None:
         """Ask for `job` on one id. Never raises and never blocks for longer than a few seconds."""
-
-
-class Notifier(Protocol):
-    """Sends one event to the merchant."""
-
-    def send(self, message: OutboxMessage) -> str | None:
-        """Deliver; None when the receiver took it, else one line about what went wrong."""

@@ -9,7 +9,7 @@ from billing_worker.domain.payment import (
     ChargeRequest,
 )
 from billing_worker.domain.refund import RefundRequest
-from billing_worker.ports import OutboxMessage
+from billing_worker.ports import Address, OutboxMessage, Refusal
 from billing_worker.simulation.chaos import Chaos
 from billing_worker.simulation.ledger import Ledger
 from billing_worker.simulation.scheduler import Crash, Scheduler
@@ -117,7 +117,10 @@ class FaultyNotifier:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def send(self, message: OutboxMessage) -> str | None:  # noqa: ARG002 - taken or not, whatever it says
+    address = Address("the receiver", "https://shop.example/events")
+
+    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:  # noqa: ARG002 - taken or not, whatever it says
         """Deliver; None when it was taken."""
         self._world.scheduler.wait(self._world.chaos.pause())
-        return self._world.chaos.strikes("notify")
+        trouble = self._world.chaos.strikes("notify")
+        return None if trouble is None else Refusal(trouble)

@@ -1,67 +1,89 @@
-"""Events and alerts in memory, as their SQL tables keep them."""
+"""Notifications and alerts in memory, as their SQL tables keep them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from billing_worker.domain.events import Event
-from billing_worker.ports import Alert, OutboxMessage
+from billing_worker.domain.payment import PaymentStatus
+from billing_worker.ports import Alert, Arrival, Echo, InboxMessage, InboxStatus
+from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.tables import DueIndex, Entry, Table, either
 
+PORTONE = "portone"
+RECORDED = "the charge had been recorded from its own answer"
 
-class MemoryOutbox(Table[OutboxMessage]):
-    """Events for the merchant."""
 
-    kind, entity = "event", OutboxMessage
+class MemoryInbox(Table[InboxMessage]):
+    """Notifications received and not yet applied."""
 
-    def __init__(self, journal: list[Entry]) -> None:
+    kind, entity = "inbox message", InboxMessage
+
+    def __init__(self, journal: list[Entry], attempts: MemoryAttempts) -> None:
         super().__init__(journal)
+        self._attempts = attempts
+        self._known: dict[tuple[str, str], int] = {}
+        self._number = 0
         self.due = DueIndex()
-        self._queues: defaultdict[str, dict[str, None]] = defaultdict(dict)
 
-    def watch(self, before: OutboxMessage | None, after: OutboxMessage | None) -> None:
-        """Only the first undelivered event of each subject may be sent."""
-        row = either(before, after)
-        queue = self._queues[row.event.subject_id]
-        was, waits = next(iter(queue), None), after is not None and after.delivered_at is None
-        if waits:
-            queue.setdefault(row.id)
-        else:
-            queue.pop(row.id, None)
-        if waits and before is not None and before.delivered_at is not None:
-            # A delivery was undone: it stands before those that came later.
-            queue = self._queues[row.event.subject_id] = {row.id: None} | queue
-        first = next(iter(queue), None)
-        for ident in {was: None, row.id: None, first: None}:
-            if ident is not None:
-                self.due.set(ident, self.rows[ident].next_try_at if ident == first else None)
+    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[int]:
+        """Store them as if one after the other; the same one again counts, and takes this status. Returns their ids."""
+        return [self._store(arrival, real_now) for arrival in arrivals]
 
-    def latest(self, limit: int) -> Sequence[OutboxMessage]:
-        """The newest events, newest first."""
-        return [self.get(ident) for ident in list(reversed(self.rows))[:limit]]
+    def _store(self, arrival: Arrival, real_now: datetime) -> int:
+        source, dedupe_key = arrival.source, arrival.dedupe_key
+        status, next_try_at = arrival.status, arrival.next_try_at
+        known = self._known.get((source, dedupe_key))
+        if known is None:
+            self._number += 1
+            number, payload = self._number, arrival.payload
+            message = InboxMessage(
+                number, source, dedupe_key, payload, status, real_now, next_try_at, tries=0, deliveries=1, note=None
+            )
+            self.add(message)
+            return number
+        message = self.get(known)
+        waits = message.status is InboxStatus.RECEIVED and status is InboxStatus.RECEIVED
+        message.next_try_at = min(message.next_try_at, next_try_at) if waits else next_try_at
+        message.deliveries, message.status, message.tries = message.deliveries + 1, status, 0
+        self.save(message)
+        return known
 
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
-        about = (
-            row.id
-            for row in reversed(self.rows.values())
-            if ident in (row.event.subject_id, row.event.data.get("subscription_id"))
-        )
-        return [self.get(each) for each in about][:limit]
+    def watch(self, before: InboxMessage | None, after: InboxMessage | None) -> None:
+        """By source and dedupe key, and by the next try."""
+        if after is None:
+            gone = either(before, after)
+            del self._known[gone.source, gone.dedupe_key]
+            self.due.set(gone.id, None)
+            return
+        self._known[after.source, after.dedupe_key] = after.id
+        self.due.set(after.id, after.next_try_at if after.status is InboxStatus.RECEIVED else None)
 
-    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, at most one a subject; put off to `lease_until`."""
+    def close_echoes(self, real_now: datetime) -> int:
+        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
+        closed = 0
+        waiting = self.due.take(real_now, len(self.due.times))
+        for ident in waiting:
+            message = self.get(ident)
+            said = message.payload
+            if message.source == PORTONE and said["status"] == PaymentStatus.PAID:
+                echo = self._attempts.echo_of(said["imp_uid"], said["merchant_uid"])
+                if echo is Echo.RECORDED:
+                    message.status, message.note = InboxStatus.APPLIED, RECORDED
+                    message.tries += 1
+                    self.save(message)
+                    closed += 1
+                    continue
+            self.due.put_back(ident)
+        return closed
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
+        """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
         ids = self.due.take(real_now, limit)
         for ident in ids:
             message = self.get(ident)
             message.next_try_at = lease_until
             self.save(message)
         return ids
-
-    def tell(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
-        """Write one event down."""
-        super().add(OutboxMessage(ident, event, now, real_now, 0, None, None))
 
 
 class AlertTable(Table[Alert]):

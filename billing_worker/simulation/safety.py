@@ -14,6 +14,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.refund import Refund, RefundRequest
+from billing_worker.domain.story import Story
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import OutboxMessage
 from billing_worker.simulation.edges import BEGINS, EDGES
@@ -68,6 +69,7 @@ class Safety:
         self._posts: defaultdict[str, int] = defaultdict(int)
         self._declines: defaultdict[str, list[_Decline]] = defaultdict(list)
         self._left_out_at: dict[str, datetime] = {}
+        self._story = Story()
         self._checks: dict[str, Callable[[Any, Any], None]] = {
             "attempt": self._attempt,
             "invoice": self._invoice,
@@ -289,7 +291,12 @@ class Safety:
         if not shown:
             self.found("I10", f"refund {after.id} succeeded, the ledger does not show it", after.id, after.attempt_id)
 
-    def _told(self, _before: OutboxMessage | None, after: OutboxMessage) -> None:
+    def _told(self, before: OutboxMessage | None, after: OutboxMessage) -> None:
+        event = after.event
+        if before is None:
+            problems = self._story.hear(event.type, event.subject_id, event.data)
+            for problem in problems + self._story.place(event.stream_id, after.stream_sequence):
+                self.found("I22", problem, event.subject_id, after.id)
         if after.event.type == "subscription.periods_skipped":
             self._left_out_at[after.event.subject_id] = self._scheduler.now + MOMENT
 

@@ -14,9 +14,9 @@ from billing_worker.ports import Due, Ids
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
-from billing_worker.simulation.inbox import MemoryInbox
 from billing_worker.simulation.invoices import MemoryInvoices
-from billing_worker.simulation.messages import MemoryAlerts, MemoryOutbox
+from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox
+from billing_worker.simulation.outbox import MemoryEndpoints, MemoryOutbox
 from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
 from billing_worker.simulation.pingbacks import MemoryPingbacks
 from billing_worker.simulation.refunds import MemoryRefunds
@@ -52,8 +52,9 @@ class Store:
         self.invoices = MemoryInvoices(self.journal, self)
         self.attempts = MemoryAttempts(self.journal, self)
         self.refunds = MemoryRefunds(self.journal, self.attempts)
-        self.inbox = MemoryInbox(self.journal, self)
+        self.inbox = MemoryInbox(self.journal, self.attempts)
         self.outbox = MemoryOutbox(self.journal)
+        self.endpoints = MemoryEndpoints(self.journal)
         self.alerts = MemoryAlerts(self.journal)
         self.stops = MemoryStops(self.journal, self)
         self.environment = MemoryEnvironment(self)
@@ -103,6 +104,7 @@ class MemoryTransaction:
         "books",
         "catch_up",
         "comparisons",
+        "endpoints",
         "environment",
         "inbox",
         "invoices",
@@ -128,6 +130,7 @@ class MemoryTransaction:
         self.refunds = store.refunds
         self.inbox = store.inbox
         self.outbox = store.outbox
+        self.endpoints = store.endpoints
         self.alerts = store.alerts
         self.books = store.books
         self.catch_up = store.catch_up
@@ -193,7 +196,7 @@ class MemoryTransaction:
 
     def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""
-        for event in events:
+        for event in sorted(events, key=lambda each: each.stream_id):
             self.outbox.tell(self._store.ids.new("evt"), event, now, real_now)
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
-from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.events import Event, EventType, of_key
 from billing_worker.domain.pingback import (
     Effect,
     PingbackPayment,
@@ -154,7 +154,7 @@ def _cancel(news: _News) -> Applied:
     news.uow.keys.save(key)
     now, real_now = news.ports.clock.now(), news.ports.clock.real_now()
     news.uow.alerts.close("key_pending", key.id, now)
-    news.uow.tell([Event(EventType.BILLING_KEY_INVALID, key.id, {"reason": reason})], now, real_now)
+    news.uow.tell([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
 
 

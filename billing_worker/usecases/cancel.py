@@ -1,6 +1,7 @@
 """End a subscription, now or at the end of its current period."""
 
 from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_subscription
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports import Ports
@@ -21,7 +22,11 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
             raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
         # An unpaid customer is in no period that could come to its end.
         if at_period_end and subscription.status is not SubscriptionStatus.UNPAID:
-            subscription.cancel_at_period_end = True
+            if not subscription.cancel_at_period_end:
+                subscription.cancel_at_period_end = True
+                ends = subscription.next_period_start.isoformat()
+                told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
+                uow.tell([told], now, real_now)
         else:
             voidable = uow.invoices.voidable(subscription_id)
             events = end_subscription(subscription, voidable, now)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from billing_worker.domain.catch_up import LATE_AFTER, decision_of, policy_of
 from billing_worker.domain.errors import Conflict, InvalidInput
-from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.events import EventType, of_subscription
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Chosen, Ports, UnitOfWork
@@ -24,13 +24,8 @@ def go_on(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan,
         return False
     if backlog.waive:
         first, last = subscription.leave_out(plan.calendar, backlog.waive)
-        data: dict[str, str | int | None] = {
-            "subscription_id": subscription.id,
-            "count": backlog.waive,
-            "first": first.isoformat(),
-            "last": last.isoformat(),
-        }
-        skipped = Event(EventType.SUBSCRIPTION_PERIODS_SKIPPED, subscription.id, data)
+        kind, span = EventType.SUBSCRIPTION_PERIODS_SKIPPED, {"first": first.isoformat(), "last": last.isoformat()}
+        skipped = of_subscription(kind, subscription, count=backlog.waive, **span)
         uow.tell([skipped], now, ports.clock.real_now())
     return backlog.bill > 0
 

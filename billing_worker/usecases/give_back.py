@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from billing_worker.domain.events import EventType
+from billing_worker.domain.events import Event, EventType, of_refund
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, GatewayPayment
@@ -27,7 +27,7 @@ def note_refunds(ports: Ports, uow: UnitOfWork, charge: Charge, payment: Gateway
         return False
     evidence_id = uow.keep_evidence(attempt.id, evidence, ports.clock.real_now())
     for refund in shown:
-        _succeed(ports, uow, refund, evidence_id)
+        _succeed(ports, uow, charge, refund, evidence_id)
     if payment.cancelled.amount > attempt.refunded:
         _book(ports, uow, charge, payment, evidence_id)
         _tell_of_strangers(ports, uow, charge, payment, refunds)
@@ -38,27 +38,27 @@ def _succeeded(refund: Refund) -> bool:
     return refund.status is RefundStatus.SUCCEEDED
 
 
-def _succeed(ports: Ports, uow: UnitOfWork, refund: Refund, evidence_id: int) -> None:
+def _succeed(ports: Ports, uow: UnitOfWork, charge: Charge, refund: Refund, evidence_id: int) -> None:
     now = ports.clock.now()
     refund.evidence_id = evidence_id
     refund.move_to(RefundStatus.SUCCEEDED, now)
     uow.refunds.save(refund)
+    uow.tell([refund_event(charge, refund)], now, ports.clock.real_now())
     uow.alerts.close("refund_stuck", refund.id, now)
     uow.alerts.close("refund_failed", refund.id, now)
+
+
+def refund_event(charge: Charge, refund: Refund) -> Event:
+    """That a refund is closed, one way or the other."""
+    kind = EventType.REFUND_SUCCEEDED if _succeeded(refund) else EventType.REFUND_FAILED
+    return of_refund(kind, refund, charge.subscription, charge.invoice, charge.attempt.imp_uid)
 
 
 def _book(ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, evidence_id: int) -> None:
     attempt = charge.attempt
     given = payment.cancelled.amount - attempt.refunded
     attempt.give_back(payment.cancelled.amount, evidence_id)
-    charge.emit(
-        EventType.PAYMENT_REFUNDED,
-        charge.invoice.id,
-        imp_uid=attempt.imp_uid,
-        amount=given,
-        refunded=attempt.refunded,
-        currency=attempt.money.currency,
-    )
+    charge.tell(EventType.PAYMENT_REFUNDED, imp_uid=attempt.imp_uid, amount=given, refunded=attempt.refunded)
     uow.save_charge(charge, ports.clock.now(), ports.clock.real_now())
 
 

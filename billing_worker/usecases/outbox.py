@@ -1,43 +1,151 @@
-"""Deliver events to the merchant. They were written together with the state that they tell of."""
+"""Deliver events to the merchant. They were written together with the state that they tell of.
+
+Events of one stream (a subscription with its invoices, refunds and attempts; or a key) go out one after the other: the
+next one only when the one before was taken, or given up. A delivery is three short acts like a charge: take it in
+hand, send it, write down what came of it. A worker that lost it meanwhile may repeat it, never overtake.
+"""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zlib import crc32
 
-from billing_worker.ports import Ports
+from billing_worker.domain.delivery import LEASE, SENDING, Endpoint, next_try
+from billing_worker.ports import Notifier, OutboxMessage, Ports, Refusal, UnitOfWork
 
-FIRST_WAIT = timedelta(seconds=10)
-LONGEST_WAIT = timedelta(hours=6)
+FORGOTTEN_AT_ONCE = 500
+"""By one scan, of what was delivered long ago: a few milliseconds beside finding what is due."""
+
+DISABLED = (
+    "repair the receiver, then: billing-worker event endpoint enable. Until then events are kept and not tried; "
+    "or set BILLING_EVENTS_URL to another receiver"
+)
+GIVEN_UP = "see: billing-worker event list --given-up; when the receiver works: billing-worker event replay --given-up"
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim events to deliver; none where the merchant named no receiver (then they are kept, and shown by `why`)."""
-    if ports.notifier is None:
+    notifier = ports.notifier
+    if notifier is None:
         return ()
     real_now = ports.clock.real_now()
+    lease_until = real_now + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
-        ids = uow.outbox.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
+        endpoint = _endpoint(ports, uow, notifier, real_now)
+        allowed = endpoint.allowance(uow.outbox.under_way(real_now), limit, real_now)
+        ids = list(uow.outbox.claim_due(real_now, lease_until, allowed)) if allowed else []
+        if allowed:
+            endpoint.handed_out(ids, allowed, limit, lease_until)
+        uow.endpoints.save(endpoint)
+        uow.outbox.forget(real_now - ports.delivering.keep, FORGOTTEN_AT_ONCE)
         uow.commit()
     return ids
 
 
 def deliver(ports: Ports, message_id: str) -> None:
-    """Send one event; on trouble try again later, for as long as it takes, in the order of each subject."""
+    """Send one event, if it is its turn; on trouble try again later, for three days."""
     if ports.notifier is None:
         return
-    with ports.database.transaction() as uow:
-        message = uow.outbox.get(message_id)
-    if message.delivered_at is not None:
+    sending = _take(ports, ports.notifier, message_id)
+    if sending is None:
         return
-    message.next_try_at = ports.clock.real_now()  # signed as the time of sending
-    trouble = ports.notifier.send(message)
+    at = ports.clock.real_now()
+    if at + SENDING > sending.until:
+        # This process was held up: by the time it ends, the event may belong to somebody else.
+        return
+    _note(ports, ports.notifier, sending, ports.notifier.send(sending.message, at))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """An event in the hands of this worker."""
+
+    message: OutboxMessage
+    until: datetime
+
+
+def _endpoint(ports: Ports, uow: UnitOfWork, notifier: Notifier, real_now: datetime) -> Endpoint:
+    """The receiver's row, locked. A new one owes nothing to the one before: all that waits is due at once."""
+    address = notifier.address
+    if uow.endpoints.find(address.id) is None and uow.endpoints.add(Endpoint(address.id, address.shown, real_now)):
+        uow.outbox.hasten(real_now)
+        uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
+    return uow.endpoints.lock(address.id)
+
+
+def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
+    """Act one: is it its turn, and may the receiver be asked?"""
+    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        message = uow.outbox.get(message_id)
-        real_now = ports.clock.real_now()
+        message = uow.outbox.lock(message_id)
+        under_way = message.sending_until is not None and message.sending_until > real_now
+        if not message.waits or message.next_try_at > real_now or under_way:
+            return None
+        endpoint = uow.endpoints.find(notifier.address.id) or _endpoint(ports, uow, notifier, real_now)
+        if uow.outbox.held_back(message) or not endpoint.may_send(message.id):
+            message.lease_until = None
+            uow.outbox.save(message)
+            uow.commit()
+            return None
+        message.fence += 1
         message.tries += 1
-        message.note = trouble
-        if trouble is None:
-            message.delivered_at = real_now
-        else:
-            message.next_try_at = real_now + min(FIRST_WAIT * 2 ** min(message.tries - 1, 20), LONGEST_WAIT)
+        message.first_tried_at = message.first_tried_at or real_now
+        message.lease_until = message.sending_until = real_now + LEASE
         uow.outbox.save(message)
         uow.commit()
+    return _Sending(message, real_now + LEASE)
+
+
+def _note(ports: Ports, notifier: Notifier, sending: _Sending, refusal: Refusal | None) -> None:
+    """Act three. That it was taken counts, whoever has it by now; a refusal counts for its holder alone."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        message = uow.outbox.lock(sending.message.id)
+        lost = message.fence != sending.message.fence
+        if not message.waits or (lost and refusal is not None):
+            return
+        message.lease_until = message.sending_until = None
+        message.note = refusal.trouble if refusal else None
+        if refusal is None:
+            message.delivered_at = real_now
+            _note_success(uow, notifier, real_now)
+        else:
+            _note_refusal(ports, uow, message, refusal, real_now)
+        uow.outbox.save(message)
+        uow.commit()
+
+
+def _note_success(uow: UnitOfWork, notifier: Notifier, real_now: datetime) -> None:
+    endpoint = uow.endpoints.find(notifier.address.id)
+    if endpoint is not None and endpoint.would_note_success(real_now):
+        endpoint = uow.endpoints.lock(endpoint.id)
+        endpoint.took(real_now)
+        uow.endpoints.save(endpoint)
+
+
+def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal: Refusal, real_now: datetime) -> None:
+    now, first = ports.clock.now(), message.first_tried_at or real_now
+    spread = crc32(f"{message.id} {message.tries}".encode()) / 2**32
+    again = next_try(message.tries, first, real_now, spread=spread, retry_after=refusal.retry_after)
+    if again is not None:
+        message.next_try_at = again
+    else:
+        message.abandoned_at = real_now
+        detail = f"{uow.outbox.given_up() + 1} events were given up, the last one ({message.id}): {refusal.trouble}"
+        uow.alerts.open("events_given_up", "endpoint", detail, now, proposal=GIVEN_UP)
+    if ports.notifier is None:
+        return
+    endpoint = uow.endpoints.lock(ports.notifier.address.id)
+    disabled = endpoint.refused(
+        message.id,
+        refusal.trouble,
+        real_now,
+        disable_after=ports.delivering.disable_after,
+        gone=refusal.gone,
+        retry_after=refusal.retry_after,
+    )
+    uow.endpoints.save(endpoint)
+    if disabled:
+        since = f"since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC" if not refusal.gone else "for good (410 Gone)"
+        detail = f"{endpoint.url} takes no events {since} and is disabled: {refusal.trouble}"
+        uow.alerts.open("events_disabled", "endpoint", detail, now, proposal=DISABLED)

@@ -2,6 +2,7 @@
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.ports import Ports
 
@@ -26,5 +27,6 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         key.move_to(KeyStatus.ACTIVE)
         key.activated_at, key.invalid_reason = now, None
         uow.keys.save(key)
+        uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
         uow.commit()
     return key

@@ -7,7 +7,16 @@ from datetime import datetime
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, merchant_uid
-from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.domain.payment import (
+    Approved,
+    Declined,
+    DeclineKind,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    Outcome,
+    Unknown,
+)
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Charge, settle
 from billing_worker.ports import Ports, UnitOfWork
@@ -71,6 +80,9 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
     if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
         return note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
     evidence_id = _keep(ports, uow, charge, outcome)
+    if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
+        # A key may serve several subscriptions: two workers must not both say that it just became invalid.
+        charge.key = uow.keys.lock(charge.key.id)
     if not settle(charge, outcome, now):
         _alert_mismatch(uow, charge, outcome, now)
         return False

@@ -26,9 +26,10 @@ from billing_worker.domain.refund import (
     refundable,
     settle_refund,
 )
+from billing_worker.domain.settlement import Charge
 from billing_worker.domain.text import require_printable
 from billing_worker.ports import Listing, Ports, UnitOfWork
-from billing_worker.usecases.give_back import compensate, note_refunds
+from billing_worker.usecases.give_back import compensate, note_refunds, refund_event
 from billing_worker.usecases.record import insist
 
 HUMAN_AFTER = timedelta(hours=24)
@@ -159,6 +160,7 @@ def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
         if found.fence == step.fence and found.status is RefundStatus.IN_FLIGHT:
             found.evidence_id = evidence_id or found.evidence_id
             settled = settle_refund(found, charge.attempt, answer, now, real_now=real_now, timing=ports.timing)
+            _tell(ports, uow, charge, found)
             _alert(uow, found, settled, now, real_now)
         elif found.is_open:
             found.next_step_at = real_now
@@ -186,6 +188,7 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
                     uow.alerts.open("mismatch", step.attempt_id, finding.trouble, now)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
+            _tell(ports, uow, charge, found)
             _alert(uow, found, settled, now, real_now)
             uow.refunds.save(found)
         if found.status is RefundStatus.FAILED:
@@ -200,6 +203,11 @@ def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelt
         return min(look, real_now + window) if found.looks == 1 else look
     settled = found.absent_since + window
     return min(look, settled) if settled > real_now else look
+
+
+def _tell(ports: Ports, uow: UnitOfWork, charge: Charge, found: Refund) -> None:
+    if not found.is_open:
+        uow.tell([refund_event(charge, found)], ports.clock.now(), ports.clock.real_now())
 
 
 def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_invoice
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
@@ -32,6 +33,8 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
             raise Conflict(f"billing key {key.id} is {key.status}: {way_out}")
         if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
             invoice.reopen(now)
+            told = of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)
+            uow.tell([told], now, ports.clock.real_now())
         else:
             invoice.next_attempt_at = now
         uow.invoices.save(invoice)

@@ -8,7 +8,7 @@ from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, Billi
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
-from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.events import Event, EventType, of_subscription
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
@@ -142,12 +142,22 @@ def subscribe(
             subscription.skip_to(plan.calendar, now)
         uow.subscriptions.add(subscription)
         uow.tell(
-            [Event(EventType.SUBSCRIPTION_CREATED, subscription.id, {"plan_id": plan.id})],
+            [_created(subscription, plan)],
             now,
             ports.clock.real_now(),
         )
         uow.commit()
     return subscription
+
+
+def _created(subscription: Subscription, plan: Plan) -> Event:
+    return of_subscription(
+        EventType.SUBSCRIPTION_CREATED,
+        subscription,
+        amount=plan.money.amount,
+        currency=plan.money.currency,
+        next_period_start=subscription.next_period_start.isoformat(),
+    )
 
 
 def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.events import EventType, of_key
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.held import held_by
 
@@ -16,9 +16,7 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey) -> bool:
         return False
     uow.keys.save(key)
     uow.alerts.close("key_pending", key.id, now)
-    uow.tell(
-        [Event(EventType.BILLING_KEY_ACTIVATED, key.id, {"pg_provider": key.pg_provider})], now, ports.clock.real_now()
-    )
+    uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
     return True
 
 

@@ -26,7 +26,7 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.proof import judge
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Chosen, Listing, Ports
+from billing_worker.ports import Address, Chosen, Listing, Ports, Refusal
 from billing_worker.simulation.gateway import seen
 from billing_worker.simulation.ledger import Card, Ledger, Row
 from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
@@ -231,9 +231,11 @@ class _Deaf:
     def __init__(self) -> None:
         self._tries = 0
 
-    def send(self, _message: object) -> str | None:
+    address = Address("deaf", "https://shop.example/events")
+
+    def send(self, _message: object, _at: object) -> Refusal | None:
         self._tries += 1
-        return None if self._tries % 2 else "busy"
+        return None if self._tries % 2 else Refusal("busy")
 
 
 def _renew(ports: Ports, ident: str) -> None:
@@ -287,6 +289,8 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "inbox": store.inbox,
         "pingback_payments": store.pingbacks,
         "outbox": store.outbox,
+        "event_streams": store.outbox.streams,
+        "event_endpoints": store.endpoints,
         "alerts": store.alerts.table,
         "stops": store.stops,
         "catch_up_buckets": store.catch_up.buckets,
@@ -306,6 +310,7 @@ def _values(name: str, row: Any) -> dict[str, Any]:
     if name == "outbox":
         event = values.pop("event")
         values |= {"type": event.type, "subject_id": event.subject_id, "data": event.data}
+        values["stream_id"] = event.stream_id
     return values
 
 

@@ -1,7 +1,7 @@
 """The invariants, evaluated from outside: the database by plain SQL, the gateway by its own ledger.
 
-Nothing here uses the worker's code, so a mistake there cannot hide itself. Each function returns what is wrong, one
-line a breach; an empty list is the proof.
+Nothing here uses the worker's code but the grammar of events, so a mistake there cannot hide itself. Each function
+returns what is wrong, one line a breach; an empty list is the proof.
 """
 
 from collections import Counter, defaultdict
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from tests.support.money import minor_units
+from tests.support.told import EVENTS, STATES, contradictions
 
 Row = dict[str, Any]
 
@@ -44,7 +45,7 @@ class Books:
 def violations(books: Books, *, at_rest: bool = True) -> list[str]:
     """All invariants; those of liveness only when the system had time to come to rest."""
     found = i1_single_charge(books) + i2_no_phantom(books) + i5_exact_money(books) + i15_calendar(books)
-    found += i10_refunds(books)
+    found += i10_refunds(books) + i22_no_contradiction(books)
     return found + i3_no_orphan(books) + i4_nothing_lost(books) if at_rest else found
 
 
@@ -168,6 +169,14 @@ def i10_refunds(books: Books) -> list[str]:
                 f"I10: refunds of {row['imp_uid']} over {row['given']} succeeded, the ledger gave {given} back"
             )
     return found
+
+
+def i22_no_contradiction(books: Books) -> list[str]:
+    """No event contradicts another, and what they say together is what the rows say. Read in one snapshot."""
+    with books.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        events = [dict(row) for row in connection.execute(text(EVENTS)).mappings()]
+        states = [dict(row) for row in connection.execute(text(STATES)).mappings()]
+    return contradictions(events, states)
 
 
 def i15_calendar(books: Books) -> list[str]:

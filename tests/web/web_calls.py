@@ -56,6 +56,7 @@ class Api(httpx.Client):
             if operation is not None and path.fullmatch(answer.request.url.path):
                 documented = operation["responses"]
                 assert str(answer.status_code) in documented, f"{answer.request.url} answers {answer.status_code}"
+                return  # the first that fits is the one that answered
 
 
 def eventually(condition: Callable[[], bool], what: str = "a condition") -> None:

@@ -8,6 +8,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
 from billing_worker.domain.comparison import Comparison
+from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
@@ -114,8 +115,13 @@ def to_inbox_message(row: Values) -> InboxMessage:
 def to_outbox_message(row: Values) -> OutboxMessage:
     """The outgoing event in a row."""
     event = Event(EventType(row.pop("type")), row.pop("subject_id"), row.pop("data"))
-    del row["sequence"]
+    del row["sequence"], row["stream_id"]
     return OutboxMessage(event=event, **row)
+
+
+def to_endpoint(row: Values) -> Endpoint:
+    """The merchant's receiver in a row."""
+    return Endpoint(**row)
 
 
 def to_alert(row: Values) -> Alert:

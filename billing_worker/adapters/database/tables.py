@@ -348,22 +348,9 @@ inbox = Table(
     Column("tries", Integer, nullable=False),
     Column("deliveries", Integer, nullable=False),
     Column("note", Text),
-    Column("is_foreign", Boolean, nullable=False, server_default=text("false")),
-    _time("not_before", required=False),
-    _time("read_at", required=False),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    _time("last_received_at", required=False),
-    _time("waiting_since", required=False),
-    _time("closed_at", required=False),
-    Column("subject_id", Text),
-    Column("answer", JSONB(none_as_null=True)),
     UniqueConstraint("source", "dedupe_key"),
     _one_of("status", InboxStatus),
-    _index("ix_inbox_waiting", "is_foreign", "next_try_at", where="status = 'received'"),
-    Index("ix_inbox_received_at", "received_at"),
-    Index(
-        "ix_inbox_reads", text("(payload ->> 'merchant_uid')"), "read_at", postgresql_where=text("read_at IS NOT NULL")
-    ),
+    _index("ix_inbox_waiting", "next_try_at", where="status = 'received'"),
 )
 
 pingback_payments = Table(
@@ -383,6 +370,8 @@ pingback_payments = Table(
     Index("ix_pingback_payments_uid", "uid", "id"),
 )
 
+_EVENT_WAITS = "delivered_at IS NULL AND abandoned_at IS NULL"
+
 outbox = Table(
     "outbox",
     metadata,
@@ -396,8 +385,47 @@ outbox = Table(
     Column("tries", Integer, nullable=False),
     _time("delivered_at", required=False),
     Column("note", Text),
-    _index("ix_outbox_waiting", "next_try_at", where="delivered_at IS NULL"),
+    Column("stream_id", String(40), nullable=False),
+    Column("stream_sequence", BigInteger, nullable=False),
+    Column("version", SmallInteger, nullable=False),
+    _time("first_tried_at", required=False),
+    _time("abandoned_at", required=False),
+    _time("lease_until", required=False),
+    _time("sending_until", required=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("replays", Integer, nullable=False),
+    UniqueConstraint("stream_id", "stream_sequence"),
+    CheckConstraint("delivered_at IS NULL OR abandoned_at IS NULL", name="one_end"),
+    _index("ix_outbox_waiting", "next_try_at", where=_EVENT_WAITS),
+    _index("ix_outbox_held_back", "stream_id", "stream_sequence", where=_EVENT_WAITS),
+    _index("ix_outbox_leased", "lease_until", where="lease_until IS NOT NULL"),
+    _index("ix_outbox_abandoned", "abandoned_at", where="abandoned_at IS NOT NULL"),
+    _index("ix_outbox_delivered", "delivered_at", where="delivered_at IS NOT NULL"),
     Index("ix_outbox_subject_id", "subject_id"),
+)
+
+event_streams = Table(
+    "event_streams",
+    metadata,
+    _ident(),
+    Column("last_sequence", BigInteger, nullable=False),
+)
+
+event_endpoints = Table(
+    "event_endpoints",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("url", Text, nullable=False),
+    _time("created_at"),
+    Column("window", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("last_failed", String(40)),
+    _time("failing_since", required=False),
+    _time("next_probe_at", required=False),
+    Column("probe_id", String(40)),
+    _time("disabled_at", required=False),
+    Column("last_trouble", Text),
+    _time("last_success_at", required=False),
 )
 
 comparisons = Table(

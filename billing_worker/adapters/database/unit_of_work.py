@@ -24,8 +24,8 @@ from billing_worker.adapters.database.billing import (
 from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.comparisons import SqlComparisons
-from billing_worker.adapters.database.inbox import SqlInbox
-from billing_worker.adapters.database.messages import SqlAlerts, SqlOutbox
+from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox
+from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.stops import (
@@ -55,6 +55,11 @@ HELD = (LockNotAvailable, DeadlockDetected)
 """Somebody else had the row for too long, or waited for one of ours: the server undid the whole transaction."""
 
 _log = structlog.get_logger("billing")
+_LOGGED = frozenset(
+    {"subscription_id", "invoice_id", "merchant_uid", "imp_uid", "amount", "currency", "reason", "next_attempt_at"}
+    | {"skipped_periods", "count", "first", "last", "pg_provider", "refunded"}
+)
+"""What of an event is logged: enough to find it, and nothing by which a customer is known."""
 
 _OF_INVOICE = select(invoices.c.subscription_id).where(invoices.c.id == bindparam("ident")).scalar_subquery()
 _OF_ATTEMPT = (
@@ -134,6 +139,7 @@ class SqlUnitOfWork:
         self.refunds = SqlRefunds(connection)
         self.inbox = SqlInbox(connection)
         self.outbox = SqlOutbox(connection)
+        self.endpoints = SqlEndpoints(connection)
         self.alerts = SqlAlerts(connection)
         self.comparisons = SqlComparisons(connection)
         self.books = SqlBooks(connection)
@@ -188,7 +194,8 @@ class SqlUnitOfWork:
     def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""
         if events:
-            self.outbox.add_all([(self._ids.new("evt"), event) for event in events], now, real_now)
+            ordered = sorted(events, key=lambda event: event.stream_id)
+            self.outbox.add_all([(self._ids.new("evt"), event) for event in ordered], now, real_now)
             self._told.extend(events)
 
     def keep_evidence(self, attempt_id: str | None, evidence_: Evidence, real_now: datetime) -> int:
@@ -214,7 +221,8 @@ class SqlUnitOfWork:
         """Make it all durable, then log what happened: one line an event."""
         self._connection.commit()
         for event in self._told:
-            _log.info(event.type.value, subject=event.subject_id, **event.data)
+            data = {name: value for name, value in event.data.items() if name in _LOGGED}
+            _log.info(event.type.value, subject=event.subject_id, **data)
         self._told.clear()
 
     def _lock(self, statement: Any, kind: str, ident: str) -> rows.Values:

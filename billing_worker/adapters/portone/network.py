@@ -146,8 +146,8 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    def __init__(self) -> None:
-        self._sockets = httpcore.SyncBackend()
+    def __init__(self, sockets: httpcore.NetworkBackend) -> None:
+        self._sockets = sockets
 
     def connect_tcp(
         self,
@@ -176,17 +176,19 @@ class DeadlineTransport(httpx.BaseTransport):
     """What httpx.HTTPTransport does, over connections that keep the deadline of the running exchange.
 
     Sends each request at most once: httpcore repeats only connecting, and `retries=0` forbids that too. Its errors
-    are httpcore's own.
+    are httpcore's own. `sockets` is who connects: the operating system, unless told otherwise.
     """
 
-    def __init__(self, max_connections: int, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, max_connections: int, tls: ssl.SSLContext, sockets: httpcore.NetworkBackend | None = None
+    ) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,
             max_connections=max_connections,
             max_keepalive_connections=max_connections,
             keepalive_expiry=KEEPALIVE_SECONDS,
             retries=0,
-            network_backend=_Backend(),
+            network_backend=_Backend(sockets or httpcore.SyncBackend()),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -1,0 +1,196 @@
+"""Events for the merchant, and what is known of the merchant's receiver, in PostgreSQL."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.rows import Values
+from billing_worker.adapters.database.tables import event_endpoints, outbox
+from billing_worker.domain.delivery import Endpoint
+from billing_worker.domain.events import PAYLOAD_VERSION, Event
+from billing_worker.ports import EventFilter, OutboxMessage
+
+# The row of the stream is locked until the commit: places are given in the order of the commits, without gaps.
+_ADD = text("""
+    WITH stream AS (
+        INSERT INTO event_streams AS s (id, last_sequence) VALUES (:stream_id, :count)
+        ON CONFLICT (id) DO UPDATE SET last_sequence = s.last_sequence + :count
+        RETURNING last_sequence)
+    INSERT INTO outbox (id, type, subject_id, stream_id, stream_sequence, version, data, occurred_at, next_try_at,
+                        tries, fence, replays)
+    SELECT e.id, e.type, e.subject_id, :stream_id, stream.last_sequence - :count + e.place, :version, e.data,
+           :now, :real_now, 0, 0, 0
+    FROM stream, jsonb_to_recordset(CAST(:events AS jsonb))
+        AS e(place int, id text, type text, subject_id text, data jsonb)
+    ORDER BY e.place
+""")
+
+_EARLIER = """
+    FROM outbox earlier
+    WHERE earlier.stream_id = o.stream_id AND earlier.stream_sequence < o.stream_sequence
+      AND earlier.delivered_at IS NULL AND earlier.abandoned_at IS NULL AND (earlier.replays = 0 OR o.replays > 0)
+"""
+
+_CLAIM = text(f"""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM outbox o
+        WHERE delivered_at IS NULL AND abandoned_at IS NULL AND next_try_at <= :real_now
+          AND (lease_until IS NULL OR lease_until <= :real_now)
+          AND NOT EXISTS (SELECT {_EARLIER})
+        ORDER BY next_try_at, sequence LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE outbox SET lease_until = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
+    RETURNING id
+""")  # noqa: S608 - no outside text in it
+
+_HELD_BACK = text(f"SELECT EXISTS (SELECT {_EARLIER}) FROM outbox o WHERE o.id = :ident")  # noqa: S608 - as above
+
+_HASTEN = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM outbox
+        WHERE delivered_at IS NULL AND abandoned_at IS NULL AND tries > 0
+          AND (sending_until IS NULL OR sending_until <= :real_now)
+        FOR UPDATE SKIP LOCKED)
+    UPDATE outbox SET next_try_at = :real_now, tries = 0, first_tried_at = NULL
+    WHERE id IN (SELECT id FROM chosen)
+""")
+
+_REPLAY = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id, row_number() OVER (ORDER BY sequence) - 1 AS place FROM (
+            SELECT id, sequence FROM outbox
+            WHERE id = ANY(:ids) AND (delivered_at IS NOT NULL OR abandoned_at IS NOT NULL)
+            ORDER BY sequence FOR UPDATE) found)
+    UPDATE outbox SET delivered_at = NULL, abandoned_at = NULL, note = NULL, tries = 0, first_tried_at = NULL,
+        next_try_at = CAST(:real_now AS timestamptz) + chosen.place * CAST(:pause AS interval), replays = replays + 1
+    FROM chosen WHERE outbox.id = chosen.id
+""")
+
+# Periods that were left out are accounted for by these two: an audit would take the gap for lost money.
+_FORGET = text("""
+    DELETE FROM outbox WHERE id IN (
+        SELECT id FROM outbox
+        WHERE delivered_at < :before AND type NOT IN ('subscription.periods_skipped', 'subscription.activated')
+        ORDER BY delivered_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+""")
+
+
+def _values(message: OutboxMessage) -> Values:
+    values = rows.plain(message)
+    event: Event = values.pop("event")
+    stream = event.stream_id
+    return values | {"type": event.type, "subject_id": event.subject_id, "stream_id": stream, "data": event.data}
+
+
+class SqlOutbox(Repository[OutboxMessage]):
+    """Events for the merchant."""
+
+    table = outbox
+    kind = "event"
+    hydrate = staticmethod(rows.to_outbox_message)
+    values = staticmethod(_values)
+
+    def add_all(self, events: Sequence[tuple[str, Event]], now: datetime, real_now: datetime) -> None:
+        """Store several, sorted by their stream: one statement each."""
+        # Given in the order of the streams, or two transactions could wait for each other's stream.
+        for stream_id, members in groupby(events, key=_stream):
+            told = [
+                {"place": place, "id": ident, "type": event.type, "subject_id": event.subject_id, "data": event.data}
+                for place, (ident, event) in enumerate(members, 1)
+            ]
+            wanted = {"stream_id": stream_id, "count": len(told), "events": json.dumps(told)}
+            wanted |= {"version": PAYLOAD_VERSION, "now": now, "real_now": real_now}
+            self._connection.execute(_ADD, wanted)
+
+    def latest(self, limit: int) -> Sequence[OutboxMessage]:
+        """The newest events, newest first."""
+        return self.search(EventFilter(), limit)
+
+    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
+        """Events of one subscription, invoice or key, newest first."""
+        about = (outbox.c.subject_id == ident) | (outbox.c.stream_id == ident)
+        return self._many(select(outbox).where(about).order_by(outbox.c.sequence.desc()).limit(limit))
+
+    def search(self, wanted: EventFilter, limit: int) -> Sequence[OutboxMessage]:
+        """Events that fit, newest first."""
+        fitting = select(outbox).where(*_conditions(wanted))
+        return self._many(fitting.order_by(outbox.c.sequence.desc()).limit(limit))
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
+        wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM, wanted).scalars())
+
+    def under_way(self, real_now: datetime) -> int:
+        """How many are claimed or being sent."""
+        statement = select(func.count()).where(outbox.c.lease_until > real_now)
+        return int(self._connection.execute(statement).scalar_one())
+
+    def held_back(self, message: OutboxMessage) -> bool:
+        """Whether an earlier one of its stream waits; what is replayed holds back only what is replayed too."""
+        return bool(self._connection.execute(_HELD_BACK, {"ident": message.id}).scalar_one())
+
+    def given_up(self) -> int:
+        """How many were given up and not replayed since."""
+        statement = select(func.count()).where(outbox.c.abandoned_at.is_not(None))
+        return int(self._connection.execute(statement).scalar_one())
+
+    def hasten(self, real_now: datetime) -> int:
+        """Let all that wait for another try be due now, as if they had not been tried; returns how many."""
+        return self._connection.execute(_HASTEN, {"real_now": real_now}).rowcount
+
+    def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
+        """Send what fits once more, in order, one each `pause`; returns how many. What waits is left alone."""
+        closed = or_(outbox.c.delivered_at.is_not(None), outbox.c.abandoned_at.is_not(None))
+        fitting = select(outbox.c.id).where(*_conditions(wanted), closed).order_by(outbox.c.sequence).limit(limit)
+        ids = list(self._connection.execute(fitting).scalars())
+        return self._connection.execute(_REPLAY, {"ids": ids, "real_now": real_now, "pause": pause}).rowcount
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Delete events that were delivered before this; returns how many. What an audit needs is kept."""
+        return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount
+
+
+def _stream(pair: tuple[str, Event]) -> str:
+    return pair[1].stream_id
+
+
+def _conditions(wanted: EventFilter) -> list[Any]:
+    column, found = outbox.c, []
+    if wanted.subscription_id is not None:
+        found.append(column.stream_id == wanted.subscription_id)
+    if wanted.type is not None:
+        found.append(column.type == wanted.type)
+    if wanted.failed:
+        found += [column.delivered_at.is_(None), or_(column.tries > 0, column.abandoned_at.is_not(None))]
+    if wanted.given_up:
+        found.append(column.abandoned_at.is_not(None))
+    if wanted.since is not None:
+        found.append(column.occurred_at >= wanted.since)
+    return found
+
+
+class SqlEndpoints(Repository[Endpoint]):
+    """What is known of the merchant's receivers."""
+
+    table = event_endpoints
+    kind = "endpoint"
+    hydrate = staticmethod(rows.to_endpoint)
+
+    def find(self, ident: str) -> Endpoint | None:
+        """The endpoint, as it was last written."""
+        row = self._connection.execute(self._get, {"ident": ident}).mappings().one_or_none()
+        return self.adopt(dict(row)) if row is not None else None
+
+    def add(self, entity: Endpoint) -> bool:
+        """Store a new one; False where it is known."""
+        statement = insert(event_endpoints).values(rows.plain(entity)).on_conflict_do_nothing()
+        added = self._connection.execute(statement.returning(event_endpoints.c.id))
+        return added.scalar_one_or_none() is not None

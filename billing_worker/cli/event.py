@@ -1,0 +1,166 @@
+"""`billing-worker event …`."""
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson, Limit, View
+from billing_worker.cli.parsing import day_or_moment
+from billing_worker.cli.session import Session, session
+from billing_worker.domain.delivery import Endpoint
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.events import EventType
+from billing_worker.ports import EventFilter, OutboxMessage
+from billing_worker.usecases import events
+
+app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")
+
+COLUMNS = ("id", "type", "subject_id", "sequence", "status", "occurred_at", "tries", "next_try_at", "note")
+
+Of = Annotated[str | None, typer.Option("--subscription", metavar="ID", help="sub_…: only of this subscription.")]
+Kind = Annotated[EventType | None, typer.Option("--type", help="Only of this type.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="Only those that happened since a day, or a time with a zone.")
+]
+Failed = Annotated[bool, typer.Option("--failed", help="Only those refused at least once and not delivered.")]
+GivenUp = Annotated[bool, typer.Option("--given-up", help="Only those given up after three days.")]
+
+
+class Action(StrEnum):
+    """What to do with the receiver."""
+
+    STATUS = "status"
+    ENABLE = "enable"
+
+
+@app.command("list")
+def list_(
+    *,
+    subscription: Of = None,
+    kind: Kind = None,
+    failed: Failed = False,
+    given_up: GivenUp = False,
+    since: Since = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List events for your receiver, newest first.
+
+    Example: billing-worker event list --failed
+    """
+    with session(as_json=as_json) as work:
+        wanted = _filter(work, subscription, kind, since, failed=failed, given_up=given_up)
+        found = events.search(work.ports, wanted, limit)
+        work.out.rows([of_event(message) for message in found], COLUMNS, empty="There are no such events.")
+
+
+@app.command()
+def show(event_id: Annotated[str, typer.Argument(metavar="ID", help="evt_…")], *, as_json: AsJson = False) -> None:
+    """Show one event: what it says, and how its delivery goes.
+
+    Example: billing-worker event show evt_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        with work.ports.database.transaction() as uow:
+            message = uow.outbox.get(event_id)
+        work.out.record({**of_event(message), "data": message.event.data} if as_json else _flat(message))
+
+
+@app.command()
+def replay(
+    event_id: Annotated[str | None, typer.Argument(metavar="ID", help="evt_…; or a range by the options.")] = None,
+    *,
+    subscription: Of = None,
+    kind: Kind = None,
+    failed: Failed = False,
+    given_up: GivenUp = False,
+    since: Since = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether a range is meant.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send an event again, or all of a range, ten a second. The webhook-id stays: receivers drop what they have.
+
+    Example: billing-worker event replay --given-up --since 2026-03-01 --yes
+    """
+    chosen = any((subscription, kind, failed, given_up, since))
+    if (event_id is not None) == chosen:
+        raise InvalidInput("event", event_id, "name either one event or a range, e.g. --given-up or --since 2026-03-01")
+    with session(as_json=as_json) as work:
+        if event_id is not None:
+            message = events.replay_one(work.ports, event_id)
+            work.out.record(of_event(message), headline=f"Event {message.id} is sent again")
+            return
+        wanted = _filter(work, subscription, kind, since, failed=failed, given_up=given_up)
+        if not yes:
+            _ask()
+        work.out.record({"replayed": events.replay_range(work.ports, wanted)})
+
+
+@app.command()
+def endpoint(
+    action: Annotated[Action, typer.Argument(help="status or enable")] = Action.STATUS, *, as_json: AsJson = False
+) -> None:
+    """Show how your receiver does, or let a disabled one have its events again.
+
+    Example: billing-worker event endpoint enable
+    """
+    with session(as_json=as_json) as work:
+        found = events.enable(work.ports) if action is Action.ENABLE else events.endpoint(work.ports)
+        work.out.record(of_endpoint(found))
+
+
+def of_event(message: OutboxMessage) -> View:
+    """An event and its delivery."""
+    return {
+        "id": message.id,
+        "type": message.event.type,
+        "subject_id": message.event.subject_id,
+        "stream": message.event.stream_id,
+        "sequence": message.stream_sequence,
+        "status": message.status,
+        "occurred_at": message.occurred_at,
+        "tries": message.tries,
+        "replays": message.replays,
+        "next_try_at": message.next_try_at if message.waits else None,
+        "delivered_at": message.delivered_at,
+        "abandoned_at": message.abandoned_at,
+        "note": message.note,
+    }
+
+
+def of_endpoint(found: Endpoint) -> View:
+    """The receiver."""
+    return {
+        "url": found.url,
+        "status": found.status,
+        "failing_since": found.failing_since,
+        "next_probe_at": found.next_probe_at,
+        "disabled_at": found.disabled_at,
+        "last_success_at": found.last_success_at,
+        "last_trouble": found.last_trouble,
+    }
+
+
+def _flat(message: OutboxMessage) -> View:
+    return {**of_event(message), **{f"data.{name}": value for name, value in message.event.data.items()}}
+
+
+def _filter(
+    work: Session,
+    subscription: str | None,
+    kind: EventType | None,
+    since: str | None,
+    *,
+    failed: bool,
+    given_up: bool,
+) -> EventFilter:
+    moment = day_or_moment("since", since, work.settings.timezone)
+    return EventFilter(subscription, kind.value if kind else None, failed=failed, given_up=given_up, since=moment)
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise InvalidInput("yes", None, "a range is replayed only with --yes, or when a person says so on a terminal")
+    typer.confirm("Send all events of this range once more?", abort=True, err=True)

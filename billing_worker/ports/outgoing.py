@@ -1,0 +1,126 @@
+"""Events on their way to the merchant, and the merchant's receiver."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from billing_worker.domain.delivery import Endpoint
+from billing_worker.ports.records import OutboxMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where events are sent."""
+
+    id: str
+    """A digest of the whole URL: another URL is another receiver."""
+    shown: str
+    """Without credentials and query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An event was not taken."""
+
+    trouble: str
+    """One line, masked."""
+    gone: bool = False
+    """The receiver wants no more events, for good (410)."""
+    retry_after: timedelta | None = None
+
+
+class Notifier(Protocol):
+    """Sends one event to the merchant."""
+
+    @property
+    def address(self) -> Address:
+        """Whom it sends to."""
+
+    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
+        """Deliver, signed as of `at` (real time); None when the receiver took it. Never raises for the outside.
+
+        Ends within `delivery.SENDING`, whatever the receiver does.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """How events are delivered."""
+
+    disable_after: timedelta = timedelta(days=5)
+    """A receiver that took nothing for so long is disabled."""
+    keep: timedelta = timedelta(days=90)
+    """Delivered events are forgotten after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events a person asks for; None asks for any."""
+
+    subscription_id: str | None = None
+    type: str | None = None
+    failed: bool = False
+    """Given up, or refused at least once and not delivered."""
+    given_up: bool = False
+    since: datetime | None = None
+    """Billing time at which they happened."""
+
+
+class Outbox(Protocol):
+    """Events for the merchant. Within a stream they are delivered one after the other."""
+
+    def get(self, message_id: str) -> OutboxMessage:
+        """The message. Raises NotFound."""
+
+    def lock(self, message_id: str) -> OutboxMessage:
+        """The message, locked until the end of the transaction. Raises NotFound."""
+
+    def save(self, message: OutboxMessage) -> None:
+        """Write the message back."""
+
+    def latest(self, limit: int) -> Sequence[OutboxMessage]:
+        """The newest events, newest first."""
+
+    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
+        """Events of one subscription, invoice or key, newest first."""
+
+    def search(self, wanted: EventFilter, limit: int) -> Sequence[OutboxMessage]:
+        """Events that fit, newest first."""
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
+
+    def under_way(self, real_now: datetime) -> int:
+        """How many are claimed or being sent."""
+
+    def held_back(self, message: OutboxMessage) -> bool:
+        """Whether an earlier one of its stream waits; what is replayed holds back only what is replayed too."""
+
+    def given_up(self) -> int:
+        """How many were given up and not replayed since."""
+
+    def hasten(self, real_now: datetime) -> int:
+        """Let all that wait for another try be due now, as if they had not been tried; returns how many."""
+
+    def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
+        """Send what fits once more, in order, one each `pause`; returns how many. What waits is left alone."""
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Delete events that were delivered before this; returns how many. What an audit needs is kept."""
+
+
+class Endpoints(Protocol):
+    """What is known of the merchant's receivers."""
+
+    def find(self, ident: str) -> Endpoint | None:
+        """The endpoint, as it was last written."""
+
+    def lock(self, ident: str) -> Endpoint:
+        """The endpoint, locked until the end of the transaction. Raises NotFound."""
+
+    def add(self, endpoint: Endpoint) -> bool:
+        """Store a new one; False where it is known."""
+
+    def save(self, endpoint: Endpoint) -> None:
+        """Write the endpoint back."""

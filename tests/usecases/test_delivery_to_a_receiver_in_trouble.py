@@ -1,0 +1,236 @@
+"""Events and a merchant's receiver that is slow, down, gone, or has one event that it cannot take."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
+from billing_worker.domain.errors import Conflict
+from billing_worker.ports import Address, Delivering, EventFilter, OutboxMessage, Refusal
+from billing_worker.usecases import events, outbox
+from tests.support.receivers import Merchant
+from tests.support.world import World
+
+
+@pytest.fixture
+def merchant() -> Merchant:
+    return Merchant()
+
+
+@pytest.fixture
+def told(world: World, merchant: Merchant) -> World:
+    return world.with_ports(notifier=merchant)
+
+
+def later(world: World, count: int) -> None:
+    """So many subscriptions that begin one day: one event each, and nothing to charge."""
+    plan, key = world.plan(), world.key()
+    for _ in range(count):
+        world.subscribe(plan=plan, key=key, start=world.clock.now() + timedelta(days=60))
+
+
+def live(world: World, **span: float) -> None:
+    """Beat rings every three seconds at first, then rarer: what matters is when something is due."""
+    until = world.clock.now() + timedelta(**span)
+    step = timedelta(seconds=3)
+    while world.clock.now() < until:
+        world.clock.advance_to(min(world.clock.now() + step, until))
+        world.deliver()
+        step = min(step * 1.2, timedelta(minutes=4))
+
+
+def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: World, merchant: Merchant) -> None:
+    """The first worker is held up within its call until its lease is over, and ends after everybody else."""
+    world.subscribe()
+    world.settle()
+    told = world.with_ports(notifier=merchant)
+    other = world.twin().with_ports(notifier=merchant)
+    (first,) = outbox.due(told.ports, 10)
+    seen: list[object] = []
+
+    def slow(message: OutboxMessage, at: datetime) -> Refusal | None:
+        assert message.id == first
+        # Within the lease nobody else gets it, nor what comes after it.
+        seen.append(outbox.due(other.ports, 10))
+        outbox.deliver(other.ports, first)
+        world.clock.advance_to(at + LEASE + timedelta(seconds=1))
+        other.settle()
+        return Refusal("it took too long")
+
+    class Slow(Merchant):
+        def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
+            return slow(message, at)
+
+    outbox.deliver(world.with_ports(notifier=Slow()).ports, first)
+    assert seen == [[]]
+    assert [kind for _, kind in merchant.got] == ["subscription.created", "invoice.paid", "subscription.activated"]
+    # What the slow one says is no longer heard.
+    assert world.rows("SELECT * FROM outbox WHERE delivered_at IS NULL OR note IS NOT NULL") == []
+    other.close()
+
+
+def test_a_worker_that_was_held_up_before_its_call_sends_nothing(world: World, merchant: Merchant) -> None:
+    later(world, 1)
+    (ident,) = outbox.due(world.with_ports(notifier=merchant).ports, 10)
+
+    class Stopped(type(world.clock)):  # type: ignore[misc] # the clock of this world, with a pause in it
+        readings = 0
+
+        def real_now(self) -> datetime:
+            self.readings += 1
+            return super().real_now() + (LEASE if self.readings > 1 else timedelta(0))
+
+    held = world.with_ports(notifier=merchant, clock=Stopped(world.clock.now()))
+    outbox.deliver(held.ports, ident)
+    assert merchant.asked == []
+
+
+@pytest.mark.fm("D5")
+def test_a_dead_receiver_gets_single_probes_and_all_in_order_once_it_is_back(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    later(world, 40)
+    merchant.trouble = "ConnectError"
+    live(told, hours=24)
+    # One event each ten minutes, not forty each few seconds.
+    at_most = 24 * 60 / (LONGEST_PAUSE / timedelta(minutes=1)) + 30
+    assert 10 < len(merchant.asked) < at_most
+    assert len(set(merchant.asked)) > 30  # each probe is another event: one bad event cannot stand for all
+    assert events.endpoint(told.ports).status == "down"
+    merchant.trouble = None
+    merchant.asked.clear()
+    world.clock.advance(minutes=11)
+    told.deliver()
+    assert len(merchant.asked) == 1
+    told.deliver()
+    assert len(merchant.asked) == 11  # a small window at first
+    live(told, hours=21)
+    assert len(merchant.got) == 40
+    assert events.endpoint(told.ports).status == "ok"
+
+
+def test_a_receiver_that_fails_for_days_is_disabled_with_one_alert_and_can_be_enabled(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    told = told.with_ports(delivering=Delivering(disable_after=timedelta(days=2)))
+    later(world, 5)
+    subscription = world.subscribe()
+    world.settle()
+    merchant.trouble = "HTTP 503"
+    live(told, days=2, hours=23)
+    (alert,) = [each for each in world.alerts() if each.kind.startswith("events")]
+    assert alert.kind == "events_disabled"
+    assert "billing-worker event endpoint enable" in (alert.proposal or "")
+    merchant.asked.clear()
+    live(told, days=10)
+    assert merchant.asked == []
+    merchant.trouble = None
+    assert events.enable(told.ports).status == "ok"
+    with pytest.raises(Conflict, match="not disabled"):
+        events.enable(told.ports)
+    assert world.alerts() == []
+    told.settle()
+    kinds = [kind for subject, kind in merchant.got if subject.startswith("inv") or subject == subscription.id]
+    assert kinds == ["subscription.created", "invoice.paid", "subscription.activated"]
+    assert len(merchant.got) == 8
+
+
+def test_a_receiver_that_is_gone_is_disabled_at_once_and_another_url_begins_afresh(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    later(world, 2)
+    merchant.refuses = lambda _message: Refusal("HTTP 410", gone=True)
+    told.settle()
+    assert len(merchant.asked) == 1
+    assert [alert.kind for alert in world.alerts()] == ["events_disabled"]
+    successor = Merchant(address=Address("another", "https://new.example/events"))
+    world.with_ports(notifier=successor).settle()
+    assert len(successor.got) == 2
+    assert world.alerts() == []
+
+
+def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nobody_back(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    subscription = world.subscribe()
+    world.settle()
+    merchant.refuses = lambda message: Refusal("HTTP 500: bad row") if message.event.type == "invoice.paid" else None
+    later(world, 1)
+    live(told, hours=71)
+    (bad,) = events.search(told.ports, EventFilter(failed=True), 10)
+    assert (bad.event.type, bad.tries > 5) == ("invoice.paid", True)
+    assert len(merchant.got) == 2
+    live(told, hours=2)
+    assert len(merchant.got) == 3
+    (alert,) = world.alerts()
+    assert (alert.kind, alert.detail.partition(",")[0]) == ("events_given_up", "1 events were given up")
+    with world.ports.database.transaction() as uow:
+        assert uow.books.standing(world.clock.now()).abandoned_events == 1
+    assert events.endpoint(told.ports).disabled_at is None
+
+    # Repaired: it is sent under its old name; and while it was refused again nobody waited for it.
+    assert events.replay_range(told.ports, EventFilter(given_up=True)) == 1
+    world.cancel(subscription)
+    live(told, minutes=2)
+    assert merchant.got[-1][1] == "subscription.canceled"
+    merchant.refuses = lambda _message: None
+    events.replay_one(told.ports, bad.id)
+    told.settle()
+    assert merchant.got[-1] == (bad.event.subject_id, "invoice.paid")
+    assert merchant.asked[-1] == bad.id
+    assert world.alerts() == []
+
+
+def test_a_receiver_may_ask_for_a_pause_but_not_for_ever(told: World, world: World, merchant: Merchant) -> None:
+    later(world, 1)
+    for asked, waits in ((timedelta(minutes=10), timedelta(minutes=10)), (timedelta(days=9), timedelta(hours=6))):
+        merchant.refuses = lambda _message, wait=asked: Refusal("HTTP 429", retry_after=wait)
+        told.deliver()
+        (row,) = world.rows("SELECT next_try_at FROM outbox")
+        assert row["next_try_at"] == world.clock.now() + waits
+        world.clock.advance_to(row["next_try_at"])
+
+
+def test_slow_answers_narrow_the_window_and_quick_ones_widen_it(told: World, world: World) -> None:
+    """A receiver that takes ten seconds an event must not take all workers from the charges."""
+    later(world, 60)
+    assert len(outbox.due(told.ports, 500)) == 10
+    world.clock.advance(seconds=0.3)
+    assert len(outbox.due(told.ports, 500)) <= 10
+    world.clock.advance(seconds=0.3)
+    assert outbox.due(told.ports, 500) == []  # those are still under way
+    world.clock.advance(seconds=5)  # their claims are over
+    handed = []
+    while ids := outbox.due(told.ports, 500):
+        handed.append(len(ids))
+        for ident in ids:
+            outbox.deliver(told.ports, ident)
+    assert handed[:2] == [20, 40] or handed[:3] == [10, 20, 30]
+
+
+def test_delivered_events_are_forgotten_after_a_while_and_undelivered_ones_never(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    world.subscribe()
+    told.settle()
+    later(world, 1)
+    merchant.trouble = "HTTP 500"
+    world.clock.advance(days=91)
+    told.deliver()
+    kept = {row["type"] for row in world.rows("SELECT type FROM outbox")}
+    # The audit counts left out periods by `subscription.activated`.
+    assert kept == {"subscription.created", "subscription.activated"}
+
+
+def test_replays_of_a_range_go_out_in_order_and_at_a_pace(told: World, world: World, merchant: Merchant) -> None:
+    world.subscribe()
+    told.settle()
+    first = list(merchant.got)
+    merchant.got.clear()
+    assert events.replay_range(told.ports, EventFilter(since=world.clock.now() - timedelta(days=1))) == 3
+    told.settle()
+    assert len(merchant.got) == 1  # ten a second, and no time has passed
+    for _ in range(3):
+        world.clock.advance(seconds=0.2)
+        told.deliver()
+    assert merchant.got == first
