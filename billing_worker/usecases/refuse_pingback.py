@@ -3,19 +3,30 @@
 from billing_worker.ports import Ports
 
 KIND = "pingback_refused"
-PROPOSAL = {
-    "parameters": "name the parameter in BILLING_PAYMENTWALL_PARAMETERS and restart; a value that cannot be right: "
-    "correct the project's custom pingback parameters at Paymentwall",
-    "is_test": "somebody tests with the live project's secret, or this project is still in test mode: "
-    "look at its settings at Paymentwall",
-}
+MOST_SUBJECTS = 10
+"""Open alerts about different parameters; one more tells of the latest of all others. Bytes that are moved within one
+signed text make up names, and whoever moves them must not fill the list."""
+LATEST = 200
+"""Open alerts that are looked through for them."""
+
+ANNOUNCE = (
+    "name the parameter in BILLING_PAYMENTWALL_PARAMETERS and restart; where its value cannot be right, or it is "
+    "missing, correct the project's custom pingback parameters at Paymentwall; or somebody forges: then leave it"
+)
+TESTED = (
+    "somebody tests with the live project's secret, or this project is still in test mode: look at its settings at "
+    "Paymentwall"
+)
 
 
-def refuse_pingback(ports: Ports, subject: str, detail: str) -> None:
-    """Open the alert about one reason of refusing, or leave the one that is open as it is: a flood writes nothing."""
+def refuse_pingback(ports: Ports, field: str, detail: str, proposal: str) -> None:
+    """Open the alert about this field, or leave the one that is open as it is: a flood writes nothing."""
+    subject = f"paymentwall {field}"
     with ports.database.transaction() as uow:
-        if any(alert.kind == KIND for alert in uow.alerts.of_subject(f"paymentwall {subject}")):
+        if any(alert.kind == KIND for alert in uow.alerts.of_subject(subject)):
             return
-        subject_id, now = f"paymentwall {subject}", ports.clock.now()
-        uow.alerts.open("pingback_refused", subject_id, detail, now, proposal=PROPOSAL[subject])
+        known = {alert.subject_id for alert in uow.alerts.list_open(LATEST) if alert.kind == KIND}
+        if len(known) >= MOST_SUBJECTS:
+            subject = "paymentwall others"
+        uow.alerts.open("pingback_refused", subject, detail, ports.clock.now(), proposal=proposal)
         uow.commit()

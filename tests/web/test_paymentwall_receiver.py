@@ -131,7 +131,7 @@ def test_a_parameter_that_nobody_announced_is_refused_by_name_and_told_once(web_
         message = assert_problem(web.api.get(f"{PATH}?{pingback(level='7')}"), 400, "level")
         assert "BILLING_PAYMENTWALL_PARAMETERS" in message
     assert web.count("inbox") == 0
-    assert alerts(web) == [("pingback_refused", "paymentwall parameters")]
+    assert alerts(web) == [("pingback_refused", "paymentwall level")]
     (row,) = web.rows("SELECT detail, proposal FROM alerts")
     assert "level" in row["detail"]
     assert "BILLING_PAYMENTWALL_PARAMETERS" in row["proposal"]
@@ -146,7 +146,16 @@ def test_a_moved_boundary_is_refused_although_it_is_signed(web: Web) -> None:
     del moved["payment_type"]
     assert_problem(web.api.get(f"{PATH}?{urlencode(moved)}"), 400, "goodsid")
     assert web.count("inbox") == 0
-    assert alerts(web) == [("pingback_refused", "paymentwall parameters")]
+    assert alerts(web) == [("pingback_refused", "paymentwall goodsid")]
+
+
+def test_what_is_refused_for_many_reasons_opens_few_alerts_and_the_last_tells_of_the_latest(web: Web) -> None:
+    for number in range(12):
+        assert_problem(web.api.get(f"{PATH}?{pingback(**{f'own{number}': '1'})}"), 400, f"own{number}")
+    assert alerts(web) == [("pingback_refused", f"paymentwall own{number}") for number in range(10)] + [
+        ("pingback_refused", "paymentwall others")
+    ]
+    assert "own11" in web.rows("SELECT detail FROM alerts ORDER BY id DESC LIMIT 1")[0]["detail"]
 
 
 @pytest.mark.fm("E23")
