@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 
-.PHONY: help demo test long pairs simulate planted fuzz chaos chaos-long docs lint types imports check bench up clean lock
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ fuzz: .venv/ready ## A million garbled answers for the parser, and a million for
 	$(BIN)/python -m tests.fuzz --of answers --inputs 1000000 --seed $(SEED)
 	$(BIN)/python -m tests.fuzz --of hints --inputs 500000 --seed $(SEED)
 	$(BIN)/python -m tests.fuzz --of pingbacks --inputs 500000 --seed $(SEED)
+
+hostile: .venv/ready ## What a hostile network sends: the API's description at length, 10,000 forged requests (SEED=7 repeats a run)
+	SEED=$(SEED) $(BIN)/python -m pytest tests/web/hostile.py -q -n $(WORKERS) --dist worksteal
 
 types: .venv/ready
 	$(BIN)/mypy
