@@ -116,7 +116,7 @@ TRICKY = Names.with_own(OWN)
         optional=dict.fromkeys(("goodsid", "custom", "payment_type", "reason", "slength", *OWN), VALUE),
     )
 )
-@settings(max_examples=150, deadline=timedelta(seconds=5))
+@settings(max_examples=80, deadline=timedelta(seconds=5))
 def test_of_all_pingbacks_with_one_signature_at_most_one_is_taken(parameters: dict[str, str]) -> None:
     parameters |= {"sign_version": "3"}
     text = glued(parameters)
@@ -149,7 +149,7 @@ def _brute(text: str, names: Names, version: str, before: str = "") -> Iterator[
         optional={"goodsid": VALUE, "initial_ref": VALUE, "payment_type": VALUE, "slength": VALUE, "zeta": VALUE},
     )
 )
-@settings(max_examples=100, deadline=timedelta(seconds=5))
+@settings(max_examples=60, deadline=timedelta(seconds=5))
 def test_the_count_is_that_of_trying_every_reading(parameters: dict[str, str]) -> None:
     text = glued(parameters | {"sign_version": "3", "type": "0"})
     needed = {"uid", "ref", "type", "sign_version"}

@@ -52,7 +52,9 @@ def test_a_key_is_registered_listed_and_shown_with_its_uid_masked(billing: Comma
 
 def test_a_paymentwall_key_waits(billing: Command) -> None:
     buyer = ("--buyer-name", "Gildong Hong", "--buyer-email", "gildong@example.com")
-    assert billing("key", "register", "pw-1", "--pg", "paymentwall", *buyer, "--json").json["status"] == "pending"
+    tied = ("--goodsid", "gold")
+    made = billing("key", "register", "pw-1", "--pg", "paymentwall", *buyer, *tied, "--json").json
+    assert (made["status"], made["goodsid"]) == ("pending", "gold")
 
 
 def test_a_subscription_is_created_listed_shown_and_explained(billing: Command, plan_id: str, key_id: str) -> None:

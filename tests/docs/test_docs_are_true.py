@@ -22,6 +22,7 @@ from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.pingback import TABLE, Verdict
 from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports import InboxStatus
@@ -41,6 +42,9 @@ EVENTS = EVENTS_PAGE.read_text()
 ALL = "\n".join(document.read_text() for document in DOCUMENTS)
 SOURCES = [path for folder in ("billing_worker", "tasks") for path in (ROOT / folder).rglob("*.py")]
 
+VERDICTS = {
+    verdict: {after for (before, _), (after, _) in TABLE.items() if before is verdict != after} for verdict in Verdict
+}
 DECISION_LINES = 40
 FIRST_RESULT_LINES = 15
 FORBIDDEN = re.compile(
@@ -119,10 +123,12 @@ def test_the_documents_name_every_command_and_no_other():
         ("an invoice", INVOICE_TRANSITIONS),
         ("a payment attempt", ATTEMPT_TRANSITIONS),
         ("a refund", REFUND_TRANSITIONS),
+        ("a payment at Paymentwall", VERDICTS),
     ],
 )
 def test_the_glossary_has_every_state_and_every_way_out(title, transitions):
-    rows = _table_after(GLOSSARY, f"## States of {title}\n")
+    heading = "Verdicts on" if transitions is VERDICTS else "States of"
+    rows = _table_after(GLOSSARY, f"## {heading} {title}\n")
     told = {row[0].strip("`"): set(re.findall(r"`(\w+)`", row[2])) for row in rows}
     assert told == {str(state): {str(to) for to in ways} for state, ways in transitions.items()}
 

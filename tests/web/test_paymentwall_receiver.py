@@ -50,6 +50,16 @@ def test_a_pingback_unlocks_a_pending_key_once_it_is_applied(web: Web) -> None:
     assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "active"
 
 
+def test_a_pingback_about_another_product_than_the_key_is_tied_to_unlocks_nothing(web: Web) -> None:
+    names = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com", "goodsid": "silver"}
+    key = web.create("billing-keys", customer_uid="user-1-card-1", pg_provider="paymentwall", **names)
+    assert web.api.get(f"{PATH}?{pingback()}").content == b"OK"
+    inbox.apply(web.ports, web.rows("SELECT id FROM inbox")[0]["id"])
+    found = web.api.get(f"/v1/billing-keys/{key['id']}").json()
+    assert (found["status"], found["goodsid"]) == ("pending", "silver")
+    assert alerts(web) == [("pingback_goodsid", "b123")]
+
+
 @pytest.mark.fm("E19")
 @pytest.mark.parametrize(
     "change",
