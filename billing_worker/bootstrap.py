@@ -56,6 +56,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
             disable_after=timedelta(days=settings.events_disable_after),
             keep=timedelta(days=settings.events_retention_days),
         ),
+        inbox=settings.inbox,
         auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine

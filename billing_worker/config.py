@@ -8,6 +8,7 @@ import difflib
 import json
 import os
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import BillingError, InvalidInput, SettingsInvalid
+from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 
@@ -78,6 +80,12 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Your proxies' addresses, whose X-Forwarded-For is believed for the list above; or: none"
+    )
+    foreign_reads: int = Field(
+        60, ge=1, le=100_000, description="Reads of PortOne a minute about webhooks whose merchant_uid was never ours"
+    )
+    inbox_retention_days: int = Field(
+        90, ge=1, le=3660, description="Days until an applied or ignored webhook or pingback is deleted"
     )
     events_url: AnyHttpUrl | None = Field(None, description="Where events are sent, as Standard Webhooks")
     events_secret: SecretStr | None = Field(
@@ -245,6 +253,11 @@ class Settings(BaseSettings):
         """How much may be charged before a person must look."""
         run, day = parse_sums(self.budget_run or ""), parse_sums(self.budget_customer_day or "")
         return Budgets(run=run, count=self.budget_count, customer_day=day, jump=self.budget_jump)
+
+    @property
+    def inbox(self) -> InboxRules:
+        """What holds for webhooks and pingbacks that were received."""
+        return InboxRules(self.foreign_reads, timedelta(days=self.inbox_retention_days))
 
     @property
     def database(self) -> str:

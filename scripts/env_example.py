@@ -46,6 +46,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "web_port",
         "webhook_allowed_ips",
         "trusted_proxies",
+        "foreign_reads",
+        "inbox_retention_days",
         "flower_port",
     ),
     "Events that this worker sends to you": (

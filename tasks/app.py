@@ -90,6 +90,7 @@ def create_app(settings: Settings) -> Celery:
             "billing.compare": {"queue": LOOKUPS},
             "billing.deliver": {"queue": NOTICES},
             "billing.audit": {"queue": SCANS},
+            "billing.tidy": {"queue": SCANS},
             "billing.unlock": {"queue": NOTICES},
         },
         # Flower and other listeners see the tasks. Events may be lost; nothing depends on them.

@@ -15,6 +15,7 @@ from billing_worker.usecases import inbox, outbox
 from billing_worker.usecases import reconcile as reconciling
 from billing_worker.usecases import refund as refunding
 from billing_worker.usecases import renew as renewing
+from billing_worker.usecases import tidy as tidying
 from billing_worker.usecases import unlock as unlocking
 from tasks import app
 from tasks.process import process
@@ -133,6 +134,18 @@ def deliver_due() -> None:
 def deliver(message_id: str) -> None:
     """Send one event to the merchant."""
     outbox.deliver(process.ports, message_id)
+
+
+@app.task(name="billing.tidy_due")
+def tidy_due() -> None:
+    """Hand out the inbox, if it is time to look after it."""
+    hand_out(tidying.due, tidy)
+
+
+@app.task(name="billing.tidy")
+def tidy(inbox_id: str) -> None:
+    """Tell of what is stuck in the inbox, and delete what is old."""
+    tidying.tidy(process.ports, inbox_id)
 
 
 @app.task(name="billing.audit_due")

@@ -16,6 +16,7 @@ SCAN_TASKS = (
     "deliver_due",
     "compare_due",
     "audit_due",
+    "tidy_due",
 )
 
 

@@ -140,7 +140,7 @@ def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
     """Both books were compared not long ago. Raises Unavailable."""
     now = ports.clock.now()
     with ports.database.transaction() as uow:
-        until = uow.books.standing(now).compared_until
+        until = uow.books.standing(now, ports.clock.real_now()).compared_until
     way_out = "start worker and beat, or run: billing-worker reconcile"
     if until is None:
         yield Finding("books", Verdict.WARN, "never compared with the gateway's so far", way_out)

@@ -47,6 +47,7 @@ COMMANDS = (
     Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
     Listed("alert", "alert", "Show what a person must look at, and close what is dealt with.", CHECK),
+    Listed("inbox", "inbox", "Show webhooks and pingbacks, and have them looked into again.", CHECK),
     Listed("catch-up", "catch_up", "Show late periods after an outage, and decide what becomes of them.", CHECK),
     Listed("audit", "audit", "Check the invariants seen in the database and at the gateway.", CHECK),
     Listed("breaker", "breaker", "Stop charging for all, one PG or one subscription, and let it go on.", CHECK),

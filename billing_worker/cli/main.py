@@ -36,6 +36,7 @@ LISTED_BY = {
     "refund": "refund list",
     "alert": "alert list",
     "event": "event list",
+    "inbox message": "inbox list",
     "stop": "breaker list --all",
 }
 

@@ -66,7 +66,7 @@ def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared]) ->
     findings = [asdict(finding) for span in spans for finding in span.findings]
     trouble = [span.trouble for span in spans if span.trouble is not None]
     with work.ports.database.transaction() as uow:
-        until = uow.books.standing(work.ports.clock.now()).compared_until
+        until = uow.books.standing(work.ports.clock.now(), work.ports.clock.real_now()).compared_until
         alerts = len(uow.alerts.list_open(1))
     payments = sum(span.comparison.payments for span in spans)
     answer: dict[str, object] = {"attempts": attempts, "findings": findings, "payments": payments}

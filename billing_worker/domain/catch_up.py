@@ -29,6 +29,9 @@ BURST_SECONDS = 5.0
 
 MILLION = 1_000_000
 
+BRIMFUL = 10**15
+"""More than any bucket holds: filling it up to now takes it down to what it may hold."""
+
 
 class CatchUpMode(StrEnum):
     """What a plan does with late periods."""

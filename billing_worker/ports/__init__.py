@@ -7,8 +7,10 @@ own. Tests hand them real adapters with one of them replaced.
 from dataclasses import dataclass, field
 
 from billing_worker.domain.budget import Budgets
+from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.catch_up import CatchUp, Chosen, DueBetween, Work
+from billing_worker.ports.inbox import Inbox
 from billing_worker.ports.outgoing import Address, Delivering, Endpoints, EventFilter, Notifier, Outbox, Refusal
 from billing_worker.ports.outside import Clock, Doorbell, Gateway, Ids, Listing, Sheet, Unreadable
 from billing_worker.ports.pingbacks import Pingbacks
@@ -25,8 +27,10 @@ from billing_worker.ports.records import (
     OutboxMessage,
     PaidAttempt,
     SettledPayment,
+    Sought,
     Spent,
     Standing,
+    Stored,
     Tally,
 )
 from billing_worker.ports.review import Alerts, Books, Comparisons
@@ -36,7 +40,6 @@ from billing_worker.ports.storage import (
     BillingKeys,
     Database,
     Environment,
-    Inbox,
     Invoices,
     Plans,
     Refunds,
@@ -90,10 +93,12 @@ __all__ = [
     "Refusal",
     "SettledPayment",
     "Sheet",
+    "Sought",
     "Spending",
     "Spent",
     "Standing",
     "Stops",
+    "Stored",
     "Subscriptions",
     "Tally",
     "UnitOfWork",
@@ -133,3 +138,4 @@ class Ports:
     budgets: Budgets = field(default_factory=Budgets)
     auditing: Auditing = field(default_factory=Auditing)
     delivering: Delivering = field(default_factory=Delivering)
+    inbox: InboxRules = field(default_factory=InboxRules)

@@ -15,6 +15,10 @@ class Work(StrEnum):
 
     RENEWALS = "renewals"
     INVOICES = "invoices"
+    FOREIGN_READS = "foreign_reads"
+    """Reads of the gateway about notifications whose merchant_uid was never ours."""
+    TIDYING = "tidying"
+    """Looking after the inbox: once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,8 @@ class CatchUp(Protocol):
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
 
-    def lock_bucket(self, work: Work, real_now: datetime) -> Bucket:
-        """The bucket, locked until the end of the transaction; an empty one where there is none yet."""
+    def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
+        """The bucket, locked until the end of the transaction; an empty one, or a full one, where there is none yet."""
 
     def save_bucket(self, bucket: Bucket) -> None:
         """Write the bucket back."""

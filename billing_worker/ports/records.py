@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
@@ -56,9 +57,57 @@ class InboxMessage:
     status: InboxStatus
     received_at: datetime
     next_try_at: datetime
+    """When a scan hands it out; while it is handed out, when it is offered again."""
     tries: int
+    """Reads of the gateway that were answered, since it came last."""
     deliveries: int
     note: str | None
+    is_foreign: bool = False
+    """A webhook whose merchant_uid was never ours: read after the others, out of a small budget."""
+    not_before: datetime | None = None
+    """The gateway is not read about it before this, by whomever."""
+    read_at: datetime | None = None
+    """When the gateway was asked last."""
+    failures: int = 0
+    """Reads in a row that were not answered."""
+    last_received_at: datetime | None = None
+    """The last delivery but the first."""
+    waiting_since: datetime | None = None
+    """Since when it is to be applied, where that is not since its first delivery."""
+    closed_at: datetime | None = None
+    subject_id: str | None = None
+    """The invoice or key that it led to."""
+    answer: dict[str, Any] | None = None
+    """What the gateway said last: request, http_status, body (masked, size-capped), at."""
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when it is to be applied."""
+        return self.waiting_since or self.received_at
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a notification when it was stored."""
+
+    id: int
+    is_foreign: bool
+    next_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which notifications to look for; what is None does not matter."""
+
+    status: InboxStatus | None = None
+    source: str | None = None
+    foreign: bool | None = None
+    since: datetime | None = None
+    """Delivered first at or after this."""
+    waits_since: datetime | None = None
+    """Only those that wait since then or longer."""
+    stuck_at: datetime | None = None
+    """Only those that are stuck at this moment."""
 
 
 class EventStatus(StrEnum):
@@ -190,6 +239,12 @@ class Standing:
     abandoned_events: int
     """Given up after three days, and not replayed."""
     unapplied_notifications: int
+    stuck_notifications: int
+    """Of these, webhooks and pingbacks about which the gateway said nothing for an hour, or that wait for a day."""
+    foreign_notifications: int
+    """Of these, webhooks whose merchant_uid was never ours."""
+    oldest_notification: datetime | None
+    """Real time since when the oldest of them waits."""
     compared_until: datetime | None
     """Billing time up to which both books were compared, without a gap; None before the first comparison."""
 

@@ -16,7 +16,7 @@ class Books(Protocol):
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line a month and currency, oldest first."""
 
-    def standing(self, now: datetime) -> Standing:
+    def standing(self, now: datetime, real_now: datetime) -> Standing:
         """How things stand."""
 
     def payments(self) -> Sequence[SettledPayment]:

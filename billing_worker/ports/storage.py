@@ -17,14 +17,13 @@ from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.catch_up import CatchUp, DueBetween
+from billing_worker.ports.inbox import Inbox
 from billing_worker.ports.outgoing import Endpoints, Outbox
 from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
-    Arrival,
     AuditWindow,
     Due,
     Echo,
-    InboxMessage,
     PaidAttempt,
     Spent,
 )
@@ -190,25 +189,6 @@ class Refunds(Protocol):
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of open refunds whose next step has come, oldest first; the step is put off to `lease_until`."""
-
-
-class Inbox(Protocol):
-    """Notifications received and not yet applied."""
-
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[int]:
-        """Store them as if one after the other; the same one again counts, and takes this status. Returns their ids."""
-
-    def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
-
-    def lock(self, message_id: int) -> InboxMessage:
-        """The message, locked until the end of the transaction. Raises NotFound."""
-
-    def save(self, message: InboxMessage) -> None:
-        """Write the message back."""
-
-    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
-        """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
 
 
 class Stops(Protocol):

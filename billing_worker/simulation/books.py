@@ -9,10 +9,13 @@ from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
 from billing_worker.domain.subscription import RENEWING
-from billing_worker.ports import InboxStatus, SettledPayment, Standing, Tally
+from billing_worker.ports import InboxStatus, SettledPayment, Sought, Standing, Tally
 
 if TYPE_CHECKING:
     from billing_worker.simulation.store import Store
+
+
+MANY = 10**9
 
 
 class MemoryBooks:
@@ -30,7 +33,7 @@ class MemoryBooks:
             groups.setdefault((month, row.money.currency), []).append(row)
         return [self._tally(month, currency, groups[month, currency]) for month, currency in sorted(groups)]
 
-    def standing(self, now: datetime) -> Standing:
+    def standing(self, now: datetime, real_now: datetime) -> Standing:
         """How things stand."""
         store = self._store
         waiting = [row for row in store.invoices.rows.values() if row.status is InvoiceStatus.OPEN]
@@ -42,6 +45,7 @@ class MemoryBooks:
         fresh = [row for row in renewing if row.held_since is None]
         old = now - BACKLOG_AFTER
         paced = [row for row in free if row.is_due(old) or row.failures > 0]
+        received = Sought(status=InboxStatus.RECEIVED)
         return Standing(
             periods_due=sum(row.next_period_start <= now for row in fresh),
             due=len(free),
@@ -56,7 +60,10 @@ class MemoryBooks:
             open_stops=len(store.stops.open_ids),
             undelivered_events=sum(row.waits for row in store.outbox.rows.values()),
             abandoned_events=sum(row.abandoned_at is not None for row in store.outbox.rows.values()),
-            unapplied_notifications=sum(row.status is InboxStatus.RECEIVED for row in store.inbox.rows.values()),
+            unapplied_notifications=store.inbox.count(received),
+            stuck_notifications=store.inbox.count(Sought(stuck_at=real_now)),
+            foreign_notifications=store.inbox.count(Sought(status=InboxStatus.RECEIVED, foreign=True)),
+            oldest_notification=min((row.waits_since for row in store.inbox.list(received, MANY)), default=None),
             compared_until=None,
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from billing_worker.domain.catch_up import Bucket, CatchUpMode
+from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports import Chosen, Work
 from billing_worker.simulation.tables import Table
@@ -56,10 +56,10 @@ class MemoryCatchUp:
         due = (store.invoices.rows[ident] for ident in store.invoices.due.ripe(real_now))
         return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
 
-    def lock_bucket(self, work: Work, real_now: datetime) -> Bucket:
-        """The bucket; an empty one where there is none yet."""
+    def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
+        """The bucket; an empty one, or a full one, where there is none yet."""
         if work.value not in self.buckets.rows:
-            self.buckets.add(Bucket(work.value, 0, real_now))
+            self.buckets.add(Bucket(work.value, BRIMFUL if full else 0, real_now))
         return self.buckets.get(work.value)
 
     def save_bucket(self, bucket: Bucket) -> None:

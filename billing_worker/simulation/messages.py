@@ -1,89 +1,11 @@
-"""Notifications and alerts in memory, as their SQL tables keep them."""
+"""Alerts in memory, as their SQL table keeps them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Alert, Arrival, Echo, InboxMessage, InboxStatus
-from billing_worker.simulation.attempts import MemoryAttempts
-from billing_worker.simulation.tables import DueIndex, Entry, Table, either
-
-PORTONE = "portone"
-RECORDED = "the charge had been recorded from its own answer"
-
-
-class MemoryInbox(Table[InboxMessage]):
-    """Notifications received and not yet applied."""
-
-    kind, entity = "inbox message", InboxMessage
-
-    def __init__(self, journal: list[Entry], attempts: MemoryAttempts) -> None:
-        super().__init__(journal)
-        self._attempts = attempts
-        self._known: dict[tuple[str, str], int] = {}
-        self._number = 0
-        self.due = DueIndex()
-
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[int]:
-        """Store them as if one after the other; the same one again counts, and takes this status. Returns their ids."""
-        return [self._store(arrival, real_now) for arrival in arrivals]
-
-    def _store(self, arrival: Arrival, real_now: datetime) -> int:
-        source, dedupe_key = arrival.source, arrival.dedupe_key
-        status, next_try_at = arrival.status, arrival.next_try_at
-        known = self._known.get((source, dedupe_key))
-        if known is None:
-            self._number += 1
-            number, payload = self._number, arrival.payload
-            message = InboxMessage(
-                number, source, dedupe_key, payload, status, real_now, next_try_at, tries=0, deliveries=1, note=None
-            )
-            self.add(message)
-            return number
-        message = self.get(known)
-        waits = message.status is InboxStatus.RECEIVED and status is InboxStatus.RECEIVED
-        message.next_try_at = min(message.next_try_at, next_try_at) if waits else next_try_at
-        message.deliveries, message.status, message.tries = message.deliveries + 1, status, 0
-        self.save(message)
-        return known
-
-    def watch(self, before: InboxMessage | None, after: InboxMessage | None) -> None:
-        """By source and dedupe key, and by the next try."""
-        if after is None:
-            gone = either(before, after)
-            del self._known[gone.source, gone.dedupe_key]
-            self.due.set(gone.id, None)
-            return
-        self._known[after.source, after.dedupe_key] = after.id
-        self.due.set(after.id, after.next_try_at if after.status is InboxStatus.RECEIVED else None)
-
-    def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
-        closed = 0
-        waiting = self.due.take(real_now, len(self.due.times))
-        for ident in waiting:
-            message = self.get(ident)
-            said = message.payload
-            if message.source == PORTONE and said["status"] == PaymentStatus.PAID:
-                echo = self._attempts.echo_of(said["imp_uid"], said["merchant_uid"])
-                if echo is Echo.RECORDED:
-                    message.status, message.note = InboxStatus.APPLIED, RECORDED
-                    message.tries += 1
-                    self.save(message)
-                    closed += 1
-                    continue
-            self.due.put_back(ident)
-        return closed
-
-    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
-        """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
-        ids = self.due.take(real_now, limit)
-        for ident in ids:
-            message = self.get(ident)
-            message.next_try_at = lease_until
-            self.save(message)
-        return ids
+from billing_worker.ports import Alert
+from billing_worker.simulation.tables import Entry, Table, either
 
 
 class AlertTable(Table[Alert]):

@@ -14,8 +14,9 @@ from billing_worker.ports import Due, Ids
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
+from billing_worker.simulation.inbox import MemoryInbox
 from billing_worker.simulation.invoices import MemoryInvoices
-from billing_worker.simulation.messages import MemoryAlerts, MemoryInbox
+from billing_worker.simulation.messages import MemoryAlerts
 from billing_worker.simulation.outbox import MemoryEndpoints, MemoryOutbox
 from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
 from billing_worker.simulation.pingbacks import MemoryPingbacks
@@ -52,7 +53,7 @@ class Store:
         self.invoices = MemoryInvoices(self.journal, self)
         self.attempts = MemoryAttempts(self.journal, self)
         self.refunds = MemoryRefunds(self.journal, self.attempts)
-        self.inbox = MemoryInbox(self.journal, self.attempts)
+        self.inbox = MemoryInbox(self.journal, self)
         self.outbox = MemoryOutbox(self.journal)
         self.endpoints = MemoryEndpoints(self.journal)
         self.alerts = MemoryAlerts(self.journal)

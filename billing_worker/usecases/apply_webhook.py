@@ -1,13 +1,11 @@
 """Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
 
 from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.applied import Applied, apply_confirmation
 from billing_worker.usecases.record import record_payment
-
-FEW_TRIES = 6
-"""For a payment that the gateway does not know, in about three minutes: anybody can make one up."""
 
 
 def apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing: Listing) -> Applied:
@@ -15,7 +13,8 @@ def apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing:
     if listing.trouble is not None:
         return Applied(InboxStatus.RECEIVED, f"the gateway could not be read: {listing.trouble}")
     if not listing.payments:
-        return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment", most_tries=FEW_TRIES)
+        few = FOREIGN_TRIES if message.is_foreign else FEW_TRIES
+        return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment", most_tries=few)
     payment, evidence = listing.payments[0]
     if payment.merchant_uid != message.payload["merchant_uid"]:
         detail = f"a webhook names payment {payment.imp_uid} for another merchant_uid than the gateway does"
@@ -23,8 +22,19 @@ def apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing:
         return Applied(InboxStatus.IGNORED, "the gateway has this payment under another merchant_uid")
     invoice_id = uow.invoices.with_merchant_uid(payment.merchant_uid)
     if invoice_id is not None:
-        return Applied(InboxStatus.APPLIED, record_payment(ports, uow, invoice_id, payment, evidence))
+        return _apply_own(ports, uow, message, invoice_id, (payment, evidence))
     return _apply_issuing_payment(ports, uow, payment, evidence)
+
+
+def _apply_own(
+    ports: Ports, uow: UnitOfWork, message: InboxMessage, invoice_id: str, seen: tuple[GatewayPayment, Evidence]
+) -> Applied:
+    """A payment of our own: recorded as the books have it, and read again where the webhook tells of more."""
+    note, told = record_payment(ports, uow, invoice_id, *seen), message.payload["status"]
+    if not books_lag(told, seen[0]):
+        return Applied(InboxStatus.APPLIED, note, subject_id=invoice_id)
+    note = f"says {told}, and the gateway's books say {seen[0].status} (so far); {note}"
+    return Applied(InboxStatus.RECEIVED, note, most_tries=FEW_TRIES, subject_id=invoice_id)
 
 
 def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence) -> Applied:

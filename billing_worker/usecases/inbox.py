@@ -7,20 +7,24 @@ same door as every other answer. Receiving stores and returns; applying is a job
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from billing_worker.domain.notification import (
+    ECHO_WAIT,
+    MOST_OF_ONE,
+    PUT_OFF,
+    READ_WINDOW,
+    wait_after,
+)
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports import Arrival, Echo, InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.applied import Applied
 from billing_worker.usecases.apply_pingback import apply_pingback
 from billing_worker.usecases.apply_webhook import apply_webhook
+from billing_worker.usecases.pace import claim_foreign
 
 PORTONE = "portone"
 PAYMENTWALL_PINGBACK = "paymentwall"
-
-FIRST_WAIT = timedelta(seconds=5)
-LONGEST_WAIT = timedelta(hours=1)
-ECHO_WAIT = timedelta(seconds=5)
-"""An answer and its webhook leave PortOne together; longer than both need to arrive and to be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class Receipt:
 
     id: int
     at_once: bool
-    """False for the ordinary echo of a charge of our own: the charge's answer says the same."""
+    """False for the ordinary echo of a charge of our own, whose answer says the same; for what was looked into a moment
+    ago; and for a merchant_uid that was never ours: anybody can make those up, and a scan reads some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +62,14 @@ def receive_many(ports: Ports, notifications: Sequence[Notification]) -> Sequenc
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         echoes = _echoes(uow, notifications)
-        ids = uow.inbox.add_all(
+        stored = uow.inbox.add_all(
             [_arrival(each, echo, real_now) for each, echo in zip(notifications, echoes, strict=True)], real_now
         )
         uow.commit()
-    return [Receipt(ident, at_once=echo is Echo.NONE) for ident, echo in zip(ids, echoes, strict=True)]
+    return [
+        Receipt(one.id, at_once=echo is Echo.NONE and not one.is_foreign and one.next_try_at <= real_now)
+        for one, echo in zip(stored, echoes, strict=True)
+    ]
 
 
 def _echoes(uow: UnitOfWork, notifications: Sequence[Notification]) -> Sequence[Echo]:
@@ -85,51 +93,116 @@ def _arrival(notification: Notification, echo: Echo, real_now: datetime) -> Arri
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
-    """Claim notifications that are still to be applied; those that tell nothing new any more are done with at once."""
+    """Claim notifications that are still to be applied; those that tell nothing new any more are done with at once.
+
+    Those about merchant_uids of ours come first; the foreign ones share a small budget of reads.
+    """
     real_now = ports.clock.real_now()
+    lease_until = real_now + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
         uow.inbox.close_echoes(real_now)
-        ids = uow.inbox.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
+        ids = list(uow.inbox.claim_due(real_now, lease_until, limit, foreign=False))
+        ids += claim_foreign(ports, uow, lease_until, limit - len(ids))
         uow.commit()
     return ids
 
 
 def apply(ports: Ports, message_id: int) -> Applied:
     """Read the gateway about one notification and record what it answers."""
-    with ports.database.transaction() as uow:
-        message = uow.inbox.lock(message_id)
-        if message.status is not InboxStatus.RECEIVED:
-            return Applied(message.status, "applied before")
-    seen = message.deliveries
-    if message.source == PORTONE:
-        listing = ports.gateway.payment(message.payload["imp_uid"])
-        knows_key = None
-    else:
-        listing = Listing(())
-        knows_key = ports.gateway.knows_key(message.payload["uid"])
+    begun = _begin(ports, message_id)
+    if isinstance(begun, Applied):
+        return begun
+    reading = _read(ports, begun)
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
         if message.status is not InboxStatus.RECEIVED:
             return Applied(message.status, "applied before")
         if message.source == PORTONE:
-            applied = apply_webhook(ports, uow, message, listing)
+            applied = apply_webhook(ports, uow, message, reading.listing)
         else:
-            applied = apply_pingback(ports, uow, message, knows_key=knows_key)
-        _write_back(message, applied, seen, ports.clock.real_now())
+            applied = apply_pingback(ports, uow, message, knows_key=reading.knows_key)
+        _write_back(message, applied, begun.deliveries, reading, ports.clock.real_now())
         uow.inbox.save(message)
         uow.commit()
     return applied
 
 
-def _write_back(message: InboxMessage, applied: Applied, seen: int, real_now: datetime) -> None:
-    message.tries += 1
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the gateway said."""
+
+    listing: Listing
+    knows_key: bool | None
+    answered: bool
+
+
+def _begin(ports: Ports, message_id: int) -> InboxMessage | Applied:
+    """Note down that the gateway is about to be read, so that nobody else reads it for the same at the same time."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        message = uow.inbox.lock(message_id)
+        if message.status is not InboxStatus.RECEIVED:
+            return Applied(message.status, "applied before")
+        if message.not_before is None or message.not_before <= real_now:
+            message.not_before = _put_off(uow, message, real_now)
+        waits = message.not_before
+        if waits is None:
+            message.read_at, message.not_before = real_now, real_now + READ_WINDOW
+        else:
+            message.next_try_at = waits
+        uow.inbox.save(message)
+        uow.commit()
+    return message if waits is None else Applied(InboxStatus.RECEIVED, f"is looked into at {waits:%F %T} UTC")
+
+
+def _put_off(uow: UnitOfWork, message: InboxMessage, real_now: datetime) -> datetime | None:
+    """Until when this one must wait, since too many name the same merchant_uid."""
+    if message.source != PORTONE or message.is_foreign:
+        return None
+    since = real_now - timedelta(minutes=1)
+    others = uow.inbox.read_since(message.payload["merchant_uid"], since, other_than=message.id)
+    return real_now + PUT_OFF if others >= MOST_OF_ONE else None
+
+
+def _read(ports: Ports, message: InboxMessage) -> _Reading:
+    if message.source == PORTONE:
+        listing = ports.gateway.payment(message.payload["imp_uid"])
+        return _Reading(listing, None, answered=listing.trouble is None)
+    knows_key = ports.gateway.knows_key(message.payload["uid"])
+    return _Reading(Listing(()), knows_key, answered=knows_key is not None)
+
+
+def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Reading, real_now: datetime) -> None:
     message.note = applied.note
+    message.subject_id = applied.subject_id or message.subject_id
+    message.answer = _said(reading, real_now)
+    message.tries, message.failures = (
+        (message.tries + 1, 0) if reading.answered else (message.tries, message.failures + 1)
+    )
     if message.deliveries > seen:
         # It came again while the gateway was being read: what made it come may be younger than the answer.
-        message.next_try_at = real_now
+        message.next_try_at = message.not_before = (message.read_at or real_now) + READ_WINDOW
         return
     message.status = applied.status
-    if applied.status is InboxStatus.RECEIVED:
-        if message.tries >= applied.most_tries:
-            message.status = InboxStatus.IGNORED
-        message.next_try_at = real_now + min(FIRST_WAIT * 2 ** (message.tries - 1), LONGEST_WAIT)
+    if applied.status is InboxStatus.RECEIVED and reading.answered and message.tries >= applied.most_tries:
+        message.status = InboxStatus.IGNORED
+    if message.status is InboxStatus.RECEIVED:
+        # While the gateway does not answer nothing is given up: tidying tells a person.
+        wait = wait_after(message.tries if reading.answered else message.failures)
+        message.next_try_at = message.not_before = real_now + wait
+    else:
+        message.closed_at = real_now
+
+
+def _said(reading: _Reading, real_now: datetime) -> dict[str, Any]:
+    """What the gateway said, for a person who looks into the inbox."""
+    at = real_now.isoformat(timespec="seconds")
+    if reading.knows_key is not None:
+        return {"at": at, "knows_key": reading.knows_key}
+    evidence = next((evidence for _, evidence in reading.listing.payments), reading.listing.evidence)
+    said: dict[str, Any] = {"at": at}
+    if reading.listing.trouble is not None:
+        said["trouble"] = reading.listing.trouble
+    if evidence is not None:
+        said |= {"request": evidence.request, "http_status": evidence.http_status, "body": evidence.body}
+    return said

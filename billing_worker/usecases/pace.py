@@ -37,6 +37,20 @@ def claim_invoices(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: 
     return _paced(ports, uow, Work.INVOICES, claim, limit)
 
 
+def claim_foreign(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int) -> Sequence[int]:
+    """Ids of foreign notifications, as many as the budget of reads lets through now, leased to the caller."""
+    real_now, rate = ports.clock.real_now(), ports.inbox.foreign_reads
+    if limit < 1 or not uow.inbox.foreign_waits(real_now):
+        return []
+    if not rate:
+        return uow.inbox.claim_due(real_now, lease_until, limit, foreign=True)
+    bucket = uow.catch_up.lock_bucket(Work.FOREIGN_READS, real_now, full=True)
+    ids = uow.inbox.claim_due(real_now, lease_until, min(limit, bucket.fill(rate, real_now)), foreign=True)
+    bucket.take(len(ids))
+    uow.catch_up.save_bucket(bucket)
+    return ids
+
+
 def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int) -> Sequence[str]:
     now, real_now, rate = ports.clock.now(), ports.clock.real_now(), ports.catch_up_rate
     if not rate:

@@ -33,7 +33,7 @@ class Report:
 def report(ports: Ports, timezone: str) -> Report:
     """Everything in one consistent read; months are those of `timezone`."""
     with ports.database.transaction() as uow:
-        standing = uow.books.standing(ports.clock.now())
+        standing = uow.books.standing(ports.clock.now(), ports.clock.real_now())
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,

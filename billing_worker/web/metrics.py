@@ -15,10 +15,14 @@ from billing_worker.ports import Standing, Tally
 from billing_worker.usecases.report import Report
 
 
-def exposition(report: Report, now: datetime) -> bytes:
+def exposition(report: Report, now: datetime, real_now: datetime) -> bytes:
     """The text that Prometheus reads."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot([*_standing(report.standing, now), *_money(report.months), _build()]))
+    registry.register(
+        _Snapshot(
+            [*_standing(report.standing, now), *_inbox(report.standing, real_now), *_money(report.months), _build()]
+        )
+    )
     return generate_latest(registry)
 
 
@@ -54,10 +58,28 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         "billing_stops_open": ("Places where charging is stopped until a person clears it", standing.open_stops),
         "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
         "billing_events_given_up": ("Events that were given up after three days", standing.abandoned_events),
+    }
+    for name, (text, value) in gauges.items():
+        yield GaugeMetricFamily(name, text, value)
+
+
+def _inbox(standing: Standing, real_now: datetime) -> Iterator[Metric]:
+    oldest = standing.oldest_notification
+    age = 0.0 if oldest is None else max(0.0, (real_now - oldest).total_seconds())
+    gauges = {
         "billing_notifications_unapplied": (
             "Webhooks and pingbacks received, not yet applied",
             standing.unapplied_notifications,
         ),
+        "billing_notifications_stuck": (
+            "Of these, without an answer of the gateway for an hour, or waiting for a day",
+            standing.stuck_notifications,
+        ),
+        "billing_notifications_foreign": (
+            "Of these, webhooks whose merchant_uid was never ours",
+            standing.foreign_notifications,
+        ),
+        "billing_oldest_notification_age_seconds": ("Real time for which the oldest of them waits", age),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(name, text, value)

@@ -140,8 +140,14 @@ def test_all_commands_of_the_sandbox_page(stack, sandbox):
     assert '"merchant_uid"' in stack.run(text)
 
 
+def test_all_commands_of_the_receiver_page(stack):
+    printed = stack.run(script(ROOT / "docs" / "receiver.md", set(ELSEWHERE)))
+    assert "made-up-1" in printed
+    assert "would replay" in printed
+
+
 def test_no_other_document_has_commands_that_nobody_runs():
-    run_here = {ROOT / "README.md", ROOT / "docs" / "runbook.md", ROOT / "docs" / "sandbox.md"}
+    run_here = {ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("receiver", "runbook", "sandbox"))}
     for document in DOCUMENTS:
         if document in SAME_AS:
             assert commands(document) == commands(SAME_AS[document])

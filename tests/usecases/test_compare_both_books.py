@@ -323,7 +323,7 @@ def test_a_span_that_could_not_be_read_is_read_again_and_told_until_it_was(world
 
 def compared_until(world: World) -> datetime | None:
     with world.ports.database.transaction() as uow:
-        return uow.books.standing(world.clock.now()).compared_until
+        return uow.books.standing(world.clock.now(), world.clock.real_now()).compared_until
 
 
 def test_a_worker_that_lost_its_database_leaves_the_span_to_the_next(world: World) -> None:

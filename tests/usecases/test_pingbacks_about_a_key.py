@@ -23,6 +23,7 @@ def known(world: World) -> tuple[World, BillingKey]:
 
 
 def tell(world: World, key: BillingKey, kind: str, ref: str = "b1", **more: str) -> inbox.Applied:
+    world.clock.advance(seconds=5)  # the same one is looked into once in this time
     applied = inbox.apply(world.ports, world.pingback(key.customer_uid, kind, ref, **more))
     world.settle()
     return applied

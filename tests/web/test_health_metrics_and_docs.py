@@ -107,7 +107,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     assert {"type": "null"} not in list(nodes(description)), "3.0 has no type null"
     assert not list(found(description, "const"))
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 34
+    assert len(identifiers) == len(set(identifiers)) == 37
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
@@ -161,6 +161,9 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("POST", "/v1/events/{event_id}/replay"),
         ("GET", "/v1/events/endpoint"),
         ("POST", "/v1/events/endpoint/enable"),
+        ("GET", "/v1/inbox"),
+        ("GET", "/v1/inbox/{message_id}"),
+        ("POST", "/v1/inbox/{message_id}/replay"),
         ("GET", "/v1/stops"),
         ("POST", "/v1/stops"),
         ("POST", "/v1/stops/{stop_id}/clear"),

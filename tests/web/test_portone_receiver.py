@@ -16,10 +16,11 @@ PATHS = ("/webhooks/portone", "/iamport-callback/schedule")
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
 def test_a_webhook_is_stored_and_acknowledged_and_the_bell_is_rung(web: Web, path: str, form: bool) -> None:  # noqa: FBT001
-    answer = web.api.post(path, data=HINT) if form else web.api.post(path, json=HINT)
+    hint = web.own_hint()
+    answer = web.api.post(path, data=hint) if form else web.api.post(path, json=hint)
     assert (answer.status_code, answer.json()) == (200, {"received": True})
     (row,) = web.rows("SELECT * FROM inbox")
-    assert (row["source"], row["payload"], row["status"], row["deliveries"]) == ("portone", HINT, "received", 1)
+    assert (row["source"], row["payload"], row["status"], row["deliveries"]) == ("portone", hint, "received", 1)
     eventually(lambda: web.doorbell.rings == [("apply", str(row["id"]))], "the ring")
 
 
@@ -190,20 +191,21 @@ def test_a_forged_webhook_is_stored_and_changes_nothing(web: Web) -> None:
 def test_the_bell_is_rung_when_everybody_can_see_the_row(web: Web) -> None:
     seen: list[int] = []
     web.doorbell.on_ring = lambda: seen.append(web.count("inbox"))
-    web.api.post(PATHS[0], json=HINT)
+    web.api.post(PATHS[0], json=web.own_hint())
     eventually(lambda: seen == [1], "the ring")
 
 
 def test_a_doorbell_that_fails_changes_nothing_for_the_sender(web: Web) -> None:
     web.doorbell.fails = True
-    assert web.api.post(PATHS[0], json=HINT).status_code == 200
+    assert web.api.post(PATHS[0], json=web.own_hint()).status_code == 200
     eventually(lambda: len(web.doorbell.rings) == 1, "the ring")
     assert web.count("inbox") == 1
 
 
 def test_a_doorbell_that_hangs_holds_up_no_answer(web: Web) -> None:
     web.doorbell.released.clear()
-    answers = [web.api.post(PATHS[0], json=HINT | {"imp_uid": f"imp_{n}"}).status_code for n in range(40)]
+    hint = web.own_hint()
+    answers = [web.api.post(PATHS[0], json=hint | {"imp_uid": f"imp_{n}"}).status_code for n in range(40)]
     assert answers == [200] * 40
     assert len(web.doorbell.rings) == 1
     web.doorbell.released.set()

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
-from web_calls import DEADLINE, PLAN, SANDBOX, SECRET, Api, eventually
+from web_calls import DEADLINE, HINT, PLAN, SANDBOX, SECRET, Api, eventually
 
 from billing_worker import bootstrap
 from billing_worker.adapters.database.engine import check_ready, open_engine
@@ -115,6 +115,11 @@ class Web:
         """A subscription and the id of the invoice of its first period."""
         subscription = self.subscribed(**fields)
         return subscription, self.open_invoice(subscription)
+
+    def own_hint(self) -> dict[str, str]:
+        """A webhook about an order of ours."""
+        self.invoiced()
+        return HINT | {"merchant_uid": self.rows("SELECT merchant_uid FROM invoices")[0]["merchant_uid"]}
 
     def open_invoice(self, subscription: dict[str, Any]) -> str:
         """Open the invoice of the period that is due."""

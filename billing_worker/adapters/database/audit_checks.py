@@ -204,6 +204,6 @@ TEXTS = {
     "alerts": "SELECT id::text, detail FROM alerts ORDER BY id DESC LIMIT :most",
     "payment_attempts": """
         SELECT id, reason FROM payment_attempts WHERE reason IS NOT NULL ORDER BY started_at DESC LIMIT :most""",
-    "inbox": "SELECT id::text, payload::text || coalesce(note, '') FROM inbox ORDER BY id DESC LIMIT :most",
+    "inbox": """SELECT id::text, concat(payload, note, answer) FROM inbox ORDER BY id DESC LIMIT :most""",
 }
 """What was written last, by table."""

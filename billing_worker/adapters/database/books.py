@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from billing_worker.domain.catch_up import BACKLOG_AFTER
+from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports import SettledPayment, Standing, Tally
 
@@ -51,10 +52,20 @@ _STANDING = text("""
            (SELECT count(*) FROM stops WHERE closed_at IS NULL) AS open_stops,
            (SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND abandoned_at IS NULL) AS undelivered_events,
            (SELECT count(*) FROM outbox WHERE abandoned_at IS NOT NULL) AS abandoned_events,
-           (SELECT count(*) FROM inbox WHERE status = 'received') AS unapplied_notifications,
+           received.unapplied_notifications, received.stuck_notifications, received.foreign_notifications,
+           received.oldest_notification,
            (SELECT max(ends_at) FROM comparisons WHERE status = 'done' AND ends_at < coalesce(
                (SELECT min(ends_at) FROM comparisons WHERE status <> 'done'), 'infinity')) AS compared_until
-    FROM waiting
+    FROM (
+        SELECT count(*) AS unapplied_notifications,
+               count(*) FILTER (WHERE NOT is_foreign AND (
+                   (tries = 0 AND coalesce(waiting_since, received_at) <= :unanswered)
+                   OR coalesce(waiting_since, received_at) <= :waiting)) AS stuck_notifications,
+               count(*) FILTER (WHERE is_foreign) AS foreign_notifications,
+               min(coalesce(waiting_since, received_at)) AS oldest_notification
+        FROM inbox WHERE status = 'received') received
+    LEFT JOIN waiting ON true
+    GROUP BY unapplied_notifications, stuck_notifications, foreign_notifications, oldest_notification
 """)
 
 _PAYMENTS = text("""
@@ -75,9 +86,10 @@ class SqlBooks:
         rows = self._connection.execute(_TALLIES, {"timezone": timezone}).mappings()
         return [Tally(**row) for row in rows]
 
-    def standing(self, now: datetime) -> Standing:
+    def standing(self, now: datetime, real_now: datetime) -> Standing:
         """How things stand."""
         wanted = {"now": now, "old": now - BACKLOG_AFTER, "renewing": [str(status) for status in RENEWING]}
+        wanted |= {"unanswered": real_now - UNANSWERED_FOR, "waiting": real_now - WAITING_FOR}
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 
     def payments(self) -> Sequence[SettledPayment]:

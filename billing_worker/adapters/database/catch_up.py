@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import catch_up_buckets, subscriptions
-from billing_worker.domain.catch_up import Bucket, CatchUpMode
+from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
 from billing_worker.ports import Chosen, Work
 
@@ -99,10 +99,10 @@ class SqlCatchUp:
             wanted |= {"now": now, "collecting": [str(s) for s in COLLECTING]}
         return bool(self._connection.execute(_WAITS[work], wanted).scalar_one())
 
-    def lock_bucket(self, work: Work, real_now: datetime) -> Bucket:
-        """The bucket, locked until the end of the transaction; an empty one where there is none yet."""
-        empty = {"id": work.value, "millionths": 0, "filled_at": real_now}
-        self._connection.execute(insert(catch_up_buckets).on_conflict_do_nothing(), empty)
+    def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
+        """The bucket, locked until the end of the transaction; an empty one, or a full one, where there is none yet."""
+        new = {"id": work.value, "millionths": BRIMFUL if full else 0, "filled_at": real_now}
+        self._connection.execute(insert(catch_up_buckets).on_conflict_do_nothing(), new)
         return self._buckets.lock(work.value)
 
     def save_bucket(self, bucket: Bucket) -> None:

@@ -348,9 +348,22 @@ inbox = Table(
     Column("tries", Integer, nullable=False),
     Column("deliveries", Integer, nullable=False),
     Column("note", Text),
+    Column("is_foreign", Boolean, nullable=False, server_default=text("false")),
+    _time("not_before", required=False),
+    _time("read_at", required=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    _time("last_received_at", required=False),
+    _time("waiting_since", required=False),
+    _time("closed_at", required=False),
+    Column("subject_id", Text),
+    Column("answer", JSONB(none_as_null=True)),
     UniqueConstraint("source", "dedupe_key"),
     _one_of("status", InboxStatus),
-    _index("ix_inbox_waiting", "next_try_at", where="status = 'received'"),
+    _index("ix_inbox_waiting", "is_foreign", "next_try_at", where="status = 'received'"),
+    Index("ix_inbox_received_at", "received_at"),
+    Index(
+        "ix_inbox_reads", text("(payload ->> 'merchant_uid')"), "read_at", postgresql_where=text("read_at IS NOT NULL")
+    ),
 )
 
 pingback_payments = Table(

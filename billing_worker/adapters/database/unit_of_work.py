@@ -24,7 +24,8 @@ from billing_worker.adapters.database.billing import (
 from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.comparisons import SqlComparisons
-from billing_worker.adapters.database.messages import SqlAlerts, SqlInbox
+from billing_worker.adapters.database.inbox import SqlInbox
+from billing_worker.adapters.database.messages import SqlAlerts
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds

@@ -69,6 +69,9 @@ class StandingOutput(BaseModel):
     undelivered_events: int
     abandoned_events: int = Field(description="Events that were given up after three days, and not replayed")
     unapplied_notifications: int
+    stuck_notifications: int = Field(description="Of these, those that a person must look at")
+    foreign_notifications: int = Field(description="Of these, webhooks whose merchant_uid was never ours")
+    oldest_notification: datetime | None = Field(description="Real time since when the oldest of them waits")
     compared_until: datetime | None = Field(description="Up to when both books were compared, without a gap")
 
 

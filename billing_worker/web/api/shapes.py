@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from billing_worker.web.errors import ErrorType, Refused, documented
@@ -102,6 +102,7 @@ Text = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[^\x00-\x
 Name = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[A-Za-z0-9_]{1,64}$")]
 """An id in a body: what an earlier answer gave."""
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Ident = Annotated[str, Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="As an earlier answer named it")]
 Minor = Annotated[int, Field(description="Minor units: won for KRW, cents for USD", examples=[9900])]
 Currency = Annotated[str, Field(description="ISO 4217", examples=["KRW"])]

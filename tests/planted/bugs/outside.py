@@ -10,8 +10,64 @@ MASKS = "tests/adapters/test_masking.py"
 PINGS = "tests/adapters/test_paymentwall_pingback.py"
 RECEIVES = "tests/web/test_portone_receiver.py"
 HOUSE = "tests/test_architecture.py"
+SOURCES = "tests/web/test_sources_of_webhooks.py"
+INBOX = "tests/usecases/test_the_inbox_is_bounded.py"
+HINTS = "tests/usecases/test_notifications_are_hints.py"
 
 BUGS = (
+    bug(
+        "header believed from the left",
+        "whoever sends chooses the address that the list of senders is compared with",
+        ("billing_worker/web/sources.py", "in reversed(chain[-LONGEST_CHAIN:]))", "in chain[-LONGEST_CHAIN:])"),
+        catchers=(f"{SOURCES}::test_the_rightmost_address_that_is_no_proxy_of_ours_is_the_sender",),
+    ),
+    bug(
+        "header believed from anybody",
+        "a stranger who connects directly names the address that is listed",
+        (
+            "billing_worker/web/sources.py",
+            "        if not _within(peer, self.proxies):\n            return peer\n",
+            "        if not Headers(scope=scope).getlist(_HEADER):\n            return peer\n",
+        ),
+        catchers=(f"{SOURCES}::test_the_rightmost_address_that_is_no_proxy_of_ours_is_the_sender",),
+    ),
+    bug(
+        "foreign reads without a budget",
+        "a flood of made-up webhooks becomes a flood of reads of the gateway",
+        (
+            "billing_worker/usecases/pace.py",
+            "min(limit, bucket.fill(rate, real_now))",
+            "limit if bucket.fill(rate, real_now) else 0",
+        ),
+        catchers=(
+            f"{INBOX}::test_ten_thousand_forged_webhooks_cost_a_bounded_number_of_reads_and_hold_up_no_genuine_one",
+        ),
+    ),
+    bug(
+        "every offer reads",
+        "the same notification, delivered or offered many times at once, is read about each time",
+        (
+            "billing_worker/usecases/inbox.py",
+            "            message.read_at, message.not_before = real_now, real_now + READ_WINDOW\n",
+            "            message.read_at, message.not_before = real_now, real_now\n",
+        ),
+        (
+            "billing_worker/usecases/inbox.py",
+            "            message.next_try_at = waits\n",
+            "            waits = None\n",
+        ),
+        catchers=(f"{INBOX}::test_a_webhook_at_speed_for_a_minute_is_read_once_a_window_and_once_after_the_last",),
+    ),
+    bug(
+        "books that lag are believed",
+        "a webhook that comes before the gateway's books show its payment is called applied, and never read again",
+        (
+            "billing_worker/domain/notification.py",
+            "    return _PROGRESS[shown] < expected\n",
+            "    return _PROGRESS[shown] > expected > 3\n",
+        ),
+        catchers=(f"{HINTS}::test_a_webhook_that_is_ahead_of_the_books_is_read_again_until_they_have_caught_up",),
+    ),
     bug(
         "HTTP retries",
         "a request whose answer was lost is sent again by the client",

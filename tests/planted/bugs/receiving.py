@@ -3,7 +3,7 @@
 from tests.planted.bug import bug
 
 INTAKE = "billing_worker/web/intake.py"
-MESSAGES = "billing_worker/adapters/database/messages.py"
+MESSAGES = "billing_worker/adapters/database/inbox.py"
 LINE = "billing_worker/web/protocol.py"
 HOSTILE = "tests/web/test_hostile_lines.py"
 TAKES_IN = "tests/web/test_intake.py"

@@ -1,0 +1,155 @@
+"""`billing-worker inbox …`."""
+
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson, Limit, View
+from billing_worker.cli.parsing import day_or_moment
+from billing_worker.cli.session import Session, session
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.ports import InboxMessage, InboxStatus, Sought
+from billing_worker.usecases import inbox_review as review
+from billing_worker.usecases.inbox import apply
+
+app = typer.Typer(help="Webhooks and pingbacks: what came, what became of it, and have it looked into again.")
+
+HIGHEST = 2**63 - 1
+"""The highest number that the database can give."""
+
+COLUMNS = ("id", "source", "status", "foreign", "says", "tries", "received_at", "note")
+
+Status = Annotated[str | None, typer.Option(help="received, applied or ignored.")]
+Source = Annotated[str | None, typer.Option(help="portone or paymentwall.")]
+Foreign = Annotated[
+    bool | None, typer.Option("--foreign/--ours", help="Only webhooks about merchant_uids that were never ours.")
+]
+Since = Annotated[str | None, typer.Option(help="Received first on or after this day or moment.")]
+Stuck = Annotated[bool, typer.Option("--stuck", help="Only those that a person must look at.")]
+
+
+@app.command("list")
+def list_(
+    *,
+    status: Status = None,
+    source: Source = None,
+    foreign: Foreign = None,
+    since: Since = None,
+    stuck: Stuck = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List webhooks and pingbacks, newest first.
+
+    Example: billing-worker inbox list --status received
+    """
+    with session(as_json=as_json) as work:
+        sought = _sought(work, status, source, since, foreign=foreign, stuck=stuck)
+        found = review.find(work.ports, sought, limit)
+        work.out.rows([_summary(message) for message in found], COLUMNS, empty="Nothing like that was received.")
+
+
+@app.command()
+def show(
+    message_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=HIGHEST, help="The number that `inbox list` shows.")
+    ],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show one: what it says (masked), its history, what it led to, and what the gateway said last.
+
+    Example: billing-worker inbox show 7
+    """
+    with session(as_json=as_json) as work:
+        message = review.look(work.ports, message_id)
+        view = _whole(message)
+        if as_json:
+            work.out.json({**view, "payload": review.shown(message.payload), "answer": message.answer})
+            return
+        work.out.record(view)
+        work.out.say("")
+        work.out.say("What it says", "bold")
+        work.out.record(review.shown(message.payload))
+        if message.answer is not None:
+            work.out.say("")
+            work.out.say("What the gateway said last", "bold")
+            work.out.record(message.answer)
+
+
+@app.command()
+def replay(
+    message_id: Annotated[int | None, typer.Argument(metavar="[ID]", min=1, max=HIGHEST, help="One, at once.")] = None,
+    *,
+    status: Status = None,
+    source: Source = None,
+    foreign: Foreign = None,
+    since: Since = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this several are only counted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have one, or all with a status, looked into again: the gateway is read anew, and what it says is recorded.
+
+    One is looked into at once. Several are left to the workers, foreign ones at their own pace. No money is moved by
+    this, and doing it twice changes nothing.
+
+    Example: billing-worker inbox replay --status ignored --since 2026-11-01 --yes
+    """
+    with session(as_json=as_json) as work:
+        if message_id is not None:
+            if (status, source, foreign, since) != (None, None, None, None):
+                raise InvalidInput("ID", message_id, "give either an ID or what to look for, not both")
+            work.check_gateway()
+            review.replay(work.ports, message_id)
+            apply(work.ports, message_id)
+            work.out.record(_whole(review.look(work.ports, message_id)))
+            return
+        if status is None:
+            raise InvalidInput("--status", "", "give an ID, or a status such as ignored")
+        sought = _sought(work, status, source, since, foreign=foreign, stuck=False)
+        count = review.replay_all(work.ports, sought) if yes else review.count(work.ports, sought)
+        work.out.record({"replayed": count} if yes else {"would_replay": count})
+        if not yes:
+            work.out.say("Nothing was changed. To have them looked into again, add --yes")
+
+
+def _sought(
+    work: Session, status: str | None, source: str | None, since: str | None, *, foreign: bool | None, stuck: bool
+) -> Sought:
+    moment = day_or_moment("since", since, work.settings.timezone)
+    return review.seek(work.ports, status=status, source=source, foreign=foreign, since=moment, stuck=stuck)
+
+
+def _summary(message: InboxMessage) -> View:
+    payload = review.shown(message.payload)
+    names = ("status", "imp_uid", "merchant_uid") if message.source == "portone" else ("type", "ref", "uid")
+    return {
+        "id": message.id,
+        "source": message.source,
+        "status": message.status,
+        "foreign": message.is_foreign,
+        "says": " ".join(payload.get(name, "-") for name in names),
+        "tries": message.tries,
+        "received_at": message.received_at,
+        "note": message.note,
+    }
+
+
+def _whole(message: InboxMessage) -> View:
+    waits = message.status is InboxStatus.RECEIVED
+    return {
+        "id": message.id,
+        "source": message.source,
+        "status": message.status,
+        "foreign": message.is_foreign,
+        "note": message.note,
+        "led_to": message.subject_id,
+        "received_at": message.received_at,
+        "deliveries": message.deliveries,
+        "last_received_at": message.last_received_at,
+        "read_at": message.read_at,
+        "tries": message.tries,
+        "unanswered": message.failures,
+        "next_try_at": message.next_try_at if waits else None,
+        "closed_at": message.closed_at,
+    }
