@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     compare_interval: float = Field(
         300.0, ge=1, le=3600, description="Seconds between two comparisons of our books with the gateway's"
     )
+    key_pending_alert: float = Field(
+        3600.0, ge=1, le=2_592_000, description="Seconds until a Paymentwall key that is not confirmed raises an alert"
+    )
 
     @field_validator("webhook_allowed_ips", "trusted_proxies", "paymentwall_parameters", mode="before")
     @classmethod
@@ -246,6 +249,7 @@ class Settings(BaseSettings):
             settle_window=self.settle_window,
             settle_windows=_by_pg(self.settle_windows),
             compare_interval=self.compare_interval,
+            key_pending_alert=self.key_pending_alert,
         )
 
     @property

@@ -67,6 +67,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
     "Comparing both books": ("compare_interval",),
+    "Paymentwall keys that wait": ("key_pending_alert",),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (
         "connect_timeout",
         "http_deadline",

@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> Celery:
             "billing.deliver": {"queue": NOTICES},
             "billing.audit": {"queue": SCANS},
             "billing.tidy": {"queue": SCANS},
-            "billing.unlock": {"queue": NOTICES},
+            "billing.unlocked": {"queue": NOTICES},
         },
         # Flower and other listeners see the tasks. Events may be lost; nothing depends on them.
         worker_send_task_events=True,

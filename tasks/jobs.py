@@ -99,8 +99,11 @@ def apply_due() -> None:
 @app.task(name="billing.apply")
 def apply(message_id: str) -> None:
     """Apply one notification; what it unlocks is told to all who listen."""
-    for key_id in inbox.apply(process.ports, int(message_id)).unlocked:
-        unlock.delay(key_id)
+    applied = inbox.apply(process.ports, int(message_id))
+    for key_id in applied.unlocked:
+        unlocked.delay(key_id)
+    for key_id in applied.to_confirm:
+        confirm.delay(key_id)
 
 
 @app.task(name="billing.confirm_due")
@@ -113,14 +116,14 @@ def confirm_due() -> None:
 def confirm(key_id: str) -> None:
     """Ask the gateway about one pending key."""
     if confirming.confirm(process.ports, key_id):
-        unlock.delay(key_id)
+        unlocked.delay(key_id)
 
 
-@app.task(name="billing.unlock", bind=True)
-def unlock(self: Any, key_id: str) -> None:
+@app.task(name="billing.unlocked", bind=True)
+def unlocked(self: Any, key_id: str) -> None:
     """A key may be charged from now on: say so as a Celery event, and charge what waited for it."""
     self.send_event("billing-key-activated", billing_key_id=key_id)
-    for invoice_id in unlocking.waiting(process.ports, key_id):
+    for invoice_id in unlocking.waiting(process.ports, key_id, process.settings.scan_limit):
         collect.delay(invoice_id)
 
 

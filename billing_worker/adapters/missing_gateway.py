@@ -31,6 +31,10 @@ class MissingGateway:
         """Not read."""
         return Listing((), self.reason)
 
+    def payments_of_key(self, customer_uid: str) -> Listing:  # noqa: ARG002 - the port's signature
+        """Not read."""
+        return Listing((), self.reason)
+
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:  # noqa: ARG002 - the port's signature
         """Not read."""
         yield Sheet(trouble=self.reason)

@@ -7,6 +7,8 @@ import typer
 from billing_worker.cli import views
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.usecases import issuing
 from billing_worker.usecases.reactivate import reactivate as reactivate_key
 from billing_worker.usecases.subscribe import register_key
 
@@ -22,7 +24,8 @@ def register(
     pg: Annotated[str, typer.Option(help="PortOne's code of the PG: nice_v2, kcp_billing, paymentwall …")],
     buyer_name: Annotated[str | None, typer.Option(help="Needed for paymentwall, as 'First Last'.")] = None,
     buyer_email: Annotated[
-        str | None, typer.Option(help="Needed for paymentwall: the e-mail with which the key was issued.")
+        str | None,
+        typer.Option(help="For paymentwall: the e-mail with which the key was issued; taken from there if left out."),
     ] = None,
     buyer_tel: Annotated[str | None, typer.Option(help="Telephone number.")] = None,
     goodsid: Annotated[
@@ -77,3 +80,46 @@ def reactivate(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…
     with session(as_json=as_json) as work:
         key = reactivate_key(work.ports, key_id)
         work.out.record(views.of_key(key), headline=f"Key {key.id} is charged again")
+
+
+@app.command("set-email")
+def set_email(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")],
+    *,
+    email: Annotated[str, typer.Option(help="Sent with every charge. Paymentwall: that of the issuing payment.")],
+    as_json: AsJson = False,
+) -> None:
+    """Change the e-mail of a key. A Paymentwall key that waits for the right one is looked up at once.
+
+    Example: billing-worker key set-email key_0123456789abcdef --email gildong@example.com
+    """
+    with session(as_json=as_json) as work:
+        key = issuing.set_email(work.ports, key_id, email)
+        work.out.record(views.of_key(key), headline=f"Changed the e-mail of key {key.id}")
+
+
+@app.command("issuing-payment")
+def issuing_payment(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")],
+    *,
+    counts_for: Annotated[
+        str | None, typer.Option(metavar="SUBSCRIPTION_ID", help="It pays the next unpaid period of this one.")
+    ] = None,
+    counts_for_none: Annotated[bool, typer.Option("--counts-for-none", help="It pays no period here.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the payment pays with which a Paymentwall key was issued, where that is not clear.
+
+    Charges that wait for the answer go on. A payment over another sum than the period's price stands for the period:
+    its invoice is closed, and nothing is charged for it.
+
+    Example: billing-worker key issuing-payment key_0123456789abcdef --counts-for sub_0123456789abcdef
+
+    Example: billing-worker key issuing-payment key_0123456789abcdef --counts-for-none
+    """
+    if counts_for_none == (counts_for is not None):
+        raise InvalidInput("counts_for", counts_for, "give one: --counts-for SUBSCRIPTION_ID or --counts-for-none")
+    with session(as_json=as_json) as work:
+        key = issuing.decide(work.ports, key_id, counts_for)
+        what = f"counts for {counts_for}" if counts_for else "pays no period"
+        work.out.record(views.of_key(key), headline=f"The issuing payment of key {key.id} {what}")

@@ -46,6 +46,10 @@ def of_key(key: BillingKey) -> View:
         "buyer_email": key.buyer_email,
         "buyer_tel": key.buyer_tel,
         "goodsid": key.goodsid,
+        "issuing_payment": key.issue.imp_uid if key.issue else None,
+        "issuing_sum": str(key.issue.money) if key.issue else None,
+        "issuing_claim": key.issue_claim,
+        "counts_for": key.issue_for,
         "created_at": key.created_at,
         "activated_at": key.activated_at,
     }

@@ -8,6 +8,7 @@ import httpx
 from billing_worker.domain.calendar import AnchoredCalendar as Every
 from billing_worker.domain.calendar import BillingCalendar, Unit
 from billing_worker.domain.calendar import CronCalendar as Cron
+from billing_worker.domain.money import Money
 from billing_worker.ports import Ports
 from billing_worker.usecases.subscribe import create_plan, register_key, subscribe
 
@@ -95,7 +96,10 @@ def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
             buyer = {}
             if customer.pg == "paymentwall":
                 buyer = {"buyer_name": "Jane Doe", "buyer_email": "jane@example.com"}
-                issue = {"customer_uid": customer.uid, "amount": 1, "merchant_uid": f"issue-{customer.uid}"}
+                # Paymentwall charges the first period when it issues the key.
+                _, amount, currency, _ = PLANS[customer.plan]
+                price = {"amount": str(Money(amount, currency).major), "currency": currency}
+                issue = price | {"customer_uid": customer.uid, "merchant_uid": f"{ports.environment}-{customer.uid}"}
                 wait = {"confirm_after": CONFIRMED_AFTER}
                 sandbox.post("/_sandbox/paymentwall/issue", json=issue | buyer | wait).raise_for_status()
             key = register_key(ports, customer.uid, customer.pg, **buyer)

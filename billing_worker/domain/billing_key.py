@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
+from billing_worker.domain.money import Money
 from billing_worker.domain.text import require_printable
 
 LONGEST_CUSTOMER_UID = 80
@@ -47,6 +48,31 @@ KEY_TRANSITIONS: dict[KeyStatus, frozenset[KeyStatus]] = {
 }
 
 
+class IssueClaim(StrEnum):
+    """What the payment that issued a key counts for. Paymentwall charges when it issues; others have nothing here."""
+
+    OPEN = "open"
+    """Nobody has claimed it yet: before the first charge of the key it must be decided."""
+    CHOSEN = "chosen"
+    """A person named the subscription whose next unpaid period it pays."""
+    COUNTED = "counted"
+    """It paid a period, and pays no other."""
+    NONE = "none"
+    """It pays for nothing here: there is none, it was given back, or a person said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuingPayment:
+    """The payment with which a key was issued, as the gateway's books showed it."""
+
+    imp_uid: str
+    merchant_uid: str
+    money: Money
+    paid_at: datetime | None
+    buyer_email: str | None = field(repr=False)
+    evidence_id: int
+
+
 @dataclass(slots=True)
 class BillingKey:
     """One stored card. `customer_uid` is a name for it at PortOne, worthless without the API secret."""
@@ -66,6 +92,10 @@ class BillingKey:
     """Real time: when the gateway is asked next whether it has confirmed a pending key."""
     goodsid: str | None = None
     """The product that Paymentwall's pingbacks about this key must name; None: any."""
+    issue: IssuingPayment | None = None
+    issue_claim: IssueClaim = IssueClaim.NONE
+    issue_for: str | None = None
+    """The subscription that a person chose, or whose period the issuing payment paid."""
 
     def __post_init__(self) -> None:
         _refuse_bad_uid(self.customer_uid)
@@ -85,10 +115,37 @@ class BillingKey:
         if self.buyer_email is not None and not _EMAIL.fullmatch(self.buyer_email):
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
 
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether its issuing payment could still make it chargeable: also one that was given up, and never worked."""
+        given_up = self.status is KeyStatus.INVALID and self.activated_at is None
+        return self.status is KeyStatus.PENDING or (given_up and self.pg_provider == PAYMENTWALL)
+
+    @property
+    def email_agrees(self) -> bool:
+        """Whether a charge would carry the e-mail of the issuing payment, letter for letter.
+
+        Paymentwall refuses any other; how it compares is not documented, so equal means identical.
+        """
+        if self.pg_provider != PAYMENTWALL:
+            return True
+        return self.issue is not None and self.buyer_email is not None and self.buyer_email == self.issue.buyer_email
+
+    def undecided_issue(self, subscription_id: str) -> IssuingPayment | None:
+        """The issuing payment, while it may pay a period of this subscription: that comes before any charge."""
+        chosen = self.issue_claim is IssueClaim.CHOSEN and self.issue_for == subscription_id
+        return self.issue if self.issue_claim is IssueClaim.OPEN or chosen else None
+
+    def issued_by(self, payment: IssuingPayment) -> None:
+        """Note the payment that issued it; an e-mail that nobody gave is taken from there."""
+        self.issue = payment
+        self.buyer_email = self.buyer_email or payment.buyer_email
+
+    def claim_issue(self, claim: IssueClaim, subscription_id: str | None = None) -> None:
+        """Decide what the issuing payment counts for."""
+        self.issue_claim, self.issue_for = claim, subscription_id
+
     def _refuse_incomplete_paymentwall(self) -> None:
-        if self.buyer_email is None:
-            problem = "is needed for paymentwall: it must equal the e-mail with which the key was issued"
-            raise InvalidInput("buyer_email", None, problem)
         if self.buyer_name is None or not _FIRST_LAST.fullmatch(self.buyer_name):
             problem = "must be 'First Last' with one space for paymentwall"
             raise InvalidInput("buyer_name", self.buyer_name, problem)
@@ -101,10 +158,10 @@ class BillingKey:
 
     def activate(self, now: datetime) -> bool:
         """The gateway confirmed that the key may be charged; False when that was known already."""
-        if self.status is not KeyStatus.PENDING:
+        if not self.awaits_confirmation:
             return False
         self.move_to(KeyStatus.ACTIVE)
-        self.activated_at = now
+        self.activated_at, self.invalid_reason = now, None
         self.next_look_at = None
         return True
 
@@ -116,6 +173,14 @@ class BillingKey:
         self.invalid_reason = reason
         self.next_look_at = None
         return True
+
+
+def masked_email(email: str | None) -> str:
+    """Enough to recognise it by: g***@example.com."""
+    if email is None:
+        return "none"
+    name, _, host = email.rpartition("@")
+    return f"{name[:1]}***@{host}"
 
 
 def first_status(pg_provider: str) -> KeyStatus:

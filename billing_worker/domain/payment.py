@@ -42,6 +42,8 @@ class GatewayPayment:
     cancellations: tuple[Cancellation, ...] = ()
     usage: str | None = None
     """PortOne's customer_uid_usage: `issue` for the payment with which a billing key was issued."""
+    buyer_email: str | None = field(default=None, repr=False)
+    """As the gateway shows it; None where it shows none of a documented length."""
 
     @property
     def holds_money(self) -> bool:

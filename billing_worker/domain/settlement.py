@@ -22,6 +22,15 @@ TAKEN_BACK_PAUSE = timedelta(days=1)
 """Nobody can tell a net-cancel from a refund that an operator gave: a day for a person to cancel the subscription."""
 
 
+AWAITING_PAYMENT = (
+    SubscriptionStatus.PENDING,
+    SubscriptionStatus.TRIALING,
+    SubscriptionStatus.PAST_DUE,
+    SubscriptionStatus.UNPAID,
+)
+"""A paid period makes these active."""
+
+
 @dataclass(slots=True)
 class Charge:
     """Everything that one outcome can touch, locked together by the subscription's row."""
@@ -89,12 +98,7 @@ def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
     invoice.last_reason = None
     charge.tell(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
     subscription = charge.subscription
-    if subscription.status in (
-        SubscriptionStatus.PENDING,
-        SubscriptionStatus.TRIALING,
-        SubscriptionStatus.PAST_DUE,
-        SubscriptionStatus.UNPAID,
-    ):
+    if subscription.status in AWAITING_PAYMENT:
         # Periods that began while it was unpaid are left out: nobody is charged for time without service.
         was_unpaid = subscription.status is SubscriptionStatus.UNPAID
         skipped = subscription.skip_to(charge.calendar, now) if was_unpaid else 0
@@ -195,6 +199,17 @@ def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], n
     if subscription.status in RENEWING:
         subscription.move_to(SubscriptionStatus.UNPAID)
         events.append(of_subscription_by(EventType.SUBSCRIPTION_UNPAID, subscription, invoice, reason=reason))
+
+
+def cover(subscription: Subscription, invoice: Invoice, imp_uid: str, now: datetime) -> list[Event]:
+    """A person said that a payment over another sum stands for this period: nothing is owed for it."""
+    invoice.last_reason = f"covered by payment {imp_uid}, which issued the key"
+    events: list[Event] = []
+    void_if_open(subscription, invoice, events, now)
+    if subscription.status in AWAITING_PAYMENT:
+        subscription.move_to(SubscriptionStatus.ACTIVE)
+        events.append(of_subscription_by(EventType.SUBSCRIPTION_ACTIVATED, subscription, invoice, skipped_periods=0))
+    return events
 
 
 def void_if_open(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:

@@ -30,6 +30,8 @@ class StopCause(StrEnum):
     """An invariant that must never break was found broken."""
     BUDGET = "budget"
     """A charge would have gone beyond what the settings allow."""
+    ISSUE = "issue"
+    """What the payment that issued a key pays for must be said by a person."""
     ENVIRONMENT = "environment"
     """This database, with these credentials, was not claimed: a restored backup, a copy, or another account."""
 

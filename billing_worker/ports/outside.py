@@ -74,6 +74,9 @@ class Gateway(Protocol):
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page."""
 
+    def payments_of_key(self, customer_uid: str) -> Listing:
+        """Every payment of this billing key, failed ones and the one that issued it too, to the last page."""
+
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
         """All payments whose latest change (paid, failed, cancelled) lies in a span of at most 90 days.
 

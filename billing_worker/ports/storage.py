@@ -123,19 +123,30 @@ class Invoices(Protocol):
         """Invoices, newest first."""
 
     def claim_due(
-        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+        self,
+        due: DueBetween,
+        real_now: datetime,
+        lease_until: datetime,
+        limit: int,
+        most: int | None = None,
+        *,
+        key_id: str | None = None,
     ) -> Sequence[str]:
         """Ids of invoices that may be charged now (or given up, where the key is invalid), oldest first.
 
-        At most `most`, and never so many that more than `limit` are claimed and not started. Each gets a new
-        fence and a lease; one that another scan holds, or that has an open attempt, is left out.
+        Of one key, where `key_id` names it. At most `most`, and never so many that more than `limit` are claimed and
+        not started. Each gets a new fence and a lease; one that another scan holds, or that has an open attempt, is
+        left out.
         """
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
         """The id of the invoice that this merchant_uid was ever given to."""
 
-    def waiting_for_key(self, key_id: str, now: datetime) -> Sequence[str]:
-        """Ids of due invoices that wait for this key."""
+    def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
+        """Register the merchant_uid of a payment that we did not place, and that pays this invoice: its own, for ever.
+
+        The database refuses one that any invoice has, and a second one for an invoice.
+        """
 
 
 class Attempts(Protocol):

@@ -19,11 +19,13 @@ from billing_worker.domain.proof import judge, refusal
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from billing_worker.ports import Listing, Sheet
 from billing_worker.simulation.client import OUTAGE, World
-from billing_worker.simulation.ledger import AGAIN, LATE, NO_SUCH_KEY, Row
+from billing_worker.simulation.ledger import AGAIN, ISSUE, LATE, NO_SUCH_KEY, Row
 from billing_worker.simulation.scheduler import Crash
 
 DEADLINE = timedelta(seconds=65)
 """When a client stops to wait for an answer."""
+
+BUYER_EMAIL = "gildong@example.com"
 
 LATE_BY = (1.0, 7200.0)
 
@@ -122,6 +124,14 @@ class FaultyGateway:
             return Listing((), trouble)
         return Listing(tuple(seen(row, "GET findAll") for row in self._world.ledger.orders[merchant_uid]))
 
+    def payments_of_key(self, customer_uid: str) -> Listing:
+        """Every payment of this billing key."""
+        trouble = self._read("payments_of_key")
+        if trouble is not None:
+            return Listing((), trouble)
+        rows = self._world.ledger.of_card[customer_uid]
+        return Listing(tuple(seen(row, "GET customers payments") for row in rows))
+
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
         """All payments that changed in this span, in one sheet."""
         trouble = self._read("payments_between")
@@ -194,6 +204,8 @@ def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
         fail_reason=row.reason,
         started_at=row.started_at,
         paid_at=row.paid_at,
+        usage="issue" if row.cause == ISSUE else "payment",
+        buyer_email=BUYER_EMAIL,
         cancellations=tuple(Cancellation(Money(amount, row.currency), why) for amount, why in row.cancellations),
     )
     return payment, Evidence("simulation", request, 200, row.imp_uid)

@@ -109,7 +109,14 @@ class MemoryInvoices(Table[Invoice]):
         return [self.get(ident) for ident in wanted][:limit]
 
     def claim_due(
-        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+        self,
+        due: DueBetween,
+        real_now: datetime,
+        lease_until: datetime,
+        limit: int,
+        most: int | None = None,
+        *,
+        key_id: str | None = None,
     ) -> Sequence[str]:
         """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
         self._leased = {ident: until for ident, until in self._leased.items() if until > real_now}
@@ -117,7 +124,7 @@ class MemoryInvoices(Table[Invoice]):
 
         def since(ident: str) -> datetime | None:
             row = self.rows[ident]
-            when = row.next_attempt_at
+            when = row.next_attempt_at if key_id in (None, row.billing_key_id) else None
             within = when is not None and due.after < when <= due.until
             return when if within and due.failed in (None, row.failures > 0) else None
 
@@ -134,11 +141,9 @@ class MemoryInvoices(Table[Invoice]):
         found = self.order_ids.rows.get(merchant_uid)
         return None if found is None else found.invoice_id
 
-    def waiting_for_key(self, key_id: str, now: datetime) -> Sequence[str]:
-        """Ids of due invoices that wait for this key."""
-        own = (self.rows[ident] for ident in self.open_by_key[key_id])
-        due = [(row.next_attempt_at, row.id) for row in own if row.is_due(now)]
-        return [ident for _, ident in sorted(due)]
+    def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
+        """Register the merchant_uid of a payment that we did not place."""
+        self.order_ids.add(OrderId(merchant_uid, invoice_id, 0))
 
     def last_paid(self, subscription_id: str, currency: str) -> int | None:
         """What the last paid invoice of a subscription in this currency came to."""

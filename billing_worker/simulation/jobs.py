@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable
 from billing_worker.ports import Ports
 from billing_worker.usecases import collect, confirm, inbox, outbox, reconcile, refund, renew, unlock
 
+ONE_SCAN = 500
+"""As many as one scan of a real worker hands out."""
+
 Send = Callable[[str, str], None]
 Job = Callable[[Ports, str, Send], None]
 
@@ -39,17 +42,20 @@ def _refund(ports: Ports, ident: str, _send: Send) -> None:
 
 
 def _apply(ports: Ports, ident: str, send: Send) -> None:
-    for key_id in inbox.apply(ports, int(ident)).unlocked:
-        send("unlock", key_id)
+    applied = inbox.apply(ports, int(ident))
+    for key_id in applied.unlocked:
+        send("unlocked", key_id)
+    for key_id in applied.to_confirm:
+        send("confirm", key_id)
 
 
 def _confirm(ports: Ports, ident: str, send: Send) -> None:
     if confirm.confirm(ports, ident):
-        send("unlock", ident)
+        send("unlocked", ident)
 
 
-def _unlock(ports: Ports, ident: str, send: Send) -> None:
-    for invoice_id in unlock.waiting(ports, ident):
+def _unlocked(ports: Ports, ident: str, send: Send) -> None:
+    for invoice_id in unlock.waiting(ports, ident, ONE_SCAN):
         send("collect", invoice_id)
 
 
@@ -64,6 +70,6 @@ UNITS: dict[str, Job] = {
     "refund": _refund,
     "apply": _apply,
     "confirm": _confirm,
-    "unlock": _unlock,
+    "unlocked": _unlocked,
     "deliver": _deliver,
 }

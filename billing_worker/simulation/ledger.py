@@ -10,9 +10,10 @@ NO_SUCH_KEY = "등록되지 않은 구매자입니다."
 
 NEVER_REUSES = frozenset({"naverpay"})
 
-AGAIN, LATE, REVIEW, OPERATOR = "again", "late", "review", "operator"
+AGAIN, LATE, REVIEW, OPERATOR, ISSUE = "again", "late", "review", "operator", "issue"
 """How a payment came about: a charge that was answered in time; one that the gateway finished long after its client
-had hung up; a failure that a risk review turned into a payment; a person at the console."""
+had hung up; a failure that a risk review turned into a payment; a person at the
+console; the customer, when the key was issued."""
 
 
 @dataclass(slots=True)
@@ -64,6 +65,7 @@ class Ledger:
     def __init__(self, roll: Callable[[], float]) -> None:
         self.rows: dict[str, Row] = {}
         self.orders: defaultdict[str, list[Row]] = defaultdict(list)
+        self.of_card: defaultdict[str, list[Row]] = defaultdict(list)
         self.cards: dict[str, Card] = {}
         self.refused: defaultdict[str, int] = defaultdict(int)
         """Charges of a key that is not there, by order: no payment comes of them, and yet they are an answer."""
@@ -97,6 +99,10 @@ class Ledger:
             row.status = "failed"
             self.on_declined(row)
         return row
+
+    def issue(self, card: Card, money: tuple[int, str], now: datetime) -> Row:
+        """The customer gives a card and is charged; it is not settled before the key is known."""
+        return self._row(f"shop-{card.customer_uid}", card, money, now, ISSUE)
 
     def pay(self, row: Row, now: datetime, cause: str | None = None) -> None:
         """The money moves."""
@@ -132,6 +138,7 @@ class Ledger:
         row = Row(imp_uid, merchant_uid, card.customer_uid, card.pg, *money, "ready", now, cause)
         self.rows[imp_uid] = row
         self.orders[merchant_uid].append(row)
+        self.of_card[card.customer_uid].append(row)
         return row
 
     def _refusal(self, card: Card, now: datetime) -> str | None:

@@ -9,17 +9,21 @@ from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, Cr
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
 from billing_worker.domain.errors import BillingError, Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
-from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION
+from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports import Chosen, Ports
 from billing_worker.simulation.fleet import Fleet
+from billing_worker.simulation.gateway import BUYER_EMAIL
 from billing_worker.simulation.ledger import REVIEW, Card, Row
 from billing_worker.simulation.scheduler import Do
 from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
-from billing_worker.usecases import cancel, catch_up, refund, retry, stop_charging, subscribe
+from billing_worker.usecases import cancel, catch_up, issuing, refund, retry, stop_charging, subscribe
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
+USUAL = 0.9
+"""Of the customers, those who pay the plan's price when their key is issued; those whose e-mail is noted rightly."""
+
 TRIES = 5
 """A person whose click met an error clicks again."""
 
@@ -64,6 +68,8 @@ class Market:
         """Faults have stopped: people clear what they stopped."""
         self.open = False
         for stop_id in list(self._world.store.stops.open_ids.values()):
+            if self._world.store.stops.rows[stop_id].cause is StopCause.ISSUE:
+                continue  # it asks for a decision, and says of whom
             stop_charging.clear_stop(self._quiet, stop_id, "all is well")
 
     def paid(self, row: Row) -> None:
@@ -120,6 +126,14 @@ class Market:
         """A refund is not shown for a day: a person makes it at the gateway's console, and names it there."""
         self._scheduler.after(self._days(0.2, 3), partial(self._refund_by_hand, refund_id))
 
+    def asked_of_issue(self, key_id: str) -> None:
+        """What issued a key may have paid for something: a person's word is needed."""
+        self._later(self._days(0.1, 3), partial(self._say_what_it_pays, key_id))
+
+    def misspelt(self, key_id: str) -> None:
+        """A key was registered with another e-mail than it was issued with: somebody corrects it."""
+        self._later(self._days(0.01, 3), partial(self._correct, key_id))
+
     def asked(self, plan_id: str) -> None:
         """Late periods of a plan wait for a person's word."""
         self._later(self._days(0.1, 3), partial(self._decide, plan_id))
@@ -133,8 +147,8 @@ class Market:
             self._scheduler.start(self.fleet.office, partial(self._sign_up, ports))
 
     def _sign_up(self, ports: Ports) -> None:
-        key_id = self._new_key(ports)
         plan_id = self._chaos.random.choices(self._plans, WEIGHTS)[0]
+        key_id = self._new_key(ports, plan_id)
         subscription = subscribe.subscribe(ports, plan_id, key_id, "customer")
         stay = YEAR * self.options.churn_years * self._chaos.random.expovariate(1)
         self._later(stay, partial(self._leave, subscription.id))
@@ -144,7 +158,7 @@ class Market:
         self._come()
 
     def _give_card(self, subscription_id: str, ports: Ports) -> None:
-        key_id = self._new_key(ports)
+        key_id = self._new_key(ports, self._world.store.subscriptions.rows[subscription_id].plan_id)
         for invoice_id in self._world.store.invoices.by_subscription[subscription_id]:
             self.on_click(invoice_id)
         subscribe.replace_key(ports, subscription_id, key_id)
@@ -177,6 +191,15 @@ class Market:
     def _decide(self, plan_id: str, ports: Ports) -> None:
         modes = ("bill_all", "latest_only", "forgive")
         catch_up.apply(ports, modes[int(self._chaos.roll() * len(modes))], Chosen(plan_id=plan_id))
+
+    def _say_what_it_pays(self, key_id: str, ports: Ports) -> None:
+        own = [row for row in self._world.store.subscriptions.of_key(key_id) if row.canceled_at is None]
+        pays = bool(own) and self._chaos.roll() < 0.5  # noqa: PLR2004 - half of them
+        issuing.decide(ports, key_id, own[-1].id if pays else None)
+
+    @staticmethod
+    def _correct(key_id: str, ports: Ports) -> None:
+        issuing.set_email(ports, key_id, BUYER_EMAIL)
 
     def _stop(self, ports: Ports) -> None:
         names = [
@@ -212,7 +235,7 @@ class Market:
         except BillingError:
             return  # it says why: canceled already, an attempt is open, …
 
-    def _new_key(self, ports: Ports) -> str:
+    def _new_key(self, ports: Ports, plan_id: str) -> str:
         self._cards += 1
         uid = f"card-{self._cards}"
         options, roll, now = self.options, self._chaos.roll(), self._scheduler.now
@@ -224,9 +247,22 @@ class Market:
         reviewed = self._chaos.between(60, 3 * 86400) if pg == PAYMENTWALL else timedelta(0)
         dies = now + YEAR * options.card_years * self._chaos.random.expovariate(1)
         reason = HARD_REASONS[int(self._chaos.roll() * len(HARD_REASONS))]
-        self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
-        buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"} if pg == PAYMENTWALL else {}
+        card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
+        buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
         return subscribe.register_key(ports, uid, pg, **buyer).id
+
+    def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
+        """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""
+        price = self._world.store.plans.rows[plan_id].money
+        amount = price.amount if self._chaos.roll() < USUAL else price.amount - 1
+        row = self._world.ledger.issue(card, (amount, price.currency), self._scheduler.now)
+        self._scheduler.at(card.known_from, partial(self._settle_issue, row))
+        email = BUYER_EMAIL if self._chaos.roll() < USUAL else "hong@example.com"
+        return {"buyer_name": "Gildong Hong", "buyer_email": email}
+
+    def _settle_issue(self, row: Row) -> None:
+        if row.status == "ready":
+            self._world.ledger.pay(row, self._scheduler.now)
 
     # -- at the gateway
 

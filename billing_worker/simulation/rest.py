@@ -7,6 +7,7 @@ from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.refund import Refund
 from billing_worker.simulation.fleet import Fleet
+from billing_worker.simulation.ledger import ISSUE
 from billing_worker.simulation.safety import Safety
 
 GRACE = timedelta(minutes=10)
@@ -60,7 +61,8 @@ class Rest:
             self._store.attempts.rows[each].status in ("in_flight", "unknown")
             for each in self._store.attempts.by_invoice[invoice.id]
         )
-        return invoice.next_attempt_at > self._now - GRACE or pending or in_doubt
+        asked = ("issuing_payment", invoice.billing_key_id) in self._alerted
+        return invoice.next_attempt_at > self._now - GRACE or pending or in_doubt or asked
 
     def _unclear(self) -> Iterator[Finding]:
         for row in self._store.attempts.rows.values():
@@ -75,7 +77,12 @@ class Rest:
                 yield "I16", f"refund {refund.id} is {refund.status}: {refund.note}", (refund.id, refund.attempt_id)
         for key in self._store.keys.rows.values():
             card = self._ledger.cards[key.customer_uid]
-            if key.status == "pending" and max(card.known_from, key.created_at) <= self._now - CONFIRMED_WITHIN:
+            told = ("key_email", key.id) in self._alerted
+            if (
+                key.status == "pending"
+                and not told
+                and max(card.known_from, key.created_at) <= self._now - CONFIRMED_WITHIN
+            ):
                 yield "I4", f"key {key.id} is pending, and was confirmed at {card.known_from}", (key.id,)
 
     def _unheard(self) -> Iterator[Finding]:
@@ -99,6 +106,8 @@ class Rest:
         disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in self._alerted}
         for row in self._ledger.rows.values():
             late = (row.paid_at or row.started_at) > self._now - GRACE
+            if row.cause == ISSUE and row.merchant_uid not in self._store.invoices.order_ids.rows:
+                continue  # it pays for nothing here
             if row.holds and row.imp_uid not in known and not late and row.merchant_uid not in disputed:
                 text = f"payment {row.imp_uid} ({row.cause}) of {row.merchant_uid} is on no attempt"
                 yield "I3", text, (row.merchant_uid,)

@@ -167,6 +167,10 @@ class Run:
                 self.market.alarmed(row.subject_id)
             elif table.kind == "alert" and before is None and row.kind == "refund_stuck":
                 self.market.stuck(row.subject_id)
+            elif table.kind == "alert" and before is None and row.kind == "issuing_payment":
+                self.market.asked_of_issue(row.subject_id)
+            elif table.kind == "alert" and before is None and row.kind == "key_email":
+                self.market.misspelt(row.subject_id)
             elif table.kind == "alert" and before is None and row.kind == "catch_up":
                 self.market.asked(row.subject_id)
 

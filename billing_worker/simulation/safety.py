@@ -19,7 +19,7 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import OutboxMessage
 from billing_worker.simulation.edges import BEGINS, EDGES
 from billing_worker.simulation.invoices import OrderId
-from billing_worker.simulation.ledger import AGAIN, LATE, Ledger, Row
+from billing_worker.simulation.ledger import AGAIN, ISSUE, LATE, Ledger, Row
 from billing_worker.simulation.scheduler import Scheduler
 from billing_worker.simulation.store import Store
 from billing_worker.simulation.tables import Entry
@@ -114,6 +114,10 @@ class Safety:
             self.found("I5", f"{uid} is charged over {request.money}, owed is {invoice.money}", uid, invoice.id)
         if now < invoice.period.start:
             self.found("I15", f"{uid} is charged before its period begins at {invoice.period.start}", uid, invoice.id)
+        key = store.keys.rows[intents[0].billing_key_id] if intents else None
+        if key is not None and key.issue_claim == "open":
+            text = f"{uid} is charged, and nobody decided what the payment that issued {key.id} pays"
+            self.found("I1", text, uid, invoice.id)
         self._after_cancel(invoice, intents)
         self._bounded(invoice, request, now)
 
@@ -122,7 +126,7 @@ class Safety:
         order = self._store.invoices.order_ids.rows.get(row.merchant_uid)
         if order is None:
             return
-        holding = [each for each in self.payments(order.invoice_id) if each.holds and each.cause == AGAIN]
+        holding = [each for each in self.payments(order.invoice_id) if each.holds and each.cause in (AGAIN, ISSUE)]
         if len(holding) > 1:
             names = ", ".join(each.imp_uid for each in holding)
             self.found("I1", f"invoice {order.invoice_id} is charged {len(holding)} times: {names}", order.invoice_id)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.issuing import Seen
 from billing_worker.domain.notification import MOST_TRIES
 from billing_worker.ports import InboxStatus, Ports, UnitOfWork
 from billing_worker.usecases.unlock import unlock
@@ -18,12 +19,26 @@ class Applied:
     """While it stays `received`: how many answers of the gateway are waited for."""
     unlocked: list[str] = field(default_factory=list)
     """Keys that may be charged from now on."""
+    to_confirm: list[str] = field(default_factory=list)
+    """Keys about which the gateway is asked at once: its issuing payment was not read yet."""
     subject_id: str | None = None
     """The invoice or key that it led to."""
 
 
-def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey) -> Applied:
-    """The gateway confirms this key: activate it, once."""
-    if unlock(ports, uow, key):
+def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by: Seen | None = None) -> Applied:
+    """The gateway confirms this key, and `issued_by` is the payment that issued it: activate it, once.
+
+    Without the payment, read now, nothing is activated: a look at the key is due at once (`confirm`), which reads it.
+    """
+    if not key.awaits_confirmation:
+        return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known", subject_id=key.id)
+    if issued_by is None:
+        key = uow.keys.lock(key.id)
+        if key.status is KeyStatus.PENDING:
+            key.next_look_at = ports.clock.real_now()
+            uow.keys.save(key)
+        note = f"key {key.id} is looked up at the gateway"
+        return Applied(InboxStatus.APPLIED, note, to_confirm=[key.id], subject_id=key.id)
+    if unlock(ports, uow, key, *issued_by):
         return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id], subject_id=key.id)
-    return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known", subject_id=key.id)
+    return Applied(InboxStatus.APPLIED, f"key {key.id} is not chargeable: see its alert", subject_id=key.id)

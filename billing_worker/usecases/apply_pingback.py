@@ -114,7 +114,7 @@ def _confirm(news: _News) -> Applied:
         return Applied(InboxStatus.RECEIVED, not_yet)
     applied = apply_confirmation(news.ports, news.uow, key)
     just_now = key.activated_at is not None and news.ports.clock.now() - key.activated_at <= SAME_CONFIRMATION
-    payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked) or just_now
+    payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked or applied.to_confirm) or just_now
     return applied
 
 
@@ -180,7 +180,9 @@ def _subscription(news: _News) -> Applied:
 
 def _too_late(news: _News, key: BillingKey) -> Applied:
     detail = f"{news.text} was paid, but key {key.id} is invalid: {key.invalid_reason}"
-    proposal = f"if the customer gave the card anew: billing-worker key reactivate {key.id}"
+    proposal = "the customer must give a card anew: this key was never confirmed"
+    if key.activated_at is not None:
+        proposal = f"if the customer gave the card anew: billing-worker key reactivate {key.id}"
     now = news.ports.clock.now()
     news.uow.alerts.open("pingback_contradiction", news.payment.ref, detail, now, proposal=proposal)
     return Applied(InboxStatus.IGNORED, f"key {key.id} is {key.status}")

@@ -1,6 +1,7 @@
 """Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
 
 from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.issuing import ISSUES
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
@@ -48,5 +49,6 @@ def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPaymen
     key = uow.keys.with_customer_uid(payment.customer_uid) if payment.customer_uid else None
     if key is None:
         return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
-    uow.keep_evidence(None, evidence, ports.clock.real_now())
-    return apply_confirmation(ports, uow, key)
+    if payment.usage not in (None, ISSUES):
+        return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
+    return apply_confirmation(ports, uow, key, (payment, evidence))

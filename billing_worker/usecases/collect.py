@@ -7,7 +7,7 @@ behind, which the resolver (`reconcile`) finds; nothing here is ever done twice 
 from collections.abc import Sequence
 from datetime import timedelta
 
-from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.billing_key import IssuingPayment, KeyStatus
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.settlement import meet_dead_key
@@ -16,6 +16,7 @@ from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
 from billing_worker.usecases.budget import beyond_budget
 from billing_worker.usecases.environment import guard
+from billing_worker.usecases.issuing import count
 from billing_worker.usecases.pace import claim_invoices
 from billing_worker.usecases.record import insist, record_answer
 from billing_worker.usecases.stop_charging import stop_charging
@@ -35,7 +36,9 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 def collect(ports: Ports, invoice_id: str) -> Outcome | None:
     """Charge the invoice once, if it is still due; returns the outcome, or None when there was nothing to do."""
     intent = _intend(ports, invoice_id)
-    if intent is None:
+    if isinstance(intent, IssuingPayment) and count(ports, invoice_id, intent):
+        intent = _intend(ports, invoice_id)
+    if intent is None or isinstance(intent, IssuingPayment):
         return None
     attempt, request = intent
     if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > attempt.lease_until:
@@ -46,8 +49,11 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
     return outcome
 
 
-def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | None:
-    """Act one: is it still due? Then write the attempt down, before the first byte leaves."""
+def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | IssuingPayment | None:
+    """Act one: is it still due? Then write the attempt down, before the first byte leaves.
+
+    Returns the payment that issued the key, where that may have paid this period already.
+    """
     with ports.database.transaction() as uow:
         due_now = uow.lock_due(invoice_id)
         # Read under the lock: an attempt that began before a cancellation must not look younger than it.
@@ -64,6 +70,10 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
             uow.tell(events, now, real_now)
             uow.commit()
             return None
+        issue = key.undecided_issue(subscription.id)
+        if issue is not None or not key.email_agrees:
+            # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
+            return issue
         beyond = beyond_budget(uow, ports.budgets, due_now, now)
         if beyond is None:
             attempt = invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)

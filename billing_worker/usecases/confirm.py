@@ -1,21 +1,20 @@
 """Ask the gateway about keys that wait for their confirmation: its webhook is sent once, and may be lost.
 
 PortOne stores a Paymentwall key under its customer_uid only after Paymentwall confirmed the payment that issued it
-(PortOne's Paymentwall guide). So that it has the key says the same as the webhook.
+(PortOne's Paymentwall guide). So that it has the key, and shows that payment as paid, says the same as the webhook.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from billing_worker.domain.billing_key import KeyStatus
-from billing_worker.ports import Ports
-from billing_worker.usecases.held import held_by
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.issuing import Seen, issuing_payment, never_issues
+from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.unlock import unlock
 
 FIRST_LOOK = timedelta(minutes=1)
 LONGEST_LOOK = timedelta(hours=1)
-HUMAN_AFTER = 29
-"""Looks, with doubling waits from a minute to an hour: about a day."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -31,22 +30,55 @@ def confirm(ports: Ports, key_id: str) -> bool:
     """Ask once; returns whether the key may be charged from now on."""
     with ports.database.transaction() as uow:
         key = uow.keys.get(key_id)
-    if key.status is not KeyStatus.PENDING:
+    if not key.awaits_confirmation:
         return False
     known = ports.gateway.knows_key(key.customer_uid)
-    now, real_now = ports.clock.now(), ports.clock.real_now()
+    listing = ports.gateway.payments_of_key(key.customer_uid)
+    seen = issuing_payment(listing.payments) if listing.trouble is None else None
     with ports.database.transaction() as uow:
-        if known and held_by(uow, key) is None:
-            unlocked = unlock(ports, uow, key)
-            uow.commit()
-            return unlocked
-        key = uow.keys.lock(key_id)
-        if key.status is KeyStatus.PENDING:
-            key.next_look_at = real_now + min(FIRST_LOOK * 2 ** min(key.looks, 20), LONGEST_LOOK)
-            key.looks += 1
-            uow.keys.save(key)
-            if key.looks >= HUMAN_AFTER:
-                detail = "not confirmed for a day: look for its issuing payment in PortOne's console, or issue it anew"
-                uow.alerts.open("key_pending", key.id, detail, now)
+        unlocked = bool(known) and seen is not None and seen[0].holds_money and unlock(ports, uow, key, *seen)
+        if not unlocked:
+            key = uow.keys.lock(key_id)
+            if key.status is KeyStatus.PENDING:
+                _wait_or_give_up(ports, uow, key, seen, _found(listing, seen, known=known))
         uow.commit()
-    return False
+    return unlocked
+
+
+def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    reason = never_issues(seen[0], now) if seen is not None else None
+    if reason is not None and key.invalidate(reason):
+        uow.keys.save(key)
+        for kind in ("key_pending", "key_email"):
+            uow.alerts.close(kind, key.id, now)
+        uow.tell([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+        return
+    overdue = key.created_at + timedelta(seconds=ports.timing.key_pending_alert)
+    wait = min(FIRST_LOOK * 2 ** min(key.looks, 20), LONGEST_LOOK)
+    # The look at which a person is told comes on time.
+    key.next_look_at = real_now + (min(wait, overdue - now) if now < overdue else wait)
+    key.looks += 1
+    uow.keys.save(key)
+    if now >= overdue:
+        _tell(uow, key, found, now)
+
+
+def _tell(uow: UnitOfWork, key: BillingKey, found: str, now: datetime) -> None:
+    detail = f"key {key.id} is not confirmed since {key.created_at:%Y-%m-%d %H:%M} UTC: {found}"
+    proposal = (
+        "look its issuing payment up in PortOne's console, and PortOne's pingback URL in Paymentwall's; "
+        "if there is no payment, the customer must give the card anew"
+    )
+    uow.alerts.open("key_pending", key.id, detail, now, proposal=proposal)
+
+
+def _found(listing: Listing, seen: Seen | None, *, known: bool | None) -> str:
+    """What the gateway said, in words that stay the same from look to look."""
+    if listing.trouble is not None or known is None:
+        return "PortOne could not be read"
+    if seen is None:
+        return "PortOne shows no payment that issued it"
+    if not known:
+        return f"PortOne has the issuing payment {seen[0].imp_uid} as {seen[0].status}, and no key"
+    return f"PortOne has the key, and its issuing payment {seen[0].imp_uid} as {seen[0].status}"

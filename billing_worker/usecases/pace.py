@@ -27,12 +27,17 @@ def claim_renewals(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: 
     return _paced(ports, uow, Work.RENEWALS, claim, limit)
 
 
-def claim_invoices(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int) -> Sequence[str]:
-    """Ids of invoices that may be charged now, until `limit` are claimed and not started, leased to the caller."""
+def claim_invoices(
+    ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int, key_id: str | None = None
+) -> Sequence[str]:
+    """Ids of invoices that may be charged now, until `limit` are claimed and not started, leased to the caller.
+
+    Those of one key, where it is named: at the same limit and pace as all others.
+    """
     real_now = ports.clock.real_now()
 
     def claim(due: DueBetween, queue: int, most: int) -> Sequence[str]:
-        return uow.invoices.claim_due(due, real_now, lease_until, queue, most)
+        return uow.invoices.claim_due(due, real_now, lease_until, queue, most, key_id=key_id)
 
     return _paced(ports, uow, Work.INVOICES, claim, limit)
 

@@ -1,28 +1,28 @@
 """Charge a billing key again that was taken for dead."""
 
+from datetime import datetime
+
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
-from billing_worker.ports import Ports
+from billing_worker.ports import Ports, UnitOfWork
 
 
 def reactivate(ports: Ports, key_id: str) -> BillingKey:
     """On a person's word: the card works after all, or the gateway was asked with the wrong account.
 
-    Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid.
+    Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid, or
+    that never was chargeable.
     """
     now = ports.clock.now()
     with ports.database.transaction() as uow:
         key = uow.keys.get(key_id)
         if key.status is not KeyStatus.INVALID:
             raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
-        for subscription in uow.subscriptions.of_key(key_id):
-            uow.subscriptions.lock(subscription.id)
-            for invoice in uow.invoices.of_subscription(subscription.id):
-                if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
-                    invoice.use_key(key_id, now, at_once=True)
-                    uow.invoices.save(invoice)
+        if not key.email_agrees:
+            raise Conflict(f"billing key {key_id} never worked ({key.invalid_reason}): the customer needs another")
+        wake(uow, key_id, now)
         key = uow.keys.lock(key_id)
         key.move_to(KeyStatus.ACTIVE)
         key.activated_at, key.invalid_reason = now, None
@@ -30,3 +30,13 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
         uow.commit()
     return key
+
+
+def wake(uow: UnitOfWork, key_id: str, now: datetime) -> None:
+    """What waits for another key is due at once: this one works after all. Locks the subscriptions, as all do first."""
+    for subscription in uow.subscriptions.of_key(key_id):
+        uow.subscriptions.lock(subscription.id)
+        for invoice in uow.invoices.of_subscription(subscription.id):
+            if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
+                invoice.use_key(key_id, now, at_once=True)
+                uow.invoices.save(invoice)

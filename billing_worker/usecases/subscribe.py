@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from billing_worker.domain.billing_key import BillingKey, KeyStatus, first_status
+from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, IssueClaim, KeyStatus, first_status
 from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
@@ -96,6 +96,7 @@ def register_key(
         activated_at=now if status is KeyStatus.ACTIVE else None,
         next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
         goodsid=goodsid,
+        issue_claim=IssueClaim.OPEN if pg_provider == PAYMENTWALL else IssueClaim.NONE,
     )
     with ports.database.transaction() as uow:
         uow.keys.add(key)

@@ -1,30 +1,71 @@
 """A key may be charged from now on: what waited for it is due at once."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.billing_key import BillingKey, IssuingPayment, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.environment import guard
 from billing_worker.usecases.held import held_by
+from billing_worker.usecases.pace import claim_invoices
+from billing_worker.usecases.reactivate import wake
 
 
-def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey) -> bool:
-    """Activate a pending key, within the caller's transaction; False when that was done before, or is held back."""
-    key = uow.keys.lock(key.id)
+def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> bool:
+    """Activate a key by the payment that issued it, within the caller's transaction.
+
+    False when that was done before, when a pingback holds it back, or when the key carries another e-mail than the
+    payment: then it stays as it is, and a person is told.
+    """
     now = ports.clock.now()
-    if held_by(uow, key) is not None or not key.activate(now):
+    if held_by(uow, key) is not None:
         return False
+    if key.status is KeyStatus.INVALID:
+        wake(uow, key.id, now)
+    key = uow.keys.lock(key.id)
+    if held_by(uow, key) is not None or not key.awaits_confirmation:
+        return False
+    if key.issue is None or key.issue.imp_uid != payment.imp_uid:
+        kept = uow.keep_evidence(None, evidence, ports.clock.real_now())
+        when = payment.paid_at or payment.started_at
+        issue = IssuingPayment(payment.imp_uid, payment.merchant_uid, payment.money, when, payment.buyer_email, kept)
+        key.issued_by(issue)
+    if not key.email_agrees:
+        uow.keys.save(key)
+        _tell_of_email(uow, key, now)
+        return False
+    # One that worked before an update of this worker is confirmed anew: for the merchant nothing changes.
+    never_worked = key.activated_at is None
+    key.activate(now)
     uow.keys.save(key)
     uow.alerts.close("key_pending", key.id, now)
-    uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+    uow.alerts.close("key_email", key.id, now)
+    if never_worked:
+        uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
     return True
 
 
-def waiting(ports: Ports, key_id: str) -> Sequence[str]:
-    """Ids of the due invoices that waited for this key, oldest first.
+def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
+    """Claim the due invoices that waited for this key, oldest first.
 
-    Nothing needs to be changed for them: the scans leave out pending keys and nothing else, so a lost ring costs one
-    tick.
+    They are claimed as every scan claims: within the same limit of started work, what is late at the same pace. So a
+    burst of confirmations cannot stampede; what is left over, and what a lost ring leaves, the scans find.
     """
+    guard(ports)
+    lease = ports.clock.real_now() + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
-        return uow.invoices.waiting_for_key(key_id, ports.clock.now())
+        ids = claim_invoices(ports, uow, lease, limit, key_id)
+        uow.commit()
+    return ids
+
+
+def _tell_of_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
+    shown = masked_email(key.issue.buyer_email if key.issue else None)
+    detail = f"key {key.id} is registered with the e-mail {masked_email(key.buyer_email)}; it was issued with {shown}"
+    proposal = (
+        f"Paymentwall takes only the e-mail of the issuing payment: billing-worker key set-email {key.id} --email "
+        "with that one, or issue the key anew"
+    )
+    uow.alerts.open("key_email", key.id, detail, now, proposal=proposal)

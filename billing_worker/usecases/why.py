@@ -136,9 +136,16 @@ class _Teller:
             case InvoiceStatus.PAID:
                 paid = next(a for a in attempts if a.status is AttemptStatus.APPROVED and not a.surplus)
                 answer = f"Paid on {self._day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
+                card = self.uow.keys.get(paid.billing_key_id)
+                if card.issue is not None and card.issue.imp_uid == paid.imp_uid:
+                    answer = (
+                        f"Paid by payment {paid.imp_uid}, with which key {card.id} was issued; nothing was charged."
+                    )
                 return answer, "Nothing: this period will not be charged again."
             case InvoiceStatus.VOID:
-                return "Not charged: the subscription was canceled before it was paid.", "Nothing: this is final."
+                covered = invoice.last_reason if subscription.status is not SubscriptionStatus.CANCELED else None
+                answer = "Not charged: the subscription was canceled before it was paid."
+                return f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final."
             case InvoiceStatus.UNCOLLECTIBLE:
                 answer = (
                     f"Not paid: dunning gave up after {invoice.declines} declines; the last: {invoice.last_reason}."
@@ -171,12 +178,11 @@ class _Teller:
         holding = self.uow.stops.holding(subscription.id, key.pg_provider)
         if not holding:
             return None
-        commands = [
-            "billing-worker breaker claim"
-            if stop.cause is StopCause.ENVIRONMENT
-            else f"billing-worker breaker clear {stop.id}"
-            for stop in holding
-        ]
+        ways_out = {
+            StopCause.ENVIRONMENT: "billing-worker breaker claim",
+            StopCause.ISSUE: f"billing-worker key issuing-payment {key.id} --counts-for {subscription.id}",
+        }
+        commands = [ways_out.get(stop.cause, f"billing-worker breaker clear {stop.id}") for stop in holding]
         then = "It keeps its place and is charged" if invoice.is_due(self.now) else "It is charged when it is due"
         return f"Not charged: {holding[0]}.", f"{then} once a person clears the stop: {', '.join(commands)}."
 

@@ -190,6 +190,23 @@ def test_more_payments_than_a_page_holds(gateway: PortOneGateway) -> None:
     assert listing.trouble is None
     assert len(listing.payments) == 102
     assert sum(found.holds_money for found, _ in listing.payments) == 1
+    of_key = gateway.payments_of_key(request.customer_uid)
+    assert of_key.trouble is None
+    assert {found.imp_uid for found, _ in of_key.payments} >= {found.imp_uid for found, _ in listing.payments}
+
+
+def test_the_payment_that_issued_a_key_is_among_those_of_the_key_with_its_email(
+    sandbox: Sandbox, gateway: PortOneGateway
+) -> None:
+    uid = f"pw-ok-{next(numbers)}"
+    buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
+    issue = {"customer_uid": uid, "merchant_uid": f"shop-{uid}", "amount": 9.99, "currency": "USD"}
+    sandbox.control("paymentwall/issue", **issue, **buyer, confirm_after=0)
+    ((found, _),) = gateway.payments_of_key(uid).payments
+    assert (found.usage, found.merchant_uid, found.money) == ("issue", f"shop-{uid}", Money(999, "USD"))
+    assert found.buyer_email == "gildong@example.com"
+    assert "gildong" not in repr(found)
+    assert gateway.payments_of_key("nobody-knows-this-one").payments == ()
 
 
 @pytest.mark.fm("E18")

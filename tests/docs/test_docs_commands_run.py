@@ -92,6 +92,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     web, flower = free_port(), free_port()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     ports = {"BILLING_WEB_PORT": str(web), "BILLING_FLOWER_PORT": str(flower), "BILLING_WORKER_PROCESSES": "1"}
+    ports |= {"FLOWER_UNAUTHENTICATED_API": "true"}
     running = Stack(folder, web, dict(os.environ) | ports | {"PATH": path})
     log = folder / "up.log"
     with log.open("w") as output:
@@ -163,7 +164,7 @@ def test_what_is_said_to_be_proven_elsewhere_is_still_documented():
     assert all(ELSEWHERE.values())
 
 
-def test_the_consumer_of_the_celery_event_hears_an_unlock(stack):
+def test_the_consumer_of_the_celery_events_hears_an_unlock_and_flower_shows_it(stack):
     consumer = next(block for block in _python() if block.text.startswith("# consumer.py"))
     (stack.folder / "consumer.py").write_text(consumer.text)
     environment = stack.environment | {"BILLING_BROKER_URL": stack.services["broker_url"]}
@@ -180,6 +181,8 @@ def test_the_consumer_of_the_celery_event_hears_an_unlock(stack):
             wait_until(lambda: "listening" in heard.read_text(), 30, "the consumer to listen")
             key_id = _paymentwall_key(stack)
             wait_until(lambda: f"unlocked: {key_id}" in heard.read_text(), 60, "the event of the unlock")
+            assert f"received: {key_id}" in heard.read_text()
+            wait_until(lambda: _in_flower(stack, key_id) == ["SUCCESS"], 30, "the row in Flower")
         finally:
             process.kill()
             process.wait()
@@ -215,6 +218,12 @@ def _delivered(secret: str) -> httpx.Request:
     event = Event(EventType.INVOICE_PAID, "inv_1", {"amount": 9900})
     assert notifier.send(OutboxMessage("evt_1", event, now, now, 0, None, None), now) is None
     return seen[0]
+
+
+def _in_flower(stack: Stack, key_id: str) -> list[str]:
+    url = f"http://127.0.0.1:{stack.environment['BILLING_FLOWER_PORT']}/api/tasks"
+    rows = httpx.get(url, params={"taskname": "billing.unlocked"}, timeout=10).raise_for_status().json().values()
+    return [row["state"] for row in rows if key_id in row["args"]]
 
 
 def _paymentwall_key(stack: Stack) -> str:

@@ -27,7 +27,7 @@ from billing_worker.domain.proof import judge
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from billing_worker.domain.timing import Timing
 from billing_worker.ports import Address, Chosen, Listing, Ports, Refusal
-from billing_worker.simulation.gateway import seen
+from billing_worker.simulation.gateway import BUYER_EMAIL, seen
 from billing_worker.simulation.ledger import Card, Ledger, Row
 from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
 from billing_worker.usecases import (
@@ -36,6 +36,7 @@ from billing_worker.usecases import (
     collect,
     confirm,
     inbox,
+    issuing,
     outbox,
     reactivate,
     reconcile,
@@ -113,6 +114,9 @@ class Story:
             return Listing((), "trouble")
         return Listing(tuple(seen(row, "findAll") for row in self.ledger.orders[merchant_uid]))
 
+    def payments_of_key(self, customer_uid: str) -> Listing:
+        return Listing(tuple(seen(row, "customers") for row in self.ledger.of_card[customer_uid]))
+
     def knows_key(self, customer_uid: str) -> bool | None:
         return self.ledger.cards[customer_uid].known_from <= self.clock.now()
 
@@ -124,6 +128,8 @@ class Story:
         acts = [self.plan, self.key, self.come, self.come, self.hint, self.hint, self.leave, self.change, self.retry]
         acts += [
             self.revive,
+            self.say,
+            self.correct,
             self.ask_back,
             self.decide,
             self.stop,
@@ -150,12 +156,18 @@ class Story:
 
     def key(self) -> Any:
         uid, pg = f"card-{self.random.randrange(40)}", self.random.choice(PGS)
-        buyer = {"buyer_name": "Gildong Hong", "buyer_email": "g@example.com"} if pg == "paymentwall" else {}
+        buyer = (
+            {"buyer_name": "Gildong Hong", "buyer_email": self.random.choice((BUYER_EMAIL, "g@example.com"))}
+            if pg == "paymentwall"
+            else {}
+        )
         made = subscribe.register_key(self.ports, uid, pg, **buyer)
         now = self.clock.now()
         known = now + timedelta(hours=self.random.randrange(50)) if pg == "paymentwall" else now
         dies = now + timedelta(days=self.random.randrange(1, 90))
-        self.ledger.cards[uid] = Card(uid, pg, 0.3, dies, "분실 카드", known, now)
+        card = self.ledger.cards[uid] = Card(uid, pg, 0.3, dies, "분실 카드", known, now)
+        if pg == "paymentwall":
+            self.ledger.pay(self.ledger.issue(card, (self.random.choice((9900, 9800)), "KRW"), now), now)
         self.keys.append(made.id)
 
     def come(self) -> Any:
@@ -174,6 +186,13 @@ class Story:
 
     def revive(self) -> Any:
         return reactivate.reactivate(self.ports, self.random.choice(self.keys)).status
+
+    def say(self) -> Any:
+        owner = self.random.choice((None, self._someone()))
+        return issuing.decide(self.ports, self.random.choice(self.keys), owner).issue_claim
+
+    def correct(self) -> Any:
+        return issuing.set_email(self.ports, self.random.choice(self.keys), BUYER_EMAIL).next_look_at
 
     def ask_back(self) -> Any:
         amount = self.random.choice((None, 100, 9900))
@@ -271,8 +290,8 @@ def in_postgresql(engine: Engine) -> dict[str, list[dict[str, Any]]]:
             found[name] = [dict(row) for row in connection.execute(select(table)).mappings()]
     # A database that was lent before goes on counting where it stopped.
     first = min((row["id"] for row in found["evidence"]), default=1)
-    for row in (*found["payment_attempts"], *found["refunds"], *found["alerts"]):
-        for column in ("evidence_id", "refund_evidence_id"):
+    for row in (*found["payment_attempts"], *found["refunds"], *found["alerts"], *found["billing_keys"]):
+        for column in ("evidence_id", "refund_evidence_id", "issue_evidence_id"):
             if row.get(column) is not None:
                 row[column] -= first - 1
     return found
@@ -306,6 +325,8 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
 def _values(name: str, row: Any) -> dict[str, Any]:
     if name == "plans":
         return rows.plan_values(row)
+    if name == "billing_keys":
+        return rows.key_values(row)
     values = rows.plain(row)
     if name == "outbox":
         event = values.pop("event")

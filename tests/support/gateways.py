@@ -16,6 +16,7 @@ class Around:
     inner: Gateway
     on_charge: Callable[[Gateway, ChargeRequest], Outcome] | None = None
     on_payments_of: Callable[[Gateway, str], Listing] | None = None
+    on_payments_of_key: Callable[[Gateway, str], Listing] | None = None
     on_payment: Callable[[Gateway, str], Listing] | None = None
     on_cancel: Callable[[Gateway, RefundRequest], RefundAnswer] | None = None
     on_payments_between: Callable[[Gateway, datetime, datetime], Iterator[Sheet]] | None = None
@@ -36,6 +37,11 @@ class Around:
         if self.on_payments_of:
             return self.on_payments_of(self.inner, merchant_uid)
         return self.inner.payments_of(merchant_uid)
+
+    def payments_of_key(self, customer_uid: str) -> Listing:
+        if self.on_payments_of_key:
+            return self.on_payments_of_key(self.inner, customer_uid)
+        return self.inner.payments_of_key(customer_uid)
 
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
         if self.on_payments_between:

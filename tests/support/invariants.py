@@ -225,7 +225,8 @@ def i15_calendar(books: Books) -> list[str]:
     ]
     for row in books.rows("""
         SELECT i.id, i.period_start, a.imp_uid, a.started_at FROM invoices i
-        JOIN payment_attempts a ON a.invoice_id = i.id"""):
+        JOIN payment_attempts a ON a.invoice_id = i.id
+        WHERE NOT EXISTS (SELECT FROM billing_keys k WHERE k.id = a.billing_key_id AND k.issue_imp_uid = a.imp_uid)"""):
         charged = books.charged_at.get(row["imp_uid"], row["started_at"])
         if min(charged, row["started_at"]) < row["period_start"]:
             found.append(f"I15: invoice {row['id']} was charged at {charged}, before its period began")

@@ -21,7 +21,7 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
 from billing_worker.ports import Alert, Ports
-from billing_worker.usecases import cancel, collect, inbox, outbox, reconcile, refund, renew
+from billing_worker.usecases import cancel, collect, confirm, inbox, outbox, reconcile, refund, renew
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.apply_pingback import dedupe_key
 from tests.support.clock import FrozenClock
@@ -121,18 +121,25 @@ class World:
         self.sandbox.register(customer_uid, pg)
         return subscribing.register_key(self.ports, customer_uid, pg, **buyer)
 
-    def paymentwall_key(self, *, registered: bool = True) -> tuple[str, BillingKey | None, Row]:
-        """A Paymentwall key that waits for its confirmation, and the payment that issued it."""
+    def paymentwall_key(
+        self, *, registered: bool = True, amount: float = 9900, confirm_after: float = 3600, **more: Any
+    ) -> tuple[str, BillingKey | None, Row]:
+        """A Paymentwall key that waits for its confirmation, and the payment that issued it (a default plan's price).
+
+        `noted_email` is the e-mail with which we register it, where that is another one.
+        """
         customer_uid = self.uid("pw-ok")
         buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
         issued = self.sandbox.control(
             "/paymentwall/issue",
             customer_uid=customer_uid,
             merchant_uid=f"{self.environment}issue{next(_serial)}",
-            amount=1000,
-            confirm_after=3600,
+            amount=amount,
+            confirm_after=confirm_after,
             **buyer,
+            **{name: value for name, value in more.items() if name != "noted_email"},
         )
+        buyer |= {"buyer_email": more["noted_email"]} if "noted_email" in more else {}
         key = subscribing.register_key(self.ports, customer_uid, "paymentwall", **buyer) if registered else None
         return customer_uid, key, issued
 
@@ -158,7 +165,7 @@ class World:
     def tick(self) -> int:
         """One round of beat, each scan's ids served at once; returns how many there were."""
         served = self.renew_and_charge() + self.collect() + self.reconcile() + self.refund()
-        served += self.apply() + self.deliver()
+        served += self.apply() + self.confirm() + self.deliver()
         self._note_new_payments()
         return served
 
@@ -229,6 +236,13 @@ class World:
         ids = inbox.due(self.ports, LIMIT)
         for ident in ids:
             inbox.apply(self.ports, ident)
+        return len(ids)
+
+    def confirm(self) -> int:
+        """Ask about the keys whose next look has come."""
+        ids = confirm.due(self.ports, LIMIT)
+        for ident in ids:
+            confirm.confirm(self.ports, ident)
         return len(ids)
 
     def deliver(self) -> int:
@@ -321,7 +335,9 @@ class World:
 
     def books(self) -> Books:
         """Both books, for the invariants."""
-        own = [row for row in self.ledger() if row["origin"] != "issue"]
+        # What a key was issued with is no affair of ours, unless it paid a period.
+        ours = {row["merchant_uid"] for row in self.rows("SELECT merchant_uid FROM merchant_uids")}
+        own = [row for row in self.ledger() if row["origin"] != "issue" or row["merchant_uid"] in ours]
         return Books(self.engine, own, self.clock.now(), dict(self.charged_at))
 
     def assert_books_agree(self, *, at_rest: bool = True) -> None:

@@ -102,17 +102,6 @@ def test_a_paymentwall_key_whose_webhook_was_lost_is_found_by_asking(world: Worl
     assert confirm.due(world.ports, 10) == []
 
 
-def test_a_key_that_stays_pending_for_a_day_is_told(world: World) -> None:
-    _, key, _ = world.paymentwall_key()
-    for _ in range(confirm.HUMAN_AFTER):
-        assert "key_pending" not in kinds(world)
-        world.clock.advance(hours=1)
-        for each in confirm.due(world.ports, 10):
-            confirm.confirm(world.ports, each)
-    assert "key_pending" in kinds(world)
-    assert world.key_now(key).status == "pending"
-
-
 @pytest.mark.fm("E1")
 def test_a_webhook_that_outran_the_gateways_books_is_tried_again(world: World) -> None:
     def stale(gateway, imp_uid):

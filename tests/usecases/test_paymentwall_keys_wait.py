@@ -3,12 +3,13 @@
 import pytest
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.usecases import confirm as confirming
 from billing_worker.usecases import inbox, unlock
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.report import report
 from billing_worker.usecases.why import why
 from tests.support.sandbox import Row
-from tests.support.world import World
+from tests.support.world import LIMIT, World
 
 
 @pytest.fixture
@@ -67,8 +68,9 @@ def test_the_unlock_names_the_key_and_the_invoices_that_waited(waiting) -> None:
     world, subscription, key, issued = waiting
     confirm(world, key, issued)
     message = world.pingback(key.customer_uid)
-    assert inbox.apply(world.ports, message).unlocked == [key.id]
-    assert list(unlock.waiting(world.ports, key.id)) == [world.invoice(subscription).id]
+    assert inbox.apply(world.ports, message).to_confirm == [key.id]
+    assert confirming.confirm(world.ports, key.id)
+    assert list(unlock.waiting(world.ports, key.id, LIMIT)) == [world.invoice(subscription).id]
 
 
 def test_both_notifications_unlock_once(waiting) -> None:

@@ -88,7 +88,6 @@ def test_a_plan_comes_back_as_it_was_stored(world: World, calendar: dict) -> Non
         ("uid-1", "nice_v2", {"buyer_name": "x" * 17}, "buyer_name"),
         ("uid-1", "nice_v2", {"buyer_email": "nobody"}, "buyer_email"),
         ("uid-1", "nice_v2", {"buyer_tel": ""}, "buyer_tel"),
-        ("uid-1", "paymentwall", {"buyer_name": "Gildong Hong"}, "buyer_email"),
         ("uid-1", "paymentwall", {"buyer_email": "a@b.kr", "buyer_name": "Hong"}, "buyer_name"),
     ],
 )

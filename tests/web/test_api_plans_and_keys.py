@@ -199,7 +199,7 @@ def test_the_same_customer_uid_twice_is_a_conflict(web: Web) -> None:
         ({"buyer_email": "nobody"}, "buyer_email"),
         ({"buyer_name": "x" * 17}, "buyer_name"),
         ({"buyer_tel": "\x00"}, "buyer_tel"),
-        ({"pg_provider": "paymentwall"}, "buyer_email"),
+        ({"pg_provider": "paymentwall"}, "buyer_name"),
         ({"pg_provider": "paymentwall", "buyer_email": "a@b.c", "buyer_name": "One"}, "buyer_name"),
         ({"status": "active"}, "status"),
     ],

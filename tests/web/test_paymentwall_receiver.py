@@ -39,15 +39,15 @@ def test_another_type_of_the_same_transaction_is_another_pingback(web: Web) -> N
     assert [(row["dedupe_key"], row["deliveries"]) for row in found] == [("b123|0", 2), ("b123|2", 1)]
 
 
-def test_a_pingback_unlocks_a_pending_key_once_it_is_applied(web: Web) -> None:
+def test_a_pingback_has_a_pending_key_looked_up_once_it_is_applied(web: Web) -> None:
     names = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
     key = web.create("billing-keys", customer_uid="user-1-card-1", pg_provider="paymentwall", **names)
     assert key["status"] == "pending"
     web.api.get(f"{PATH}?{pingback()}")
     assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "pending"
     applied = inbox.apply(web.ports, web.rows("SELECT id FROM inbox")[0]["id"])
-    assert applied.status is InboxStatus.APPLIED
-    assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "active"
+    assert (applied.status, applied.to_confirm) == (InboxStatus.APPLIED, [key["id"]])
+    assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "pending", "PortOne is asked first"
 
 
 def test_a_pingback_about_another_product_than_the_key_is_tied_to_unlocks_nothing(web: Web) -> None:

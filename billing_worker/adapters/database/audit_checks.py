@@ -179,7 +179,8 @@ CHECKS = (
         "SELECT count(*) FROM paid",
         """
         SELECT imp_uid, 'was taken under our order ' || merchant_uid || ', and we had not asked for it'
-        FROM paid WHERE found""",
+        FROM paid WHERE found AND NOT EXISTS (
+            SELECT FROM billing_keys k WHERE k.id = paid.billing_key_id AND k.issue_imp_uid = paid.imp_uid)""",
     ),
     Check(
         "I23",

@@ -59,6 +59,7 @@ class SqlBillingKeys(Repository[BillingKey]):
     table = billing_keys
     kind = "billing key"
     hydrate = staticmethod(rows.to_key)
+    values = staticmethod(rows.key_values)
 
     def add(self, entity: BillingKey) -> None:
         """Store a new key. Raises Conflict when the customer_uid is known already."""
@@ -127,13 +128,13 @@ class SqlSubscriptions(Repository[Subscription]):
         return list(self._connection.execute(_CLAIM_RENEWALS, wanted).scalars())
 
 
-_CLAIM_INVOICES = text("""
+_CLAIM = """
     WITH chosen AS MATERIALIZED (
         SELECT i.id FROM invoices i
         JOIN subscriptions s ON s.id = i.subscription_id
         JOIN billing_keys k ON k.id = i.billing_key_id
         WHERE i.status = 'open' AND i.next_attempt_at > :after AND i.next_attempt_at <= :until
-          AND (i.failures > 0) = COALESCE(:failed, i.failures > 0)
+          AND (i.failures > 0) = COALESCE(:failed, i.failures > 0) {only}
           AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
           AND k.status <> 'pending' AND s.status = ANY(:collecting)
           AND NOT EXISTS (SELECT FROM payment_attempts a
@@ -147,7 +148,9 @@ _CLAIM_INVOICES = text("""
     UPDATE invoices SET fence = fence + 1, lease_until = :lease_until
     WHERE id IN (SELECT id FROM chosen)
     RETURNING id
-""")
+"""
+_CLAIM_INVOICES = text(_CLAIM.format(only=""))
+_CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id"))
 """Tops the queue up to `limit` claimed invoices, rather than adding to a queue that a slow worker leaves long."""
 
 
@@ -193,24 +196,32 @@ class SqlInvoices(Repository[Invoice]):
         return self._many(statement if status is None else statement.where(invoices.c.status == status))
 
     def claim_due(
-        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+        self,
+        due: DueBetween,
+        real_now: datetime,
+        lease_until: datetime,
+        limit: int,
+        most: int | None = None,
+        *,
+        key_id: str | None = None,
     ) -> Sequence[str]:
         """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
         wanted: dict[str, Any] = {"after": due.after, "until": due.until, "failed": due.failed}
         wanted |= {"limit": limit, "most": limit if most is None else most, "real_now": real_now}
         wanted |= {"lease_until": lease_until, "collecting": [str(s) for s in COLLECTING]}
-        return list(self._connection.execute(_CLAIM_INVOICES, wanted).scalars())
+        if key_id is None:
+            return list(self._connection.execute(_CLAIM_INVOICES, wanted).scalars())
+        return list(self._connection.execute(_CLAIM_INVOICES_OF_KEY, wanted | {"key_id": key_id}).scalars())
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
         """The id of the invoice that this merchant_uid was ever given to."""
         statement = select(merchant_uids.c.invoice_id).where(merchant_uids.c.merchant_uid == merchant_uid)
         return self._connection.execute(statement).scalar_one_or_none()
 
-    def waiting_for_key(self, key_id: str, now: datetime) -> Sequence[str]:
-        """Ids of due invoices that wait for this key."""
-        open_here = (invoices.c.billing_key_id == key_id) & (invoices.c.status == InvoiceStatus.OPEN)
-        statement = select(invoices.c.id).where(open_here & (invoices.c.next_attempt_at <= now))
-        return list(self._connection.execute(statement.order_by(invoices.c.next_attempt_at)).scalars())
+    def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
+        """Register the merchant_uid of a payment that we did not place: generation 0, which ours never have."""
+        adopted = {"merchant_uid": merchant_uid, "invoice_id": invoice_id, "generation": 0}
+        self._connection.execute(insert(merchant_uids), adopted)
 
     def _register(self, entity: Invoice) -> None:
         self._connection.execute(

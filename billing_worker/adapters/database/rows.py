@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
 from billing_worker.domain.comparison import Comparison
@@ -22,6 +22,9 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Alert, InboxMessage, OutboxMessage
 
 Values = dict[str, Any]
+
+ISSUED = ("imp_uid", "merchant_uid", "amount", "currency", "paid_at", "buyer_email", "evidence_id")
+"""Columns about the payment that issued a key, each with `issue_` before its name."""
 
 
 def plain(entity: Any) -> Values:
@@ -73,8 +76,20 @@ def to_plan(row: Values) -> Plan:
     )
 
 
+def key_values(key: BillingKey) -> Values:
+    """A billing key's row."""
+    values = plain(key)
+    issue = plain(values.pop("issue")) if key.issue is not None else dict.fromkeys(ISSUED)
+    values.pop("issue", None)
+    return values | {f"issue_{name}": value for name, value in issue.items()}
+
+
 def to_key(row: Values) -> BillingKey:
     """The billing key in a row."""
+    seen = {name: row.pop(f"issue_{name}") for name in ISSUED}
+    amount, currency = seen.pop("amount"), seen.pop("currency")
+    if seen["imp_uid"] is not None:
+        row["issue"] = IssuingPayment(money=Money(amount, currency), **seen)
     return BillingKey(**row)
 
 

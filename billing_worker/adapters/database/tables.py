@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.billing_key import IssueClaim, KeyStatus
 from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.comparison import ComparisonStatus
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
@@ -159,8 +159,28 @@ billing_keys = Table(
     Column("looks", Integer, nullable=False),
     _time("next_look_at", required=False),
     Column("goodsid", Text),
+    Column("issue_imp_uid", String(64), unique=True),
+    Column("issue_merchant_uid", Text),
+    Column("issue_amount", BigInteger),
+    Column("issue_currency", String(3)),
+    _time("issue_paid_at", required=False),
+    Column("issue_buyer_email", String(64)),
+    Column("issue_evidence_id", ForeignKey("evidence.id")),
+    Column("issue_claim", Named(IssueClaim), nullable=False, server_default="none"),
+    Column("issue_for", String(40)),
     _one_of("status", KeyStatus),
+    _one_of("issue_claim", IssueClaim),
     CheckConstraint("status = 'pending' OR next_look_at IS NULL", name="only_pending_is_looked_at"),
+    CheckConstraint(
+        "num_nulls(issue_imp_uid, issue_merchant_uid, issue_amount, issue_currency, issue_evidence_id) IN (0, 5)",
+        name="issue_is_whole",
+    ),
+    CheckConstraint("(issue_claim IN ('chosen', 'counted')) = (issue_for IS NOT NULL)", name="issue_claim_has_owner"),
+    CheckConstraint(
+        "pg_provider <> 'paymentwall' OR status <> 'active'"
+        " OR (issue_imp_uid IS NOT NULL AND coalesce(buyer_email = issue_buyer_email, false))",
+        name="active_as_issued",
+    ),
     _index("ix_billing_keys_looks", "next_look_at", where="next_look_at IS NOT NULL"),
 )
 
@@ -238,7 +258,7 @@ merchant_uids = Table(
     Column("generation", Integer, nullable=False),
     UniqueConstraint("invoice_id", "generation"),
     UniqueConstraint("merchant_uid", "invoice_id"),
-    CheckConstraint("merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="alphanumeric"),
+    CheckConstraint("generation = 0 OR merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="alphanumeric"),
 )
 
 evidence = Table(

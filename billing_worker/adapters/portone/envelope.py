@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from billing_worker.adapters.portone.masking import one_line, storable
+from billing_worker.domain.billing_key import LONGEST_BUYER_EMAIL
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentStatus
@@ -98,6 +99,7 @@ def read_payment(row: object) -> GatewayPayment:
         paid_at=_time(row, "paid_at"),
         cancellations=_cancellations(row.get("cancel_history"), currency),
         usage=usage if isinstance(usage := row.get("customer_uid_usage"), str) else None,
+        buyer_email=_email(row.get("buyer_email")),
     )
 
 
@@ -146,6 +148,13 @@ def _text(row: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str | None):
         raise NotUnderstood(f"{name} is not a text")
     return None if value is None else storable(value)
+
+
+def _email(value: object) -> str | None:
+    """A payment with an odd e-mail is still a payment: what could not have been sent is not shown."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_BUYER_EMAIL:
+        return None
+    return storable(value)
 
 
 def _time(row: dict[str, Any], name: str) -> datetime | None:

@@ -147,30 +147,21 @@ class PortOneGateway:
 
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page of `findAll`; trouble when any page is missing."""
-        deadline = Deadline(self._total_deadline)
-        found: dict[str, tuple[GatewayPayment, Evidence]] = {}
-        number, announced = 1, 0
-        try:
-            while True:
-                call = requests.payments_of(merchant_uid, number, include_sandbox=self._include_sandbox)
-                page, said = self._page(call, deadline)
-                # The newest come first: a payment made while we turn pages shows an older one twice, and hides none.
-                found |= {payment.imp_uid: (payment, evidence) for payment, evidence in page.payments}
-                announced = max(announced, page.total or 0)
-                if page.next_page is None:
-                    break
-                if page.next_page <= number or number >= MOST_PAGES:
-                    return Listing((), f"the pages do not end: {page.next_page} follows {number}", said)
-                number = page.next_page
-        except InvalidInput as trouble:
-            return Listing((), str(trouble))
-        except _NotRead as trouble:
-            return Listing((), str(trouble), trouble.evidence)
-        if len(found) < announced:
-            return Listing((), f"{len(found)} payments were found, but {announced} were announced", said)
-        if any(payment.merchant_uid != merchant_uid for payment, _ in found.values()):
-            return Listing((), "the gateway answered with payments of another merchant_uid", said)
-        return Listing(tuple(found.values()), evidence=said)
+        found = self._all_pages(
+            lambda page: requests.payments_of(merchant_uid, page, include_sandbox=self._include_sandbox)
+        )
+        if any(payment.merchant_uid != merchant_uid for payment, _ in found.payments):
+            return Listing((), "the gateway answered with payments of another merchant_uid", found.evidence)
+        return found
+
+    def payments_of_key(self, customer_uid: str) -> Listing:
+        """Every payment of this billing key, to the last page; trouble when any page is missing."""
+        found = self._all_pages(
+            lambda page: requests.payments_of_key(customer_uid, page, include_sandbox=self._include_sandbox)
+        )
+        if any(payment.customer_uid != customer_uid for payment, _ in found.payments):
+            return Listing((), "the gateway answered with payments of another customer_uid", found.evidence)
+        return found
 
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
         """Every payment whose latest change lies in this span, page by page, read as they are asked for."""
@@ -199,6 +190,30 @@ class PortOneGateway:
     def close(self) -> None:
         """Close the connections of this process; a later call opens new ones."""
         self._here().client.close()
+
+    def _all_pages(self, call: Callable[[int], requests.Call]) -> Listing:
+        """A paged list as a whole."""
+        deadline = Deadline(self._total_deadline)
+        found: dict[str, tuple[GatewayPayment, Evidence]] = {}
+        number, announced = 1, 0
+        try:
+            while True:
+                page, said = self._page(call(number), deadline)
+                # The newest come first: a payment made while we turn pages shows an older one twice, and hides none.
+                found |= {payment.imp_uid: (payment, evidence) for payment, evidence in page.payments}
+                announced = max(announced, page.total or 0)
+                if page.next_page is None:
+                    break
+                if page.next_page <= number or number >= MOST_PAGES:
+                    return Listing((), f"the pages do not end: {page.next_page} follows {number}", said)
+                number = page.next_page
+        except InvalidInput as trouble:
+            return Listing((), str(trouble))
+        except _NotRead as trouble:
+            return Listing((), str(trouble), trouble.evidence)
+        if len(found) < announced:
+            return Listing((), f"{len(found)} payments were found, but {announced} were announced", said)
+        return Listing(tuple(found.values()), evidence=said)
 
     def _page(self, call: requests.Call, deadline: Deadline) -> tuple[answers.Page, Evidence]:
         """One page, and the answer as it came. Raises _NotRead with the answer, where there was one."""

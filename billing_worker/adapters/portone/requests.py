@@ -96,6 +96,13 @@ def payments_of(merchant_uid: str, page: int, *, include_sandbox: bool) -> Call:
     return Call("GET", f"/payments/findAll/{quote(merchant_uid, safe='')}?limit={PAGE_SIZE}&page={page}{sandbox}")
 
 
+def payments_of_key(customer_uid: str, page: int, *, include_sandbox: bool) -> Call:
+    """Read one page (20, by the spec) of the payments of a billing key. Raises InvalidInput."""
+    whose = customer(customer_uid)
+    # include_sandbox as above: not documented here, and harmless.
+    return Call("GET", f"{whose.path}/payments?page={page}" + ("&include_sandbox=true" if include_sandbox else ""))
+
+
 def payments_between(start: int, end: int, page: int, size: int, *, include_sandbox: bool) -> Call:
     """Read one page of all payments whose latest change lies between two unix times, both included (V1 spec)."""
     # include_sandbox as above: not documented here, and harmless.

@@ -12,8 +12,10 @@ from billing_worker.domain.billing_key import (
     LONGEST_BUYER_TEL,
     LONGEST_GOODSID,
     BillingKey,
+    IssueClaim,
     KeyStatus,
 )
+from billing_worker.usecases import issuing
 from billing_worker.usecases.subscribe import register_key
 from billing_worker.web.api.shapes import (
     CHANGES,
@@ -23,6 +25,7 @@ from billing_worker.web.api.shapes import (
     Described,
     Ident,
     Input,
+    Name,
     Page,
     Paging,
     Text,
@@ -35,6 +38,9 @@ SHORTEST_SHOWN = 10
 """Of a shorter customer_uid the six characters shown in a list would be most of it."""
 
 router = APIRouter(prefix="/billing-keys", tags=["billing keys"])
+
+
+Email = Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 
 
 class KeyInput(Input):
@@ -51,13 +57,29 @@ class KeyInput(Input):
     buyer_name: Annotated[Text, Described(minLength=1, maxLength=LONGEST_BUYER_NAME)] | None = Field(
         None, description="For paymentwall: 'First Last'"
     )
-    buyer_email: Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?A-~]+@[!-?A-~]+$")] | None = (
-        Field(None, description="For paymentwall: the one with which the key was issued")
+    buyer_email: Email | None = Field(
+        None, description="For paymentwall: the one with which the key was issued; taken from there if left out"
     )
     buyer_tel: Annotated[Text, Described(minLength=1, maxLength=LONGEST_BUYER_TEL)] | None = None
     goodsid: Annotated[Text, Described(minLength=1, maxLength=LONGEST_GOODSID)] | None = Field(
         None, description="The product that Paymentwall's pingbacks about this key must name"
     )
+
+
+class EmailInput(Input):
+    """The e-mail to send with every charge of a key."""
+
+    model_config = example(email="gildong@example.com")
+
+    email: Email = Field(description="For paymentwall: the one with which the key was issued")
+
+
+class IssuingPaymentInput(Input):
+    """What the payment that issued a key pays."""
+
+    model_config = example(counts_for="sub_0123456789abcdef")
+
+    counts_for: Name | None = Field(description="Pays the next unpaid period of this subscription; null: of none")
 
 
 class KeySummary(BaseModel):
@@ -80,6 +102,9 @@ class KeyOutput(KeySummary):
     buyer_email: str | None
     buyer_tel: str | None
     goodsid: str | None
+    issuing_payment: str | None = Field(None, description="imp_uid of the payment that issued it, once it was read")
+    issuing_claim: IssueClaim = Field(IssueClaim.NONE, description="What that payment pays")
+    counts_for: str | None = Field(None, description="The subscription whose period it pays")
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
@@ -94,7 +119,7 @@ def register(key: KeyInput, context: Ctx) -> KeyOutput:
         buyer_tel=key.buyer_tel,
         goodsid=key.goodsid,
     )
-    return KeyOutput.model_validate(registered, from_attributes=True)
+    return _shown(registered)
 
 
 @router.get("", responses=READS, name="list_billing_keys")
@@ -108,7 +133,26 @@ def list_keys(query: Annotated[Paging, Query()], context: Ctx) -> Page[KeySummar
 def get(billing_key_id: Ident, context: Ctx) -> KeyOutput:
     """Show one billing key."""
     with context.ports.database.transaction() as uow:
-        return KeyOutput.model_validate(uow.keys.get(billing_key_id), from_attributes=True)
+        return _shown(uow.keys.get(billing_key_id))
+
+
+@router.post("/{billing_key_id}/email", dependencies=[JSON], responses=CHANGES, name="set_billing_key_email")
+def set_email(billing_key_id: Ident, wanted: EmailInput, context: Ctx) -> KeyOutput:
+    """Change the e-mail of a key. A Paymentwall key that waits for the right one is looked up at once."""
+    return _shown(issuing.set_email(context.ports, billing_key_id, wanted.email))
+
+
+@router.post("/{billing_key_id}/issuing-payment", dependencies=[JSON], responses=CHANGES, name="count_issuing_payment")
+def count_issuing_payment(billing_key_id: Ident, wanted: IssuingPaymentInput, context: Ctx) -> KeyOutput:
+    """Say what the payment pays with which a Paymentwall key was issued, where that is not clear."""
+    return _shown(issuing.decide(context.ports, billing_key_id, wanted.counts_for))
+
+
+def _shown(key: BillingKey) -> KeyOutput:
+    shown = KeyOutput.model_validate(key, from_attributes=True)
+    shown.issuing_payment = key.issue.imp_uid if key.issue else None
+    shown.issuing_claim, shown.counts_for = key.issue_claim, key.issue_for
+    return shown
 
 
 def _summary(key: BillingKey) -> KeySummary:

@@ -4,7 +4,6 @@ from tests.planted.bug import bug
 
 RECONCILE = "billing_worker/usecases/reconcile.py"
 WEBHOOK = "billing_worker/usecases/apply_webhook.py"
-PINGBACK = "billing_worker/usecases/apply_pingback.py"
 PROOF = "billing_worker/domain/proof.py"
 REQUESTS = "billing_worker/adapters/portone/requests.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
@@ -39,17 +38,6 @@ BUGS = (
         (WEBHOOK, 'if payment.merchant_uid != message.payload["merchant_uid"]:', "if False:"),
         catchers=(
             f"{HINTS}::test_a_forged_webhook_that_names_a_real_payment_of_another_order_is_ignored_with_an_alert",
-        ),
-    ),
-    bug(
-        "pingback believed",
-        "a signed pingback unlocks a key that the gateway does not have",
-        (PINGBACK, "    if not news.knows_key:\n", "    if False:\n"),
-        catchers=(
-            (
-                "tests/usecases/test_paymentwall_keys_wait.py::"
-                "test_a_genuine_pingback_whose_key_the_gateway_does_not_have_unlocks_nothing"
-            ),
         ),
     ),
     bug(

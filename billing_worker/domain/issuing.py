@@ -1,0 +1,104 @@
+"""The payment that issued a key: which one it is, whether it failed for good, and what it pays for.
+
+Paymentwall issues a key only together with a charge (PortOne's guide). So the first charge is the first period's.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from billing_worker.domain.billing_key import BillingKey, IssueClaim
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
+from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+
+REVIEWED_WITHIN = timedelta(days=7)
+"""A failure may still become a payment: Paymentwall's risk review takes days. After this it is taken for final."""
+
+PAID_AHEAD = timedelta(days=3)
+"""Registering and subscribing may take a weekend. A payment that is older at the start of the first period we bill was
+rather for one before it: some merchants subscribe with a start at the second period."""
+
+ISSUES = "issue"
+
+_REGISTRABLE = re.compile(r"[\x21-\x7e]{1,40}")
+"""What our register of merchant_uids takes from others."""
+
+Seen = tuple[GatewayPayment, Evidence]
+
+
+class Verdict(StrEnum):
+    """What an issuing payment means for an invoice that is due."""
+
+    PAYS = "pays"
+    """It is this invoice's payment."""
+    COVERS = "covers"
+    """A person said that it stands for this period, and its sum is another one: nothing is owed."""
+    ASK = "ask"
+    """It may be this period's: a person must say."""
+    CHARGE = "charge"
+    """It has nothing to do with this invoice."""
+
+
+def issuing_payment(payments: Sequence[Seen]) -> Seen | None:
+    """Of all payments of a key, the one that issued it; None where none can be.
+
+    PortOne marks it. Where it marks nothing it is the oldest: a key cannot be charged before it was issued.
+    """
+    marked = [seen for seen in payments if seen[0].usage == ISSUES]
+    if marked:
+        return max(marked, key=lambda seen: (seen[0].holds_money, _when(seen[0]), seen[0].imp_uid))
+    unmarked = [seen for seen in payments if seen[0].usage is None]
+    return min(unmarked, key=lambda seen: (_when(seen[0]), seen[0].imp_uid), default=None)
+
+
+def never_issues(payment: GatewayPayment, now: datetime) -> str | None:
+    """Why this payment will not issue a key any more; None while it may."""
+    if payment.status is PaymentStatus.CANCELLED and not payment.holds_money:
+        return "the payment that issued it was cancelled"
+    begun = payment.started_at
+    if payment.status is PaymentStatus.FAILED and begun is not None and begun <= now - REVIEWED_WITHIN:
+        return f"the payment that was to issue it failed: {payment.fail_reason or 'without a reason'}"
+    return None
+
+
+def may_claim(key: BillingKey, subscription: Subscription, first: Invoice | None) -> bool:
+    """Whether a subscription of the key may be what its issuing payment was for; `first` is its first invoice.
+
+    Its first period is still to be paid; or the customer gave this card for a subscription that ran already, and was
+    charged when the key was issued.
+    """
+    if subscription.status is SubscriptionStatus.CANCELED:
+        return False
+    if subscription.next_period_index == 0:
+        return True
+    if first is not None and first.period.index == 0 and first.status is InvoiceStatus.OPEN:
+        return True
+    paid_at = key.issue.paid_at if key.issue else None
+    return paid_at is not None and subscription.created_at < paid_at
+
+
+def verdict(key: BillingKey, invoice: Invoice, payment: GatewayPayment, claimants: Sequence[str]) -> Verdict:
+    """What the issuing payment, as just read, means for this invoice. `claimants` are ids of subscriptions."""
+    if not payment.holds_money:
+        return Verdict.CHARGE
+    same = payment.money == invoice.money and _REGISTRABLE.fullmatch(payment.merchant_uid) is not None
+    if key.issue_claim is IssueClaim.CHOSEN:
+        if key.issue_for != invoice.subscription_id:
+            return Verdict.CHARGE
+        return Verdict.PAYS if same else Verdict.COVERS
+    if invoice.subscription_id not in claimants:
+        return Verdict.ASK if claimants else Verdict.CHARGE
+    alone = len(claimants) == 1 and invoice.period.index == 0
+    return Verdict.PAYS if alone and same and _is_for(payment, invoice) else Verdict.ASK
+
+
+def _is_for(payment: GatewayPayment, invoice: Invoice) -> bool:
+    paid_at = payment.paid_at
+    return paid_at is not None and invoice.period.start - PAID_AHEAD <= paid_at
+
+
+def _when(payment: GatewayPayment) -> float:
+    when = payment.started_at or payment.paid_at
+    return when.timestamp() if when else 0.0

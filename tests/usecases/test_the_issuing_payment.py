@@ -1,0 +1,309 @@
+"""Paymentwall charges when it issues a key: that payment is the first period's, once, and only its e-mail is sent."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.payment import PaymentStatus
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports import Listing
+from billing_worker.usecases import audit, issuing, reactivate
+from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.why import why
+from tests.support.gateways import Around
+from tests.support.sandbox import Row
+from tests.support.world import World
+
+
+def issued_key(world: World, **more: Any) -> tuple[BillingKey, Row]:
+    """A key whose issuing payment Paymentwall confirmed, and of which we have not heard."""
+    uid, key, issued = world.paymentwall_key(**more)
+    assert key is not None
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    return key, issued
+
+
+def hear(world: World, issued: Row) -> None:
+    world.webhook(issued["imp_uid"], issued["merchant_uid"])
+    world.settle()
+
+
+def again(world: World, key: BillingKey) -> list[Row]:
+    """Charges of ours on this key."""
+    return [row for row in world.ledger(key) if row["origin"] != "issue"]
+
+
+def kinds(world: World) -> set[str]:
+    return {alert.kind for alert in world.alerts()}
+
+
+def assert_paid_by(world: World, subscription: Subscription, key: BillingKey, issued: Row) -> None:
+    invoice = world.invoice(subscription)
+    attempt = world.attempt(invoice)
+    assert (invoice.status, attempt.imp_uid) == ("paid", issued["imp_uid"])
+    assert again(world, key) == []
+    assert world.key_now(key).issue_claim == "counted"
+    assert world.events().count("invoice.paid") == 1
+    assert "was issued; nothing was charged" in why(world.ports, invoice.id).answer
+    world.assert_books_agree()
+    found = audit.audit(world.ports, since=None, sample=10)
+    assert [breach for check in found.checks for breach in check.breaches] == []
+
+
+def test_a_subscription_that_waited_is_paid_by_the_payment_that_issued_its_key(world: World) -> None:
+    key, issued = issued_key(world)
+    subscription = world.subscribe(key=key)
+    world.settle()
+    assert world.invoice(subscription).status == "open"
+    hear(world, issued)
+    assert_paid_by(world, subscription, key, issued)
+    assert world.subscription(subscription).status == "active"
+    world.clock.advance(days=31)
+    world.settle()
+    assert len(again(world, key)) == 1, "the second period is charged"
+    world.assert_books_agree()
+
+
+def test_a_subscription_that_comes_after_the_confirmation_is_paid_by_it_too(world: World) -> None:
+    key, issued = issued_key(world)
+    hear(world, issued)
+    assert world.key_now(key).status == "active"
+    subscription = world.subscribe(key=key, start=world.clock.now() + timedelta(days=3))
+    world.settle()
+    world.clock.advance(days=3)
+    world.settle()
+    assert_paid_by(world, subscription, key, issued)
+
+
+def test_the_payment_pays_one_subscription_and_no_second_one(world: World) -> None:
+    key, issued = issued_key(world)
+    first = world.subscribe(key=key)
+    hear(world, issued)
+    second = world.subscribe(key=key)
+    world.settle()
+    assert (world.invoice(first).status, world.invoice(second).status) == ("paid", "paid")
+    assert [row["imp_uid"] for row in again(world, key)] == [world.attempt(world.invoice(second)).imp_uid]
+    world.assert_books_agree()
+
+
+@pytest.mark.parametrize(("answer", "charged"), [("none", 9900), ("it", 0)])
+def test_another_sum_is_never_guessed_about(world: World, answer: str, charged: int) -> None:
+    key, issued = issued_key(world, amount=1000)
+    subscription = world.subscribe(key=key)
+    hear(world, issued)
+    invoice = world.invoice(subscription)
+    assert (invoice.status, again(world, key)) == ("open", [])
+    assert kinds(world) == {"issuing_payment", "stopped"}
+    assert "key issuing-payment" in why(world.ports, invoice.id).next
+    issuing.decide(world.ports, key.id, None if answer == "none" else subscription.id)
+    assert kinds(world) == set()
+    world.settle()
+    assert sum(row["amount"] for row in again(world, key)) == charged
+    assert world.invoice(subscription).status == ("paid" if charged else "void")
+    assert world.subscription(subscription).status == "active"
+    world.assert_books_agree()
+    with pytest.raises(Conflict) if not charged else pytest.raises(InvalidInput):
+        issuing.decide(world.ports, key.id, subscription.id if not charged else "sub_nobody")
+
+
+def test_where_two_subscriptions_may_claim_it_both_wait_for_a_word(world: World) -> None:
+    key, issued = issued_key(world)
+    first, second = world.subscribe(key=key), world.subscribe(key=key)
+    hear(world, issued)
+    assert [world.invoice(each).status for each in (first, second)] == ["open", "open"]
+    assert again(world, key) == []
+    stranger = world.subscribe()
+    with pytest.raises(Conflict, match="is not charged to key"):
+        issuing.decide(world.ports, key.id, stranger.id)
+    issuing.decide(world.ports, key.id, second.id)
+    world.clock.advance(seconds=5)
+    world.settle()
+    assert world.attempt(world.invoice(second)).imp_uid == issued["imp_uid"]
+    assert [row["amount"] for row in again(world, key)] == [9900], "the first one is charged as usual"
+    world.assert_books_agree()
+
+
+def test_a_card_given_for_a_running_subscription_was_charged_when_it_was_issued_so_a_person_is_asked(
+    world: World,
+) -> None:
+    subscription = world.subscribe()
+    world.settle()
+    world.clock.advance(days=31)
+    key, issued = issued_key(world)
+    subscribing.replace_key(world.ports, subscription.id, key.id)
+    hear(world, issued)
+    assert again(world, key) == []
+    assert kinds(world) == {"issuing_payment", "stopped"}
+    issuing.decide(world.ports, key.id, subscription.id)
+    world.settle()
+    assert world.attempt(world.invoices(subscription)[1]).imp_uid == issued["imp_uid"]
+    world.assert_books_agree()
+
+
+def test_a_payment_given_back_before_it_was_counted_pays_nothing(world: World) -> None:
+    key, issued = issued_key(world)
+    hear(world, issued)
+    world.sandbox.control("/operator/cancel", imp_uid=issued["imp_uid"], amount=9900)
+    subscription = world.subscribe(key=key)
+    world.settle()
+    assert [row["amount"] for row in again(world, key)] == [9900]
+    assert world.invoice(subscription).status == "paid"
+    world.assert_books_agree()
+
+
+def test_a_payment_given_back_after_it_was_counted_is_booked_as_given_back(world: World) -> None:
+    key, issued = issued_key(world)
+    subscription = world.subscribe(key=key)
+    hear(world, issued)
+    world.sandbox.control("/operator/cancel", imp_uid=issued["imp_uid"], amount=9900)
+    world.webhook(issued["imp_uid"], issued["merchant_uid"], "cancelled")
+    world.settle()
+    assert world.attempt(world.invoice(subscription)).refunded == 9900
+    assert "payment.refunded" in world.events()
+    assert again(world, key) == []
+    world.assert_books_agree()
+
+
+def test_while_the_payment_cannot_be_read_nothing_is_charged(world: World) -> None:
+    key, issued = issued_key(world)
+    hear(world, issued)
+    subscription = world.subscribe(key=key)
+    blind = world.with_ports(gateway=Around(world.ports.gateway, on_payment=lambda *_: Listing((), "no answer")))
+    blind.settle()
+    assert (world.invoice(subscription).status, again(world, key)) == ("open", [])
+    world.clock.advance(minutes=1)
+    world.settle()
+    assert_paid_by(world, subscription, key, issued)
+
+
+def test_another_email_than_the_issuing_payments_is_told_and_never_sent(world: World) -> None:
+    key, issued = issued_key(world, noted_email="Gildong@example.com")
+    subscription = world.subscribe(key=key)
+    hear(world, issued)
+    assert world.key_now(key).status == "pending"
+    (alert,) = world.alerts()
+    assert (alert.kind, alert.subject_id) == ("key_email", key.id)
+    told = f"{alert.detail} {alert.proposal}"
+    assert "G***@example.com" in told
+    assert "ildong" not in told
+    assert f"billing-worker key set-email {key.id}" in told
+    with pytest.raises(InvalidInput) as refused:
+        issuing.set_email(world.ports, key.id, "other@example.com")
+    assert "other" not in str(refused.value)
+    issuing.set_email(world.ports, key.id, "gildong@example.com")
+    world.settle()
+    assert kinds(world) == set()
+    assert_paid_by(world, subscription, key, issued)
+
+
+def test_an_email_that_nobody_noted_is_taken_from_the_issuing_payment(world: World) -> None:
+    key, issued = issued_key(world, noted_email=None)
+    hear(world, issued)
+    assert (world.key_now(key).status, world.key_now(key).buyer_email) == ("active", "gildong@example.com")
+
+
+def test_no_path_leads_another_email_to_the_gateway(world: World) -> None:
+    key, issued = issued_key(world)
+    hear(world, issued)
+    issuing.decide(world.ports, key.id, None)
+    subscription = world.subscribe(key=key)
+    change = text("UPDATE billing_keys SET buyer_email = 'thief@example.com' WHERE id = :id")
+    with pytest.raises(IntegrityError, match="active_as_issued"), world.engine.begin() as connection:
+        connection.execute(change, {"id": key.id})
+    with world.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE billing_keys DROP CONSTRAINT ck_billing_keys_active_as_issued"))
+        connection.execute(change, {"id": key.id})
+    world.settle()
+    assert (world.invoice(subscription).attempts, again(world, key)) == (0, [])
+
+
+def test_a_webhook_about_another_payment_of_the_key_confirms_nothing(world: World) -> None:
+    key, _ = issued_key(world)
+    foreign = world.sandbox.control(
+        "/operator/pay", merchant_uid=f"{world.environment}shop", customer_uid=key.customer_uid, amount=500
+    )
+    hear(world, foreign)
+    assert world.key_now(key).status == "pending"
+
+
+def test_neither_the_key_alone_nor_the_payment_alone_unlocks(world: World) -> None:
+    _, key, _ = world.paymentwall_key()
+    world.clock.advance(minutes=1)
+    known = Around(world.ports.gateway, on_knows_key=lambda *_: True)
+    assert world.with_ports(gateway=known).confirm() == 1
+    assert world.key_now(key).status == "pending", "its issuing payment is not paid yet"
+    world.clock.advance(minutes=5)
+    paid = Around(world.ports.gateway, on_payments_of_key=_as("paid"))
+    assert world.with_ports(gateway=paid).confirm() == 1
+    assert world.key_now(key).status == "pending", "PortOne does not have the key yet"
+    world.clock.advance(minutes=30)
+    both = Around(known, on_payments_of_key=_as("paid"))
+    assert world.with_ports(gateway=both).confirm() == 1
+    assert world.key_now(key).status == "active"
+
+
+def test_an_issuing_payment_that_is_cancelled_ends_the_key_and_a_late_one_revives_it(world: World) -> None:
+    uid, key, issued = world.paymentwall_key()
+    subscription = world.subscribe(key=key)
+    cancelled = Around(world.ports.gateway, on_payments_of_key=_as("cancelled"))
+    world.clock.advance(minutes=1)
+    world.with_ports(gateway=cancelled).confirm()
+    assert world.key_now(key).status == "invalid"
+    assert "was cancelled" in str(world.key_now(key).invalid_reason)
+    assert world.events().count("billing_key.invalid") == 1
+    with pytest.raises(Conflict, match="never worked"):
+        reactivate.reactivate(world.ports, key.id)
+    world.settle()
+    assert world.invoice(subscription).awaits_key
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    hear(world, issued)
+    assert world.key_now(key).status == "active"
+    assert_paid_by(world, subscription, key, issued)
+
+
+def test_a_failed_issuing_payment_is_final_only_after_the_time_of_a_risk_review(world: World) -> None:
+    _, key, _ = world.paymentwall_key()
+    failing = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=_as("failed")))
+    world.clock.advance(minutes=1)
+    failing.confirm()
+    assert world.key_now(key).status == "pending"
+    world.clock.advance(days=366)
+    failing.confirm()
+    assert world.key_now(key).status == "invalid"
+
+
+def test_a_key_that_stays_pending_is_told_after_the_set_time_and_the_alert_closes_by_itself(world: World) -> None:
+    uid, _, issued = world.paymentwall_key()
+    for _ in range(59):
+        world.clock.advance(minutes=1)
+        world.confirm()
+    assert kinds(world) == set()
+    world.clock.advance(minutes=1)
+    world.confirm()
+    (alert,) = world.alerts()
+    assert alert.kind == "key_pending"
+    assert issued["imp_uid"] in alert.detail
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    hear(world, issued)
+    assert kinds(world) == set()
+
+
+def _as(status: str) -> Any:
+    """The gateway's list of a key's payments, each in another state."""
+
+    def changed(gateway: Any, customer_uid: str) -> Listing:
+        found = gateway.payments_of_key(customer_uid).payments
+        given = {"status": PaymentStatus(status)}
+        return Listing(
+            tuple(
+                (replace(p, **given, cancelled=p.money if status == "cancelled" else p.cancelled), e) for p, e in found
+            )
+        )
+
+    return changed
