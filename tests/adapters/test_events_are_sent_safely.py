@@ -303,3 +303,19 @@ def test_of_a_refusal_one_masked_line_is_kept_and_what_it_asks_for_is_heard() ->
     assert gone is not None
     assert gone.gone
     assert json.loads(made.heard[0].partition(b"\r\n\r\n")[2])["data"]["customer"] == "서울 1"
+
+
+def test_the_name_of_the_url_is_the_one_that_tls_asks_for_and_nothing_is_sent_before_it_is_proven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notifying, "TOTAL", 0.4)
+    with trap() as made:
+        url = f"https://shop.example:{made.port}/"
+        sender = WebhookNotifier(url, NEW, allow_private=True, resolve=at_loopback)
+        assert sender.send(an_event(), NOW) is not None
+        sender.close()
+        until = time.monotonic() + 5
+        while not made.heard and time.monotonic() < until:
+            time.sleep(0.01)
+    assert b"shop.example" in made.heard[0]  # the server name in the first message of the handshake
+    assert b"invoice.paid" not in made.heard[0]

@@ -3,13 +3,18 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
 from billing_worker.domain.errors import Conflict
+from billing_worker.domain.payment import Declined, DeclineKind, Evidence
 from billing_worker.ports import Address, Delivering, EventFilter, OutboxMessage, Refusal
 from billing_worker.usecases import events, outbox
+from billing_worker.usecases.record import apply, record_answer
+from tests.support.invariants import i22_no_contradiction, violations
 from tests.support.receivers import Merchant
-from tests.support.world import World
+from tests.support.told import EVENTS, STATES, contradictions
+from tests.support.world import TIMING, World
 
 
 @pytest.fixture
@@ -29,14 +34,25 @@ def later(world: World, count: int) -> None:
         world.subscribe(plan=plan, key=key, start=world.clock.now() + timedelta(days=60))
 
 
+NEXT = """
+    SELECT min(moment) AS next FROM (
+        SELECT greatest(next_try_at, lease_until) AS moment FROM outbox
+        WHERE delivered_at IS NULL AND abandoned_at IS NULL
+        UNION ALL SELECT next_probe_at FROM event_endpoints WHERE disabled_at IS NULL) moments
+    WHERE moment > :now
+"""
+
+
 def live(world: World, **span: float) -> None:
-    """Beat rings every three seconds at first, then rarer: what matters is when something is due."""
+    """Beat rings whenever something may be due."""
     until = world.clock.now() + timedelta(**span)
-    step = timedelta(seconds=3)
     while world.clock.now() < until:
-        world.clock.advance_to(min(world.clock.now() + step, until))
-        world.deliver()
-        step = min(step * 1.2, timedelta(minutes=4))
+        if world.deliver():
+            world.clock.advance(seconds=1)
+            continue
+        (row,) = world.rows(NEXT, now=world.clock.now())
+        world.clock.advance_to(min(row["next"] or until, until))
+    world.deliver()
 
 
 def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: World, merchant: Merchant) -> None:
@@ -91,9 +107,9 @@ def test_a_dead_receiver_gets_single_probes_and_all_in_order_once_it_is_back(
 ) -> None:
     later(world, 40)
     merchant.trouble = "ConnectError"
-    live(told, hours=24)
+    live(told, hours=5)
     # One event each ten minutes, not forty each few seconds.
-    at_most = 24 * 60 / (LONGEST_PAUSE / timedelta(minutes=1)) + 30
+    at_most = 5 * 60 / (LONGEST_PAUSE / timedelta(minutes=1)) + 30
     assert 10 < len(merchant.asked) < at_most
     assert len(set(merchant.asked)) > 30  # each probe is another event: one bad event cannot stand for all
     assert events.endpoint(told.ports).status == "down"
@@ -234,3 +250,47 @@ def test_replays_of_a_range_go_out_in_order_and_at_a_pace(told: World, world: Wo
         world.clock.advance(seconds=0.2)
         told.deliver()
     assert merchant.got == first
+
+
+def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) -> None:
+    """One card pays for two subscriptions, and both charges are declined for good at the same moment."""
+    key = world.key()
+    owners = [world.subscribe(key=key) for _ in range(2)]
+    world.renew()
+    gone = Declined(DeclineKind.HARD, "lost", Evidence("test", "again", 200, ""))
+    attempts = []
+    for owner in owners:
+        with world.ports.database.transaction() as uow:
+            due = uow.lock_due(world.invoice(owner).id)
+            attempt = due.invoice.start_attempt(f"att_{owner.id}"[:20], world.clock.now(), world.clock.now(), TIMING)
+            uow.attempts.add(attempt)
+            uow.invoices.save(due.invoice)
+            uow.commit()
+            attempts.append(attempt)
+    other = world.twin()
+    with world.ports.database.transaction() as uow:
+        charge = uow.lock_charge(attempts[0].id)
+        record_answer(other.ports, attempts[1].id, attempts[1].fence, gone)
+        apply(world.ports, uow, charge, gone)
+        uow.commit()
+    other.close()
+    assert world.events().count("billing_key.invalid") == 1
+    assert world.events().count("invoice.payment_failed") == 2
+    assert [line for line in violations(world.books(), at_rest=False) if line.startswith("I22")] == []
+
+
+def test_an_event_that_contradicts_or_hides_what_happened_is_found(world: World) -> None:
+    """A test of the check that all scenarios and `make chaos` are judged by."""
+    world.subscribe()
+    world.settle()
+    assert i22_no_contradiction(world.books()) == []
+    for mistake, says in (
+        ("UPDATE outbox SET type = 'invoice.payment_failed' WHERE type = 'invoice.paid'", "was told to be: failing"),
+        ("DELETE FROM outbox WHERE type = 'subscription.activated'", "is active, and was told to be: pending"),
+        ("UPDATE outbox SET stream_sequence = 9 WHERE type = 'subscription.activated'", "place 9"),
+        ("UPDATE outbox SET stream_sequence = -1 WHERE type = 'subscription.activated'", "although it was begin"),
+    ):
+        with world.engine.connect() as connection:
+            connection.execute(text(mistake))
+            rows = [[dict(row) for row in connection.execute(text(q)).mappings()] for q in (EVENTS, STATES)]
+            assert says in "\n".join(contradictions(*rows)), mistake

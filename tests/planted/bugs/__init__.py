@@ -10,6 +10,7 @@ from tests.planted.bugs import (
     receiving,
     refunds_and_stops,
     resolving,
+    telling,
 )
 
 BUGS: tuple[Bug, ...] = (
@@ -21,4 +22,5 @@ BUGS: tuple[Bug, ...] = (
     *receiving.BUGS,
     *money_and_time.BUGS,
     *refunds_and_stops.BUGS,
+    *telling.BUGS,
 )

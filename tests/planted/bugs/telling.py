@@ -1,0 +1,51 @@
+"""Mistakes in what the merchant is told, in which order, and how it is sent."""
+
+from tests.planted.bug import bug
+
+OUTBOX = "billing_worker/adapters/database/outbox.py"
+TROUBLE = "tests/usecases/test_delivery_to_a_receiver_in_trouble.py"
+SAFELY = "tests/adapters/test_events_are_sent_safely.py"
+
+BUGS = (
+    bug(
+        "events overtake",
+        "an event is sent although an earlier one of its subscription still waits",
+        (OUTBOX, "          AND NOT EXISTS (SELECT {_EARLIER})\n", ""),
+        (
+            "billing_worker/usecases/outbox.py",
+            "if uow.outbox.held_back(message) or not endpoint",
+            "if not endpoint",
+        ),
+        catchers=(
+            "tests/usecases/test_outbox_delivers_in_order.py::test_an_event_waits_for_the_earlier_one_of_its_subject",
+        ),
+    ),
+    bug(
+        "a dead receiver is hammered",
+        "every subscription asks a receiver that takes nothing",
+        ("billing_worker/domain/delivery.py", "if self.failures >= DOWN_AFTER or", "if"),
+        catchers=(f"{TROUBLE}::test_a_dead_receiver_gets_single_probes_and_all_in_order_once_it_is_back",),
+    ),
+    bug(
+        "a key dies twice",
+        "two subscriptions on one card both tell that it just became invalid",
+        (
+            "billing_worker/usecases/record.py",
+            "        charge.key = uow.keys.lock(charge.key.id)\n",
+            "        pass\n",
+        ),
+        catchers=(f"{TROUBLE}::test_two_workers_who_learn_that_a_card_is_dead_tell_it_once",),
+    ),
+    bug(
+        "checked one address, used another",
+        "the socket resolves the receiver's name once more",
+        (
+            "billing_worker/adapters/addresses.py",
+            "return self._sockets.connect_tcp(address, port",
+            "return self._sockets.connect_tcp(host, port",
+        ),
+        catchers=(
+            f"{SAFELY}::test_the_name_is_resolved_once_and_the_address_that_was_checked_is_the_one_that_is_used",
+        ),
+    ),
+)
