@@ -224,7 +224,8 @@ class Settings(BaseSettings):
             return
         name = "BILLING_PAYMENTWALL_TEST_KEY"
         if self.gateway_is_live:
-            raise SettingsInvalid(f"{name}: refused, since {self.portone_api_url.host} moves real money; remove it")
+            host = self.portone_api_url.host
+            raise SettingsInvalid(f"{name}: refused, since {host} moves real money; remove it, or use the sandbox")
         if self.paymentwall_secret_key is None:
             raise SettingsInvalid(f"{name}: is taken beside BILLING_PAYMENTWALL_SECRET_KEY only; set that one too")
         one, other = self.paymentwall_secret_key.get_secret_value(), self.paymentwall_test_key.get_secret_value()

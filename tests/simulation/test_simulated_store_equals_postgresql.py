@@ -46,6 +46,7 @@ from billing_worker.usecases import (
     stop_charging,
     subscribe,
 )
+from billing_worker.usecases.apply_pingback import dedupe_key
 from tests.support.clock import FrozenClock
 
 STEPS = 250
@@ -338,7 +339,9 @@ def _values(name: str, row: Any) -> dict[str, Any]:
 NOT_MODELLED = {"evidence", "audits", "comparisons", "environment_claims"}
 """Only the number of an evidence is asked for; no audit and no comparison runs; and this is another database."""
 
-NUMBERED = {"stops": {"id"}, "inbox": {"id"}, "alerts": {"id"}, "outbox": {"sequence"}}
+PINGBACKS = ("0", "200", "201", "200", "12", "2", "201", "220", "99", "1", "14")
+
+NUMBERED = {"pingback_payments": {"id"}, "stops": {"id"}, "inbox": {"id"}, "alerts": {"id"}, "outbox": {"sequence"}}
 """What an upsert or a rollback numbers with gaps in PostgreSQL, and without in memory."""
 
 
@@ -369,9 +372,41 @@ def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) ->
         stored.live()
         assert remembered.told == stored.told
         expected, found = in_postgresql(engine), in_memory(store)
-    for name in found:
-        ours, theirs = comparable(name, found[name]), comparable(name, expected[name])
+    _assert_same(expected, found)
+    assert len(found["payment_attempts"]) > 2
+
+
+@pytest.mark.fm("E22")
+def test_the_pingbacks_about_a_key_leave_the_same_rows_in_both(database_url: str) -> None:
+    ids = Numbered()
+    store = Store(ids)
+    remembered = Story(0, Memory(store), ids)
+    told = _pingbacks(remembered)
+    with opened(database_url) as engine:
+        ids = Numbered()
+        assert _pingbacks(Story(0, SqlDatabase(engine, ids), ids)) == told
+        expected, found = in_postgresql(engine), in_memory(store)
+    _assert_same(expected, found)
+    assert [row["verdict"] for row in found["pingback_payments"]] == ["reversed", "delivered", "held"]
+
+
+def _pingbacks(story: Story) -> list[str]:
+    """What became of each: all types about three payments, some of them twice, the key registered in between."""
+    told, now = [], story.clock.now()
+    story.ledger.cards["card"] = Card("card", "paymentwall", 0.3, now, "", now, now)
+    for step, (kind, ref) in enumerate(zip([*PINGBACKS, *PINGBACKS], "aabcbaaacbb" * 2, strict=True)):
+        if step == 2:
+            buyer = {"buyer_name": "Gildong Hong", "buyer_email": "g@example.com"}
+            subscribe.register_key(story.ports, "card", "paymentwall", **buyer)
+        payload = {"uid": "card", "goodsid": "gold", "type": kind, "ref": ref}
+        receipt = inbox.receive(story.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
+        told.append(inbox.apply(story.ports, receipt.id).note)
+    return told
+
+
+def _assert_same(expected: dict[str, list[dict[str, Any]]], found: dict[str, list[dict[str, Any]]]) -> None:
+    for name, in_store in found.items():
+        ours, theirs = comparable(name, in_store), comparable(name, expected[name])
         assert set(ours) ^ set(theirs) == set(), name
         assert ours == theirs, name
     assert set(expected) - set(found) == NOT_MODELLED
-    assert len(found["payment_attempts"]) > 2
