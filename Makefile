@@ -5,7 +5,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench up clean lock
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-receiver up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,6 +51,9 @@ simulate: .venv/ready ## 20,000 subscription-years on a virtual clock, with seed
 
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py
+
+bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
+	$(BIN)/python benchmarks/receiver.py
 
 chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
 	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)

@@ -50,12 +50,13 @@ def create_app(
         bell.close()
 
     app = new_app(lifespan=lifespan)
-    app.state.context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources)
+    context = app.state.context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources)
     app.state.access = access
     add_handlers(app)
     for module in (webhooks, pingbacks, api, health, docs):
         app.include_router(module.router)
     # The last one added is the outermost.
+    app.add_middleware(webhooks.Shortcut, context=context)
     app.add_middleware(AtOnce)
     app.add_middleware(BodyLimit)
     app.add_middleware(AccessGuard, access=access)

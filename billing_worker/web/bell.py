@@ -1,6 +1,7 @@
 """Ringing without waiting: a webhook is answered when it is stored, whatever the broker does meanwhile."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -9,6 +10,10 @@ from billing_worker.ports import Doorbell
 
 MOST_WAITING = 1000
 """Rings kept for a slow broker. What is dropped beyond that is found by the scan, as after any lost ring."""
+
+RINGS = 50
+"""A second, beyond the first hundred: ringing costs more than storing, and a flood is served by the scan as well."""
+AT_FIRST = 100.0
 
 _log = structlog.get_logger("billing.web")
 
@@ -19,16 +24,28 @@ class Bell:
     def __init__(self, doorbell: Doorbell) -> None:
         self._doorbell = doorbell
         self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._left, self._counted = AT_FIRST, time.monotonic()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doorbell")
 
     def ring(self, job: str, ident: str) -> None:
         """Ask for `job` on one id. Never raises, never waits."""
+        if not self._may():
+            return
         if not self._places.acquire(blocking=False):
             return
         try:
             self._thread.submit(self._ring, job, ident)
         except RuntimeError:  # the process is ending
             self._places.release()
+
+    def _may(self) -> bool:
+        now = time.monotonic()
+        self._left = min(AT_FIRST, self._left + RINGS * (now - self._counted))
+        self._counted = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
     def close(self) -> None:
         """Forget what still waits: the next scan finds it."""

@@ -127,6 +127,11 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _refused(_: Request, error: Refused) -> JSONResponse:
+    return refusal(error)
+
+
+def refusal(error: Refused) -> JSONResponse:
+    """The answer to a request that is refused."""
     headers = {"Retry-After": RETRY_AFTER} if error.kind is ErrorType.UNAVAILABLE else None
     return problem(error.status, error.kind, error.message, field=error.field, headers=headers)
 

@@ -12,8 +12,6 @@ from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
-
 from billing_worker.web.errors import ErrorType, Refused
 
 MOST_FIELDS = 32
@@ -57,11 +55,6 @@ class Hint:
         """
         names = ("imp_uid", "status", "cancellation_id", "merchant_uid")
         return "|".join(self.fields.get(name, "") for name in names)
-
-
-async def read_hint(request: Request) -> Hint:
-    """The hint in a request. Raises Refused with the field that is wrong."""
-    return hint_in(request.headers.get("content-type", "none/none"), await request.body())
 
 
 def hint_in(content_type: str, body: bytes) -> Hint:

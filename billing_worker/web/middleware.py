@@ -5,7 +5,7 @@ import secrets
 import traceback
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing_worker.web.errors import ErrorType, problem
@@ -33,6 +33,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+_OURS = {name.encode(): value.encode() for name, value in HEADERS.items()}
+
 _log = structlog.get_logger("billing.web")
 
 
@@ -50,10 +52,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("cache-control", "no-store")
+                own = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
+                message["headers"] = [*own, *_OURS.items()]
+                if not any(name == b"cache-control" for name, _ in own):
+                    message["headers"].append((b"cache-control", b"no-store"))
             await send(message)
 
         await self._app(scope, receive, with_headers)

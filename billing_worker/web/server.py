@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import resource
 import signal
 import socket
@@ -38,6 +39,8 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         print(f"billing-worker: {error}", file=sys.stderr, flush=True)  # noqa: T201 - there may be no logging yet
         sys.exit(2)
     _allow_files()
+    gc.collect()
+    gc.freeze()  # what is here now stays: looking through it again and again would hold up all senders
     with listening:
         address = listening.getsockname()
         _log.info("web.listening", url=f"http://{_shown(address[0])}:{address[1]}", docs="/docs")

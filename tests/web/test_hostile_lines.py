@@ -214,7 +214,6 @@ def test_a_crowd_that_says_nothing_makes_room_for_those_who_do(web: Web, monkeyp
         assert len(connections(web)) <= 46
 
 
-@pytest.mark.fm("E28")
 @pytest.mark.parametrize("bound", ["MOST_CONNECTIONS", "MOST_AT_ONCE"])
 def test_overload_is_told_at_once_and_does_not_look_like_death(
     web: Web, monkeypatch: pytest.MonkeyPatch, bound: str

@@ -18,7 +18,7 @@ from billing_worker.domain.errors import Unavailable
 from billing_worker.ports import Database
 from billing_worker.usecases.inbox import PORTONE, Notification
 from billing_worker.web import intake as module
-from billing_worker.web.bell import Bell
+from billing_worker.web.bell import AT_FIRST, RINGS, Bell
 from billing_worker.web.errors import Refused
 from billing_worker.web.intake import MOST_TOGETHER, MOST_WAITING, WRITERS, Intake
 
@@ -166,6 +166,7 @@ def test_a_writer_that_is_held_up_holds_up_only_what_it_took(web: Web, monkeypat
     assert web.count("inbox") == WRITERS + 1
 
 
+@pytest.mark.fm("E28")
 def test_too_many_waiting_are_told_to_come_again_and_memory_stays_bounded(web: Web) -> None:
     async def story(intake: Intake, database: Watched) -> list[str]:
         database.gate.clear()
@@ -227,6 +228,17 @@ def test_a_database_that_hangs_sends_everybody_away_in_bounded_time(web: Web, mo
         await intake.store(note(2))
 
     stored(web, story)
+
+
+def test_a_flood_rings_no_more_often_than_the_scan_is_worth() -> None:
+    doorbell = RecordingDoorbell()
+    bell = Bell(doorbell)
+    began = time.monotonic()
+    for number in range(5000):
+        bell.ring("apply", str(number))
+    bell._thread.submit(int).result(DEADLINE)
+    assert AT_FIRST <= len(doorbell.rings) <= AT_FIRST + RINGS * (time.monotonic() - began) + 1
+    bell.close()
 
 
 async def waiting(intake: Intake, count: int) -> None:

@@ -1,0 +1,192 @@
+"""What both benchmarks of the receiver stand on: servers, payments that hints tell of, the load, the count after it."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from billing_worker import bootstrap
+from billing_worker.cli import stack
+from billing_worker.cli.session import quiet_logs
+from billing_worker.config import Settings, load_settings
+from billing_worker.domain.payment import ChargeRequest, Outcome
+from billing_worker.domain.proof import judge
+from billing_worker.ports import Listing, Ports
+from billing_worker.runtime import Process, Supervisor, free_port
+from billing_worker.simulation.gateway import seen
+from billing_worker.simulation.ledger import Card, Ledger, Row
+from billing_worker.usecases import collect, renew
+from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key, subscribe
+
+HERE = Path(__file__).parent
+RECORDED, IN_FLIGHT = 300, 40
+READY_SECONDS = 60.0
+
+
+class _WorkerDiesError(BaseException):
+    """What leaves a charge in flight."""
+
+
+class _Gateway:
+    """Approves every charge; or dies after it."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger(random.Random(1).random)
+        self.dies = False
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Approve it."""
+        now = datetime.now(UTC)
+        later = now + timedelta(days=3650)
+        card = Card(request.customer_uid, "nice_v2", 0.0, later, "", now, now)
+        self._ledger.cards.setdefault(request.customer_uid, card)
+        money = (request.money.amount, request.money.currency)
+        row = self._ledger.charge(request.merchant_uid, request.customer_uid, money, now)
+        if self.dies:
+            raise _WorkerDiesError
+        assert isinstance(row, Row)
+        return judge(request, *seen(row, "again"))
+
+    def payment(self, _imp_uid: str) -> Listing:
+        """Nothing."""
+        return Listing(())
+
+
+@dataclass
+class Stage:
+    """Durable PostgreSQL, Redis, and what hints may be about."""
+
+    settings: Settings
+    services: stack.Services
+    known: dict[str, list[list[str]]]
+    acks: Path
+
+    @property
+    def database(self) -> str:
+        """Its URL, as psycopg reads it."""
+        return self.settings.database.replace("+psycopg", "")
+
+    def receiver(self) -> Process:
+        """`billing-worker web`, as it runs in production."""
+        return stack.worker_processes(self.settings, stack.child_environment({}))[0]
+
+    def load(self, supervisor: Supervisor, port: int, **task: Any) -> "Running":
+        """Start a run of the load in a process of its own."""
+        return Running(supervisor, {"port": port, "known": self.known, "acks": str(self.acks), "lines": 64} | task)
+
+    def lost(self) -> tuple[int, int]:
+        """How many hints were acknowledged since the last count, and how many of them are not in the inbox."""
+        with psycopg.connect(self.database) as connection:
+            connection.execute("CREATE TEMP TABLE acked (dedupe_key text)")
+            with self.acks.open("rb") as file, connection.cursor().copy("COPY acked FROM STDIN") as copy:
+                while block := file.read(1 << 20):
+                    copy.write(block)
+            # Each acknowledgement stands for a delivery of its own: a repeated hint must have been counted as often.
+            row = connection.execute("""
+                SELECT COALESCE(sum(acks), 0), COALESCE(sum(greatest(0, acks - COALESCE(m.deliveries, 0))), 0)
+                FROM (SELECT dedupe_key, count(*) AS acks FROM acked GROUP BY dedupe_key) a
+                LEFT JOIN inbox m USING (dedupe_key)
+            """).fetchone()
+            assert row is not None
+            return int(row[0]), int(row[1])
+
+
+class Running:
+    """One run of the load."""
+
+    def __init__(self, supervisor: Supervisor, task: dict[str, Any]) -> None:
+        self._supervisor = supervisor
+        argv = [sys.executable, str(HERE / "open_load.py")]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(task))
+        self.process.stdin.close()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def result(self, meanwhile: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """Look after the processes until it has ended; what it saw."""
+
+        def over() -> bool:
+            meanwhile()
+            return self.over
+
+        if not self._supervisor.run(until=over):
+            self.process.kill()
+            raise SystemExit("stopped by a signal")
+        assert self.process.stdout is not None
+        said = self.process.stdout.read()
+        if self.process.returncode:
+            raise SystemExit("the load failed; what it printed stands above")
+        return dict(json.loads(said))
+
+
+@contextmanager
+def staged() -> Iterator[Stage]:
+    """Everything started; stopped and removed at the end."""
+    quiet_logs()
+    folder = Path(tempfile.mkdtemp(prefix="billing-worker-bench-"))
+    folder.chmod(0o755)
+    services = stack.Services(folder)
+    try:
+        os.chdir(folder)
+        os.environ.update({"BILLING_WEB_PORT": str(free_port()), "BILLING_PORTONE_API_URL": "http://127.0.0.1:9"})
+        os.environ.update(services.start(load_settings(), durable=True))
+        settings = load_settings()
+        ports, engine = bootstrap.build(settings, role="bench", connections=6)
+        bootstrap.upgrade_database(engine)
+        known = _payments(ports)
+        engine.dispose()
+        yield Stage(settings, services, known, folder / "acks")
+    finally:
+        services.stop()
+        if services.postgres is not None:
+            services.postgres.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_ready(supervisor: Supervisor) -> None:
+    """Return when all processes answer."""
+    supervisor.run(until=lambda: supervisor.ready)
+
+
+def _payments(ports: Ports) -> dict[str, list[list[str]]]:
+    """Payments that are recorded as approved, and charges whose answer nobody has heard."""
+    gateway = _Gateway()
+    ports = replace(ports, gateway=gateway)  # type: ignore[arg-type] # it charges, and is asked for nothing else
+    plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=calendar_from(interval="month"))
+
+    def one(number: int) -> str:
+        key = register_key(ports, f"bench-{number}", "nice_v2")
+        invoice = renew.renew(ports, subscribe(ports, plan.id, key.id, f"bench {number}").id)
+        assert invoice is not None
+        with suppress(_WorkerDiesError):
+            collect.collect(ports, invoice)
+        return invoice
+
+    with ThreadPoolExecutor(4) as pool:
+        recorded = list(pool.map(one, range(RECORDED)))
+        gateway.dies = True
+        under_way = list(pool.map(one, range(RECORDED, RECORDED + IN_FLIGHT)))
+    with ports.database.transaction() as uow:
+        paid = [attempt for ident in recorded for attempt in uow.attempts.of_invoice(ident)]
+        flying = [attempt for ident in under_way for attempt in uow.attempts.of_invoice(ident)]
+    return {
+        "echo": [[str(each.imp_uid), each.merchant_uid] for each in paid],
+        "in_flight": [[f"imp_flying{number}", each.merchant_uid] for number, each in enumerate(flying)],
+    }
