@@ -107,12 +107,15 @@ def _confirm(news: _News) -> Applied:
         return Applied(InboxStatus.RECEIVED, UNREGISTERED)
     if news.other_product:
         return _other_product(news, key)
-    if key.status is KeyStatus.INVALID:
+    if key.status is KeyStatus.INVALID and not key.awaits_confirmation:
         return _too_late(news, key)
     not_yet = _not_yet(news, key)
     if not_yet is not None:
         return Applied(InboxStatus.RECEIVED, not_yet)
     applied = apply_confirmation(news.ports, news.uow, key)
+    if key.status is KeyStatus.INVALID:
+        # No scan looks at it any more: this pingback has to ask until the key was read.
+        applied.status = InboxStatus.RECEIVED
     just_now = key.activated_at is not None and news.ports.clock.now() - key.activated_at <= SAME_CONFIRMATION
     payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked or applied.to_confirm) or just_now
     return applied
@@ -124,7 +127,7 @@ def _not_yet(news: _News, key: BillingKey) -> str | None:
         return "the gateway could not be asked whether it has the key"
     if not news.knows_key:
         return "the gateway does not have the key (yet)"
-    newest = held_by(news.uow, key) if key.status is KeyStatus.PENDING else None
+    newest = held_by(news.uow, key) if key.awaits_confirmation else None
     return None if newest is None else f"the key's newest payment {newest.ref} is {newest.verdict}"
 
 

@@ -147,6 +147,31 @@ def test_accepted_after_declined_unlocks_nothing_and_says_so(known: tuple[World,
     assert (world.key_now(key).status, kinds(world)) == ("invalid", ["pingback_contradiction", "pingback_reversal"])
 
 
+def test_a_second_payment_that_goes_through_confirms_the_key_whose_first_was_declined(
+    known: tuple[World, BillingKey],
+) -> None:
+    world, key = known
+    tell(world, key, "202")
+    assert (world.key_now(key).status, look(world, key)) == ("invalid", False)
+    asked = inbox.apply(world.ports, world.pingback(key.customer_uid, "0", "b2"))
+    assert (asked.to_confirm, asked.status) == ([key.id], "received")
+    assert look(world, key)
+    world.clock.advance(minutes=1)
+    world.settle()
+    assert world.key_now(key).status == "active"
+    assert world.rows("SELECT verdict, waiting FROM pingback_payments WHERE ref = 'b2'") == [
+        {"verdict": "delivered", "waiting": []}
+    ]
+
+
+def test_a_payment_on_a_key_that_was_disputed_is_told_and_revives_nothing(known: tuple[World, BillingKey]) -> None:
+    world, key = known
+    tell(world, key, "0")
+    tell(world, key, "2", reason="1")
+    tell(world, key, "0", "b2")
+    assert (world.key_now(key).status, kinds(world)) == ("invalid", ["pingback_contradiction", "pingback_reversal"])
+
+
 @pytest.mark.fm("E22")
 def test_what_is_sent_again_days_later_changes_nothing(known: tuple[World, BillingKey]) -> None:
     world, key = known
