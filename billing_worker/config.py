@@ -279,6 +279,8 @@ class Settings(BaseSettings):
         """Everything that no log line may show: keys, tokens, and the passwords inside of URLs, in each spelling."""
         fields = [getattr(self, name) for name in type(self).model_fields]
         found = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
+        # The secret of the events may be two: each of them alone must not show either.
+        found += (self.events_secret.get_secret_value() if self.events_secret else "").split()
         found.append(self.portone_imp_key or "")
         embedded = read_runtime(self.var_dir)
         for name in ("database_url", "broker_url"):
