@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
+HINTS ?= 1000000
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-receiver up clean lock
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-receiver bench-receiver-kill receiver-kill up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +55,12 @@ bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same ru
 
 bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
 	$(BIN)/python benchmarks/receiver.py
+
+bench-receiver-kill: .venv/ready ## A million acknowledged hints while the receiver is killed again and again: none may be lost
+	$(BIN)/python benchmarks/receiver_kill.py --hints $(HINTS)
+
+receiver-kill: .venv/ready ## The same in short
+	$(BIN)/python benchmarks/receiver_kill.py --hints 10000 --every 2
 
 chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
 	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)

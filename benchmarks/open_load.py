@@ -114,6 +114,7 @@ class Load:
         self._idle: list[Line] = []
         self._queue: deque[tuple[float, bytes, str]] = deque()
         self._under_way = 0
+        self._connecting: set[asyncio.Task[None]] = set()
         self._closed = False
         """A line that is free sends the next one at once."""
         self.waits: list[float] = []
@@ -187,7 +188,9 @@ class Load:
     def _gone(self, line: Line) -> None:
         if line in self._idle:
             self._idle.remove(line)
-        self._reconnecting = self.loop.create_task(self._connect())
+        task = self.loop.create_task(self._connect())
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     async def _connect(self) -> None:
         while True:

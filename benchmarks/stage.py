@@ -129,6 +129,10 @@ class Running:
         if not self._supervisor.run(until=over):
             self.process.kill()
             raise SystemExit("stopped by a signal")
+        return self.read()
+
+    def read(self) -> dict[str, Any]:
+        """What it saw, once it is over."""
         assert self.process.stdout is not None
         said = self.process.stdout.read()
         if self.process.returncode:
