@@ -19,7 +19,7 @@ def apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing:
     payment, evidence = listing.payments[0]
     if payment.merchant_uid != message.payload["merchant_uid"]:
         detail = f"a webhook names payment {payment.imp_uid} for another merchant_uid than the gateway does"
-        uow.alerts.open("webhook_mismatch", str(message.id), detail, ports.clock.now())
+        uow.alerts.open("webhook_mismatch", payment.imp_uid, detail, ports.clock.now())
         return Applied(InboxStatus.IGNORED, "the gateway has this payment under another merchant_uid")
     invoice_id = uow.invoices.with_merchant_uid(payment.merchant_uid)
     if invoice_id is not None:
