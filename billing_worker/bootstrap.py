@@ -86,6 +86,10 @@ NO_KEYS = (
 )
 
 
+SURELY_RANDOM = 16
+"""Characters from which on a secret is no word that an answer could hold by chance."""
+
+
 def _gateway(settings: Settings, connections: int) -> Gateway:
     if settings.portone_imp_key is None or settings.portone_imp_secret is None:
         return MissingGateway(NO_KEYS)
@@ -97,6 +101,8 @@ def _gateway(settings: Settings, connections: int) -> Gateway:
         total_deadline=settings.http_deadline,
         include_sandbox=settings.portone_include_sandbox,
         max_connections=connections,
+        # Long ones only: a password like "paid", blanked out of an answer, would change what the answer says.
+        also_secret=[secret for secret in settings.secrets if len(secret) >= SURELY_RANDOM],
     )
 
 

@@ -35,6 +35,7 @@ ENV_FILE = ".env"
 RUNTIME_FILE = "runtime.json"
 """Written by `up` into VAR_DIR, readable by its owner only: how to reach the services that it started."""
 
+SHORTEST_SECRET = 6
 LONGEST_SETTLE_WINDOW = 86_400
 """Seconds. A PG whose books need more than a day needs a person, not a setting."""
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
@@ -278,16 +279,16 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Everything that no log line may show: keys, tokens, and the passwords inside of URLs, in each spelling."""
         fields = [getattr(self, name) for name in type(self).model_fields]
-        found = [value.get_secret_value() for value in fields if isinstance(value, SecretStr)]
-        # The secret of the events may be two: each of them alone must not show either.
-        found += (self.events_secret.get_secret_value() if self.events_secret else "").split()
+        # The events' secret may be two.
+        found = [part for value in fields if isinstance(value, SecretStr) for part in value.get_secret_value().split()]
         found.append(self.portone_imp_key or "")
         embedded = read_runtime(self.var_dir)
         for name in ("database_url", "broker_url"):
             url = getattr(self, name) or embedded.get(name)
             password = urlsplit(url or "").password or ""
             found += [password, unquote(password)]
-        return tuple(sorted({secret for secret in found if secret}, key=len, reverse=True))
+        # A password that is a short word would blank that word out of every line.
+        return tuple(sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
 
     @property
     def visibility_timeout(self) -> int:
@@ -360,10 +361,18 @@ def _refuse_unknown() -> None:
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
 
+_MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL")
+"""Variables whose wrong value is not repeated: a URL may hold a password."""
+
+
 def _line(problem: ErrorDetails) -> str:
     where = PREFIX + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else ""
     cause = problem.get("ctx", {}).get("error")
     text = str(cause) if isinstance(cause, BillingError | ValueError) else str(problem["msg"])
     shown = problem.get("input")
-    given = f" (got {shown!r})" if isinstance(shown, str | int | float | Decimal) and "SECRET" not in where else ""
+    given = (
+        f" (got {shown!r})"
+        if isinstance(shown, str | int | float | Decimal) and not _MAY_BE_SECRET.search(where)
+        else ""
+    )
     return f"{where}: {text}{given}" if where else text

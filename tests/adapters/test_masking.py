@@ -34,7 +34,7 @@ from billing_worker.adapters.portone.masking import LONGEST_EVIDENCE, blanked, e
         ("\uff14242424242424242", "************4242"),
         (r"\u0034\u0032\u0034\u0032424242424242", "************4242"),
         (r"\uFF14242\u00204242\u002D4242\u00a04242", "**** ****-****\u00a04242"),
-        (r"hong\u0040example.com", "****@example.com"),
+        (r"\u0068\u006f\u006e\u0067\u0040example.com", "****@example.com"),
     ],
 )
 def test_what_is_blanked(text: str, kept: str) -> None:

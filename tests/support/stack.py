@@ -114,6 +114,10 @@ class Stack:
 
     def start(self, name: str, *arguments: str, **settings: str) -> Running:
         """`celery -A tasks ARGUMENTS`."""
+        return self.program(name, "celery", "-A", "tasks", *arguments, **settings)
+
+    def program(self, name: str, module: str, *arguments: str, **settings: str) -> Running:
+        """`python -m MODULE ARGUMENTS`, with the settings of this stack."""
         number = len(self._processes)
         log = self._folder / f"{number}-{name}.log"
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -122,7 +126,7 @@ class Stack:
         environment = {key: value for key, value in environment.items() if value != ""}
         with log.open("wb") as output:
             process = spawn(
-                [sys.executable, "-m", "celery", "-A", "tasks", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 death_signal=signal.SIGKILL,
                 env=environment,
                 cwd=self._folder,

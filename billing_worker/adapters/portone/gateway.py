@@ -3,7 +3,7 @@
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -65,7 +65,7 @@ class PortOneGateway:
     No method raises for anything that the network or the gateway does, and each ends within `total_deadline`
     seconds (plus what the resolver of host names takes, which cannot be interrupted; nothing is sent after it).
     `payments_between` takes that long at most for each of its pages.
-    Neither key nor secret nor token is in any text that leaves this class.
+    Neither key nor secret nor token, nor what is `also_secret`, is in any text that leaves this class.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class PortOneGateway:
         include_sandbox: bool = False,
         max_connections: int = MAX_CONNECTIONS,
         browser_ip: str = BROWSER_IP,
+        also_secret: Collection[str] = (),
         tls: ssl.SSLContext | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -87,6 +88,7 @@ class PortOneGateway:
             raise SettingsInvalid("BILLING_PORTONE_IMP_KEY, BILLING_PORTONE_IMP_SECRET: both are needed")
         self._base_url = base_url.rstrip("/")
         self._imp_key, self._imp_secret = imp_key, imp_secret
+        self._also_secret = tuple(also_secret)
         self._connect_timeout = connect_timeout
         self._total_deadline = total_deadline
         self._include_sandbox = include_sandbox
@@ -251,7 +253,7 @@ class PortOneGateway:
         return Evidence("portone", call.label, status, evidence_text(body, secrets))
 
     def _secrets(self) -> tuple[str, ...]:
-        return self._imp_key, self._imp_secret
+        return self._imp_key, self._imp_secret, *self._also_secret
 
     def _here(self) -> _State:
         state = self._state

@@ -34,8 +34,8 @@ _PERSONAL = re.compile(
 # not become equal by cleaning.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ASCII_ESCAPE = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
-# Digits, their usual separators and @, spelt as JSON allows: behind them a number would pass unseen.
-_ESCAPED = re.compile(r"\\u(?:00(3[0-9]|2[0def]|40|5f|a0)|ff1([0-9]))", re.IGNORECASE)
+# Whatever needs no escape in JSON (all but quote and backslash): spelt so, a number or a name would pass unseen.
+_ESCAPED = re.compile(r"\\u(?:00(2[013-9a-f]|[346][0-9a-f]|5[0-9abdef]|7[0-9a-e]|a0)|ff1([0-9]))", re.IGNORECASE)
 _CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -73,7 +73,7 @@ def blanked(body: bytes, secrets: Collection[str]) -> bytes:
     return body
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _escaped(secret: str) -> re.Pattern[bytes]:
     plain = [r"\\?/" if char == "/" else re.escape(char) for char in secret]
     spelt = (rf"(?:{one}|\\u(?i:{ord(char):04x}))" for one, char in zip(plain, secret, strict=True))
