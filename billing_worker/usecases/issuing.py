@@ -16,6 +16,7 @@ from billing_worker.domain.billing_key import (
     masked_email,
 )
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.issuing import Seen, Verdict, may_claim, verdict
 from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
@@ -48,6 +49,8 @@ def count(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
 def _follow(ports: Ports, uow: UnitOfWork, due: Due, key: BillingKey, seen: Seen) -> bool:
     """Do what the verdict says; returns whether to charge."""
     payment, now, owner = seen[0], ports.clock.now(), due.subscription.id
+    if any(_comes_before(each, due.invoice) for each in uow.invoices.of_subscription(owner)):
+        return False  # the oldest period comes first; this one is offered again when its claim has ended
     claimants = _claimants(uow, key)
     found = verdict(key, due.invoice, payment, claimants)
     if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, due.invoice.id):
@@ -123,6 +126,10 @@ def _claimants(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:
         if may_claim(key, subscription, first):
             found.append(subscription.id)
     return found
+
+
+def _comes_before(other: Invoice, invoice: Invoice) -> bool:
+    return other.status is InvoiceStatus.OPEN and other.period.index < invoice.period.index
 
 
 def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], now: datetime) -> None:

@@ -81,6 +81,27 @@ def test_a_subscription_that_comes_after_the_confirmation_is_paid_by_it_too(worl
     assert_paid_by(world, subscription, key, issued)
 
 
+def test_it_pays_the_first_of_several_periods_that_waited_whichever_is_taken_up_first(world: World) -> None:
+    uid, key, issued = world.paymentwall_key()
+    assert key is not None
+    subscription = world.subscribe(key=key)
+    world.settle()
+    world.clock.advance(days=31)
+    world.settle()
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    world.webhook(issued["imp_uid"], issued["merchant_uid"])
+    world.apply()
+    first, second = world.invoices(subscription)
+    assert world.charge(second) is None
+    assert (kinds(world), again(world, key)) == (set(), [])
+    assert world.charge(first) is None
+    assert world.attempt(first).imp_uid == issued["imp_uid"]
+    world.clock.advance(seconds=5)
+    world.settle()
+    assert [row["imp_uid"] for row in again(world, key)] == [world.attempt(second).imp_uid]
+    world.assert_books_agree()
+
+
 def test_the_payment_pays_one_subscription_and_no_second_one(world: World) -> None:
     key, issued = issued_key(world)
     first = world.subscribe(key=key)
