@@ -38,12 +38,14 @@ _EARLIER = """
       AND earlier.delivered_at IS NULL AND earlier.abandoned_at IS NULL AND (earlier.replays = 0 OR o.replays > 0)
 """
 
+# A look-up for each row in turn, in the index of what waits: with old statistics the planner would otherwise compare
+# every waiting event with every other.
 _CLAIM = text(f"""
     WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox o
         WHERE delivered_at IS NULL AND abandoned_at IS NULL AND next_try_at <= :real_now
           AND (lease_until IS NULL OR lease_until <= :real_now)
-          AND NOT EXISTS (SELECT {_EARLIER})
+          AND (SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL
         ORDER BY next_try_at, sequence LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE outbox SET lease_until = :lease_until
     WHERE id IN (SELECT id FROM chosen)

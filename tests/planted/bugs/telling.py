@@ -10,7 +10,11 @@ BUGS = (
     bug(
         "events overtake",
         "an event is sent although an earlier one of its subscription still waits",
-        (OUTBOX, "          AND NOT EXISTS (SELECT {_EARLIER})\n", ""),
+        (
+            OUTBOX,
+            "          AND (SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL\n",
+            "",
+        ),
         (
             "billing_worker/usecases/outbox.py",
             "if uow.outbox.held_back(message) or not endpoint",
