@@ -12,7 +12,7 @@ BUGS = (
         "an event is sent although an earlier one of its subscription still waits",
         (
             OUTBOX,
-            "          AND (SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL\n",
+            "AND (SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL",
             "",
         ),
         (
