@@ -66,8 +66,8 @@ def never_issues(payment: GatewayPayment, now: datetime) -> str | None:
 def may_claim(key: BillingKey, subscription: Subscription, first: Invoice | None) -> bool:
     """Whether a subscription of the key may be what its issuing payment was for; `first` is its first invoice.
 
-    Its first period is still to be paid; or the customer gave this card for a subscription that ran already, and was
-    charged when the key was issued.
+    Its first period is still to be paid; or the customer gave this card, younger than the subscription, for one that
+    ran already, and was charged when the key was issued.
     """
     if subscription.status is SubscriptionStatus.CANCELED:
         return False
@@ -75,8 +75,7 @@ def may_claim(key: BillingKey, subscription: Subscription, first: Invoice | None
         return True
     if first is not None and first.period.index == 0 and first.status is InvoiceStatus.OPEN:
         return True
-    paid_at = key.issue.paid_at if key.issue else None
-    return paid_at is not None and subscription.created_at < paid_at
+    return subscription.created_at < key.created_at
 
 
 def verdict(key: BillingKey, invoice: Invoice, payment: GatewayPayment, claimants: Sequence[str]) -> Verdict:
