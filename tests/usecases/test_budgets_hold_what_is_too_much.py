@@ -98,7 +98,7 @@ def test_each_currency_has_its_own_sum_and_one_that_is_not_named_has_none(world:
     guarded = with_budgets(world, run={"USD": 1_000})
     for amount, currency in ((900, "USD"), (900_000, "KRW"), (900, "USD")):
         guarded.subscribe(plan=world.plan(amount, currency=currency))
-    guarded.settle()
+        guarded.settle()  # one by one: what is due at the same instant is charged in any order
     assert sorted(row["currency"] for row in world.money()) == ["KRW", "USD"]
     assert "10.00 USD" in the_stop(world).reason
 
