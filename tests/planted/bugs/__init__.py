@@ -3,6 +3,7 @@
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
     charging,
+    hardening,
     money_and_time,
     outside,
     paymentwall_keys,
@@ -15,6 +16,7 @@ from tests.planted.bugs import (
 
 BUGS: tuple[Bug, ...] = (
     *charging.BUGS,
+    *hardening.BUGS,
     *resolving.BUGS,
     *queue_and_schema.BUGS,
     *outside.BUGS,
