@@ -20,7 +20,7 @@ demo: .venv/ready ## Three months of billing in about a minute, with real proces
 test: .venv/ready lint types imports ## Lint, types, import rules, and all tests but those that take minutes
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile
 
-long: .venv/ready ## Whole commands with real processes: what README and runbook say, `up`, `demo`, a short chaos
+long: .venv/ready ## What takes minutes: README and runbook run as they say, `up`, `demo`, deployment, a short chaos
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods
@@ -65,7 +65,7 @@ receiver-kill: .venv/ready ## The same in short
 chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
 	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)
 
-chaos-long: .venv/ready ## The same for 75 minutes, with 1,000 kills and 150,000 charges
+chaos-long: .venv/ready ## What takes minutes: README and runbook run as they say, `up`, `demo`, deployment, a short chaos
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
 
 docs: .venv/ready ## Write anew what scripts write: .env.example and docs/failure-matrix.md

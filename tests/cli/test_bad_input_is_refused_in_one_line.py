@@ -39,7 +39,7 @@ REFUSED = {
     "an empty customer_uid": (("key", "register", "", "--pg", "nice_v2"), "customer_uid", "1 to 80"),
     "a card number": (("key", "register", "4242-4242-4242-4242", "--pg", "kcp"), "customer_uid", "card number"),
     "a PG in capitals": (("key", "register", "u-1", "--pg", "NICE!"), "pg_provider", "nice_v2"),
-    "paymentwall without e-mail": (("key", "register", "u-1", "--pg", "paymentwall"), "buyer_email", "is needed"),
+    "paymentwall without a name": (("key", "register", "u-1", "--pg", "paymentwall"), "buyer_name", "First Last"),
     "an e-mail that is none": (
         ("key", "register", "u-1", "--pg", "kcp", "--buyer-email", "kim"),
         "buyer_email",

@@ -79,7 +79,7 @@ def test_a_broken_row_is_told_with_line_field_and_way_out_and_the_others_are_imp
         (5, "start", "needs a time zone"),
         (6, "customer", "is needed"),
         (7, "line", "must have 8 fields"),
-        (8, "buyer_email", "is needed for paymentwall"),
+        (8, "buyer_name", "must be 'First Last'"),
     ]
     told = json.loads(said.out)["rejected_rows"]
     assert [(row["line"], row["field"]) for row in told] == [(line, field) for line, field, _ in fields]

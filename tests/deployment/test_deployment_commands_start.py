@@ -25,7 +25,7 @@ from tests.support.databases import Databases
 from tests.support.sandbox import Sandbox
 from tests.support.servers import Servers
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(240)]
 
 TOKEN = "0123456789abcdef-token"
 FLOWER_AUTH = ("operator", "0123456789abcdef")

@@ -46,6 +46,7 @@ SAMPLE = 601
 @pytest.mark.fm("D3")
 @pytest.mark.fm("G1")
 @pytest.mark.parametrize("behaviour", STEPS)
+@pytest.mark.long
 def test_one_fault_at_one_step_leaves_each_period_charged_once(laboratory: Laboratory, note, behaviour: str) -> None:
     tally = Tally()
     (clean,) = laboratory.run([Scenario(behaviour)])

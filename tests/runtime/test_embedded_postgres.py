@@ -16,7 +16,7 @@ from runtime_helpers import alive, helper, kill_9, listening, poll, port_of, pyt
 from billing_worker.runtime import EmbeddedPostgres, RuntimeProblem, postgres_binaries, server
 from billing_worker.runtime.accounts import Account
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.long, pytest.mark.integration]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes accounts")
 NOBODY = Account("nobody", pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 

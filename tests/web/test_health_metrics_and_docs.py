@@ -107,7 +107,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     assert {"type": "null"} not in list(nodes(description)), "3.0 has no type null"
     assert not list(found(description, "const"))
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 37
+    assert len(identifiers) == len(set(identifiers)) == 39
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
@@ -145,6 +145,8 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("POST", "/v1/billing-keys"),
         ("GET", "/v1/billing-keys"),
         ("GET", "/v1/billing-keys/{billing_key_id}"),
+        ("POST", "/v1/billing-keys/{billing_key_id}/email"),
+        ("POST", "/v1/billing-keys/{billing_key_id}/issuing-payment"),
         ("POST", "/v1/subscriptions"),
         ("GET", "/v1/subscriptions"),
         ("GET", "/v1/subscriptions/{subscription_id}"),
