@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli.output import AsJson, Limit
+from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.usecases.close_alert import close_alert
 
@@ -28,7 +28,9 @@ def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(
-    alert_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `alert list` shows.")],
+    alert_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=HIGHEST, help="The number that `alert list` shows.")
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +53,9 @@ def show(
 
 @app.command()
 def close(
-    alert_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `alert list` shows.")],
+    alert_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=HIGHEST, help="The number that `alert list` shows.")
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:

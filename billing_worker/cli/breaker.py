@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli.output import AsJson, Limit, View
+from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
 from billing_worker.cli.session import session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION
@@ -58,7 +58,9 @@ def trip(
 
 @app.command()
 def clear(
-    stop_id: Annotated[int, typer.Argument(metavar="ID", help="The number that `breaker list` shows.")],
+    stop_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=HIGHEST, help="The number that `breaker list` shows.")
+    ],
     *,
     note: Annotated[str, typer.Option(help="What you found and decided; it is kept.")],
     as_json: AsJson = False,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli.output import AsJson, Limit, View
+from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
@@ -13,9 +13,6 @@ from billing_worker.usecases import inbox_review as review
 from billing_worker.usecases.inbox import apply
 
 app = typer.Typer(help="Webhooks and pingbacks: what came, what became of it, and have it looked into again.")
-
-HIGHEST = 2**63 - 1
-"""The highest number that the database can give."""
 
 COLUMNS = ("id", "source", "status", "foreign", "says", "tries", "received_at", "note")
 

@@ -31,6 +31,9 @@ View = Mapping[str, object]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show at most this many, newest first.")]
 
+HIGHEST = 2**63 - 1
+"""The highest number that the database can give an alert, a stop or a notification."""
+
 WIDE = 1_000
 """Columns where the output is no terminal: a line that another program reads must not be folded."""
 

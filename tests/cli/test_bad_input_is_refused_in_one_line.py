@@ -69,6 +69,8 @@ UNUSABLE = {
     "a limit that is no number": (("plan", "list", "--limit", "many"), "--limit"),
     "a limit of 0": (("invoice", "list", "--limit", "0"), "--limit"),
     "an unknown status": (("invoice", "list", "--status", "owed"), "uncollectible"),
+    "a number that no alert has": (("alert", "show", str(2**63)), "9223372036854775807"),
+    "a number that no stop has": (("breaker", "clear", "0", "--note", "x"), "'ID'"),
     "a word too many": (("db", "check", "twice"), "twice"),
     "bytes that are no text": (("key", "show", "\udcff"), "UTF-8"),
 }

@@ -77,10 +77,11 @@ _REPLAY = text("""
 
 # Periods that were left out are accounted for by these two: an audit would take the gap for lost money.
 _FORGET = text("""
-    DELETE FROM outbox WHERE id IN (
+    WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox
         WHERE delivered_at < :before AND type NOT IN ('subscription.periods_skipped', 'subscription.activated')
         ORDER BY delivered_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    DELETE FROM outbox WHERE id IN (SELECT id FROM chosen)
 """)
 
 
