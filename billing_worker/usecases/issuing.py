@@ -32,7 +32,10 @@ def count(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
     Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
     """
     listing = ports.gateway.payment(issue.imp_uid)
-    if listing.trouble is not None or not listing.payments:
+    if listing.trouble is not None:
+        return False
+    if not listing.payments:
+        _tell_that_it_is_gone(ports, invoice_id, issue)
         return False
     with ports.database.transaction() as uow:
         due = uow.lock_due(invoice_id)
@@ -44,6 +47,20 @@ def count(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
         charge = _follow(ports, uow, due, key, listing.payments[0])
         uow.commit()
     return charge
+
+
+def _tell_that_it_is_gone(ports: Ports, invoice_id: str, issue: IssuingPayment) -> None:
+    with ports.database.transaction() as uow:
+        key_id = uow.invoices.get(invoice_id).billing_key_id
+        detail = (
+            f"PortOne shows payment {issue.imp_uid} no more, which issued key {key_id}: nothing is charged to the key"
+        )
+        proposal = (
+            "look for it in PortOne's console (test payments: BILLING_PORTONE_INCLUDE_SANDBOX); charging goes on when "
+            f"it is shown, or with: billing-worker key issuing-payment {key_id} --counts-for-none"
+        )
+        uow.alerts.open("issuing_payment", key_id, detail, ports.clock.now(), proposal=proposal)
+        uow.commit()
 
 
 def _follow(ports: Ports, uow: UnitOfWork, due: Due, key: BillingKey, seen: Seen) -> bool:

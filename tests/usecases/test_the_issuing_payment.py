@@ -328,3 +328,19 @@ def _as(status: str) -> Any:
         )
 
     return changed
+
+
+def test_a_payment_that_portone_shows_no_more_holds_the_charge_and_a_person_is_told(world: World) -> None:
+    key, issued = issued_key(world)
+    subscription = world.subscribe(key=key)
+    world.webhook(issued["imp_uid"], issued["merchant_uid"])
+    world.apply()
+    blind = world.with_ports(gateway=Around(world.ports.gateway, on_payment=lambda *_: Listing(())))
+    blind.settle()
+    assert (world.invoice(subscription).status, again(world, key)) == ("open", [])
+    (alert,) = [alert for alert in world.alerts() if alert.kind == "issuing_payment"]
+    assert issued["imp_uid"] in alert.detail
+    world.clock.advance(seconds=5)
+    world.settle()
+    assert_paid_by(world, subscription, key, issued)
+    assert "issuing_payment" not in kinds(world)
