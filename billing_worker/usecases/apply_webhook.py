@@ -51,4 +51,12 @@ def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPaymen
         return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
     if payment.usage not in (None, ISSUES):
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
+    if payment.usage == ISSUES and key.issue is not None and key.issue.imp_uid != payment.imp_uid:
+        _tell_of_another_issue(ports, uow, key.id, key.issue.imp_uid, payment)
     return apply_confirmation(ports, uow, key, (payment, evidence))
+
+
+def _tell_of_another_issue(ports: Ports, uow: UnitOfWork, key_id: str, first: str, payment: GatewayPayment) -> None:
+    detail = f"payment {payment.imp_uid} over {payment.money} issued key {key_id} once more, after payment {first}"
+    proposal = "the customer paid each time the card was given: give back in PortOne's console what was not owed"
+    uow.alerts.open("issued_twice", payment.imp_uid, detail, ports.clock.now(), proposal=proposal)

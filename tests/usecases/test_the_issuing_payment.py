@@ -344,3 +344,24 @@ def test_a_payment_that_portone_shows_no_more_holds_the_charge_and_a_person_is_t
     world.settle()
     assert_paid_by(world, subscription, key, issued)
     assert "issuing_payment" not in kinds(world)
+
+
+def test_a_key_that_was_issued_twice_is_told_of_and_the_second_payment_pays_nothing(world: World) -> None:
+    key, issued = issued_key(world)
+    subscription = world.subscribe(key=key)
+    hear(world, issued)
+    second = world.sandbox.control(
+        "/paymentwall/issue",
+        customer_uid=key.customer_uid,
+        merchant_uid=f"{world.environment}twice",
+        amount=9900,
+        confirm_after=3600,
+        buyer_name=key.buyer_name,
+        buyer_email=key.buyer_email,
+    )
+    world.sandbox.control("/paymentwall/confirm", customer_uid=key.customer_uid)
+    hear(world, second)
+    (alert,) = [alert for alert in world.alerts() if alert.kind == "issued_twice"]
+    assert second["imp_uid"] in alert.detail
+    assert world.attempt(world.invoice(subscription)).imp_uid == issued["imp_uid"]
+    assert again(world, key) == []
