@@ -65,7 +65,7 @@ receiver-kill: .venv/ready ## The same in short
 chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
 	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)
 
-chaos-long: .venv/ready ## What takes minutes: README and runbook run as they say, `up`, `demo`, deployment, a short chaos
+chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs a machine with nothing else to do
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
 
 docs: .venv/ready ## Write anew what scripts write: .env.example and docs/failure-matrix.md

@@ -175,21 +175,6 @@ def test_a_notification_is_claimed_once_and_again_when_it_was_not_applied(world:
     assert inbox.due(world.ports, 10) == first
 
 
-def test_the_due_scan_reads_an_index_and_not_the_whole_table(world: World) -> None:
-    with world.engine.connect() as connection:
-        connection.exec_driver_sql("SET enable_seqscan = off")
-        plan = connection.exec_driver_sql(
-            "EXPLAIN SELECT id FROM invoices"
-            " WHERE status = 'open' AND next_attempt_at <= now() ORDER BY next_attempt_at"
-        ).scalars()
-        assert "ix_invoices_due" in "\n".join(plan)
-        plan = connection.exec_driver_sql(
-            "EXPLAIN SELECT id FROM subscriptions WHERE status IN ('pending', 'trialing', 'active', 'past_due')"
-            " AND held_since IS NULL AND next_period_start <= now() ORDER BY next_period_start"
-        ).scalars()
-        assert "ix_subscriptions_renewing" in "\n".join(plan)
-
-
 @pytest.mark.parametrize("plan", ["enable_hashjoin", "enable_mergejoin, enable_hashjoin", "enable_indexscan"])
 def test_a_scan_keeps_its_limit_whatever_plan_the_database_chooses(world: World, plan: str) -> None:
     """A nested loop runs a subquery once a row: one that locks and limits would then choose others each time."""

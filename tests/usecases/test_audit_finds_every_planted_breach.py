@@ -371,17 +371,6 @@ def test_an_audit_opens_the_alert_of_a_stop_again_when_somebody_closed_it(world:
     assert broken(whole(world)) == set()
 
 
-def test_the_audit_of_a_big_portfolio_reads_by_index(world: World) -> None:
-    """What changed lately is found without reading the rest."""
-    with world.engine.connect() as connection:
-        connection.execute(text("SET enable_seqscan = off"))
-        for table, column in (("payment_attempts", "started_at"), ("invoices", "created_at")):
-            plan = connection.execute(text(f"EXPLAIN SELECT id FROM {table} WHERE {column} >= now()")).scalars()
-            assert f"ix_{table}_{column}" in "\n".join(plan)
-        paid = "EXPLAIN SELECT id FROM invoices WHERE status = 'paid' AND closed_at >= now()"
-        assert "ix_invoices_paid" in "\n".join(connection.execute(text(paid)).scalars())
-
-
 @pytest.mark.parametrize(
     ("written", "shown"),
     [

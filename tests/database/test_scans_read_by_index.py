@@ -1,0 +1,61 @@
+"""A scan of a portfolio that has grown for years reads what is due, not what was."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from billing_worker.usecases import audit, collect, compare, confirm, inbox, outbox, reconcile, refund, renew, tidy
+from tests.support.databases import Databases
+from tests.support.plans import GROWN, let_it_grow, plans_of
+from tests.support.receivers import Merchant
+from tests.support.sandbox import Sandbox
+from tests.support.world import World
+
+GROWING = ("subscriptions", "invoices", "merchant_uids", "payment_attempts", "inbox", "outbox")
+WHOLE = re.compile(rf"Seq Scan on ({'|'.join(GROWING)})\b")
+
+SCANS: dict[str, Callable[[World], object]] = {
+    "renew": lambda world: renew.due(world.ports, 100),
+    "collect": lambda world: collect.due(world.ports, 100),
+    "reconcile": lambda world: reconcile.due(world.ports, 100),
+    "refund": lambda world: refund.due(world.ports, 100),
+    "apply": lambda world: inbox.due(world.ports, 100),
+    "confirm": lambda world: confirm.due(world.ports, 100),
+    "deliver": lambda world: outbox.due(world.ports, 100),
+    "compare": lambda world: [compare.compare(world.ports, int(one)) for one in compare.due(world.ports, 100)],
+    "audit": lambda world: [audit.audit_recent(world.ports, int(one)) for one in audit.due(world.ports, 1)],
+    "tidy": lambda world: [tidy.tidy(world.ports, str(one)) for one in tidy.due(world.ports, 1)],
+}
+
+
+@pytest.fixture(scope="module")
+def grown(databases: Databases, shared_sandbox: Sandbox) -> Iterator[World]:
+    """One subscription that is due beside thousands that are not, and a past that an audit has been through."""
+    with databases.migrated() as url, World.built(url, shared_sandbox) as built:
+        world = built.with_ports(notifier=Merchant())
+        world.subscribe()
+        world.settle()
+        (payment,) = world.money()
+        world.webhook(payment["imp_uid"], payment["merchant_uid"])
+        world.settle()
+        let_it_grow(world.engine)
+        world.clock.advance(days=15)
+        SCANS["audit"](world)
+        world.clock.advance(days=16)
+        yield world
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_a_scan_reads_by_index(grown: World, scan: str) -> None:
+    with plans_of(grown.engine) as plans:
+        SCANS[scan](grown)
+    assert plans
+    assert not [plan for plan in plans if WHOLE.search(plan)]
+
+
+def test_the_portfolio_has_grown(grown: World) -> None:
+    with grown.engine.connect() as connection:
+        for table in GROWING:
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > GROWN

@@ -1,0 +1,57 @@
+"""What PostgreSQL makes of the statements that a piece of the program sends, over a portfolio that has grown."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, event, text
+
+GROWN = 4000
+"""Rows of each kind: enough that reading a whole table costs more than its index."""
+
+_COPIES = "(jsonb_populate_record(r, to_jsonb(r) || {changed})).* FROM {table} r, generate_series(1, :count) n"
+_OWN = {
+    "subscriptions": "'next_period_start', r.next_period_start + interval '1 year'",
+    "invoices": "'subscription_id', r.subscription_id || n, 'merchant_uid', 'o' || n",
+    "merchant_uids": "'merchant_uid', 'o' || n, 'invoice_id', r.invoice_id || n",
+    "payment_attempts": "'invoice_id', r.invoice_id || n, 'merchant_uid', 'o' || n, 'imp_uid', 'imp' || n",
+    "inbox": "'dedupe_key', r.dedupe_key || n",
+    "outbox": "'subject_id', r.subject_id || n, 'stream_id', r.stream_id || n, 'sequence', r.sequence + 1000 * n,"
+    " 'delivered_at', r.occurred_at",
+}
+"""What tells the copies of one row apart, besides their ids."""
+
+
+def let_it_grow(engine: Engine) -> None:
+    """Many settled rows beside the few that are there, and statistics that know of them."""
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))  # copies are past, not transitions
+        for table, own in _OWN.items():
+            number = table == "inbox"
+            ident = "'id', 1000000 + n" if number else "" if table == "merchant_uids" else "'id', r.id || n"
+            changed = f"jsonb_build_object({', '.join(filter(None, (ident, own)))})"
+            copies = _COPIES.format(changed=changed, table=table)
+            overriding = " OVERRIDING SYSTEM VALUE" if number else ""
+            connection.execute(text(f"INSERT INTO {table}{overriding} SELECT {copies}"), {"count": GROWN})
+        connection.execute(text("ANALYZE"))
+
+
+@contextmanager
+def plans_of(engine: Engine) -> Iterator[list[str]]:
+    """The plan of each statement that is sent meanwhile; filled when the block ends."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if not many and statement.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
+            sent.append((statement, parameters))
+
+    plans: list[str] = []
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield plans
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    with engine.connect() as connection:
+        for statement, parameters in sent:
+            lines = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+            plans.append("\n".join((statement, *lines)))
