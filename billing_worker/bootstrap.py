@@ -8,7 +8,13 @@ import redis
 from sqlalchemy import Engine
 
 from billing_worker.adapters.clock import DatabaseClock
-from billing_worker.adapters.database.engine import check_ready, migration_state, open_engine, server_time, upgrade
+from billing_worker.adapters.database.engine import (
+    NEWEST_MIGRATION,
+    check_ready,
+    migration_of,
+    open_engine,
+    server_time,
+)
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.missing_gateway import MissingGateway
@@ -133,11 +139,13 @@ def verify_pingback(settings: Settings) -> Callable[[bytes], Pingback] | None:
     return lambda raw_query: accept(raw_query, secrets, version, names)
 
 
-def upgrade_database(engine: Engine) -> tuple[str | None, str | None]:
+def upgrade_database(engine: Engine) -> tuple[str | None, str]:
     """Bring the tables up to this release; returns the migration before and after."""
-    before, newest = migration_state(engine)
+    from billing_worker.adapters.database.upgrade import upgrade  # noqa: PLC0415 - who only works loads no migrations
+
+    before = migration_of(engine)
     upgrade(engine)
-    return before, newest
+    return before, NEWEST_MIGRATION
 
 
 def check_broker(settings: Settings) -> None:

@@ -36,7 +36,7 @@ class Session:
 
         bootstrap.check_gateway(self.settings)
 
-    def upgrade_database(self) -> tuple[str | None, str | None]:
+    def upgrade_database(self) -> tuple[str | None, str]:
         """Bring the tables up to this release; returns the migration before and after."""
         from billing_worker import bootstrap  # noqa: PLC0415 - see above
 

@@ -13,14 +13,17 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
-from billing_worker.adapters.database import engine as database_engine
-from billing_worker.adapters.database.engine import check_ready, migration_state, open_engine, upgrade
+from billing_worker.adapters.database import migrations
+from billing_worker.adapters.database.engine import NEWEST_MIGRATION, check_ready, migration_of, open_engine
 from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 
+MIGRATIONS = migrations.__path__[0]
 UPGRADE = """
 import sys
-from billing_worker.adapters.database.engine import open_engine, upgrade
+from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.upgrade import upgrade
 engine = open_engine(sys.argv[1], pool_size=1, application="upgrade")
 sys.stdin.readline()
 upgrade(engine)
@@ -40,8 +43,7 @@ def tables_of(engine: Engine) -> set[str]:
 
 def test_an_empty_database_is_brought_up_to_this_release(engine: Engine) -> None:
     upgrade(engine)
-    current, newest = migration_state(engine)
-    assert current == newest
+    assert migration_of(engine) == NEWEST_MIGRATION
     assert tables_of(engine) == set(metadata.tables)
     check_ready(engine)
 
@@ -114,7 +116,7 @@ def rules_of(engine: Engine) -> set[tuple[str, str]]:
 def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(engine: Engine) -> None:
     upgrade(engine)
     config = Config()
-    config.set_main_option("script_location", str(database_engine._MIGRATIONS))
+    config.set_main_option("script_location", MIGRATIONS)
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
@@ -125,8 +127,8 @@ def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(e
 
 
 def test_migrations_form_one_line() -> None:
-    script = ScriptDirectory(str(database_engine._MIGRATIONS))
-    assert len(script.get_heads()) == 1
+    script = ScriptDirectory(MIGRATIONS)
+    assert script.get_heads() == [NEWEST_MIGRATION]
     assert len(script.get_bases()) == 1
 
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select
 
+from billing_worker.adapters.database.tables import metadata
 from billing_worker.usecases import audit, collect, compare, confirm, inbox, outbox, reconcile, refund, renew, tidy
 from tests.support.databases import Databases
 from tests.support.plans import GROWN, let_it_grow, plans_of
@@ -58,4 +59,5 @@ def test_a_scan_reads_by_index(grown: World, scan: str) -> None:
 def test_the_portfolio_has_grown(grown: World) -> None:
     with grown.engine.connect() as connection:
         for table in GROWING:
-            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > GROWN
+            rows = connection.execute(select(func.count()).select_from(metadata.tables[table])).scalar_one()
+            assert rows > GROWN, table

@@ -15,8 +15,9 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from billing_worker.adapters.database.engine import open_engine, upgrade
+from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.upgrade import upgrade
 
 
 class Databases:

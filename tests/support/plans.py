@@ -41,8 +41,8 @@ def plans_of(engine: Engine) -> Iterator[list[str]]:
     """The plan of each statement that is sent meanwhile; filled when the block ends."""
     sent: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if not many and statement.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
             sent.append((statement, parameters))
 
     plans: list[str] = []

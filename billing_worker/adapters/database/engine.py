@@ -1,12 +1,7 @@
 """Connections to PostgreSQL, and what must be true of the server before work starts."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -20,7 +15,8 @@ LOCK_TIMEOUT_MS = 10_000
 IDLE_IN_TRANSACTION_MS = 30_000
 """No transaction here waits for anything but the database itself, so these end only what is stuck."""
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+NEWEST_MIGRATION = "0009"
+"""Of this release; written here so that no process loads the migrations in order to start."""
 
 
 def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
@@ -45,18 +41,20 @@ def check_ready(engine: Engine) -> None:
 
     Raises Unavailable or SettingsInvalid with one line that names the way out.
     """
-    current, newest = migration_state(engine)
-    if current != newest:
-        state = "has no tables yet" if current is None else f"is at migration {current}, this release needs {newest}"
+    current = migration_of(engine)
+    if current != NEWEST_MIGRATION:
+        needs = f"this release needs {NEWEST_MIGRATION}"
+        state = "has no tables yet" if current is None else f"is at migration {current}, {needs}"
         raise SettingsInvalid(f"BILLING_DATABASE_URL: the database {state}; run: billing-worker db upgrade")
 
 
-def migration_state(engine: Engine) -> tuple[str | None, str | None]:
-    """The database's migration and the newest one of this release. Raises Unavailable."""
-    newest = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+def migration_of(engine: Engine) -> str | None:
+    """The database's migration, None before the first one. Raises Unavailable."""
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision(), newest
+            if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     except (OperationalError, DBAPIError) as error:
         where = engine.url.render_as_string(hide_password=True)
         problem = f"cannot use the database {where}: {first_line(error)}"
@@ -70,24 +68,6 @@ def server_time(engine: Engine) -> datetime:
             return connection.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)  # type: ignore[no-any-return] # the column is a timestamptz
     except (OperationalError, DBAPIError) as error:
         raise Unavailable(f"the database does not answer: {first_line(error)}") from error
-
-
-def upgrade(engine: Engine) -> None:
-    """Bring the tables up to this release. Safe to run by several processes at once, and again."""
-    migration_state(engine)
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    with engine.connect() as connection:
-        # Two `db upgrade` at the same moment: the second waits here and then finds nothing to do.
-        connection.execute(text("SELECT pg_advisory_lock(727_001)"))
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(727_001)"))
-            connection.commit()
 
 
 def _postgresql(url: str) -> URL:

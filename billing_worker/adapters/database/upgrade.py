@@ -1,0 +1,29 @@
+"""Brings the tables up to this release. Loaded by nobody who only works: that would cost a fifth of each start."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, text
+
+from billing_worker.adapters.database.engine import migration_of
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables up to this release. Safe to run by several processes at once, and again."""
+    migration_of(engine)
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.connect() as connection:
+        # Two `db upgrade` at the same moment: the second waits here and then finds nothing to do.
+        connection.execute(text("SELECT pg_advisory_lock(727_001)"))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(727_001)"))
+            connection.commit()
