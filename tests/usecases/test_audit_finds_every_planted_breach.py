@@ -371,6 +371,16 @@ def test_an_audit_opens_the_alert_of_a_stop_again_when_somebody_closed_it(world:
     assert broken(whole(world)) == set()
 
 
+def test_the_texts_looked_at_are_those_written_last(world: World) -> None:
+    with world.ports.database.transaction() as uow:
+        for number in range(12):
+            uow.alerts.open("note", f"s{number}", f"text {number}", world.clock.now())
+        uow.commit()
+    with world.ports.database.transaction() as uow:
+        seen = [written for table, _, written in uow.audits.texts(3) if table == "alerts"]
+    assert seen == ["text 11", "text 10", "text 9"]
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [

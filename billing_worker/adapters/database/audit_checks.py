@@ -138,8 +138,10 @@ CHECKS = (
         "SELECT (SELECT count(*) FROM paid) + (SELECT count(*) FROM refunds WHERE created_at >= :since)",
         """
         SELECT a.id, 'is approved, and nothing that the gateway said is kept for it'
-        FROM payment_attempts a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id
-        WHERE a.status = 'approved' AND a.closed_at >= :since AND e.id IS NULL
+        FROM paid a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id WHERE e.id IS NULL
+        UNION ALL
+        SELECT id, 'is approved, and no payment of the gateway is named' FROM begun
+        WHERE status = 'approved' AND imp_uid IS NULL
         UNION ALL
         SELECT id, 'has succeeded, and nothing that the gateway said is kept for it' FROM refunds
         WHERE status = 'succeeded' AND created_at >= :since AND evidence_id IS NULL""",
@@ -200,11 +202,10 @@ CHECKS = (
 )
 
 TEXTS = {
-    "evidence": "SELECT id::text, body FROM evidence ORDER BY id DESC LIMIT :most",
+    "evidence": "SELECT id::text, body FROM evidence ORDER BY evidence.id DESC LIMIT :most",
     "outbox": "SELECT id, (data - 'customer')::text FROM outbox ORDER BY sequence DESC LIMIT :most",
-    "alerts": "SELECT id::text, detail FROM alerts ORDER BY id DESC LIMIT :most",
-    "payment_attempts": """
-        SELECT id, reason FROM payment_attempts WHERE reason IS NOT NULL ORDER BY started_at DESC LIMIT :most""",
-    "inbox": """SELECT id::text, concat(payload, note, answer) FROM inbox ORDER BY id DESC LIMIT :most""",
+    "alerts": "SELECT id::text, detail FROM alerts ORDER BY alerts.id DESC LIMIT :most",
+    "payment_attempts": "SELECT id, coalesce(reason, '') FROM payment_attempts ORDER BY started_at DESC LIMIT :most",
+    "inbox": "SELECT id::text, concat(payload, note, answer) FROM inbox ORDER BY inbox.id DESC LIMIT :most",
 }
 """What was written last, by table."""
