@@ -40,6 +40,7 @@ APPROVED = {
     "a message with success": body(envelope(payment(), message="ok")),
     "no cancel_amount": paid(cancel_amount=None),
     "no pg_provider": paid(pg_provider=None),
+    "an answer that knows no test channels": paid(sandbox=None),
     "partly refunded": paid(status="cancelled", cancel_amount=100),
 }
 
@@ -106,6 +107,10 @@ UNKNOWN_200 = {
     "status unrecognised": paid(status="unrecognised"),
     "status PAID": paid(status="PAID"),
     "status null": paid(status=None),
+    "on a test channel": paid(sandbox=True),
+    "failed on a test channel": paid(status="failed", sandbox=True),
+    "cancelled on a test channel": paid(status="cancelled", cancel_amount=9900, sandbox=True),
+    "perhaps on a test channel": paid(sandbox="false"),
     "status as a number": paid(status=1),
     "cancelled without an amount": paid(status="cancelled", cancel_amount=None),
     "cancelled over nothing": paid(status="cancelled", cancel_amount=0),
@@ -202,6 +207,18 @@ def test_money_in_the_wrong_amount_is_alarming() -> None:
     unknown = outcome(paid(amount=1))
     assert isinstance(unknown, Unknown)
     assert unknown.alarming
+
+
+@pytest.mark.fm("E23")
+def test_a_test_channel_proves_something_only_where_one_is_expected() -> None:
+    raw = paid(sandbox=True)
+    unknown = outcome(raw)
+    assert isinstance(unknown, Unknown)
+    assert unknown.alarming
+    assert "BILLING_PORTONE_INCLUDE_SANDBOX" in unknown.reason
+    assert isinstance(outcome_of(REQUEST, Answer(200, raw), keep, test_channels=True), Approved)
+    with pytest.raises(NotUnderstood, match="test channel"):
+        page_of(Answer(200, raw), keep)
 
 
 def test_reasons_can_be_stored_and_read() -> None:

@@ -52,6 +52,14 @@ def read(books: Books) -> tuple[list[Sheet], set[str]]:
     return found, {payment.imp_uid for sheet in found for payment in sheet.payments}
 
 
+def test_what_was_tried_out_on_a_test_channel_is_no_payment_and_hides_none() -> None:
+    books = Books(3)
+    books.rows[1]["sandbox"] = True
+    found, seen = read(books)
+    assert seen == {"imp_000000", "imp_000002"}
+    assert not any(sheet.trouble or sheet.unreadable for sheet in found)
+
+
 @pytest.mark.parametrize("count", [0, 1, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 3 * PAGE_SIZE])
 def test_every_page_is_turned_and_none_beyond_the_last(count: int) -> None:
     books = Books(count)

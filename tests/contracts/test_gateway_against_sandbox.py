@@ -312,4 +312,5 @@ def test_switchable_facts(flags: tuple[str, ...]) -> None:
         assert len(including.payment(outcome.payment.imp_uid).payments) == 1
         hidden = flags == ("--test-channel",)
         assert len(live.payment(outcome.payment.imp_uid).payments) == (0 if hidden else 1)
+        assert isinstance(live.charge(order("ok")), Unknown if hidden else Approved)
         assert including.knows_key("never-issued-at-all") is False

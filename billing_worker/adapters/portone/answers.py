@@ -13,6 +13,7 @@ from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import (
     Envelope,
     NotUnderstood,
+    OnTestChannel,
     read_envelope,
     read_integer,
     read_payment,
@@ -57,7 +58,7 @@ Keep = Callable[[bytes], Evidence]
 """Makes evidence of a body: masked and capped."""
 
 
-def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep) -> Outcome:
+def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_channels: bool = False) -> Outcome:
     """What the answer to `again` proves about the charge. Never raises."""
     evidence = keep(answer.body)
     try:
@@ -72,13 +73,13 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep) -> Outcome:
     if envelope.code != 0:
         return _refused(envelope, said, evidence)
     try:
-        payment = read_payment(envelope.response)
+        payment = read_payment(envelope.response, test_channels=test_channels)
     except NotUnderstood as trouble:
-        return Unknown(f"{said}: {trouble}", evidence)
+        return Unknown(f"{said}: {trouble}", evidence, alarming=isinstance(trouble, OnTestChannel))
     return judge(request, payment, evidence)
 
 
-def refund_of(answer: Answer, keep: Keep) -> RefundAnswer:
+def refund_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> RefundAnswer:
     """What the answer to a cancel call says. That it happened is for the payment in it to show. Never raises."""
     evidence = keep(answer.body)
     try:
@@ -90,12 +91,12 @@ def refund_of(answer: Answer, keep: Keep) -> RefundAnswer:
             return Unknown(said, evidence)
         if envelope.code != 0:
             return Refused(said, evidence)
-        return Answered(read_payment(envelope.response), evidence)
+        return Answered(read_payment(envelope.response, test_channels=test_channels), evidence)
     except NotUnderstood as trouble:
         return Unknown(f"HTTP {answer.status}: {trouble}", evidence)
 
 
-def page_of(answer: Answer, keep: Keep) -> Page:
+def page_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Page:
     """The payments that a read found. Raises NotUnderstood where the answer proves neither them nor their absence."""
     envelope = read_envelope(answer.body)
     if answer.status == NOT_FOUND and is_refusal(envelope):
@@ -104,14 +105,14 @@ def page_of(answer: Answer, keep: Keep) -> Page:
         raise NotUnderstood(f"HTTP {answer.status}, code {_shown(envelope)}")
     found = envelope.response
     if isinstance(found, list):
-        return Page(_all_kept(found, keep))
+        return Page(_all_kept(found, keep, test_channels=test_channels))
     if isinstance(found, dict) and "list" in found:
         rows = found["list"]
         if not isinstance(rows, list):
             raise NotUnderstood("list is not an array")
         following = 0 if found.get("next") is None else read_integer(found, "next")
-        return Page(_all_kept(rows, keep), following or None, read_integer(found, "total"))
-    return Page((_kept(found, keep),))
+        return Page(_all_kept(rows, keep, test_channels=test_channels), following or None, read_integer(found, "total"))
+    return Page((_kept(found, keep, test_channels=test_channels),))
 
 
 def key_known(answer: Answer, customer_uid: str) -> bool | None:
@@ -179,14 +180,16 @@ def _refused(envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
     return Unknown(f"{said}: not known to be definite", evidence)
 
 
-def _all_kept(rows: Sequence[object], keep: Keep) -> tuple[tuple[GatewayPayment, Evidence], ...]:
+def _all_kept(
+    rows: Sequence[object], keep: Keep, *, test_channels: bool
+) -> tuple[tuple[GatewayPayment, Evidence], ...]:
     if len(rows) > MOST_ROWS:
         raise NotUnderstood(f"more than {MOST_ROWS} payments on one page")
-    return tuple(_kept(row, keep) for row in rows)
+    return tuple(_kept(row, keep, test_channels=test_channels) for row in rows)
 
 
-def _kept(row: object, keep: Keep) -> tuple[GatewayPayment, Evidence]:
-    payment = read_payment(row)
+def _kept(row: object, keep: Keep, *, test_channels: bool) -> tuple[GatewayPayment, Evidence]:
+    payment = read_payment(row, test_channels=test_channels)
     try:
         text = simplejson.dumps(row, use_decimal=True, ensure_ascii=False)
     except (RecursionError, ValueError) as error:

@@ -34,6 +34,10 @@ class NotUnderstood(Exception):
     """The answer does not say anything that could be relied upon; the text says where."""
 
 
+class OnTestChannel(NotUnderstood):
+    """A payment that moved no money, shown to a worker that charges real cards."""
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """`{"code", "message", "response"}`: how every answer of PortOne V1 looks."""
@@ -68,10 +72,20 @@ def read_envelope(body: bytes) -> Envelope:
     return Envelope(read_integer(document, "code"), message or "", document.get("response"))
 
 
-def read_payment(row: object) -> GatewayPayment:
-    """One payment as PortOne describes it (PaymentAnnotation of the V1 spec). Raises NotUnderstood."""
+def read_payment(row: object, *, test_channels: bool = False) -> GatewayPayment:
+    """One payment as PortOne describes it (PaymentAnnotation of the V1 spec).
+
+    Raises NotUnderstood; OnTestChannel where `sandbox` is true (since 2026-01-26) and `test_channels` are not expected.
+    """
     if not isinstance(row, dict):
         raise NotUnderstood("a payment is not a JSON object")
+    on_test_channel = row.get("sandbox")
+    if not isinstance(on_test_channel, bool | None):
+        raise NotUnderstood("sandbox is neither true nor false")
+    if on_test_channel and not test_channels:
+        raise OnTestChannel(
+            "the payment was made on a test channel, where no money moves, and BILLING_PORTONE_INCLUDE_SANDBOX is off"
+        )
     imp_uid = _text(row, "imp_uid")
     merchant_uid = _text(row, "merchant_uid")
     currency = _text(row, "currency")

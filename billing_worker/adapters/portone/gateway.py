@@ -116,7 +116,12 @@ class PortOneGateway:
             case NoAnswer(reason, head):
                 return Unknown(f"no answer: {reason}", self._evidence(call, None, head))
             case Answer():
-                return answers.outcome_of(request, result, lambda body: self._evidence(call, result.status, body))
+                return answers.outcome_of(
+                    request,
+                    result,
+                    lambda body: self._evidence(call, result.status, body),
+                    test_channels=self._include_sandbox,
+                )
 
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         """Give money back: `POST /payments/cancel`, sent once, and once more after a 401 of PortOne."""
@@ -132,7 +137,11 @@ class PortOneGateway:
             case NoAnswer(reason, head):
                 return Unknown(f"no answer: {reason}", self._evidence(call, None, head))
             case Answer():
-                return answers.refund_of(result, lambda body: self._evidence(call, result.status, body))
+                return answers.refund_of(
+                    result,
+                    lambda body: self._evidence(call, result.status, body),
+                    test_channels=self._include_sandbox,
+                )
 
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id."""
@@ -178,7 +187,7 @@ class PortOneGateway:
         def keep(answer: Answer) -> answers.Keep:
             return lambda body: self._evidence(LIST_CALL, answer.status, body)
 
-        return pages.sheets(page, keep)
+        return pages.sheets(page, keep, test_channels=self._include_sandbox)
 
     def knows_key(self, customer_uid: str) -> bool | None:
         """Whether PortOne has this billing key."""
@@ -224,9 +233,12 @@ class PortOneGateway:
             raise _NotRead(result.reason, self._evidence(call, None, b""))
         said = self._evidence(call, result.status, result.body)
         try:
-            return answers.page_of(result, lambda body: self._evidence(call, result.status, body)), said
+            page = answers.page_of(
+                result, lambda body: self._evidence(call, result.status, body), test_channels=self._include_sandbox
+            )
         except NotUnderstood as trouble:
             raise _NotRead(str(trouble), said) from trouble
+        return page, said
 
     def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
         """Send with a token; once more, with a fresh one, after a 401 that PortOne itself answered."""

@@ -12,7 +12,13 @@ import simplejson
 
 from billing_worker.adapters.portone.answers import Keep, is_refusal
 from billing_worker.adapters.portone.client import Answer, Result
-from billing_worker.adapters.portone.envelope import NotUnderstood, read_envelope, read_integer, read_payment
+from billing_worker.adapters.portone.envelope import (
+    NotUnderstood,
+    OnTestChannel,
+    read_envelope,
+    read_integer,
+    read_payment,
+)
 from billing_worker.adapters.portone.masking import storable
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.ports import Sheet, Unreadable
@@ -40,7 +46,9 @@ class ListPage:
     gone: bool = False
 
 
-def sheets(ask: Callable[[int], Result], keep: Callable[[Answer], Keep]) -> Iterator[Sheet]:
+def sheets(
+    ask: Callable[[int], Result], keep: Callable[[Answer], Keep], *, test_channels: bool = False
+) -> Iterator[Sheet]:
     """Turn the pages to the last one. Ends after a sheet with trouble: then the span was not read as a whole."""
     number, announced, back = 1, None, 0
     while True:
@@ -49,7 +57,7 @@ def sheets(ask: Callable[[int], Result], keep: Callable[[Answer], Keep]) -> Iter
             yield Sheet(trouble=result.reason)
             return
         try:
-            page = list_page(result, number, keep(result))
+            page = list_page(result, number, keep(result), test_channels=test_channels)
         except NotUnderstood as trouble:
             yield Sheet(trouble=str(trouble))
             return
@@ -72,7 +80,7 @@ def sheets(ask: Callable[[int], Result], keep: Callable[[Answer], Keep]) -> Iter
             return
 
 
-def list_page(answer: Answer, number: int, keep: Keep) -> ListPage:
+def list_page(answer: Answer, number: int, keep: Keep, *, test_channels: bool = False) -> ListPage:
     """One page of the list. Raises NotUnderstood where the answer proves neither payments nor their absence."""
     envelope = read_envelope(answer.body)
     if is_refusal(envelope):
@@ -90,7 +98,9 @@ def list_page(answer: Answer, number: int, keep: Keep) -> ListPage:
     payments, unreadable = [], []
     for row in rows:
         try:
-            payments.append(read_payment(row))
+            payments.append(read_payment(row, test_channels=test_channels))
+        except OnTestChannel:
+            continue  # somebody tries something out in the same account: no affair of books about money
         except NotUnderstood as problem:
             unreadable.append(_unreadable(row, str(problem), keep))
     return ListPage(tuple(payments), tuple(unreadable), following or None, read_integer(found, "total"))

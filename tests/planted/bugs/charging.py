@@ -8,6 +8,7 @@ RENEW = "billing_worker/usecases/renew.py"
 SETTLE = "billing_worker/domain/settlement.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
+ENVELOPE = "billing_worker/adapters/portone/envelope.py"
 UNANSWERED = """return {}(f"no answer: {{reason}}", self._evidence(call, None, head))
             case Answer():
                 return answers.outcome_of("""
@@ -15,6 +16,7 @@ COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
 RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
 HINTS = "tests/usecases/test_notifications_are_hints.py"
 STEPS = "tests/faults/test_every_step_may_fail_once.py"
+TRIAL = "tests/usecases/test_a_test_channel_pays_nothing.py"
 IDS = "tests/usecases/test_clocks_and_order_ids.py"
 
 BUGS = (
@@ -27,6 +29,12 @@ BUGS = (
             "            uow.invoices.save(invoice)\n    if beyond",
         ),
         catchers=(f"{COLLECTS}::test_a_due_period_is_paid_with_one_payment",),
+    ),
+    bug(
+        "test channel pays",
+        "a payment of a test channel counts as paid by a worker that charges real cards",
+        (ENVELOPE, "    if on_test_channel and not test_channels:\n", "    if False:\n"),
+        catchers=(f"{TRIAL}::test_what_a_test_channel_approved_is_never_paid_and_a_person_is_told",),
     ),
     bug(
         "transaction across the call",
