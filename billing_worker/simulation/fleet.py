@@ -11,7 +11,6 @@ from billing_worker.simulation.broker import Broker, Message, Worker
 from billing_worker.simulation.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
 from billing_worker.simulation.gateway import FaultyGateway
 from billing_worker.simulation.jobs import SCANS, UNITS
-from billing_worker.simulation.ledger import Row
 from billing_worker.simulation.scheduler import Crash, Process
 from billing_worker.simulation.swarm import Options
 from billing_worker.simulation.tables import DueIndex, Entry
@@ -90,16 +89,16 @@ class Fleet:
         for beat in self.beats:
             beat.process.on_start.append(self.look)
 
-    def receive(self, row: Row, status: str, *, again: bool) -> None:
-        """A webhook arrives at one of the receivers; `again`: it is sent until somebody took it."""
+    def receive(self, notification: inbox.Notification, *, again: bool) -> None:
+        """A webhook or pingback arrives at one of the receivers; `again`: it is sent until somebody took it."""
         chaos = self.world.chaos
         receiver = self.receivers[int(chaos.roll() * len(self.receivers))]
-        later = partial(self.receive, row, status, again=again)
+        later = partial(self.receive, notification, again=again)
         if not receiver.up:
             if again:
                 self.world.scheduler.after(RESENT_AFTER, later)
             return
-        self.world.scheduler.start(receiver, partial(self._store_hint, receiver, row, status, later if again else None))
+        self.world.scheduler.start(receiver, partial(self._store, receiver, notification, later if again else None))
 
     def die(self, process: Process, down: timedelta) -> None:
         """A process is killed and stays away for this long."""
@@ -174,12 +173,10 @@ class Fleet:
         except Unavailable:
             return  # the work is still in the database, for the next scan
 
-    def _store_hint(self, receiver: Process, row: Row, status: str, later: Callable[[], None] | None) -> None:
-        hint = {"imp_uid": row.imp_uid, "merchant_uid": row.merchant_uid, "status": status}
-        dedupe_key = f"{row.imp_uid}|{status}||{row.merchant_uid}"
+    def _store(self, receiver: Process, told: inbox.Notification, later: Callable[[], None] | None) -> None:
         taken = False
         try:
-            receipt = inbox.receive(self.ports[receiver.name], inbox.PORTONE, dedupe_key, hint)
+            receipt = inbox.receive(self.ports[receiver.name], told.source, told.dedupe_key, told.payload)
             taken = True
             if receipt.at_once:
                 self.broker.send("apply", str(receipt.id))

@@ -15,9 +15,9 @@ from billing_worker.ports import Chosen, Ports
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.gateway import BUYER_EMAIL
 from billing_worker.simulation.ledger import REVIEW, Card, Row
-from billing_worker.simulation.scheduler import Do
+from billing_worker.simulation.paymentwall import Paymentwall
 from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
-from billing_worker.usecases import cancel, catch_up, issuing, refund, retry, stop_charging, subscribe
+from billing_worker.usecases import cancel, catch_up, inbox, issuing, refund, retry, stop_charging, subscribe
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
@@ -52,6 +52,7 @@ class Market:
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
         self._quiet = quiet
+        self.paymentwall = Paymentwall(fleet)
         self._cards = 0
         self._plans = [self._plan(name) for name in PLANS]
 
@@ -257,6 +258,7 @@ class Market:
         amount = price.amount if self._chaos.roll() < USUAL else price.amount - 1
         row = self._world.ledger.issue(card, (amount, price.currency), self._scheduler.now)
         self._scheduler.at(card.known_from, partial(self._settle_issue, row))
+        self.paymentwall.issued(card, row)
         email = BUYER_EMAIL if self._chaos.roll() < USUAL else "hong@example.com"
         return {"buyer_name": "Gildong Hong", "buyer_email": email}
 
@@ -290,8 +292,9 @@ class Market:
             self._world.ledger.cancel(row, found.money.amount, f"{refund_id} by hand")
 
     def _hint(self, row: Row, status: str, delay: timedelta, *, again: bool) -> None:
-        tell: Do = partial(self.fleet.receive, row, status, again=again)
-        self._scheduler.after(delay, tell)
+        hint = {"imp_uid": row.imp_uid, "merchant_uid": row.merchant_uid, "status": status}
+        told = inbox.Notification(inbox.PORTONE, f"{row.imp_uid}|{status}||{row.merchant_uid}", hint)
+        self._scheduler.after(delay, partial(self.fleet.receive, told, again=again))
 
     def _plan(self, name: str) -> str:
         calendar, amount, currency = CALENDARS[name]

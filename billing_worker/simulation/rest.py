@@ -8,6 +8,7 @@ from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.refund import Refund
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.ledger import ISSUE
+from billing_worker.simulation.paymentwall import Paymentwall
 from billing_worker.simulation.safety import Safety
 
 GRACE = timedelta(minutes=10)
@@ -16,6 +17,8 @@ GRACE = timedelta(minutes=10)
 TOLD_WITHIN = timedelta(hours=28)
 SETTLED_WITHIN = timedelta(hours=3)
 CONFIRMED_WITHIN = timedelta(hours=2)
+GIVEN_UP_WITHIN = timedelta(days=8)
+"""A failed issuing payment is taken for final after a week."""
 
 Finding = tuple[str, str, tuple[str, ...]]
 """An invariant, what is wrong, and the ids to look for in the trace."""
@@ -26,11 +29,12 @@ RENEWING = ("pending", "trialing", "active", "past_due")
 class Rest:
     """Looks at one run that has come to rest."""
 
-    def __init__(self, fleet: Fleet, safety: Safety) -> None:
+    def __init__(self, fleet: Fleet, safety: Safety, paymentwall: Paymentwall) -> None:
         self._fleet = fleet
         self._store = fleet.world.store
         self._ledger = fleet.world.ledger
         self._safety = safety
+        self._paymentwall = paymentwall
         self._alerted = self._store.alerts.table.open_ids
         """What a person was told, and is a stated reason to wait."""
         self._now = fleet.world.scheduler.now
@@ -75,15 +79,22 @@ class Rest:
             told = ("refund_stuck", refund.id) in self._alerted
             if refund.status in ("pending", "in_flight", "unknown") and old and not told:
                 yield "I16", f"refund {refund.id} is {refund.status}: {refund.note}", (refund.id, refund.attempt_id)
+        yield from self._pending()
+
+    def _pending(self) -> Iterator[Finding]:
+        """Keys that still wait, and for what."""
         for key in self._store.keys.rows.values():
-            card = self._ledger.cards[key.customer_uid]
-            told = ("key_email", key.id) in self._alerted
-            if (
-                key.status == "pending"
-                and not told
-                and max(card.known_from, key.created_at) <= self._now - CONFIRMED_WITHIN
-            ):
-                yield "I4", f"key {key.id} is pending, and was confirmed at {card.known_from}", (key.id,)
+            if key.status != "pending" or ("key_email", key.id) in self._alerted:
+                continue
+            known_from = self._ledger.cards[key.customer_uid].known_from
+            told = [row for row in self._store.pingbacks.rows.values() if row.uid == key.customer_uid]
+            blocked = next((row.verdict for row in reversed(told) if row.blocks), None)
+            heard = {(row.ref, mark) for row in told for mark in row.seen}
+            if blocked is not None and set(self._paymentwall.sent[key.customer_uid]) <= heard:
+                if key.created_at <= self._now - GIVEN_UP_WITHIN:
+                    yield "I4", f"key {key.id} is pending, and its payment was {blocked}", (key.id,)
+            elif blocked is None and max(known_from, key.created_at) <= self._now - CONFIRMED_WITHIN:
+                yield "I4", f"key {key.id} is pending, and was confirmed at {known_from}", (key.id,)
 
     def _unheard(self) -> Iterator[Finding]:
         for scan, index in self._fleet.scans.items():

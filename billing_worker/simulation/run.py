@@ -90,7 +90,7 @@ class Run:
         self._heal()
         self.scheduler.run(self.end + HEALING)
         if self.safety.breach is None:
-            Rest(self.fleet, self.safety).look()
+            Rest(self.fleet, self.safety, self.market.paymentwall).look()
         breach = self.safety.breach
         return Verdict(
             options=self.options,

@@ -209,6 +209,9 @@ class Safety:
         doubtful = [each for each in self._store.attempts.by_invoice[invoice.id] if rows[each].status in IN_DOUBT]
         if len(doubtful) > 1:
             self.found("I8", f"invoice {invoice.id} has {len(doubtful)} open attempts: {doubtful}", invoice.id)
+        key = self._store.keys.rows[attempt.billing_key_id]
+        if key.status != "active" and not attempt.found:
+            self.found("I7", f"attempt {attempt.id} began on key {key.id}, which is {key.status}", attempt.id, key.id)
         if attempt.money != invoice.money:
             self.found("I5", f"attempt {attempt.id} is over {attempt.money}, owed is {invoice.money}", attempt.id)
         held = self._stopped(attempt, invoice)
@@ -283,6 +286,11 @@ class Safety:
 
     def _key(self, before: BillingKey | None, after: BillingKey) -> None:
         self._edge("billing key", before, after)
+        if before is not None and before.status != "active" and after.status == "active":
+            told = [row for row in self._store.pingbacks.rows.values() if row.uid == after.customer_uid]
+            heard = [row.verdict for row in told if row.verdict != "undecided"]
+            if heard and heard[-1] != "delivered":
+                self.found("I14", f"key {after.id} was unlocked by a payment that is {heard[-1]}", after.id)
 
     def _refund(self, before: Refund | None, after: Refund) -> None:
         self._edge("refund", before, after)

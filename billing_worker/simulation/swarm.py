@@ -99,6 +99,8 @@ class Options:
     catch_up: str
     catch_up_rate: int
     notifies: bool
+    pingbacks: float
+    """Of the payments that issue Paymentwall keys, those whose pingbacks come to the merchant."""
     faults: dict[str, float]
 
     @classmethod
@@ -137,6 +139,7 @@ class Options:
             catch_up=random.choice(("bill_all", "bill_all", "latest_only", "forgive", "ask")),
             catch_up_rate=random.choice((0, 60, 600)),
             notifies=random.choice((True, False, False, False, False)),
+            pingbacks=random.choice((0.0, 0.5, 1.0)),
             faults=faults,
         )
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
+from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports import Listing
-from billing_worker.simulation.run import Run
+from billing_worker.ports import Due, Listing
+from billing_worker.simulation.client import FaultyDatabase, Transaction
+from billing_worker.simulation.run import START, Run
 from billing_worker.simulation.safety import Breach
 from billing_worker.simulation.swarm import Options
 
@@ -332,6 +335,59 @@ def test_a_charge_that_begins_in_spite_of_a_stop_is_seen() -> None:
     found = breach_of(run)
     assert found is not None
     assert found.invariant == "R12"
+
+
+HELD = PingbackPayment(0, "b0", "", None, Verdict.HELD, START)
+KEYS = {"paymentwall": 1.0, "pingbacks": 1.0, "years": 3}
+
+
+@pytest.mark.fm("E24")
+def test_pingbacks_of_all_kinds_end_well_where_nothing_is_planted() -> None:
+    faults = {"webhook.late": 0.2, "webhook.doubled": 0.2, "commit.lost_after": 0.02, "send.lost": 0.05}
+    run = a_run(faults, **KEYS)
+    verdict = run.verdict()
+    assert verdict.breach is None, verdict.breach
+    heard = {str(row.verdict) for row in run.store.pingbacks.rows.values()}
+    assert heard >= {"delivered", "declined", "reversed"}
+
+
+def test_a_key_that_is_unlocked_during_a_risk_review_is_seen() -> None:
+    run = a_run({"webhook.late": 0.5}, **KEYS)
+    run.store.pingbacks.newest = lambda *_: None  # type: ignore[method-assign] # nobody asks whether it is held back
+    found = breach_of(run)
+    assert found is not None
+    assert (found.invariant, "was unlocked by a payment" in found.text) == ("I14", True)
+
+
+class _CarelessDatabase(FaultyDatabase):
+    def transaction(self) -> "_Careless":
+        return _Careless(self._world, self._committed)
+
+
+class _Careless(Transaction):
+    """Takes every key for an active one."""
+
+    def lock_due(self, invoice_id: str) -> Due:
+        due = super().lock_due(invoice_id)
+        return replace(due, key=replace(due.key, status=KeyStatus.ACTIVE))
+
+
+def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:
+    run = a_run(**KEYS | {"rescued": 0.0, "card_years": 50.0})
+    for process, ports in run.fleet.ports.items():
+        careless = _CarelessDatabase(run.world, ports.database._committed)
+        run.fleet.ports[process] = replace(ports, database=careless)
+    found = breach_of(run)
+    assert found is not None
+    assert (found.invariant, "began on key" in found.text) == ("I7", True)
+
+
+def test_a_key_that_waits_for_ever_is_seen() -> None:
+    run = a_run(**KEYS)
+    run.store.pingbacks.newest = lambda *_: HELD  # type: ignore[method-assign] # every payment looks held back
+    found = breach_of(run)
+    assert found is not None
+    assert (found.invariant, "is pending, and was confirmed" in found.text) == ("I4", True)
 
 
 def test_a_call_within_a_transaction_is_seen() -> None:
