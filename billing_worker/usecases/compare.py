@@ -75,7 +75,7 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
     """Plan everything from `since` to now, for a person who reads it at once; returns the ids, oldest first.
 
     Without `since`: an overlap more than the next span would have. A later `since` leaves no gap behind: it begins
-    where the last comparison ended.
+    where the last comparison ended, or, where none was done yet, where the last one that is planned ends.
     """
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
@@ -83,9 +83,13 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
         if until is None:
             first = next_span(None, now, real_now, timedelta(0))
             usual = first[0] if first else now
+            # The next span will begin where the furthest one ends: what lies before a later start would never be read.
+            planned = uow.comparisons.lock_last()
+            until = planned.ends_at if planned else None
         else:
             usual = min(until, now) - 2 * OVERLAP
-        start = usual if since is None else min(since, until - OVERLAP if until else since)
+        wanted = usual if since is None else since
+        start = min(wanted, until - OVERLAP) if until else wanted
         ids = [uow.comparisons.add(span, real_now, real_now + BY_HAND) for span in spans(start, now)]
         uow.commit()
     return ids

@@ -321,6 +321,34 @@ def test_a_span_that_could_not_be_read_is_read_again_and_told_until_it_was(world
     assert compared_until(world) is not None
 
 
+def test_the_next_span_is_planned_however_many_charges_begin(world: World) -> None:
+    """The lock of whoever plans is not the one that every first act shares: on a busy day one is always held."""
+    [subscription] = charged(world, 1)
+    twin = world.twin()
+    try:
+        with twin.ports.database.transaction() as begins:
+            begins.lock_due(world.invoice(subscription).id)
+            assert len(comparing.due(world.ports, 10)) == 1
+    finally:
+        twin.close()
+
+
+def test_a_later_start_leaves_no_gap_behind_before_anything_was_compared(world: World) -> None:
+    [subscription] = charged(world, 1, "decline-limit")
+    pay(world, imp_uid=imp_uid(world, subscription))
+    with world.sandbox.outage("error503", "read"):
+        [first] = comparing.due(world.ports, 10)
+        compared = comparing.compare(world.ports, first)
+        assert compared is not None
+        assert compared.trouble is not None
+    now = world.clock.now()
+    comparing.plan(world.ports, now - timedelta(hours=1))
+    spans = world.rows("SELECT starts_at, ends_at FROM comparisons ORDER BY starts_at, ends_at")
+    assert spans[0]["starts_at"] <= now - timedelta(days=3) + timedelta(minutes=1)
+    assert all(after["starts_at"] < before["ends_at"] for before, after in pairwise(spans)), "no gap"
+    assert spans[-1]["ends_at"] >= now
+
+
 def compared_until(world: World) -> datetime | None:
     with world.ports.database.transaction() as uow:
         return uow.books.standing(world.clock.now(), world.clock.real_now()).compared_until

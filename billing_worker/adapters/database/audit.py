@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from billing_worker.adapters.database.audit_checks import CHECKS, SHARED, TEXTS, Check
+from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.money import Money
 from billing_worker.domain.subscription import COLLECTING, RENEWING
@@ -14,9 +15,6 @@ from billing_worker.ports import AuditWindow, PaidAttempt
 
 MOST_SHOWN = 50
 """Breaches of one check that are told; where there are more, the first ones say enough."""
-
-AUDITING = 727_003
-"""The advisory lock under which an audit is claimed."""
 
 KEPT = timedelta(days=30)
 
@@ -53,7 +51,7 @@ class SqlAudits:
         since = real_now - interval
         if self._connection.execute(recent, {"since": since}).scalar_one():
             return None
-        self._connection.execute(text(f"SELECT pg_advisory_xact_lock({AUDITING})"))
+        self._connection.execute(text(f"SELECT pg_advisory_xact_lock({AdvisoryLock.AUDITING.value})"))
         claimed = self._connection.execute(_CLAIM, {"now": now, "real_now": real_now, "since": since})
         return claimed.scalar_one_or_none()
 

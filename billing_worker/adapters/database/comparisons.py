@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 
 from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import billing_keys, comparisons, payment_attempts
 from billing_worker.domain.comparison import Comparison, ComparisonStatus, Span
@@ -14,9 +15,6 @@ from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.ports import Known
-
-_PLANNING = 727_002
-"""Any number that no other advisory lock of this package has."""
 
 _CLAIM = text("""
     WITH chosen AS MATERIALIZED (
@@ -75,7 +73,9 @@ class SqlComparisons(Repository[Comparison]):
 
     def plan_alone(self) -> bool:
         """Whether nobody else plans spans at this moment; then nobody does until the end of the transaction."""
-        taken = self._connection.execute(text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": _PLANNING})
+        taken = self._connection.execute(
+            text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": AdvisoryLock.COMPARING.value}
+        )
         return bool(taken.scalar_one())
 
     def lock_last(self) -> Comparison | None:

@@ -8,14 +8,12 @@ from sqlalchemy import Connection, ScalarSelect, bindparam, func, insert, litera
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import billing_keys, environment_claims, invoices, stops
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 from billing_worker.ports import Spent
-
-CHARGING = 727_002
-"""The advisory lock that every first act shares while it runs: whoever holds it alone knows that none runs."""
 
 LONGEST_ACT_MS = 4_000
 """A first act takes milliseconds; one that lasts longer hangs, and nobody who stops the line waits for it."""
@@ -114,7 +112,9 @@ class SqlStops(Repository[Stop]):
     def wait_for_begun(self) -> None:
         """Wait until every first act that had begun has ended. Raises Unavailable when one hangs."""
         self._connection.execute(text(f"SET LOCAL lock_timeout = {LONGEST_ACT_MS}"))
-        self._connection.execute(select(func.pg_advisory_xact_lock(bindparam("key"))), {"key": CHARGING})
+        self._connection.execute(
+            select(func.pg_advisory_xact_lock(bindparam("key"))), {"key": AdvisoryLock.CHARGING.value}
+        )
 
 
 _HERE = text("SELECT database_identity()")

@@ -25,12 +25,12 @@ from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.inbox import SqlInbox
+from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.messages import SqlAlerts
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.stops import (
-    CHARGING,
     ELSEWHERE,
     ON_INVOICE,
     SqlEnvironment,
@@ -78,7 +78,9 @@ def _locking(own: Any) -> Any:
 # The subscription is locked by a statement of its own: what one statement joins to a row it had to wait for would
 # be as old as the statement, not as the lock.
 # Beside it a lock that all first acts share: whoever waits for it alone knows when those that had begun have ended.
-_LOCK_BY_INVOICE = _locking(_OF_INVOICE).where(func.pg_advisory_xact_lock_shared(CHARGING).is_not(None))
+_LOCK_BY_INVOICE = _locking(_OF_INVOICE).where(
+    func.pg_advisory_xact_lock_shared(AdvisoryLock.CHARGING.value).is_not(None)
+)
 _LOCK_BY_ATTEMPT = _locking(_OF_ATTEMPT)
 
 _OPEN_ATTEMPT = (

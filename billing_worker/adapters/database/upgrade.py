@@ -7,6 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from billing_worker.adapters.database.engine import migration_of
+from billing_worker.adapters.database.locks import AdvisoryLock
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -18,12 +19,12 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     with engine.connect() as connection:
         # Two `db upgrade` at the same moment: the second waits here and then finds nothing to do.
-        connection.execute(text("SELECT pg_advisory_lock(727_001)"))
+        connection.execute(text(f"SELECT pg_advisory_lock({AdvisoryLock.UPGRADING.value})"))
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
             connection.commit()
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(727_001)"))
+            connection.execute(text(f"SELECT pg_advisory_unlock({AdvisoryLock.UPGRADING.value})"))
             connection.commit()
