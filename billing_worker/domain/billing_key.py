@@ -112,7 +112,7 @@ class BillingKey:
         ):
             if value is not None:
                 require_printable(name, value, longest)
-        if self.buyer_email is not None and not _EMAIL.fullmatch(self.buyer_email):
+        if self.buyer_email is not None and not is_email(self.buyer_email):
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
 
     @property
@@ -173,6 +173,11 @@ class BillingKey:
         self.invalid_reason = reason
         self.next_look_at = None
         return True
+
+
+def is_email(text: str) -> bool:
+    """Whether a key may carry it: what does not pass here could be written on a key, and the key never read again."""
+    return len(text) <= LONGEST_BUYER_EMAIL and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def masked_email(email: str | None) -> str:

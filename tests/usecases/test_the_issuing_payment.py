@@ -229,6 +229,32 @@ def test_an_email_that_nobody_noted_is_taken_from_the_issuing_payment(world: Wor
     assert (world.key_now(key).status, world.key_now(key).buyer_email) == ("active", "gildong@example.com")
 
 
+@pytest.mark.parametrize("typed", ["none", "gildong@example.com ", "gil dong@example.com", "a@b\n@c", "@"])
+@pytest.mark.parametrize("noted", [None, "gildong@example.com"])
+def test_what_the_customer_typed_for_an_email_is_never_written_on_a_key(
+    world: World, typed: str, noted: str | None
+) -> None:
+    """Written on a key it made every read of the key fail: nothing was charged, and no list of keys could be shown."""
+    uid = world.uid("pw-ok")
+    issued = world.sandbox.control(
+        "/paymentwall/issue",
+        customer_uid=uid,
+        merchant_uid=f"{world.environment}odd",
+        amount=9900,
+        confirm_after=3600,
+        buyer_name="Gildong Hong",
+        buyer_email=typed,
+    )
+    key = subscribing.register_key(world.ports, uid, "paymentwall", buyer_name="Gildong Hong", buyer_email=noted)
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    subscription = world.subscribe(key=key)
+    hear(world, issued)
+    assert (world.key_now(key).status, kinds(world)) == ("pending", {"key_email"})
+    issuing.set_email(world.ports, key.id, "gildong@example.com")
+    world.settle()
+    assert_paid_by(world, subscription, key, issued)
+
+
 def test_no_path_leads_another_email_to_the_gateway(world: World) -> None:
     key, issued = issued_key(world)
     hear(world, issued)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from billing_worker.adapters.portone.masking import one_line, storable
-from billing_worker.domain.billing_key import LONGEST_BUYER_EMAIL
+from billing_worker.domain.billing_key import is_email
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentStatus
@@ -165,10 +165,11 @@ def _text(row: dict[str, Any], name: str) -> str | None:
 
 
 def _email(value: object) -> str | None:
-    """A payment with an odd e-mail is still a payment: what could not have been sent is not shown."""
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_BUYER_EMAIL:
-        return None
-    return storable(value)
+    """A payment with an odd e-mail is still a payment: what no key may carry is not shown.
+
+    PortOne takes whatever the customer typed in the browser, `none` and a space at the end included.
+    """
+    return value if isinstance(value, str) and is_email(value) else None
 
 
 def _time(row: dict[str, Any], name: str) -> datetime | None:
