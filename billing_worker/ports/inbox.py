@@ -14,7 +14,10 @@ class Inbox(Protocol):
         """Store them as if one after the other; the same one again counts, and takes this status."""
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
+        """Close waiting webhooks that call paid what is recorded as paid, but not those that a person opened again.
+
+        Returns how many.
+        """
 
     def get(self, message_id: int) -> InboxMessage:
         """The message. Raises NotFound."""

@@ -88,12 +88,14 @@ class MemoryInbox(Table[InboxMessage]):
         self.due.set(after.id, after.next_try_at if after.status is InboxStatus.RECEIVED else None)
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
+        """Close waiting webhooks that call paid what is recorded as paid, but not those that a person opened again."""
         closed = 0
         for ident in self.due.ripe(real_now):
             message = self.get(ident)
             said = message.payload
             if message.source != PORTONE or message.is_foreign or said["status"] != PaymentStatus.PAID:
+                continue
+            if message.waits_since > (message.last_received_at or message.received_at):
                 continue
             if self._store.attempts.echo_of(said["imp_uid"], said["merchant_uid"]) is Echo.RECORDED:
                 message.status, message.note, message.closed_at = InboxStatus.APPLIED, RECORDED, real_now

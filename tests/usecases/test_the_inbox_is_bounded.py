@@ -236,6 +236,24 @@ def test_old_entries_are_deleted_in_batches_and_a_hint_that_was_deleted_is_only_
     assert (world.events(), world.rows("SELECT * FROM invoices")) == (events, invoice)
 
 
+def test_a_replayed_echo_is_read_by_a_scan_too_although_its_charge_is_recorded(world: World) -> None:
+    """Scans close echoes without a read; a person who replays one wants the read, and the refund that it shows."""
+    subscription = world.subscribe()
+    world.settle()
+    paid = world.attempt(world.invoice(subscription))
+    message = world.webhook(str(paid.imp_uid), paid.merchant_uid)
+    world.sandbox.control("/operator/cancel", imp_uid=paid.imp_uid, amount=900)
+    world.clock.advance(seconds=10)
+    inbox_review.replay(world.ports, message)
+    world.settle()
+    assert world.attempt(world.invoice(subscription)).refunded == 900
+    read = inbox_review.look(world.ports, message).read_at
+    world.clock.advance(seconds=10)
+    world.webhook(str(paid.imp_uid), paid.merchant_uid)
+    world.settle()
+    assert inbox_review.look(world.ports, message).read_at == read, "delivered again it is an echo again"
+
+
 def test_a_replay_reads_anew_and_twice_changes_nothing(world: World) -> None:
     row = lost(world)
     message = world.webhook(row["imp_uid"], row["merchant_uid"], "paid")

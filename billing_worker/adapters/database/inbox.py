@@ -41,13 +41,14 @@ _NO_LONG_WAIT = text("SET LOCAL lock_timeout = '500ms'")
 """One row that somebody holds must not hold up for long all that are stored with it."""
 
 # Rows that somebody holds are left for the next time: waiting for one while holding others is how two statements
-# come to wait for each other.
+# come to wait for each other. What waits since later than it came, a person wants to have read again.
 _CLOSE_ECHOES = text("""
     WITH chosen AS MATERIALIZED (
         SELECT m.id FROM inbox m
         JOIN payment_attempts a ON a.imp_uid = m.payload ->> 'imp_uid' AND a.merchant_uid = m.payload ->> 'merchant_uid'
         WHERE m.status = 'received' AND NOT m.is_foreign AND m.next_try_at <= :real_now AND m.source = 'portone'
           AND m.payload ->> 'status' = 'paid' AND a.status = 'approved'
+          AND coalesce(m.waiting_since, m.received_at) <= coalesce(m.last_received_at, m.received_at)
         FOR UPDATE OF m SKIP LOCKED)
     UPDATE inbox SET status = 'applied', closed_at = :real_now,
                      note = 'the charge had been recorded from its own answer'
@@ -126,7 +127,7 @@ class SqlInbox(Repository[InboxMessage]):
         return [stored[each.source, each.dedupe_key] for each in arrivals]
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid; returns how many."""
+        """Close waiting webhooks that call paid what is recorded as paid, but not those that a person opened again."""
         return self._connection.execute(_CLOSE_ECHOES, {"real_now": real_now}).rowcount
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int, *, foreign: bool) -> Sequence[int]:
