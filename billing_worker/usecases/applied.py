@@ -29,6 +29,7 @@ def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by
     """The gateway confirms this key, and `issued_by` is the payment that issued it: activate it, once.
 
     Without the payment, read now, nothing is activated: a look at the key is due at once (`confirm`), which reads it.
+    At one that was given up no scan looks any more: then the notification has to ask until the key was read.
     """
     if not key.awaits_confirmation:
         return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known", subject_id=key.id)
@@ -38,7 +39,8 @@ def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by
             key.next_look_at = ports.clock.real_now()
             uow.keys.save(key)
         note = f"key {key.id} is looked up at the gateway"
-        return Applied(InboxStatus.APPLIED, note, to_confirm=[key.id], subject_id=key.id)
+        status = InboxStatus.RECEIVED if key.status is KeyStatus.INVALID else InboxStatus.APPLIED
+        return Applied(status, note, to_confirm=[key.id], subject_id=key.id)
     if unlock(ports, uow, key, *issued_by):
         return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id], subject_id=key.id)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is not chargeable: see its alert", subject_id=key.id)

@@ -113,9 +113,6 @@ def _confirm(news: _News) -> Applied:
     if not_yet is not None:
         return Applied(InboxStatus.RECEIVED, not_yet)
     applied = apply_confirmation(news.ports, news.uow, key)
-    if key.status is KeyStatus.INVALID:
-        # No scan looks at it any more: this pingback has to ask until the key was read.
-        applied.status = InboxStatus.RECEIVED
     just_now = key.activated_at is not None and news.ports.clock.now() - key.activated_at <= SAME_CONFIRMATION
     payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked or applied.to_confirm) or just_now
     return applied

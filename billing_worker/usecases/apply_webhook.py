@@ -53,7 +53,8 @@ def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPaymen
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if payment.usage == ISSUES and key.issue is not None and key.issue.imp_uid != payment.imp_uid:
         _tell_of_another_issue(ports, uow, key.id, key.issue.imp_uid, payment)
-    return apply_confirmation(ports, uow, key, (payment, evidence))
+    # What carries no mark may be any payment of the key: only all of them together show which one issued it.
+    return apply_confirmation(ports, uow, key, (payment, evidence) if payment.usage == ISSUES else None)
 
 
 def _tell_of_another_issue(ports: Ports, uow: UnitOfWork, key_id: str, first: str, payment: GatewayPayment) -> None:

@@ -22,6 +22,7 @@ from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports import Due, Ports, UnitOfWork
+from billing_worker.usecases.confirm import confirm
 from billing_worker.usecases.record import record_payment
 from billing_worker.usecases.stop_charging import open_stop
 
@@ -118,7 +119,8 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
 def set_email(ports: Ports, key_id: str, email: str) -> BillingKey:
     """Charge the key with this e-mail from now on. A key that waited for it is looked up again at once.
 
-    Raises NotFound, or InvalidInput: also for an e-mail that is not that of a known issuing payment.
+    At one that was given up no scan looks: it is read here, and its alert stays until a read confirmed it. Raises
+    NotFound, or InvalidInput: also for an e-mail that is not that of a known issuing payment.
     """
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
@@ -131,9 +133,14 @@ def set_email(ports: Ports, key_id: str, email: str) -> BillingKey:
         if checked.status is KeyStatus.PENDING:
             checked.next_look_at = ports.clock.real_now()
         uow.keys.save(checked)
-        uow.alerts.close("key_email", key_id, ports.clock.now())
+        given_up = checked.awaits_confirmation and checked.status is not KeyStatus.PENDING
+        if not given_up:
+            uow.alerts.close("key_email", key_id, ports.clock.now())
         uow.commit()
-    return checked
+    if not given_up or not confirm(ports, key_id):
+        return checked
+    with ports.database.transaction() as uow:
+        return uow.keys.get(key_id)
 
 
 def _claimants(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:

@@ -32,6 +32,12 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     return key
 
 
+def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:
+    """Lock what is charged to the key, before the key itself: so do all, or two would wait for each other."""
+    for subscription in uow.subscriptions.of_key(key_id):
+        uow.subscriptions.lock(subscription.id)
+
+
 def wake(uow: UnitOfWork, key_id: str, now: datetime) -> None:
     """What waits for another key is due at once: this one works after all. Locks the subscriptions, as all do first."""
     for subscription in uow.subscriptions.of_key(key_id):

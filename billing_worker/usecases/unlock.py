@@ -10,7 +10,7 @@ from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.environment import guard
 from billing_worker.usecases.held import held_by
 from billing_worker.usecases.pace import claim_invoices
-from billing_worker.usecases.reactivate import wake
+from billing_worker.usecases.reactivate import lock_subscriptions, wake
 
 
 def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> bool:
@@ -22,8 +22,9 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     now = ports.clock.now()
     if held_by(uow, key) is not None:
         return False
-    if key.status is KeyStatus.INVALID:
-        wake(uow, key.id, now)
+    given_up = key.status is KeyStatus.INVALID
+    if given_up:
+        lock_subscriptions(uow, key.id)
     key = uow.keys.lock(key.id)
     if held_by(uow, key) is not None or not key.awaits_confirmation:
         return False
@@ -40,6 +41,8 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     never_worked = key.activated_at is None
     key.activate(now)
     uow.keys.save(key)
+    if given_up:
+        wake(uow, key.id, now)
     uow.alerts.close("key_pending", key.id, now)
     uow.alerts.close("key_email", key.id, now)
     if never_worked:

@@ -13,7 +13,7 @@ from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Listing
-from billing_worker.usecases import audit, issuing, reactivate
+from billing_worker.usecases import audit, confirm, inbox, issuing, reactivate
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.why import why
 from tests.support.gateways import Around
@@ -312,6 +312,74 @@ def test_an_issuing_payment_that_is_cancelled_ends_the_key_and_a_late_one_revive
     hear(world, issued)
     assert world.key_now(key).status == "active"
     assert_paid_by(world, subscription, key, issued)
+
+
+def test_a_key_that_was_given_up_and_has_another_email_wakes_nothing_until_the_email_is_right(world: World) -> None:
+    """Its invoice was told as failed once more, for the dead key; and the right e-mail, once set, came to nothing."""
+    uid, key, issued = world.paymentwall_key(noted_email="other@example.com")
+    subscription = world.subscribe(key=key)
+    world.clock.advance(minutes=1)
+    world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=_as("cancelled"))).confirm()
+    world.settle()
+    before, events = world.invoice(subscription), world.events()
+    assert before.awaits_key
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    hear(world, issued)
+    assert (world.key_now(key).status, kinds(world)) == ("invalid", {"key_email"})
+    assert (world.invoice(subscription), world.events()) == (before, events)
+    blind = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=lambda *_: Listing((), "away")))
+    assert issuing.set_email(blind.ports, key.id, "gildong@example.com").status == "invalid"
+    assert kinds(world) == {"key_email"}, "it was not looked up: say it again"
+    assert issuing.set_email(world.ports, key.id, "gildong@example.com").status == "active"
+    assert kinds(world) == set()
+    world.settle()
+    assert_paid_by(world, subscription, key, issued)
+
+
+def _unmarked(gateway: Any, ident: str) -> Listing:
+    read = gateway.payment if ident.startswith("imp") else gateway.payments_of_key
+    return Listing(
+        tuple((replace(p, usage=None, buyer_email="gildong@example.com"), e) for p, e in read(ident).payments)
+    )
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_of_payments_without_a_mark_the_oldest_issued_the_key_whichever_a_webhook_names(
+    world: World, *, given_up: bool
+) -> None:
+    uid, key, issued = world.paymentwall_key()
+    subscription = world.subscribe(key=key)
+    if given_up:
+        world.clock.advance(minutes=1)
+        world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=_as("cancelled"))).confirm()
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    shop = world.sandbox.control(
+        "/operator/pay", merchant_uid=f"{world.environment}shop", customer_uid=uid, amount=9900
+    )
+    unmarked = world.with_ports(
+        gateway=Around(world.ports.gateway, on_payment=_unmarked, on_payments_of_key=_oldest_first)
+    )
+    message = unmarked.webhook(shop["imp_uid"], shop["merchant_uid"])
+    applied = inbox.apply(unmarked.ports, message)
+    assert applied.to_confirm == [key.id]
+    assert applied.status == ("received" if given_up else "applied")
+    confirm.confirm(unmarked.ports, key.id)
+    unmarked.settle()
+    issue = world.key_now(key).issue
+    assert issue is not None
+    assert issue.imp_uid == issued["imp_uid"]
+    assert world.attempt(world.invoice(subscription)).imp_uid == issued["imp_uid"]
+
+
+def _oldest_first(gateway: Any, customer_uid: str) -> Listing:
+    """All payments of a key without a mark, each a second after the one before: the sandbox's clock stands still."""
+    found = sorted(_unmarked(gateway, customer_uid).payments, key=lambda seen: seen[0].merchant_uid)
+    return Listing(
+        tuple(
+            (replace(p, started_at=p.started_at and p.started_at + timedelta(seconds=number)), e)
+            for number, (p, e) in enumerate(found)
+        )
+    )
 
 
 def test_a_failed_issuing_payment_is_final_only_after_the_time_of_a_risk_review(world: World) -> None:
