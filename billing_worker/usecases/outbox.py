@@ -32,6 +32,8 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     lease_until = real_now + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
         endpoint = _endpoint(ports, uow, notifier, real_now)
+        if endpoint.disabled_at is not None:
+            _tell_again(ports, uow, endpoint)
         allowed = endpoint.allowance(uow.outbox.under_way(real_now), limit, real_now)
         ids = list(uow.outbox.claim_due(real_now, lease_until, allowed)) if allowed else []
         if allowed:
@@ -73,6 +75,18 @@ def _endpoint(ports: Ports, uow: UnitOfWork, notifier: Notifier, real_now: datet
     return uow.endpoints.lock(address.id)
 
 
+def _tell_again(ports: Ports, uow: UnitOfWork, endpoint: Endpoint) -> None:
+    """Somebody may have gone back to a receiver that is disabled, after the alert was closed by the other one."""
+    if not any(alert.kind == "events_disabled" for alert in uow.alerts.of_subject("endpoint")):
+        since = endpoint.failing_since or endpoint.disabled_at
+        _tell_of_disabled(ports, uow, endpoint, f"since {since:%Y-%m-%d %H:%M} UTC")
+
+
+def _tell_of_disabled(ports: Ports, uow: UnitOfWork, endpoint: Endpoint, since: str) -> None:
+    detail = f"{endpoint.url} takes no events {since} and is disabled: {endpoint.last_trouble}"
+    uow.alerts.open("events_disabled", "endpoint", detail, ports.clock.now(), proposal=DISABLED)
+
+
 def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
     """Act one: is it its turn, and may the receiver be asked?"""
     real_now = ports.clock.real_now()
@@ -108,19 +122,22 @@ def _note(ports: Ports, notifier: Notifier, sending: _Sending, refusal: Refusal 
         message.note = refusal.trouble if refusal else None
         if refusal is None:
             message.delivered_at = real_now
-            _note_success(uow, notifier, real_now)
+            _note_success(ports, uow, notifier, real_now)
         else:
             _note_refusal(ports, uow, message, refusal, real_now)
         uow.outbox.save(message)
         uow.commit()
 
 
-def _note_success(uow: UnitOfWork, notifier: Notifier, real_now: datetime) -> None:
+def _note_success(ports: Ports, uow: UnitOfWork, notifier: Notifier, real_now: datetime) -> None:
     endpoint = uow.endpoints.find(notifier.address.id)
     if endpoint is not None and endpoint.would_note_success(real_now):
         endpoint = uow.endpoints.lock(endpoint.id)
         endpoint.took(real_now)
         uow.endpoints.save(endpoint)
+        if endpoint.disabled_at is None:
+            # A process that still had the URL before it may have told of that one once more.
+            uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
 
 
 def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal: Refusal, real_now: datetime) -> None:
@@ -147,5 +164,4 @@ def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal
     uow.endpoints.save(endpoint)
     if disabled:
         since = f"since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC" if not refusal.gone else "for good (410 Gone)"
-        detail = f"{endpoint.url} takes no events {since} and is disabled: {refusal.trouble}"
-        uow.alerts.open("events_disabled", "endpoint", detail, now, proposal=DISABLED)
+        _tell_of_disabled(ports, uow, endpoint, since)

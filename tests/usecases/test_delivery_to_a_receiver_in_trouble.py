@@ -165,6 +165,34 @@ def test_a_receiver_that_is_gone_is_disabled_at_once_and_another_url_begins_afre
     assert world.alerts() == []
 
 
+def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    later(world, 1)
+    merchant.refuses = lambda _message: Refusal("HTTP 410", gone=True)
+    told.settle()
+    successor = world.with_ports(notifier=Merchant(address=Address("another", "https://new.example/events")))
+    successor.settle()
+    assert world.alerts() == []
+    merchant.refuses = lambda _message: None
+    later(world, 1)
+    told.settle()
+    assert merchant.got == []
+    (alert,) = world.alerts()
+    assert (alert.kind, alert.detail.partition(" takes no")[0]) == ("events_disabled", merchant.address.shown)
+    events.enable(told.ports)
+    told.settle()
+    assert (len(merchant.got), world.alerts()) == (1, [])
+
+    # While both are in use, for the length of a restart, the one that works has the last word.
+    merchant.refuses = lambda _message: Refusal("HTTP 410", gone=True)
+    later(world, 1)
+    told.settle()
+    world.clock.advance(minutes=2)
+    successor.settle()
+    assert world.alerts() == []
+
+
 def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nobody_back(
     told: World, world: World, merchant: Merchant
 ) -> None:
