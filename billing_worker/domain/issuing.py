@@ -53,6 +53,17 @@ def issuing_payment(payments: Sequence[Seen]) -> Seen | None:
     return min(unmarked, key=lambda seen: (_when(seen[0]), seen[0].imp_uid), default=None)
 
 
+def is_another_issue(payment: GatewayPayment, first: str | None, registered: datetime) -> bool:
+    """Whether this payment issued a key as well as `first` did: the customer gave the card, and paid, once more.
+
+    What is older than the key's registration here by days was for something before us.
+    """
+    if payment.usage != ISSUES or not payment.holds_money or first in (None, payment.imp_uid):
+        return False
+    begun = payment.started_at or payment.paid_at
+    return begun is None or begun >= registered - PAID_AHEAD
+
+
 def never_issues(payment: GatewayPayment, now: datetime) -> str | None:
     """Why this payment will not issue a key any more; None while it may."""
     if payment.status is PaymentStatus.CANCELLED and not payment.holds_money:

@@ -37,6 +37,8 @@ class Match(StrEnum):
     """It carries a number that only we could have made, and we know nothing of it."""
     FOREIGN = "foreign"
     """Somebody charged one of our customers' cards under a number of his own."""
+    ISSUED_TWICE = "issued_twice"
+    """It issued a key that another payment had issued: the customer paid for both."""
     OTHER = "other"
     """No affair of ours."""
 
@@ -97,6 +99,7 @@ class FindingKind(StrEnum):
     FOREIGN_PAYMENT = "foreign_payment"
     PHANTOM_PAYMENT = "phantom_payment"
     UNREADABLE_PAYMENT = "unreadable_payment"
+    ISSUED_TWICE = "issued_twice"
 
 
 BOOKED = frozenset(

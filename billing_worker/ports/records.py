@@ -250,6 +250,14 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Issued:
+    """A key, and the payment that issued it."""
+
+    key_id: str
+    imp_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What our books have beside one page of the gateway's."""
 
@@ -261,6 +269,8 @@ class Known:
     """Of attempts without a known outcome, by merchant_uid."""
     keys: Mapping[str, datetime]
     """When each customer_uid was registered here, in billing time."""
+    issued: Mapping[str, Issued] = field(default_factory=dict)
+    """By customer_uid, where it is known what issued the key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
 
 from billing_worker.domain.billing_key import PAYMENTWALL
-from billing_worker.domain.issuing import ISSUES
+from billing_worker.domain.issuing import ISSUES, is_another_issue
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.applied import Applied, apply_confirmation
+from billing_worker.usecases.issued_twice import tell_of_another_issue
 from billing_worker.usecases.record import record_payment
 
 
@@ -51,13 +52,7 @@ def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPaymen
         return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
     if payment.usage not in (None, ISSUES):
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
-    if payment.usage == ISSUES and key.issue is not None and key.issue.imp_uid != payment.imp_uid:
-        _tell_of_another_issue(ports, uow, key.id, key.issue.imp_uid, payment)
+    if key.issue is not None and is_another_issue(payment, key.issue.imp_uid, key.created_at):
+        tell_of_another_issue(ports, uow, payment, key.id, key.issue.imp_uid)
     # What carries no mark may be any payment of the key: only all of them together show which one issued it.
     return apply_confirmation(ports, uow, key, (payment, evidence) if payment.usage == ISSUES else None)
-
-
-def _tell_of_another_issue(ports: Ports, uow: UnitOfWork, key_id: str, first: str, payment: GatewayPayment) -> None:
-    detail = f"payment {payment.imp_uid} over {payment.money} issued key {key_id} once more, after payment {first}"
-    proposal = "the customer paid each time the card was given: give back in PortOne's console what was not owed"
-    uow.alerts.open("issued_twice", payment.imp_uid, detail, ports.clock.now(), proposal=proposal)

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import EventType, of_key
-from billing_worker.domain.issuing import Seen, issuing_payment, never_issues
+from billing_worker.domain.issuing import Seen, is_another_issue, issuing_payment, never_issues
 from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.usecases.issued_twice import tell_of_another_issue
 from billing_worker.usecases.unlock import unlock
 
 FIRST_LOOK = timedelta(minutes=1)
@@ -36,6 +37,7 @@ def confirm(ports: Ports, key_id: str) -> bool:
     listing = ports.gateway.payments_of_key(key.customer_uid)
     seen = issuing_payment(listing.payments) if listing.trouble is None else None
     with ports.database.transaction() as uow:
+        _tell_of_others(ports, uow, key, seen, listing)
         unlocked = bool(known) and seen is not None and seen[0].holds_money and unlock(ports, uow, key, *seen)
         if not unlocked:
             key = uow.keys.lock(key_id)
@@ -43,6 +45,12 @@ def confirm(ports: Ports, key_id: str) -> bool:
                 _wait_or_give_up(ports, uow, key, seen, _found(listing, seen, known=known))
         uow.commit()
     return unlocked
+
+
+def _tell_of_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing) -> None:
+    for payment, _ in listing.payments:
+        if seen is not None and is_another_issue(payment, seen[0].imp_uid, key.created_at):
+            tell_of_another_issue(ports, uow, payment, key.id, seen[0].imp_uid)
 
 
 def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:

@@ -7,6 +7,7 @@ goes through the one door (`record`). What a person was told once is not told ag
 from dataclasses import dataclass
 
 from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
+from billing_worker.domain.issuing import is_another_issue
 from billing_worker.domain.matching import (
     Booked,
     Finding,
@@ -20,6 +21,7 @@ from billing_worker.domain.matching import (
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.ports import Known, Ports, UnitOfWork, Unreadable
+from billing_worker.usecases.issued_twice import PROPOSAL, what_was_seen
 from billing_worker.usecases.record import record_payment
 
 
@@ -50,6 +52,9 @@ def match(known: Known, payment: GatewayPayment, environment: str) -> Match:
         return match_unbooked(payment, known.open_attempts.get(payment.merchant_uid))
     number = read_merchant_uid(payment.merchant_uid)
     since = known.keys.get(payment.customer_uid) if payment.customer_uid else None
+    issued = known.issued.get(payment.customer_uid or "")
+    if issued is not None and since is not None and is_another_issue(payment, issued.imp_uid, since):
+        return Match.ISSUED_TWICE
     return match_unknown(payment, environment, number.environment if number else None, since)
 
 
@@ -119,6 +124,10 @@ def _notice(known: Known, payment: GatewayPayment, found: Match) -> _Notice:
         return _phantom(booked, f"the gateway has it as {payment.status} under {payment.merchant_uid}", payment)
     if found is Match.ORPHAN and number is not None:
         return _orphan(payment, number)
+    issued = known.issued.get(payment.customer_uid or "")
+    if found is Match.ISSUED_TWICE and issued is not None:
+        detail = what_was_seen(payment, issued.key_id, issued.imp_uid)
+        return _Notice(FindingKind.ISSUED_TWICE, payment.imp_uid, detail, PROPOSAL, payment)
     held = f"{payment.money} of one of our customers' cards were taken under order {payment.merchant_uid}"
     proposal = (
         "find out who charged it (PortOne's console, a schedule, the shop); refund it there if the customer paid "
@@ -185,6 +194,8 @@ def _tell(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | N
             uow.alerts.open("phantom_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
         case FindingKind.ORPHAN_PAYMENT:
             uow.alerts.open("orphan_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
+        case FindingKind.ISSUED_TWICE:
+            uow.alerts.open("issued_twice", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
         case _:
             uow.alerts.open("foreign_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
     imp_uid, order = (notice.payment.imp_uid, notice.payment.merchant_uid) if notice.payment else ("", "")

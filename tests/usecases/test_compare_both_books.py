@@ -404,3 +404,31 @@ def test_the_task_compares_at_once_then_every_interval_and_two_scans_plan_one_sp
     later = compared_until(world)
     assert later is not None
     assert later > until
+
+
+def test_a_second_payment_that_issued_a_key_is_told_of_once_although_its_webhook_never_came(world: World) -> None:
+    uid, key, first = world.paymentwall_key()
+    assert key is not None
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    world.webhook(first["imp_uid"], first["merchant_uid"])
+    world.settle()
+    second = world.sandbox.control(
+        "/paymentwall/issue",
+        customer_uid=uid,
+        merchant_uid=f"{world.environment}twice",
+        amount=9900,
+        confirm_after=3600,
+        buyer_name=key.buyer_name,
+        buyer_email=key.buyer_email,
+    )
+    world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+    since = world.clock.now() - timedelta(minutes=1)
+    (finding,) = compare(world, since)
+    assert (finding.kind, finding.imp_uid) == (FindingKind.ISSUED_TWICE, second["imp_uid"])
+    (alert,) = world.alerts()
+    assert (alert.kind, alert.subject_id) == ("issued_twice", second["imp_uid"])
+    assert all(row["imp_uid"] in alert.detail for row in (first, second))
+    close_alert(world.ports, alert.id)
+    world.webhook(second["imp_uid"], second["merchant_uid"])
+    world.settle()
+    assert (compare(world, since), world.alerts()) == ([], [])

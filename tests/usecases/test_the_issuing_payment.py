@@ -15,6 +15,7 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Listing
 from billing_worker.usecases import audit, confirm, inbox, issuing, reactivate
 from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.close_alert import close_alert
 from billing_worker.usecases.why import why
 from tests.support.gateways import Around
 from tests.support.sandbox import Row
@@ -440,10 +441,8 @@ def test_a_payment_that_portone_shows_no_more_holds_the_charge_and_a_person_is_t
     assert "issuing_payment" not in kinds(world)
 
 
-def test_a_key_that_was_issued_twice_is_told_of_and_the_second_payment_pays_nothing(world: World) -> None:
-    key, issued = issued_key(world)
-    subscription = world.subscribe(key=key)
-    hear(world, issued)
+def issued_again(world: World, key: BillingKey) -> Row:
+    """The customer gives the same card once more, and pays once more."""
     second = world.sandbox.control(
         "/paymentwall/issue",
         customer_uid=key.customer_uid,
@@ -454,6 +453,62 @@ def test_a_key_that_was_issued_twice_is_told_of_and_the_second_payment_pays_noth
         buyer_email=key.buyer_email,
     )
     world.sandbox.control("/paymentwall/confirm", customer_uid=key.customer_uid)
+    return second
+
+
+def told_of_both(world: World, key: BillingKey, *both: Row) -> list[str]:
+    """Subjects of the alerts: each names the key and both payments."""
+    told = [alert for alert in world.alerts() if alert.kind == "issued_twice"]
+    assert all(row["imp_uid"] in alert.detail and key.id in alert.detail for alert in told for row in both)
+    return [alert.subject_id for alert in told]
+
+
+def test_a_key_that_was_issued_twice_before_anybody_looked_is_told_of_by_the_look(world: World) -> None:
+    key, first = issued_key(world)
+    second = issued_again(world, key)
+    world.clock.advance(minutes=1)
+    world.confirm()
+    kept = world.key_now(key).issue
+    assert kept is not None
+    (other,) = {first["imp_uid"], second["imp_uid"]} - {kept.imp_uid}
+    assert told_of_both(world, key, first, second) == [other]
+    _close_alerts(world)
+    for row in (first, second):
+        world.webhook(row["imp_uid"], row["merchant_uid"])
+        world.settle()
+    assert told_of_both(world, key) == [], "once"
+
+
+def test_a_payment_that_issued_the_key_long_before_it_was_registered_here_is_no_second_one(world: World) -> None:
+    key, first = issued_key(world)
+    second = issued_again(world, key)
+
+    def years_ago(gateway: Any, customer_uid: str) -> Listing:
+        found = gateway.payments_of_key(customer_uid).payments
+        old = key.created_at - timedelta(days=700)
+        return Listing(
+            tuple(
+                (replace(p, started_at=old, paid_at=old) if p.imp_uid == first["imp_uid"] else p, e) for p, e in found
+            )
+        )
+
+    world.clock.advance(minutes=1)
+    world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=years_ago)).confirm()
+    kept = world.key_now(key).issue
+    assert kept is not None
+    assert (kept.imp_uid, told_of_both(world, key)) == (second["imp_uid"], [])
+
+
+def _close_alerts(world: World) -> None:
+    for alert in world.alerts():
+        close_alert(world.ports, alert.id)
+
+
+def test_a_key_that_was_issued_twice_is_told_of_and_the_second_payment_pays_nothing(world: World) -> None:
+    key, issued = issued_key(world)
+    subscription = world.subscribe(key=key)
+    hear(world, issued)
+    second = issued_again(world, key)
     hear(world, second)
     (alert,) = [alert for alert in world.alerts() if alert.kind == "issued_twice"]
     assert second["imp_uid"] in alert.detail

@@ -14,7 +14,7 @@ from billing_worker.domain.comparison import Comparison, ComparisonStatus, Span
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
-from billing_worker.ports import Known
+from billing_worker.ports import Issued, Known
 
 _CLAIM = text("""
     WITH chosen AS MATERIALIZED (
@@ -48,7 +48,9 @@ _ORDERS = text("""
     WHERE m.merchant_uid = ANY(:merchant_uids)
 """)
 
-_KEYS = text("SELECT customer_uid, created_at FROM billing_keys WHERE customer_uid = ANY(:customer_uids)")
+_KEYS = text("""
+    SELECT id, customer_uid, created_at, issue_imp_uid FROM billing_keys WHERE customer_uid = ANY(:customer_uids)
+""")
 
 _CLOSE_ORPHANS = text("""
     UPDATE alerts SET closed_at = :now FROM payment_attempts a
@@ -101,6 +103,7 @@ class SqlComparisons(Repository[Comparison]):
             invoices={row.merchant_uid: row.invoice_id for row in found},
             open_attempts={row.merchant_uid: AttemptStatus(row.status) for row in found if row.status},
             keys={row.customer_uid: row.created_at.astimezone(UTC) for row in keys},
+            issued={row.customer_uid: Issued(row.id, row.issue_imp_uid) for row in keys if row.issue_imp_uid},
         )
 
     def approved_between(self, start: datetime, end: datetime, after: Booked | None, limit: int) -> Sequence[Booked]:
