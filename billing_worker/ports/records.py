@@ -297,6 +297,8 @@ class AuditWindow:
     """Billing time: what is due for longer than this was lost."""
     skew: timedelta
     """Billing time by which the clocks of two hosts may differ."""
+    accepted: frozenset[str] = frozenset()
+    """Breaches that a person accepted, as stops name them: they are shown after all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from billing_worker.adapters.database.audit import MOST_SHOWN
 from billing_worker.domain.audit import exposes
 from billing_worker.domain.stop import ALL
 from billing_worker.ports import Auditing, Listing
@@ -335,6 +336,26 @@ def test_what_a_person_accepted_trips_no_second_time_and_a_new_breach_does(busy:
     assert sum(check.accepted for check in again.checks) == 1
     plant(busy, "UPDATE payment_attempts SET amount = amount + 1 WHERE id = " + ANY_APPROVED)
     assert whole(busy).stop.id > number
+
+
+def test_what_a_person_accepted_hides_no_other_breach_however_much_it_is(busy: World) -> None:
+    many = MOST_SHOWN + 20
+    plant(
+        busy,
+        f"""
+        INSERT INTO payment_attempts (id, invoice_id, number, merchant_uid, billing_key_id, amount, currency, status,
+            fence, started_at, lease_until, looks, refused, imp_uid, surplus, found, evidence_id, closed_at)
+        SELECT 'imp_' || n, invoice_id, 100 + n, merchant_uid, billing_key_id, amount, currency, status,
+            fence, started_at, lease_until, looks, refused, 'imp_' || n, true, true, evidence_id, closed_at
+        FROM payment_attempts, generate_series(1, {many}) n WHERE id = """
+        + ANY_APPROVED,
+    )
+    named: set[str] = set()
+    while (stop := whole(busy).stop) is not None:
+        assert not named & set(stop.subjects), "what was accepted trips no second time"
+        named |= set(stop.subjects)
+        clear_stop(busy.ports, stop.id, "looked at")
+    assert {f"I17 imp_{number}" for number in range(1, many + 1)} <= named
 
 
 def test_the_periodic_audit_is_claimed_once_and_looks_at_what_changed(busy: World) -> None:

@@ -14,7 +14,8 @@ from billing_worker.domain.subscription import COLLECTING, RENEWING
 from billing_worker.ports import AuditWindow, PaidAttempt
 
 MOST_SHOWN = 50
-"""Breaches of one check that are told; where there are more, the first ones say enough."""
+"""Breaches of one check that are told; where there are more, the first ones say enough. What a person accepted comes
+last: however much that is, it must not stand before a breach that nobody has seen."""
 
 KEPT = timedelta(days=30)
 
@@ -37,6 +38,11 @@ _PAID = text("""
     WHERE a.status = 'approved' AND a.imp_uid IS NOT NULL AND a.closed_at >= :since AND e.received_at <= :settled
     ORDER BY a.closed_at DESC LIMIT :most
 """)
+
+_UNSEEN_FIRST = """
+    SELECT subject, detail FROM ({breaches}) found (subject, detail)
+    ORDER BY :invariant || ' ' || subject = ANY(:accepted), subject LIMIT :shown
+"""
 
 
 class SqlAudits:
@@ -76,6 +82,7 @@ class SqlAudits:
             "skew": window.skew,
             "collecting": [str(status) for status in COLLECTING],
             "renewing": [str(status) for status in RENEWING],
+            "accepted": sorted(window.accepted),
         }
         return [self._checked(check, wanted) for check in CHECKS]
 
@@ -92,9 +99,10 @@ class SqlAudits:
         return [_paid(dict(row)) for row in found]
 
     def _checked(self, check: Check, wanted: dict[str, Any]) -> Checked:
-        rows, wrong = SHARED + check.rows, f"{SHARED}{check.breaches} LIMIT {MOST_SHOWN}"
+        rows, wrong = SHARED + check.rows, SHARED + _UNSEEN_FIRST.format(breaches=check.breaches)
         count = int(self._connection.execute(text(rows), _used(rows, wanted)).scalar_one())
-        found = self._connection.execute(text(wrong), _used(wrong, wanted))
+        own = {"invariant": check.invariant, "shown": MOST_SHOWN}
+        found = self._connection.execute(text(wrong), _used(wrong, wanted) | own)
         return Checked(check.invariant, check.what, count, tuple(Breach(*each) for each in found))
 
 
