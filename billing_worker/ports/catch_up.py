@@ -1,6 +1,6 @@
 """Late work, as the use cases see it: what waits, at which pace it starts, and what a person decided."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -58,6 +58,9 @@ class CatchUp(Protocol):
 
     def held(self, plan_id: str) -> int:
         """How many subscriptions of a plan wait for a person."""
+
+    def answered(self) -> Sequence[str]:
+        """Plans whose alert is open although nobody of them waits any more."""
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""

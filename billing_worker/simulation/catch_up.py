@@ -1,7 +1,7 @@
 """Late work in memory: who is late, what a person decided, and the buckets that pace it."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,11 @@ class MemoryCatchUp:
         """How many subscriptions of a plan wait for a person."""
         rows = self._store.subscriptions.rows.values()
         return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
+
+    def answered(self) -> Sequence[str]:
+        """Plans whose alert is open although nobody of them waits any more."""
+        asked = [subject for kind, subject in self._store.alerts.table.open_ids if kind == "catch_up"]
+        return [plan_id for plan_id in asked if not self.held(plan_id)]
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""

@@ -24,6 +24,8 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
         if at_period_end and subscription.status is not SubscriptionStatus.UNPAID:
             if not subscription.cancel_at_period_end:
                 subscription.cancel_at_period_end = True
+                # Its period is over and nobody need decide any more: on hold it would never end.
+                subscription.held_since = None
                 ends = subscription.next_period_start.isoformat()
                 told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
                 uow.tell([told], now, real_now)

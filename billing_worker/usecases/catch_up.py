@@ -69,6 +69,14 @@ def set_policy(ports: Ports, plan_id: str, mode: str, max_age: int | None) -> Pl
     return plan
 
 
+def close_answered(ports: Ports) -> None:
+    """Close the alerts of plans of which nobody waits any more: he was canceled, or is unpaid by now."""
+    with ports.database.transaction() as uow:
+        answered = uow.catch_up.answered()
+    for plan_id in answered:
+        _close_answered(ports, plan_id)
+
+
 def _close_answered(ports: Ports, plan_id: str) -> None:
     """Close the plan's alert once nobody of it waits any more."""
     with ports.database.transaction() as uow:

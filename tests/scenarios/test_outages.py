@@ -13,6 +13,7 @@ from billing_worker.usecases import catch_up
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.backlog import Preview, preview
 from billing_worker.usecases.report import report
+from billing_worker.usecases.tidy import INBOX, tidy
 from billing_worker.usecases.why import why
 from tests.support.world import World
 
@@ -230,4 +231,33 @@ def test_who_leaves_at_the_end_of_the_period_is_not_late_and_ends(world: World) 
     assert preview(world.ports, EVERYBODY).plans == []
     world.settle()
     assert world.subscription(leaving).status == "canceled"
+    assert world.alerts() == []
+
+
+def test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_nobody_is_asked_any_more(world: World) -> None:
+    leaving = world.subscribe(plan=plan_that(world, "ask", interval="week"))
+    world.settle()
+    world.clock.advance(days=30)
+    world.settle()
+    assert [alert.kind for alert in world.alerts()] == ["catch_up"]
+    world.cancel(leaving, at_period_end=True)
+    world.settle()
+    assert world.subscription(leaving).status == "canceled"
+    assert report(world.ports, "UTC").standing.on_hold == 0
+    tidy(world.ports, INBOX)
+    assert world.alerts() == []
+    assert payments(world, leaving) == [0]
+
+
+def test_who_is_on_hold_and_is_canceled_is_the_last_who_was_asked_about(world: World) -> None:
+    plan = plan_that(world, "ask", interval="week")
+    first, last = world.subscribe(plan=plan), world.subscribe(plan=plan)
+    world.settle()
+    world.clock.advance(days=30)
+    world.settle()
+    world.cancel(first)
+    tidy(world.ports, INBOX)
+    assert [alert.kind for alert in world.alerts()] == ["catch_up"]
+    world.cancel(last)
+    tidy(world.ports, INBOX)
     assert world.alerts() == []

@@ -1,7 +1,7 @@
 """Late work in PostgreSQL: who is late, what a person decided, and the buckets that pace it."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,13 @@ _WAITS = {
     """),
 }
 
+_ANSWERED = text("""
+    SELECT subject_id FROM alerts
+    WHERE kind = 'catch_up' AND closed_at IS NULL AND NOT EXISTS (
+        SELECT FROM subscriptions
+        WHERE plan_id = subject_id AND held_since IS NOT NULL AND status = ANY(:renewing))
+""")
+
 
 class _Buckets(Repository[Bucket]):
     table = catch_up_buckets
@@ -89,6 +96,10 @@ class SqlCatchUp:
         table = subscriptions.c
         here = (table.plan_id == plan_id) & table.held_since.is_not(None) & table.status.in_(RENEWING)
         return len(self._connection.execute(select(table.id).where(here)).all())
+
+    def answered(self) -> Sequence[str]:
+        """Plans whose alert is open although nobody of them waits any more."""
+        return list(self._connection.execute(_ANSWERED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
