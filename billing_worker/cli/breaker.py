@@ -130,6 +130,7 @@ def _shown(stopped: Stopped) -> View:
         "scope": stop.scope,
         "cause": stop.cause,
         "reason": stop.reason,
+        "subjects": stop.subjects,
         "waiting_invoices": stopped.waiting,
         "opened_at": stop.opened_at,
         "closed_at": stop.closed_at,

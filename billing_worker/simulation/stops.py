@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
-from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
+from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 from billing_worker.ports import Spent
 from billing_worker.simulation.tables import Entry, GuardBroken, Table, either
 
@@ -46,13 +46,18 @@ class MemoryStops(Table[Stop]):
                 self._store.plan_charge(invoice_id)
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
-        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added."""
+        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
+
+        The reason of a breach is added, too: whoever clears the stop accepts all of them, and must have read them.
+        """
         known = self.open_ids.get((scope, cause))
         if known is None:
             self._number += 1
             self.add(Stop(self._number, scope, cause, reason, list(subjects), now))
             return self.get(self._number)
         stop = self.get(known)
+        if cause is StopCause.BREACH and stop.reason not in reason:
+            reason = stop.reason if reason in stop.reason else f"{stop.reason}; {reason}"[:LONGEST_REASON]
         stop.reason, stop.subjects = reason, sorted({*stop.subjects, *subjects})
         self.save(stop)
         return stop

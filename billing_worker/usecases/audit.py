@@ -73,13 +73,15 @@ def audit(ports: Ports, *, since: datetime | None, sample: int, texts: int = ALL
     Up to `sample` of the newest approvals are read back from the gateway; 0 asks it nothing.
     """
     rate, now, real_now = ports.auditing.rate, ports.clock.now(), ports.clock.real_now()
-    settled = real_now - timedelta(seconds=ports.timing.settle_window)
+    wait = timedelta(seconds=ports.timing.settle_window)
+    # What was too fresh to be read back by the audits before this one is read by this one.
+    paid_since = since - wait * rate if since is not None else None
     with ports.database.transaction() as uow:
         accepted = uow.stops.accepted(StopCause.BREACH)
         window = AuditWindow(since, now, real_now, GRACE * rate, SKEW * rate, accepted)
         checks = list(uow.audits.checks(window))
         checks += _texts(uow, ports.auditing.secrets, texts)
-        paid = uow.audits.paid(since, settled, sample) if sample else []
+        paid = uow.audits.paid(paid_since, real_now - wait, sample) if sample else []
     if sample:
         checks += _at_the_gateway(ports, paid)
     checks = [_judged(check, accepted) for check in checks]

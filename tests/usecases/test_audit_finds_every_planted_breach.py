@@ -358,6 +358,51 @@ def test_what_a_person_accepted_hides_no_other_breach_however_much_it_is(busy: W
     assert {f"I17 imp_{number}" for number in range(1, many + 1)} <= named
 
 
+def test_a_later_breach_does_not_take_the_earlier_ones_out_of_what_a_person_reads(busy: World) -> None:
+    """Clearing the stop accepts both: the periodic audit, which looks at what changed, must not hide the first."""
+
+    def audited() -> Audit:
+        busy.clock.advance(minutes=6)
+        (ident,) = auditing.due(busy.ports, 1)
+        return audit_recent(busy.ports, ident)
+
+    plant(busy, copied("imp_first", surplus=True))
+    first = audited().stop
+    assert first is not None
+    busy.clock.advance(hours=2)
+    assert audited().breaches == 0, "it is out of the window"
+    moment = busy.clock.now()
+    plant(
+        busy,
+        copied("imp_second", surplus=True),
+        f"UPDATE payment_attempts SET found = true, closed_at = '{moment}' WHERE id = 'imp_second'",
+    )
+    second = audited().stop
+    assert second is not None
+    assert second.id == first.id
+    assert first.reason in second.reason
+    assert "imp_second" in second.reason
+    assert audited().stop is not None
+    (shown,) = stops(busy.ports, 10)
+    assert shown.stop.reason == second.reason, "the same once more says nothing new"
+
+
+def test_approvals_are_read_back_however_long_the_settle_window_is(busy: World) -> None:
+    patient = busy.with_ports(timing=replace(busy.ports.timing, settle_window=3600.0))
+
+    def audited() -> Audit:
+        busy.clock.advance(minutes=6)
+        (ident,) = auditing.due(busy.ports, 1)
+        return audit_recent(patient.ports, ident)
+
+    audited()
+    subscription = busy.subscribe()
+    busy.settle()
+    paid = busy.attempt(busy.invoice(subscription))
+    plant(busy, f"UPDATE payment_attempts SET imp_uid = 'imp_phantom' WHERE id = '{paid.id}'")
+    assert any("I2" in broken(audited()) for _ in range(12))
+
+
 def test_the_periodic_audit_is_claimed_once_and_looks_at_what_changed(busy: World) -> None:
     other = busy.twin()
     (first,) = auditing.due(busy.ports, 1)

@@ -12,7 +12,7 @@ from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import billing_keys, environment_claims, invoices, stops
 from billing_worker.domain.environment import Fingerprint
-from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
+from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 from billing_worker.ports import Spent
 
 LONGEST_ACT_MS = 4_000
@@ -36,6 +36,12 @@ ON_INVOICE: ScalarSelect[int] = (
     .correlate(billing_keys, invoices)
 )
 """The first open stop that holds the charges of an invoice, in a query of invoices and their keys."""
+
+_REASON = f"""
+    CASE WHEN excluded.cause <> 'breach' OR strpos(excluded.reason, stops.reason) > 0 THEN excluded.reason
+         WHEN strpos(stops.reason, excluded.reason) > 0 THEN stops.reason
+         ELSE left(stops.reason || '; ' || excluded.reason, {LONGEST_REASON}) END
+"""
 
 ELSEWHERE = (
     select(environment_claims.c.database != func.database_identity())
@@ -61,7 +67,10 @@ class SqlStops(Repository[Stop]):
     hydrate = staticmethod(rows.to_stop)
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
-        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added."""
+        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
+
+        The reason of a breach is added, too: whoever clears the stop accepts all of them, and must have read them.
+        """
         values = {"scope": scope, "cause": cause, "reason": reason, "subjects": list(subjects), "opened_at": now}
         added = "ARRAY(SELECT DISTINCT unnest(stops.subjects || excluded.subjects) ORDER BY 1)"
         statement = (
@@ -70,7 +79,7 @@ class SqlStops(Repository[Stop]):
             .on_conflict_do_update(
                 index_elements=["scope", "cause"],
                 index_where=_OPEN,
-                set_={"reason": text("excluded.reason"), "subjects": text(added)},
+                set_={"reason": text(_REASON), "subjects": text(added)},
             )
             .returning(*stops.c)
         )
