@@ -215,7 +215,10 @@ class Stops(Protocol):
         """Write the stop back."""
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
-        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added."""
+        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
+
+        The reason of a breach is added, too: whoever clears the stop accepts all of them, and must have read them.
+        """
 
     def list_open(self) -> Sequence[Stop]:
         """Open stops, oldest first."""

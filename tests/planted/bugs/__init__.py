@@ -2,6 +2,7 @@
 
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
+    books_and_backlog,
     charging,
     hardening,
     money_and_time,
@@ -15,6 +16,7 @@ from tests.planted.bugs import (
 )
 
 BUGS: tuple[Bug, ...] = (
+    *books_and_backlog.BUGS,
     *charging.BUGS,
     *hardening.BUGS,
     *resolving.BUGS,
