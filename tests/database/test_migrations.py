@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from alembic import command
@@ -12,12 +13,16 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.engine import NEWEST_MIGRATION, check_ready, migration_of, open_engine
 from billing_worker.adapters.database.tables import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.usecases import confirm
+from tests.support.sandbox import Sandbox
+from tests.support.world import World
 
 MIGRATIONS = migrations.__path__[0]
 UPGRADE = """
@@ -111,6 +116,68 @@ def rules_of(engine: Engine) -> set[tuple[str, str]]:
             WHERE schemaname = 'public' AND tablename <> 'alembic_version'""")
         )
         return {tuple(row) for row in checks} | {tuple(row) for row in indexes}
+
+
+def to(engine: Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+
+
+def test_paymentwall_keys_in_use_are_confirmed_anew_by_an_update_and_all_others_are_left_alone(
+    empty_database_url: str, engine: Engine, shared_sandbox: Sandbox
+) -> None:
+    """What issued them was not kept before; nothing may be charged by them until it was read."""
+    script = ScriptDirectory(MIGRATIONS)
+    before = script.get_revision("0009").down_revision
+    assert isinstance(before, str)
+    to(engine, before)
+    with World.built(empty_database_url, shared_sandbox) as world:
+        uid, _, issued = world.paymentwall_key(registered=False)
+        world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+        keys = [
+            ("key_worked", uid, "paymentwall", "active", None),
+            ("key_new", f"{uid}new", "paymentwall", "pending", world.clock.now() + timedelta(hours=1)),
+            ("key_dead", f"{uid}dead", "paymentwall", "invalid", None),
+            ("key_other", f"{uid}other", "nice_v2", "active", None),
+        ]
+        with engine.begin() as connection:
+            for ident, customer_uid, pg, status, look in keys:
+                connection.execute(
+                    text("""
+                    INSERT INTO billing_keys (id, customer_uid, pg_provider, status, buyer_name, buyer_email,
+                                              created_at, activated_at, looks, next_look_at)
+                    VALUES (:id, :uid, :pg, :status, 'Gildong Hong', 'gildong@example.com',
+                            :now, CASE WHEN :status <> 'pending' THEN CAST(:now AS timestamptz) END, 7, :look)"""),
+                    {"id": ident, "uid": customer_uid, "pg": pg, "status": status, "look": look}
+                    | {"now": world.clock.now()},
+                )
+        upgrade(engine)
+        check_ready(engine)
+        shown = (
+            "SELECT status, issue_claim, looks, next_look_at <= now() AS is_looked_at FROM billing_keys WHERE id = :id"
+        )
+        after = {ident: tuple(world.rows(shown, id=ident)[0].values()) for ident, *_ in keys}
+        later = world.rows("SELECT next_look_at FROM billing_keys WHERE id = 'key_new'")[0]["next_look_at"]
+        assert later == world.clock.now() + timedelta(hours=1)
+        assert after == {
+            "key_worked": ("pending", "none", 0, True),
+            "key_new": ("pending", "open", 7, True),
+            "key_dead": ("invalid", "none", 7, None),
+            "key_other": ("active", "none", 7, None),
+        }
+        with pytest.raises(IntegrityError, match="cannot go from active to pending"), engine.begin() as connection:
+            connection.execute(text("UPDATE billing_keys SET status = 'pending' WHERE id = 'key_other'"))
+
+        assert confirm.confirm(world.ports, "key_worked")
+        with world.ports.database.transaction() as uow:
+            key = uow.keys.get("key_worked")
+        assert key.issue is not None
+        assert (key.status, key.issue.imp_uid, key.issue_claim) == ("active", issued["imp_uid"], "none")
+        assert world.events() == [], "for the merchant nothing changed"
 
 
 def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(engine: Engine) -> None:
