@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.issuing import Seen, is_another_issue, issuing_payment, never_issues
+from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.issued_twice import tell_of_another_issue
 from billing_worker.usecases.unlock import unlock
@@ -38,13 +39,22 @@ def confirm(ports: Ports, key_id: str) -> bool:
     seen = issuing_payment(listing.payments) if listing.trouble is None else None
     with ports.database.transaction() as uow:
         _tell_of_others(ports, uow, key, seen, listing)
-        unlocked = bool(known) and seen is not None and seen[0].holds_money and unlock(ports, uow, key, *seen)
+        unlocked = bool(known) and seen is not None and _confirms(key, seen[0]) and unlock(ports, uow, key, *seen)
         if not unlocked:
             key = uow.keys.lock(key_id)
             if key.status is KeyStatus.PENDING:
                 _wait_or_give_up(ports, uow, key, seen, _found(listing, seen, known=known))
         uow.commit()
     return unlocked
+
+
+def _confirms(key: BillingKey, payment: GatewayPayment) -> bool:
+    """Whether the key may be charged, if the gateway has it.
+
+    One that worked before an update of this worker is confirmed anew: that its first payment was given back since took
+    no key away.
+    """
+    return payment.holds_money or (key.activated_at is not None and payment.status is PaymentStatus.CANCELLED)
 
 
 def _tell_of_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing) -> None:
@@ -55,7 +65,7 @@ def _tell_of_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen |
 
 def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
-    reason = never_issues(seen[0], now) if seen is not None else None
+    reason = never_issues(seen[0], now) if seen is not None and key.activated_at is None else None
     if reason is not None and key.invalidate(reason):
         uow.keys.save(key)
         for kind in ("key_pending", "key_email"):

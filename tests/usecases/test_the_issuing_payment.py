@@ -383,6 +383,22 @@ def _oldest_first(gateway: Any, customer_uid: str) -> Listing:
     )
 
 
+def test_a_key_that_worked_before_an_update_lives_on_although_its_first_payment_was_given_back(world: World) -> None:
+    """The update has such keys confirmed anew; an old refund must not end a card that was charged every month."""
+    key, issued = issued_key(world)
+    with world.engine.begin() as connection:  # as the migration leaves it
+        worked = "UPDATE billing_keys SET activated_at = created_at, issue_claim = 'none' WHERE id = :id"
+        connection.execute(text(worked), {"id": key.id})
+    subscription = world.subscribe(key=key)
+    world.sandbox.control("/operator/cancel", imp_uid=issued["imp_uid"], amount=9900)
+    world.clock.advance(minutes=1)
+    world.settle()
+    assert (world.key_now(key).status, world.invoice(subscription).status) == ("active", "paid")
+    assert [row["amount"] for row in again(world, key)] == [9900]
+    assert not {"billing_key.activated", "billing_key.invalid"} & set(world.events())
+    world.assert_books_agree()
+
+
 def test_a_failed_issuing_payment_is_final_only_after_the_time_of_a_risk_review(world: World) -> None:
     _, key, _ = world.paymentwall_key()
     failing = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=_as("failed")))

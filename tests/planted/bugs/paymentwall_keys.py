@@ -13,7 +13,7 @@ BUGS = (
     bug(
         "unlock without read",
         "that PortOne has the key is enough, whatever became of its issuing payment",
-        (CONFIRM, "seen is not None and seen[0].holds_money and unlock(", "seen is not None and unlock("),
+        (CONFIRM, "seen is not None and _confirms(key, seen[0]) and unlock(", "seen is not None and unlock("),
         catchers=(f"{PAYS}::test_neither_the_key_alone_nor_the_payment_alone_unlocks",),
     ),
     bug(
