@@ -12,6 +12,18 @@ SHORTEST_SECRET = 8
 
 _DIGITS = re.compile(r"(?<!\d)(?<!\d[ -])\d(?:[ -]?\d){12,18}(?![ -]?\d)")
 
+_ISSUED = {
+    13: ("4", "5", "6"),
+    14: ("3", "5", "6"),
+    15: ("3", "5", "6", "1800", "2131"),
+    16: ("3", "4", "5", "6", "7", "8", "9", "22", "23", "24", "25", "26", "27"),
+    17: ("5", "6"),
+    18: ("5", "6"),
+    19: ("3", "4", "5", "6"),
+}
+"""How cards of each length begin, by what their schemes give out (ISO/IEC 7812; those of Korea alone begin with 9).
+Order numbers are often made of the time, in milliseconds or as a date: 1763700000005 and 20261121190007 are none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
@@ -52,8 +64,8 @@ def exposes(text: str, secrets: Collection[str]) -> str | None:
 
 
 def _is_card(digits: str) -> bool:
-    """Luhn's check, which every card number passes; and no card begins with 0 or consists of one digit."""
-    if digits[0] == "0" or len(set(digits)) == 1:
+    """Luhn's check, which every card number passes; and no card consists of one digit, or begins as none does."""
+    if len(set(digits)) == 1 or not digits.startswith(_ISSUED[len(digits)]):
         return False
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
     return sum(number - 9 if number > 9 else number for number in doubled) % 10 == 0  # noqa: PLR2004 - its two digits added

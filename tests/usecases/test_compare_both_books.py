@@ -16,6 +16,7 @@ from billing_worker.domain.matching import Finding, FindingKind
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Gateway, Listing, Sheet
 from billing_worker.usecases import compare as comparing
+from billing_worker.usecases.audit import audit
 from billing_worker.usecases.close_alert import close_alert
 from tests.support.clock import RunningClock
 from tests.support.gateways import Around, loses_the_reply
@@ -152,6 +153,15 @@ def test_a_payment_of_a_subscription_that_a_restored_database_lost_is_an_orphan_
     with world.ports.database.transaction() as uow:
         assert alert.evidence_id is not None
         assert row["merchant_uid"] in uow.evidence(alert.evidence_id).body
+
+
+def test_the_shops_own_order_numbers_are_told_to_a_person_and_stop_nobody(world: World) -> None:
+    """Milliseconds since 1970 have 13 digits, and one in ten of such numbers passes the check of card numbers."""
+    key = world.key()
+    pay(world, merchant_uid="order-1763700000005", customer_uid=key.customer_uid, amount=5000)
+    [finding] = compare(world)
+    assert finding.kind is FindingKind.FOREIGN_PAYMENT
+    assert audit(world.ports, since=None, sample=0).stop is None
 
 
 def test_an_orphan_that_was_booked_after_all_closes_its_alert(world: World) -> None:
