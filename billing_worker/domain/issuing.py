@@ -44,13 +44,18 @@ class Verdict(StrEnum):
 def issuing_payment(payments: Sequence[Seen]) -> Seen | None:
     """Of all payments of a key, the one that issued it; None where none can be.
 
-    PortOne marks it. Where it marks nothing it is the oldest: a key cannot be charged before it was issued.
+    PortOne marks it. Where it marks nothing it is the oldest that was paid: a key cannot be charged before it was
+    issued, and a card that was refused at first issued nothing.
     """
     marked = [seen for seen in payments if seen[0].usage == ISSUES]
     if marked:
         return max(marked, key=lambda seen: (seen[0].holds_money, _when(seen[0]), seen[0].imp_uid))
     unmarked = [seen for seen in payments if seen[0].usage is None]
-    return min(unmarked, key=lambda seen: (_when(seen[0]), seen[0].imp_uid), default=None)
+    paid = [seen for seen in unmarked if seen[0].status in (PaymentStatus.PAID, PaymentStatus.CANCELLED)]
+    if paid:
+        return min(paid, key=lambda seen: (_when(seen[0]), seen[0].imp_uid))
+    failed = PaymentStatus.FAILED
+    return max(unmarked, key=lambda seen: (seen[0].status is not failed, _when(seen[0]), seen[0].imp_uid), default=None)
 
 
 def is_another_issue(payment: GatewayPayment, first: str | None, registered: datetime) -> bool:

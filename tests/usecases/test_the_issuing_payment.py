@@ -372,6 +372,28 @@ def test_of_payments_without_a_mark_the_oldest_issued_the_key_whichever_a_webhoo
     assert world.attempt(world.invoice(subscription)).imp_uid == issued["imp_uid"]
 
 
+@pytest.mark.parametrize("later", ["paid", "ready"])
+def test_a_card_that_was_refused_at_first_issued_nothing_and_does_not_end_the_key(world: World, later: str) -> None:
+    """Without a mark the refused try was taken for the one that issued the key: never unlocked, and given up."""
+    uid, key, issued = world.paymentwall_key()
+    assert key is not None
+    if later == "paid":
+        world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
+
+    def tried_twice(gateway: Any, customer_uid: str) -> Listing:
+        ((payment, evidence),) = _unmarked(gateway, customer_uid).payments
+        # So long ago that it is final.
+        begun = world.clock.now() - timedelta(days=30)
+        refused = replace(payment, imp_uid="imp_refused", status=PaymentStatus.FAILED, started_at=begun, paid_at=None)
+        return Listing(((refused, evidence), (payment, evidence)))
+
+    world.clock.advance(minutes=1)
+    world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=tried_twice)).confirm()
+    now = world.key_now(key)
+    assert now.status == {"paid": "active", "ready": "pending"}[later]
+    assert (now.issue.imp_uid if now.issue else None) == (issued["imp_uid"] if later == "paid" else None)
+
+
 def _oldest_first(gateway: Any, customer_uid: str) -> Listing:
     """All payments of a key without a mark, each a second after the one before: the sandbox's clock stands still."""
     found = sorted(_unmarked(gateway, customer_uid).payments, key=lambda seen: seen[0].merchant_uid)
