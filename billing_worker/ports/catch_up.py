@@ -62,6 +62,9 @@ class CatchUp(Protocol):
     def answered(self) -> Sequence[str]:
         """Plans whose alert is open although nobody of them waits any more."""
 
+    def unasked(self) -> Sequence[str]:
+        """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
+
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
 

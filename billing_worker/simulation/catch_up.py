@@ -52,6 +52,12 @@ class MemoryCatchUp:
         asked = [subject for kind, subject in self._store.alerts.table.open_ids if kind == "catch_up"]
         return [plan_id for plan_id in asked if not self.held(plan_id)]
 
+    def unasked(self) -> Sequence[str]:
+        """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
+        asked = {subject for kind, subject in self._store.alerts.table.open_ids if kind == "catch_up"}
+        rows = self._store.subscriptions.rows.values()
+        return sorted({row.plan_id for row in rows if row.held_since and row.status in RENEWING} - asked)
+
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
         store = self._store

@@ -19,8 +19,7 @@ def go_on(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan,
     backlog = subscription.backlog(plan.catch_up, plan.calendar, now)
     if backlog.ask:
         subscription.held_since = now
-        detail = f"late periods of {plan.name} wait for a decision; see: billing-worker catch-up --preview"
-        uow.alerts.open("catch_up", plan.id, detail, now)
+        _ask(uow, plan, now)
         return False
     if backlog.waive:
         first, last = subscription.leave_out(plan.calendar, backlog.waive)
@@ -69,12 +68,24 @@ def set_policy(ports: Ports, plan_id: str, mode: str, max_age: int | None) -> Pl
     return plan
 
 
-def close_answered(ports: Ports) -> None:
-    """Close the alerts of plans of which nobody waits any more: he was canceled, or is unpaid by now."""
+def look_after_alerts(ports: Ports) -> None:
+    """While somebody of a plan waits, its alert is open; when nobody does any more, it is closed.
+
+    Whoever waits may be canceled, or unpaid by now, or somebody closed the alert and decided nothing: on hold he would
+    be forgotten.
+    """
     with ports.database.transaction() as uow:
+        for plan_id in uow.catch_up.unasked():
+            _ask(uow, uow.plans.get(plan_id), ports.clock.now())
         answered = uow.catch_up.answered()
+        uow.commit()
     for plan_id in answered:
         _close_answered(ports, plan_id)
+
+
+def _ask(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
+    detail = f"late periods of {plan.name} wait for a decision; see: billing-worker catch-up --preview"
+    uow.alerts.open("catch_up", plan.id, detail, now)
 
 
 def _close_answered(ports: Ports, plan_id: str) -> None:

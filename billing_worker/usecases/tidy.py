@@ -1,6 +1,6 @@
 """Look after the inbox: tell a person of what is stuck, let go of what was never ours, delete what is old.
 
-And close what a person was asked and need not answer any more.
+And see to it that a person is asked about late periods as long as somebody waits for his answer, and no longer.
 
 Once a minute, by one bucket for all processes; and each time a bounded piece of work, so that no lock is held for long.
 """
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
 from billing_worker.ports import InboxStatus, Ports, Sought, UnitOfWork, Work
-from billing_worker.usecases.catch_up import close_answered
+from billing_worker.usecases.catch_up import look_after_alerts
 
 INBOX = "inbox"
 """The one thing that is tidied, and the subject of its alerts."""
@@ -44,7 +44,7 @@ def tidy(ports: Ports, _what: str) -> int:
         _tell_of_stuck(ports, uow)
         _tell_of_a_flood(ports, uow)
         uow.commit()
-    close_answered(ports)
+    look_after_alerts(ports)
     return deleted
 
 

@@ -12,6 +12,7 @@ from billing_worker.ports import Chosen
 from billing_worker.usecases import catch_up
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.backlog import Preview, preview
+from billing_worker.usecases.close_alert import close_alert
 from billing_worker.usecases.report import report
 from billing_worker.usecases.tidy import INBOX, tidy
 from billing_worker.usecases.why import why
@@ -247,6 +248,22 @@ def test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_nobody_is_a
     tidy(world.ports, INBOX)
     assert world.alerts() == []
     assert payments(world, leaving) == [0]
+
+
+def test_who_is_on_hold_is_not_forgotten_when_somebody_closes_the_alert(world: World) -> None:
+    waiting = world.subscribe(plan=plan_that(world, "ask", interval="week"))
+    world.settle()
+    world.clock.advance(days=30)
+    world.settle()
+    [asked] = world.alerts()
+    close_alert(world.ports, asked.id)
+    world.settle()
+    tidy(world.ports, INBOX)
+    [again] = world.alerts()
+    assert (again.kind, again.subject_id, again.detail) == ("catch_up", waiting.plan_id, asked.detail)
+    catch_up.apply(world.ports, "forgive", EVERYBODY)
+    tidy(world.ports, INBOX)
+    assert world.alerts() == []
 
 
 def test_who_is_on_hold_and_is_canceled_is_the_last_who_was_asked_about(world: World) -> None:

@@ -57,6 +57,12 @@ _ANSWERED = text("""
         WHERE plan_id = subject_id AND held_since IS NOT NULL AND status = ANY(:renewing))
 """)
 
+_UNASKED = text("""
+    SELECT DISTINCT plan_id FROM subscriptions
+    WHERE held_since IS NOT NULL AND status = ANY(:renewing) AND NOT EXISTS (
+        SELECT FROM alerts WHERE kind = 'catch_up' AND subject_id = plan_id AND closed_at IS NULL)
+""")
+
 
 class _Buckets(Repository[Bucket]):
     table = catch_up_buckets
@@ -100,6 +106,10 @@ class SqlCatchUp:
     def answered(self) -> Sequence[str]:
         """Plans whose alert is open although nobody of them waits any more."""
         return list(self._connection.execute(_ANSWERED, {"renewing": [str(s) for s in RENEWING]}).scalars())
+
+    def unasked(self) -> Sequence[str]:
+        """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
+        return list(self._connection.execute(_UNASKED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
