@@ -1,5 +1,6 @@
 """`billing-worker catch-up`: what is late after an outage, and a person's decision about it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,9 @@ def catch_up(
     Example: billing-worker catch-up --preview --mode latest_only
     """
     if context.invoked_subcommand is not None:
+        _refuse_before_apply(
+            {"--preview": _preview, "--mode": mode, "--plan": plan, "--subscription": subscription, "--json": as_json}
+        )
         return
     with session(as_json=as_json) as work:
         _show(work, _looked(work, Chosen(plan, subscription), mode))
@@ -84,6 +88,13 @@ def apply(
             return
         work.out.say(f"Decided {mode} for {total} subscriptions; workers follow at the pace of late work.", "bold")
         _show(work, found)
+
+
+def _refuse_before_apply(given: Mapping[str, object]) -> None:
+    """What stands before `apply` never reaches it: a preview, or one plan, would be decided for everybody."""
+    for name, value in given.items():
+        if value not in (None, False):
+            raise InvalidInput(name, value, "stands before apply; give it after apply, or leave apply out to look")
 
 
 def _looked(work: Session, chosen: Chosen, mode: str | None) -> Preview:

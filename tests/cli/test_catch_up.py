@@ -89,6 +89,25 @@ def test_what_is_wrong_with_a_decision_is_said_in_one_line(billing: Command, sub
     assert billing("catch-up", "--preview").out == "Nothing is late.\n"
 
 
+@pytest.mark.parametrize(
+    "before",
+    [("--preview",), ("--plan", "plan_other"), ("--subscription", "sub_other"), ("--mode", "ask"), ("--json",)],
+)
+def test_what_stands_before_apply_is_refused_and_never_decided_for_everybody(
+    billing: Command,
+    late: dict[str, str],  # noqa: ARG001 - somebody is late
+    world: World,
+    before: tuple[str, ...],
+) -> None:
+    """It once decided for all where somebody asked for a preview, or named one subscription."""
+    apply = ("apply", "--mode", "forgive", "--all", "--yes")
+    said = billing("catch-up", *before, *apply)
+    assert said.status == 2
+    assert before[0] in said.err
+    assert said.out == ""
+    assert world.rows("SELECT FROM subscriptions WHERE catch_up_mode IS NOT NULL") == []
+
+
 def test_the_report_says_how_late_work_goes_down(
     billing: Command, late: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
