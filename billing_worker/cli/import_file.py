@@ -68,7 +68,12 @@ class CustomerFile:
 def read_customers(path: Path) -> CustomerFile:
     """Read a file and check its header. Raises InvalidInput with what is wrong and the way out."""
     text = _decoded(path)
-    first = next(csv.reader(io.StringIO(text, newline="")), None) if text.strip() else None
+    try:
+        # As strictly as the rows are read: what passes here is read by them once more.
+        first = next(csv.reader(io.StringIO(text, newline=""), strict=True), None) if text.strip() else None
+    except csv.Error as error:
+        problem = f"its first line is not CSV: {error}; it must name the columns: {','.join(NEEDED)}"
+        raise InvalidInput("file", str(path), problem) from error
     if first is None:
         raise InvalidInput("file", str(path), f"is empty; its first line must name the columns: {','.join(NEEDED)}")
     header = [name.strip().lower() for name in first]

@@ -178,6 +178,8 @@ UNREADABLE = {
     "a column twice": (f"{HEADER},start".encode(), "has the column start twice"),
     "semicolons": (HEADER.replace(",", ";").encode(), "save it as CSV with commas"),
     "Excel's Korean encoding": (f"{HEADER}\r\na,b,c,김".encode("cp949"), "cp949; save it as 'CSV UTF-8"),
+    "something else without any comma": (b"A" * 200_000, "its first line is not CSV"),
+    "a space after a quote": (b'"customer_uid" ,' + HEADER[13:].encode() + b"\r\na,b,c,d,,,,\r\n", "not CSV"),
     "UTF-16": (HEADER.encode("utf-16"), "is not UTF-8"),
 }
 
