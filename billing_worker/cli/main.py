@@ -6,18 +6,21 @@ Ctrl-C.
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
 from billing_worker.cli.commands import assemble
+from billing_worker.cli.streams import speaks_unicode
 from billing_worker.domain.errors import BillingError, Conflict, InvalidInput, NotFound, SettingsInvalid
 from billing_worker.runtime.errors import RuntimeProblem
 
@@ -43,6 +46,7 @@ LISTED_BY = {
 
 def run() -> None:
     """Run the command line of this process."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal without Unicode shows \uc11c rather than nothing at all.
@@ -50,11 +54,18 @@ def run() -> None:
     status = main(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has enough of it; Python would complain while it shuts down.
+    except OSError as error:
+        # Whoever read our output has enough of it, or a disk is full; Python would complain while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = status or FAILED
+        status = status or _told(error, as_json="--json" in sys.argv)
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """A shell or a service manager may start us with closed streams: what was done would end in a traceback."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,6 +92,8 @@ def _told(error: Exception, *, as_json: bool) -> int:
     match error:
         case BrokenPipeError():
             return FAILED
+        case OSError(errno=errno.ENOSPC | errno.EIO):
+            message, field = f"the output could not be written as a whole: {error.strerror}", None
         case NotFound():
             message, field = f"{error}; see: {NAME} {LISTED_BY[error.kind]}", None
         case InvalidInput() | SettingsInvalid():
@@ -104,7 +117,8 @@ def _refuse_broken_text(words: Sequence[str]) -> None:
 def _complain(kind: str, message: str, field: str | None, *, as_json: bool) -> None:
     line = " ".join(message.split())
     if as_json:
-        line = json.dumps({"error": {"type": kind, "field": field, "message": line}}, ensure_ascii=False)
+        told = {"error": {"type": kind, "field": field, "message": line}}
+        line = json.dumps(told, ensure_ascii=not speaks_unicode(sys.stderr))
     else:
         line = f"{NAME}: {line}"
     with contextlib.suppress(OSError):

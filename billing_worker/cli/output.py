@@ -23,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from billing_worker.cli.streams import speaks_unicode
 from billing_worker.domain.money import Money
 
 T = TypeVar("T")
@@ -83,7 +84,8 @@ class Output:
 
     def json(self, value: object) -> None:
         """The whole answer, as JSON."""
-        sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=False, indent=2) + "\n")
+        ascii_only = not speaks_unicode(sys.stdout)
+        sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=ascii_only, indent=2) + "\n")
 
     def plain(self, value: object) -> Any:
         """The value in JSON's own types."""

@@ -92,6 +92,35 @@ def test_a_reader_that_has_enough_is_no_mistake(database_url: str, here: Path) -
     assert (len(done.stdout), done.stderr) == (10, "")
 
 
+@pytest.mark.parametrize("words", ["--help", "settings", "settings --json"])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_mistake(words: str, closed: str, database_url: str, here: Path) -> None:
+    line = f"{sys.executable} -m billing_worker {words} {closed}"
+    variables = environment(BILLING_DATABASE_URL=database_url)
+    done = subprocess.run(line, shell=True, cwd=here, env=variables, capture_output=True, text=True, check=False)  # noqa: S602 - a shell closes them
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", ["--version", "settings", "settings --json"])
+def test_an_output_that_cannot_be_written_is_one_line(words: str, database_url: str, here: Path) -> None:
+    line = f"{sys.executable} -m billing_worker {words} >/dev/full"
+    variables = environment(BILLING_DATABASE_URL=database_url)
+    done = subprocess.run(line, shell=True, cwd=here, env=variables, capture_output=True, text=True, check=False)  # noqa: S602 - as above
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "mistake in billing-worker" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_json_is_json_on_a_terminal_without_unicode(process: Command, database_url: str) -> None:
+    name = "Caf\u00e9 \uc11c\U0001f600"
+    variables = {"BILLING_DATABASE_URL": database_url, "PYTHONIOENCODING": "ascii"}
+    made = process("plan", "create", name, "--amount", "9900", "--interval", "month", "--json", **variables)
+    assert made.json["name"] == name
+    wrong = process("plan", "show", "plan_\u00e9", "--json", **variables)
+    assert "plan_\u00e9" in wrong.error["message"]
+
+
 def test_no_color_and_the_width_are_respected_on_a_terminal(database_url: str, here: Path, plan_id: str) -> None:
     coloured = _on_a_terminal(here, database_url, "plan", "show", plan_id)
     assert "\x1b[" in coloured
