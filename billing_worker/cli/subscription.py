@@ -91,7 +91,8 @@ def cancel(
     """
     with session(as_json=as_json) as work:
         ended = cancel_subscription(work.ports, subscription_id, at_period_end=at_period_end)
-        what = "ends when its period does" if at_period_end else "is canceled"
+        # An unpaid one is in no period and ends at once, whatever was asked for.
+        what = "is canceled" if ended.status is SubscriptionStatus.CANCELED else "ends when its period does"
         work.out.record(views.of_subscription(ended), headline=f"Subscription {ended.id} {what}")
 
 

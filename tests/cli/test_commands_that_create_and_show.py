@@ -146,3 +146,12 @@ def test_every_setting_is_listed_and_no_secret_is_shown(billing: Command, monkey
 
 def test_the_database_check_says_that_it_is_ready(billing: Command) -> None:
     assert billing("db", "check", "--json").json == {"ready": True}
+
+
+def test_an_unpaid_customer_is_told_to_be_canceled_at_once_whatever_was_asked_for(
+    billing: Command, subscription_id: str, world: World
+) -> None:
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE subscriptions SET status = 'unpaid'")
+    said = billing("subscription", "cancel", subscription_id, "--at-period-end")
+    assert said.out.startswith(f"Subscription {subscription_id} is canceled")
