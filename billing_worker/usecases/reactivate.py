@@ -17,13 +17,15 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     """
     now = ports.clock.now()
     with ports.database.transaction() as uow:
-        key = uow.keys.get(key_id)
+        uow.keys.get(key_id)
+        lock_subscriptions(uow, key_id)
+        # Read under the lock: somebody else may say the same word at this very moment.
+        key = uow.keys.lock(key_id)
         if key.status is not KeyStatus.INVALID:
             raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
         if not key.email_agrees:
             raise Conflict(f"billing key {key_id} never worked ({key.invalid_reason}): the customer needs another")
         wake(uow, key_id, now)
-        key = uow.keys.lock(key_id)
         key.move_to(KeyStatus.ACTIVE)
         key.activated_at, key.invalid_reason = now, None
         uow.keys.save(key)

@@ -1,25 +1,13 @@
 """Whether a charge is still wanted is asked under the subscription's lock, never beside it."""
 
-import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, text
 
 from billing_worker.usecases import collect, renew
+from tests.support.locks import WAIT_SECONDS, until_it_waits_or_ends
 from tests.support.world import World
-
-WAIT_SECONDS = 10.0
-
-
-def until_it_waits_or_ends(world: World, work: Future) -> None:
-    """Until a session of this database waits for a lock, or the work is over."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    while not work.done() and not world.rows(waiting):
-        assert time.monotonic() < deadline, "it neither waits nor ends"
-        threading.Event().wait(0.01)
 
 
 def canceled_in(connection: Connection, subscription_id: str) -> None:

@@ -1,5 +1,6 @@
 """Sequences that a hostile reviewer found: each once lost money, a period or a word to the operator."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -9,6 +10,7 @@ from sqlalchemy import text
 
 from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_rows import Importer
+from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports import Listing
@@ -18,6 +20,7 @@ from billing_worker.usecases.reactivate import reactivate
 from billing_worker.usecases.record import record_answer
 from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key
 from tests.support.gateways import Around, loses_the_reply, never_arrives
+from tests.support.locks import until_it_waits_or_ends
 from tests.support.world import World
 
 
@@ -188,6 +191,23 @@ def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World)
     assert world.invoice(subscription).status == "paid"
     with pytest.raises(Conflict, match="only an invalid one"):
         reactivate(world.ports, key.id)
+
+
+def test_whoever_reactivates_a_key_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
+    key = register_key(world.ports, "user-43-card-1", "nice_v2")
+    world.subscribe(key=key)
+    world.settle()
+    assert world.key_now(key).status == "invalid"
+    with ThreadPoolExecutor(1) as pool, world.ports.database.transaction() as uow:
+        mine = uow.keys.lock(key.id)
+        other = pool.submit(reactivate, world.ports, key.id)
+        until_it_waits_or_ends(world, other)
+        mine.move_to(KeyStatus.ACTIVE)
+        mine.invalid_reason = None
+        uow.keys.save(mine)
+        uow.commit()
+        with pytest.raises(Conflict, match="is active: only an invalid one"):
+            other.result(10)
 
 
 def test_the_same_file_imported_twice_at_once_subscribes_once(world: World) -> None:
