@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from billing_worker.adapters.database.unit_of_work import first_line
@@ -25,7 +25,7 @@ def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
         f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
         f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
     )
-    return create_engine(
+    engine = create_engine(
         _postgresql(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -34,6 +34,8 @@ def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
         hide_parameters=True,  # an error text must never hold a customer's data
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": application, "options": options},
     )
+    event.listen(engine, "handle_error", _without_the_row)
+    return engine
 
 
 def check_ready(engine: Engine) -> None:
@@ -68,6 +70,13 @@ def server_time(engine: Engine) -> datetime:
             return connection.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)  # type: ignore[no-any-return] # the column is a timestamptz
     except (OperationalError, DBAPIError) as error:
         raise Unavailable(f"the database does not answer: {first_line(error)}") from error
+
+
+def _without_the_row(context: ExceptionContext) -> None:
+    """What the server adds below its first line repeats the row, and a task event would carry it on to Flower."""
+    if isinstance(context.sqlalchemy_exception, DBAPIError):
+        line = first_line(context.sqlalchemy_exception)
+        context.sqlalchemy_exception.args = context.original_exception.args = (line,)
 
 
 def _postgresql(url: str) -> URL:
