@@ -30,8 +30,9 @@ class Access:
         """Raises SettingsInvalid for a token that anybody could guess: an empty one."""
         if settings.api_token is None:
             return cls(None)
-        token = settings.api_token.get_secret_value().encode()
-        if not token.strip():
+        # A header ends where its last visible letter does: with a line break, as files of secrets have, none would fit.
+        token = settings.api_token.get_secret_value().strip().encode()
+        if not token:
             raise SettingsInvalid("BILLING_API_TOKEN: is empty; leave it out, or set a long random text")
         return cls(token)
 

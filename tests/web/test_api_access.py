@@ -131,6 +131,14 @@ def test_an_empty_token_is_refused_at_start(empty: str) -> None:
         Access.of(settings(api_token=empty))
 
 
+def test_a_token_that_was_read_from_a_file_with_a_line_break_still_lets_its_holder_in(
+    web_with: Callable[..., Web],
+) -> None:
+    web = web_with(api_token=f"{TOKEN}\n")
+    assert web.api.get("/v1/plans", headers=bearer(TOKEN)).status_code == 200
+    assert_problem(web.api.get("/v1/plans"), 401)
+
+
 @pytest.mark.parametrize("wrong", ["52.78.100", "example.com", "10.0.0.1/8", "52.78.100.19;10.0.0.1"])
 def test_a_source_that_is_no_address_is_refused_at_start(wrong: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"^BILLING_WEBHOOK_ALLOWED_IPS: "):
