@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.issuing import issuing_payment
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.note_issue import note_issue
 
 
 def reactivate(ports: Ports, key_id: str) -> BillingKey:
@@ -15,6 +17,7 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid, or
     that never was chargeable.
     """
+    _look_up(ports, key_id)
     now = ports.clock.now()
     with ports.database.transaction() as uow:
         uow.keys.get(key_id)
@@ -23,8 +26,11 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         key = uow.keys.lock(key_id)
         if key.status is not KeyStatus.INVALID:
             raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
-        if not key.email_agrees:
+        if not key.email_agrees and (key.issue is None or key.activated_at is None):
             raise Conflict(f"billing key {key_id} never worked ({key.invalid_reason}): the customer needs another")
+        if not key.email_agrees:
+            problem = "carries another e-mail than the payment that issued it: first billing-worker key set-email"
+            raise Conflict(f"billing key {key_id} {problem}")
         wake(uow, key_id, now)
         key.move_to(KeyStatus.ACTIVE)
         key.activated_at, key.invalid_reason = now, None
@@ -32,6 +38,29 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
         uow.commit()
     return key
+
+
+def _look_up(ports: Ports, key_id: str) -> None:
+    """Read what issued a Paymentwall key that worked, and died, before that was kept: it is charged as issued only."""
+    with ports.database.transaction() as uow:
+        key = uow.keys.get(key_id)
+    if key.pg_provider != PAYMENTWALL or key.status is not KeyStatus.INVALID:
+        return
+    if key.issue is not None or key.activated_at is None:
+        return
+    known, listing = ports.gateway.knows_key(key.customer_uid), ports.gateway.payments_of_key(key.customer_uid)
+    if known is None or listing.trouble is not None:
+        raise Conflict(f"billing key {key_id} must be looked up first, and PortOne could not be read: try again later")
+    seen = issuing_payment(listing.payments)
+    if not known or seen is None:
+        missing = "the payment that issued it" if known else "it"
+        raise Conflict(f"billing key {key_id}: PortOne does not show {missing}; the customer needs another")
+    with ports.database.transaction() as uow:
+        key = uow.keys.lock(key_id)
+        if key.status is KeyStatus.INVALID:
+            note_issue(ports, uow, key, *seen)
+            uow.keys.save(key)
+            uow.commit()
 
 
 def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:

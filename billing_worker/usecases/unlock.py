@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from billing_worker.domain.billing_key import BillingKey, IssuingPayment, KeyStatus, masked_email
+from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.environment import guard
 from billing_worker.usecases.held import held_by
+from billing_worker.usecases.note_issue import note_issue
 from billing_worker.usecases.pace import claim_invoices
 from billing_worker.usecases.reactivate import lock_subscriptions, wake
 
@@ -28,11 +29,7 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     key = uow.keys.lock(key.id)
     if held_by(uow, key) is not None or not key.awaits_confirmation:
         return False
-    if key.issue is None or key.issue.imp_uid != payment.imp_uid:
-        kept = uow.keep_evidence(None, evidence, ports.clock.real_now())
-        when = payment.paid_at or payment.started_at
-        issue = IssuingPayment(payment.imp_uid, payment.merchant_uid, payment.money, when, payment.buyer_email, kept)
-        key.issued_by(issue)
+    note_issue(ports, uow, key, payment, evidence)
     if not key.email_agrees:
         uow.keys.save(key)
         _tell_of_email(uow, key, now)

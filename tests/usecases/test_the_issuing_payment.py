@@ -421,6 +421,47 @@ def test_a_key_that_worked_before_an_update_lives_on_although_its_first_payment_
     world.assert_books_agree()
 
 
+def died_before_an_update(world: World, key: BillingKey) -> None:
+    """As the migration leaves a key that was charged every month until its card was refused."""
+    with world.engine.begin() as connection:
+        died = """UPDATE billing_keys SET status = 'invalid', invalid_reason = 'lost', activated_at = created_at,
+                  issue_claim = 'none', next_look_at = NULL WHERE id = :id"""
+        connection.execute(text(died), {"id": key.id})
+
+
+def test_a_key_that_died_before_an_update_is_looked_up_and_charged_again_on_a_persons_word(world: World) -> None:
+    """What issued it was never kept, so it was told to have never worked, and nothing could bring it back."""
+    key, issued = issued_key(world)
+    subscription = world.subscribe(key=key)
+    died_before_an_update(world, key)
+    world.settle()
+    assert world.invoice(subscription).awaits_key
+    away = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=lambda *_: Listing((), "away")))
+    gone = world.with_ports(gateway=Around(world.ports.gateway, on_knows_key=lambda *_: False))
+    for other, why_not in ((away, "could not be read"), (gone, "does not show it")):
+        with pytest.raises(Conflict, match=why_not):
+            reactivate.reactivate(other.ports, key.id)
+        assert world.key_now(key).issue is None
+    assert reactivate.reactivate(world.ports, key.id).status == "active"
+    found = world.key_now(key).issue
+    assert found is not None
+    assert found.imp_uid == issued["imp_uid"]
+    world.settle()
+    assert world.invoice(subscription).status == "paid"
+    assert [row["amount"] for row in again(world, key)] == [9900], "what issued it paid long ago, and for nothing here"
+    assert world.events().count("billing_key.activated") == 1
+    world.assert_books_agree()
+
+
+def test_a_key_that_died_before_an_update_needs_the_email_of_the_payment_that_issued_it(world: World) -> None:
+    key, _ = issued_key(world, noted_email="other@example.com")
+    died_before_an_update(world, key)
+    with pytest.raises(Conflict, match="key set-email"):
+        reactivate.reactivate(world.ports, key.id)
+    issuing.set_email(world.ports, key.id, "gildong@example.com")
+    assert reactivate.reactivate(world.ports, key.id).status == "active"
+
+
 def test_a_failed_issuing_payment_is_final_only_after_the_time_of_a_risk_review(world: World) -> None:
     _, key, _ = world.paymentwall_key()
     failing = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=_as("failed")))
