@@ -102,6 +102,8 @@ class Invoice:
         """Try once more although dunning had given up."""
         self.move_to(InvoiceStatus.OPEN, now)
         self.next_attempt_at = now
+        # The wait for another key is over: should this one die again, the customer gets his days anew.
+        self.awaits_key = False
 
     def await_key(self, until: datetime, reason: str) -> None:
         """The key is dead: wait for another one until dunning would have ended."""

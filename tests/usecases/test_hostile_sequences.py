@@ -18,6 +18,7 @@ from billing_worker.usecases import collect, confirm, inbox
 from billing_worker.usecases.cannot_serve import cannot_serve
 from billing_worker.usecases.reactivate import reactivate
 from billing_worker.usecases.record import record_answer
+from billing_worker.usecases.retry import retry_now
 from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key
 from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.locks import until_it_waits_or_ends
@@ -191,6 +192,20 @@ def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World)
     assert world.invoice(subscription).status == "paid"
     with pytest.raises(Conflict, match="only an invalid one"):
         reactivate(world.ports, key.id)
+
+
+def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(world: World) -> None:
+    """It was given up at once: it still counted as one that had waited for another key."""
+    key = register_key(world.ports, "user-44-card-1", "nice_v2")
+    both = [world.subscribe(key=key) for _ in range(2)]
+    world.run_until(world.clock.now() + timedelta(days=25))
+    assert [world.invoice(each).status for each in both] == ["uncollectible"] * 2
+    reactivate(world.ports, key.id)
+    for each in both:
+        retry_now(world.ports, world.invoice(each).id)
+    world.settle()
+    assert world.key_now(key).status == "invalid"
+    assert [world.invoice(each).status for each in both] == ["open"] * 2
 
 
 def test_whoever_reactivates_a_key_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
