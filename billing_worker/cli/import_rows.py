@@ -39,8 +39,8 @@ class Importer:
         self._dry_run = dry_run
         with ports.database.transaction() as uow:
             self._plans = {plan.id: plan for plan in uow.plans.list(ALL)}
-        self._tried: set[tuple[str, str]] = set()
-        """What a dry run would have written."""
+        self._tried: dict[str, tuple[str, set[str]]] = {}
+        """What a dry run would have written: by customer_uid the key's PG, and the plans."""
 
     def take(self, row: Row) -> Done:
         """Import one row. Raises InvalidInput or Conflict where it is refused; then nothing of it is stored."""
@@ -53,14 +53,16 @@ class Importer:
             ports = joined(self._ports, uow)
             key = self._known(uow, customer_uid, pg_provider)
             on_plan = key is not None and any(each.plan_id == plan_id for each in uow.subscriptions.of_key(key.id))
-            if on_plan or (customer_uid, plan_id) in self._tried:
+            tried_pg, tried_plans = self._tried.get(customer_uid, (pg_provider, set()))
+            _refuse_another_pg(tried_pg, pg_provider)
+            if on_plan or plan_id in tried_plans:
                 return Done(imported=False)
             if key is None:
                 buyer = {name: row.values.get(name) for name in ("buyer_name", "buyer_email", "buyer_tel")}
                 key = register_key(ports, customer_uid, pg_provider, **buyer)
             made = subscribe(ports, plan_id, key.id, customer, start=start)
             if self._dry_run:
-                self._tried.add((customer_uid, plan_id))
+                self._tried[customer_uid] = pg_provider, tried_plans | {plan_id}
                 return Done(imported=True)
             uow.commit()
         return Done(imported=True, billing_key_id=key.id, subscription_id=made.id)
@@ -76,9 +78,14 @@ class Importer:
         if key is not None:
             # The same file may be imported twice at once: whoever comes second waits here, and then sees the first.
             key = uow.keys.lock(key.id)
-        if key is not None and key.pg_provider != pg_provider:
-            raise Conflict(f"pg_provider: this customer_uid is registered with {key.pg_provider}", field="pg_provider")
+        if key is not None:
+            _refuse_another_pg(key.pg_provider, pg_provider)
         return key
+
+
+def _refuse_another_pg(registered: str, pg_provider: str) -> None:
+    if registered != pg_provider:
+        raise Conflict(f"pg_provider: this customer_uid is registered with {registered}", field="pg_provider")
 
 
 def _needed(row: Row, name: str) -> str:

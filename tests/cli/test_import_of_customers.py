@@ -110,6 +110,17 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     assert not (here / "customers.rejected.csv").exists()
 
 
+def test_a_dry_run_refuses_a_second_pg_of_a_key_as_the_import_does(billing: Command, here: Path, plan_id: str) -> None:
+    other = billing("plan", "create", "Other", "--amount", "9900", "--interval", "month", "--json").json["id"]
+    rows = [f"nice-ok-1,{pg},{plan},kim,,,," for pg, plan in (("nice_v2", plan_id), ("kcp", plan_id), ("kcp", other))]
+    file = file_of(here, *rows)
+    tried, done = (billing("import", file, "--json", *words) for words in (("--dry-run",), ()))
+    assert (tried.status, done.status) == (1, 1)
+    told = [{**json.loads(said.out), "dry_run": None, "rejects_file": None} for said in (tried, done)]
+    assert told[0] == told[1]
+    assert (told[0]["imported"], told[0]["rejected"]) == (1, 2)
+
+
 def test_a_key_that_is_known_without_a_subscription_is_completed(
     billing: Command, here: Path, plan_id: str, key_id: str
 ) -> None:
