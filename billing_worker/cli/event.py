@@ -82,6 +82,8 @@ def replay(
 ) -> None:
     """Send an event again, or all of a range, ten a second. The webhook-id stays: receivers drop what they have.
 
+    At most 100,000 at once, the oldest; it says so where there may be more.
+
     Example: billing-worker event replay --given-up --since 2026-03-01 --yes
     """
     chosen = any((subscription, kind, failed, given_up, since))
@@ -95,7 +97,11 @@ def replay(
         wanted = _filter(work, subscription, kind, since, failed=failed, given_up=given_up)
         if not yes:
             _ask()
-        work.out.record({"replayed": events.replay_range(work.ports, wanted)})
+        count = events.replay_range(work.ports, wanted)
+        more = count >= events.MOST_REPLAYED
+        work.out.record({"replayed": count, "perhaps_more": True} if more else {"replayed": count})
+        if more:
+            work.out.say("That is the most at once: the oldest. Go on with a later --since, from `event list --since`.")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import pytest
 from cli_helpers import Command
 
 from billing_worker.ports import Refusal
+from billing_worker.usecases import events
 from tests.support.receivers import Merchant
 from tests.support.world import World
 
@@ -73,6 +74,19 @@ def test_events_are_listed_shown_and_replayed(billing: Command, receiver: tuple[
     told.clock.advance_to(LATER)
     told.deliver()
     assert merchant.asked[-1] == listed[2]["id"]  # in their order again
+
+
+def test_a_replay_of_the_most_that_goes_at_once_says_that_there_may_be_more(
+    billing: Command, receiver: tuple[Merchant, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, world = receiver
+    world.subscribe()
+    world.settle()
+    world.deliver()
+    monkeypatch.setattr(events, "MOST_REPLAYED", 1)
+    said = billing("event", "replay", "--since", "2026-01-01", "--yes", "--json").json
+    assert said == {"replayed": 1, "perhaps_more": True}
+    assert "later --since" in billing("event", "replay", "--since", "2026-01-01", "--yes").out
 
 
 def test_without_a_receiver_the_way_out_is_named(billing: Command) -> None:
