@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
-from billing_worker.cli.session import session
+from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION
+from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, require_scope
 from billing_worker.usecases.environment import claim as claim_environment
 from billing_worker.usecases.environment import compared
 from billing_worker.usecases.stop_charging import Stopped, clear_stop, stop_on_word, stops
@@ -50,7 +50,9 @@ def trip(
     Example: billing-worker breaker trip --all --reason "amounts look wrong"
     """
     with session(as_json=as_json) as work:
-        stopped = stop_on_word(work.ports, _scope(pg, subscription, everything=everything), reason)
+        scope = _scope(pg, subscription, everything=everything)
+        _refuse_nobodys(work, pg)
+        stopped = stop_on_word(work.ports, scope, reason)
         work.out.record(_shown(stopped))
         work.out.say(f"No new charge begins there. Due invoices that wait now: {stopped.waiting}.")
         work.out.say(f"To go on: billing-worker breaker clear {stopped.stop.id} --note '...'")
@@ -121,6 +123,18 @@ def _scope(pg: str | None, subscription: str | None, *, everything: bool) -> str
     if len(wanted) != 1:
         raise InvalidInput("scope", ", ".join(wanted), "give one of --all, --pg NAME and --subscription ID")
     return wanted[0]
+
+
+def _refuse_nobodys(work: Session, pg: str | None) -> None:
+    """Who mistypes a name in a hurry would read that charging is stopped, while it goes on."""
+    if pg is None:
+        return
+    require_scope(PG + pg)
+    with work.ports.database.transaction() as uow:
+        known = uow.keys.pg_providers()
+    if pg not in known:
+        names = f"the keys here have {', '.join(known)}" if known else "there are no keys"
+        raise InvalidInput("pg", pg, f"no key has this PG, nothing would be stopped; {names}")
 
 
 def _shown(stopped: Stopped) -> View:

@@ -67,6 +67,9 @@ class BillingKeys(Protocol):
     def save(self, key: BillingKey) -> None:
         """Write the key back."""
 
+    def pg_providers(self) -> Sequence[str]:
+        """The PGs that any key has, by name."""
+
     def list(self, limit: int) -> Sequence[BillingKey]:
         """Keys, newest first."""
 

@@ -65,6 +65,10 @@ class MemoryKeys(Table[BillingKey]):
             for invoice_id in self._store.invoices.open_by_key[after.id]:
                 self._store.plan_charge(invoice_id)
 
+    def pg_providers(self) -> Sequence[str]:
+        """The PGs that any key has, by name."""
+        return sorted({row.pg_provider for row in self.rows.values()})
+
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of pending keys whose next look has come; put off to `lease_until`."""
         ids = self.looks.take(real_now, limit)

@@ -43,6 +43,14 @@ def test_two_stops_are_cleared_one_by_one(billing: Command, subscription_id: str
     assert f"Still stopped by {second}" in billing("breaker", "clear", str(first), "--note", "done").out
 
 
+def test_a_pg_that_no_key_has_is_refused_with_the_names_that_exist(billing: Command, key_id: str) -> None:
+    """A slip in a hurry once read as if charging were stopped."""
+    billing("breaker", "trip", "--pg", "nice_v3", "--reason", "strange answers").refuses(2, "nice_v3", "have nice_v2")
+    assert billing("breaker", "list", "--json").json == []
+    assert billing("breaker", "trip", "--pg", "nice_v2", "--reason", "strange answers").status == 0
+    assert key_id
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -79,6 +79,11 @@ class SqlBillingKeys(Repository[BillingKey]):
         found = self._many(select(billing_keys).where(billing_keys.c.customer_uid == customer_uid))
         return found[0] if found else None
 
+    def pg_providers(self) -> Sequence[str]:
+        """The PGs that any key has, by name."""
+        names = select(billing_keys.c.pg_provider).distinct().order_by(billing_keys.c.pg_provider)
+        return self._connection.execute(names).scalars().all()
+
     def list(self, limit: int) -> Sequence[BillingKey]:
         """Keys, newest first."""
         return self._many(
