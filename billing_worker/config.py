@@ -159,6 +159,19 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator(
+        "portone_imp_key", "portone_imp_secret", "paymentwall_secret_key", "paymentwall_test_key", mode="before"
+    )
+    @classmethod
+    def _without_line_break(cls, value: object) -> object:
+        """A secret that is read from a file often ends with one, and then fits nothing."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str):
+            return value
+        if text and not text.strip():
+            raise ValueError("is blank; leave it out, or set it")
+        return text.strip()
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:

@@ -167,3 +167,22 @@ def test_a_parameter_of_a_pingback_has_a_name_that_can_be_one(names: str) -> Non
     with pytest.raises(SettingsInvalid, match="BILLING_PAYMENTWALL_PARAMETERS"):
         load_settings(paymentwall_parameters=names)
     assert load_settings(paymentwall_parameters=" level, note ").paymentwall_parameters == ("level", "note")
+
+
+def test_a_secret_from_a_file_with_a_line_break_is_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever mounts secrets as files, or makes them with echo, has one: every pingback was refused as forged."""
+    names = ("portone_imp_key", "portone_imp_secret", "paymentwall_secret_key")
+    for name in names:
+        monkeypatch.setenv(f"BILLING_{name.upper()}", f"the-{name}\r\n")
+    settings = load_settings()
+    secrets = [settings.portone_imp_secret, settings.paymentwall_secret_key]
+    assert settings.portone_imp_key == "the-portone_imp_key"
+    assert [secret.get_secret_value() for secret in secrets if secret] == [f"the-{name}" for name in names[1:]]
+
+
+@pytest.mark.parametrize("name", ["PORTONE_IMP_SECRET", "PAYMENTWALL_SECRET_KEY", "PAYMENTWALL_TEST_KEY"])
+def test_a_secret_of_nothing_but_spaces_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody could sign a pingback with it."""
+    monkeypatch.setenv(f"BILLING_{name}", " ")
+    with pytest.raises(SettingsInvalid, match=f"BILLING_{name}"):
+        load_settings()
