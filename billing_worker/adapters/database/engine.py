@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from psycopg.errors import ObjectNotInPrerequisiteState, ReadOnlySqlTransaction
 from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
@@ -17,6 +18,10 @@ IDLE_IN_TRANSACTION_MS = 30_000
 
 NEWEST_MIGRATION = "0009"
 """Of this release; written here so that no process loads the migrations in order to start."""
+
+
+_A_STANDBY_SAYS = (ReadOnlySqlTransaction, ObjectNotInPrerequisiteState)
+"""The second where it is asked for its place in the write-ahead log, which is part of the database's identity."""
 
 
 def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
@@ -35,6 +40,7 @@ def open_engine(url: str, *, pool_size: int, application: str) -> Engine:
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": application, "options": options},
     )
     event.listen(engine, "handle_error", _without_the_row)
+    event.listen(engine, "handle_error", _leave_a_standby)
     return engine
 
 
@@ -77,6 +83,12 @@ def _without_the_row(context: ExceptionContext) -> None:
     if isinstance(context.sqlalchemy_exception, DBAPIError):
         line = first_line(context.sqlalchemy_exception)
         context.sqlalchemy_exception.args = context.original_exception.args = (line,)
+
+
+def _leave_a_standby(context: ExceptionContext) -> None:
+    """After a failover an old connection may lead to a server that only reads: as good as broken, and for ever."""
+    if isinstance(context.original_exception, _A_STANDBY_SAYS):
+        context.is_disconnect = True
 
 
 def _postgresql(url: str) -> URL:
