@@ -10,7 +10,7 @@ import typer
 from billing_worker.cli.output import AsJson, View, followed
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
-from billing_worker.domain.comparison import LONGEST_LOOK_BACK
+from billing_worker.domain.comparison import LONGEST_LOOK_BACK, ComparisonStatus
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.usecases.compare import Compared, compare, plan
 from billing_worker.usecases.reconcile import open_attempts
@@ -44,9 +44,19 @@ def reconcile(
         ids = open_attempts(work.ports)
         attempts = [_looked(work, attempt_id) for attempt_id in followed(ids, "Reading the gateway")]
         planned = plan(work.ports, start)
-        spans = [compare(work.ports, each) for each in followed(planned, "Comparing both books")]
-        if not _show(work, attempts, [each for each in spans if each is not None]):
+        read = {each: compare(work.ports, each) for each in followed(planned, "Comparing both books")}
+        spans = [each for each in read.values() if each is not None]
+        elsewhere = [each for each, found in read.items() if found is None and _is_unfinished(work, each)]
+        trouble = [each.trouble for each in spans if each.trouble is not None]
+        trouble += [f"a worker reads a part of it by now (comparison {each})" for each in elsewhere]
+        if not _show(work, attempts, spans, trouble):
             raise typer.Exit(1)
+
+
+def _is_unfinished(work: Session, comparison_id: int) -> bool:
+    """Whether what another worker took over is not compared yet: nobody may read that the books agree there."""
+    with work.ports.database.transaction() as uow:
+        return uow.comparisons.get(comparison_id).status is not ComparisonStatus.DONE
 
 
 def _start(work: Session, since: str | None, days: int | None) -> datetime | None:
@@ -61,10 +71,9 @@ def _start(work: Session, since: str | None, days: int | None) -> datetime | Non
     return start
 
 
-def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared]) -> bool:
+def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], trouble: Sequence[str]) -> bool:
     """Print what was found; returns whether nothing is left for a person."""
     findings = [asdict(finding) for span in spans for finding in span.findings]
-    trouble = [span.trouble for span in spans if span.trouble is not None]
     with work.ports.database.transaction() as uow:
         until = uow.books.standing(work.ports.clock.now(), work.ports.clock.real_now()).compared_until
         alerts = len(uow.alerts.list_open(1))
@@ -76,12 +85,16 @@ def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared]) ->
     else:
         work.out.rows(attempts, ATTEMPTS, empty="No attempt is open: every charge so far has a known outcome.")
         work.out.say("")
-        work.out.rows(findings, FINDINGS, empty=f"Both books agree: {payments} payments were compared.")
+        work.out.rows(findings, FINDINGS, empty=_agreement(payments, whole=not trouble))
         for reason in trouble:
             work.out.say(f"Not compared as a whole, and tried again: {reason}", "bold red")
         if alerts:
             work.out.say("An alert is open; see: billing-worker alert list", "bold red")
     return not trouble and not alerts
+
+
+def _agreement(payments: int, *, whole: bool) -> str:
+    return f"Both books agree: {payments} payments were compared." if whole else f"{payments} payments were compared."
 
 
 def _looked(work: Session, attempt_id: str) -> View:

@@ -200,6 +200,31 @@ def test_reconcile_says_what_could_not_be_compared(billing: Command, with_gatewa
     assert billing("reconcile").status == 0
 
 
+TAKEN_OVER = """
+    CREATE FUNCTION taken_over() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN NEW.status := 'running'; NEW.tries := 1; NEW.next_try_at := now() + interval '1 hour'; RETURN NEW; END $$;
+    CREATE TRIGGER taken_over BEFORE INSERT ON comparisons FOR EACH ROW EXECUTE FUNCTION taken_over();
+"""
+
+
+def test_reconcile_does_not_say_that_books_agree_which_another_worker_still_reads(
+    billing: Command, world: World, with_gateway: Sandbox
+) -> None:
+    assert with_gateway
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql(TAKEN_OVER)
+    try:
+        said = billing("reconcile", "--days", "1")
+        as_json = billing("reconcile", "--days", "1", "--json")
+    finally:
+        with world.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TRIGGER taken_over ON comparisons; DROP FUNCTION taken_over")
+    assert (said.status, as_json.status) == (1, 1)
+    assert "agree" not in said.out
+    assert "Not compared as a whole" in said.out
+    assert "a worker reads a part of it" in json.loads(as_json.out)["trouble"][0]
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
