@@ -130,10 +130,9 @@ _HERE = text("SELECT database_identity()")
 
 _UNREADABLE = "?"
 """What stands for a part of the identity that the server would not show."""
-_LOOKS = 40
-"""For such a part, within a second. A server may refuse it for ever, and is asked once where it did so when it was
-claimed; but one that refuses its control file for a moment (seen under load, for longer than 60 ms) would look like
-another server, and all charging would be stopped until a person comes."""
+_LOOKS = 4
+"""For such a part. A server may refuse it for ever; but one that refuses its control file for a moment (seen under
+load) would look like another server, and all charging would be stopped until a person comes."""
 _PAUSE = text("SELECT pg_sleep(0.02)")
 
 _CLAIM_FIRST = text("""
@@ -152,11 +151,7 @@ class SqlEnvironment:
     def database(self) -> str:
         """What tells this database from every copy of it."""
         identity = str(self._connection.execute(_HERE).scalar_one())
-        if _UNREADABLE not in identity:
-            return identity
-        claimed = self.claimed()
-        never_said = claimed is not None and _UNREADABLE in claimed.database
-        for _ in range(0 if never_said else _LOOKS - 1):
+        for _ in range(_LOOKS - 1):
             if _UNREADABLE not in identity:
                 break
             self._connection.execute(_PAUSE)
