@@ -167,35 +167,3 @@ def test_a_fingerprint_says_each_difference_in_words() -> None:
     assert restored.differences(claimed) == ["the timeline of the write-ahead log was 00000001, is 00000002"]
     other = Fingerprint("78/6/00000001", "127.0.0.1 key 9", "stage")
     assert len(other.differences(claimed)) == 4
-
-
-REFUSING = """
-    CREATE SEQUENCE times_asked;
-    ALTER FUNCTION database_identity() RENAME TO true_identity;
-    CREATE FUNCTION database_identity() RETURNS text LANGUAGE sql VOLATILE AS $$
-        SELECT CASE WHEN nextval('times_asked') <= {times} THEN regexp_replace(true_identity(), '^[^/]*', '?')
-                    ELSE true_identity() END $$;
-"""
-AS_BEFORE = """
-    DROP FUNCTION database_identity();
-    ALTER FUNCTION true_identity() RENAME TO database_identity;
-    DROP SEQUENCE times_asked;
-"""
-
-
-@pytest.mark.parametrize(("times", "charged"), [(2, True), (1000, False)])
-def test_a_server_that_will_not_say_who_it_is_for_a_moment_is_no_other_one(
-    world: World, times: int, *, charged: bool
-) -> None:
-    world.subscribe()
-    world.settle()
-    subscription = world.subscribe()
-    with world.engine.begin() as connection:
-        connection.execute(text(REFUSING.format(times=times)))
-    try:
-        world.settle()
-    finally:
-        with world.engine.begin() as connection:
-            connection.execute(text(AS_BEFORE))
-    assert bool(world.money(world.invoice(subscription))) == charged
-    assert [each.stop.cause for each in stops(world.ports, 10)] == ([] if charged else ["environment"])

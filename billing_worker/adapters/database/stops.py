@@ -128,13 +128,6 @@ class SqlStops(Repository[Stop]):
 
 _HERE = text("SELECT database_identity()")
 
-_UNREADABLE = "?"
-"""What stands for a part of the identity that the server would not show."""
-_LOOKS = 4
-"""For such a part. A server may refuse it for ever; but one that refuses its control file for a moment (seen under
-load) would look like another server, and all charging would be stopped until a person comes."""
-_PAUSE = text("SELECT pg_sleep(0.02)")
-
 _CLAIM_FIRST = text("""
     INSERT INTO environment_claims (database, gateway, environment, claimed_at)
     SELECT :database, :gateway, :environment, :now
@@ -150,13 +143,7 @@ class SqlEnvironment:
 
     def database(self) -> str:
         """What tells this database from every copy of it."""
-        identity = str(self._connection.execute(_HERE).scalar_one())
-        for _ in range(_LOOKS - 1):
-            if _UNREADABLE not in identity:
-                break
-            self._connection.execute(_PAUSE)
-            identity = str(self._connection.execute(_HERE).scalar_one())
-        return identity
+        return str(self._connection.execute(_HERE).scalar_one())
 
     def claimed(self) -> Fingerprint | None:
         """The claim that is in force."""
