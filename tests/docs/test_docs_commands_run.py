@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +84,18 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("documented")
-    for above in (folder, *folder.parents):
-        # As root PostgreSQL runs under another account, which must get through to its data.
-        if above.stat().st_uid == os.getuid() and above.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            above.chmod(above.stat().st_mode | 0o711)
+def folder() -> Iterator[Path]:
+    """Not below pytest's own folder, which every other pytest session closes to all other accounts when it begins."""
+    made = Path(tempfile.mkdtemp(prefix="billing-worker-docs-"))
+    made.chmod(0o711)  # as root PostgreSQL runs under another account, which must get through to its data
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def stack(folder: Path) -> Iterator[Stack]:
     (folder / ".env.example").write_text((ROOT / ".env.example").read_text())
     web, flower = free_port(), free_port()
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
