@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.pingback import mark_of
-from billing_worker.simulation.chaos import Chaos
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.ledger import Card, Row
 from billing_worker.usecases import inbox
@@ -30,7 +29,7 @@ class Paymentwall:
         self.sent: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
         """By customer_uid: ref and mark of each pingback that was or will be sent."""
         self._fleet = fleet
-        self._chaos: Chaos = fleet.world.chaos
+        self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
 
     def issued(self, card: Card, row: Row) -> None:

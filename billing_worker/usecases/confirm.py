@@ -58,9 +58,12 @@ def _confirms(key: BillingKey, payment: GatewayPayment) -> bool:
 
 
 def _tell_of_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing) -> None:
+    if seen is None:
+        return
+    first = seen[0].imp_uid
     for payment, _ in listing.payments:
-        if seen is not None and is_another_issue(payment, seen[0].imp_uid, key.created_at):
-            tell_of_another_issue(ports, uow, payment, key.id, seen[0].imp_uid)
+        if is_another_issue(payment, first, key.created_at):
+            tell_of_another_issue(ports, uow, payment, key.id, first)
 
 
 def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:

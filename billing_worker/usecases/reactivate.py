@@ -20,7 +20,6 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     _look_up(ports, key_id)
     now = ports.clock.now()
     with ports.database.transaction() as uow:
-        uow.keys.get(key_id)
         lock_subscriptions(uow, key_id)
         # Read under the lock: somebody else may say the same word at this very moment.
         key = uow.keys.lock(key_id)

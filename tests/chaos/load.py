@@ -20,10 +20,8 @@ HASTE = {
     "BILLING_RESOLVE_FIRST": "1",
     "BILLING_SETTLE_WINDOW": "3",
     "BILLING_WORKER_CONCURRENCY": "16",
-    "BILLING_CATCH_UP_RATE": "3000",
 }
-"""Seconds instead of the minutes of production, with the same order among them. A billing hour is over in seconds, so
-that whatever a fault delays counts as late work: it is offered no faster than it can be served.
+"""Seconds instead of the minutes of production, with the same order among them.
 
 Little is handed out at a time: what a killed Redis forgets is offered again only after its claim, and nothing takes its
 place before."""

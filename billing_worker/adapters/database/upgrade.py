@@ -6,7 +6,6 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from billing_worker.adapters.database.engine import migration_of
 from billing_worker.adapters.database.locks import AdvisoryLock
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -14,7 +13,6 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 def upgrade(engine: Engine) -> None:
     """Bring the tables up to this release. Safe to run by several processes at once, and again."""
-    migration_of(engine)
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     with engine.connect() as connection:
