@@ -12,7 +12,10 @@ GROWN = 4000
 _COPIES = "(jsonb_populate_record(r, to_jsonb(r) || {changed})).* FROM {table} r, generate_series(1, :count) n"
 _OWN = {
     "subscriptions": "'next_period_start', r.next_period_start + interval '1 year'",
-    "invoices": "'subscription_id', r.subscription_id || n, 'merchant_uid', 'o' || n",
+    "invoices": "'subscription_id', r.subscription_id || n, 'merchant_uid', 'o' || n,"
+    " 'status', CASE WHEN n % 100 = 0 THEN 'open' ELSE r.status END,"
+    " 'closed_at', CASE WHEN n % 100 > 0 THEN r.closed_at END,"
+    " 'next_attempt_at', CASE WHEN n % 100 = 0 THEN r.period_start + interval '1 year' END",
     "merchant_uids": "'merchant_uid', 'o' || n, 'invoice_id', r.invoice_id || n",
     "payment_attempts": "'invoice_id', r.invoice_id || n, 'merchant_uid', 'o' || n, 'imp_uid', 'imp' || n",
     "inbox": "'dedupe_key', r.dedupe_key || n",
@@ -23,7 +26,7 @@ _OWN = {
 
 
 def let_it_grow(engine: Engine) -> None:
-    """Many settled rows beside the few that are there, and statistics that know of them."""
+    """Many rows that are settled, or due in a year, beside the few that are there; and statistics that know of them."""
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # copies are past, not transitions
         for table, own in _OWN.items():

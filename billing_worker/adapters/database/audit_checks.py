@@ -30,7 +30,8 @@ SHARED = """
         SELECT i.*, s.status AS subscription_status, k.pg_provider, k.status AS key_status
         FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id JOIN subscriptions s ON s.id = i.subscription_id
         WHERE i.status = 'open'
-          AND NOT EXISTS (SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.closed_at IS NULL))
+          AND NOT EXISTS (
+            SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
 """
 """What the checks look at; PostgreSQL evaluates only what a query names."""
 
