@@ -75,7 +75,9 @@ class Settings(BaseSettings):
         (), description="Comma-separated names of your project's own custom pingback parameters"
     )
 
-    api_token: SecretStr | None = Field(None, description="Bearer token of the HTTP API; without one, loopback only")
+    api_token: SecretStr | None = Field(
+        None, description="A token of the HTTP API that may do everything; without it one is made in the var directory"
+    )
     webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated source addresses of webhooks; empty: any (the body is only a hint)"
     )

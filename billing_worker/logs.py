@@ -32,6 +32,7 @@ def configure(level: int = logging.INFO, secrets: Collection[str] = ()) -> None:
     `secrets` (`Settings.secrets`) are blanked wherever they turn up.
     """
     shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.close_alert import close_alert
 
 app = typer.Typer(help="Alerts: what a person must look at.")
@@ -15,15 +17,25 @@ COLUMNS = ("id", "kind", "subject_id", "detail", "proposal", "opened_at")
 
 
 @app.command("list")
-def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+def list_(
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    subject: Annotated[str | None, typer.Option(metavar="ID", help="Only about this thing.")] = None,
+    closed: Annotated[bool, typer.Option("--closed", help="Show closed ones instead.")] = False,
+    limit: Limit = 50,
+    everything: Every = False,
+    as_json: AsJson = False,
+) -> None:
     """List open alerts, newest first. docs/runbook.md says what to do about each kind.
 
     Example: billing-worker alert list
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            found = uow.alerts.list_open(limit)
-        work.out.rows([asdict(alert) for alert in found], COLUMNS, empty="No alert is open.")
+        wanted = {"open": not closed, "kind": kind, "subject_id": subject}
+        columns = (*COLUMNS, "closed_at") if closed else COLUMNS
+        empty = "No alert was closed." if closed else "No alert is open."
+        most = None if everything else limit
+        show_list(work, Kind.ALERTS, wanted, asdict, columns, most=most, empty=empty)
 
 
 @app.command()

@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, require_scope
+from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, require_scope
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.environment import claim as claim_environment
 from billing_worker.usecases.environment import compared
-from billing_worker.usecases.stop_charging import Stopped, clear_stop, stop_on_word, stops
+from billing_worker.usecases.stop_charging import Stopped, clear_stop, held_by, stop_on_word, stops
 
 app = typer.Typer(help="Stop the line: no new charges for all, one PG or one subscription, until you clear it.")
 
@@ -20,8 +22,9 @@ COLUMNS = ("id", "scope", "cause", "reason", "waiting_invoices", "opened_at")
 @app.command("list")
 def list_(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Show cleared ones, too.")] = False,
+    cleared: Annotated[bool, typer.Option("--cleared", help="Show cleared ones, too.")] = False,
     limit: Limit = 50,
+    everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List where charging is stopped, why, and how many due invoices wait for it.
@@ -29,9 +32,14 @@ def list_(
     Example: billing-worker breaker list
     """
     with session(as_json=as_json) as work:
-        found = stops(work.ports, limit, also_cleared=everything)
-        columns = (*COLUMNS, "closed_at", "note") if everything else COLUMNS
-        work.out.rows([_shown(each) for each in found], columns, empty="Nothing is stopped.")
+        columns = (*COLUMNS, "closed_at", "note") if cleared else COLUMNS
+        wanted = {"open": None if cleared else True}
+        most = None if everything else limit
+
+        def shown(stop: Stop) -> View:
+            return _shown(held_by(work.ports, [stop])[0])
+
+        show_list(work, Kind.STOPS, wanted, shown, columns, most=most, empty="Nothing is stopped.")
 
 
 @app.command()
@@ -76,9 +84,9 @@ def clear(
     with session(as_json=as_json) as work:
         stopped = clear_stop(work.ports, stop_id, note)
         work.out.record(_shown(stopped))
-        others = [each for each in stops(work.ports, limit=100) if each.stop.id != stop_id]
+        others = [each.stop.id for each in stops(work.ports, limit=100)]
         if others:
-            numbers = ", ".join(str(each.stop.id) for each in others)
+            numbers = ", ".join(map(str, others))
             work.out.say(f"Still stopped by {numbers}; see: billing-worker breaker list")
         else:
             work.out.say(f"Charged within seconds, oldest first; due invoices that waited: {stopped.waiting}.")

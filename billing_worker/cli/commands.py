@@ -40,6 +40,7 @@ COMMANDS = (
     Listed("plan", "plan", "Create and show plans: price, calendar, dunning.", BILLING),
     Listed("key", "key", "Register and show billing keys.", BILLING),
     Listed("subscription", "subscription", "Create, show and cancel subscriptions; change their key.", BILLING),
+    Listed("customer", "customer", "Show everything about one customer, by your own id.", BILLING),
     Listed("invoice", "invoice", "Show invoices and their attempts; try one again.", BILLING),
     Listed("refund", "refund", "Give money back, in part or whole; list and show refunds.", BILLING),
     Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
@@ -47,6 +48,7 @@ COMMANDS = (
     Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
     Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
     Listed("alert", "alert", "Show what a person must look at, and close what is dealt with.", CHECK),
+    Listed("action", "action", "List who did what, and when.", CHECK),
     Listed("inbox", "inbox", "Show webhooks and pingbacks, and have them looked into again.", CHECK),
     Listed("catch-up", "catch_up", "Show late periods after an outage, and decide what becomes of them.", CHECK),
     Listed("audit", "audit", "Check the invariants seen in the database and at the gateway.", CHECK),
@@ -56,6 +58,7 @@ COMMANDS = (
     Listed("simulate", "simulate", "Run years of billing on a virtual clock with seeded faults.", CHECK),
     Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),
     Listed("web", "web", "Run the receiver and the HTTP API.", PROCESSES),
+    Listed("token", "token", "Create, list and revoke tokens of the HTTP API.", PROCESSES),
     Listed("sandbox", "sandbox", "Run a stand-in for PortOne and Paymentwall.", PROCESSES, passes_arguments_on=True),
     Listed("db", "db", "Create or update the tables, or check them.", PROCESSES),
 )

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit, View
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.events import EventType
-from billing_worker.ports import EventFilter, OutboxMessage
+from billing_worker.ports import EventFilter, EventStatus, OutboxMessage
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import events
 
 app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")
@@ -20,7 +22,7 @@ app = typer.Typer(help="Outgoing events: look, send again, and the state of your
 COLUMNS = ("id", "type", "subject_id", "sequence", "status", "occurred_at", "tries", "next_try_at", "note")
 
 Of = Annotated[str | None, typer.Option("--subscription", metavar="ID", help="sub_…: only of this subscription.")]
-Kind = Annotated[EventType | None, typer.Option("--type", help="Only of this type.")]
+Type = Annotated[EventType | None, typer.Option("--type", help="Only of this type.")]
 Since = Annotated[
     str | None, typer.Option(metavar="WHEN", help="Only those that happened since a day, or a time with a zone.")
 ]
@@ -39,11 +41,12 @@ class Action(StrEnum):
 def list_(
     *,
     subscription: Of = None,
-    kind: Kind = None,
+    kind: Type = None,
     failed: Failed = False,
     given_up: GivenUp = False,
     since: Since = None,
     limit: Limit = 50,
+    everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List events for your receiver, newest first.
@@ -51,9 +54,15 @@ def list_(
     Example: billing-worker event list --failed
     """
     with session(as_json=as_json) as work:
-        wanted = _filter(work, subscription, kind, since, failed=failed, given_up=given_up)
-        found = events.search(work.ports, wanted, limit)
-        work.out.rows([of_event(message) for message in found], COLUMNS, empty="There are no such events.")
+        wanted = {
+            "subscription_id": subscription,
+            "type": kind.value if kind else None,
+            "failed": failed or None,
+            "status": EventStatus.GIVEN_UP if given_up else None,
+            "occurred_after": day_or_moment("since", since, work.settings.timezone),
+        }
+        empty, most = "There are no such events.", None if everything else limit
+        show_list(work, Kind.EVENTS, wanted, of_event, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -73,7 +82,7 @@ def replay(
     event_id: Annotated[str | None, typer.Argument(metavar="ID", help="evt_…; or a range by the options.")] = None,
     *,
     subscription: Of = None,
-    kind: Kind = None,
+    kind: Type = None,
     failed: Failed = False,
     given_up: GivenUp = False,
     since: Since = None,

@@ -18,7 +18,6 @@ from billing_worker.domain.plan import Plan
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.subscribe import register_key, subscribe
 
-ALL = 2_000_000_000
 """As a limit: every row there is."""
 
 
@@ -38,7 +37,7 @@ class Importer:
         self._ports = ports
         self._dry_run = dry_run
         with ports.database.transaction() as uow:
-            self._plans = {plan.id: plan for plan in uow.plans.list(ALL)}
+            self._plans = {plan.id: plan for plan in uow.plans.all()}
         self._tried: dict[str, tuple[str, set[str]]] = {}
         """What a dry run would have written: by customer_uid the key's PG, and the plans."""
 
@@ -58,7 +57,9 @@ class Importer:
             if on_plan or plan_id in tried_plans:
                 return Done(imported=False)
             if key is None:
-                buyer = {name: row.values.get(name) for name in ("buyer_name", "buyer_email", "buyer_tel")}
+                buyer: dict[str, Any] = {
+                    name: row.values.get(name) for name in ("buyer_name", "buyer_email", "buyer_tel")
+                }
                 key = register_key(ports, customer_uid, pg_provider, **buyer)
             made = subscribe(ports, plan_id, key.id, customer, start=start)
             if self._dry_run:

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports import InboxMessage, InboxStatus, Sought
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import inbox_review as review
 from billing_worker.usecases.inbox import apply
 
@@ -34,6 +36,7 @@ def list_(
     since: Since = None,
     stuck: Stuck = False,
     limit: Limit = 50,
+    everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List webhooks and pingbacks, newest first.
@@ -42,8 +45,10 @@ def list_(
     """
     with session(as_json=as_json) as work:
         sought = _sought(work, status, source, since, foreign=foreign, stuck=stuck)
-        found = review.find(work.ports, sought, limit)
-        work.out.rows([_summary(message) for message in found], COLUMNS, empty="Nothing like that was received.")
+        wanted = {"status": sought.status, "source": sought.source, "foreign": sought.foreign}
+        chosen = {**wanted, "received_after": sought.since, "stuck_at": sought.stuck_at}
+        empty, most = "Nothing like that was received.", None if everything else limit
+        show_list(work, Kind.NOTIFICATIONS, chosen, _summary, COLUMNS, most=most, empty=empty)
 
 
 @app.command()

@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import views
+from billing_worker.cli import listing, views
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.retry import retry_now
 
 app = typer.Typer(help="Invoices: what is owed for one period, and the attempts to collect it.")
@@ -30,8 +32,14 @@ REFUND_COLUMNS = ("id", "amount", "status", "cause", "reason", "created_at", "cl
 @app.command("list")
 def list_(
     *,
+    customer: listing.Customer = None,
+    subscription: listing.Subscription = None,
+    plan: listing.Plan = None,
     status: Annotated[InvoiceStatus | None, typer.Option(help="Only these.")] = None,
+    period_after: listing.After = None,
+    period_before: listing.Before = None,
     limit: Limit = 50,
+    everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List invoices, newest first.
@@ -39,10 +47,12 @@ def list_(
     Example: billing-worker invoice list --status uncollectible
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            found = uow.invoices.list(limit, status)
-        empty = "There are no such invoices." if status else "There are no invoices: nothing was due so far."
-        work.out.rows([views.of_invoice(invoice) for invoice in found], COLUMNS, empty=empty)
+        wanted = {"customer": customer, "subscription_id": subscription, "plan_id": plan, "status": status}
+        chosen = {**wanted, **listing.between(work, "period", period_after, period_before)}
+        any_wanted = any(value is not None for value in chosen.values())
+        empty = "There are no such invoices." if any_wanted else "There are no invoices: nothing was due so far."
+        most = None if everything else limit
+        show_list(work, Kind.INVOICES, chosen, views.of_invoice, COLUMNS, most=most, empty=empty)
 
 
 @app.command()

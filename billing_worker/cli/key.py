@@ -4,11 +4,14 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import views
+from billing_worker.cli import listing, options, views
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
+from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.usecases import issuing
+from billing_worker.ports.lists import Kind
+from billing_worker.usecases import change, issuing
 from billing_worker.usecases.reactivate import reactivate as reactivate_key
 from billing_worker.usecases.subscribe import register_key
 
@@ -31,6 +34,8 @@ def register(
     goodsid: Annotated[
         str | None, typer.Option(help="The product that Paymentwall's pingbacks about this key must name.")
     ] = None,
+    external_id: options.ExternalId = None,
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
     as_json: AsJson = False,
 ) -> None:
     """Register a billing key that PortOne already has.
@@ -41,22 +46,43 @@ def register(
     Example: billing-worker key register user-42-card-1 --pg nice_v2
     """
     with session(as_json=as_json) as work:
-        buyer = {"buyer_name": buyer_name, "buyer_email": buyer_email, "buyer_tel": buyer_tel}
-        key = register_key(work.ports, customer_uid, pg, goodsid=goodsid, **buyer)
+        key = register_key(
+            work.ports,
+            customer_uid,
+            pg,
+            buyer_name=buyer_name,
+            buyer_email=buyer_email,
+            buyer_tel=buyer_tel,
+            goodsid=goodsid,
+            external_id=external_id,
+            metadata=listing.pairs(metadata),
+        )
         work.out.record(views.of_key(key), headline=f"Registered key {key.id}")
 
 
 @app.command("list")
-def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+def list_(
+    *,
+    customer: listing.Customer = None,
+    status: Annotated[KeyStatus | None, typer.Option(help="Only these.")] = None,
+    pg: Annotated[str | None, typer.Option(help="Only of this PG.")] = None,
+    external_id: listing.ExternalId = None,
+    created_after: listing.After = None,
+    created_before: listing.Before = None,
+    limit: Limit = 50,
+    everything: Every = False,
+    as_json: AsJson = False,
+) -> None:
     """List billing keys, newest first; customer_uids are masked.
 
-    Example: billing-worker key list
+    Example: billing-worker key list --customer user-42
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            keys = uow.keys.list(limit)
-        empty = "There are no keys. Register one: billing-worker key register CUSTOMER_UID --pg nice_v2"
-        work.out.rows([views.of_key(key) for key in keys], COLUMNS, empty=empty)
+        wanted = {"customer": customer, "status": status, "pg_provider": pg, "external_id": external_id}
+        span = listing.between(work, "created", created_after, created_before)
+        empty = "There are no such keys. Register one: billing-worker key register CUSTOMER_UID --pg nice_v2"
+        most = None if everything else limit
+        show_list(work, Kind.BILLING_KEYS, {**wanted, **span}, views.of_key, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -94,7 +120,7 @@ def set_email(
     Example: billing-worker key set-email key_0123456789abcdef --email gildong@example.com
     """
     with session(as_json=as_json) as work:
-        key = issuing.set_email(work.ports, key_id, email)
+        key = change.set_email(work.ports, key_id, email)
         work.out.record(views.of_key(key), headline=f"Changed the e-mail of key {key.id}")
 
 

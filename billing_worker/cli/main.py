@@ -40,7 +40,9 @@ LISTED_BY = {
     "alert": "alert list",
     "event": "event list",
     "inbox message": "inbox list",
-    "stop": "breaker list --all",
+    "stop": "breaker list --cleared",
+    "customer": "subscription list",
+    "token": "token list",
 }
 
 
@@ -104,7 +106,8 @@ def _told(error: Exception, *, as_json: bool) -> int:
             kind, message, field, status = "UsageError", _usage(error), _parameter(error), error.exit_code
         case _:
             message, field = _unforeseen(error), None
-    _complain(kind, message, field, as_json=as_json)
+    existing = error.existing_id if isinstance(error, Conflict) else None
+    _complain(kind, message, field, existing, as_json=as_json)
     return status
 
 
@@ -114,11 +117,12 @@ def _refuse_broken_text(words: Sequence[str]) -> None:
             raise InvalidInput("arguments", word, "is not text in the encoding of this terminal; use UTF-8")
 
 
-def _complain(kind: str, message: str, field: str | None, *, as_json: bool) -> None:
+def _complain(kind: str, message: str, field: str | None, existing_id: str | None, *, as_json: bool) -> None:
     line = " ".join(message.split())
     if as_json:
-        told = {"error": {"type": kind, "field": field, "message": line}}
-        line = json.dumps(told, ensure_ascii=not speaks_unicode(sys.stderr))
+        error = {"type": kind, "field": field, "message": line}
+        error |= {} if existing_id is None else {"existing_id": existing_id}
+        line = json.dumps({"error": error}, ensure_ascii=not speaks_unicode(sys.stderr))
     else:
         line = f"{NAME}: {line}"
     with contextlib.suppress(OSError):

@@ -58,16 +58,21 @@ class Output:
         lines.add_column(style="dim", no_wrap=True)
         lines.add_column(overflow="fold")
         for name, value in view.items():
-            if value not in (None, [], ()):
+            if value not in (None, [], (), {}):
                 lines.add_row(_title(name), self._text(value))
         console.print(lines)
 
-    def rows(self, views: Sequence[View], columns: Sequence[str], *, empty: str) -> None:
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the terminal shows no other letters."""
+        return not speaks_unicode(sys.stdout)
+
+    def rows(self, views: Sequence[View], columns: Sequence[str], *, empty: str, titles: bool = True) -> None:
         """A list of things; in text only these columns, and `empty` where there are none."""
         if self.as_json:
             self.json(views)
         elif views:
-            console_for(sys.stdout).print(self._table(views, columns))
+            console_for(sys.stdout).print(self._table(views, columns, titles=titles))
         else:
             self.say(empty)
 
@@ -84,8 +89,7 @@ class Output:
 
     def json(self, value: object) -> None:
         """The whole answer, as JSON."""
-        ascii_only = not speaks_unicode(sys.stdout)
-        sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=ascii_only, indent=2) + "\n")
+        sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=self.ascii_only, indent=2) + "\n")
 
     def plain(self, value: object) -> Any:
         """The value in JSON's own types."""
@@ -109,8 +113,8 @@ class Output:
             case _:
                 return value
 
-    def _table(self, views: Sequence[View], columns: Sequence[str]) -> Table:
-        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    def _table(self, views: Sequence[View], columns: Sequence[str], *, titles: bool = True) -> Table:
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
         for name in columns:
             number = all(isinstance(view.get(name), int | Money) for view in views)
             table.add_column(_title(name), justify="right" if number else "left", overflow="fold")
@@ -118,7 +122,7 @@ class Output:
             table.add_row(*(self._text(view.get(name)) for name in columns))
         return table
 
-    def _text(self, value: object) -> Text:
+    def _text(self, value: object) -> Text:  # noqa: PLR0911 - one a kind of value
         match value:
             case None:
                 return Text("-", style="dim")
@@ -126,6 +130,8 @@ class Output:
                 return Text("yes" if value else "no")
             case datetime():
                 return Text(f"{value.astimezone(ZoneInfo(self.zone)):%Y-%m-%d %H:%M %Z}")
+            case Mapping():
+                return self._text([f"{name}={member}" for name, member in value.items()])
             case list() | tuple():
                 return Text(", ".join(str(self._text(member)) for member in value))
             case Enum():

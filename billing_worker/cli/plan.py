@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import views
+from billing_worker.cli import listing, options, views
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import minor_units
 from billing_worker.cli.session import session
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.usecases.catch_up import set_policy
+from billing_worker.ports.lists import Kind
+from billing_worker.usecases.change import change_plan
 from billing_worker.usecases.subscribe import calendar_from, create_plan
 
 app = typer.Typer(help="Plans: what is charged, how often, and what happens after a decline.")
@@ -39,6 +41,8 @@ def create(
     ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
     catch_up: Annotated[str, typer.Option(help=f"{CATCH_UP} after an outage.", metavar="MODE")] = "bill_all",
     catch_up_max_age: MaxAge = DEFAULT_MAX_AGE,
+    external_id: options.ExternalId = None,
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
     as_json: AsJson = False,
 ) -> None:
     """Create a plan.
@@ -62,21 +66,39 @@ def create(
         waits = _days(dunning_days)
         money = minor_units(amount)
         policy = policy_of(catch_up, catch_up_max_age)
-        plan = create_plan(work.ports, name, money, currency, calendar=calendar, dunning_days=waits, catch_up=policy)
+        plan = create_plan(
+            work.ports,
+            name,
+            money,
+            currency,
+            calendar=calendar,
+            dunning_days=waits,
+            catch_up=policy,
+            external_id=external_id,
+            metadata=listing.pairs(metadata),
+        )
         work.out.record(views.of_plan(plan), headline=f"Created plan {plan.id}")
 
 
 @app.command("list")
-def list_(*, limit: Limit = 50, as_json: AsJson = False) -> None:
+def list_(
+    *,
+    external_id: listing.ExternalId = None,
+    created_after: listing.After = None,
+    created_before: listing.Before = None,
+    limit: Limit = 50,
+    everything: Every = False,
+    as_json: AsJson = False,
+) -> None:
     """List plans, newest first.
 
-    Example: billing-worker plan list --json
+    Example: billing-worker plan list --all --json
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            plans = uow.plans.list(limit)
+        wanted = {"external_id": external_id, **listing.between(work, "created", created_after, created_before)}
         empty = "There are no plans. Create one: billing-worker plan create NAME --amount 9900 --interval month"
-        work.out.rows([views.of_plan(plan) for plan in plans], COLUMNS, empty=empty)
+        most = None if everything else limit
+        show_list(work, Kind.PLANS, wanted, views.of_plan, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -106,7 +128,7 @@ def set_catch_up(
     Example: billing-worker plan set-catch-up plan_0123456789abcdef --mode ask --max-age 30
     """
     with session(as_json=as_json) as work:
-        plan = set_policy(work.ports, plan_id, mode, max_age)
+        plan = change_plan(work.ports, plan_id, catch_up=mode, catch_up_max_age=max_age)
         work.out.record(views.of_plan(plan), headline=f"Plan {plan.id}: {plan.catch_up.mode}")
 
 

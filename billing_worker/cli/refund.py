@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import views
+from billing_worker.cli import listing, views
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import minor_units
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import RefundStatus, check_amount, refundable
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.refund import payment_of, request_refund
 
 app = typer.Typer(help="Refunds: money given back, in part or whole.")
@@ -33,8 +35,8 @@ def create(
     attempt: Annotated[
         str | None, typer.Option(metavar="ID", help="att_…: which payment, where an invoice was paid twice.")
     ] = None,
-    request_key: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The same key again is the same refund; at most 64 characters.")
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The same key again is the same refund; at most 255 characters.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal, whether it is meant.")] = False,
     as_json: AsJson = False,
@@ -58,7 +60,7 @@ def create(
             everything=everything,
             reason=reason,
             attempt_id=attempt,
-            request_key=request_key,
+            idempotency_key=idempotency_key,
         )
         work.out.record(views.of_refund(made), headline=f"Refund {made.id} over {made.money} is {made.status}")
 
@@ -66,8 +68,13 @@ def create(
 @app.command("list")
 def list_(
     *,
+    customer: listing.Customer = None,
+    subscription: listing.Subscription = None,
     status: Annotated[RefundStatus | None, typer.Option(help="Only these.")] = None,
+    created_after: listing.After = None,
+    created_before: listing.Before = None,
     limit: Limit = 50,
+    everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List refunds, newest first.
@@ -75,10 +82,10 @@ def list_(
     Example: billing-worker refund list --status failed
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            found = uow.refunds.list(limit, status)
-        empty = "There are no such refunds." if status else "There are no refunds."
-        work.out.rows([views.of_refund(refund) for refund in found], COLUMNS, empty=empty)
+        wanted = {"customer": customer, "subscription_id": subscription, "status": status}
+        chosen = {**wanted, **listing.between(work, "created", created_after, created_before)}
+        empty, most = "There are no such refunds.", None if everything else limit
+        show_list(work, Kind.REFUNDS, chosen, views.of_refund, COLUMNS, most=most, empty=empty)
 
 
 @app.command()

@@ -1,10 +1,12 @@
 """What a command works with: settings, ports on a database that is ready, and the output."""
 
 import logging
+import os
+import pwd
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -51,12 +53,22 @@ def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
     settings = load_settings()
     quiet_logs(settings.secrets)
     ports, engine = bootstrap.build(settings, role="cli", connections=CONNECTIONS)
+    ports = replace(ports, actor=f"cli:{whoami()}")
     try:
         if checked:
             bootstrap.check_database(engine)
         yield Session(settings, ports, engine, Output(as_json, settings.timezone))
     finally:
         release(ports, engine)
+
+
+def whoami() -> str:
+    """The account that runs the command: its name, or its number where it has none, as in a container."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+    return name if name.isprintable() else str(os.getuid())
 
 
 def release(ports: Ports, engine: Any) -> None:

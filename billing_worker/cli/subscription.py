@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import views
+from billing_worker.cli import listing, options, views
+from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
 from billing_worker.domain.subscription import SubscriptionStatus
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.cancel import cancel as cancel_subscription
 from billing_worker.usecases.subscribe import replace_key, subscribe
 
@@ -29,6 +31,11 @@ def create(
         str | None,
         typer.Option(metavar="TIME", help="ISO 8601 with a zone; now if not given. Older than a day: an anchor only."),
     ] = None,
+    allow_duplicate: Annotated[
+        bool, typer.Option("--allow-duplicate", help="Another live one of this customer on this plan is meant.")
+    ] = False,
+    external_id: options.ExternalId = None,
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
     as_json: AsJson = False,
 ) -> None:
     """Put a customer on a plan. The first charge is due when the first period begins.
@@ -37,15 +44,31 @@ def create(
     2026-03-31T09:00:00+09:00
     """
     with session(as_json=as_json) as work:
-        made = subscribe(work.ports, plan, key, customer, start=moment("start", start))
+        made = subscribe(
+            work.ports,
+            plan,
+            key,
+            customer,
+            start=moment("start", start),
+            allow_duplicate=allow_duplicate,
+            external_id=external_id,
+            metadata=listing.pairs(metadata),
+        )
         work.out.record(views.of_subscription(made), headline=f"Created subscription {made.id}")
 
 
 @app.command("list")
 def list_(
     *,
+    customer: listing.Customer = None,
+    plan: listing.Plan = None,
+    key: listing.Key = None,
     status: Annotated[SubscriptionStatus | None, typer.Option(help="Only these.")] = None,
+    external_id: listing.ExternalId = None,
+    created_after: listing.After = None,
+    created_before: listing.Before = None,
     limit: Limit = 50,
+    everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List subscriptions, newest first.
@@ -53,10 +76,11 @@ def list_(
     Example: billing-worker subscription list --status past_due
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            found = uow.subscriptions.list(limit, status)
-        empty = "There are no such subscriptions." if status else "There are no subscriptions."
-        work.out.rows([views.of_subscription(each) for each in found], COLUMNS, empty=empty)
+        wanted = {"customer": customer, "plan_id": plan, "billing_key_id": key, "status": status}
+        span = listing.between(work, "created", created_after, created_before)
+        chosen = {**wanted, "external_id": external_id, **span}
+        empty, most = "There are no such subscriptions.", None if everything else limit
+        show_list(work, Kind.SUBSCRIPTIONS, chosen, views.of_subscription, COLUMNS, most=most, empty=empty)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import typer
 
 from billing_worker import bootstrap
 from billing_worker.cli import stack
+from billing_worker.cli.api_token import FILE, with_token
 from billing_worker.config import LIVE_PORTONE, Settings, load_settings
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.runtime import Supervisor, free_port
@@ -41,7 +42,7 @@ def up(
 
     Example: billing-worker up
     """
-    settings = load_settings()
+    settings = with_token(load_settings())
     stack.refuse_taken_port(settings.web_host, settings.web_port, "BILLING_WEB_PORT")
     stack.refuse_taken_port(stack.LOOPBACK, settings.flower_port, "BILLING_FLOWER_PORT")
     with_sandbox = settings.portone_imp_key is None and str(settings.portone_api_url).rstrip("/") == LIVE_PORTONE
@@ -90,6 +91,7 @@ def _prepare_database(settings: Settings, *, embedded: bool) -> None:
 def _greet(settings: Settings, *, with_sandbox: bool) -> None:
     gateway = "the sandbox (no real money moves)" if with_sandbox else str(settings.portone_api_url)
     typer.echo(f"gateway:  {gateway}")
-    typer.echo(f"HTTP API: http://{settings.web_host}:{settings.web_port}/docs")
+    token = "BILLING_API_TOKEN" if settings.api_token is not None else str(settings.var_dir / FILE)
+    typer.echo(f"HTTP API: http://{settings.web_host}:{settings.web_port}/docs (token: {token})")
     typer.echo(f"Flower:   http://{stack.LOOPBACK}:{settings.flower_port}")
     typer.echo("Ctrl-C stops everything.")

@@ -30,6 +30,8 @@ def of_plan(plan: Plan) -> View:
         "dunning_days": list(plan.dunning.retry_days),
         "catch_up": plan.catch_up.mode,
         "catch_up_max_age": plan.catch_up.max_age,
+        "external_id": plan.external_id,
+        "metadata": plan.metadata,
         "created_at": plan.created_at,
     }
 
@@ -50,6 +52,8 @@ def of_key(key: BillingKey) -> View:
         "issuing_sum": str(key.issue.money) if key.issue else None,
         "issuing_claim": key.issue_claim,
         "counts_for": key.issue_for,
+        "external_id": key.external_id,
+        "metadata": key.metadata,
         "created_at": key.created_at,
         "activated_at": key.activated_at,
     }
@@ -69,6 +73,9 @@ def of_subscription(subscription: Subscription) -> View:
         "cancel_at_period_end": subscription.cancel_at_period_end,
         "canceled_at": subscription.canceled_at,
         "held_since": subscription.held_since,
+        "allow_duplicate": subscription.allow_duplicate,
+        "external_id": subscription.external_id,
+        "metadata": subscription.metadata,
         "created_at": subscription.created_at,
     }
 
@@ -130,7 +137,7 @@ def of_refund(refund: Refund) -> View:
         "status": refund.status,
         "cause": refund.cause,
         "reason": refund.reason,
-        "request_key": refund.request_key,
+        "idempotency_key": refund.idempotency_key,
         "send_count": refund.sends,
         "note": refund.note,
         "next_step_at": refund.next_step_at,

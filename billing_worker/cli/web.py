@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from billing_worker import bootstrap, logs
+from billing_worker.cli.api_token import with_token
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import release
 from billing_worker.config import load_settings
@@ -19,12 +20,13 @@ def web(
 ) -> None:
     """Run the receiver of webhooks and pingbacks, and the HTTP API.
 
-    Without BILLING_API_TOKEN it listens on loopback only.
+    Everything below /v1 and /metrics needs a token. Without BILLING_API_TOKEN one is made at the first start, kept in
+    the var directory, and printed once. More of them: billing-worker token create
 
     Example: billing-worker web --host 0.0.0.0 --port 8000
     """
     given = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
-    settings = load_settings(**given)
+    settings = with_token(load_settings(**given))
     _ = settings.broker  # refused here, before Celery needs it
     ports, engine = bootstrap.build(settings, role="web", connections=CONNECTIONS)
 

@@ -11,7 +11,12 @@ from billing_worker.usecases.why import why as explain
 
 
 def why(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="sub_…, inv_…, att_…, rfd_…, key_… or a merchant_uid.")],
+    ident: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="An id of ours, or a merchant_uid, imp_uid, customer_uid, external_id or customer."
+        ),
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -30,6 +35,11 @@ def why(
             work.out.say("")
             work.out.say("So far")
             for line in told.history:
+                work.out.say(f"  {line}")
+        if told.actions:
+            work.out.say("")
+            work.out.say("Who did what")
+            for line in told.actions:
                 work.out.say(f"  {line}")
         work.out.say("")
         work.out.say(f"Next: {told.next}")

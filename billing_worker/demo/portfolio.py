@@ -102,7 +102,8 @@ def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
                 issue = price | {"customer_uid": customer.uid, "merchant_uid": f"{ports.environment}-{customer.uid}"}
                 wait = {"confirm_after": CONFIRMED_AFTER}
                 sandbox.post("/_sandbox/paymentwall/issue", json=issue | buyer | wait).raise_for_status()
-            key = register_key(ports, customer.uid, customer.pg, **buyer)
+            name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
+            key = register_key(ports, customer.uid, customer.pg, buyer_name=name, buyer_email=email)
             begins = start + timedelta(days=customer.day, hours=9)
             subscribe(ports, plans[customer.plan], key.id, customer.uid, start=begins)
     return len(customers())

@@ -1,11 +1,13 @@
 """A billing key: one card, kept at PortOne under a `customer_uid`, that may be charged with no customer present."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
+from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
 from billing_worker.domain.text import require_printable
 
@@ -96,6 +98,9 @@ class BillingKey:
     issue_claim: IssueClaim = IssueClaim.NONE
     issue_for: str | None = None
     """The subscription that a person chose, or whose period the issuing payment paid."""
+    external_id: str | None = None
+    """The merchant's own id; unique among these."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _refuse_bad_uid(self.customer_uid)
@@ -114,6 +119,8 @@ class BillingKey:
                 require_printable(name, value, longest)
         if self.buyer_email is not None and not is_email(self.buyer_email):
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
+        require_external_id(self.external_id)
+        require_metadata(self.metadata)
 
     @property
     def awaits_confirmation(self) -> bool:

@@ -44,8 +44,10 @@ class NotFound(BillingError):
 class Conflict(BillingError):
     """The request is right in itself, but something stands against it now."""
 
-    def __init__(self, problem: str, *, field: str | None = None) -> None:
+    def __init__(self, problem: str, *, field: str | None = None, existing_id: str | None = None) -> None:
         self.field = field
+        self.existing_id = existing_id
+        """The id of what is there already, where that is what stands against it."""
         super().__init__(problem)
 
 

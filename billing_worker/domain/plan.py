@@ -1,11 +1,13 @@
 """A plan: what is charged, how often, and what happens after a decline."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
 from billing_worker.domain.text import require_printable
 
@@ -24,7 +26,12 @@ class Plan:
     dunning: DunningPolicy
     created_at: datetime
     catch_up: CatchUpPolicy = BILL_ALL
+    external_id: str | None = None
+    """The merchant's own id; unique among these."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = self.name.strip()
         require_printable("name", self.name, LONGEST_NAME)
+        require_external_id(self.external_id)
+        require_metadata(self.metadata)

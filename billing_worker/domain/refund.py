@@ -20,7 +20,7 @@ from billing_worker.domain.text import require_printable
 from billing_worker.domain.timing import Timing, technical_backoff
 
 LONGEST_REASON = 100
-LONGEST_REQUEST_KEY = 64
+LONGEST_IDEMPOTENCY_KEY = 255
 
 SHOWN_LATER = frozenset({PAYMENTWALL, "paypal_v2"})
 """PGs that take a refund and move the money later (V1 spec of POST /payments/cancel). A read that does not show it
@@ -108,7 +108,7 @@ class Refund:
     created_at: datetime
     next_step_at: datetime | None
     status: RefundStatus = RefundStatus.PENDING
-    request_key: str | None = None
+    idempotency_key: str | None = None
     fence: int = 0
     sends: int = 0
     failures: int = 0

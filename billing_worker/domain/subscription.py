@@ -1,6 +1,7 @@
 """A customer on a plan, with a current period."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
@@ -9,6 +10,7 @@ from billing_worker.domain.calendar import BillingCalendar, CronCalendar
 from billing_worker.domain.catch_up import LATE_AFTER, Backlog, CatchUpMode, CatchUpPolicy, decide
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.invoice import Period
+from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.text import require_printable
 
 LONGEST_CUSTOMER = 120
@@ -65,10 +67,17 @@ class Subscription:
     catch_up_mode: CatchUpMode | None = None
     catch_up_until: datetime | None = None
     """A person decided for the periods that had begun by this time; the plan's policy is for those after it."""
+    external_id: str | None = None
+    """The merchant's own id; unique among these."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    allow_duplicate: bool = False
+    """The merchant wants it beside another live one of this customer on this plan."""
 
     def __post_init__(self) -> None:
         self.customer = self.customer.strip()
         require_printable("customer", self.customer, LONGEST_CUSTOMER)
+        require_external_id(self.external_id)
+        require_metadata(self.metadata)
 
     def move_to(self, status: SubscriptionStatus) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""

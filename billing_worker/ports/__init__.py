@@ -6,6 +6,7 @@ own. Tests hand them real adapters with one of them replaced.
 
 from dataclasses import dataclass, field
 
+from billing_worker.domain.action import WORKER
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.timing import Timing
@@ -141,3 +142,5 @@ class Ports:
     auditing: Auditing = field(default_factory=Auditing)
     delivering: Delivering = field(default_factory=Delivering)
     inbox: InboxRules = field(default_factory=InboxRules)
+    actor: str = WORKER
+    """Who asks: `worker`, `cli:USER` or `token:NAME`. What is changed on somebody's word is kept with it."""

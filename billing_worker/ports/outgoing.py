@@ -85,9 +85,6 @@ class Outbox(Protocol):
     def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
         """Events of one subscription, invoice or key, newest first."""
 
-    def search(self, wanted: EventFilter, limit: int) -> Sequence[OutboxMessage]:
-        """Events that fit, newest first."""
-
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
 

@@ -9,15 +9,17 @@ from billing_worker.domain.audit import Checked
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.events import Event
-from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.refund import Refund, RefundStatus
+from billing_worker.domain.refund import Refund
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
-from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.access import Actions, Tokens
 from billing_worker.ports.catch_up import CatchUp, DueBetween
 from billing_worker.ports.inbox import Inbox
+from billing_worker.ports.lists import Lists
 from billing_worker.ports.outgoing import Endpoints, Outbox
 from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
@@ -27,6 +29,7 @@ from billing_worker.ports.records import (
     PaidAttempt,
     Spent,
 )
+from billing_worker.ports.requests import KeptAnswers
 from billing_worker.ports.review import Alerts, Books, Comparisons
 
 
@@ -36,14 +39,17 @@ class Plans(Protocol):
     def get(self, plan_id: str) -> Plan:
         """The plan. Raises NotFound."""
 
+    def lock(self, plan_id: str) -> Plan:
+        """The plan, locked until the end of the transaction. Raises NotFound."""
+
     def add(self, plan: Plan) -> None:
-        """Store a new plan."""
+        """Store a new plan. Raises Conflict with the id of the one that has its external_id."""
 
     def save(self, plan: Plan) -> None:
         """Write the plan back."""
 
-    def list(self, limit: int) -> Sequence[Plan]:
-        """Plans, newest first."""
+    def all(self) -> Sequence[Plan]:
+        """Every plan: there are as many as a merchant has prices."""
 
 
 class BillingKeys(Protocol):
@@ -62,16 +68,13 @@ class BillingKeys(Protocol):
         """The key stored under this customer_uid."""
 
     def add(self, key: BillingKey) -> None:
-        """Store a new key. Raises Conflict when the customer_uid is known already."""
+        """Store a new key. Raises Conflict with the id of the one that has its customer_uid or external_id."""
 
     def save(self, key: BillingKey) -> None:
         """Write the key back."""
 
     def pg_providers(self) -> Sequence[str]:
         """The PGs that any key has, by name."""
-
-    def list(self, limit: int) -> Sequence[BillingKey]:
-        """Keys, newest first."""
 
 
 class Subscriptions(Protocol):
@@ -84,13 +87,13 @@ class Subscriptions(Protocol):
         """The subscription, locked until the end of the transaction. Raises NotFound."""
 
     def add(self, subscription: Subscription) -> None:
-        """Store a new subscription."""
+        """Store a new subscription. Raises Conflict with the id of the one that has its external_id."""
+
+    def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
+        """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
 
     def save(self, subscription: Subscription) -> None:
         """Write the subscription back."""
-
-    def list(self, limit: int, status: SubscriptionStatus | None = None) -> Sequence[Subscription]:
-        """Subscriptions, newest first."""
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
@@ -121,9 +124,6 @@ class Invoices(Protocol):
 
     def voidable(self, subscription_id: str) -> Sequence[Invoice]:
         """Unpaid invoices of a subscription without an open attempt: what a cancellation may close at once."""
-
-    def list(self, limit: int, status: InvoiceStatus | None = None) -> Sequence[Invoice]:
-        """Invoices, newest first."""
 
     def claim_due(
         self,
@@ -198,9 +198,6 @@ class Refunds(Protocol):
     def of_invoice(self, invoice_id: str) -> Sequence[Refund]:
         """All refunds of an invoice's payments, oldest first."""
 
-    def list(self, limit: int, status: RefundStatus | None = None) -> Sequence[Refund]:
-        """Refunds, newest first."""
-
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of open refunds whose next step has come, oldest first; the step is put off to `lease_until`."""
 
@@ -225,9 +222,6 @@ class Stops(Protocol):
 
     def list_open(self) -> Sequence[Stop]:
         """Open stops, oldest first."""
-
-    def list(self, limit: int) -> Sequence[Stop]:
-        """All stops, newest first."""
 
     def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
         """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
@@ -373,6 +367,25 @@ class UnitOfWork(Protocol):
     @property
     def spending(self) -> Spending:
         """Spending."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens of the API."""
+
+    @property
+    def actions(self) -> Actions:
+        """What was done by whom."""
+
+    @property
+    def kept_answers(self) -> KeptAnswers:
+        """Answers to requests that may come again."""
+
+    @property
+    def lists(self) -> Lists:
+        """Lists for people and programs."""
+
+    def savepoint(self) -> AbstractContextManager["UnitOfWork"]:
+        """A part of this transaction that is undone alone, unless its own `commit` returned."""
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""

@@ -103,11 +103,6 @@ class MemoryInvoices(Table[Invoice]):
         own = self.by_subscription[subscription_id]
         return [self.get(each) for each in own if self.rows[each].status in UNPAID and each not in busy]
 
-    def list(self, limit: int, status: InvoiceStatus | None = None) -> Sequence[Invoice]:
-        """Invoices, newest first."""
-        wanted = (row.id for row in reversed(self.rows.values()) if status in (None, row.status))
-        return [self.get(ident) for ident in wanted][:limit]
-
     def claim_due(
         self,
         due: DueBetween,

@@ -17,7 +17,7 @@ from billing_worker.simulation.gateway import BUYER_EMAIL
 from billing_worker.simulation.ledger import REVIEW, Card, Row
 from billing_worker.simulation.paymentwall import Paymentwall
 from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
-from billing_worker.usecases import cancel, catch_up, inbox, issuing, refund, retry, stop_charging, subscribe
+from billing_worker.usecases import cancel, catch_up, change, inbox, issuing, refund, retry, stop_charging, subscribe
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
@@ -150,7 +150,7 @@ class Market:
     def _sign_up(self, ports: Ports) -> None:
         plan_id = self._chaos.random.choices(self._plans, WEIGHTS)[0]
         key_id = self._new_key(ports, plan_id)
-        subscription = subscribe.subscribe(ports, plan_id, key_id, "customer")
+        subscription = subscribe.subscribe(ports, plan_id, key_id, f"customer of {key_id}")
         stay = YEAR * self.options.churn_years * self._chaos.random.expovariate(1)
         self._later(stay, partial(self._leave, subscription.id))
 
@@ -179,14 +179,14 @@ class Market:
             self.on_click(latest)
             retry.retry_now(ports, latest)
 
-    def _ask_back(self, merchant_uid: str, request_key: str, ports: Ports) -> None:
+    def _ask_back(self, merchant_uid: str, idempotency_key: str, ports: Ports) -> None:
         order = self._world.store.invoices.order_ids.rows.get(merchant_uid)
         if order is None:
             return
         owed = self._world.store.invoices.rows[order.invoice_id].money.amount
         part = None if self._chaos.roll() < 0.5 else max(1, int(owed * self._chaos.roll()))  # noqa: PLR2004 - half of them
         refund.request_refund(
-            ports, order.invoice_id, part, everything=part is None, reason="asked for", request_key=request_key
+            ports, order.invoice_id, part, everything=part is None, reason="asked for", idempotency_key=idempotency_key
         )
 
     def _decide(self, plan_id: str, ports: Ports) -> None:
@@ -200,7 +200,7 @@ class Market:
 
     @staticmethod
     def _correct(key_id: str, ports: Ports) -> None:
-        issuing.set_email(ports, key_id, BUYER_EMAIL)
+        change.set_email(ports, key_id, BUYER_EMAIL)
 
     def _stop(self, ports: Ports) -> None:
         names = [
@@ -250,7 +250,8 @@ class Market:
         reason = HARD_REASONS[int(self._chaos.roll() * len(HARD_REASONS))]
         card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
-        return subscribe.register_key(ports, uid, pg, **buyer).id
+        name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
+        return subscribe.register_key(ports, uid, pg, buyer_name=name, buyer_email=email).id
 
     def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
         """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""

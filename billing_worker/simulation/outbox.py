@@ -72,10 +72,6 @@ class MemoryOutbox(Table[OutboxMessage]):
         about = (row.id for row in reversed(self.rows.values()) if ident in (row.event.subject_id, row.event.stream_id))
         return [self.get(each) for each in about][:limit]
 
-    def search(self, wanted: EventFilter, limit: int) -> Sequence[OutboxMessage]:
-        """Nobody asks here."""
-        raise NotImplementedError
-
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
         ids = self.due.take_of(real_now, limit, lambda ident: self.rows[ident].next_try_at)

@@ -33,8 +33,12 @@ class MemoryRefunds(Table[Refund]):
         others = [self.rows[each] for each in self._of_attempt[after.attempt_id] if each != after.id]
         if after.is_open and any(row.is_open for row in others):
             raise GuardBroken(f"attempt {after.attempt_id} has two open refunds")
-        if before is None and after.request_key is not None and after.request_key in {o.request_key for o in others}:
-            raise GuardBroken(f"request key {after.request_key} of attempt {after.attempt_id} is used twice")
+        if (
+            before is None
+            and after.idempotency_key is not None
+            and after.idempotency_key in {o.idempotency_key for o in others}
+        ):
+            raise GuardBroken(f"request key {after.idempotency_key} of attempt {after.attempt_id} is used twice")
         if after.money.amount > after.balance or after.money.amount <= 0:
             raise GuardBroken(f"refund {after.id} is over {after.money} of {after.balance}")
         if after.is_open != (after.closed_at is None) or after.is_open != (after.next_step_at is not None):
@@ -59,11 +63,6 @@ class MemoryRefunds(Table[Refund]):
         """All refunds of an invoice's payments, oldest first."""
         own = [refund for each in self._attempts.by_invoice[invoice_id] for refund in self.of_attempt(each)]
         return sorted(own, key=lambda refund: (refund.created_at, refund.id))
-
-    def list(self, limit: int, status: RefundStatus | None = None) -> Sequence[Refund]:
-        """Refunds, newest first."""
-        wanted = (row.id for row in reversed(self.rows.values()) if status in (None, row.status))
-        return [self.get(ident) for ident in wanted][:limit]
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of open refunds whose next step has come; put off to `lease_until`."""

@@ -66,10 +66,6 @@ class MemoryStops(Table[Stop]):
         """Open stops, oldest first."""
         return [self.get(ident) for ident in sorted(self.open_ids.values())]
 
-    def list(self, limit: int) -> Sequence[Stop]:
-        """All stops, newest first."""
-        return [self.get(ident) for ident in sorted(self.rows, reverse=True)[:limit]]
-
     def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
         """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
         if not self.open_ids:

@@ -1,10 +1,11 @@
 """The database in memory, behind the port: all tables, one transaction at a time."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
@@ -14,6 +15,7 @@ from billing_worker.ports import Due, Ids
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
+from billing_worker.simulation.doors import MemoryActions, NotSimulated
 from billing_worker.simulation.inbox import MemoryInbox
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts
@@ -65,6 +67,7 @@ class Store:
         self.pingbacks = MemoryPingbacks(self.journal)
         self.books = MemoryBooks(self)
         self.catch_up = MemoryCatchUp(self)
+        self.actions = MemoryActions(self.journal)
 
     def plan_charge(self, invoice_id: str) -> None:
         """Something changed that decides from when on this invoice may be claimed."""
@@ -99,6 +102,7 @@ class MemoryTransaction:
         "_committed",
         "_open",
         "_store",
+        "actions",
         "alerts",
         "attempts",
         "audits",
@@ -109,7 +113,9 @@ class MemoryTransaction:
         "environment",
         "inbox",
         "invoices",
+        "kept_answers",
         "keys",
+        "lists",
         "outbox",
         "pingbacks",
         "plans",
@@ -117,6 +123,7 @@ class MemoryTransaction:
         "spending",
         "stops",
         "subscriptions",
+        "tokens",
     )
 
     def __init__(self, store: Store, committed: Committed) -> None:
@@ -141,6 +148,9 @@ class MemoryTransaction:
         self.comparisons = store.comparisons
         self.spending = store.spending
         self.pingbacks = store.pingbacks
+        self.actions = store.actions
+        not_simulated: Any = NotSimulated()
+        self.tokens = self.kept_answers = self.lists = not_simulated
 
     def __enter__(self) -> Self:
         return self
@@ -199,6 +209,10 @@ class MemoryTransaction:
         """Write events to the outbox."""
         for event in sorted(events, key=lambda each: each.stream_id):
             self.outbox.tell(self._store.ids.new("evt"), event, now, real_now)
+
+    def savepoint(self) -> AbstractContextManager[Any]:
+        """Nobody takes a part of a simulated transaction."""
+        raise AssertionError("savepoints are not simulated")
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
         """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""

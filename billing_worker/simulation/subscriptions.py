@@ -20,9 +20,9 @@ class MemoryPlans(Table[Plan]):
 
     kind, entity = "plan", Plan
 
-    def list(self, limit: int) -> Sequence[Plan]:
-        """Plans, newest first."""
-        return [self.get(ident) for ident in reversed(self.rows)][:limit]
+    def all(self) -> Sequence[Plan]:
+        """Every plan."""
+        return [self.get(ident) for ident in self.rows]
 
 
 class MemoryKeys(Table[BillingKey]):
@@ -38,9 +38,10 @@ class MemoryKeys(Table[BillingKey]):
 
     def add(self, entity: BillingKey) -> None:
         """Store a new key. Raises Conflict when the customer_uid is known already."""
-        if entity.customer_uid in self._by_uid:
-            problem = "a billing key with this customer_uid exists already; use one customer_uid a card"
-            raise Conflict(problem, field="customer_uid")
+        known = self._by_uid.get(entity.customer_uid)
+        if known is not None:
+            problem = f"a billing key with this customer_uid exists already: {known}"
+            raise Conflict(problem, field="customer_uid", existing_id=known)
         super().add(entity)
 
     def guard(self, before: BillingKey | None, after: BillingKey) -> None:  # noqa: ARG002 - one interface
@@ -83,10 +84,6 @@ class MemoryKeys(Table[BillingKey]):
         found = self._by_uid.get(customer_uid)
         return None if found is None else self.get(found)
 
-    def list(self, limit: int) -> Sequence[BillingKey]:
-        """Keys, newest first."""
-        return [self.get(ident) for ident in reversed(self.rows)][:limit]
-
 
 class MemorySubscriptions(Table[Subscription]):
     """Subscriptions."""
@@ -124,10 +121,13 @@ class MemorySubscriptions(Table[Subscription]):
             for invoice_id in self._store.invoices.open_by_subscription[after.id]:
                 self._store.plan_charge(invoice_id)
 
-    def list(self, limit: int, status: SubscriptionStatus | None = None) -> Sequence[Subscription]:
-        """Subscriptions, newest first."""
-        wanted = (row.id for row in reversed(self.rows.values()) if status in (None, row.status))
-        return [self.get(ident) for ident in wanted][:limit]
+    def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
+        """A live subscription of this customer on this plan."""
+        for row in self.rows.values():
+            live = row.status is not SubscriptionStatus.CANCELED
+            if live and row.customer == customer and row.plan_id == plan_id:
+                return self.get(row.id)
+        return None
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""

@@ -1,10 +1,12 @@
 """End a subscription, now or at the end of its current period."""
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports import Ports
+from billing_worker.usecases.actions import note
 
 
 def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -> Subscription:
@@ -29,12 +31,14 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
                 ends = subscription.next_period_start.isoformat()
                 told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
                 uow.tell([told], now, real_now)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id)
         else:
             voidable = uow.invoices.voidable(subscription_id)
             events = end_subscription(subscription, voidable, now)
             for invoice in voidable:
                 uow.invoices.save(invoice)
             uow.tell(events, now, real_now)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id)
         uow.subscriptions.save(subscription)
         uow.commit()
     return subscription

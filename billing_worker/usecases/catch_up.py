@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from billing_worker.domain.catch_up import LATE_AFTER, decision_of, policy_of
-from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.action import Verb
+from billing_worker.domain.catch_up import LATE_AFTER, decision_of
+from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Chosen, Ports, UnitOfWork
+from billing_worker.usecases.actions import note
 
 
 def go_on(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan, now: datetime) -> bool:
@@ -46,26 +48,15 @@ def apply(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
         concerned = uow.catch_up.decide(decided, now - LATE_AFTER, now, chosen)
         if chosen.subscription_id is not None and not concerned:
             raise Conflict(f"subscription {chosen.subscription_id} has no late period", field="subscription")
+        if chosen.subscription_id is not None:
+            note(ports, uow, Verb.LATE_PERIODS_DECIDED, chosen.subscription_id, f"mode {mode}")
+        else:
+            for plan_id, count in concerned.items():
+                note(ports, uow, Verb.LATE_PERIODS_DECIDED, plan_id, f"mode {mode}, {count} subscriptions")
         uow.commit()
     for plan_id in concerned:
         _close_answered(ports, plan_id)
     return concerned
-
-
-def set_policy(ports: Ports, plan_id: str, mode: str, max_age: int | None) -> Plan:
-    """Change what a plan does with late periods. What is on hold already waits for `apply`.
-
-    Raises InvalidInput or NotFound.
-    """
-    with ports.database.transaction() as uow:
-        plan = uow.plans.get(plan_id)
-        age = plan.catch_up.max_age if max_age is None else max_age
-        if age is None:
-            raise InvalidInput("catch_up_max_age", age, "is needed")
-        plan.catch_up = policy_of(mode, age)
-        uow.plans.save(plan)
-        uow.commit()
-    return plan
 
 
 def look_after_alerts(ports: Ports) -> None:

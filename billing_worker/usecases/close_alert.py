@@ -1,7 +1,9 @@
 """A person looked at an alert and dealt with it."""
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Conflict
 from billing_worker.ports import Ports
+from billing_worker.usecases.actions import note
 
 
 def close_alert(ports: Ports, alert_id: int) -> None:
@@ -12,4 +14,5 @@ def close_alert(ports: Ports, alert_id: int) -> None:
     with ports.database.transaction() as uow:
         if not uow.alerts.close_one(alert_id, ports.clock.now()):
             raise Conflict(f"alert {alert_id} is closed already")
+        note(ports, uow, Verb.ALERT_CLOSED, f"alert:{alert_id}")
         uow.commit()

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.actions import note
 from billing_worker.usecases.stop_charging import stop_charging
 
 
@@ -43,6 +45,7 @@ def claim(ports: Ports) -> Claim:
     with ports.database.transaction() as uow:
         before = _compared(ports, uow)
         uow.environment.claim(before.here, now)
+        note(ports, uow, Verb.ENVIRONMENT_CLAIMED, "environment", str(before.here.gateway))
         for stop in uow.stops.list_open():
             if stop.cause is StopCause.ENVIRONMENT:
                 stop.clear("claimed", now)

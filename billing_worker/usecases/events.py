@@ -1,23 +1,18 @@
 """What a person does with outgoing events: look, send again, and let a disabled receiver have them again."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import Conflict
 from billing_worker.ports import EventFilter, Notifier, OutboxMessage, Ports
+from billing_worker.usecases.actions import note
 
 REPLAY_PAUSE = timedelta(milliseconds=100)
 """Between two events that are replayed together: ten a second, beside those that are new."""
 
 MOST_REPLAYED = 100_000
 """By one command. Whoever means more says it again with a later `since`."""
-
-
-def search(ports: Ports, wanted: EventFilter, limit: int) -> Sequence[OutboxMessage]:
-    """Events that fit, newest first."""
-    with ports.database.transaction() as uow:
-        return uow.outbox.search(wanted, limit)
 
 
 def replay_one(ports: Ports, message_id: str) -> OutboxMessage:
@@ -37,6 +32,7 @@ def replay_one(ports: Ports, message_id: str) -> OutboxMessage:
         uow.outbox.save(message)
         if not uow.outbox.given_up():
             uow.alerts.close("events_given_up", "endpoint", ports.clock.now())
+        note(ports, uow, Verb.EVENT_REPLAYED, message.id)
         uow.commit()
     return message
 
@@ -47,6 +43,7 @@ def replay_range(ports: Ports, wanted: EventFilter) -> int:
         count = uow.outbox.replay(wanted, ports.clock.real_now(), REPLAY_PAUSE, MOST_REPLAYED)
         if not uow.outbox.given_up():
             uow.alerts.close("events_given_up", "endpoint", ports.clock.now())
+        note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events")
         uow.commit()
     return count
 
@@ -76,6 +73,7 @@ def enable(ports: Ports) -> Endpoint:
         found.enable()
         uow.endpoints.save(found)
         uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
+        note(ports, uow, Verb.ENDPOINT_ENABLED, "endpoint")
         uow.commit()
     return found
 

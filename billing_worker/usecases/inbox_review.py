@@ -4,13 +4,15 @@ A replay moves no money by itself: it makes a worker read the gateway anew, and 
 through the same door as ever. Replaying twice reads twice and changes nothing the second time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.notification import READ_WINDOW
 from billing_worker.ports import InboxMessage, InboxStatus, Ports, Sought
+from billing_worker.usecases.actions import note
 
 SOURCES = ("portone", "paymentwall")
 MOST_AT_ONCE = 1_000
@@ -23,12 +25,6 @@ _PLAIN = {
     *("revenue", "refund_id", "revid"),
 }
 """Fields that may be shown as they came. What else a pingback has names a customer, or may be anything."""
-
-
-def find(ports: Ports, sought: Sought, limit: int) -> Sequence[InboxMessage]:
-    """Notifications, newest first."""
-    with ports.database.transaction() as uow:
-        return uow.inbox.list(sought, limit)
 
 
 def look(ports: Ports, message_id: int) -> InboxMessage:
@@ -49,6 +45,7 @@ def replay(ports: Ports, message_id: int) -> InboxMessage:
         message = uow.inbox.lock(message_id)
         _open_again(message, ports.clock.real_now())
         uow.inbox.save(message)
+        note(ports, uow, Verb.NOTIFICATION_REPLAYED, f"notification:{message.id}")
         uow.commit()
     return message
 
@@ -62,6 +59,8 @@ def replay_all(ports: Ports, sought: Sought) -> int:
             for message in batch:
                 _open_again(message, ports.clock.real_now())
                 uow.inbox.save(message)
+            if batch:
+                note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications")
             uow.commit()
         done += len(batch)
         if len(batch) < MOST_AT_ONCE:

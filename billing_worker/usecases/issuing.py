@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import (
     BillingKey,
     IssueClaim,
@@ -22,7 +23,7 @@ from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports import Due, Ports, UnitOfWork
-from billing_worker.usecases.confirm import confirm
+from billing_worker.usecases.actions import note
 from billing_worker.usecases.record import record_payment
 from billing_worker.usecases.stop_charging import open_stop
 
@@ -112,35 +113,35 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
         else:
             _refuse_stranger(uow, key, subscription_id)
             _decide(uow, key, IssueClaim.CHOSEN, subscription_id, now)
+        note(ports, uow, Verb.ISSUING_PAYMENT_DECIDED, key_id, f"pays for {subscription_id or 'nothing'}")
         uow.commit()
     return key
 
 
-def set_email(ports: Ports, key_id: str, email: str) -> BillingKey:
-    """Charge the key with this e-mail from now on. A key that waited for it is looked up again at once.
+def with_email(ports: Ports, uow: UnitOfWork, key: BillingKey, email: str) -> BillingKey:
+    """Charge the key with this e-mail from now on, within the caller's transaction; the key is locked.
 
-    At one that was given up no scan looks: it is read here, and its alert stays until a read confirmed it. Raises
-    NotFound, or InvalidInput: also for an e-mail that is not that of a known issuing payment.
+    A key that waited for it is looked up again at once. No scan reads a key that was given up: its alert stays open
+    until somebody reads it (`confirm`). Raises InvalidInput: also for an e-mail that is not that of a known issuing
+    payment.
     """
-    with ports.database.transaction() as uow:
-        key = uow.keys.lock(key_id)
-        checked = replace(key, buyer_email=email)
-        if checked.issue is not None and checked.issue.buyer_email is None:
-            # PortOne shows none: then the merchant's word is all there is.
-            checked.issue = replace(checked.issue, buyer_email=email)
-        if checked.issue is not None and not checked.email_agrees:
-            raise InvalidInput("email", masked_email(email), "is not the e-mail of the payment that issued the key")
-        if checked.status is KeyStatus.PENDING:
-            checked.next_look_at = ports.clock.real_now()
-        uow.keys.save(checked)
-        given_up = checked.awaits_confirmation and checked.status is not KeyStatus.PENDING
-        if not given_up:
-            uow.alerts.close("key_email", key_id, ports.clock.now())
-        uow.commit()
-    if not given_up or not confirm(ports, key_id):
-        return checked
-    with ports.database.transaction() as uow:
-        return uow.keys.get(key_id)
+    checked = replace(key, buyer_email=email)
+    if checked.issue is not None and checked.issue.buyer_email is None:
+        # PortOne shows none: then the merchant's word is all there is.
+        checked.issue = replace(checked.issue, buyer_email=email)
+    if checked.issue is not None and not checked.email_agrees:
+        problem = "is not the e-mail of the payment that issued the key"
+        raise InvalidInput("buyer_email", masked_email(email), problem)
+    if checked.status is KeyStatus.PENDING:
+        checked.next_look_at = ports.clock.real_now()
+    if not given_up(checked):
+        uow.alerts.close("key_email", key.id, ports.clock.now())
+    return checked
+
+
+def given_up(key: BillingKey) -> bool:
+    """Whether it may still be confirmed although no scan looks at it any more."""
+    return key.awaits_confirmation and key.status is not KeyStatus.PENDING
 
 
 def _claimants(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:

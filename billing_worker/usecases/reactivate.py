@@ -2,12 +2,14 @@
 
 from datetime import datetime
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.issuing import issuing_payment
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.actions import note
 from billing_worker.usecases.note_issue import note_issue
 
 
@@ -35,6 +37,7 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         key.activated_at, key.invalid_reason = now, None
         uow.keys.save(key)
         uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+        note(ports, uow, Verb.KEY_REACTIVATED, key.id)
         uow.commit()
     return key
 

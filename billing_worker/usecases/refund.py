@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import (
-    LONGEST_REQUEST_KEY,
+    LONGEST_IDEMPOTENCY_KEY,
     Answered,
     Refund,
     RefundAnswer,
@@ -29,6 +30,7 @@ from billing_worker.domain.refund import (
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.text import require_printable
 from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.usecases.actions import note
 from billing_worker.usecases.give_back import compensate, note_refunds, refund_event
 from billing_worker.usecases.record import insist
 
@@ -45,25 +47,25 @@ def request_refund(
     everything: bool = False,
     reason: str,
     attempt_id: str | None = None,
-    request_key: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Refund:
     """Write down that `amount` minor units of an invoice's payment are to be given back; the next scan sends it.
 
     Either an amount or `everything` (what is left): never everything by omission. `attempt_id` names one of several
-    payments, else it is the one that settled the invoice. The same `request_key` again is the same refund.
+    payments, else it is the one that settled the invoice. The same `idempotency_key` again is the same refund.
 
     Raises NotFound, InvalidInput, or Conflict where nothing is left, another refund of the payment is unfinished, or
-    the `request_key` stands for something else already.
+    the `idempotency_key` stands for something else already.
     """
     if everything == (amount is not None):
         raise InvalidInput("amount", amount, "say either how much, or everything that is left")
-    if request_key is not None:
-        require_printable("request_key", request_key, LONGEST_REQUEST_KEY)
+    if idempotency_key is not None:
+        require_printable("idempotency_key", idempotency_key, LONGEST_IDEMPOTENCY_KEY)
     with ports.database.transaction() as uow:
         uow.lock_due(invoice_id)
-        earlier = uow.refunds.of_invoice(invoice_id) if request_key else ()
+        earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
         for each in earlier:
-            if each.request_key == request_key:
+            if each.idempotency_key == idempotency_key:
                 return _same(each, amount, attempt_id)
         attempt = payment_of(uow, invoice_id, attempt_id)
         left = refundable(attempt)
@@ -78,9 +80,10 @@ def request_refund(
             reason=reason,
             created_at=ports.clock.now(),
             next_step_at=ports.clock.real_now(),
-            request_key=request_key,
+            idempotency_key=idempotency_key,
         )
         uow.refunds.add(refund)
+        note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}")
         uow.commit()
     return refund
 
@@ -240,5 +243,5 @@ def _same(earlier: Refund, amount: int | None, attempt_id: str | None) -> Refund
     wanted = earlier.balance if amount is None else amount
     if wanted != earlier.money.amount or attempt_id not in (None, earlier.attempt_id):
         problem = f"stands for refund {earlier.id} over {earlier.money} already"
-        raise Conflict(f"request_key {earlier.request_key} {problem}", field="request_key")
+        raise Conflict(f"idempotency_key {earlier.idempotency_key} {problem}", field="idempotency_key")
     return earlier

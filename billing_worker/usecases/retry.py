@@ -1,11 +1,13 @@
 """Try an unpaid invoice again now, on a person's word."""
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_invoice
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
+from billing_worker.usecases.actions import note
 
 
 def retry_now(ports: Ports, invoice_id: str) -> Invoice:
@@ -38,5 +40,6 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
         else:
             invoice.next_attempt_at = now
         uow.invoices.save(invoice)
+        note(ports, uow, Verb.INVOICE_RETRIED, invoice.id)
         uow.commit()
     return invoice

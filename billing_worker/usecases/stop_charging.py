@@ -5,10 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.stop import LONGEST_REASON, SUBSCRIPTION, Stop, StopCause, require_scope
 from billing_worker.domain.text import require_printable
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.actions import note
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ def stop_charging(ports: Ports, scope: str, cause: StopCause, reason: str, subje
     """
     with ports.database.transaction() as uow:
         stop = open_stop(uow, scope, cause, reason, subjects, now=ports.clock.now())
+        note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}")
         uow.commit()
     with suppress(Unavailable), ports.database.transaction() as uow:
         uow.stops.wait_for_begun()
@@ -62,7 +65,7 @@ def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
     uow.alerts.open("stopped", str(stop.id), detail, now)
 
 
-def clear_stop(ports: Ports, stop_id: int, note: str) -> Stopped:
+def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
     """Let charges go on, and accept what the stop was about: those breaches, and those invoices, trip no second time.
 
     Raises NotFound, InvalidInput, or Conflict when it is cleared already.
@@ -70,19 +73,26 @@ def clear_stop(ports: Ports, stop_id: int, note: str) -> Stopped:
     now = ports.clock.now()
     with ports.database.transaction() as uow:
         stop = uow.stops.lock(stop_id)
-        stop.clear(note, now)
+        stop.clear(note_text, now)
         uow.stops.save(stop)
         uow.alerts.close("stopped", str(stop.id), now)
+        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text)
         uow.commit()
     return _held(ports, stop)
 
 
-def stops(ports: Ports, limit: int, *, also_cleared: bool = False) -> Sequence[Stopped]:
-    """Open stops, oldest first; or all, newest first."""
+def stops(ports: Ports, limit: int) -> Sequence[Stopped]:
+    """What stops charging now, oldest first, each with what it holds."""
     with ports.database.transaction() as uow:
-        found = uow.stops.list(limit) if also_cleared else uow.stops.list_open()[:limit]
+        found = uow.stops.list_open()[:limit]
+    return held_by(ports, found)
+
+
+def held_by(ports: Ports, stops: Sequence[Stop]) -> Sequence[Stopped]:
+    """Each of these stops with what it holds now; a cleared one holds nothing."""
+    with ports.database.transaction() as uow:
         now = ports.clock.now()
-        return [Stopped(stop, uow.stops.waiting(stop.scope, now) if stop.is_open else 0) for stop in found]
+        return [Stopped(stop, uow.stops.waiting(stop.scope, now) if stop.is_open else 0) for stop in stops]
 
 
 def _held(ports: Ports, stop: Stop) -> Stopped:

@@ -1,8 +1,9 @@
 """Create plans, register billing keys and subscribe customers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, IssueClaim, KeyStatus, first_status
 from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
@@ -13,7 +14,8 @@ from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
-from billing_worker.ports import Ports
+from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.actions import note
 from billing_worker.usecases.confirm import FIRST_LOOK
 
 CHARGED_AT_ONCE = timedelta(days=1)
@@ -54,8 +56,10 @@ def create_plan(
     calendar: BillingCalendar,
     dunning_days: Sequence[int] = DEFAULT_RETRY_DAYS,
     catch_up: CatchUpPolicy = BILL_ALL,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Store a new plan. Raises InvalidInput with the field that is wrong; then nothing is stored."""
+    """Store a new plan. Raises InvalidInput with the field that is wrong, or Conflict for a known external_id."""
     plan = Plan(
         id=ports.ids.new("plan"),
         name=name,
@@ -64,9 +68,12 @@ def create_plan(
         dunning=DunningPolicy(tuple(dunning_days)),
         created_at=ports.clock.now(),
         catch_up=catch_up,
+        external_id=external_id,
+        metadata=dict(metadata or {}),
     )
     with ports.database.transaction() as uow:
         uow.plans.add(plan)
+        note(ports, uow, Verb.PLAN_CREATED, plan.id)
         uow.commit()
     return plan
 
@@ -80,6 +87,8 @@ def register_key(
     buyer_email: str | None = None,
     buyer_tel: str | None = None,
     goodsid: str | None = None,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> BillingKey:
     """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
     now = ports.clock.now()
@@ -97,27 +106,37 @@ def register_key(
         next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
         goodsid=goodsid,
         issue_claim=IssueClaim.OPEN if pg_provider == PAYMENTWALL else IssueClaim.NONE,
+        external_id=external_id,
+        metadata=dict(metadata or {}),
     )
     with ports.database.transaction() as uow:
         uow.keys.add(key)
+        note(ports, uow, Verb.KEY_REGISTERED, key.id)
         uow.commit()
     return key
 
 
 def subscribe(
-    ports: Ports, plan_id: str, billing_key_id: str, customer: str, *, start: datetime | None = None
+    ports: Ports,
+    plan_id: str,
+    billing_key_id: str,
+    customer: str,
+    *,
+    start: datetime | None = None,
+    allow_duplicate: bool = False,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Subscription:
     """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins.
 
     A start of more than a day ago is an anchor only: whoever moves existing customers here has charged the periods
     that began since then elsewhere. The first period of ours is the next one.
+
+    Raises InvalidInput, or Conflict: for a known external_id, for a key that cannot be charged, or where this customer
+    has a live subscription on this plan already and `allow_duplicate` does not say that another one is meant.
     """
     now = ports.clock.now()
-    if start is not None and start.tzinfo is None:
-        raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
-    if start is not None and not EARLIEST_START <= start.year <= LATEST_START:
-        problem = f"must be between the years {EARLIEST_START} and {LATEST_START}"
-        raise InvalidInput("start", start.isoformat(), problem)
+    _refuse_bad_start(start)
     anchor = start or now
     with ports.database.transaction() as uow:
         try:
@@ -138,7 +157,11 @@ def subscribe(
             next_period_index=0,
             next_period_start=plan.calendar.first_start(anchor),
             created_at=now,
+            external_id=external_id,
+            metadata=dict(metadata or {}),
+            allow_duplicate=allow_duplicate,
         )
+        _refuse_twin(uow, subscription)
         if subscription.next_period_start < now - CHARGED_AT_ONCE:
             subscription.skip_to(plan.calendar, now)
         uow.subscriptions.add(subscription)
@@ -147,8 +170,26 @@ def subscribe(
             now,
             ports.clock.real_now(),
         )
+        note(ports, uow, Verb.SUBSCRIPTION_CREATED, subscription.id)
         uow.commit()
     return subscription
+
+
+def _refuse_bad_start(start: datetime | None) -> None:
+    if start is not None and start.tzinfo is None:
+        raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
+    if start is not None and not EARLIEST_START <= start.year <= LATEST_START:
+        problem = f"must be between the years {EARLIEST_START} and {LATEST_START}"
+        raise InvalidInput("start", start.isoformat(), problem)
+
+
+def _refuse_twin(uow: UnitOfWork, wanted: Subscription) -> None:
+    """One customer is on one plan once, unless the merchant says that twice is meant: a repeat would charge twice."""
+    twin = uow.subscriptions.live_twin(wanted.customer, wanted.plan_id)
+    if twin is not None and not wanted.allow_duplicate:
+        problem = f"this customer has subscription {twin.id} on this plan already, and it is {twin.status}"
+        way_out = "say allow_duplicate if another one is meant"
+        raise Conflict(f"{problem}; {way_out}", field="customer", existing_id=twin.id)
 
 
 def _created(subscription: Subscription, plan: Plan) -> Event:
@@ -185,5 +226,6 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
                 invoice.use_key(key.id, now, at_once=invoice.id in idle)
                 uow.invoices.save(invoice)
         uow.subscriptions.save(subscription)
+        note(ports, uow, Verb.KEY_REPLACED, subscription_id, f"charged on {key.id}")
         uow.commit()
     return subscription

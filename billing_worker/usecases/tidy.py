@@ -1,5 +1,7 @@
 """Look after the inbox: tell a person of what is stuck, let go of what was never ours, delete what is old.
 
+Delete answers to requests that are kept no longer, too.
+
 And see to it that a person is asked about late periods as long as somebody waits for his answer, and no longer.
 
 Once a minute, by one bucket for all processes; and each time a bounded piece of work, so that no lock is held for long.
@@ -11,6 +13,7 @@ from dataclasses import replace
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
 from billing_worker.ports import InboxStatus, Ports, Sought, UnitOfWork, Work
 from billing_worker.usecases.catch_up import look_after_alerts
+from billing_worker.usecases.requests import KEPT_FOR
 
 INBOX = "inbox"
 """The one thing that is tidied, and the subject of its alerts."""
@@ -39,6 +42,9 @@ def tidy(ports: Ports, _what: str) -> int:
     with ports.database.transaction() as uow:
         uow.inbox.let_go_foreign(real_now - FOREIGN_FOR, real_now, LET_GO, MOST_AT_ONCE)
         deleted = uow.inbox.forget(real_now - ports.inbox.retention, MOST_AT_ONCE)
+        uow.commit()
+    with ports.database.transaction() as uow:
+        uow.kept_answers.forget(real_now - KEPT_FOR, MOST_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
         _tell_of_stuck(ports, uow)

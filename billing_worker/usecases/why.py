@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.calendar import zone_named
-from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.errors import InvalidInput, NotFound
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.money import Money
@@ -17,9 +18,12 @@ from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports import Alert, Ports, UnitOfWork
+from billing_worker.ports.lists import Kind
 
 MOST_EVENTS = 10_000
 """More than one subscription ever has."""
+MOST_LISTED = 100
+MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +36,70 @@ class Explanation:
     history: list[str] = field(default_factory=list)
     """What happened so far, oldest first."""
     next: str = "Nothing: this is final."
-    """What will happen, and what a person can do."""
+    """What will happen, and what an operator can do."""
     alerts: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    """Who did what, oldest first."""
 
 
 def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
-    """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…), key (key_…) or merchant_uid.
+    """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…) or key (key_…).
 
-    Times are told in `timezone` (an IANA name).
+    Also what a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer names,
+    in this order. Times are told in `timezone` (an IANA name).
 
-    Raises NotFound, or InvalidInput for an id of no known kind.
+    Raises NotFound for an id of ours that is not there, or InvalidInput for one that names nothing here.
     """
     with ports.database.transaction() as uow:
         teller = _Teller(uow, ports.clock.now(), zone_named(timezone))
-        match ident.partition("_")[0]:
-            case "sub":
-                return teller.of_subscription(uow.subscriptions.get(ident))
-            case "inv":
-                return teller.of_invoice(uow.invoices.get(ident))
-            case "att":
-                return teller.of_invoice(uow.invoices.get(uow.attempts.get(ident).invoice_id))
-            case "rfd":
-                return teller.of_refund(uow.refunds.get(ident))
-            case "key":
-                return teller.of_key(uow.keys.get(ident))
-        invoice_id = uow.invoices.with_merchant_uid(ident)
-        if invoice_id is None:
-            kinds = "subscription, invoice, attempt, refund or key"
-            raise InvalidInput("id", ident, f"is no id of a {kinds}, and no merchant_uid")
+        try:
+            explained = _by_own_id(teller, ident)
+        except NotFound:
+            # A merchant's own id may look like one of ours.
+            explained = _by_other_id(teller, ident)
+            if explained is None:
+                raise
+        explained = explained or _by_other_id(teller, ident)
+        if explained is None:
+            kinds = "a subscription, invoice, attempt, refund, key, payment or customer"
+            raise InvalidInput("id", ident, f"is no id of {kinds}")
+        return explained
+
+
+def _by_own_id(teller: "_Teller", ident: str) -> Explanation | None:
+    uow = teller.uow
+    match ident.partition("_")[0]:
+        case "sub":
+            return teller.of_subscription(uow.subscriptions.get(ident))
+        case "inv":
+            return teller.of_invoice(uow.invoices.get(ident))
+        case "att":
+            return teller.of_invoice(uow.invoices.get(uow.attempts.get(ident).invoice_id))
+        case "rfd":
+            return teller.of_refund(uow.refunds.get(ident))
+        case "key":
+            return teller.of_key(uow.keys.get(ident))
+    return None
+
+
+def _by_other_id(teller: "_Teller", ident: str) -> Explanation | None:  # noqa: PLR0911 - one a kind of id
+    uow = teller.uow
+    invoice_id = uow.invoices.with_merchant_uid(ident)
+    if invoice_id is not None:
         return teller.of_invoice(uow.invoices.get(invoice_id))
+    for attempt in teller.listed(Kind.ATTEMPTS, imp_uid=ident):
+        return teller.of_invoice(uow.invoices.get(attempt.invoice_id))
+    key = uow.keys.with_customer_uid(ident)
+    if key is not None:
+        return teller.of_key(key)
+    for subscription in teller.listed(Kind.SUBSCRIPTIONS, external_id=ident):
+        return teller.of_subscription(subscription)
+    for found in teller.listed(Kind.BILLING_KEYS, external_id=ident):
+        return teller.of_key(found)
+    theirs = teller.listed(Kind.SUBSCRIPTIONS, customer=ident)
+    if len(theirs) == 1:
+        return teller.of_subscription(theirs[0])
+    return teller.of_customer(ident, theirs) if theirs else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +109,25 @@ class _Teller:
     uow: UnitOfWork
     now: datetime
     zone: ZoneInfo
+
+    def listed(self, kind: Kind, **wanted: object) -> Sequence[Any]:
+        """The newest things of a kind that fit."""
+        return self.uow.lists.part(kind, wanted, MOST_LISTED, None).items
+
+    def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Explanation:
+        """A customer with several subscriptions: each in a line."""
+        live = [each for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
+        subject = f"customer {customer}: {len(subscriptions)} subscriptions, {len(live)} of them live"
+        told = [self.of_subscription(each) for each in reversed(subscriptions)]
+        answer = "Each has a story of its own; see: " + ", ".join(
+            f"why {each.id}" for each in subscriptions[:MOST_SHOWN]
+        )
+        history = [f"{each.subject}. {each.answer}" for each in told]
+        alerts = [line for each in told for line in each.alerts]
+        then = " ".join(
+            f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), told, strict=True) if s in live
+        )
+        return Explanation(subject, answer, history, then or "Nothing: all of them ended.", alerts)
 
     def of_invoice(self, invoice: Invoice) -> Explanation:
         attempts = self.uow.attempts.of_invoice(invoice.id)
@@ -86,7 +144,7 @@ class _Teller:
             then += " " + self._state_of_refund(under_way)[1]
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
         told = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
-        return Explanation(subject, answer, told, then, self._alerts(subjects))
+        return Explanation(subject, answer, told, then, self._alerts(subjects), self._acts(subjects))
 
     def of_refund(self, refund: Refund) -> Explanation:
         attempt = self.uow.attempts.get(refund.attempt_id)
@@ -95,7 +153,9 @@ class _Teller:
         left = Money(refundable(attempt), attempt.money.currency)
         history = [self._told_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
         then += f" Of this payment {left} is left."
-        return Explanation(subject, answer, history, then, self._alerts([refund.id, attempt.id]))
+        return Explanation(
+            subject, answer, history, then, self._alerts([refund.id, attempt.id]), self._acts([refund.id])
+        )
 
     def _state_of_refund(self, refund: Refund) -> tuple[str, str]:
         match refund.status:
@@ -228,7 +288,8 @@ class _Teller:
             then = f"On hold. Decide: billing-worker catch-up apply --subscription {subscription.id} --mode MODE"
         if subscription.cancel_at_period_end and subscription.status in RENEWING:
             then = f"It ends on {self._day(subscription.next_period_start)} and is not charged again."
-        return Explanation(subject, answer, history, then, self._alerts([subscription.id]))
+        owned = [subscription.id, *(each.id for each in invoices)]
+        return Explanation(subject, answer, history, then, self._alerts([subscription.id]), self._acts(owned))
 
     def of_key(self, key: BillingKey) -> Explanation:
         subject = f"billing key {key.id} at {key.pg_provider}"
@@ -244,7 +305,7 @@ class _Teller:
             case _:
                 answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
                 then = "The customer needs another card: billing-worker subscription set-key SUBSCRIPTION_ID KEY_ID"
-        return Explanation(subject, answer, [], then, self._alerts([key.id]))
+        return Explanation(subject, answer, [], then, self._alerts([key.id]), self._acts([key.id]))
 
     def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
         """Late periods that were waived, as the events tell."""
@@ -263,6 +324,11 @@ class _Teller:
             final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"
             line += f", {final}"
         return f"{line}: {attempt.reason}" if attempt.reason else line
+
+    def _acts(self, subjects: Sequence[str]) -> list[str]:
+        found = self.uow.actions.of_subjects(subjects, MOST_LISTED)
+        lines = ((f"{self._day(act.at)} {act.actor}: {act.verb} {act.subject_id}", act.detail) for act in found)
+        return [f"{line} ({detail})" if detail else line for line, detail in lines]
 
     def _alerts(self, subjects: Sequence[str]) -> list[str]:
         found: list[Alert] = [alert for subject in subjects for alert in self.uow.alerts.of_subject(subject)]

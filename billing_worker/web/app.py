@@ -12,19 +12,21 @@ from billing_worker.web import api, docs, health, pingbacks, webhooks
 from billing_worker.web.bell import Bell
 from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
 from billing_worker.web.errors import add_handlers
+from billing_worker.web.idempotency import AT_ONCE, Idempotency
 from billing_worker.web.intake import WRITERS, Intake
 from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
-from billing_worker.web.openapi import new_app
+from billing_worker.web.openapi import changing, moving_money, new_app
 from billing_worker.web.overload import AtOnce
+from billing_worker.web.request_id import RequestId
 from billing_worker.web.security import Access, AccessGuard
 from billing_worker.web.sources import Sources
 
 THREADS = 20
 """Requests of the API worked on at once, each with a database connection; what comes on top waits in the event loop."""
 
-CONNECTIONS = THREADS + WRITERS + 2
-"""What the caller gives the pool: one a thread, those of the intake, one for the clock's look at the server, one to
-spare. With fewer, threads could wait for each other."""
+CONNECTIONS = THREADS + WRITERS + AT_ONCE + 2
+"""What the caller gives the pool: one a thread, those of the intake, one a request with an Idempotency-Key, one for the
+clock's look at the server, one to spare. With fewer, threads could wait for each other."""
 
 
 def create_app(
@@ -39,7 +41,7 @@ def create_app(
 
     `verify_pingback` is None where no Paymentwall secret is set; `check_database` decides whether we are ready.
     """
-    access, sources, bell = Access.of(settings), Sources.of(settings), Bell(doorbell)
+    access, sources, bell = Access(ports, settings), Sources.of(settings), Bell(doorbell)
     intake = Intake(ports, bell)
 
     @asynccontextmanager
@@ -50,16 +52,19 @@ def create_app(
         bell.close()
 
     app = new_app(lifespan=lifespan)
-    context = app.state.context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources)
-    app.state.access = access
+    context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources, bell.ring)
+    app.state.context = context
     add_handlers(app)
     for module in (webhooks, pingbacks, api, health, docs):
         app.include_router(module.router)
+    access.needs_money(moving_money(app))
     # The last one added is the outermost.
+    app.add_middleware(Idempotency, context=context, places=tuple(changing(app)))
     app.add_middleware(webhooks.Shortcut, context=context)
     app.add_middleware(AtOnce)
     app.add_middleware(BodyLimit)
     app.add_middleware(AccessGuard, access=access)
     app.add_middleware(LastResort)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestId)
     return app

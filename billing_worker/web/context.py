@@ -1,13 +1,13 @@
 """What every endpoint may reach: handed in when the application is made, found through the request."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
 from billing_worker.config import Settings
-from billing_worker.ports import Ports
+from billing_worker.ports import Database, Ports
 from billing_worker.web.bell import Bell
 from billing_worker.web.intake import Intake
 from billing_worker.web.sources import Sources
@@ -55,12 +55,41 @@ class Context:
     verify_pingback: VerifyPingback | None
     check_database: CheckDatabase
     sources: Sources
+    ring: Callable[[str, str], None]
+    """Asks for a job on one id, once the request's effect is durable."""
+    idempotency_key: str | None = None
+    """What the request is called by its sender."""
+
+
+class Held:
+    """What a request with an Idempotency-Key works with: its own transaction, and rings that wait for the commit."""
+
+    PLACE = "billing.held"
+    """Where the request's scope (ASGI's word) has it."""
+
+    def __init__(self, key: str, database: Database, bell: Bell) -> None:
+        self.key, self.database = key, database
+        self._bell, self._rings = bell, list[tuple[str, str]]()
+
+    def hold(self, job: str, ident: str) -> None:
+        """Ring when the effect is durable: a worker that looked before would find nothing."""
+        self._rings.append((job, ident))
+
+    def ring(self) -> None:
+        """Ring for all that was held."""
+        for job, ident in self._rings:
+            self._bell.ring(job, ident)
 
 
 async def _context(request: Request) -> Context:
-    """Find it; async, since a sync dependency would cost a thread for every request."""
+    """Find it, as this request may use it; async, since a sync dependency would cost a thread for every request."""
     context: Context = request.app.state.context
-    return context
+    principal = request.scope.get("billing.principal")
+    held: Held | None = request.scope.get(Held.PLACE)
+    ports = context.ports if principal is None else replace(context.ports, actor=principal.actor)
+    if held is None:
+        return replace(context, ports=ports)
+    return replace(context, ports=replace(ports, database=held.database), ring=held.hold, idempotency_key=held.key)
 
 
 Ctx = Annotated[Context, Depends(_context)]

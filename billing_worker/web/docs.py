@@ -1,14 +1,14 @@
 """The API's documentation in the browser, from files in a wheel: it works without internet and loads no stranger."""
 
-from pathlib import Path
+from importlib.resources import files
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
-from swagger_ui_bundle import swagger_ui_path  # type: ignore[import-untyped] # published without types
 
 from billing_worker.web.errors import ErrorType, Refused
 
-_FOLDER = Path(swagger_ui_path)
+_FOLDER = files("fastapi_swagger") / "resources"
+"""Swagger UI 5, which reads OpenAPI 3.1."""
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 _A_DAY = {"Cache-Control": "public, max-age=86400"}
 
@@ -62,4 +62,4 @@ def asset(name: str) -> Response:
         return Response(_START, media_type="text/javascript")
     if name not in _ASSETS:
         raise Refused(404, ErrorType.NOT_FOUND, "there is nothing at this address; see /docs")
-    return FileResponse(_FOLDER / name, headers=_A_DAY)
+    return FileResponse(str(_FOLDER / name), headers=_A_DAY)

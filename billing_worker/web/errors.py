@@ -1,10 +1,11 @@
-"""One shape for everything that goes wrong, whoever noticed it: `{"error": {"type", "field", "message"}}`.
+"""One shape for everything that goes wrong, whoever noticed it: `application/problem+json` (RFC 9457).
 
-A client learns what it did wrong and what to do about it; of our own failures it learns that they happened, and a
-reference under which the log has the rest.
+A client learns what it did wrong and what to do about it. Of our own failures it learns that they happened; the log has
+the rest under the request's id. docs/errors.md describes each type.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -18,16 +19,20 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound, SignatureInvalid, Unavailable
+from billing_worker.web.request_id import current_request_id
 from billing_worker.web.validation import explained
 
 RETRY_AFTER = "5"
 """Seconds: about what a database needs to come back after a restart."""
 
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:billing-worker:problem:"
+
 _log = structlog.get_logger("billing.web")
 
 
 class ErrorType(StrEnum):
-    """What a program can decide by."""
+    """What a program can decide by: the end of a problem's `type`."""
 
     MALFORMED = "malformed"
     UNAUTHORIZED = "unauthorized"
@@ -37,26 +42,74 @@ class ErrorType(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TIMEOUT = "timeout"
     CONFLICT = "conflict"
+    ALREADY_EXISTS = "already_exists"
+    REQUEST_UNDER_WAY = "request_under_way"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_INPUT = "invalid_input"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     INTERNAL = "internal"
     UNAVAILABLE = "unavailable"
 
 
-class ErrorBody(BaseModel):
-    """What went wrong."""
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What holds for every problem of a type."""
 
-    type: ErrorType
-    field: str | None = Field(None, description="The field of the request that is wrong")
-    message: str = Field(description="One line for a person")
-    reference: str | None = Field(None, description="Only with type internal: the log has more under this reference")
+    title: str
+    way_out: str
+
+
+MEANINGS: Mapping[ErrorType, _Meaning] = {
+    ErrorType.MALFORMED: _Meaning("The request cannot be read", "Send a complete HTTP request with a JSON object."),
+    ErrorType.UNAUTHORIZED: _Meaning(
+        "The token is missing or wrong",
+        "Send `Authorization: Bearer TOKEN`; `billing-worker token create` makes one.",
+    ),
+    ErrorType.FORBIDDEN: _Meaning(
+        "The sender may not do this", "Use a token with the scope that `detail` names, or an allowed address."
+    ),
+    ErrorType.SIGNATURE_INVALID: _Meaning(
+        "The signature does not fit", "Check the secret and the signature version on both sides."
+    ),
+    ErrorType.NOT_FOUND: _Meaning("There is no such thing", "Use an id that an earlier answer named; see /docs."),
+    ErrorType.METHOD_NOT_ALLOWED: _Meaning("This address takes other methods", "Use one that `Allow` names."),
+    ErrorType.TIMEOUT: _Meaning("The request came too slowly", "Send it again."),
+    ErrorType.CONFLICT: _Meaning(
+        "The request is right, but something stands against it now", "Do first what `detail` names, or leave it."
+    ),
+    ErrorType.ALREADY_EXISTS: _Meaning(
+        "It is there already", "Use the one that `existing_id` names; it may be your own earlier request."
+    ),
+    ErrorType.REQUEST_UNDER_WAY: _Meaning(
+        "The first request with this key is still being served",
+        "Send the same request again after `Retry-After` seconds.",
+    ),
+    ErrorType.TOO_LARGE: _Meaning("The request is too large", "Send less; `detail` names the bound."),
+    ErrorType.UNSUPPORTED_MEDIA_TYPE: _Meaning("This content type is not read here", "Send `application/json`."),
+    ErrorType.INVALID_INPUT: _Meaning("A field is wrong", "Correct the field that `field` names; see /docs."),
+    ErrorType.IDEMPOTENCY_KEY_REUSED: _Meaning(
+        "The key stands for another request", "Take a new Idempotency-Key for each new request."
+    ),
+    ErrorType.INTERNAL: _Meaning("Our own failure", "Tell the operator the `request_id`: the log has more under it."),
+    ErrorType.UNAVAILABLE: _Meaning(
+        "The service cannot answer now",
+        "Send the same request again, with its Idempotency-Key, after `Retry-After` seconds.",
+    ),
+}
 
 
 class Problem(BaseModel):
-    """The body of every answer with status 400 or more."""
+    """The body of every answer with status 400 or more (RFC 9457)."""
 
-    error: ErrorBody
+    type: str = Field(description="One URI a kind; docs/errors.md lists them", examples=[URN + "invalid_input"])
+    title: str = Field(description="What all problems of this type have in common", examples=["A field is wrong"])
+    status: int = Field(description="The answer's HTTP status", examples=[422])
+    detail: str = Field(description="One line about this case", examples=["must be at least 1"])
+    way_out: str = Field(description="What to do about it", examples=["Correct the field that `field` names."])
+    request_id: str = Field(description="As in the header Request-Id", examples=["req_0123456789abcdef"])
+    field: str | None = Field(None, description="The field of the request that is wrong", examples=["amount"])
+    existing_id: str | None = Field(None, description="What is there already, where that stands against the request")
 
 
 class Refused(Exception):
@@ -75,16 +128,16 @@ _OF_STATUS = {
     415: ErrorType.UNSUPPORTED_MEDIA_TYPE,
 }
 _DESCRIPTIONS = {
-    400: "The body cannot be read, or a field of a notification is wrong",
+    400: "The request cannot be read, or a field of a notification is wrong",
     401: "No bearer token, or a wrong one",
-    403: "Refused: the signature, the source address, or (where no token is set) a caller that is not local",
+    403: "The token's scope does not cover this; or, at the receiver, a wrong signature or source address",
     404: "There is no such thing",
     408: "The body did not arrive in time",
-    409: "Right in itself, but something stands against it now",
+    409: "Something stands against it now: it exists already, or the same request is still being served",
     413: "The body is too large",
     415: "The content type is not one that is read here",
-    422: "A field is wrong",
-    500: "Our own failure; the reference is in the log",
+    422: "A field is wrong, or the Idempotency-Key stands for another request",
+    500: "Our own failure; the log has more under the request's id",
     503: "The database does not answer, or too much waits for it; try again after a while",
 }
 
@@ -94,20 +147,35 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
 
 
+def body_of(
+    status: int,
+    kind: ErrorType,
+    message: str,
+    request_id: str,
+    *,
+    field: str | None = None,
+    existing_id: str | None = None,
+) -> dict[str, str | int]:
+    """A problem's members; those that do not apply are left out."""
+    meaning = MEANINGS[kind]
+    body: dict[str, str | int] = {"type": URN + kind.value, "title": meaning.title, "status": status}
+    body |= {"detail": message, "way_out": meaning.way_out, "request_id": request_id}
+    extra = {"field": field, "existing_id": existing_id}
+    return body | {name: value for name, value in extra.items() if value is not None}
+
+
 def problem(
     status: int,
     kind: ErrorType,
     message: str,
     *,
     field: str | None = None,
-    reference: str | None = None,
+    existing_id: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """An answer in the one shape."""
-    body: dict[str, str | None] = {"type": kind.value, "field": field, "message": message}
-    if reference is not None:
-        body["reference"] = reference
-    return JSONResponse({"error": body}, status, headers)
+    body = body_of(status, kind, message, current_request_id(), field=field, existing_id=existing_id)
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -146,7 +214,8 @@ async def _not_found(_: Request, error: NotFound) -> JSONResponse:
 
 
 async def _conflict(_: Request, error: Conflict) -> JSONResponse:
-    return problem(409, ErrorType.CONFLICT, str(error), field=error.field)
+    kind = ErrorType.CONFLICT if error.existing_id is None else ErrorType.ALREADY_EXISTS
+    return problem(409, kind, str(error), field=error.field, existing_id=error.existing_id)
 
 
 async def _signature_invalid(_: Request, error: SignatureInvalid) -> JSONResponse:
@@ -154,11 +223,16 @@ async def _signature_invalid(_: Request, error: SignatureInvalid) -> JSONRespons
 
 
 async def _unavailable(request: Request, error: Unavailable) -> JSONResponse:
+    return unavailable(request.method, error)
+
+
+def unavailable(method: str, error: Unavailable) -> JSONResponse:
+    """The answer where the database does not answer."""
     # The driver's words name hosts and users: they are for the log.
-    _log.warning("request.unavailable", method=request.method, error=str(error))
+    _log.warning("request.unavailable", method=method, error=str(error))
     message = "the database does not answer; try again later"
-    if request.method != "GET":
-        message += "; whether this request was carried out is not known, so look before you repeat it"
+    if method != "GET":
+        message += "; whether this request was carried out is not known: with its Idempotency-Key it may be repeated"
     return problem(503, ErrorType.UNAVAILABLE, message, headers={"Retry-After": RETRY_AFTER})
 
 

@@ -1,7 +1,6 @@
 """Around every request: a bound for its body, headers for browsers, and a net under our own mistakes."""
 
 import asyncio
-import secrets
 import traceback
 
 import structlog
@@ -9,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing_worker.web.errors import ErrorType, problem
+from billing_worker.web.request_id import current_request_id
 
 MOST_BODY = 8 * 1024
 """Bytes. A webhook has four short fields, the largest request of the API a dozen."""
@@ -62,7 +62,7 @@ class SecurityHeaders:
 
 
 class LastResort:
-    """Turns what nobody expected into a 500 with a reference; the log gets the place, never the values."""
+    """Turns what nobody expected into a 500; the log gets the place, never the values."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -81,15 +81,14 @@ class LastResort:
         except Exception as error:
             if scope["type"] != "http":
                 raise
-            reference = secrets.token_hex(6)
-            _log_failure(error, reference, scope)
+            _log_failure(error, scope)
             if started:  # too late for another answer: uvicorn closes the connection
                 return
-            message = "something went wrong on our side; the log has more under this reference"
-            await problem(500, ErrorType.INTERNAL, message, reference=reference)(scope, receive, send)
+            message = "something went wrong on our side; the log has more under this request_id"
+            await problem(500, ErrorType.INTERNAL, message)(scope, receive, send)
 
 
-def _log_failure(error: Exception, reference: str, scope: Scope) -> None:
+def _log_failure(error: Exception, scope: Scope) -> None:
     """Where it happened, but not the error's text: that of a database error holds statements and parameters."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename]
@@ -98,7 +97,9 @@ def _log_failure(error: Exception, reference: str, scope: Scope) -> None:
     where = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in ours)
     path = scope["path"][:LONGEST_PATH]
     kind = type(error).__name__
-    _log.error("request.failed", reference=reference, method=scope["method"], path=path, error=kind, where=where)
+    _log.error(
+        "request.failed", request_id=current_request_id(), method=scope["method"], path=path, error=kind, where=where
+    )
 
 
 class BodyLimit:

@@ -1,38 +1,90 @@
-"""The API's description in OpenAPI 3.0: Swagger UI 4, the newest in a wheel, refuses 3.1, which FastAPI writes."""
+"""The API's description in OpenAPI 3.1: what FastAPI finds, and what it cannot know.
 
+It cannot know which media type a problem has, what each word of an enumeration means, that every change takes an
+Idempotency-Key, and which scope a token needs.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import compile_path
 
 from billing_worker import __version__
-from billing_worker.web.security import is_guarded
+from billing_worker.web.errors import MEDIA_TYPE
+from billing_worker.web.security import Place, is_guarded
+from billing_worker.web.words import MEANINGS
 
 DESCRIPTION = """
 Charges stored billing keys on time, once a period, and says why when it did not.
 
 Amounts are whole numbers of minor units: won for KRW, cents for USD. Times are ISO 8601 with an offset.
-Every answer with status 400 or more has the same body: `{"error": {"type", "field", "message"}}`.
 
-`/v1` and `/metrics` want the bearer token; where none is set, only programs on the same machine are served.
+**Tokens.** `/v1` and `/metrics` want a bearer token on every interface. Its scope is `read`, `write` or `money`; each
+includes the one before it.
+
+**Errors.** Every answer with status 400 or more is `application/problem+json` (RFC 9457): `type` is one URI a kind,
+`field` names what is wrong, `way_out` says what to do. Every answer has a `Request-Id`, which the log has too.
+
+**Repeating.** Every POST, PUT and PATCH takes an `Idempotency-Key`: the same request with the same key has one effect
+and one answer, also after a crash. The answer is kept for 30 days and given again with `Idempotency-Replayed: true`.
+
+**Lists** are read part by part: `limit`, and the `next_cursor` of one answer as the `cursor` of the next.
 """
+
+TAGS = (
+    ("plans", "What is charged, how often, and what happens after a decline."),
+    ("billing keys", "Cards that PortOne stores, under the names that the merchant gave them there."),
+    ("subscriptions", "Customers on plans."),
+    ("customers", "Everything about one customer, by the merchant's own id."),
+    ("invoices", "What is owed for each period, and the attempts to collect it."),
+    ("refunds", "Money given back, in part or whole."),
+    ("stops", "Where no new charge begins until an operator clears it."),
+    ("alerts", "What an operator must look at."),
+    ("actions", "Who did what, and when."),
+    ("inbox", "Webhooks and pingbacks that were received."),
+    ("events", "Events for the merchant's own system."),
+    ("insight", "Why something was, or was not, charged; and how the books stand."),
+    ("receiver", "Where PortOne and Paymentwall send their notifications."),
+    ("operation", "Health and metrics."),
+)
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Your own name of this request, 1 to 255 visible ASCII characters: with it a repeat has no effect "
+    "and gets the first answer. For example `order-1001-subscribe`",
+    "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+}
+REPLAYED = {
+    "description": "Only where this is the kept answer to an earlier request",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+REQUEST_ID = {"description": "The name of this request in the log", "schema": {"type": "string"}}
+MONEY = {"x-scope": "money"}
+"""For a route's `openapi_extra`: it moves money, or lets it move."""
+
+
+KEY_NEEDED = {"x-idempotency-key": "required"}
+"""For a route's `openapi_extra`: it is refused without an Idempotency-Key."""
 
 
 class DescribedApp(FastAPI):
-    """A FastAPI application that describes itself in version 3.0."""
+    """A FastAPI application that describes itself."""
 
     def openapi(self) -> dict[str, Any]:
         """The description, made once."""
         if self.openapi_schema is None:
-            schema: dict[str, Any] = downgraded(super().openapi())
-            schema["openapi"] = "3.0.3"
-            schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            schema: dict[str, Any] = super().openapi()
+            schema["components"]["securitySchemes"] = {
+                "token": {"type": "http", "scheme": "bearer", "description": "Made by `billing-worker token create`"}
+            }
+            schema["tags"] = [{"name": name, "description": text} for name, text in TAGS]
             for path, operations in schema["paths"].items():
-                for operation in operations.values():
-                    if is_guarded(path):
-                        operation["security"] = [{"token": []}]
-                    else:
-                        # FastAPI adds its own 422 wherever a parameter could be wrong; here it is a 400 or a 404.
-                        operation["responses"].pop("422", None)
+                for method, operation in operations.items():
+                    _complete(path, method, operation)
+            _explain_words(schema["components"]["schemas"])
             for unused in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(unused, None)
             self.openapi_schema = schema
@@ -53,24 +105,49 @@ def new_app(**options: Any) -> DescribedApp:
     )
 
 
-def downgraded(node: Any) -> Any:
-    """The same schema in the words of 3.0: `nullable` for the type null, `enum` for const."""
-    if isinstance(node, list):
-        return [downgraded(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    node = {key: downgraded(value) for key, value in node.items()}
-    options = node.get("anyOf")
-    if isinstance(options, list) and {"type": "null"} in options:
-        rest = [option for option in options if option != {"type": "null"}]
-        del node["anyOf"]
-        only = rest[0] if len(rest) == 1 else {"anyOf": rest}
-        node = ({"allOf": [only]} if "$ref" in only else only) | node | {"nullable": True}
-    if "const" in node:
-        node["enum"] = [node.pop("const")]
-    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(node.get(exclusive), int | float) and not isinstance(node[exclusive], bool):
-            node[bound], node[exclusive] = node[exclusive], True
-    if isinstance(node.get("examples"), list) and node["examples"]:
-        node["example"] = node.pop("examples")[0]
-    return node
+def moving_money(app: FastAPI) -> Iterator[Place]:
+    """The places that need the scope `money`."""
+    return (place for place, operation in _places(app) if operation.get("x-scope") == "money")
+
+
+def changing(app: FastAPI) -> Iterator[Place]:
+    """The places of the API that change something."""
+    return (place for place, operation in _places(app) if place.method != "GET" and "security" in operation)
+
+
+def _places(app: FastAPI) -> Iterator[tuple[Place, dict[str, Any]]]:
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            yield Place(method.upper(), compile_path(path)[0]), operation
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    if is_guarded(path):
+        operation["security"] = [{"token": []}]
+        operation.setdefault("x-scope", "read" if method == "get" else "write")
+        operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{operation['x-scope']}`."
+    else:
+        # FastAPI adds its own 422 wherever a parameter could be wrong; here it is a 400 or a 404.
+        operation["responses"].pop("422", None)
+    changes = path.startswith("/v1/") and method != "get"
+    own = operation.setdefault("parameters", []) if changes else []
+    if changes:
+        own.append(IDEMPOTENCY_KEY | {"required": operation.pop("x-idempotency-key", None) == "required"})
+    for status, response in operation["responses"].items():
+        response.setdefault("headers", {})["Request-Id"] = REQUEST_ID
+        if changes and status[0] in "24":
+            response["headers"]["Idempotency-Replayed"] = REPLAYED
+        content = response.get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        if schema.get("$ref", "").endswith("/Problem"):
+            response["content"] = {MEDIA_TYPE: content["application/json"]}
+
+
+def _explain_words(schemas: dict[str, Any]) -> None:
+    """Say of every enumeration what each of its words means."""
+    for name, schema in schemas.items():
+        if "enum" in schema:
+            meanings = MEANINGS[name]
+            lines = [f"- `{word}`: {meanings[word]}" for word in schema["enum"]]
+            schema["description"] = "\n".join([schema.get("description", "").split("\n")[0], "", *lines]).strip()
+            schema["x-enumDescriptions"] = {word: meanings[word] for word in schema["enum"]}

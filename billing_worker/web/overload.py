@@ -6,8 +6,9 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from billing_worker.web.errors import RETRY_AFTER, ErrorType
+from billing_worker.web.errors import MEDIA_TYPE, RETRY_AFTER, ErrorType, body_of
 from billing_worker.web.middleware import HEADERS
+from billing_worker.web.request_id import HEADER, current_request_id, new_request_id
 
 MOST_AT_ONCE = 500
 """Requests worked on at once: with more, the last would wait for longer than it takes to send it again."""
@@ -38,31 +39,34 @@ class AtOnce:
             self._now -= 1
 
 
-def _problem(kind: ErrorType, message: str) -> bytes:
-    return json.dumps({"error": {"type": kind.value, "field": None, "message": message}}).encode()
+def _problem(status: int, kind: ErrorType, message: str, request_id: str) -> bytes:
+    return json.dumps(body_of(status, kind, message, request_id)).encode()
 
 
 def raw_problem(status: int, kind: ErrorType, message: str) -> bytes:
     """A problem with its head, as it goes over the line; the connection ends with it."""
-    body = _problem(kind, message)
+    request_id = new_request_id()
+    body = _problem(status, kind, message, request_id)
     lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
     lines += [name + b": " + value for name, value in _headers(status, body)]
+    lines.append(f"{HEADER}: {request_id}".encode())
     return b"\r\n".join([*lines, b"connection: close", b"", body])
 
 
 def _headers(status: int, body: bytes) -> list[tuple[bytes, bytes]]:
-    fields = {"content-type": "application/json", "cache-control": "no-store", **HEADERS}
+    fields = {"content-type": MEDIA_TYPE, "cache-control": "no-store", **HEADERS}
     fields["content-length"] = str(len(body))
     if status == 503:  # noqa: PLR2004 - service unavailable
         fields["retry-after"] = RETRY_AFTER
     return [(name.encode(), value.encode()) for name, value in fields.items()]
 
 
-_FULL_BODY = _problem(ErrorType.UNAVAILABLE, FULL)
-_FULL_HEADERS = _headers(503, _FULL_BODY)
-
-
 async def shed(_scope: Scope, _receive: Receive, send: Send) -> None:
     """The application under overload: as little work as an answer can be."""
-    await send({"type": "http.response.start", "status": 503, "headers": _FULL_HEADERS})
-    await send({"type": "http.response.body", "body": _FULL_BODY})
+    # Behind the application's own RequestId there is a name already; before it, here is the only one.
+    known = current_request_id()
+    request_id = known or new_request_id()
+    body = _problem(503, ErrorType.UNAVAILABLE, FULL, request_id)
+    headers = _headers(503, body) if known else [*_headers(503, body), (HEADER.encode(), request_id.encode())]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

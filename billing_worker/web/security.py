@@ -1,49 +1,115 @@
-"""Who may ask: the bearer token, or, where none is set, only this machine itself."""
+"""Who may ask, and for what: a bearer token with a name and a scope, on every interface, loopback included."""
 
+import asyncio
+import re
 import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from starlette.datastructures import Headers
+import structlog
+from anyio import to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing_worker.config import Settings
-from billing_worker.domain.errors import SettingsInvalid
-from billing_worker.web.errors import ErrorType, problem
-from billing_worker.web.sources import address_of, peer_of
+from billing_worker.domain.access import Scope as TokenScope
+from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.ports import Ports
+from billing_worker.usecases.tokens import has_form, token_with
+from billing_worker.web.errors import ErrorType, problem, unavailable
+from billing_worker.web.sources import address_of
 
 GUARDED = ("/v1", "/metrics")
 """Everything that tells of money or moves it. The receiver, the health checks and the docs are open."""
 
-_PROXY_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+PRINCIPAL = "billing.principal"
+"""Where the request's scope (ASGI's word) has who asks."""
 
-_WAY_OUT = "set BILLING_API_TOKEN and send it as a bearer token"
+REMEMBERED_FOR = 5.0
+"""Seconds: a token that was revoked is let in no longer than this."""
+MOST_REMEMBERED = 1000
+LOOKS_AT_ONCE = 4
+"""Tokens looked up in the database at the same time: a flood of made-up ones takes no more connections."""
+
+_LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a token's name, and what it may do."""
+
+    name: str
+    scope: TokenScope
+
+    @property
+    def actor(self) -> str:
+        """As what it does is kept."""
+        return f"token:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A method at an address that is served."""
+
+    method: str
+    path: re.Pattern[str]
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether a request comes here."""
+        return self.method == method and self.path.match(path) is not None
+
+
 class Access:
-    """The rule for the guarded addresses."""
+    """The rule for the guarded addresses: which tokens there are, and what each address needs."""
 
-    token: bytes | None = field(repr=False)
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        """Raises SettingsInvalid where no token is set, or one that anybody could guess: an empty one."""
+        self._ports = ports
+        self._set = _token_of(settings)
+        self._money: tuple[Place, ...] = ()
+        self._remembered: OrderedDict[str, tuple[float, Principal | None]] = OrderedDict()
+        self._places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
-    @classmethod
-    def of(cls, settings: Settings) -> "Access":
-        """Raises SettingsInvalid for a token that anybody could guess: an empty one."""
-        if settings.api_token is None:
-            return cls(None)
-        # A header ends where its last visible letter does: with a line break, as files of secrets have, none would fit.
-        token = settings.api_token.get_secret_value().strip().encode()
-        if not token:
-            raise SettingsInvalid("BILLING_API_TOKEN: is empty; leave it out, or set a long random text")
-        return cls(token)
+    def needs_money(self, places: Iterable[Place]) -> None:
+        """Name the places for which `write` is not enough."""
+        self._money = tuple(places)
 
-    def refusal(self, scope: Scope) -> tuple[int, ErrorType, str] | None:
-        """Why this request is not served; None where it is."""
-        if self.token is not None:
-            if secrets.compare_digest(_bearer(scope), self.token):
-                return None
-            return 401, ErrorType.UNAUTHORIZED, "send the API token: Authorization: Bearer …"
-        trouble = _not_local(scope)
-        return None if trouble is None else (403, ErrorType.FORBIDDEN, f"{trouble}; {_WAY_OUT}")
+    def needed(self, method: str, path: str) -> TokenScope:
+        """The scope that a request needs."""
+        if method in _LOOKING:
+            return TokenScope.READ
+        for_money = any(each.fits(method, path) for each in self._money)
+        return TokenScope.MONEY if for_money else TokenScope.WRITE
+
+    async def principal(self, sent: bytes) -> Principal | None:
+        """Who has this token; None for nobody. Raises Unavailable where the database must be asked and is away."""
+        if secrets.compare_digest(sent, self._set):
+            return Principal("setting", TokenScope.MONEY)
+        text = sent.decode("ascii", "replace")
+        if not has_form(text):
+            return None
+        known = self._remembered.get(text)
+        if known is not None and time.monotonic() - known[0] < REMEMBERED_FOR:
+            return known[1]
+        async with self._places:
+            token = await to_thread.run_sync(token_with, self._ports, text)
+        found = None if token is None else Principal(token.name, token.scope)
+        self._remembered[text] = (time.monotonic(), found)
+        self._remembered.move_to_end(text)
+        if len(self._remembered) > MOST_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a request is not served."""
+
+    status: int
+    kind: ErrorType
+    message: str
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class AccessGuard:
@@ -53,19 +119,38 @@ class AccessGuard:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what may be served."""
-        if scope["type"] == "http" and is_guarded(scope["path"]):
-            refusal = self._access.refusal(scope)
-            if refusal is not None:
-                status, kind, message = refusal
-                headers = {"WWW-Authenticate": 'Bearer realm="billing"'} if status == 401 else {}  # noqa: PLR2004
-                await problem(status, kind, message, headers=headers)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        """Pass on what may be served, with who asks."""
+        if scope["type"] != "http" or not is_guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            principal = await self._access.principal(_bearer(scope))
+        except Unavailable as error:
+            await unavailable(scope["method"], error)(scope, receive, send)
+            return
+        refusal = _refusal(principal, self._access.needed(scope["method"], scope["path"]))
+        if refusal is not None:
+            answer = problem(refusal.status, refusal.kind, refusal.message, headers=refusal.headers)
+            await answer(scope, receive, send)
+            return
+        scope[PRINCIPAL] = principal
+        with structlog.contextvars.bound_contextvars(actor=principal.actor if principal else ""):
+            await self._app(scope, receive, send)
+
+
+def _refusal(principal: Principal | None, needed: TokenScope) -> _Refusal | None:
+    if principal is None:
+        asked = {"WWW-Authenticate": 'Bearer realm="billing"'}
+        return _Refusal(401, ErrorType.UNAUTHORIZED, "send the API token: Authorization: Bearer …", asked)
+    if not principal.scope.covers(needed):
+        message = f"token {principal.name} has the scope {principal.scope}; this needs {needed}"
+        asked = {"WWW-Authenticate": f'Bearer realm="billing", error="insufficient_scope", scope="{needed}"'}
+        return _Refusal(403, ErrorType.FORBIDDEN, message, asked)
+    return None
 
 
 def is_guarded(path: str) -> bool:
-    """Whether this address needs the token."""
+    """Whether this address needs a token."""
     return any(path == start or path.startswith(start + "/") for start in GUARDED)
 
 
@@ -75,6 +160,16 @@ def is_loopback(host: str | None) -> bool:
     return address is not None and address.is_loopback
 
 
+def _token_of(settings: Settings) -> bytes:
+    if settings.api_token is None:
+        raise SettingsInvalid("BILLING_API_TOKEN: is not set, and no token was made; start with `billing-worker web`")
+    # A header ends where its last visible letter does: with a line break, as files of secrets have, none would fit.
+    token = settings.api_token.get_secret_value().strip().encode()
+    if not token:
+        raise SettingsInvalid("BILLING_API_TOKEN: is empty; leave it out, or set a long random text")
+    return token
+
+
 def _bearer(scope: Scope) -> bytes:
     """The token as bytes: comparing text would refuse, or stumble over, what is not ASCII."""
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -82,29 +177,3 @@ def _bearer(scope: Scope) -> bytes:
         return b""
     scheme, _, token = sent[0].partition(b" ")
     return bytes(token.strip()) if scheme.lower() == b"bearer" else b""
-
-
-def _not_local(scope: Scope) -> str | None:
-    """Why this cannot be a program on this machine that speaks to us directly, and on purpose."""
-    headers = Headers(scope=scope)
-    if not is_loopback(peer_of(scope)):
-        return "without a token only this machine itself is served"
-    if any(name in headers for name in _PROXY_HEADERS):
-        return "without a token nothing is served through a proxy"
-    host = headers.get("host", "")
-    if not _is_local_name(host):
-        # A web page whose name was pointed at 127.0.0.1 (DNS rebinding) still sends its own name here.
-        return "without a token only the names localhost and 127.0.0.1 are served"
-    origin = headers.get("origin")
-    if origin is not None and origin != f"http://{host}":
-        return "without a token no other web site is served"
-    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "without a token no other web site is served"
-    return None
-
-
-def _is_local_name(host: str) -> bool:
-    name, colon, port = host.rpartition(":")
-    if not colon or not port.isdigit():
-        name = host
-    return name.lower() == "localhost" or is_loopback(name.removeprefix("[").removesuffix("]"))

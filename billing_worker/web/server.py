@@ -17,7 +17,6 @@ from fastapi import FastAPI
 
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.web.protocol import MOST_CONNECTIONS, RESERVE, BoundedProtocol
-from billing_worker.web.security import Access, is_loopback
 
 BACKLOG = 2048
 KEEP_ALIVE = 30
@@ -34,7 +33,7 @@ _log = structlog.get_logger("billing.web")
 def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM. Ends the process with one line where it cannot listen."""
     try:
-        listening = listen(app, host, port)
+        listening = listen(host, port)
     except SettingsInvalid as error:
         print(f"billing-worker: {error}", file=sys.stderr, flush=True)  # noqa: T201 - there may be no logging yet
         sys.exit(2)
@@ -80,16 +79,12 @@ def server_for(app: FastAPI) -> uvicorn.Server:
     )
 
 
-def listen(app: FastAPI, host: str, port: int) -> socket.socket:
-    """A socket on this address. Raises SettingsInvalid: the address cannot be used, or would be open to anybody."""
+def listen(host: str, port: int) -> socket.socket:
+    """A socket on this address. Raises SettingsInvalid: the address cannot be used."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise SettingsInvalid(f"BILLING_WEB_HOST: {host!r} is not an address or a name of this machine") from error
-    access: Access = app.state.access
-    if access.token is None and not all(is_loopback(str(one[4][0])) for one in found):
-        problem = f"is needed to listen on {host}, where others can reach the API; set it, or listen on 127.0.0.1"
-        raise SettingsInvalid(f"BILLING_API_TOKEN: {problem}")
     family, _, _, _, address = found[0]
     mine = socket.socket(family)
     try:

@@ -82,7 +82,7 @@ def test_an_unclear_refund_says_so(billing: Command, world: World, invoice_id: s
 
 
 def test_the_same_key_again_is_the_same_refund(billing: Command, invoice_id: str) -> None:
-    words = ("refund", "create", invoice_id, *WHY, "--request-key", "click-1", "--json")
+    words = ("refund", "create", invoice_id, *WHY, "--idempotency-key", "click-1", "--json")
     made = billing(*words, "--amount", "3000").json
     assert billing(*words, "--amount", "3000").json == made
     billing(*words[:-1], "--amount", "3001").refuses(1, f"click-1 stands for refund {made['id']}")
@@ -114,7 +114,7 @@ def test_other_bad_input_is_one_clear_line(billing: Command, invoice_id: str) ->
     billing(*create).refuses(2, "--reason")
     billing(*create, "--reason", " ").refuses(2, "reason: must have 1 to 100 characters")
     billing(*create, *WHY, "--attempt", "att_x").refuses(2, "attempt_id: is no payment of invoice")
-    billing(*create, *WHY, "--request-key", "x" * 65).refuses(2, "request_key: must have 1 to 64 characters")
+    billing(*create, *WHY, "--idempotency-key", "x" * 65).refuses(2, "idempotency_key: must have 1 to 64 characters")
     billing("refund", "create", "inv_x", "--amount", "1", *WHY).refuses(1, "no invoice 'inv_x'", "invoice list")
     billing("refund", "show", "rfd_x").refuses(1, "no refund 'rfd_x'", "refund list")
     billing("why", "rfd_x").refuses(1, "no refund 'rfd_x'", "refund list")

@@ -16,7 +16,7 @@ MANY = 200
 def subscribe_many(world: World, count: int) -> None:
     plan, key = world.plan(), world.key()
     for _ in range(count):
-        world.subscribe(plan=plan, key=key)
+        world.subscribe(plan=plan, key=key, allow_duplicate=True)
 
 
 @pytest.mark.fm("A4")
@@ -109,9 +109,13 @@ def test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served(world: 
 
 def test_the_oldest_debt_is_served_first(world: World) -> None:
     plan, key = world.plan(interval="year"), world.key()
-    younger = world.subscribe(plan=plan, key=key, start=world.clock.now() + timedelta(days=4))
-    oldest = world.subscribe(plan=plan, key=key)
-    youngest = world.subscribe(plan=plan, key=key, start=world.clock.now() + timedelta(days=7))
+    younger = world.subscribe(
+        plan=plan, key=key, allow_duplicate=True, start=world.clock.now() + timedelta(days=4), customer="b"
+    )
+    oldest = world.subscribe(plan=plan, key=key, allow_duplicate=True)
+    youngest = world.subscribe(
+        plan=plan, key=key, allow_duplicate=True, start=world.clock.now() + timedelta(days=7), customer="c"
+    )
     world.clock.advance(days=9)
     served = [ident for most in (1, 2, 3) for ident in renew.due(world.ports, most)]
     assert served == [oldest.id, younger.id, youngest.id]

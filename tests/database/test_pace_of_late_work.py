@@ -20,7 +20,7 @@ LATE = 80
 
 def subscribe_many(world: World, count: int) -> list[Subscription]:
     plan, key = world.plan(), world.key()
-    return [world.subscribe(plan=plan, key=key) for _ in range(count)]
+    return [world.subscribe(plan=plan, key=key, allow_duplicate=True) for _ in range(count)]
 
 
 @pytest.fixture

@@ -215,7 +215,7 @@ def test_a_half_made_state_change_is_refused(connection: Connection, constraint:
 
 
 def test_a_customer_uid_is_registered_once(connection: Connection) -> None:
-    row = copy_of(connection, "billing_keys", id="key_another")
+    row = copy_of(connection, "billing_keys", id="key_another", metadata="{}")
     refused(connection, "uq_billing_keys_customer_uid", "billing_keys", row)
 
 

@@ -33,6 +33,7 @@ from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
 from billing_worker.usecases import (
     cancel,
     catch_up,
+    change,
     collect,
     confirm,
     inbox,
@@ -173,7 +174,7 @@ class Story:
 
     def come(self) -> Any:
         plan, key = self.random.choice(self.plans), self.random.choice(self.keys)
-        self.subscriptions.append(subscribe.subscribe(self.ports, plan, key, "customer").id)
+        self.subscriptions.append(subscribe.subscribe(self.ports, plan, key, f"customer {len(self.subscriptions)}").id)
 
     def leave(self) -> Any:
         at_end = self.random.random() < 0.5
@@ -193,13 +194,13 @@ class Story:
         return issuing.decide(self.ports, self.random.choice(self.keys), owner).issue_claim
 
     def correct(self) -> Any:
-        return issuing.set_email(self.ports, self.random.choice(self.keys), BUYER_EMAIL).next_look_at
+        return change.set_email(self.ports, self.random.choice(self.keys), BUYER_EMAIL).next_look_at
 
     def ask_back(self) -> Any:
         amount = self.random.choice((None, 100, 9900))
         key = self.random.choice((None, "a", "b"))
         return refund.request_refund(
-            self.ports, self._invoice(), amount, everything=amount is None, reason="asked", request_key=key
+            self.ports, self._invoice(), amount, everything=amount is None, reason="asked", idempotency_key=key
         ).money
 
     def decide(self) -> Any:

@@ -146,9 +146,10 @@ class World:
     def subscribe(
         self, behaviour: str = "ok", *, plan: Plan | None = None, key: BillingKey | None = None, **more: Any
     ) -> Subscription:
-        """A customer on a plan, from now on unless `start` says otherwise."""
+        """A customer on a plan, from now on unless `start` says otherwise: one customer a key, unless one is named."""
         key = key or self.key(behaviour)
-        return subscribing.subscribe(self.ports, (plan or self.plan()).id, key.id, f"customer of {key.id}", **more)
+        customer = more.pop("customer", f"customer of {key.id}")
+        return subscribing.subscribe(self.ports, (plan or self.plan()).id, key.id, customer, **more)
 
     def backdate(self, subscription: Subscription, start: datetime) -> None:
         """As if it had begun then and nobody had worked since: for tests on a clock that cannot be moved."""

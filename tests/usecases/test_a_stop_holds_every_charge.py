@@ -80,7 +80,7 @@ def test_a_dead_key_is_not_given_up_while_it_is_stopped(world: World) -> None:
 def test_no_attempt_begins_once_stopping_has_returned_however_many_workers_race(world: World, another_process) -> None:
     plan, key = world.plan(), world.key()
     for _ in range(60):
-        world.subscribe(plan=plan, key=key)
+        world.subscribe(plan=plan, key=key, allow_duplicate=True)
     world.renew()
     ids = list(collect.due(world.ports, 100))
     other, halfway = another_process(), threading.Event()

@@ -107,7 +107,7 @@ def test_each_currency_has_its_own_sum_and_one_that_is_not_named_has_none(world:
 def test_a_customer_beyond_the_days_sum_is_held_and_nobody_else(world: World) -> None:
     guarded, plan = with_budgets(world, customer_day={"KRW": 20_000}), world.plan(9900)
     key = world.key()
-    first = [guarded.subscribe(plan=plan, key=key) for _ in range(3)]
+    first = [guarded.subscribe(plan=plan, key=key, allow_duplicate=True) for _ in range(3)]
     other = guarded.subscribe(plan=plan)
     guarded.settle()
     assert sorted(world.invoice(each).status for each in first) == ["open", "paid", "paid"]

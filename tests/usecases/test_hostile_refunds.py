@@ -287,17 +287,17 @@ def test_a_refund_that_is_lost_again_and_again_is_told_although_each_time_is_you
 
 def test_one_key_names_one_refund_of_an_invoice_whatever_else_is_said(world: World) -> None:
     invoice = paid(world)
-    whole = ask(world, invoice, None, everything=True, request_key="k")
-    assert ask(world, invoice, PRICE, request_key="k").id == whole.id
-    assert ask(world, invoice, None, everything=True, attempt_id=whole.attempt_id, request_key="k").id == whole.id
+    whole = ask(world, invoice, None, everything=True, idempotency_key="k")
+    assert ask(world, invoice, PRICE, idempotency_key="k").id == whole.id
+    assert ask(world, invoice, None, everything=True, attempt_id=whole.attempt_id, idempotency_key="k").id == whole.id
     for amount, more in ((3000, {}), (PRICE, {"attempt_id": "att_other"})):
         with pytest.raises(Conflict, match=f"k stands for refund {whole.id} over 9,900 KRW already"):
-            ask(world, invoice, amount, request_key="k", **more)
+            ask(world, invoice, amount, idempotency_key="k", **more)
     world.settle()
     part = paid(world)
-    first = ask(world, part, 3000, request_key="k")
+    first = ask(world, part, 3000, idempotency_key="k")
     with pytest.raises(Conflict, match=f"stands for refund {first.id}"):
-        ask(world, part, None, everything=True, request_key="k")
+        ask(world, part, None, everything=True, idempotency_key="k")
 
 
 @pytest.mark.parametrize(

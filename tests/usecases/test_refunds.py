@@ -149,14 +149,14 @@ def test_nothing_is_refunded_of_what_was_not_paid_or_does_not_exist(world: World
 @pytest.mark.fm("L10")
 def test_a_second_refund_waits_until_the_first_is_finished(world: World) -> None:
     invoice = paid(world)
-    first = ask(world, invoice, request_key="click-1")
-    assert ask(world, invoice, request_key="click-1").id == first.id
+    first = ask(world, invoice, idempotency_key="click-1")
+    assert ask(world, invoice, idempotency_key="click-1").id == first.id
     with pytest.raises(Conflict, match="is not finished yet"):
-        ask(world, invoice, request_key="click-2")
+        ask(world, invoice, idempotency_key="click-2")
     world.settle()
-    assert ask(world, invoice, request_key="click-1").id == first.id
+    assert ask(world, invoice, idempotency_key="click-1").id == first.id
     with pytest.raises(Conflict, match=f"click-1 stands for refund {first.id} over 3,000 KRW already"):
-        ask(world, invoice, 1, request_key="click-1")
+        ask(world, invoice, 1, idempotency_key="click-1")
     assert given_back(world, invoice) == [3000]
 
 

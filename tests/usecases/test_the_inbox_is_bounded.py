@@ -9,8 +9,10 @@ from functools import partial
 import pytest
 
 from billing_worker.domain.notification import FOREIGN_FOR, InboxRules
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import inbox, inbox_review, tidy
 from billing_worker.usecases.inbox import Notification
+from billing_worker.usecases.lists import listed
 from tests.support.sandbox import Row
 from tests.support.world import World
 
@@ -186,7 +188,8 @@ def test_what_is_stuck_is_told_to_a_person_and_the_alert_closes_by_itself(world:
     assert f"the newest is {message}" in alert.detail
     assert "503" in alert.detail
     sought = inbox_review.seek(world.ports, stuck=True)
-    assert [found.id for found in inbox_review.find(world.ports, sought, 9)] == [message]
+    stuck = listed(world.ports, Kind.NOTIFICATIONS, {"stuck_at": sought.stuck_at}, limit=9).items
+    assert [found.id for found in stuck] == [message]
     with world.ports.database.transaction() as uow:
         standing = uow.books.standing(world.clock.now(), world.clock.real_now())
     assert (standing.stuck_notifications, standing.foreign_notifications) == (1, 0)

@@ -13,7 +13,7 @@ from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Listing
-from billing_worker.usecases import audit, confirm, inbox, issuing, reactivate
+from billing_worker.usecases import audit, change, confirm, inbox, issuing, reactivate
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.close_alert import close_alert
 from billing_worker.usecases.why import why
@@ -216,9 +216,9 @@ def test_another_email_than_the_issuing_payments_is_told_and_never_sent(world: W
     assert "ildong" not in told
     assert f"billing-worker key set-email {key.id}" in told
     with pytest.raises(InvalidInput) as refused:
-        issuing.set_email(world.ports, key.id, "other@example.com")
+        change.set_email(world.ports, key.id, "other@example.com")
     assert "other" not in str(refused.value)
-    issuing.set_email(world.ports, key.id, "gildong@example.com")
+    change.set_email(world.ports, key.id, "gildong@example.com")
     world.settle()
     assert kinds(world) == set()
     assert_paid_by(world, subscription, key, issued)
@@ -251,7 +251,7 @@ def test_what_the_customer_typed_for_an_email_is_never_written_on_a_key(
     subscription = world.subscribe(key=key)
     hear(world, issued)
     assert (world.key_now(key).status, kinds(world)) == ("pending", {"key_email"})
-    issuing.set_email(world.ports, key.id, "gildong@example.com")
+    change.set_email(world.ports, key.id, "gildong@example.com")
     world.settle()
     assert_paid_by(world, subscription, key, issued)
 
@@ -329,9 +329,9 @@ def test_a_key_that_was_given_up_and_has_another_email_wakes_nothing_until_the_e
     assert (world.key_now(key).status, kinds(world)) == ("invalid", {"key_email"})
     assert (world.invoice(subscription), world.events()) == (before, events)
     blind = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=lambda *_: Listing((), "away")))
-    assert issuing.set_email(blind.ports, key.id, "gildong@example.com").status == "invalid"
+    assert change.set_email(blind.ports, key.id, "gildong@example.com").status == "invalid"
     assert kinds(world) == {"key_email"}, "it was not looked up: say it again"
-    assert issuing.set_email(world.ports, key.id, "gildong@example.com").status == "active"
+    assert change.set_email(world.ports, key.id, "gildong@example.com").status == "active"
     assert kinds(world) == set()
     world.settle()
     assert_paid_by(world, subscription, key, issued)
@@ -458,7 +458,7 @@ def test_a_key_that_died_before_an_update_needs_the_email_of_the_payment_that_is
     died_before_an_update(world, key)
     with pytest.raises(Conflict, match="key set-email"):
         reactivate.reactivate(world.ports, key.id)
-    issuing.set_email(world.ports, key.id, "gildong@example.com")
+    change.set_email(world.ports, key.id, "gildong@example.com")
     assert reactivate.reactivate(world.ports, key.id).status == "active"
 
 

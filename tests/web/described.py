@@ -41,7 +41,7 @@ def known_ids(web: Web) -> dict[str, str]:
     web.api.headers["Authorization"] = f"Bearer {TOKEN}"
     subscription, invoice_id = web.invoiced()
     web.charge(invoice_id, _approved)
-    refund = request_refund(web.ports, invoice_id, 100, reason="known", request_key="known")
+    refund = request_refund(web.ports, invoice_id, 100, reason="known", idempotency_key="known")
     return {
         "subscription_id": subscription["id"],
         "plan_id": subscription["plan_id"],

@@ -18,7 +18,7 @@ class Silent:
 logs.configure()
 host, port, *token = sys.argv[1:]
 # Nothing listens there: these tests need no database.
-wanted = settings(database_url="postgresql://u:p@127.0.0.1:9/none", api_token=token[0] if token else None)
+wanted = settings(database_url="postgresql://u:p@127.0.0.1:9/none", api_token=token[0] if token else "token")
 ports, engine = bootstrap.build(wanted, role="web", connections=CONNECTIONS)
 app = create_app(
     ports,

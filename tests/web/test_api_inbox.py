@@ -10,8 +10,8 @@ def test_the_inbox_is_listed_shown_and_replayed(web: Web) -> None:
     listed = web.api.get("/v1/inbox").json()["data"]
     assert [(each["foreign"], each["status"]) for each in listed] == [(False, "received"), (True, "received")]
     assert [each["id"] for each in web.api.get("/v1/inbox?foreign=true").json()["data"]] == [listed[1]["id"]]
-    for query in ("stuck=true", "status=applied", "source=paymentwall", "since=2100-01-01T00:00:00Z"):
-        assert web.api.get(f"/v1/inbox?{query}").json() == {"data": [], "has_more": False}
+    for query in ("stuck=true", "status=applied", "source=paymentwall", "received_after=2100-01-01T00:00:00Z"):
+        assert web.api.get(f"/v1/inbox?{query}").json() == {"data": [], "next_cursor": None}
     shown = web.api.get(f"/v1/inbox/{listed[0]['id']}").json()
     assert shown["payload"] == own
     web.doorbell.rings.clear()
@@ -29,7 +29,7 @@ def test_a_foreign_webhook_is_not_rung_for(web: Web) -> None:
     assert len(web.doorbell.rings) == 1
 
 
-@pytest.mark.parametrize("query", ["status=lost", "source=stripe", "since=2026-01-01", "stuck=perhaps", "x=1"])
+@pytest.mark.parametrize("query", ["status=lost", "source=stripe", "received_after=2026-01-01", "stuck=perhaps", "x=1"])
 def test_what_is_wrong_is_named(web: Web, query: str) -> None:
     assert_problem(web.api.get(f"/v1/inbox?{query}"), 422, query.partition("=")[0])
 

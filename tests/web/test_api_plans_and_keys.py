@@ -17,7 +17,7 @@ def test_a_plan_is_created_shown_and_listed(web: Web) -> None:
     assert (plan["interval_count"], plan["cron"], plan["timezone"]) == (1, None, "Asia/Seoul")
     assert plan["dunning_days"] == [1, 3, 5, 7]
     assert web.api.get(f"/v1/plans/{plan['id']}").json() == plan
-    assert web.api.get("/v1/plans").json() == {"data": [plan], "has_more": False}
+    assert web.api.get("/v1/plans").json() == {"data": [plan], "next_cursor": None}
 
 
 def test_a_plan_may_have_a_cron_calendar_a_zone_and_its_own_dunning(web: Web) -> None:
@@ -229,7 +229,7 @@ def test_a_list_takes_a_limit_and_says_whether_there_is_more(web: Web, path: str
         web.open_invoice(subscription)
     for limit, more in ((2, True), (3, False)):
         answer = web.api.get(f"/v1/{path}", params={"limit": limit}).json()
-        assert (len(answer["data"]), answer["has_more"]) == (limit, more)
+        assert (len(answer["data"]), answer["next_cursor"] is not None) == (limit, more)
     for wrong in ("0", "-1", "501", "x", "1.5"):
         assert_problem(web.api.get(f"/v1/{path}?limit={wrong}"), 422, "limit")
     assert_problem(web.api.get(f"/v1/{path}?limt=2"), 422, "limt")

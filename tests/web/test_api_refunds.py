@@ -63,7 +63,7 @@ def test_a_part_is_asked_for_carried_out_and_shown(web: Web) -> None:
         "KRW",
         "requested",
     )
-    assert (asked["reason"], asked["request_key"], asked["send_count"]) == (PART["reason"], "click-1", 0)
+    assert (asked["reason"], asked["idempotency_key"], asked["send_count"]) == (PART["reason"], "click-1", 0)
     assert "fence" not in asked
     ports = replace(web.ports, gateway=Around(web.gateway, on_cancel=gives_back(web, invoice_id)))
     refunding.refund(ports, asked["id"])
@@ -73,7 +73,7 @@ def test_a_part_is_asked_for_carried_out_and_shown(web: Web) -> None:
     assert (invoice["status"], invoice["refunded"], invoice["refundable"]) == ("paid", 3000, 6900)
     assert invoice["refunds"] == [done]
     assert [attempt["refunded"] for attempt in invoice["attempts"]] == [3000]
-    assert web.api.get(f"/v1/invoices/{invoice_id}/refunds").json() == {"data": [done]}
+    assert web.api.get("/v1/refunds", params={"invoice_id": invoice_id}).json()["data"] == [done]
     told = web.api.get(f"/v1/why/{asked['id']}").json()
     assert told["answer"].startswith("Given back")
     (month,) = web.api.get("/v1/report").json()["months"]
@@ -87,18 +87,19 @@ def test_everything_that_is_left_must_be_said(web: Web) -> None:
         {"reason": "r", "amount": 1, "everything": True},
         {"reason": "r", "everything": False},
     ):
-        assert_problem(ask(web, invoice_id, **body), 422, "amount")
+        assert_problem(ask(web, invoice_id, f"click-{len(str(body))}", **body), 422, "amount")
     assert web.count("refunds") == 0
     whole = ask(web, invoice_id, everything=True, reason="r")
     assert (whole.status_code, whole.json()["amount"]) == (201, 9900)
 
 
-def test_the_same_key_again_is_the_same_refund_and_another_amount_is_a_conflict(web: Web) -> None:
+def test_the_same_key_again_is_the_same_refund_and_another_amount_is_refused(web: Web) -> None:
     invoice_id = paid(web)
     first = ask(web, invoice_id)
     assert ask(web, invoice_id).json() == first.json()
-    assert "stands for refund" in assert_problem(ask(web, invoice_id, amount=2999, reason="r"), 409, "request_key")
-    assert_problem(ask(web, invoice_id, everything=True, reason="r"), 409, "request_key")
+    assert ask(web, invoice_id).headers["idempotency-replayed"] == "true"
+    assert_problem(ask(web, invoice_id, amount=2999, reason="r"), 422, "Idempotency-Key")
+    assert_problem(ask(web, invoice_id, everything=True, reason="r"), 422, "Idempotency-Key")
     assert "not finished yet" in assert_problem(ask(web, invoice_id, "click-2"), 409)
     assert web.count("refunds") == 1
 
@@ -112,7 +113,7 @@ def test_many_requests_at_once_make_one_refund(web: Web, same_key: bool) -> None
         answers = list(pool.map(lambda key: ask(web, invoice_id, key), keys))
     made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
     assert len(made) == web.count("refunds") == 1
-    assert sorted({answer.status_code for answer in answers}) == ([201] if same_key else [201, 409])
+    assert sorted({answer.status_code for answer in answers}) in ([[201], [201, 409]] if same_key else [[201, 409]])
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -136,11 +137,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 def test_bad_input_is_one_clear_line_and_refunds_nothing(web: Web) -> None:
     invoice_id = paid(web)
     for case, (body, field) in WRONG.items():
-        assert assert_problem(ask(web, invoice_id, **body), 422, field), case
+        assert assert_problem(ask(web, invoice_id, case.replace(" ", "-"), **body), 422, field), case
     path = f"/v1/invoices/{invoice_id}/refunds"
-    assert_problem(web.api.post(path, json=PART), 422, "Idempotency-Key")
-    for key in ("", "a b", "x" * 65):
-        assert_problem(ask(web, invoice_id, key), 422, "Idempotency-Key")
+    assert_problem(web.api.post(path, json=PART), 400, "Idempotency-Key")
+    for key in ("", "a b", "x" * 256):
+        assert_problem(ask(web, invoice_id, key), 400, "Idempotency-Key")
     assert_problem(web.api.post(path, content=b"{", headers={"Content-Type": "application/json"}), 400)
     assert_problem(web.api.post(path, headers={"Idempotency-Key": "k"}), 415)
     assert web.count("refunds") == 0
@@ -150,11 +151,10 @@ def test_what_is_not_there_or_not_paid(web: Web) -> None:
     _, unpaid = web.invoiced()
     web.charge(unpaid, decline)
     assert "no payment that could be given back" in assert_problem(ask(web, unpaid), 409)
-    assert_problem(ask(web, "inv_unknown"), 404)
-    assert_problem(web.api.get("/v1/invoices/inv_unknown/refunds"), 404)
+    assert_problem(ask(web, "inv_unknown", "click-2"), 404)
     assert_problem(web.api.get("/v1/refunds/rfd_unknown"), 404)
     assert_problem(web.api.get("/v1/refunds/%00"), 422)
-    assert web.api.get(f"/v1/invoices/{unpaid}/refunds").json() == {"data": []}
+    assert web.api.get("/v1/refunds", params={"invoice_id": unpaid}).json()["data"] == []
     detail = web.api.get(f"/v1/invoices/{unpaid}").json()
     assert (detail["refunded"], detail["refundable"], detail["refunds"]) == (0, 0, [])
 
@@ -162,8 +162,8 @@ def test_what_is_not_there_or_not_paid(web: Web) -> None:
 def test_only_the_holder_of_the_token_gives_money_back(web_with: Callable[..., Web]) -> None:
     web = web_with(api_token=TOKEN)
     path = "/v1/invoices/inv_1/refunds"
+    del web.api.headers["authorization"]
     assert_problem(ask(web, "inv_1"), 401)
-    assert_problem(web.api.get(path), 401)
     assert_problem(web.api.get("/v1/refunds/rfd_1"), 401)
     assert asked_from(web.app, "203.0.113.9", "POST", path) == 401
     known = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": "k"}
@@ -174,5 +174,8 @@ def test_the_description_tells_of_the_key_and_of_every_answer(web: Web) -> None:
     operation = web.api.get("/openapi.json").json()["paths"]["/v1/invoices/{invoice_id}/refunds"]["post"]
     (header,) = [one for one in operation["parameters"] if one["in"] == "header"]
     assert (header["name"], header["required"]) == ("Idempotency-Key", True)
+    cancel = web.api.get("/openapi.json").json()["paths"]["/v1/subscriptions/{subscription_id}/cancel"]["post"]
+    (optional,) = [one for one in cancel["parameters"] if one["in"] == "header"]
+    assert (optional["name"], optional["required"]) == ("Idempotency-Key", False)
     assert set(operation["responses"]) >= {"201", "401", "404", "409", "422"}
     assert operation["security"] == [{"token": []}]

@@ -16,8 +16,8 @@ def test_a_stop_is_made_listed_and_cleared(web: Web) -> None:
     cleared = web.api.post(f"/v1/stops/{stop['id']}/clear", json={"note": "it was nothing"}).json()
     assert cleared["note"] == "it was nothing"
     assert cleared["closed_at"] is not None
-    assert web.api.get("/v1/stops").json()["data"] == []
-    assert len(web.api.get("/v1/stops", params={"cleared": True}).json()["data"]) == 1
+    assert web.api.get("/v1/stops", params={"open": True}).json()["data"] == []
+    assert len(web.api.get("/v1/stops", params={"open": False}).json()["data"]) == 1
     assert_problem(web.api.post(f"/v1/stops/{stop['id']}/clear", json={"note": "again"}), 409)
 
 

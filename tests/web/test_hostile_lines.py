@@ -109,7 +109,7 @@ def test_what_is_too_large_or_means_two_things_is_refused_once_and_the_line_clos
     heard = talk(web, sent)
     assert statuses(heard) == [status], heard
     head, _, body = heard.partition(b"\r\n\r\n")
-    assert set(json.loads(body)["error"]) == {"type", "field", "message"}
+    assert set(json.loads(body)) == {"type", "title", "status", "detail", "way_out", "request_id"}
     assert b"x-content-type-options: nosniff" in head
     assert b"server:" not in head.lower()
     assert web.count("inbox") == 0
@@ -228,7 +228,7 @@ def test_overload_is_told_at_once_and_does_not_look_like_death(
         heard = lines[-1].recv(65_536)
         assert statuses(heard) == [503]
         assert b"retry-after: 5" in heard
-        assert json.loads(heard.partition(b"\r\n\r\n")[2])["error"]["type"] == "unavailable"
+        assert json.loads(heard.partition(b"\r\n\r\n")[2])["type"] == "urn:billing-worker:problem:unavailable"
         with line_to(web) as line:
             line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert statuses(line.recv(65_536)) == [200]

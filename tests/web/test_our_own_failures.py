@@ -66,7 +66,7 @@ def test_nothing_is_acknowledged_that_was_not_committed(web: Web) -> None:
 @pytest.mark.parametrize(
     "error", [RuntimeError(f"SELECT 1 -- {PASSWORD}"), InvalidTransition("invoice", PASSWORD, "paid", "open")]
 )
-def test_an_unforeseen_failure_is_answered_with_a_reference_that_is_in_the_log(web: Web, error: Exception) -> None:
+def test_an_unforeseen_failure_is_answered_with_the_name_that_is_in_the_log(web: Web, error: Exception) -> None:
     broken = FailingDatabase(error)
     app = create_app(
         replace(web.ports, database=broken), settings(), RecordingDoorbell(), None, check_database=lambda: None
@@ -79,8 +79,8 @@ def test_an_unforeseen_failure_is_answered_with_a_reference_that_is_in_the_log(w
         ):
             assert_problem(answer, 500)
             assert PASSWORD not in answer.text
-            reference = answer.json()["error"]["reference"]
-            (line,) = [one for one in lines if one.get("reference") == reference]
+            name = answer.json()["request_id"]
+            (line,) = [one for one in lines if one.get("request_id") == name]
             assert (line["event"], line["error"]) == ("request.failed", type(error).__name__)
             assert "our_own_failures.py" in line["where"]
         assert api.get("/healthz").status_code == 200
@@ -149,7 +149,7 @@ def while_it_is_away(api: Api, url: str) -> None:
         for inner in ("127.0.0.1", url.rpartition("@")[2], "connection", "billing:"):
             assert inner not in message
     assert b"OK" not in answers[2].content
-    assert "whether this request was carried out is not known" in answers[4].json()["error"]["message"]
+    assert "whether this request was carried out is not known" in answers[4].json()["detail"]
     assert api.get("/healthz").status_code == 200
     # What is wrong in itself is still told so.
     assert_problem(api.post("/webhooks/portone", json={}), 400)

@@ -76,7 +76,7 @@ def test_a_pingback_about_another_product_than_the_key_is_tied_to_unlocks_nothin
 def test_a_pingback_that_the_secret_did_not_sign_is_refused(web: Web, change: Callable[[str], str]) -> None:
     answer = web.api.get(f"{PATH}?{change(pingback())}")
     assert_problem(answer, 403)
-    assert answer.json()["error"]["type"] == "signature_invalid"
+    assert answer.json()["type"].endswith(":signature_invalid")
     assert b"OK" not in answer.content
     assert web.count("inbox") == 0
     assert web.doorbell.rings == []

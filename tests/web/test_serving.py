@@ -73,11 +73,6 @@ def test_a_port_in_use_is_one_line_that_names_the_setting(start: Start) -> None:
     assert line.startswith(f"billing-worker: BILLING_WEB_PORT: port {port} on 127.0.0.1 is in use")
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.255.255.254"])  # noqa: S104 - it must refuse them
-def test_an_address_that_others_reach_is_refused_without_a_token(start: Start, host: str) -> None:
-    assert only_line(start(host, free_port())).startswith("billing-worker: BILLING_API_TOKEN: is needed to listen on")
-
-
 def test_with_a_token_any_address_of_this_machine_will_do(start: Start) -> None:
     url = address_of(start("0.0.0.0", 0, TOKEN))  # noqa: S104 - that is the question
     url = url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104

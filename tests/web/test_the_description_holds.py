@@ -10,8 +10,8 @@ from web_helpers import Web
 
 ALLOWED = {
     "/v1/plans": "GET, POST",
-    "/v1/invoices/inv_1/refunds": "GET, POST",
-    "/v1/plans/plan_1": "GET",
+    "/v1/invoices/inv_1/refunds": "POST",
+    "/v1/plans/plan_1": "GET, PATCH",
     "/webhooks/portone": "POST",
     "/healthz": "GET",
     "/docs": "GET",

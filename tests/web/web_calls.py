@@ -18,6 +18,7 @@ TOKEN = "api-token-of-the-tests"
 SANDBOX = "http://127.0.0.1:9/"
 PLAN = {"name": "Basic", "amount": 9900, "currency": "KRW", "interval": "month"}
 HINT = {"imp_uid": "imp_123456789012", "merchant_uid": "order-1", "status": "paid"}
+URN = "urn:billing-worker:problem:"
 ERROR_TYPES = {
     400: ("malformed", "invalid_input"),
     401: ("unauthorized",),
@@ -25,10 +26,10 @@ ERROR_TYPES = {
     404: ("not_found",),
     405: ("method_not_allowed",),
     408: ("timeout",),
-    409: ("conflict",),
+    409: ("conflict", "already_exists", "request_under_way"),
     413: ("too_large",),
     415: ("unsupported_media_type",),
-    422: ("invalid_input",),
+    422: ("invalid_input", "idempotency_key_reused"),
     500: ("internal",),
     503: ("unavailable",),
 }
@@ -43,12 +44,14 @@ class Api(httpx.Client):
             for path, operations in description["paths"].items()
         ]
         hooks = {"response": [self._check]}
+        options = {"headers": {"Authorization": f"Bearer {TOKEN}"}} | options
         super().__init__(base_url=base_url, timeout=DEADLINE, trust_env=False, event_hooks=hooks, **options)
 
     def _check(self, answer: httpx.Response) -> None:
         answer.read()
         assert "server" not in answer.headers
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert re.fullmatch("req_[0-9a-f]{16}", answer.headers["request-id"])
         if answer.status_code >= 400:
             assert_problem(answer)
         for path, operations in self._operations:
@@ -71,17 +74,18 @@ def assert_problem(answer: httpx.Response, status: int | None = None, field: str
     """The answer is a problem in the one shape; returns its message."""
     if status is not None:
         assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
-    assert list(answer.json()) == ["error"]
-    error = answer.json()["error"]
-    assert set(error) - {"reference"} == {"type", "field", "message"}
-    assert error["type"] in ERROR_TYPES[answer.status_code]
-    assert "\n" not in error["message"]
+    assert answer.headers["content-type"] == "application/problem+json"
+    error = answer.json()
+    assert set(error) - {"field", "existing_id"} == {"type", "title", "status", "detail", "way_out", "request_id"}
+    assert error["type"].removeprefix(URN) in ERROR_TYPES[answer.status_code]
+    assert error["status"] == answer.status_code
+    assert error["request_id"] == answer.headers.get("request-id")
+    assert "\n" not in error["detail"]
     for leak in ("Traceback", "SELECT", "INSERT", "psycopg", "sqlalchemy", SECRET, TOKEN):
         assert leak not in answer.text
     if field is not None:
-        assert error["field"] == field, answer.text
-    return str(error["message"])
+        assert error.get("field") == field, answer.text
+    return str(error["detail"])
 
 
 def pingback(*, secret: str = SECRET, **fields: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
-from web_calls import DEADLINE, HINT, PLAN, SANDBOX, SECRET, Api, eventually
+from web_calls import DEADLINE, HINT, PLAN, SANDBOX, SECRET, TOKEN, Api, eventually
 
 from billing_worker import bootstrap
 from billing_worker.adapters.database.engine import check_ready, open_engine
@@ -139,7 +139,7 @@ class Web:
 
 def settings(**given: Any) -> Settings:
     """Settings of a sandbox, but for what the test gives."""
-    values = {"portone_api_url": SANDBOX, "paymentwall_secret_key": SECRET, "_env_file": None}
+    values = {"portone_api_url": SANDBOX, "paymentwall_secret_key": SECRET, "api_token": TOKEN, "_env_file": None}
     return Settings(**values | given)
 
 
@@ -163,7 +163,7 @@ def running(database_url: str, **given: Any) -> Iterator[Web]:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """A real uvicorn in a thread."""
-    listening = listen(app, "127.0.0.1", 0)
+    listening = listen("127.0.0.1", 0)
     server = app.state.server = server_for(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     with listening:

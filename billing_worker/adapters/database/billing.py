@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy import bindparam, exists, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import (
     billing_keys,
@@ -38,9 +39,13 @@ class SqlPlans(Repository[Plan]):
     hydrate = staticmethod(rows.to_plan)
     values = staticmethod(rows.plan_values)
 
-    def list(self, limit: int) -> Sequence[Plan]:
-        """Plans, newest first."""
-        return self._many(select(plans).order_by(plans.c.created_at.desc(), plans.c.id).limit(limit))
+    def add(self, entity: Plan) -> None:
+        """Store a new plan. Raises Conflict with the id of the one that has its external_id."""
+        self.add_alone(entity, external_id=entity.external_id)
+
+    def all(self) -> Sequence[Plan]:
+        """Every plan: there are as many as a merchant has prices."""
+        return self._many(select(plans))
 
 
 _CLAIM_KEY_LOOKS = text("""
@@ -62,12 +67,8 @@ class SqlBillingKeys(Repository[BillingKey]):
     values = staticmethod(rows.key_values)
 
     def add(self, entity: BillingKey) -> None:
-        """Store a new key. Raises Conflict when the customer_uid is known already."""
-        try:
-            super().add(entity)
-        except IntegrityError as error:
-            problem = "a billing key with this customer_uid exists already; use one customer_uid a card"
-            raise Conflict(problem, field="customer_uid") from error
+        """Store a new key. Raises Conflict with the id of the one that has its customer_uid or external_id."""
+        self.add_alone(entity, customer_uid=entity.customer_uid, external_id=entity.external_id)
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of pending keys whose next look has come, oldest first; their look is put off to `lease_until`."""
@@ -83,12 +84,6 @@ class SqlBillingKeys(Repository[BillingKey]):
         """The PGs that any key has, by name."""
         names = select(billing_keys.c.pg_provider).distinct().order_by(billing_keys.c.pg_provider)
         return self._connection.execute(names).scalars().all()
-
-    def list(self, limit: int) -> Sequence[BillingKey]:
-        """Keys, newest first."""
-        return self._many(
-            select(billing_keys).order_by(billing_keys.c.created_at.desc(), billing_keys.c.id).limit(limit)
-        )
 
 
 _CLAIM_RENEWALS = text("""
@@ -114,10 +109,18 @@ class SqlSubscriptions(Repository[Subscription]):
     kind = "subscription"
     hydrate = staticmethod(rows.to_subscription)
 
-    def list(self, limit: int, status: SubscriptionStatus | None = None) -> Sequence[Subscription]:
-        """Subscriptions, newest first."""
-        statement = select(subscriptions).order_by(subscriptions.c.created_at.desc(), subscriptions.c.id).limit(limit)
-        return self._many(statement if status is None else statement.where(subscriptions.c.status == status))
+    def add(self, entity: Subscription) -> None:
+        """Store a new subscription. Raises Conflict with the id of the one that has its external_id."""
+        self.add_alone(entity, external_id=entity.external_id)
+
+    def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
+        """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
+        pair = func.hashtext(f"{plan_id} {customer}")
+        self._connection.execute(select(func.pg_advisory_xact_lock(AdvisoryLock.SUBSCRIBING.value, pair)))
+        same = (subscriptions.c.customer == customer) & (subscriptions.c.plan_id == plan_id)
+        live = select(subscriptions).where(same, subscriptions.c.status != SubscriptionStatus.CANCELED)
+        found = self._many(live.order_by(subscriptions.c.created_at, subscriptions.c.id).limit(1))
+        return found[0] if found else None
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
@@ -194,11 +197,6 @@ class SqlInvoices(Repository[Invoice]):
         open_attempt = (payment_attempts.c.invoice_id == invoices.c.id) & payment_attempts.c.closed_at.is_(None)
         own = (invoices.c.subscription_id == subscription_id) & unpaid & ~exists().where(open_attempt)
         return self._many(select(invoices).where(own).order_by(invoices.c.period_index))
-
-    def list(self, limit: int, status: InvoiceStatus | None = None) -> Sequence[Invoice]:
-        """Invoices, newest first."""
-        statement = select(invoices).order_by(invoices.c.created_at.desc(), invoices.c.id).limit(limit)
-        return self._many(statement if status is None else statement.where(invoices.c.status == status))
 
     def claim_due(
         self,

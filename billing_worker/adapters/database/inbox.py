@@ -183,11 +183,11 @@ def _matching(sought: Sought) -> ColumnElement[bool]:
     if sought.waits_since is not None:
         conditions.append(sought.waits_since >= _SINCE)
     if sought.stuck_at is not None:
-        conditions.append(_stuck(sought.stuck_at))
+        conditions.append(is_stuck(sought.stuck_at))
     return and_(*conditions)
 
 
-def _stuck(real_now: datetime) -> ColumnElement[bool]:
+def is_stuck(real_now: datetime) -> ColumnElement[bool]:
     """Waits for an hour and the gateway said nothing about it, or for longer than all its tries take."""
 
     def longer(than: timedelta) -> Any:

@@ -15,3 +15,7 @@ class AdvisoryLock(IntEnum):
     """Claiming an audit."""
     COMPARING = 727_004
     """Planning which span of time is compared next."""
+    SUBSCRIBING = 727_006
+    """Putting a customer on a plan. Beside it stands the hash of both."""
+    ANSWERING = 727_005
+    """Serving a request that has an Idempotency-Key. Beside it stands the key's hash: a pair is no single number."""

@@ -114,17 +114,12 @@ class SqlOutbox(Repository[OutboxMessage]):
 
     def latest(self, limit: int) -> Sequence[OutboxMessage]:
         """The newest events, newest first."""
-        return self.search(EventFilter(), limit)
+        return self._many(select(outbox).order_by(outbox.c.sequence.desc()).limit(limit))
 
     def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
         """Events of one subscription, invoice or key, newest first."""
         about = (outbox.c.subject_id == ident) | (outbox.c.stream_id == ident)
         return self._many(select(outbox).where(about).order_by(outbox.c.sequence.desc()).limit(limit))
-
-    def search(self, wanted: EventFilter, limit: int) -> Sequence[OutboxMessage]:
-        """Events that fit, newest first."""
-        fitting = select(outbox).where(*_conditions(wanted))
-        return self._many(fitting.order_by(outbox.c.sequence.desc()).limit(limit))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""

@@ -11,7 +11,7 @@ from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import payment_attempts, refunds
 from billing_worker.domain.errors import Conflict
-from billing_worker.domain.refund import Refund, RefundStatus
+from billing_worker.domain.refund import Refund
 
 _CLAIM = text("""
     WITH chosen AS MATERIALIZED (
@@ -47,11 +47,6 @@ class SqlRefunds(Repository[Refund]):
         statement = select(refunds).join(payment_attempts, payment_attempts.c.id == refunds.c.attempt_id)
         own = payment_attempts.c.invoice_id == invoice_id
         return self._many(statement.where(own).order_by(refunds.c.created_at, refunds.c.id))
-
-    def list(self, limit: int, status: RefundStatus | None = None) -> Sequence[Refund]:
-        """Refunds, newest first."""
-        statement = select(refunds).order_by(refunds.c.created_at.desc(), refunds.c.id).limit(limit)
-        return self._many(statement if status is None else statement.where(refunds.c.status == status))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of open refunds whose next step has come, oldest first; the step is put off to `lease_until`."""

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database.rows import Values, plain
-from billing_worker.domain.errors import NotFound
+from billing_worker.domain.errors import Conflict, NotFound
 
 T = TypeVar("T")
 
@@ -57,6 +58,23 @@ class Repository(Generic[T]):
         values = type(self).values(entity)
         self._connection.execute(self._insert, values)
         self._loaded[values["id"]] = values
+
+    def add_alone(self, entity: T, **unique: Any) -> None:
+        """Store a new entity, or raise Conflict with the id of the one that has the same value in a `unique` column.
+
+        The insert stands behind a savepoint: a transaction that was refused could not look for the other one.
+        """
+        try:
+            with self._connection.begin_nested():
+                Repository.add(self, entity)
+        except IntegrityError as error:
+            for name, value in unique.items():
+                same = select(self.table.c.id).where(self.table.c[name] == value)
+                found = self._connection.execute(same).scalar_one_or_none() if value is not None else None
+                if found is not None:
+                    problem = f"a {self.kind} with this {name} exists already: {found}"
+                    raise Conflict(problem, field=name, existing_id=found) from error
+            raise
 
     def save(self, entity: T) -> None:
         """Write the entity back, if it changed since it was read."""

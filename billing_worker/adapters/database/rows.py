@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from billing_worker.domain.access import ApiToken
+from billing_worker.domain.action import Action
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
@@ -73,6 +75,8 @@ def to_plan(row: Values) -> Plan:
         dunning=DunningPolicy(tuple(row["dunning_days"])),
         created_at=row["created_at"],
         catch_up=CatchUpPolicy(row["catch_up_mode"], row["catch_up_max_age"]),
+        external_id=row["external_id"],
+        metadata=row["metadata"],
     )
 
 
@@ -163,6 +167,16 @@ def to_booked(row: Values) -> Booked:
     """The attempt in a row, as it is compared."""
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
     return Booked(**row)
+
+
+def to_api_token(row: Values) -> ApiToken:
+    """The token in a row."""
+    return ApiToken(**row)
+
+
+def to_action(row: Values) -> Action:
+    """The action in a row."""
+    return Action(**row)
 
 
 def split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:

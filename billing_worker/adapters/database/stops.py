@@ -89,10 +89,6 @@ class SqlStops(Repository[Stop]):
         """Open stops, oldest first."""
         return self._many(select(stops).where(_OPEN).order_by(stops.c.id))
 
-    def list(self, limit: int) -> Sequence[Stop]:
-        """All stops, newest first."""
-        return self._many(select(stops).order_by(stops.c.id.desc()).limit(limit))
-
     def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
         """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
         scopes = scopes_of(subscription_id, pg_provider)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -33,6 +34,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from billing_worker.domain.access import Scope
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import IssueClaim, KeyStatus
 from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.comparison import ComparisonStatus
@@ -120,6 +123,14 @@ def _money() -> tuple[Column[int], Column[str], CheckConstraint, CheckConstraint
     )
 
 
+def _labels() -> tuple[Column[str], Column[dict[str, str]]]:
+    """What a merchant writes on a thing to find it again."""
+    return (
+        Column("external_id", String(120), unique=True),
+        Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),
+    )
+
+
 plans = Table(
     "plans",
     metadata,
@@ -134,6 +145,7 @@ plans = Table(
     _time("created_at"),
     Column("catch_up_mode", Named(CatchUpMode), nullable=False),
     Column("catch_up_max_age", Integer, nullable=False),
+    *_labels(),
     _one_of("catch_up_mode", CatchUpMode),
     CheckConstraint("catch_up_max_age > 0", name="catch_up_max_age_positive"),
     CheckConstraint(
@@ -141,6 +153,7 @@ plans = Table(
         " OR (cron IS NOT NULL AND interval_unit IS NULL AND interval_count IS NULL)",
         name="one_calendar",
     ),
+    Index("ix_plans_created_at", "created_at", "id"),
 )
 
 billing_keys = Table(
@@ -168,6 +181,7 @@ billing_keys = Table(
     Column("issue_evidence_id", ForeignKey("evidence.id")),
     Column("issue_claim", Named(IssueClaim), nullable=False, server_default="none"),
     Column("issue_for", String(40)),
+    *_labels(),
     _one_of("status", KeyStatus),
     _one_of("issue_claim", IssueClaim),
     CheckConstraint("status = 'pending' OR next_look_at IS NULL", name="only_pending_is_looked_at"),
@@ -182,6 +196,7 @@ billing_keys = Table(
         name="active_as_issued",
     ),
     _index("ix_billing_keys_looks", "next_look_at", where="next_look_at IS NOT NULL"),
+    Index("ix_billing_keys_created_at", "created_at", "id"),
 )
 
 subscriptions = Table(
@@ -202,6 +217,8 @@ subscriptions = Table(
     _time("held_since", required=False),
     Column("catch_up_mode", Named(CatchUpMode)),
     _time("catch_up_until", required=False),
+    *_labels(),
+    Column("allow_duplicate", Boolean, nullable=False, server_default=text("false")),
     _one_of("status", SubscriptionStatus),
     _one_of("catch_up_mode", CatchUpMode),
     CheckConstraint("(status = 'canceled') = (canceled_at IS NOT NULL)", name="canceled_has_time"),
@@ -211,6 +228,8 @@ subscriptions = Table(
     _index("ix_subscriptions_leased", "lease_until", where="lease_until IS NOT NULL"),
     _index("ix_subscriptions_renewing", "next_period_start", where=f"{_in('status', RENEWING)} AND held_since IS NULL"),
     _index("ix_subscriptions_held", "plan_id", where="held_since IS NOT NULL"),
+    Index("ix_subscriptions_created_at", "created_at", "id"),
+    Index("ix_subscriptions_plan_id", "plan_id"),
 )
 
 invoices = Table(
@@ -246,7 +265,7 @@ invoices = Table(
     _index("ix_invoices_due", "next_attempt_at", where="status = 'open'"),
     _index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
     _index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
-    Index("ix_invoices_created_at", "created_at"),
+    Index("ix_invoices_created_at", "created_at", "id"),
     _index("ix_invoices_paid", "closed_at", where="status = 'paid'"),
 )
 
@@ -330,7 +349,7 @@ refunds = Table(
     _time("created_at"),
     _time("next_step_at", required=False),
     Column("status", Named(RefundStatus), nullable=False),
-    Column("request_key", String(64)),
+    Column("idempotency_key", String(255)),
     Column("fence", BigInteger, nullable=False),
     Column("sends", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
@@ -344,7 +363,7 @@ refunds = Table(
     _time("closed_at", required=False),
     _one_of("status", RefundStatus),
     _one_of("cause", RefundCause),
-    UniqueConstraint("attempt_id", "request_key"),
+    UniqueConstraint("attempt_id", "idempotency_key"),
     CheckConstraint("amount <= balance", name="amount_within_balance"),
     CheckConstraint("status <> 'succeeded' OR evidence_id IS NOT NULL", name="succeeded_has_evidence"),
     CheckConstraint("(status IN ('pending', 'in_flight', 'unknown')) = (closed_at IS NULL)", name="closed_has_time"),
@@ -353,6 +372,7 @@ refunds = Table(
     ),
     _index("uq_refunds_one_open", "attempt_id", where="closed_at IS NULL", unique=True),
     _index("ix_refunds_steps", "next_step_at", where="next_step_at IS NOT NULL"),
+    Index("ix_refunds_created_at", "created_at", "id"),
 )
 
 inbox = Table(
@@ -545,4 +565,47 @@ audits = Table(
     Column("checked", BigInteger),
     Column("breaches", Integer),
     Index("ix_audits_began_at", "began_at"),
+)
+
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _time("created_at"),
+    CheckConstraint("status BETWEEN 200 AND 499", name="status_is_kept"),
+    Index("ix_kept_answers_created_at", "created_at"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    _ident(),
+    Column("name", String(40), nullable=False),
+    Column("scope", Named(Scope), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    _time("created_at"),
+    Column("created_by", Text, nullable=False),
+    _time("revoked_at", required=False),
+    Column("revoked_by", Text),
+    _one_of("scope", Scope),
+    CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_by_somebody"),
+    CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest_only"),
+    _index("uq_api_tokens_one_in_force", "name", where="revoked_at IS NULL", unique=True),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("actor", Text, nullable=False),
+    Column("verb", Named(Verb), nullable=False),
+    Column("subject_id", Text, nullable=False),
+    _time("at"),
+    Column("detail", Text),
+    Index("ix_actions_subject_id", "subject_id", "id"),
+    Index("ix_actions_actor", "actor", "id"),
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.access import SqlActions, SqlTokens
 from billing_worker.adapters.database.audit import SqlAudits
 from billing_worker.adapters.database.billing import (
     SqlAttempts,
@@ -25,11 +26,13 @@ from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.inbox import SqlInbox
+from billing_worker.adapters.database.lists import SqlLists
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.messages import SqlAlerts
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
+from billing_worker.adapters.database.requests import SqlKeptAnswers
 from billing_worker.adapters.database.stops import (
     ELSEWHERE,
     ON_INVOICE,
@@ -152,6 +155,10 @@ class SqlUnitOfWork:
         self.audits = SqlAudits(connection)
         self.spending = SqlSpending(connection)
         self.pingbacks = SqlPingbacks(connection)
+        self.tokens = SqlTokens(connection)
+        self.actions = SqlActions(connection)
+        self.kept_answers = SqlKeptAnswers(connection)
+        self.lists = SqlLists(connection)
 
     def lock_due(self, invoice_id: str) -> Due:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""
@@ -220,6 +227,12 @@ class SqlUnitOfWork:
             raise NotFound("evidence", str(evidence_id))
         return Evidence(**row)
 
+    @contextmanager
+    def savepoint(self) -> Iterator["SqlUnitOfWork"]:
+        """A part of this transaction that is undone alone, unless its own `commit` returned."""
+        with translated(), _Part(self._connection, self._ids, self._told) as part:
+            yield part
+
     def commit(self) -> None:
         """Make it all durable, then log what happened: one line an event."""
         self._connection.commit()
@@ -233,6 +246,43 @@ class SqlUnitOfWork:
         if row is None:
             raise NotFound(kind, ident)
         return dict(row)
+
+
+class _Part(SqlUnitOfWork):
+    """A part of a transaction, between a savepoint and its release."""
+
+    def __init__(self, connection: Connection, ids: Ids, told: list[Event]) -> None:
+        super().__init__(connection, ids)
+        self._whole = told
+        self._savepoint = connection.begin_nested()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._savepoint.is_active:
+            self._savepoint.rollback()
+
+    def commit(self) -> None:
+        """Make it a part of the whole, which alone makes it durable."""
+        self._savepoint.commit()
+        self._whole.extend(self._told)
+        self._told.clear()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the errors of this package instead of the driver's: Busy where nothing was done, Unavailable."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Unavailable("the database is busy: no connection became free in time") from error
+    except (OperationalError, DBAPIError) as error:
+        if isinstance(error.orig, HELD):
+            raise Busy(f"the database is busy: {first_line(error)}") from error
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise Unavailable(f"the database does not answer: {first_line(error)}") from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +299,8 @@ class SqlDatabase:
         Raises Unavailable where the database does not answer or ended the session. After a lost commit nobody knows
         whether it was kept: callers must never read Unavailable as "not done", but for Busy, which says so.
         """
-        try:
-            with self.engine.connect() as connection:
-                yield SqlUnitOfWork(connection, self.ids)
-        except PoolTimeoutError as error:
-            raise Unavailable("the database is busy: no connection became free in time") from error
-        except (OperationalError, DBAPIError) as error:
-            if isinstance(error.orig, HELD):
-                raise Busy(f"the database is busy: {first_line(error)}") from error
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise Unavailable(f"the database does not answer: {first_line(error)}") from error
-            raise
+        with translated(), self.engine.connect() as connection:
+            yield SqlUnitOfWork(connection, self.ids)
 
 
 def first_line(error: SQLAlchemyError) -> str:

@@ -2,10 +2,37 @@
 
 from fastapi import APIRouter
 
-from billing_worker.web.api import billing_keys, events, inbox, insight, invoices, plans, refunds, stops, subscriptions
+from billing_worker.web.api import (
+    actions,
+    alerts,
+    billing_keys,
+    customers,
+    events,
+    inbox,
+    insight,
+    invoices,
+    plans,
+    refunds,
+    stops,
+    subscriptions,
+)
 
 router = APIRouter(prefix="/v1")
-for _module in (plans, billing_keys, subscriptions, invoices, refunds, stops, inbox, events, insight):
+for _module in (
+    plans,
+    billing_keys,
+    subscriptions,
+    customers,
+    invoices,
+    refunds,
+    stops,
+    alerts,
+    actions,
+    inbox,
+    events,
+):
     router.include_router(_module.router)
+router.include_router(invoices.attempts)
+router.include_router(insight.router)
 
 __all__ = ["router"]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from billing_worker.domain.billing_key import (
     LONGEST_BUYER_EMAIL,
@@ -15,24 +15,35 @@ from billing_worker.domain.billing_key import (
     IssueClaim,
     KeyStatus,
 )
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import issuing
+from billing_worker.usecases.change import change_key
 from billing_worker.usecases.subscribe import register_key
 from billing_worker.web.api.shapes import (
     CHANGES,
+    EXTERNAL_ID,
     JSON,
+    METADATA,
+    METADATA_CHANGES,
     READS,
     READS_ONE,
+    Created,
     Described,
+    ExternalId,
     Ident,
     Input,
+    Labels,
+    Lists,
+    Metadata,
+    MetadataChanges,
     Name,
     Page,
-    Paging,
     Text,
+    Word,
     example,
-    page,
 )
 from billing_worker.web.context import Ctx
+from billing_worker.web.openapi import MONEY
 
 SHORTEST_SHOWN = 10
 """Of a shorter customer_uid the six characters shown in a list would be most of it."""
@@ -64,14 +75,27 @@ class KeyInput(Input):
     goodsid: Annotated[Text, Described(minLength=1, maxLength=LONGEST_GOODSID)] | None = Field(
         None, description="The product that Paymentwall's pingbacks about this key must name"
     )
+    external_id: ExternalId | None = EXTERNAL_ID
+    metadata: Metadata = METADATA
 
 
-class EmailInput(Input):
-    """The e-mail to send with every charge of a key."""
+class KeyChanges(Input):
+    """What may change of a key; what is left out stays."""
 
-    model_config = example(email="gildong@example.com")
+    model_config = example(buyer_email="gildong@example.com")
 
-    email: Email = Field(description="For paymentwall: the one with which the key was issued")
+    buyer_email: Email | None = Field(None, description="For paymentwall: the one with which the key was issued")
+    metadata: MetadataChanges | None = METADATA_CHANGES
+
+
+class KeyQuery(Created):
+    """Which keys to list."""
+
+    external_id: Word | None = Field(None, description="Only the one with this id of yours")
+    customer_uid: Word | None = Field(None, description="Only the one with this name at PortOne")
+    customer: Word | None = Field(None, description="Only those that this customer's subscriptions are charged on")
+    pg_provider: Word | None = Field(None, description="Only of this PG")
+    status: KeyStatus | None = Field(None, description="Only with this status")
 
 
 class IssuingPaymentInput(Input):
@@ -82,12 +106,12 @@ class IssuingPaymentInput(Input):
     counts_for: Name | None = Field(description="Pays the next unpaid period of this subscription; null: of none")
 
 
-class KeySummary(BaseModel):
+class KeySummary(Labels):
     """A billing key in a list."""
 
-    id: str
-    customer_uid: str = Field(description="Masked in lists")
-    pg_provider: str
+    id: str = Field(examples=["key_0123456789abcdef"])
+    customer_uid: str = Field(description="Masked in lists", examples=["user…-1"])
+    pg_provider: str = Field(examples=["nice_v2"])
     status: KeyStatus
     created_at: datetime
     activated_at: datetime | None
@@ -97,7 +121,7 @@ class KeySummary(BaseModel):
 class KeyOutput(KeySummary):
     """A billing key."""
 
-    customer_uid: str
+    customer_uid: str = Field(examples=["user-1-card-1"])
     buyer_name: str | None
     buyer_email: str | None
     buyer_tel: str | None
@@ -118,15 +142,16 @@ def register(key: KeyInput, context: Ctx) -> KeyOutput:
         buyer_email=key.buyer_email,
         buyer_tel=key.buyer_tel,
         goodsid=key.goodsid,
+        external_id=key.external_id,
+        metadata=key.metadata,
     )
     return _shown(registered)
 
 
 @router.get("", responses=READS, name="list_billing_keys")
-def list_keys(query: Annotated[Paging, Query()], context: Ctx) -> Page[KeySummary]:
+def list_keys(query: Annotated[KeyQuery, Query()], lists: Lists) -> Page[KeySummary]:
     """List billing keys, newest first, each customer_uid masked."""
-    with context.ports.database.transaction() as uow:
-        return page(uow.keys.list(query.limit + 1), query.limit, _summary)
+    return lists.of(Kind.BILLING_KEYS, query, summary)
 
 
 @router.get("/{billing_key_id}", responses=READS_ONE, name="get_billing_key")
@@ -136,13 +161,22 @@ def get(billing_key_id: Ident, context: Ctx) -> KeyOutput:
         return _shown(uow.keys.get(billing_key_id))
 
 
-@router.post("/{billing_key_id}/email", dependencies=[JSON], responses=CHANGES, name="set_billing_key_email")
-def set_email(billing_key_id: Ident, wanted: EmailInput, context: Ctx) -> KeyOutput:
-    """Change the e-mail of a key. A Paymentwall key that waits for the right one is looked up at once."""
-    return _shown(issuing.set_email(context.ports, billing_key_id, wanted.email))
+@router.patch("/{billing_key_id}", dependencies=[JSON], responses=CHANGES, name="change_billing_key")
+def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyOutput:
+    """Change a key's e-mail or metadata. A Paymentwall key that waits for the right e-mail is looked up at once."""
+    changed = change_key(context.ports, billing_key_id, buyer_email=changes.buyer_email, metadata=changes.metadata)
+    if changes.buyer_email is not None and issuing.given_up(changed):
+        context.ring("confirm", changed.id)
+    return _shown(changed)
 
 
-@router.post("/{billing_key_id}/issuing-payment", dependencies=[JSON], responses=CHANGES, name="count_issuing_payment")
+@router.post(
+    "/{billing_key_id}/issuing-payment",
+    dependencies=[JSON],
+    responses=CHANGES,
+    name="count_issuing_payment",
+    openapi_extra=MONEY,
+)
 def count_issuing_payment(billing_key_id: Ident, wanted: IssuingPaymentInput, context: Ctx) -> KeyOutput:
     """Say what the payment pays with which a Paymentwall key was issued, where that is not clear."""
     return _shown(issuing.decide(context.ports, billing_key_id, wanted.counts_for))
@@ -155,10 +189,11 @@ def _shown(key: BillingKey) -> KeyOutput:
     return shown
 
 
-def _summary(key: BillingKey) -> KeySummary:
-    summary = KeySummary.model_validate(key, from_attributes=True)
-    summary.customer_uid = masked(key.customer_uid)
-    return summary
+def summary(key: BillingKey) -> KeySummary:
+    """As a list shows it."""
+    shown = KeySummary.model_validate(key, from_attributes=True)
+    shown.customer_uid = masked(key.customer_uid)
+    return shown
 
 
 def masked(customer_uid: str) -> str:

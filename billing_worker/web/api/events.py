@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from billing_worker.domain.delivery import Endpoint, EndpointStatus
 from billing_worker.domain.events import EventType
-from billing_worker.ports import EventFilter, EventStatus, OutboxMessage
+from billing_worker.ports import EventStatus, OutboxMessage
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import events
-from billing_worker.web.api.shapes import CHANGES, READS, READS_ONE, Ident, Moment, Page, Paging, page
+from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Id, Ident, Instant, Lists, Page, Paging
 from billing_worker.web.context import Ctx
 
 router = APIRouter(prefix="/events", tags=["events"])
@@ -19,11 +20,13 @@ router = APIRouter(prefix="/events", tags=["events"])
 class EventQuery(Paging):
     """Which events to list."""
 
-    subscription_id: str | None = Field(None, pattern=r"^[A-Za-z0-9_]{1,64}$", description="Only of this subscription")
+    subscription_id: Id | None = Field(None, description="Only of this subscription")
+    subject_id: Id | None = Field(None, description="Only about this invoice, key, refund or subscription")
     type: EventType | None = Field(None, description="Only of this type")
-    failed: bool = Field(default=False, description="Only those refused at least once and not delivered")
-    given_up: bool = Field(default=False, description="Only those given up after three days")
-    since: Moment | None = Field(None, description="Only those that happened since; billing time")
+    status: EventStatus | None = Field(None, description="Only with this status")
+    failed: bool | None = Field(None, description="Only those refused at least once and not delivered")
+    occurred_after: Instant | None = Field(None, description="Happened at or after this; billing time")
+    occurred_before: Instant | None = Field(None, description="Happened before this; billing time")
 
 
 class EventOutput(BaseModel):
@@ -59,20 +62,18 @@ class EndpointOutput(BaseModel):
 
 
 @router.get("", responses=READS, name="list_events")
-def list_events(query: Annotated[EventQuery, Query()], context: Ctx) -> Page[EventOutput]:
+def list_events(query: Annotated[EventQuery, Query()], lists: Lists) -> Page[EventOutput]:
     """List events, newest first."""
-    kind = query.type.value if query.type else None
-    wanted = EventFilter(query.subscription_id, kind, failed=query.failed, given_up=query.given_up, since=query.since)
-    return page(events.search(context.ports, wanted, query.limit + 1), query.limit, _shown)
+    return lists.of(Kind.EVENTS, query, _shown)
 
 
-@router.get("/endpoint", responses=CHANGES, name="get_event_endpoint")
+@router.get("/endpoint", responses=ACTS, name="get_event_endpoint")
 def endpoint(context: Ctx) -> EndpointOutput:
     """Show how your receiver does."""
     return _endpoint(events.endpoint(context.ports))
 
 
-@router.post("/endpoint/enable", responses=CHANGES, name="enable_event_endpoint")
+@router.post("/endpoint/enable", responses=ACTS, name="enable_event_endpoint")
 def enable(context: Ctx) -> EndpointOutput:
     """Let a disabled receiver have its events again; what waited is sent at once, in order."""
     return _endpoint(events.enable(context.ports))
@@ -85,7 +86,7 @@ def get(event_id: Ident, context: Ctx) -> EventOutput:
         return _shown(uow.outbox.get(event_id))
 
 
-@router.post("/{event_id}/replay", responses=CHANGES, name="replay_event")
+@router.post("/{event_id}/replay", responses=ACTS, name="replay_event")
 def replay(event_id: Ident, context: Ctx) -> EventOutput:
     """Send an event once more, under its old `webhook-id`; one that waits anyway is tried at once."""
     return _shown(events.replay_one(context.ports, event_id))

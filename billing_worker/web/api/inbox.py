@@ -3,18 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from billing_worker.ports import InboxMessage, InboxStatus
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import inbox_review as review
-from billing_worker.web.api.shapes import READS, READS_ONE, Instant, Page, Paging, page
+from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging
 from billing_worker.web.context import Ctx
-from billing_worker.web.errors import documented
 
 router = APIRouter(prefix="/inbox", tags=["inbox"])
-
-Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="As an earlier answer named it")]
 
 
 class InboxQuery(Paging):
@@ -23,8 +21,9 @@ class InboxQuery(Paging):
     status: InboxStatus | None = None
     source: Literal["portone", "paymentwall"] | None = None
     foreign: bool | None = Field(None, description="Webhooks about merchant_uids that were never ours, or the others")
-    since: Instant | None = Field(None, description="Received first at or after this")
-    stuck: bool = Field(default=False, description="Only those that a person must look at")
+    received_after: Instant | None = Field(None, description="Received first at or after this")
+    received_before: Instant | None = Field(None, description="Received first before this")
+    stuck: bool = Field(default=False, description="Only those that an operator must look at")
 
 
 class NotificationSummary(BaseModel):
@@ -54,11 +53,12 @@ class NotificationOutput(NotificationSummary):
 
 
 @router.get("", responses=READS, name="list_inbox")
-def list_inbox(query: Annotated[InboxQuery, Query()], context: Ctx) -> Page[NotificationSummary]:
+def list_inbox(query: Annotated[InboxQuery, Query()], context: Ctx, lists: Lists) -> Page[NotificationSummary]:
     """List webhooks and pingbacks, newest first."""
-    wanted = query.model_dump(exclude={"limit"})
-    found = review.find(context.ports, review.seek(context.ports, **wanted), query.limit + 1)
-    return page(found, query.limit, lambda message: NotificationSummary(**_summary(message)))
+    wanted = dict(query.wanted())
+    if wanted.pop("stuck"):
+        wanted["stuck_at"] = context.ports.clock.real_now()
+    return lists.of(Kind.NOTIFICATIONS, query, lambda each: NotificationSummary(**_summary(each)), wanted)
 
 
 @router.get("/{message_id}", responses=READS_ONE, name="show_inbox")
@@ -67,12 +67,12 @@ def show(message_id: Number, context: Ctx) -> NotificationOutput:
     return _whole(review.look(context.ports, message_id))
 
 
-@router.post("/{message_id}/replay", responses=READS_ONE | documented(408, 413), name="replay_inbox")
+@router.post("/{message_id}/replay", responses=ACTS, name="replay_inbox")
 def replay(message_id: Number, context: Ctx) -> NotificationOutput:
     """Have it looked into again: a worker reads the gateway anew. Moves no money, and may be asked for twice."""
     message = review.replay(context.ports, message_id)
     if not message.is_foreign:
-        context.bell.ring("apply", str(message.id))
+        context.ring("apply", str(message.id))
     return _whole(message)
 
 

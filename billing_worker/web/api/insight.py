@@ -3,16 +3,19 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from billing_worker.ports import Alert
 from billing_worker.usecases import report as reporting
 from billing_worker.usecases import why as explaining
-from billing_worker.web.api.shapes import READS, READS_ONE, Currency, Ident, Minor, Page, Paging, page
+from billing_worker.web.api.alerts import AlertOutput
+from billing_worker.web.api.shapes import READS, READS_ONE, Currency, Minor
 from billing_worker.web.context import Ctx
 
 router = APIRouter(tags=["insight"])
+
+LONGEST_IDENT = 120
+"""The longest id that anything here can have: a customer's."""
 
 
 class ExplanationOutput(BaseModel):
@@ -21,20 +24,9 @@ class ExplanationOutput(BaseModel):
     subject: str
     answer: str = Field(description="One sentence: the state, and the reason for it")
     history: list[str] = Field(description="What happened so far, oldest first")
-    next: str = Field(description="What will happen, and what a person can do")
+    actions: list[str] = Field(description="Who did what, oldest first")
+    next: str = Field(description="What will happen, and what an operator can do")
     alerts: list[str]
-
-
-class AlertOutput(BaseModel):
-    """Something that a person must look at."""
-
-    id: int
-    kind: str
-    subject_id: str
-    detail: str
-    proposal: str | None = Field(description="What to do about it, in one line")
-    evidence_id: int | None = Field(description="What the gateway said: `billing-worker alert show ID` prints it")
-    opened_at: datetime
 
 
 class MonthOutput(BaseModel):
@@ -92,9 +84,18 @@ class ReportOutput(BaseModel):
     drain: DrainOutput | None = Field(description="Empty where nothing is late")
 
 
-@router.get("/why/{id}", responses=READS_ONE, name="why")
-def why(id: Ident, context: Ctx) -> ExplanationOutput:  # noqa: A002 - as the use case names it in its errors
-    """Say why a subscription, invoice, attempt, refund, key or merchant_uid stands as it does, and what comes next."""
+@router.get("/why/{id:path}", responses=READS_ONE, name="why")
+def why(
+    id: Annotated[  # noqa: A002 - as the use case names it in its errors
+        str, Path(min_length=1, max_length=LONGEST_IDENT, description="An id of ours, of PortOne's, or of your own")
+    ],
+    context: Ctx,
+) -> ExplanationOutput:
+    """Say why something stands as it does, and what comes next.
+
+    Takes ids of ours (sub_…, inv_…, att_…, rfd_…, key_…), a merchant_uid, an imp_uid, a customer_uid, an external_id or
+    the merchant's own id of a customer.
+    """
     return ExplanationOutput.model_validate(
         explaining.why(context.ports, id, context.settings.timezone), from_attributes=True
     )
@@ -105,14 +106,3 @@ def report(context: Ctx) -> ReportOutput:
     """Show what the books say: month by month, and now. Months are those of the setting BILLING_TIMEZONE."""
     found = reporting.report(context.ports, context.settings.timezone)
     return ReportOutput.model_validate(found, from_attributes=True)
-
-
-@router.get("/alerts", responses=READS, name="list_alerts")
-def list_alerts(query: Annotated[Paging, Query()], context: Ctx) -> Page[AlertOutput]:
-    """List what a person must look at, newest first."""
-    with context.ports.database.transaction() as uow:
-        return page(uow.alerts.list_open(query.limit + 1), query.limit, _alert)
-
-
-def _alert(alert: Alert) -> AlertOutput:
-    return AlertOutput.model_validate(alert, from_attributes=True)

@@ -1,38 +1,75 @@
 """Invoices: what is owed for each period, the attempts to collect it, and what was given back."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import left_of
 from billing_worker.ports import UnitOfWork
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.retry import retry_now
 from billing_worker.web.api import refunds
-from billing_worker.web.api.shapes import READS_ONE, Currency, Ident, Minor, Page, Paging, page
+from billing_worker.web.api.shapes import (
+    ACTS,
+    READS,
+    READS_ONE,
+    Created,
+    Currency,
+    Id,
+    Ident,
+    Instant,
+    Lists,
+    Minor,
+    Page,
+    Paging,
+    Sum,
+    Word,
+)
 from billing_worker.web.context import Ctx
-from billing_worker.web.errors import documented
+from billing_worker.web.openapi import MONEY
 
 router = APIRouter(prefix="/invoices", tags=["invoices"])
+attempts = APIRouter(prefix="/attempts", tags=["invoices"])
 
 
-class InvoiceQuery(Paging):
+class InvoiceQuery(Created):
     """Which invoices to list."""
 
-    status: InvoiceStatus | None = None
-    subscription_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")] | None = None
+    status: InvoiceStatus | None = Field(None, description="Only with this status")
+    subscription_id: Id | None = Field(None, description="Only of this subscription")
+    customer: Word | None = Field(None, description="Only of this customer")
+    plan_id: Id | None = Field(None, description="Only of subscriptions on this plan")
+    billing_key_id: Id | None = Field(None, description="Only charged on this key")
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = Field(None, description="Only in this currency")
+    amount_min: Sum | None = Field(None, description="Minor units, at least")
+    amount_max: Sum | None = Field(None, description="Minor units, at most")
+    period_after: Instant | None = Field(None, description="Whose period begins at or after this")
+    period_before: Instant | None = Field(None, description="Whose period begins before this")
+
+
+class AttemptQuery(Paging):
+    """Which attempts to list."""
+
+    status: AttemptStatus | None = Field(None, description="Only with this status")
+    invoice_id: Id | None = Field(None, description="Only of this invoice")
+    subscription_id: Id | None = Field(None, description="Only of this subscription")
+    customer: Word | None = Field(None, description="Only of this customer")
+    billing_key_id: Id | None = Field(None, description="Only on this key")
+    imp_uid: Word | None = Field(None, description="Only the one that is this payment at PortOne")
+    started_after: Instant | None = Field(None, description="Started at or after this")
+    started_before: Instant | None = Field(None, description="Started before this")
 
 
 class InvoiceOutput(BaseModel):
     """An invoice."""
 
-    id: str
-    subscription_id: str
-    billing_key_id: str
+    id: str = Field(examples=["inv_0123456789abcdef"])
+    subscription_id: str = Field(examples=["sub_0123456789abcdef"])
+    billing_key_id: str = Field(examples=["key_0123456789abcdef"])
     status: InvoiceStatus
     amount: Minor
     currency: Currency
@@ -51,7 +88,7 @@ class InvoiceOutput(BaseModel):
 class AttemptOutput(BaseModel):
     """One intended payment."""
 
-    id: str
+    id: str = Field(examples=["att_0123456789abcdef"])
     number: int
     status: AttemptStatus
     merchant_uid: str
@@ -74,11 +111,16 @@ class InvoiceDetail(InvoiceOutput):
     refunds: list[refunds.RefundOutput]
 
 
-@router.get("", responses=READS_ONE, name="list_invoices")
-def list_invoices(query: Annotated[InvoiceQuery, Query()], context: Ctx) -> Page[InvoiceOutput]:
+@router.get("", responses=READS, name="list_invoices")
+def list_invoices(query: Annotated[InvoiceQuery, Query()], lists: Lists) -> Page[InvoiceOutput]:
     """List invoices, newest first."""
-    with context.ports.database.transaction() as uow:
-        return page(_found(uow, query), query.limit, _shown)
+    return lists.of(Kind.INVOICES, query, shown)
+
+
+@attempts.get("", responses=READS, name="list_attempts")
+def list_attempts(query: Annotated[AttemptQuery, Query()], lists: Lists) -> Page[AttemptOutput]:
+    """List payment attempts, newest first."""
+    return lists.of(Kind.ATTEMPTS, query, attempt_shown)
 
 
 @router.get("/{invoice_id}", responses=READS_ONE, name="get_invoice")
@@ -88,22 +130,19 @@ def get(invoice_id: Ident, context: Ctx) -> InvoiceDetail:
         return _detail(uow, uow.invoices.get(invoice_id))
 
 
-@router.post("/{invoice_id}/retry", responses=READS_ONE | documented(408, 409, 413), name="retry_invoice")
+@router.post("/{invoice_id}/retry", responses=ACTS, name="retry_invoice", openapi_extra=MONEY)
 def retry(invoice_id: Ident, context: Ctx) -> InvoiceOutput:
     """Try an unpaid invoice again now, also one that was given up. Pressed twice it is still one charge."""
-    return _shown(retry_now(context.ports, invoice_id))
+    return shown(retry_now(context.ports, invoice_id))
 
 
-def _found(uow: UnitOfWork, query: InvoiceQuery) -> Sequence[Invoice]:
-    """One more than asked for, newest first."""
-    if query.subscription_id is None:
-        return uow.invoices.list(query.limit + 1, query.status)
-    uow.subscriptions.get(query.subscription_id)  # no invoices, or no such subscription? NotFound tells
-    own = reversed(uow.invoices.of_subscription(query.subscription_id))
-    return [invoice for invoice in own if query.status in (None, invoice.status)]
+def attempt_shown(attempt: PaymentAttempt) -> AttemptOutput:
+    """As the API shows it."""
+    return AttemptOutput.model_validate(attempt, from_attributes=True)
 
 
-def _shown(invoice: Invoice) -> InvoiceOutput:
+def shown(invoice: Invoice) -> InvoiceOutput:
+    """As the API shows it."""
     return InvoiceOutput(
         id=invoice.id,
         subscription_id=invoice.subscription_id,
@@ -125,11 +164,11 @@ def _shown(invoice: Invoice) -> InvoiceOutput:
 
 
 def _detail(uow: UnitOfWork, invoice: Invoice) -> InvoiceDetail:
-    attempts = uow.attempts.of_invoice(invoice.id)
+    tried = uow.attempts.of_invoice(invoice.id)
     return InvoiceDetail(
-        **_shown(invoice).model_dump(),
-        refunded=sum(attempt.refunded for attempt in attempts),
-        refundable=left_of(attempts),
-        attempts=[AttemptOutput.model_validate(attempt, from_attributes=True) for attempt in attempts],
+        **shown(invoice).model_dump(),
+        refunded=sum(attempt.refunded for attempt in tried),
+        refundable=left_of(tried),
+        attempts=[attempt_shown(attempt) for attempt in tried],
         refunds=[refunds.shown(refund) for refund in uow.refunds.of_invoice(invoice.id)],
     )

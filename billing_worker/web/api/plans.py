@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from billing_worker.domain.calendar import LARGEST_COUNT, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, LONGEST_MAX_AGE, CatchUpMode, policy_of
@@ -12,22 +12,33 @@ from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, LONGEST_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.plan import LONGEST_NAME, Plan
+from billing_worker.ports.lists import Kind
+from billing_worker.usecases.change import change_plan
 from billing_worker.usecases.subscribe import calendar_from, create_plan
 from billing_worker.web.api.shapes import (
     CHANGES,
+    EXTERNAL_ID,
     JSON,
+    METADATA,
+    METADATA_CHANGES,
     READS,
     READS_ONE,
+    Created,
     Currency,
     Described,
+    ExternalId,
     Ident,
     Input,
+    Labels,
+    Lists,
+    Metadata,
+    MetadataChanges,
     Minor,
     Page,
-    Paging,
+    Sum,
     Text,
+    Word,
     example,
-    page,
 )
 from billing_worker.web.context import Ctx
 
@@ -44,39 +55,64 @@ class PlanInput(Input):
     )
     amount: Annotated[Minor, Described(minimum=1, maximum=LARGEST_AMOUNT)]
     currency: Annotated[Currency, Described(pattern="^[A-Z]{3}$")]
-    interval: Annotated[str, Described(enum=list(Unit))] | None = Field(
+    interval: Annotated[Unit, Field(strict=False)] | None = Field(
         None, description="Or a cron expression", examples=["month"]
     )
-    interval_count: Annotated[int, Described(minimum=1, maximum=max(LARGEST_COUNT.values()))] = Field(
-        1, description="Every so many of them"
+    interval_count: Annotated[int, Described(minimum=1, maximum=max(LARGEST_COUNT.values()))] | None = Field(
+        None, description="Every so many of them; 1 if not given, and never given beside a cron expression"
     )
     cron: Text | None = Field(None, description="Instead of an interval: minute hour day month weekday")
     timezone: Text | None = Field(None, description="IANA name; default: the setting BILLING_TIMEZONE")
     dunning_days: Annotated[
         list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
     ] = Field(list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline")
-    catch_up: Annotated[str, Described(enum=list(CatchUpMode))] = Field(
-        "bill_all", description="Late periods after an outage: bill_all, latest_only, forgive, ask"
+    catch_up: Annotated[CatchUpMode, Field(strict=False)] = Field(
+        CatchUpMode.BILL_ALL, description="What becomes of late periods after an outage"
     )
     catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] = Field(
-        DEFAULT_MAX_AGE, description="Days; for older periods a person is asked"
+        DEFAULT_MAX_AGE, description="Days; for older periods an operator is asked"
     )
+    external_id: ExternalId | None = EXTERNAL_ID
+    metadata: Metadata = METADATA
 
 
-class PlanOutput(BaseModel):
+class PlanChanges(Input):
+    """What may change of a plan; what is left out stays."""
+
+    model_config = example(catch_up="latest_only", metadata={"team": "sales"})
+
+    catch_up: Annotated[CatchUpMode, Field(strict=False)] | None = Field(
+        None, description="What becomes of late periods after an outage"
+    )
+    catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] | None = Field(
+        None, description="Days; for older periods an operator is asked"
+    )
+    metadata: MetadataChanges | None = METADATA_CHANGES
+
+
+class PlanQuery(Created):
+    """Which plans to list."""
+
+    external_id: Word | None = Field(None, description="Only the one with this id of yours")
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = Field(None, description="Only in this currency")
+    amount_min: Sum | None = Field(None, description="Minor units, at least")
+    amount_max: Sum | None = Field(None, description="Minor units, at most")
+
+
+class PlanOutput(Labels):
     """A plan."""
 
-    id: str
-    name: str
+    id: str = Field(examples=["plan_0123456789abcdef"])
+    name: str = Field(examples=["Basic"])
     amount: Minor
     currency: Currency
-    interval: str | None
-    interval_count: int | None
-    cron: str | None
-    timezone: str
-    dunning_days: list[int]
-    catch_up: str
-    catch_up_max_age: int
+    interval: Unit | None = Field(description="What its periods count; null for a cron plan")
+    interval_count: int | None = Field(examples=[1])
+    cron: str | None = Field(examples=["0 9 L * *"])
+    timezone: str = Field(examples=["Asia/Seoul"])
+    dunning_days: list[int] = Field(examples=[[1, 3, 5, 7]])
+    catch_up: CatchUpMode
+    catch_up_max_age: int = Field(examples=[30])
     created_at: datetime
 
 
@@ -92,15 +128,16 @@ def create(plan: PlanInput, context: Ctx) -> PlanOutput:
         calendar=calendar,
         dunning_days=plan.dunning_days,
         catch_up=policy_of(plan.catch_up, plan.catch_up_max_age),
+        external_id=plan.external_id,
+        metadata=plan.metadata,
     )
     return shown(created)
 
 
 @router.get("", responses=READS, name="list_plans")
-def list_plans(query: Annotated[Paging, Query()], context: Ctx) -> Page[PlanOutput]:
+def list_plans(query: Annotated[PlanQuery, Query()], lists: Lists) -> Page[PlanOutput]:
     """List plans, newest first."""
-    with context.ports.database.transaction() as uow:
-        return page(uow.plans.list(query.limit + 1), query.limit, shown)
+    return lists.of(Kind.PLANS, query, shown)
 
 
 @router.get("/{plan_id}", responses=READS_ONE, name="get_plan")
@@ -108,6 +145,19 @@ def get(plan_id: Ident, context: Ctx) -> PlanOutput:
     """Show one plan."""
     with context.ports.database.transaction() as uow:
         return shown(uow.plans.get(plan_id))
+
+
+@router.patch("/{plan_id}", dependencies=[JSON], responses=CHANGES, name="change_plan")
+def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanOutput:
+    """Change what a plan does with late periods, or its metadata. A new price is a new plan."""
+    changed = change_plan(
+        context.ports,
+        plan_id,
+        catch_up=changes.catch_up,
+        catch_up_max_age=changes.catch_up_max_age,
+        metadata=changes.metadata,
+    )
+    return shown(changed)
 
 
 def shown(plan: Plan) -> PlanOutput:
@@ -119,18 +169,21 @@ def shown(plan: Plan) -> PlanOutput:
         name=plan.name,
         amount=plan.money.amount,
         currency=plan.money.currency,
-        interval=anchored.unit.value if anchored else None,
+        interval=anchored.unit if anchored else None,
         interval_count=anchored.count if anchored else None,
         cron=calendar.expression if isinstance(calendar, CronCalendar) else None,
         timezone=calendar.zone,
         dunning_days=list(plan.dunning.retry_days),
-        catch_up=plan.catch_up.mode.value,
+        catch_up=plan.catch_up.mode,
         catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,
         created_at=plan.created_at,
+        external_id=plan.external_id,
+        metadata=dict(plan.metadata),
     )
 
 
 def _calendar(plan: PlanInput, timezone: str) -> BillingCalendar:
-    if plan.cron is not None and "interval_count" in plan.model_fields_set:
+    if plan.cron is not None and plan.interval_count is not None:
         raise InvalidInput("interval_count", plan.interval_count, "belongs to an interval, not to a cron expression")
-    return calendar_from(interval=plan.interval, interval_count=plan.interval_count, cron=plan.cron, timezone=timezone)
+    count = 1 if plan.interval_count is None else plan.interval_count
+    return calendar_from(interval=plan.interval, interval_count=count, cron=plan.cron, timezone=timezone)

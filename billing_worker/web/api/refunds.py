@@ -3,38 +3,38 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from billing_worker.domain.money import LARGEST_AMOUNT
-from billing_worker.domain.refund import LONGEST_REASON, LONGEST_REQUEST_KEY, Refund, RefundCause, RefundStatus
+from billing_worker.domain.refund import LONGEST_REASON, Refund, RefundCause, RefundStatus
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.refund import request_refund
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
+    READS,
     READS_ONE,
+    Created,
     Currency,
     Described,
+    Id,
     Ident,
     Input,
+    Lists,
     Minor,
     Name,
+    Page,
+    Sum,
     Text,
+    Word,
     example,
 )
 from billing_worker.web.context import Ctx
+from billing_worker.web.errors import ErrorType, Refused
+from billing_worker.web.openapi import KEY_NEEDED, MONEY
 
 router = APIRouter(tags=["refunds"])
-
-IdempotencyKey = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        pattern=rf"^[\x21-\x7e]{{1,{LONGEST_REQUEST_KEY}}}$",
-        description="Your own name of this refund: the same one again is the same refund, and gives nothing back twice",
-        examples=["order-1-refund-1"],
-    ),
-]
 
 
 class RefundInput(Input):
@@ -55,14 +55,14 @@ class RefundInput(Input):
 class RefundOutput(BaseModel):
     """A refund of one payment."""
 
-    id: str
-    attempt_id: str
+    id: str = Field(examples=["rfd_0123456789abcdef"])
+    attempt_id: str = Field(examples=["att_0123456789abcdef"])
     status: RefundStatus
     amount: Minor
     currency: Currency
     cause: RefundCause
     reason: str
-    request_key: str | None = Field(description="The Idempotency-Key with which it was asked for")
+    idempotency_key: str | None = Field(description="The Idempotency-Key with which it was asked for")
     send_count: int = Field(description="How often it was sent: the balance that goes along lets only one through")
     note: str | None
     next_step_at: datetime | None
@@ -70,21 +70,35 @@ class RefundOutput(BaseModel):
     closed_at: datetime | None
 
 
-class Refunds(BaseModel):
-    """All refunds of an invoice's payments, oldest first."""
+class RefundQuery(Created):
+    """Which refunds to list."""
 
-    data: list[RefundOutput]
+    status: RefundStatus | None = Field(None, description="Only with this status")
+    cause: RefundCause | None = Field(None, description="Only for this cause")
+    invoice_id: Id | None = Field(None, description="Only of this invoice's payments")
+    subscription_id: Id | None = Field(None, description="Only of this subscription")
+    customer: Word | None = Field(None, description="Only of this customer")
+    amount_min: Sum | None = Field(None, description="Minor units, at least")
+    amount_max: Sum | None = Field(None, description="Minor units, at most")
 
 
 @router.post(
-    "/invoices/{invoice_id}/refunds", status_code=201, dependencies=[JSON], responses=CHANGES, name="create_refund"
+    "/invoices/{invoice_id}/refunds",
+    status_code=201,
+    dependencies=[JSON],
+    responses=CHANGES,
+    name="create_refund",
+    openapi_extra=MONEY | KEY_NEEDED,
 )
-def create(invoice_id: Ident, wanted: RefundInput, request_key: IdempotencyKey, context: Ctx) -> RefundOutput:
+def create(invoice_id: Ident, wanted: RefundInput, context: Ctx) -> RefundOutput:
     """Give back a part of an invoice's payment, or all that is left of it: written down here, and sent by a worker.
 
-    Repeated with the same key it is the same refund; with another amount under that key it is a conflict. The invoice
-    stays paid.
+    It needs an Idempotency-Key: with the same one it is the same refund, however often it is sent. The invoice stays
+    paid.
     """
+    if context.idempotency_key is None:
+        message = "is needed: your own name of this refund, so that a repeat gives nothing back twice"
+        raise Refused(400, ErrorType.MALFORMED, message, "Idempotency-Key")
     made = request_refund(
         context.ports,
         invoice_id,
@@ -92,17 +106,15 @@ def create(invoice_id: Ident, wanted: RefundInput, request_key: IdempotencyKey, 
         everything=wanted.everything,
         reason=wanted.reason,
         attempt_id=wanted.attempt_id,
-        request_key=request_key,
+        idempotency_key=context.idempotency_key,
     )
     return shown(made)
 
 
-@router.get("/invoices/{invoice_id}/refunds", responses=READS_ONE, name="list_refunds_of_invoice")
-def of_invoice(invoice_id: Ident, context: Ctx) -> Refunds:
-    """List what was given back, or is to be, of an invoice's payments, oldest first."""
-    with context.ports.database.transaction() as uow:
-        uow.invoices.get(invoice_id)  # no refunds, or no such invoice? NotFound tells
-        return Refunds(data=[shown(refund) for refund in uow.refunds.of_invoice(invoice_id)])
+@router.get("/refunds", responses=READS, name="list_refunds")
+def list_refunds(query: Annotated[RefundQuery, Query()], lists: Lists) -> Page[RefundOutput]:
+    """List what was given back, or is to be, newest first."""
+    return lists.of(Kind.REFUNDS, query, shown)
 
 
 @router.get("/refunds/{refund_id}", responses=READS_ONE, name="get_refund")
@@ -122,7 +134,7 @@ def shown(refund: Refund) -> RefundOutput:
         currency=refund.money.currency,
         cause=refund.cause,
         reason=refund.reason,
-        request_key=refund.request_key,
+        idempotency_key=refund.idempotency_key,
         send_count=refund.sends,
         note=refund.note,
         next_step_at=refund.next_step_at,

@@ -1,18 +1,23 @@
 """What the requests and answers of all endpoints share."""
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlencode
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from billing_worker.domain.labels import LONGEST_EXTERNAL_ID, LONGEST_PAIR_NAME, LONGEST_PAIR_VALUE, MOST_PAIRS
+from billing_worker.ports.lists import Kind
+from billing_worker.usecases.lists import LONGEST_CURSOR, listed
+from billing_worker.web.context import Context, Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
 
 T = TypeVar("T")
-S = TypeVar("S")
 
 FEW, MOST = 50, 500
 EARLIEST, LATEST = 2000, 2199
@@ -20,7 +25,10 @@ EARLIEST, LATEST = 2000, 2199
 
 READS = documented(401, 403, 422, 500, 503)
 READS_ONE = documented(401, 403, 404, 422, 500, 503)
-CHANGES = documented(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503)
+ACTS = documented(400, 401, 403, 404, 408, 409, 413, 422, 500, 503)
+"""For a change without a body."""
+CHANGES = ACTS | documented(415)
+"""For a change with one."""
 
 
 class Input(BaseModel):
@@ -29,29 +37,61 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-def example(**fields: str | int) -> ConfigDict:
+def example(**fields: Any) -> ConfigDict:
     """What the docs page offers to send: a request that works, where one made of all fields would contradict itself."""
     return ConfigDict(json_schema_extra={"example": {**fields}})
 
 
 class Paging(BaseModel):
-    """The query of a list."""
+    """The query of a list. Every other field is a filter."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(FEW, ge=1, le=MOST, description="The most that is returned, newest first")
+    cursor: str | None = Field(
+        None, min_length=1, max_length=LONGEST_CURSOR, description="`next_cursor` of the answer before"
+    )
+
+    def wanted(self) -> Mapping[str, object]:
+        """The filters that were given."""
+        return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
 
 
 class Page(BaseModel, Generic[T]):
-    """A list, newest first."""
+    """A part of a list, newest first."""
 
     data: list[T]
-    has_more: bool = Field(description="Whether there are more than were asked for")
+    next_cursor: str | None = Field(description="The `cursor` of the next part; null at the end of the list")
 
 
-def page(found: Sequence[S], limit: int, shown: Callable[[S], T]) -> Page[T]:
-    """At most `limit` of what was found; the caller looked for one more, to know whether there is one."""
-    return Page(data=[shown(one) for one in found[:limit]], has_more=len(found) > limit)
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Answers with parts of lists."""
+
+    context: Context
+    request: Request
+    response: Response
+
+    def of(
+        self, kind: Kind, query: Paging, shown: Callable[[Any], T], wanted: Mapping[str, object] | None = None
+    ) -> Page[T]:
+        """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
+        chosen = query.wanted() if wanted is None else wanted
+        found = listed(self.context.ports, kind, chosen, limit=query.limit, cursor=query.cursor)
+        if found.next_cursor is not None:
+            kept = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
+            target = urlencode([*kept, ("cursor", found.next_cursor)])
+            # Relative, so that it holds behind any proxy, whatever host the caller claimed.
+            self.response.headers["Link"] = f'<{self.request.url.path}?{target}>; rel="next"'
+        return Page(data=[shown(one) for one in found.items], next_cursor=found.next_cursor)
+
+
+async def _listing(context: Ctx, request: Request, response: Response) -> Listing:
+    """Async, since a sync dependency would cost a thread for every request."""
+    return Listing(context, request, response)
+
+
+Lists = Annotated[Listing, Depends(_listing)]
 
 
 def _printable(text: str) -> str:
@@ -98,11 +138,48 @@ class Described:
         return handler(schema) | self._rules
 
 
+IDENT = r"^[A-Za-z0-9_]{1,64}$"
 Text = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-Name = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[A-Za-z0-9_]{1,64}$")]
+Name = Annotated[str, AfterValidator(_printable), Described(pattern=IDENT)]
 """An id in a body: what an earlier answer gave."""
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_moment)]
-Ident = Annotated[str, Path(pattern=r"^[A-Za-z0-9_]{1,64}$", description="As an earlier answer named it")]
+Ident = Annotated[str, Path(pattern=IDENT, description="As an earlier answer named it")]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="As an earlier answer named it")]
 Minor = Annotated[int, Field(description="Minor units: won for KRW, cents for USD", examples=[9900])]
 Currency = Annotated[str, Field(description="ISO 4217", examples=["KRW"])]
+Word = Annotated[str, AfterValidator(_printable), Field(min_length=1, max_length=200)]
+"""Text that a filter looks for as it is."""
+Id = Annotated[str, Field(pattern=IDENT)]
+"""An id that a filter looks for."""
+Sum = Annotated[int, Field(ge=0, le=2**62)]
+
+ExternalId = Annotated[Text, Described(minLength=1, maxLength=LONGEST_EXTERNAL_ID)]
+_PAIR_NAME = Annotated[Text, Described(minLength=1, maxLength=LONGEST_PAIR_NAME)]
+_PAIR_VALUE = Annotated[Text, Described(minLength=1, maxLength=LONGEST_PAIR_VALUE)]
+Metadata = Annotated[dict[_PAIR_NAME, _PAIR_VALUE], Described(maxProperties=MOST_PAIRS)]
+MetadataChanges = Annotated[dict[_PAIR_NAME, _PAIR_VALUE | None], Described(maxProperties=MOST_PAIRS)]
+
+EXTERNAL_ID = Field(
+    None, description="Your own id, unique among these: a repeat is a 409 with the existing id", examples=["order-1001"]
+)
+METADATA: Any = Field(
+    default_factory=dict, description=f"At most {MOST_PAIRS} pairs of text of your own", examples=[{"team": "sales"}]
+)
+METADATA_CHANGES = Field(
+    default=None, description="Pairs to set; null takes a pair out (RFC 7396)", examples=[{"team": "support"}]
+)
+
+
+class Labels(BaseModel):
+    """What the merchant wrote on it."""
+
+    external_id: str | None = Field(description="Your own id", examples=["order-1001"])
+    metadata: dict[str, str] = Field(description="Your own pairs of text", examples=[{"team": "sales"}])
+
+
+class Created(Paging):
+    """A list that can be cut by time."""
+
+    created_after: Instant | None = Field(None, description="Created at or after this")
+    created_before: Instant | None = Field(None, description="Created before this")

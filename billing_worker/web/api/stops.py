@@ -3,17 +3,31 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from billing_worker.domain.stop import LONGEST_REASON, StopCause
-from billing_worker.usecases.stop_charging import Stopped, clear_stop, stop_on_word, stops
-from billing_worker.web.api.shapes import CHANGES, JSON, READS, Described, Input, Page, Paging, Text, example, page
+from billing_worker.ports.lists import Kind
+from billing_worker.usecases.stop_charging import Stopped, clear_stop, held_by, stop_on_word
+from billing_worker.web.api.shapes import (
+    CHANGES,
+    JSON,
+    READS,
+    Described,
+    Input,
+    Instant,
+    Lists,
+    Number,
+    Page,
+    Paging,
+    Text,
+    Word,
+    example,
+)
 from billing_worker.web.context import Ctx
+from billing_worker.web.openapi import MONEY
 
 router = APIRouter(prefix="/stops", tags=["stops"])
-
-Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="As an earlier answer named it")]
 
 
 class StopInput(Input):
@@ -38,7 +52,11 @@ class ClearInput(Input):
 class StopQuery(Paging):
     """Which stops to list."""
 
-    cleared: bool = Field(default=False, description="Also those that were cleared")
+    open: bool | None = Field(None, description="Only those that hold charges now, or only cleared ones")
+    scope: Word | None = Field(None, description="Only of this scope")
+    cause: StopCause | None = Field(None, description="Only for this cause")
+    opened_after: Instant | None = Field(None, description="Opened at or after this")
+    opened_before: Instant | None = Field(None, description="Opened before this")
 
 
 class StopOutput(BaseModel):
@@ -55,18 +73,18 @@ class StopOutput(BaseModel):
 
 
 @router.get("", responses=READS, name="list_stops")
-def list_stops(query: Annotated[StopQuery, Query()], context: Ctx) -> Page[StopOutput]:
-    """List where charging is stopped: open ones oldest first, or all, newest first."""
-    return page(stops(context.ports, query.limit + 1, also_cleared=query.cleared), query.limit, _shown)
+def list_stops(query: Annotated[StopQuery, Query()], context: Ctx, lists: Lists) -> Page[StopOutput]:
+    """List where charging is, or was, stopped, newest first."""
+    return lists.of(Kind.STOPS, query, lambda stop: _shown(held_by(context.ports, [stop])[0]))
 
 
-@router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="stop_charging")
+@router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="stop_charging", openapi_extra=MONEY)
 def stop(wanted: StopInput, context: Ctx) -> StopOutput:
     """Stop charging. When this answers no new charge begins there; a stop that is open already keeps its number."""
     return _shown(stop_on_word(context.ports, wanted.scope, wanted.reason))
 
 
-@router.post("/{stop_id}/clear", dependencies=[JSON], responses=CHANGES, name="clear_stop")
+@router.post("/{stop_id}/clear", dependencies=[JSON], responses=CHANGES, name="clear_stop", openapi_extra=MONEY)
 def clear(stop_id: Number, wanted: ClearInput, context: Ctx) -> StopOutput:
     """Let charges go on, and accept what the stop was about: it trips no second time for the same."""
     return _shown(clear_stop(context.ports, stop_id, wanted.note))

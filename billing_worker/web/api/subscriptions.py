@@ -4,27 +4,38 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.cancel import cancel as cancel_subscription
+from billing_worker.usecases.change import change_subscription
 from billing_worker.usecases.subscribe import replace_key
 from billing_worker.usecases.subscribe import subscribe as subscribe_customer
 from billing_worker.web.api.shapes import (
     CHANGES,
+    EXTERNAL_ID,
     JSON,
+    METADATA,
     READS,
     READS_ONE,
+    Created,
     Described,
+    ExternalId,
+    Id,
     Ident,
     Input,
+    Instant,
+    Labels,
+    Lists,
+    Metadata,
+    MetadataChanges,
     Moment,
     Name,
     Page,
-    Paging,
     Text,
+    Word,
     example,
-    page,
 )
 from billing_worker.web.context import Ctx
 
@@ -42,6 +53,21 @@ class SubscriptionInput(Input):
         description="The merchant's own name for the customer; at most 120 characters"
     )
     start: Moment | None = Field(None, description="When the first period begins; default: now")
+    allow_duplicate: bool = Field(
+        default=False, description="Another live subscription of this customer on this plan is meant"
+    )
+    external_id: ExternalId | None = EXTERNAL_ID
+    metadata: Metadata = METADATA
+
+
+class SubscriptionChanges(Input):
+    """What may change of a subscription; what is left out stays."""
+
+    model_config = example(metadata={"team": "sales"})
+
+    metadata: MetadataChanges = Field(
+        default_factory=dict, description="Pairs to set; null takes a pair out (RFC 7396)"
+    )
 
 
 class CancelInput(Input):
@@ -56,19 +82,25 @@ class NewKeyInput(Input):
     billing_key_id: Name
 
 
-class SubscriptionQuery(Paging):
+class SubscriptionQuery(Created):
     """Which subscriptions to list."""
 
-    status: SubscriptionStatus | None = None
+    external_id: Word | None = Field(None, description="Only the one with this id of yours")
+    customer: Word | None = Field(None, description="Only of this customer")
+    plan_id: Id | None = Field(None, description="Only on this plan")
+    billing_key_id: Id | None = Field(None, description="Only charged on this key")
+    status: SubscriptionStatus | None = Field(None, description="Only with this status")
+    next_period_after: Instant | None = Field(None, description="Whose next period begins at or after this")
+    next_period_before: Instant | None = Field(None, description="Whose next period begins before this")
 
 
-class SubscriptionOutput(BaseModel):
+class SubscriptionOutput(Labels):
     """A subscription."""
 
-    id: str
-    plan_id: str
-    billing_key_id: str
-    customer: str
+    id: str = Field(examples=["sub_0123456789abcdef"])
+    plan_id: str = Field(examples=["plan_0123456789abcdef"])
+    billing_key_id: str = Field(examples=["key_0123456789abcdef"])
+    customer: str = Field(examples=["user-1"])
     status: SubscriptionStatus
     start: datetime
     next_period_index: int
@@ -76,43 +108,59 @@ class SubscriptionOutput(BaseModel):
     cancel_at_period_end: bool
     held_since: datetime | None = Field(description="Late periods wait for a person's decision since then")
     canceled_at: datetime | None
+    allow_duplicate: bool = Field(description="Meant beside another live one of this customer on this plan")
     created_at: datetime
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="subscribe")
 def subscribe(wanted: SubscriptionInput, context: Ctx) -> SubscriptionOutput:
     """Put a customer on a plan. The first charge is due when the first period begins."""
-    made = subscribe_customer(context.ports, wanted.plan_id, wanted.billing_key_id, wanted.customer, start=wanted.start)
-    return _shown(made)
+    made = subscribe_customer(
+        context.ports,
+        wanted.plan_id,
+        wanted.billing_key_id,
+        wanted.customer,
+        start=wanted.start,
+        allow_duplicate=wanted.allow_duplicate,
+        external_id=wanted.external_id,
+        metadata=wanted.metadata,
+    )
+    return shown(made)
 
 
 @router.get("", responses=READS, name="list_subscriptions")
-def list_subscriptions(query: Annotated[SubscriptionQuery, Query()], context: Ctx) -> Page[SubscriptionOutput]:
+def list_subscriptions(query: Annotated[SubscriptionQuery, Query()], lists: Lists) -> Page[SubscriptionOutput]:
     """List subscriptions, newest first."""
-    with context.ports.database.transaction() as uow:
-        return page(uow.subscriptions.list(query.limit + 1, query.status), query.limit, _shown)
+    return lists.of(Kind.SUBSCRIPTIONS, query, shown)
 
 
 @router.get("/{subscription_id}", responses=READS_ONE, name="get_subscription")
 def get(subscription_id: Ident, context: Ctx) -> SubscriptionOutput:
     """Show one subscription."""
     with context.ports.database.transaction() as uow:
-        return _shown(uow.subscriptions.get(subscription_id))
+        return shown(uow.subscriptions.get(subscription_id))
+
+
+@router.patch("/{subscription_id}", dependencies=[JSON], responses=CHANGES, name="change_subscription")
+def change(subscription_id: Ident, changes: SubscriptionChanges, context: Ctx) -> SubscriptionOutput:
+    """Change a subscription's metadata."""
+    return shown(change_subscription(context.ports, subscription_id, metadata=changes.metadata))
 
 
 @router.post("/{subscription_id}/cancel", dependencies=[JSON], responses=CHANGES, name="cancel_subscription")
 def cancel(subscription_id: Ident, how: CancelInput, context: Ctx) -> SubscriptionOutput:
     """End a subscription. Once this is answered no charge begins for it (or, at the period's end, no further one)."""
-    return _shown(cancel_subscription(context.ports, subscription_id, at_period_end=how.at_period_end))
+    return shown(cancel_subscription(context.ports, subscription_id, at_period_end=how.at_period_end))
 
 
 @router.put("/{subscription_id}/billing-key", dependencies=[JSON], responses=CHANGES, name="replace_billing_key")
 def set_key(subscription_id: Ident, new: NewKeyInput, context: Ctx) -> SubscriptionOutput:
     """Charge another card from now on; what is open is tried at once."""
-    return _shown(replace_key(context.ports, subscription_id, new.billing_key_id))
+    return shown(replace_key(context.ports, subscription_id, new.billing_key_id))
 
 
-def _shown(subscription: Subscription) -> SubscriptionOutput:
+def shown(subscription: Subscription) -> SubscriptionOutput:
+    """As the API shows it."""
     return SubscriptionOutput(
         id=subscription.id,
         plan_id=subscription.plan_id,
@@ -125,5 +173,8 @@ def _shown(subscription: Subscription) -> SubscriptionOutput:
         cancel_at_period_end=subscription.cancel_at_period_end,
         held_since=subscription.held_since,
         canceled_at=subscription.canceled_at,
+        allow_duplicate=subscription.allow_duplicate,
         created_at=subscription.created_at,
+        external_id=subscription.external_id,
+        metadata=dict(subscription.metadata),
     )

@@ -1,0 +1,286 @@
+"""Every list in PostgreSQL: which table, in which order, and what each filter means.
+
+A list is read by its order (`created_at` and `id`, or a running number), from behind the last row of the part before:
+rows that are added meanwhile never shift a part, and no part reads what it skips.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, tuple_
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.inbox import is_stuck
+from billing_worker.adapters.database.tables import (
+    actions,
+    alerts,
+    billing_keys,
+    inbox,
+    invoices,
+    outbox,
+    payment_attempts,
+    plans,
+    refunds,
+    stops,
+    subscriptions,
+)
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.ports.lists import Kind, Part, Position
+
+Filter = Callable[[Any], Any]
+"""The condition for a value."""
+
+
+def _equal(column: Any) -> Filter:
+    return lambda value: column == value
+
+
+def _from(column: Any) -> Filter:
+    return lambda value: column >= value
+
+
+def _before(column: Any) -> Filter:
+    return lambda value: column < value
+
+
+def _through(column: Any, target: Any, own: Any) -> Filter:
+    """Rows whose `column` is the `target` of a row with this value in `own`."""
+    return lambda value: column.in_(select(target).where(own == value))
+
+
+def _open(column: Any) -> Filter:
+    return lambda wanted: column.is_(None) if wanted else column.is_not(None)
+
+
+def _since(column: Any, name: str) -> dict[str, Filter]:
+    return {f"{name}_after": _from(column), f"{name}_before": _before(column)}
+
+
+def _amounts(column: Any) -> dict[str, Filter]:
+    return {"amount_min": _from(column), "amount_max": lambda value: column <= value}
+
+
+def _undelivered(wanted: bool) -> Any:  # noqa: FBT001 - one value, as every filter takes
+    failed = outbox.c.delivered_at.is_(None) & ((outbox.c.tries > 0) | outbox.c.abandoned_at.is_not(None))
+    return failed if wanted else ~failed
+
+
+def _kind_of_status(value: str) -> Any:
+    return {
+        "waiting": outbox.c.delivered_at.is_(None) & outbox.c.abandoned_at.is_(None),
+        "delivered": outbox.c.delivered_at.is_not(None),
+        "given_up": outbox.c.abandoned_at.is_not(None),
+    }[value]
+
+
+def _stuck(real_now: Any) -> Any:
+    return is_stuck(real_now)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """One kind: its table, how a row becomes an entity, its order, and its filters by name."""
+
+    table: Table
+    hydrate: Callable[[rows.Values], Any]
+    order: tuple[str, ...]
+    filters: Mapping[str, Filter]
+
+
+_BY_TIME = ("created_at", "id")
+_S, _I, _K, _A, _R = subscriptions.c, invoices.c, billing_keys.c, payment_attempts.c, refunds.c
+_INVOICES_OF: dict[str, Filter] = {
+    "subscription_id": _equal(_I.subscription_id),
+    "customer": _through(_I.subscription_id, _S.id, _S.customer),
+    "plan_id": _through(_I.subscription_id, _S.id, _S.plan_id),
+}
+
+
+def _invoice_of(column: Any, name: str) -> Filter:
+    return lambda value: column.in_(select(_I.id).where(_INVOICES_OF[name](value)))
+
+
+def _attempt_of(name: str) -> Filter:
+    return lambda value: _R.attempt_id.in_(select(_A.id).where(_invoice_of(_A.invoice_id, name)(value)))
+
+
+_EVENTS: dict[str, Filter] = {"status": _kind_of_status, "failed": _undelivered}
+_STUCK: dict[str, Filter] = {"stuck_at": _stuck}
+
+_LISTS: Mapping[Kind, _List] = {
+    Kind.PLANS: _List(
+        plans,
+        rows.to_plan,
+        _BY_TIME,
+        {"external_id": _equal(plans.c.external_id), "currency": _equal(plans.c.currency)}
+        | _amounts(plans.c.amount)
+        | _since(plans.c.created_at, "created"),
+    ),
+    Kind.BILLING_KEYS: _List(
+        billing_keys,
+        rows.to_key,
+        _BY_TIME,
+        {
+            "external_id": _equal(_K.external_id),
+            "customer_uid": _equal(_K.customer_uid),
+            "customer": _through(_K.id, _S.billing_key_id, _S.customer),
+            "pg_provider": _equal(_K.pg_provider),
+            "status": _equal(_K.status),
+        }
+        | _since(_K.created_at, "created"),
+    ),
+    Kind.SUBSCRIPTIONS: _List(
+        subscriptions,
+        rows.to_subscription,
+        _BY_TIME,
+        {
+            "external_id": _equal(_S.external_id),
+            "customer": _equal(_S.customer),
+            "plan_id": _equal(_S.plan_id),
+            "billing_key_id": _equal(_S.billing_key_id),
+            "status": _equal(_S.status),
+        }
+        | _since(_S.created_at, "created")
+        | _since(_S.next_period_start, "next_period"),
+    ),
+    Kind.INVOICES: _List(
+        invoices,
+        rows.to_invoice,
+        _BY_TIME,
+        _INVOICES_OF
+        | {
+            "billing_key_id": _equal(_I.billing_key_id),
+            "status": _equal(_I.status),
+            "currency": _equal(_I.currency),
+        }
+        | _amounts(_I.amount)
+        | _since(_I.created_at, "created")
+        | _since(_I.period_start, "period"),
+    ),
+    Kind.ATTEMPTS: _List(
+        payment_attempts,
+        rows.to_attempt,
+        ("started_at", "id"),
+        {
+            "invoice_id": _equal(_A.invoice_id),
+            "subscription_id": _invoice_of(_A.invoice_id, "subscription_id"),
+            "customer": _invoice_of(_A.invoice_id, "customer"),
+            "billing_key_id": _equal(_A.billing_key_id),
+            "status": _equal(_A.status),
+            "imp_uid": _equal(_A.imp_uid),
+        }
+        | _since(_A.started_at, "started"),
+    ),
+    Kind.REFUNDS: _List(
+        refunds,
+        rows.to_refund,
+        _BY_TIME,
+        {
+            "invoice_id": _through(_R.attempt_id, _A.id, _A.invoice_id),
+            "subscription_id": _attempt_of("subscription_id"),
+            "customer": _attempt_of("customer"),
+            "status": _equal(_R.status),
+            "cause": _equal(_R.cause),
+        }
+        | _amounts(_R.amount)
+        | _since(_R.created_at, "created"),
+    ),
+    Kind.STOPS: _List(
+        stops,
+        rows.to_stop,
+        ("id",),
+        {"scope": _equal(stops.c.scope), "cause": _equal(stops.c.cause), "open": _open(stops.c.closed_at)}
+        | _since(stops.c.opened_at, "opened"),
+    ),
+    Kind.ALERTS: _List(
+        alerts,
+        rows.to_alert,
+        ("id",),
+        {
+            "kind": _equal(alerts.c.kind),
+            "subject_id": _equal(alerts.c.subject_id),
+            "open": _open(alerts.c.closed_at),
+        }
+        | _since(alerts.c.opened_at, "opened"),
+    ),
+    Kind.EVENTS: _List(
+        outbox,
+        rows.to_outbox_message,
+        ("sequence",),
+        _EVENTS
+        | {
+            "subscription_id": _equal(outbox.c.stream_id),
+            "subject_id": _equal(outbox.c.subject_id),
+            "type": _equal(outbox.c.type),
+        }
+        | _since(outbox.c.occurred_at, "occurred"),
+    ),
+    Kind.NOTIFICATIONS: _List(
+        inbox,
+        rows.to_inbox_message,
+        ("id",),
+        {
+            "status": _equal(inbox.c.status),
+            "source": _equal(inbox.c.source),
+            "foreign": _equal(inbox.c.is_foreign),
+        }
+        | _STUCK
+        | _since(inbox.c.received_at, "received"),
+    ),
+    Kind.ACTIONS: _List(
+        actions,
+        rows.to_action,
+        ("id",),
+        {"subject_id": _equal(actions.c.subject_id), "actor": _equal(actions.c.actor), "verb": _equal(actions.c.verb)}
+        | _since(actions.c.at, "acted"),
+    ),
+}
+
+
+class SqlLists:
+    """Every list, newest first."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def part(self, kind: Kind, wanted: Mapping[str, object], limit: int, after: Position | None) -> Part:
+        """At most `limit` things that fit all of `wanted`, from behind `after`. Raises InvalidInput (`cursor`)."""
+        listed = _LISTS[kind]
+        columns = [listed.table.c[name] for name in listed.order]
+        statement = select(listed.table).where(*(listed.filters[name](value) for name, value in wanted.items()))
+        if after is not None:
+            statement = statement.where(tuple_(*columns) < tuple_(*_bound(columns, after)))
+        statement = statement.order_by(*(column.desc() for column in columns)).limit(limit + 1)
+        found = [dict(row) for row in self._connection.execute(statement).mappings()]
+        more = len(found) > limit
+        last = found[limit - 1] if more else None
+        position = tuple(_as_text(last[name]) for name in listed.order) if last is not None else None
+        return Part([listed.hydrate(row) for row in found[:limit]], position)
+
+    def filters(self, kind: Kind) -> Sequence[str]:
+        """The names that `wanted` may hold."""
+        return sorted(_LISTS[kind].filters)
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _bound(columns: Sequence[Any], position: Position) -> list[Any]:
+    """The values of a position. Raises InvalidInput for one that another kind of list gave."""
+    try:
+        pairs = list(zip(columns, position, strict=True))
+        return [_read(column.type.python_type, text) for column, text in pairs]
+    except ValueError as error:
+        raise InvalidInput("cursor", "…", "belongs to another list; begin without one") from error
+
+
+def _read(kind: type, text: str) -> Any:
+    if kind is datetime:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError("without a zone")
+        return moment
+    return int(text) if kind is int else text

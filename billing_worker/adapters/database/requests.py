@@ -1,0 +1,46 @@
+"""Answers that were given once, in PostgreSQL."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, text
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.locks import AdvisoryLock
+from billing_worker.adapters.database.tables import kept_answers
+from billing_worker.ports.requests import KeptAnswer
+
+# Deleted rows are few: as many came in a minute a month ago.
+_FORGET = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT key FROM kept_answers WHERE created_at < :before
+        ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    DELETE FROM kept_answers WHERE key IN (SELECT key FROM chosen)
+""")
+
+
+class SqlKeptAnswers:
+    """Answers by their key."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def take(self, key: str) -> bool:
+        """Claim the key until the end of the transaction; False while another transaction has it. Never waits.
+
+        Two keys whose 32-bit hashes are equal hold each other up, which a repeated request does not notice.
+        """
+        lock = func.pg_try_advisory_xact_lock(AdvisoryLock.ANSWERING.value, func.hashtext(key))
+        return bool(self._connection.execute(select(lock)).scalar_one())
+
+    def find(self, key: str) -> KeptAnswer | None:
+        """The answer that was given under this key."""
+        row = self._connection.execute(select(kept_answers).where(kept_answers.c.key == key)).mappings().one_or_none()
+        return None if row is None else KeptAnswer(**row)
+
+    def add(self, answer: KeptAnswer) -> None:
+        """Keep an answer."""
+        self._connection.execute(insert(kept_answers), rows.plain(answer))
+
+    def forget(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` answers that were given before this moment; returns how many."""
+        return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount

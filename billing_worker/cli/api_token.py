@@ -1,0 +1,62 @@
+"""The token of the HTTP API where none is set: made at the first start, and kept where only its owner reads it."""
+
+import os
+import secrets
+from pathlib import Path
+
+import typer
+from pydantic import SecretStr
+
+from billing_worker.config import Settings
+from billing_worker.domain.errors import SettingsInvalid
+
+FILE = "api-token"
+
+
+def with_token(settings: Settings) -> Settings:
+    """The settings with a token: the one that is set, else that of the file, made and printed once where it is new.
+
+    Raises SettingsInvalid where the file cannot be written, or others may read it.
+    """
+    if settings.api_token is not None:
+        return settings
+    path = settings.var_dir / FILE
+    try:
+        token = _read(path) or _make(path)
+    except OSError as error:
+        problem = f"is not set, and none can be kept in {path}: {error.strerror}"
+        raise SettingsInvalid(f"BILLING_API_TOKEN: {problem}; set it to a long random text") from error
+    return settings.model_copy(update={"api_token": SecretStr(token)})
+
+
+def _read(path: Path) -> str | None:
+    """Raises SettingsInvalid for a file that others may read, or that is empty."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            token = file.read().strip()
+    except FileNotFoundError:
+        return None
+    if mode & 0o077:
+        raise SettingsInvalid(f"BILLING_API_TOKEN: others may read {path}; run: chmod 600 {path}")
+    if not token:
+        raise SettingsInvalid(f"BILLING_API_TOKEN: {path} is empty; remove it, and a new token is made")
+    return token
+
+
+def _make(path: Path) -> str:
+    """Write a new one, whole or not at all; of two processes that start at once both use the same."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_urlsafe(32)
+    draft = path.with_name(f".{FILE}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(token + "\n")
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return _read(path) or token
+    finally:
+        draft.unlink()
+    typer.echo(f"API token: {token}")
+    typer.echo(f"It is kept in {path}, and not shown again. Send it as: Authorization: Bearer TOKEN")
+    return token

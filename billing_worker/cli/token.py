@@ -1,0 +1,73 @@
+"""`billing-worker token …`."""
+
+import secrets
+from typing import Annotated
+
+import typer
+
+from billing_worker.cli.output import AsJson, View
+from billing_worker.cli.session import session
+from billing_worker.domain.access import ApiToken, Scope
+from billing_worker.usecases.tokens import create_token, revoke_token
+from billing_worker.usecases.tokens import tokens as all_tokens
+
+app = typer.Typer(help="Tokens that let programs use the HTTP API: each has a name, and a scope.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Who uses it: what is done with it is kept under this name.")]
+COLUMNS = ("name", "scope", "created_at", "created_by", "revoked_at", "revoked_by")
+
+
+@app.command()
+def create(
+    name: Name,
+    *,
+    scope: Annotated[
+        Scope, typer.Option(help="read: look. write: also create and change. money: also refund, retry and stop.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Give out a token. It is shown once, here: only a digest of it is kept.
+
+    Example: billing-worker token create shop --scope write
+    """
+    with session(as_json=as_json) as work:
+        made = create_token(work.ports, name, scope, secrets.token_urlsafe(32))
+        view = {**_view(made.token), "token": made.text}
+        work.out.record(view, headline=f"Token {name}: copy it now, it is shown this once")
+
+
+@app.command("list")
+def list_(*, as_json: AsJson = False) -> None:
+    """List all tokens, also revoked ones, newest first. Their texts are nowhere.
+
+    The token of BILLING_API_TOKEN, or of the file in the var directory, is not among them: it may do everything, and
+    what is done with it is kept under the name `setting`.
+
+    Example: billing-worker token list
+    """
+    with session(as_json=as_json) as work:
+        views = [_view(token) for token in all_tokens(work.ports)]
+        empty = "There are none. Create one: billing-worker token create NAME --scope read"
+        work.out.rows(views, COLUMNS, empty=empty)
+
+
+@app.command()
+def revoke(name: Name, *, as_json: AsJson = False) -> None:
+    """Let a token in no more. Every web process notices within five seconds.
+
+    Example: billing-worker token revoke shop
+    """
+    with session(as_json=as_json) as work:
+        token = revoke_token(work.ports, name)
+        work.out.record(_view(token), headline=f"Token {name} is revoked")
+
+
+def _view(token: ApiToken) -> View:
+    return {
+        "name": token.name,
+        "scope": token.scope,
+        "created_at": token.created_at,
+        "created_by": token.created_by,
+        "revoked_at": token.revoked_at,
+        "revoked_by": token.revoked_by,
+    }

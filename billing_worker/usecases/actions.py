@@ -1,0 +1,9 @@
+"""Keep who did what: called in the transaction of each change that somebody asked for."""
+
+from billing_worker.domain.action import Action, Verb
+from billing_worker.ports import Ports, UnitOfWork
+
+
+def note(ports: Ports, uow: UnitOfWork, verb: Verb, subject_id: str, detail: str | None = None) -> None:
+    """Keep that the actor of these ports did this, within the caller's transaction."""
+    uow.actions.add(Action(ports.actor, verb, subject_id, ports.clock.real_now(), detail))

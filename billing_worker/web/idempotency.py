@@ -1,0 +1,181 @@
+"""`Idempotency-Key` on everything that changes something: the first answer is kept with its effect, and given again.
+
+Follows the IETF draft "The Idempotency-Key HTTP Header Field". Answers of the kinds 401, 403, 408, 429 and 5xx are not
+kept: with them nothing was done, and the same request may succeed later. Nothing is done twice even then.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from billing_worker.domain.errors import Unavailable
+from billing_worker.usecases.requests import KeyReused, OneEffect, RequestUnderWay
+from billing_worker.web.context import Context, Held
+from billing_worker.web.errors import ErrorType, problem, unavailable
+from billing_worker.web.security import Place
+
+T = TypeVar("T")
+
+AT_ONCE = 8
+"""Requests with a key that are served at once: each holds a connection from its first look to its commit."""
+
+NAME = "Idempotency-Key"
+LONGEST_KEY = 255
+REPLAYED = (b"idempotency-replayed", b"true")
+
+_KEY = re.compile(rb'"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
+"""As it is, or as a structured field's string in quotes, which the draft writes."""
+_NOT_KEPT = frozenset({401, 403, 408, 429})
+
+
+class Idempotency:
+    """Stands behind the guard and the bound of bodies; what comes without the header passes."""
+
+    def __init__(self, app: ASGIApp, context: Context, places: Sequence[Place]) -> None:
+        self._app, self._context, self._changing = app, context, places
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._threads: CapacityLimiter | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve once, or answer as the first time."""
+        sent = [value for name, value in scope.get("headers", ()) if name == b"idempotency-key"]
+        if scope["type"] != "http" or not sent or not self._changes(scope["method"], scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        key = _key_of(sent)
+        if key is None:
+            message = f"give it once, with 1 to {LONGEST_KEY} visible ASCII characters"
+            await problem(400, ErrorType.MALFORMED, message, field=NAME)(scope, receive, send)
+            return
+        body, replay = await _whole(receive)
+        async with self._places:
+            await self._serve(key, _fingerprint(scope, body), scope, replay, send)
+
+    def _changes(self, method: str, path: str) -> bool:
+        """Whether something there changes: what is not served at all is answered, and not kept."""
+        return any(each.fits(method, path) for each in self._changing)
+
+    async def _serve(self, key: str, fingerprint: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            request = await self._in_thread(lambda: OneEffect.begin(self._context.ports, key, fingerprint))
+        except RequestUnderWay as error:
+            again = {"Retry-After": "1"}
+            answer = problem(409, ErrorType.REQUEST_UNDER_WAY, str(error), field=NAME, headers=again)
+            await answer(scope, receive, send)
+            return
+        except KeyReused as error:
+            await problem(422, ErrorType.IDEMPOTENCY_KEY_REUSED, str(error), field=NAME)(scope, receive, send)
+            return
+        except Unavailable as error:
+            await unavailable(scope["method"], error)(scope, receive, send)
+            return
+        ended = False
+        try:
+            if request.kept is not None:
+                kept = request.kept
+                answer_again = _Answer(kept.status, kept.content_type.encode(), kept.body)
+                await self._in_thread(request.abandon)
+                ended = True
+                await answer_again.send(send, REPLAYED)
+                return
+            ended = await self._first(request, scope, receive, send)
+        finally:
+            if not ended:
+                with anyio.CancelScope(shield=True):
+                    await self._in_thread(request.abandon)
+
+    async def _first(self, request: OneEffect, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Serve it, keep its answer, and then give it; returns whether the request has ended in the database."""
+        held = Held(request.key, request.ports.database, self._context.bell)
+        answer = _Answer()
+        await self._app({**scope, Held.PLACE: held}, receive, answer.take)
+        if not _is_kept(answer.status):
+            await self._in_thread(request.abandon)
+            await answer.send(send)
+            return True
+        try:
+            kind = answer.content_type.decode("latin-1")
+            await self._in_thread(lambda: request.keep(answer.status, kind, answer.body))
+        except Unavailable as error:
+            await unavailable(scope["method"], error)(scope, receive, send)
+            return False
+        held.ring()
+        await answer.send(send)
+        return True
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """In threads of their own: those of the endpoints may all wait for a request that waits here."""
+        if self._threads is None:
+            self._threads = CapacityLimiter(AT_ONCE)
+        return await to_thread.run_sync(work, limiter=self._threads)
+
+
+class _Answer:
+    """An answer as it came from the application, held back until its effect is durable."""
+
+    def __init__(self, status: int = 500, content_type: bytes = b"", body: bytes = b"") -> None:
+        self.status, self.body = status, body
+        self._headers: list[tuple[bytes, bytes]] = []
+        if content_type:
+            length = str(len(body)).encode()
+            self._headers = [(b"content-type", content_type), (b"content-length", length)]
+
+    @property
+    def content_type(self) -> bytes:
+        """What the body is."""
+        return next((value for name, value in self._headers if name == b"content-type"), b"")
+
+    async def take(self, message: Message) -> None:
+        """Keep a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status, self._headers = message["status"], list(message.get("headers", ()))
+        elif message["type"] == "http.response.body":
+            self.body += message.get("body", b"")
+
+    async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
+        """Give it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": [*self._headers, *more]})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def _is_kept(status: int) -> bool:
+    return status < 500 and status not in _NOT_KEPT  # noqa: PLR2004 - from here on it is our own failure
+
+
+def _key_of(sent: list[bytes]) -> str | None:
+    found = _KEY.fullmatch(sent[0].strip()) if len(sent) == 1 else None
+    return None if found is None else (found[1] or found[2]).decode("ascii")
+
+
+def _fingerprint(scope: Scope, body: bytes) -> str:
+    """What makes two requests the same one: method, address and body."""
+    parts = (scope["method"].encode(), scope.get("raw_path") or scope["path"].encode(), scope["query_string"], body)
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+async def _whole(receive: Receive) -> tuple[bytes, Receive]:
+    """The body, which was taken in before, and a way to hand it on once more."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return body, replay
