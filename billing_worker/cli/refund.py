@@ -84,7 +84,9 @@ def list_(
     with session(as_json=as_json) as work:
         wanted = {"customer": customer, "subscription_id": subscription, "status": status}
         chosen = {**wanted, **listing.between(work, "created", created_after, created_before)}
-        empty, most = "There are no such refunds.", None if everything else limit
+        any_wanted = any(value is not None for value in chosen.values())
+        empty = "There are no such refunds." if any_wanted else "There are no refunds."
+        most = None if everything else limit
         show_list(work, Kind.REFUNDS, chosen, views.of_refund, COLUMNS, most=most, empty=empty)
 
 

@@ -26,7 +26,7 @@ def web(
     Example: billing-worker web --host 0.0.0.0 --port 8000
     """
     given = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
-    settings = with_token(load_settings(**given))
+    settings = load_settings(**given)
     _ = settings.broker  # refused here, before Celery needs it
     ports, engine = bootstrap.build(settings, role="web", connections=CONNECTIONS)
 
@@ -35,6 +35,7 @@ def web(
 
     try:
         check_database()
+        settings = with_token(settings)
         from tasks.doorbell import CeleryDoorbell  # noqa: PLC0415 - `--help` needs no broker; Celery's app does
 
         verify = bootstrap.verify_pingback(settings)

@@ -61,8 +61,10 @@ def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
                 raise
         explained = explained or _by_other_id(teller, ident)
         if explained is None:
-            kinds = "a subscription, invoice, attempt, refund, key, payment or customer"
-            raise InvalidInput("id", ident, f"is no id of {kinds}")
+            kinds = "a subscription, invoice, attempt, refund, key or customer"
+            raise InvalidInput(
+                "id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid"
+            )
         return explained
 
 

@@ -34,7 +34,7 @@ def test_the_breaker_is_tripped_listed_and_cleared(billing: Command, world: Worl
     assert "waited: 1" in said.out
     world.settle()
     assert len(world.ledger()) == 1
-    assert billing("breaker", "list", "--all", "--json").json[0]["note"] == "they were right"
+    assert billing("breaker", "list", "--cleared", "--json").json[0]["note"] == "they were right"
 
 
 def test_two_stops_are_cleared_one_by_one(billing: Command, subscription_id: str) -> None:

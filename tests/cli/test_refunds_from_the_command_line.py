@@ -114,7 +114,7 @@ def test_other_bad_input_is_one_clear_line(billing: Command, invoice_id: str) ->
     billing(*create).refuses(2, "--reason")
     billing(*create, "--reason", " ").refuses(2, "reason: must have 1 to 100 characters")
     billing(*create, *WHY, "--attempt", "att_x").refuses(2, "attempt_id: is no payment of invoice")
-    billing(*create, *WHY, "--idempotency-key", "x" * 65).refuses(2, "idempotency_key: must have 1 to 64 characters")
+    billing(*create, *WHY, "--idempotency-key", "x" * 256).refuses(2, "idempotency_key: must have 1 to 255 characters")
     billing("refund", "create", "inv_x", "--amount", "1", *WHY).refuses(1, "no invoice 'inv_x'", "invoice list")
     billing("refund", "show", "rfd_x").refuses(1, "no refund 'rfd_x'", "refund list")
     billing("why", "rfd_x").refuses(1, "no refund 'rfd_x'", "refund list")

@@ -184,9 +184,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def test_web_says_which_port_is_taken_and_refuses_to_be_open(
-    process: Command, database_url: str, broker_url: str
-) -> None:
+def test_web_says_which_port_is_taken(process: Command, database_url: str, broker_url: str) -> None:
     url = {"BILLING_DATABASE_URL": database_url, "BILLING_BROKER_URL": broker_url}
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
@@ -195,9 +193,6 @@ def test_web_says_which_port_is_taken_and_refuses_to_be_open(
     assert said.err.startswith("billing-worker: BILLING_WEB_PORT: ")
     assert f"port {port}" in said.err
     assert "Traceback" not in said.err
-    said = process("web", "--host", "0.0.0.0", **url)  # noqa: S104 - that is the mistake
-    assert said.status == 2
-    assert said.err.startswith("billing-worker: BILLING_API_TOKEN: ")
 
 
 def test_ctrl_c_ends_quietly_with_130(here: Path, database_url: str) -> None:

@@ -56,18 +56,18 @@ def test_the_migration_runs_once_before_everything_else():
 
 def test_no_password_has_a_default():
     wanted = variables(COMPOSE_TEXT)
-    assert set(wanted) == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+    assert set(wanted) == {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_BASIC_AUTH", "BILLING_API_TOKEN"}
     assert all(rest.startswith(":?") for rest in wanted.values()), wanted
     for name, service in services().items():
         for variable, value in service.get("environment", {}).items():
-            if re.search(r"PASSWORD|SECRET|TOKEN|AUTH|_URL$", variable):
-                assert "${" in value, f"{name}: {variable}"
+            if re.search(r"PASSWORD|SECRET|TOKEN|AUTH|_URL$", variable) and variable != "BILLING_PORTONE_API_URL":
+                assert value is None or "${" in value, f"{name}: {variable}"
     assert not re.search(r"\$\{?[A-Z_]+:?-", COMPOSE_TEXT)
 
 
 def test_what_compose_asks_for_is_in_the_example_of_the_environment():
     example = (ROOT / ".env.example").read_text()
-    assert all(re.search(rf"^{name}=$", example, re.MULTILINE) for name in variables(COMPOSE_TEXT))
+    assert all(re.search(rf"^#?{name}=$", example, re.MULTILINE) for name in variables(COMPOSE_TEXT))
 
 
 def test_compose_sets_only_settings_that_exist_and_they_are_accepted(monkeypatch):
@@ -75,11 +75,54 @@ def test_compose_sets_only_settings_that_exist_and_they_are_accepted(monkeypatch
     for name in PROCESSES:
         given = {key: value for key, value in services()[name]["environment"].items() if key.startswith("BILLING_")}
         assert set(given) <= set(settings())
-        for key, value in given.items():
-            monkeypatch.setenv(key, filled_in(value, values))
-        read = Settings(_env_file=None)
-        assert read.database == "postgresql://billing:0123456789abcdef@postgres:5432/billing"
+        with monkeypatch.context() as container:
+            for key, value in given.items():
+                if value is not None:
+                    container.setenv(key, filled_in(value, values))
+            read = Settings(_env_file=None)
         assert read.broker == "redis://:0123456789abcdef@redis:6379/0"
+        if name in ("web", "worker"):
+            assert read.database == "postgresql://billing:0123456789abcdef@postgres:5432/billing"
+
+
+SECRETS = {
+    "BILLING_DATABASE_URL": {"migrate", "web", "worker"},
+    "BILLING_BROKER_URL": {*PROCESSES},
+    "BILLING_PORTONE_IMP_KEY": {"worker"},
+    "BILLING_PORTONE_IMP_SECRET": {"worker"},
+    "BILLING_PAYMENTWALL_SECRET_KEY": {"web"},
+    "BILLING_PAYMENTWALL_TEST_KEY": {"web"},
+    "BILLING_API_TOKEN": {"web"},
+    "BILLING_EVENTS_URL": {"web", "worker"},
+    "BILLING_EVENTS_SECRET": {"web", "worker"},
+    "POSTGRES_PASSWORD": {"postgres"},
+    "REDIS_PASSWORD": {"redis"},
+    "FLOWER_BASIC_AUTH": {"flower"},
+}
+OF_ONE_HOST = {
+    "BILLING_VAR_DIR",
+    "BILLING_WEB_HOST",
+    "BILLING_WEB_PORT",
+    "BILLING_FLOWER_PORT",
+    "BILLING_WORKER_PROCESSES",
+}
+"""Settings of `up`, or fixed inside the containers."""
+
+
+@pytest.mark.parametrize("name", ["migrate", *SERVERS, *PROCESSES])
+def test_each_container_gets_the_secrets_that_it_uses_and_no_other(name):
+    service = services()[name]
+    assert "env_file" not in service, "all of .env is more than any container may know"
+    given = set(service.get("environment", {})) & set(SECRETS)
+    assert given == {secret for secret, users in SECRETS.items() if name in users}
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_process_gets_every_setting_that_is_no_secret(name):
+    plain = set(settings()) - set(SECRETS) - OF_ONE_HOST
+    given = services()[name]["environment"]
+    assert plain <= set(given)
+    assert {variable for variable in plain if given[variable] is not None} == set()
 
 
 def test_only_web_publishes_a_port_and_only_to_this_host():
@@ -93,6 +136,7 @@ def test_flower_asks_for_a_password_and_changes_nothing():
     assert environment["FLOWER_BASIC_AUTH"].startswith("${FLOWER_BASIC_AUTH:?")
     assert environment["FLOWER_READ_ONLY"] == "true"
     assert "--address=127.0.0.1" in procfile()["flower"]
+    assert procfile()["flower"][:2] == ["env", "FLOWER_READ_ONLY=true"]
 
 
 def test_a_charge_that_has_begun_is_finished_when_a_worker_is_stopped():
@@ -122,7 +166,7 @@ def test_procfile_and_compose_start_the_same_programs():
     lines = procfile()
     assert tuple(lines) == PROCESSES
     for name in PROCESSES:
-        ours = [word for word in lines[name] if not word.startswith("--address=")]
+        ours = [word for word in lines[name] if not word.startswith(("--address=", "FLOWER_")) and word != "env"]
         theirs = services()[name]["command"]
         kept = [word for word in theirs if word not in ("--host", "0.0.0.0", "--address=0.0.0.0")]  # noqa: S104
         assert kept == ours, name
@@ -132,6 +176,7 @@ def test_up_starts_the_same_programs(tmp_path):
     processes = stack.worker_processes(Settings(_env_file=None, var_dir=tmp_path), {})
     for name, line in procfile().items():
         running = next(process for process in processes if process.name.startswith(name))
+        line = line[2:] if line[0] == "env" else line  # noqa: PLW2901 - the variables stand before the program
         assert line[0] in ("celery", "billing-worker")
         words = [word for word in line[1:] if not word.startswith("--")]
         assert [word for word in running.argv[3:] if word in words] == words, name

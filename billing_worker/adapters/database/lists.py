@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Integer, Table, func, literal, select
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.inbox import is_stuck
 from billing_worker.adapters.database.tables import (
+    UtcDateTime,
     actions,
     alerts,
     billing_keys,
@@ -251,7 +252,7 @@ class SqlLists:
         columns = [listed.table.c[name] for name in listed.order]
         statement = select(listed.table).where(*(listed.filters[name](value) for name, value in wanted.items()))
         if after is not None:
-            statement = statement.where(tuple_(*columns) < tuple_(*_bound(columns, after)))
+            statement = statement.where(func.row(*columns) < func.row(*_bound(columns, after)))
         statement = statement.order_by(*(column.desc() for column in columns)).limit(limit + 1)
         found = [dict(row) for row in self._connection.execute(statement).mappings()]
         more = len(found) > limit
@@ -272,15 +273,15 @@ def _bound(columns: Sequence[Any], position: Position) -> list[Any]:
     """The values of a position. Raises InvalidInput for one that another kind of list gave."""
     try:
         pairs = list(zip(columns, position, strict=True))
-        return [_read(column.type.python_type, text) for column, text in pairs]
+        return [literal(_read(column.type, text), column.type) for column, text in pairs]
     except ValueError as error:
         raise InvalidInput("cursor", "…", "belongs to another list; begin without one") from error
 
 
-def _read(kind: type, text: str) -> Any:
-    if kind is datetime:
+def _read(kind: Any, text: str) -> Any:
+    if isinstance(kind, UtcDateTime):
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             raise ValueError("without a zone")
         return moment
-    return int(text) if kind is int else text
+    return int(text) if isinstance(kind, Integer) else text
