@@ -4,6 +4,7 @@ It cannot know which media type a problem has, what each word of an enumeration 
 Idempotency-Key, and which scope a token needs.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +86,7 @@ class DescribedApp(FastAPI):
                 for method, operation in operations.items():
                     _complete(path, method, operation)
             _explain_words(schema["components"]["schemas"])
+            _tell_defaults(schema)
             for unused in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(unused, None)
             self.openapi_schema = schema
@@ -141,6 +143,18 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         schema = content.get("application/json", {}).get("schema", {})
         if schema.get("$ref", "").endswith("/Problem"):
             response["content"] = {MEDIA_TYPE: content["application/json"]}
+
+
+def _tell_defaults(schema: dict[str, Any]) -> None:
+    """Name the defaults of requests in words: generators take a field with a `default` for one that is always there."""
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+            for field in schema["components"]["schemas"].get(name, {}).get("properties", {}).values():
+                default = field.pop("default", None)
+                if default is not None:
+                    field["description"] = f"{field.get('description', '')} (default: {json.dumps(default)})".strip()
 
 
 def _explain_words(schemas: dict[str, Any]) -> None:
