@@ -12,6 +12,7 @@ from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import (
+    LONGEST_REASON,
     LONGEST_REQUEST_KEY,
     Answered,
     Refund,
@@ -27,7 +28,7 @@ from billing_worker.domain.refund import (
     settle_refund,
 )
 from billing_worker.domain.settlement import Charge
-from billing_worker.domain.text import require_printable
+from billing_worker.domain.text import entered, normal_form
 from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.give_back import compensate, note_refunds, refund_event
 from billing_worker.usecases.record import insist
@@ -58,12 +59,14 @@ def request_refund(
     if everything == (amount is not None):
         raise InvalidInput("amount", amount, "say either how much, or everything that is left")
     if request_key is not None:
-        require_printable("request_key", request_key, LONGEST_REQUEST_KEY)
+        request_key = entered("request_key", request_key, LONGEST_REQUEST_KEY)
+    reason = entered("reason", reason, LONGEST_REASON)
     with ports.database.transaction() as uow:
         uow.lock_due(invoice_id)
         earlier = uow.refunds.of_invoice(invoice_id) if request_key else ()
         for each in earlier:
-            if each.request_key == request_key:
+            # An older release kept it as it came: the same key in another form must not give back twice.
+            if each.request_key and normal_form(each.request_key) == request_key:
                 return _same(each, amount, attempt_id)
         attempt = payment_of(uow, invoice_id, attempt_id)
         left = refundable(attempt)

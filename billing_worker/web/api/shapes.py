@@ -1,6 +1,5 @@
 """What the requests and answers of all endpoints share."""
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -9,6 +8,7 @@ from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from billing_worker.domain.text import misplaced, named
 from billing_worker.web.errors import ErrorType, Refused, documented
 
 T = TypeVar("T")
@@ -56,8 +56,9 @@ def page(found: Sequence[S], limit: int, shown: Callable[[S], T]) -> Page[T]:
 
 def _printable(text: str) -> str:
     """PostgreSQL stores neither NUL nor half a surrogate pair, and JSON can spell both."""
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        raise ValueError("holds a control character or half a character")
+    place = misplaced(text)
+    if place is not None:
+        raise ValueError(f"has {named(text, place)}; take it out")
     return text
 
 
