@@ -61,6 +61,9 @@ class BillingKeys(Protocol):
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""
 
+    def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
+        """The keys stored under these customer_uids, locked until the end of the transaction."""
+
     def add(self, key: BillingKey) -> None:
         """Store a new key. Raises Conflict when the customer_uid is known already."""
 
@@ -94,6 +97,9 @@ class Subscriptions(Protocol):
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
+
+    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
+        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None

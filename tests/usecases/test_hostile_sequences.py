@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from billing_worker.cli.import_file import Row
-from billing_worker.cli.import_rows import Importer
+from billing_worker.cli.import_rows import Became, Importer
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
@@ -230,8 +230,9 @@ def test_the_same_file_imported_twice_at_once_subscribes_once(world: World) -> N
     values = {"customer_uid": "ok-imported", "pg_provider": "nice_v2", "plan_id": plan.id, "customer": "u"}
     first, second = Importer(world.ports, dry_run=False), Importer(world.ports, dry_run=False)
     row = Row(line=2, cells=[], values=values, problem=None)
-    assert first.take(row).imported
-    assert not second.take(row).imported
+    (done,), (seen,) = first.take([row]), second.take([row])
+    assert (done.became, seen.became) == (Became.IMPORTED, Became.IN_ALREADY)
+    assert seen.detail == f"subscription {done.subscription_id}"
 
 
 @pytest.mark.fm("A12")

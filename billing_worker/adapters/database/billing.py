@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy import ARRAY, String, bindparam, exists, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -79,6 +79,14 @@ class SqlBillingKeys(Repository[BillingKey]):
         found = self._many(select(billing_keys).where(billing_keys.c.customer_uid == customer_uid))
         return found[0] if found else None
 
+    def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
+        """The keys stored under these customer_uids, locked until the end of the transaction."""
+        wanted = billing_keys.c.customer_uid == func.any(bindparam("uids", type_=ARRAY(String)))
+        # In one order, so that two imports of the same rows do not wait for each other.
+        return self._many(
+            select(billing_keys).where(wanted).order_by(billing_keys.c.id).with_for_update(), uids=customer_uids
+        )
+
     def pg_providers(self) -> Sequence[str]:
         """The PGs that any key has, by name."""
         names = select(billing_keys.c.pg_provider).distinct().order_by(billing_keys.c.pg_provider)
@@ -122,6 +130,14 @@ class SqlSubscriptions(Repository[Subscription]):
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
         return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
+
+    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
+        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
+        one_of = or_(
+            subscriptions.c.billing_key_id == func.any(bindparam("keys", type_=ARRAY(String))),
+            subscriptions.c.customer == func.any(bindparam("customers", type_=ARRAY(String))),
+        )
+        return self._many(select(subscriptions).where(one_of), keys=key_ids, customers=customers)
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
