@@ -7,17 +7,17 @@ from billing_worker.domain.errors import SettingsInvalid
 from tasks.app import QUEUES
 
 GREEN = ("gevent", "eventlet")
-"""Pools that replace the socket calls of Python. psycopg waits in C, where they see nothing: one slow statement would
-hold up every charge of the process, beyond its deadline and its lease."""
+"""Pools that replace Python's sockets and threads. psycopg knows nothing of eventlet, and one call that does not yield
+holds up every charge of the process, beyond its deadline and its lease. Threads wait for a network just as well."""
 
 
 def check_options(options: Mapping[str, Any]) -> None:
     """Refuse a pool or a queue that would serve nothing, or serve it late. Raises SettingsInvalid: one line."""
-    module = getattr(options.get("pool_cls"), "__module__", None) or str(options.get("pool_cls"))
-    green = next((name for name in GREEN if name in module), None)
+    pool = options.get("pool") or options.get("pool_cls") or ""
+    green = next((name for name in GREEN if name in getattr(pool, "__module__", str(pool))), None)
     if green is not None:
         way_out = "leave -P out (threads), or use -P solo"
-        raise SettingsInvalid(f"-P {green}: does not fit, since PostgreSQL's driver waits outside of it; {way_out}")
+        raise SettingsInvalid(f"-P {green}: does not fit, since real threads keep a charge's time limits; {way_out}")
     for option, name in (("-Q", "queues"), ("-X", "exclude_queues")):
         for queue in _named(options.get(name)):
             if queue not in QUEUES:
