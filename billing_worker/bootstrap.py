@@ -179,7 +179,7 @@ def sentinel_options(settings: Settings) -> dict[str, Any]:
     One that is away is asked once and shortly: redis-py would ask it again for seconds, at every new connection, while
     the others know where the master is.
     """
-    options = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
+    options: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": None}
     password = settings.broker_sentinel_password
     return options if password is None else options | {"password": password.get_secret_value()}
 

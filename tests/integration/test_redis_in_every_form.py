@@ -66,7 +66,7 @@ def test_charging_goes_on_when_the_master_behind_sentinels_is_lost(
         monkeypatch.setenv(name, value)
     loaded = load_settings()
     bootstrap.check_broker(loaded)
-    assert rung(settings)
+    assert rung(settings | {"BILLING_BROKER_URL": redis.url.partition(";")[2]})
     assert redis.PASSWORD in loaded.secrets
     assert redis.OF_SENTINELS in loaded.secrets
     assert world.alerts() == []
@@ -139,22 +139,29 @@ def test_tls_is_checked_in_both_spellings_and_a_stranger_is_refused(
 
 
 RING = """
+import asyncio
 import sys
+from flower.utils.broker import Broker
 from tasks import app
 try:
     app.send_task("billing.tidy_due", retry=False)
 except Exception as error:
     sys.exit(f"not rung: {error}")
+with app.connection() as connection:
+    url = connection.as_uri(include_password=True)
+flower = Broker(url, broker_options=app.conf.broker_transport_options, broker_use_ssl=app.conf.broker_use_ssl)
+print(sorted(queue["name"] for queue in asyncio.run(flower.queues(["scans", "charges"]))))
 """
 
 
 def rung(settings: Mapping[str, str]) -> bool:
-    """Whether a process with these settings can put a message into a queue, as the receiver does."""
+    """Whether a process with these settings can put a message into a queue, as the receiver does; Flower counts it."""
     known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | dict(settings)
     done = subprocess.run(
         [sys.executable, "-c", RING], env=known, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0 or "not rung: " in done.stderr, done.stderr
+    assert done.returncode or done.stdout == "['charges', 'scans']\n", done.stdout
     return done.returncode == 0
 
 
