@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from billing_worker.cli.parsing import moment
+from billing_worker.domain.billing_key import require_customer_uid
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import entered, normal_form
 
@@ -49,8 +50,10 @@ def _text(name: str, cell: str) -> str:
     return entered(name, cell, LONGEST_CELL)
 
 
-def _ascii(name: str, cell: str) -> str:
-    return entered(name, cell, LONGEST_CELL, ascii_only=True, secret=True)
+def _customer_uid(name: str, cell: str) -> str:
+    uid = entered(name, cell, LONGEST_CELL, ascii_only=True, secret=True)
+    require_customer_uid(uid)
+    return uid
 
 
 def _moment(name: str, cell: str) -> datetime | None:
@@ -94,7 +97,7 @@ class Column:
 
 
 COLUMNS = (
-    Column("customer_uid", Part.KEY, ("고객키", "빌링키"), needed=True, read=_ascii),
+    Column("customer_uid", Part.KEY, ("고객키", "빌링키"), needed=True, read=_customer_uid),
     Column("pg_provider", Part.KEY, ("PG사", "PG", "결제사"), needed=True),
     Column("plan_id", Part.SUBSCRIPTION, ("요금제", "요금제ID", "플랜", "플랜ID"), needed=True),
     Column("customer", Part.SUBSCRIPTION, ("고객번호", "고객ID", "고객", "회원번호", "회원ID"), needed=True),

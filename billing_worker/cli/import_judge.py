@@ -94,6 +94,7 @@ def found_in(row: Values, earlier: Earlier, stored: Stored) -> str | None:
     if row.get("allow_duplicate"):
         return None
     _refuse_contradiction(row, [*in_file, *live], Part.SUBSCRIPTION)
+    _refuse_card_of_another(row, ended)
     others = [earlier.by_customer[on_plan]] if on_plan in earlier.by_customer else []
     _refuse_other_card(row, [*others, *_live(of_customer)])
     return None
@@ -148,6 +149,14 @@ def _refuse_ended(row: Values, ended: Iterable[There]) -> None:
             raise Conflict(
                 f"customer: {there.where} of this customer was canceled on {when}; {way_out}", field="customer"
             )
+
+
+def _refuse_card_of_another(row: Values, ended: Iterable[There]) -> None:
+    """A card stays its customer's, also after that customer has left."""
+    for there in ended:
+        if row["customer"] != there.values["customer"]:
+            here = f"{there.values['customer']} in {there.where}, which was canceled"
+            raise Conflict(f"customer: is {row['customer']} here, but {here}", field="customer")
 
 
 def _refuse_other_card(row: Values, there: Iterable[There]) -> None:

@@ -14,7 +14,8 @@ from billing_worker.domain.errors import InvalidInput
 ENCODING = "utf-8-sig"
 """With a byte order mark, without which Excel takes UTF-8 for its own encoding."""
 
-REPORTED = ("line", "became", "field", "detail", "customer_uid", "customer", "billing_key_id", "subscription_id")
+REPEATED = ("customer_uid", "customer")
+REPORTED = ("line", "became", "field", "detail", *REPEATED, "billing_key_id", "subscription_id")
 
 _OWN_NAME = re.compile(r"\.rejected(-\d+)?$")
 
@@ -63,7 +64,8 @@ class Report:
             return
         for each in outcomes:
             became = f"would be {each.became}" if dry_run and each.became is Became.IMPORTED else str(each.became)
-            cells = [each.row.values.get(name) or "" for name in ("customer_uid", "customer")]
+            # What was refused as a customer_uid may be the number of a card.
+            cells = ["" if name == each.field else each.row.values.get(name) or "" for name in REPEATED]
             made = ["", ""] if dry_run else [each.billing_key_id, each.subscription_id]
             self._write([each.row.line, became, each.field, each.detail, *cells, *made])
         self._file.flush()

@@ -100,7 +100,7 @@ class BillingKey:
     """The subscription that a person chose, or whose period the issuing payment paid."""
 
     def __post_init__(self) -> None:
-        _refuse_bad_uid(self.customer_uid)
+        require_customer_uid(self.customer_uid)
         if self.goodsid is not None:
             require_printable("goodsid", self.goodsid, LONGEST_GOODSID)
         if not _PG.fullmatch(self.pg_provider):
@@ -195,7 +195,8 @@ def first_status(pg_provider: str) -> KeyStatus:
     return KeyStatus.PENDING if pg_provider == PAYMENTWALL else KeyStatus.ACTIVE
 
 
-def _refuse_bad_uid(customer_uid: str) -> None:
+def require_customer_uid(customer_uid: str) -> None:
+    """Raises InvalidInput, which never repeats it, for what PortOne does not take or what may be the number of a card."""
     if not 0 < len(customer_uid) <= LONGEST_CUSTOMER_UID:
         problem = f"must have 1 to {LONGEST_CUSTOMER_UID} characters; it has {len(customer_uid)}"
         raise InvalidInput("customer_uid", customer_uid[:12] + "…", problem)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing_worker.domain.billing_key import (
+    LONGEST_BUYER_EMAIL,
     BillingKey,
     IssueClaim,
     IssuingPayment,
@@ -21,6 +22,7 @@ from billing_worker.domain.issuing import Seen, Verdict, may_claim, verdict
 from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
+from billing_worker.domain.text import entered, normal_form
 from billing_worker.ports import Due, Ports, UnitOfWork
 from billing_worker.usecases.confirm import confirm
 from billing_worker.usecases.record import record_payment
@@ -122,8 +124,12 @@ def set_email(ports: Ports, key_id: str, email: str) -> BillingKey:
     At one that was given up no scan looks: it is read here, and its alert stays until a read confirmed it. Raises
     NotFound, or InvalidInput: also for an e-mail that is not that of a known issuing payment.
     """
+    email = entered("email", email, LONGEST_BUYER_EMAIL)
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
+        issued = key.issue.buyer_email if key.issue is not None else None
+        if issued is not None and normal_form(issued) == email:
+            email = issued  # Paymentwall compares letter by letter: its own spelling is the right one
         checked = replace(key, buyer_email=email)
         if checked.issue is not None and checked.issue.buyer_email is None:
             # PortOne shows none: then the merchant's word is all there is.

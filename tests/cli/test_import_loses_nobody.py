@@ -167,6 +167,22 @@ def test_an_old_file_does_not_subscribe_a_customer_again_whose_card_was_replaced
     assert "was canceled on" in imported("nice-ok-kim-1,nice_v2,@PLAN@,kim,,,,")["problems"][2][1]
 
 
+def test_the_card_of_a_customer_who_left_is_not_taken_for_another_customers(
+    imported: Any, billing: Command, subscription_id: str
+) -> None:
+    billing("subscription", "cancel", subscription_id)
+    told = imported(f"nice-ok-kim-1,nice_v2,@PLAN@,lee,{FEBRUARY},,,")
+    expected = f"customer: is lee here, but kim in subscription {subscription_id}, which was canceled"
+    assert told["problems"] == {2: ("customer", expected)}
+
+
+def test_the_number_of_a_card_is_repeated_nowhere_but_in_the_row(imported: Any, here: Path) -> None:
+    imported("ok-1,nice_v2,@PLAN@,user-1,,,,")
+    told = imported("4111111111111111,nice_v2,@PLAN@,user-1,,,,", words=["--report", "report.csv"])
+    assert "looks like a card number" in told["problems"][2][1]
+    assert "4111" not in str(told) + (here / "report.csv").read_text("utf-8-sig")
+
+
 def test_a_customer_stored_in_an_older_spelling_is_the_same_customer(
     imported: Any, database_url: str, counted: Counted
 ) -> None:
