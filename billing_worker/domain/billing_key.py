@@ -196,7 +196,7 @@ def first_status(pg_provider: str) -> KeyStatus:
 
 
 def require_customer_uid(customer_uid: str) -> None:
-    """Raises InvalidInput, which never repeats it, for what PortOne does not take or what may be the number of a card."""
+    """Raises InvalidInput, which never repeats it, for what PortOne does not take or what may be a card number."""
     if not 0 < len(customer_uid) <= LONGEST_CUSTOMER_UID:
         problem = f"must have 1 to {LONGEST_CUSTOMER_UID} characters; it has {len(customer_uid)}"
         raise InvalidInput("customer_uid", customer_uid[:12] + "…", problem)

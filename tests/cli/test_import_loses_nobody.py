@@ -1,6 +1,8 @@
 """An import in which no customer is lost: what contradicts, what a spreadsheet changed, and what staff export."""
 
 import csv
+import io
+import json
 import threading
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -10,9 +12,10 @@ from typing import Any
 
 import pytest
 from cli_helpers import Command
+from rich.console import Console
 from sqlalchemy import create_engine, text
 
-from billing_worker.cli import import_rows
+from billing_worker.cli import import_rows, output
 from billing_worker.cli.import_columns import CHANGED, COLUMNS
 from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_rows import Became, Importer
@@ -33,7 +36,7 @@ def imported(billing: Command, here: Path, plan_id: str) -> Callable[..., Any]:
         (here / "customers.csv").write_bytes(content.encode(encoding))
         said = billing("import", "customers.csv", "--json", *words)
         assert said.err == ""
-        told = __import__("json").loads(said.out)
+        told = json.loads(said.out)
         assert said.status == (3 if told["rejected"] else 0)
         told["problems"] = {row["line"]: (row["field"], row["problem"]) for row in told["rejected_rows"]}
         return told
@@ -339,6 +342,17 @@ def test_one_file_imported_by_two_at_once_subscribes_each_customer_once(world: W
     for pair in zip(*done, strict=True):
         assert sorted(pair) == [Became.IMPORTED, Became.IN_ALREADY]
     assert world.rows("SELECT count(*) AS n FROM subscriptions") == [{"n": len(rows)}]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_a_bar_with_rows_a_second(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:  # noqa: FBT001
+    shown = io.StringIO()
+    monkeypatch.setattr(output, "console_for", lambda _: Console(file=shown, force_terminal=terminal, width=100))
+    with output.advancing(10, "Importing") as advance:
+        advance(4)
+        advance(6)
+    assert ("10/10" in shown.getvalue()) is terminal
+    assert ("rows/s" in shown.getvalue()) is terminal
 
 
 def test_many_rows_share_a_transaction(imported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
