@@ -3,8 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
 from billing_worker.adapters.clock import DatabaseClock
@@ -148,17 +152,45 @@ def upgrade_database(engine: Engine) -> tuple[str | None, str]:
     return before, NEWEST_MIGRATION
 
 
+BROKER_SECONDS = 3
+"""Until a check gives up on a server, or on one Sentinel."""
+
+
+def redis_client(settings: Settings) -> redis.Redis:
+    """A client of the broker, for checks; connects at first use. The caller closes it. Raises SettingsInvalid."""
+    server = settings.broker_server
+    limits: dict[str, Any] = {"socket_timeout": BROKER_SECONDS, "socket_connect_timeout": BROKER_SECONDS}
+    limits["retry"] = Retry(NoBackoff(), 1)
+    account: dict[str, Any] = {"username": server.username, "password": server.password, "db": server.database}
+    if server.socket is not None:
+        return redis.Redis(unix_socket_path=server.socket, **limits, **account)
+    if server.master_name is not None:
+        own = sentinel_options(settings)
+        sentinels = Sentinel(server.hosts, sentinel_kwargs=own, **limits, **account)  # type: ignore[no-untyped-call] # redis has no types there
+        master: redis.Redis = sentinels.master_for(server.master_name)  # type: ignore[no-untyped-call] # as above
+        return master
+    host, port = server.hosts[0]
+    return redis.Redis(host=host, port=port, ssl=server.tls is not None, **(server.tls or {}), **limits, **account)
+
+
+def sentinel_options(settings: Settings) -> dict[str, Any]:
+    """How redis-py, kombu and Flower talk to the Sentinels themselves.
+
+    One that is away is asked once and shortly: redis-py would ask it again for seconds, at every new connection, while
+    the others know where the master is.
+    """
+    options: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": None}
+    password = settings.broker_sentinel_password
+    return options if password is None else options | {"password": password.get_secret_value()}
+
+
 def check_broker(settings: Settings) -> None:
     """Refuse to start while the broker does not answer. Raises Unavailable."""
-    try:
-        client = redis.Redis.from_url(settings.broker, socket_timeout=3, socket_connect_timeout=3)
-    except ValueError as error:
-        raise SettingsInvalid("BILLING_BROKER_URL: is not a URL such as redis://:password@host:6379/0") from error
+    client = redis_client(settings)
     try:
         client.ping()
-    except redis.RedisError as error:
-        where = settings.broker.rpartition("@")[2]
-        problem = f"cannot use Redis at {where}: {str(error).splitlines()[0]}"
+    except (redis.RedisError, OSError) as error:  # a file of a certificate that is not there is an OSError
+        problem = f"cannot use Redis at {settings.broker_server.where}: {str(error).splitlines()[0]}"
         raise Unavailable(f"BILLING_BROKER_URL: {problem}; is the server running?") from error
     finally:
         client.close()

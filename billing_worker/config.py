@@ -19,6 +19,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from billing_worker.broker_url import BrokerURL
 from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import BillingError, InvalidInput, SettingsInvalid
@@ -55,7 +56,15 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, repr=False, description="PostgreSQL: postgresql://user:password@host:5432/name"
     )
-    broker_url: str | None = Field(None, repr=False, description="Redis for Celery: redis://:password@host:6379/0")
+    broker_url: str | None = Field(
+        None,
+        repr=False,
+        description="Redis for Celery: redis://:password@host:6379/0; TLS, Unix socket, Sentinel: docs/redis.md",
+    )
+    broker_master_name: str | None = Field(None, description="With sentinel://…: the name of the master, e.g. mymaster")
+    broker_sentinel_password: SecretStr | None = Field(
+        None, description="The password of the Sentinels themselves, if they ask for one"
+    )
     var_dir: Path = Field(Path("var"), description="Files of the embedded services, and the logs of `up`")
 
     portone_api_url: AnyHttpUrl = Field(AnyHttpUrl(LIVE_PORTONE), description="PortOne REST API V1")
@@ -217,8 +226,9 @@ class Settings(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _redis_only(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://", "redis+socket://")):
-            raise ValueError("only Redis is supported: redis://:password@host:6379/0")
+        if value is not None:
+            # The master's name may be another setting; whether there is one is checked with that.
+            BrokerURL.parse(value, "any" if value.startswith("sentinel://") else None)
         return value
 
     @model_validator(mode="after")
@@ -231,6 +241,8 @@ class Settings(BaseSettings):
             host = self.portone_api_url.host
             raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {host} moves real money; use the sandbox")
         self._check_paymentwall()
+        if self.broker_url is not None:
+            _ = self.broker_server
         _ = self.timing
         return self
 
@@ -291,6 +303,14 @@ class Settings(BaseSettings):
         return self.broker_url or self._embedded("broker_url", "redis://:password@host:6379/0")
 
     @property
+    def broker_server(self) -> BrokerURL:
+        """The same, read. Raises SettingsInvalid."""
+        try:
+            return BrokerURL.parse(self.broker, self.broker_master_name)
+        except ValueError as error:
+            raise SettingsInvalid(f"BILLING_BROKER_URL: {error}") from error
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Everything that no log line may show: keys, tokens, and the passwords inside of URLs, in each spelling."""
         fields = [getattr(self, name) for name in type(self).model_fields]
@@ -299,9 +319,9 @@ class Settings(BaseSettings):
         found.append(self.portone_imp_key or "")
         embedded = read_runtime(self.var_dir)
         for name in ("database_url", "broker_url"):
-            url = getattr(self, name) or embedded.get(name)
-            password = urlsplit(url or "").password or ""
-            found += [password, unquote(password)]
+            for url in (getattr(self, name) or embedded.get(name) or "").split(";"):
+                password = _password_in(url)
+                found += [password, unquote(password)]
         # A password that is a short word would blank that word out of every line.
         return tuple(sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
 
@@ -318,6 +338,13 @@ class Settings(BaseSettings):
         raise SettingsInvalid(
             f"{variable}: is not set, and no `billing-worker up` runs in {self.var_dir}; set it to {example}"
         )
+
+
+def _password_in(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:  # the rest of a password that holds a semicolon
+        return ""
 
 
 def load_settings(**overrides: object) -> Settings:

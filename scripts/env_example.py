@@ -26,6 +26,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Database and broker. With neither set, `billing-worker up` starts its own; docker-compose.yml sets both": (
         "database_url",
         "broker_url",
+        "broker_master_name",
+        "broker_sentinel_password",
         "var_dir",
     ),
     "PortOne. With no key set, `billing-worker up` starts the sandbox instead": (

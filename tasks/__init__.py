@@ -5,11 +5,12 @@ The only importer of celery. Nothing in `billing_worker` knows this package, exc
 
 from typing import Any
 
-from celery.signals import setup_logging, worker_init
+from celery.signals import celeryd_init, setup_logging, worker_init
 
 from billing_worker import logs
 from billing_worker.domain.errors import BillingError
 from tasks.app import create_app
+from tasks.options import check_options
 from tasks.process import process, stop
 
 try:
@@ -21,6 +22,14 @@ except BillingError as error:
 @setup_logging.connect
 def _configure_logs(loglevel: int, **_: Any) -> None:
     logs.configure(loglevel, process.settings.secrets)
+
+
+@celeryd_init.connect
+def _check_command_line(options: dict[str, Any], **_: Any) -> None:
+    try:
+        check_options(options)
+    except BillingError as error:
+        stop(error)
 
 
 @worker_init.connect

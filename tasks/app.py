@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from billing_worker.bootstrap import sentinel_options
 from billing_worker.config import Settings
 from billing_worker.domain.errors import Unavailable
 from billing_worker.usecases.cannot_serve import cannot_serve
@@ -22,6 +23,7 @@ _log = structlog.get_logger("billing.tasks")
 
 SCANS, CHARGES, LOOKUPS, NOTICES = "scans", "charges", "lookups", "notices"
 """Queues of their own, so that a thousand renewals never stand before the webhook that unlocks a key."""
+QUEUES = (SCANS, CHARGES, LOOKUPS, NOTICES)
 
 
 class BillingTask(Task):  # type: ignore[misc] # celery has no types
@@ -51,7 +53,8 @@ def create_app(settings: Settings) -> Celery:
     survive_broker_loss()
     app = Celery("billing", task_cls=BillingTask, include=["tasks.jobs"])
     app.conf.update(
-        broker_url=settings.broker,
+        broker_url=settings.broker_server.celery_url,
+        broker_use_ssl=settings.broker_server.tls,
         # Redis may be away for any time: wait for it, since the work waits in the database.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -77,7 +80,7 @@ def create_app(settings: Settings) -> Celery:
         worker_pool="threads",
         worker_concurrency=settings.worker_concurrency,
         task_default_queue=SCANS,
-        task_queues=[Queue(name) for name in (SCANS, CHARGES, LOOKUPS, NOTICES)],
+        task_queues=[queue_named(name) for name in QUEUES],
         task_create_missing_queues=False,
         task_routes={
             "billing.*_due": {"queue": SCANS},
@@ -109,9 +112,16 @@ def create_app(settings: Settings) -> Celery:
     return app
 
 
+def queue_named(name: str) -> Queue:
+    """A queue with an exchange and a routing key of its own: what is sent to one reaches no other."""
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+
+
 def transport_options(settings: Settings) -> dict[str, Any]:
     """How kombu talks to Redis."""
-    return {
+    master_name = settings.broker_server.master_name
+    sentinels = {"master_name": master_name, "sentinel_kwargs": sentinel_options(settings)} if master_name else {}
+    return sentinels | {
         # A message that is not acknowledged comes back after this long; longer than any task can run, or a slow
         # charge would be handed to a second worker (harmless, but noise).
         "visibility_timeout": settings.visibility_timeout,

@@ -174,12 +174,11 @@ def broker(settings: Settings) -> Iterator[Finding]:
     """It answers, throws no message away, and keeps them on disk."""
     try:
         bootstrap.check_broker(settings)
-        url = settings.broker
     except BillingError as error:
         yield failed("broker", error)
         return
-    yield ok("broker", f"{without_password(url)} answers")
-    with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+    yield ok("broker", f"{without_password(settings.broker)} answers")
+    with bootstrap.redis_client(settings) as client:
         try:
             policy = str(client.info("memory").get("maxmemory_policy"))
             appends = client.info("persistence").get("aof_enabled") == 1

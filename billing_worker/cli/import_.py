@@ -1,106 +1,108 @@
 """`billing-worker import FILE.csv`."""
 
-import csv
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from billing_worker.cli.import_file import REASON, CustomerFile, Row, read_customers
-from billing_worker.cli.import_rows import Importer
-from billing_worker.cli.output import AsJson, Output, View, followed
+from billing_worker.cli import import_rows
+from billing_worker.cli.import_file import read_customers
+from billing_worker.cli.import_report import Report, write_rejects
+from billing_worker.cli.import_rows import Became, Importer, Outcome
+from billing_worker.cli.output import AsJson, Output, View, advancing
 from billing_worker.cli.session import session
-from billing_worker.domain.errors import Conflict, InvalidInput, Unavailable
+from billing_worker.domain.errors import Unavailable
 
 MOST_SHOWN = 20
 """Rejected rows on the screen; all of them are in the file."""
+
+SOME_REJECTED = 3
+"""The exit status of a run that rejected a row: neither a failure of the program nor a wrong command line."""
 
 
 @dataclass(slots=True)
 class Result:
     """What became of the file."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    rejected: list[tuple[Row, str, str]] = field(default_factory=list)
+    counts: Counter[Became] = field(default_factory=Counter)
+    rejected: list[Outcome] = field(default_factory=list)
 
-    def take(self, importer: Importer, row: Row) -> None:
-        """Import one row and keep what became of it."""
-        try:
-            done = importer.take(row)
-        except (InvalidInput, Conflict) as error:
-            self.counts["rejected"] += 1
-            self.rejected.append((row, error.field or "line", str(error)))
-        else:
-            self.counts["imported" if done.imported else "skipped"] += 1
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Count some rows."""
+        self.counts.update(each.became for each in outcomes)
+        self.rejected += [each for each in outcomes if each.became is Became.REJECTED]
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Comma-separated, UTF-8, first line: the columns.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="CSV, UTF-8; its first line names the columns.")],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge every row and change nothing.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="REPORT.csv", help="Write every row, its line, and what became of it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register billing keys and subscribe their customers, from a CSV file.
 
     Columns, in any order: customer_uid, pg_provider, plan_id, customer; and if you like start (ISO 8601 with a zone;
-    now where it is empty), buyer_name, buyer_email, buyer_tel. A start of more than a day ago is an anchor only: the
-    periods that began since then count as charged elsewhere, and the first charge comes with the next one.
+    now where it is empty), buyer_name, buyer_email, buyer_tel, allow_duplicate. Korean names and the other rules:
+    docs/import.md. A start of more than a day ago is an anchor only: the periods that began since then count as charged
+    elsewhere, and the first charge comes with the next one.
 
-    Each row is a transaction of its own: key and subscription together, or neither. Rows that are in already are
-    skipped, so the same file can be run again. Rejected rows are listed and written to FILE.rejected.csv with the
-    reason; correct them there and import that file. The exit status is 1 if any row was rejected.
+    A row is stored as a whole or not at all. A row that is equal to what is there is in already, so the same file can
+    be run again. A row that contradicts what is there is rejected. Rejected rows are listed and written, with the
+    reason, to a file of this run (FILE.rejected.csv, FILE.rejected-2.csv, ...); correct them there and import that
+    file. The exit status is 3 if any row was rejected.
 
     Example: billing-worker import customers.csv --dry-run
     """
     customers = read_customers(file)
-    rejects = file.with_name(f"{file.stem}.rejected.csv")
-    result = Result()
+    result, rejects = Result(), None
     with session(as_json=as_json) as work:
-        importer = Importer(work.ports, dry_run=dry_run)
+        importer, reported = Importer(work.ports, dry_run=dry_run), Report(report)
+        rows = list(customers.rows())
         try:
-            for row in followed(list(customers.rows()), "Importing"):
-                result.take(importer, row)
+            with advancing(len(rows), "Importing") as advance:
+                for first in range(0, len(rows), import_rows.TOGETHER):
+                    some = rows[first : first + import_rows.TOGETHER]
+                    outcomes = importer.take(some)
+                    result.add(outcomes)
+                    reported.add(outcomes, dry_run=dry_run)
+                    advance(len(some))
         except Unavailable as error:
-            done = f"{result.counts['imported']} rows were imported before; run the same command again to go on"
+            done = f"{result.counts[Became.IMPORTED]} rows were imported before; run the same command again to go on"
             raise Unavailable(f"{error}; {done}") from error
         finally:
+            reported.close()
             # Also when the database went away or Ctrl-C was pressed: what was refused until then is kept.
             if result.rejected and not dry_run:
-                _write(rejects, customers, result)
-        _tell(work.out, result, None if dry_run or not result.rejected else rejects, dry_run=dry_run)
+                rejects = write_rejects(customers, result.rejected)
+        _tell(work.out, result, rejects, report, dry_run=dry_run)
     if result.rejected:
-        raise typer.Exit(1)
+        raise typer.Exit(SOME_REJECTED)
 
 
-def _write(path: Path, customers: CustomerFile, result: Result) -> None:
-    kept = [index for index, name in enumerate(customers.header) if name != REASON]
-    try:
-        # With a byte order mark, without which Excel takes UTF-8 for its own encoding.
-        with path.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*(customers.header[index] for index in kept), REASON])
-            for row, _, problem in result.rejected:
-                cells = [row.cells[index] if index < len(row.cells) else "" for index in kept]
-                writer.writerow([*cells, f"line {row.line}: {problem}"])
-    except OSError as error:
-        raise InvalidInput("file", str(path), f"cannot be written: {error.strerror}") from error
-
-
-def _tell(out: Output, result: Result, rejects: Path | None, *, dry_run: bool) -> None:
+def _tell(out: Output, result: Result, rejects: Path | None, report: Path | None, *, dry_run: bool) -> None:
     rejected: list[View] = [
-        {"line": row.line, "field": name, "problem": problem} for row, name, problem in result.rejected
+        {"line": each.row.line, "field": each.field, "problem": each.detail} for each in result.rejected
     ]
-    counts = {name: result.counts[name] for name in ("imported", "skipped", "rejected")}
+    imported, skipped, refused = (result.counts[became] for became in Became)
     if out.as_json:
-        out.json({"dry_run": dry_run, **counts, "rejects_file": rejects, "rejected_rows": rejected})
+        counts = {"imported": imported, "skipped": skipped, "rejected": refused}
+        files = {"rejects_file": rejects, "report_file": report}
+        out.json({"dry_run": dry_run, **counts, **files, "rejected_rows": rejected})
         return
     done = "would be imported" if dry_run else "imported"
-    out.say(f"{counts['imported']} {done}, {counts['skipped']} in already, {counts['rejected']} rejected.")
+    out.say(f"{imported} {done}, {skipped} in already, {refused} rejected.")
     out.section("Rejected", rejected[:MOST_SHOWN], ("line", "field", "problem"))
     if len(rejected) > MOST_SHOWN:
         out.say(f"… and {len(rejected) - MOST_SHOWN} more.")
     if rejects is not None:
         out.say("")
         out.say(f"The rejected rows, with the reasons, are in {rejects}; correct them there and import that file.")
+    if report is not None:
+        out.say(f"What became of every row is in {report}.")

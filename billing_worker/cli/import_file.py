@@ -3,24 +3,29 @@
 import csv
 import difflib
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from billing_worker.cli.import_columns import KNOWN, NEEDED, REASON, column_named
 from billing_worker.domain.errors import InvalidInput
-
-NEEDED = ("customer_uid", "pg_provider", "plan_id", "customer")
-OPTIONAL = ("start", "buyer_name", "buyer_email", "buyer_tel")
-REASON = "reason"
-"""Written into the file of rejected rows, and ignored when that file is imported."""
+from billing_worker.domain.text import normal_form
 
 LARGEST_FILE = 256 * 1024 * 1024
 """A million rows are about a third of this; what is larger is not a list of customers."""
 
+SEPARATORS = ",;\t"
+"""A spreadsheet takes the one of its own country."""
+
+_SAYS_SEPARATOR = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?(?:\r\n|\r|\n)', re.IGNORECASE)
+"""A first line that Excel reads and does not show."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the file: its number, its cells as they came, and its values by column."""
+    """One line of the file: its number, its cells as they came, and its cells by column (None where empty)."""
 
     line: int
     cells: Sequence[str]
@@ -30,18 +35,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFile:
-    """The file: its header and its text."""
+    """The file: its columns, their names as they stand in it, and its text."""
 
     path: Path
     header: Sequence[str]
+    names: Sequence[str]
     text: str
+    separator: str
+    first_line: int
+    """The number of the line that names the columns."""
 
     def rows(self) -> Iterator[Row]:
         """The rows in order; blank lines are left out."""
-        reader = csv.reader(io.StringIO(self.text, newline=""), strict=True)
+        reader = _reader(self.text, self.separator)
         next(reader)
         while True:
-            line = reader.line_num + 1
+            line = self.first_line + reader.line_num
             try:
                 cells = next(reader, None)
             except csv.Error as error:
@@ -61,42 +70,63 @@ class CustomerFile:
             )
         elif any("\0" in cell for cell in cells):
             problem = InvalidInput("line", line, "holds a NUL character; export the file again")
-        values = {name: cell.strip() or None for name, cell in zip(self.header, cells, strict=False)}
+        values = {name: cell if normal_form(cell) else None for name, cell in zip(self.header, cells, strict=False)}
         return Row(line, cells, values, problem)
 
 
 def read_customers(path: Path) -> CustomerFile:
     """Read a file and check its header. Raises InvalidInput with what is wrong and the way out."""
     text = _decoded(path)
+    said = _SAYS_SEPARATOR.match(text)
+    if said:
+        text = text[said.end() :]
+    separator = said["separator"] if said else _separator_of(text)
     try:
         # As strictly as the rows are read: what passes here is read by them once more.
-        first = next(csv.reader(io.StringIO(text, newline=""), strict=True), None) if text.strip() else None
+        first = next(_reader(text, separator), None) if text.strip() else None
     except csv.Error as error:
         problem = f"its first line is not CSV: {error}; it must name the columns: {','.join(NEEDED)}"
         raise InvalidInput("file", str(path), problem) from error
     if first is None:
         raise InvalidInput("file", str(path), f"is empty; its first line must name the columns: {','.join(NEEDED)}")
-    header = [name.strip().lower() for name in first]
-    _check_header(path, header)
-    return CustomerFile(path, header, text)
+    names = [normal_form(name) for name in first]
+    return CustomerFile(path, _header(path, names), names, text, separator, 2 if said else 1)
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise InvalidInput("file", str(path), "is not separated by commas; save it as CSV with commas")
-    known = (*NEEDED, *OPTIONAL, REASON)
-    for name in header:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            way_out = f"did you mean {near[0]}?" if near else f"known are {', '.join(known[:-1])}"
+def _reader(text: str, separator: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+
+
+def _separator_of(text: str) -> str:
+    """The separator with which the first line names the most columns; a comma where none does."""
+    first = text.splitlines()[0] if text.strip() else ""
+
+    def columns(separator: str) -> int:
+        return sum(column_named(name.strip('" ')) is not None for name in first.split(separator))
+
+    return max(SEPARATORS, key=columns)
+
+
+def _header(path: Path, names: Sequence[str]) -> Sequence[str]:
+    header: list[str] = []
+    for name in names:
+        column = column_named(name)
+        if column is None:
+            near = difflib.get_close_matches(name.lower(), KNOWN, n=1)
+            known = ", ".join(each for each in KNOWN if each != REASON)
+            way_out = (
+                f"did you mean {near[0]}?" if near else f"known are {known}; docs/import.md has their Korean names"
+            )
             raise InvalidInput("file", str(path), f"has a column {name[:40]!r} that is not known; {way_out}")
-        if header.count(name) > 1:
-            raise InvalidInput("file", str(path), f"has the column {name} twice")
+        if column in header:
+            raise InvalidInput("file", str(path), f"has the column {column} twice")
+        header.append(column)
     missing = [name for name in NEEDED if name not in header]
     if missing:
         raise InvalidInput(
             "file", str(path), f"lacks the column {', '.join(missing)}; the first line names the columns"
         )
+    return header
 
 
 def _decoded(path: Path) -> str:

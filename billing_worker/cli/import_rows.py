@@ -1,126 +1,154 @@
-"""One row of customers into the database: the key and the subscription together, or neither.
+"""Rows of customers into the database: key and subscription together, or neither.
 
-A row is one transaction around the same use cases that the other commands call. So a row is never half there: a
-refused subscription takes its key with it, and whatever ends the program between two rows, the same file can be run
-again: rows that are in (a known customer_uid with a subscription on the plan, whatever became of it) are skipped.
+Many rows share one transaction. Where that fails as a whole, each of its rows gets one of its own, so one row ends no
+other. Whatever ends the program, the same file can be run again: rows that are in are recognised (`import_judge`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
 
-from billing_worker.cli.import_file import NEEDED, Row
-from billing_worker.cli.parsing import moment
-from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.cli.import_columns import COLUMNS, Part, read_cells
+from billing_worker.cli.import_file import Row
+from billing_worker.cli.import_judge import Earlier, Stored, found_in
+from billing_worker.domain.errors import Busy, Conflict, InvalidInput, Unavailable
 from billing_worker.domain.plan import Plan
-from billing_worker.ports import Ports, UnitOfWork
-from billing_worker.usecases.subscribe import register_key, subscribe
+from billing_worker.ports import Ports
+from billing_worker.usecases import enroll
 
-"""As a limit: every row there is."""
+TOGETHER = 200
+"""Rows in one transaction: the commit costs nothing any more, and what one failure repeats takes a second."""
+
+
+class Became(StrEnum):
+    """What became of a row."""
+
+    IMPORTED = "imported"
+    IN_ALREADY = "in already"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What became of a row that was not refused."""
+class Outcome:
+    """What became of one row, and why."""
 
-    imported: bool
-    billing_key_id: str | None = None
-    subscription_id: str | None = None
+    row: Row
+    became: Became
+    field: str = ""
+    detail: str = ""
+    """The reason of a rejection, or where the row is in already."""
+    billing_key_id: str = ""
+    subscription_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A row that is to be stored."""
+
+    row: Row
+    values: Mapping[str, Any]
+    enrolment: enroll.Enrolment
+
+    def outcome(self) -> Outcome:
+        made = self.enrolment
+        return Outcome(self.row, Became.IMPORTED, billing_key_id=made.key.id, subscription_id=made.subscription.id)
 
 
 class Importer:
-    """Takes rows, one at a time."""
+    """Takes rows, many at a time. A dry run does the same, and stores nothing."""
 
     def __init__(self, ports: Ports, *, dry_run: bool) -> None:
         self._ports = ports
         self._dry_run = dry_run
+        self._earlier = Earlier()
         with ports.database.transaction() as uow:
-            self._plans = {plan.id: plan for plan in uow.plans.all()}
-        self._tried: dict[str, tuple[str, set[str]]] = {}
-        """What a dry run would have written: by customer_uid the key's PG, and the plans."""
+            self._plans: Mapping[str, Plan] = {plan.id: plan for plan in uow.plans.all()}
 
-    def take(self, row: Row) -> Done:
-        """Import one row. Raises InvalidInput or Conflict where it is refused; then nothing of it is stored."""
-        if row.problem is not None:
-            raise row.problem
-        customer_uid, pg_provider, plan_id, customer = (_needed(row, name) for name in NEEDED)
-        self._plan(plan_id)
-        start = moment("start", row.values.get("start"))
-        with self._ports.database.transaction() as uow:
-            ports = joined(self._ports, uow)
-            key = self._known(uow, customer_uid, pg_provider)
-            on_plan = key is not None and any(each.plan_id == plan_id for each in uow.subscriptions.of_key(key.id))
-            tried_pg, tried_plans = self._tried.get(customer_uid, (pg_provider, set()))
-            _refuse_another_pg(tried_pg, pg_provider)
-            if on_plan or plan_id in tried_plans:
-                return Done(imported=False)
-            if key is None:
-                buyer: dict[str, Any] = {
-                    name: row.values.get(name) for name in ("buyer_name", "buyer_email", "buyer_tel")
-                }
-                key = register_key(ports, customer_uid, pg_provider, **buyer)
-            made = subscribe(ports, plan_id, key.id, customer, start=start)
-            if self._dry_run:
-                self._tried[customer_uid] = pg_provider, tried_plans | {plan_id}
-                return Done(imported=True)
-            uow.commit()
-        return Done(imported=True, billing_key_id=key.id, subscription_id=made.id)
+    def take(self, rows: Sequence[Row]) -> Sequence[Outcome]:
+        """What became of each row. Raises Unavailable where the database does not answer: then nobody knows."""
+        try:
+            return self._together(rows)
+        except Busy as error:
+            if len(rows) == 1:
+                return [Outcome(rows[0], Became.REJECTED, "line", f"{error}; import the row again")]
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row must not end the others, whatever is wrong with it
+            if len(rows) == 1:
+                return [_refused(rows[0], error)]
+        return [outcome for row in rows for outcome in self.take([row])]
 
-    def _plan(self, plan_id: str) -> Plan:
-        plan = self._plans.get(plan_id)
-        if plan is None:
-            raise InvalidInput("plan_id", plan_id, "there is no such plan; see: billing-worker plan list")
-        return plan
+    def _together(self, rows: Sequence[Row]) -> Sequence[Outcome]:
+        read = [self._read(row) for row in rows]
+        accepted: list[_Accepted] = []
+        outcomes: list[Outcome] = []
+        try:
+            with self._ports.database.transaction() as uow:
+                now = self._ports.clock.now()
+                stored = Stored.about(uow, [values for values in read if not isinstance(values, Exception)])
+                for row, values in zip(rows, read, strict=True):
+                    result = self._judged(row, values, stored, now)
+                    if isinstance(result, _Accepted):
+                        accepted.append(result)
+                        self._earlier.add(row.line, result.values, result.enrolment.key)
+                        outcomes.append(result.outcome())
+                    else:
+                        outcomes.append(result)
+                if accepted and not self._dry_run:
+                    enroll.store(self._ports, uow, now, [each.enrolment for each in accepted])
+                    uow.commit()
+        except Exception:
+            for each in reversed(accepted):
+                self._earlier.forget(each.row.line, each.values)
+            raise
+        return outcomes
 
-    def _known(self, uow: UnitOfWork, customer_uid: str, pg_provider: str) -> BillingKey | None:
-        key = uow.keys.with_customer_uid(customer_uid)
-        if key is not None:
-            # The same file may be imported twice at once: whoever comes second waits here, and then sees the first.
-            key = uow.keys.lock(key.id)
-        if key is not None:
-            _refuse_another_pg(key.pg_provider, pg_provider)
-        return key
+    def _read(self, row: Row) -> Mapping[str, Any] | InvalidInput:
+        try:
+            if row.problem is not None:
+                return row.problem
+            values = read_cells(row.values)
+            if values["plan_id"] not in self._plans:
+                problem = "there is no such plan; see: billing-worker plan list"
+                return InvalidInput("plan_id", values["plan_id"], problem)
+        except InvalidInput as error:
+            return error
+        return values
 
-
-def _refuse_another_pg(registered: str, pg_provider: str) -> None:
-    if registered != pg_provider:
-        raise Conflict(f"pg_provider: this customer_uid is registered with {registered}", field="pg_provider")
-
-
-def _needed(row: Row, name: str) -> str:
-    value = row.values.get(name)
-    if value is None:
-        raise InvalidInput(name, None, "is needed")
-    return value
-
-
-class _Part:
-    """A unit of work inside a larger one: it is committed with it."""
-
-    def __init__(self, whole: UnitOfWork) -> None:
-        self._whole = whole
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._whole, name)
-
-    def commit(self) -> None:
-        """Later, with the whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Joined:
-    """A database whose every transaction is part of the one that is open."""
-
-    whole: UnitOfWork
-
-    @contextmanager
-    def transaction(self) -> Iterator[UnitOfWork]:
-        """Join it."""
-        yield cast("UnitOfWork", _Part(self.whole))
+    def _judged(
+        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: Stored, now: datetime
+    ) -> Outcome | _Accepted:
+        if isinstance(values, InvalidInput):
+            return _refused(row, values)
+        try:
+            where = found_in(values, self._earlier, stored)
+            if where is not None:
+                return Outcome(row, Became.IN_ALREADY, detail=where)
+            uid = values["customer_uid"]
+            made = enroll.prepare(
+                self._ports,
+                now,
+                self._plans[values["plan_id"]],
+                stored.keys.get(uid) or self._earlier.keys.get(uid),
+                of_key=_of(Part.KEY, values),
+                of_subscription=_of(Part.SUBSCRIPTION, values, but="plan_id")
+                | {"allow_duplicate": bool(values.get("allow_duplicate"))},
+            )
+        except (InvalidInput, Conflict) as error:
+            return _refused(row, error)
+        return _Accepted(row, values, made)
 
 
-def joined(ports: Ports, whole: UnitOfWork) -> Ports:
-    """Ports with which several use cases work in one transaction."""
-    return replace(ports, database=_Joined(whole))
+def _of(part: Part, values: Mapping[str, Any], *, but: str = "") -> dict[str, Any]:
+    names = [column.name for column in COLUMNS if column.part is part and column.name != but]
+    found = {name: values[name] for name in names if name in values}
+    return {name: each.astimezone(UTC) if isinstance(each, datetime) else each for name, each in found.items()}
+
+
+def _refused(row: Row, error: Exception) -> Outcome:
+    if isinstance(error, InvalidInput | Conflict):
+        return Outcome(row, Became.REJECTED, error.field or "line", str(error))
+    problem = f"this row could not be stored ({type(error).__name__}): a mistake in billing-worker, please report it"
+    return Outcome(row, Became.REJECTED, "line", problem)

@@ -8,8 +8,8 @@ the settings.
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 from rich.table import Table
 from rich.text import Text
 
@@ -166,6 +166,23 @@ def followed(items: Sequence[T], what: str) -> Iterable[T]:
     """The items one by one, with a progress bar on standard error where that is a terminal."""
     console = console_for(sys.stderr)
     return track(items, what, console=console, transient=True, disable=not console.is_terminal)
+
+
+@contextmanager
+def advancing(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Something to call with the number of rows that are done: on a terminal, a bar with rows a second."""
+    console = console_for(sys.stderr)
+    speed = TextColumn("{task.fields[rate]:.0f} rows/s")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total, rate=0.0)
+
+        def advance(rows: int) -> None:
+            bar.advance(task, rows)
+            done = bar.tasks[0]
+            bar.update(task, rate=done.completed / done.elapsed if done.elapsed else 0.0)
+
+        yield advance
 
 
 def working(what: str) -> AbstractContextManager[object]:

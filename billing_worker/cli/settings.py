@@ -1,5 +1,6 @@
 """`billing-worker settings`."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,7 +43,11 @@ def shown(values: Settings, name: str) -> Any:
 
 
 def without_password(url: str) -> str:
-    """The URL with `***` where its password is."""
+    """The URL, or a list of them, with `***` where a password is."""
+    return ";".join(_without_password(each) for each in re.split(r";(?=[a-z+]+://)", url))
+
+
+def _without_password(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -27,7 +27,7 @@ def web(
     """
     given = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
     settings = load_settings(**given)
-    _ = settings.broker  # refused here, before Celery needs it
+    _ = settings.broker_server  # refused here, before Celery needs it
     ports, engine = bootstrap.build(settings, role="web", connections=CONNECTIONS)
 
     def check_database() -> None:

@@ -9,13 +9,16 @@ from enum import StrEnum
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
-from billing_worker.domain.text import require_printable
+from billing_worker.domain.text import require_printable, require_visible_ascii
 
 LONGEST_CUSTOMER_UID = 80
 LONGEST_BUYER_NAME = 16
 LONGEST_BUYER_EMAIL = 64
 LONGEST_BUYER_TEL = 16
 """Limits of `POST /subscribe/payments/again` (PortOne V1 spec)."""
+
+LONGEST_PG = 40
+"""The longest PG code that PortOne has is half of this."""
 
 LONGEST_GOODSID = 256
 """Paymentwall's limit of a product's id."""
@@ -26,9 +29,8 @@ PAYMENTWALL = "paymentwall"
 NEVER_REUSES_IDS = frozenset({"naverpay"})
 """PGs that refuse a merchant_uid for ever, even after a declined payment (PortOne's PG notes)."""
 
-_VISIBLE = re.compile(r"[\x21-\x7e]+")
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
-_PG = re.compile(r"[a-z0-9_]{1,40}")
+_PG = re.compile(rf"[a-z0-9_]{{1,{LONGEST_PG}}}")
 _FIRST_LAST = re.compile(r"\S+ \S+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -103,7 +105,7 @@ class BillingKey:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _refuse_bad_uid(self.customer_uid)
+        require_customer_uid(self.customer_uid)
         if self.goodsid is not None:
             require_printable("goodsid", self.goodsid, LONGEST_GOODSID)
         if not _PG.fullmatch(self.pg_provider):
@@ -200,11 +202,11 @@ def first_status(pg_provider: str) -> KeyStatus:
     return KeyStatus.PENDING if pg_provider == PAYMENTWALL else KeyStatus.ACTIVE
 
 
-def _refuse_bad_uid(customer_uid: str) -> None:
+def require_customer_uid(customer_uid: str) -> None:
+    """Raises InvalidInput, which never repeats it, for what PortOne does not take or what may be a card number."""
     if not 0 < len(customer_uid) <= LONGEST_CUSTOMER_UID:
         problem = f"must have 1 to {LONGEST_CUSTOMER_UID} characters; it has {len(customer_uid)}"
         raise InvalidInput("customer_uid", customer_uid[:12] + "…", problem)
-    if not _VISIBLE.fullmatch(customer_uid):
-        raise InvalidInput("customer_uid", "…", "may hold visible ASCII characters only, without spaces")
+    require_visible_ascii("customer_uid", customer_uid)
     if _CARD_NUMBER.fullmatch(customer_uid):
         raise InvalidInput("customer_uid", "…", "looks like a card number; card numbers must never be stored here")

@@ -62,11 +62,17 @@ _PROGRESS = {
 }
 
 
-def books_lag(told: str, payment: GatewayPayment) -> bool:
+_SOMETHING_ENDED = _PROGRESS[PaymentStatus.FAILED]
+
+
+def books_lag(told: str | None, payment: GatewayPayment) -> bool:
     """Whether a notification tells of more than the gateway's books show: it is forged, or they lag behind it.
 
-    An unknown word promises nothing.
+    An unknown word promises nothing. A notification without a status still says that something ended.
     """
-    expected = _PROGRESS.get(PaymentStatus(told), 0) if told in set(PaymentStatus) else 0
+    if told is None:
+        expected = _SOMETHING_ENDED
+    else:
+        expected = _PROGRESS.get(PaymentStatus(told), 0) if told in set(PaymentStatus) else 0
     shown = PaymentStatus.CANCELLED if payment.cancelled.amount > 0 else payment.status
     return _PROGRESS[shown] < expected

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing_worker.domain.errors import Conflict, InvalidInput
-from billing_worker.domain.text import require_printable
+from billing_worker.domain.text import entered
 
 ALL = "all"
 PG = "pg:"
@@ -60,8 +60,8 @@ class Stop:
         """Let charges go on. Raises Conflict when it is cleared already, InvalidInput for an unusable note."""
         if self.closed_at is not None:
             raise Conflict(f"stop {self.id} is cleared already")
-        require_printable("note", note, LONGEST_REASON)
-        self.closed_at, self.note = now, note
+        self.note = entered("note", note, LONGEST_REASON)
+        self.closed_at = now
 
     def __str__(self) -> str:
         where = "all charging" if self.scope == ALL else f"charging of {self.scope}"

@@ -29,8 +29,8 @@ class Tokens(Protocol):
 class Actions(Protocol):
     """What was done by whom. Written once, never changed."""
 
-    def add(self, action: Action) -> None:
-        """Keep it."""
+    def add_all(self, added: Sequence[Action]) -> None:
+        """Keep them."""
 
     def of_subjects(self, subjects: Sequence[str], most: int) -> Sequence[Action]:
         """The newest actions on any of these things, oldest first."""

@@ -67,6 +67,9 @@ class BillingKeys(Protocol):
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""
 
+    def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
+        """The keys stored under these customer_uids, locked until the end of the transaction."""
+
     def add(self, key: BillingKey) -> None:
         """Store a new key. Raises Conflict with the id of the one that has its customer_uid or external_id."""
 
@@ -89,6 +92,9 @@ class Subscriptions(Protocol):
     def add(self, subscription: Subscription) -> None:
         """Store a new subscription. Raises Conflict with the id of the one that has its external_id."""
 
+    def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Nobody else puts any of these customers on that plan (customer, plan id) until the transaction ends."""
+
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
         """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
 
@@ -97,6 +103,9 @@ class Subscriptions(Protocol):
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
+
+    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
+        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None

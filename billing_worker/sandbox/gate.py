@@ -10,6 +10,7 @@ from starlette.responses import Response
 from billing_worker.sandbox.behaviours import BEHAVIOURS, Behaviour, Reply
 from billing_worker.sandbox.gateway import Gateway
 from billing_worker.sandbox.replies import fault
+from billing_worker.sandbox.tokens import TOKEN_HEADERS
 from billing_worker.sandbox.wire import Refused, envelope, read_fields, text, unauthorized
 
 Work = Callable[[Request, dict[str, Any]], Awaitable[Response]]
@@ -84,7 +85,8 @@ class Gate:
                     broken = BEHAVIOURS["rate-limit"]
                 if broken is not None:
                     return await self._fault(broken, request, slow=True)
-                if token and not gateway.tokens.accepts(request.headers.get("authorization"), now):
+                given = [request.headers.get(name) for name in TOKEN_HEADERS]
+                if token and not any(gateway.tokens.accepts(header, now) for header in given):
                     return unauthorized()
                 if name not in CHARGES and (answer := await self._ruled(name, request, fields)):
                     return answer

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 GRACE = 60.0  # asked for in its last 60 seconds …
 EXTENSION = 300.0  # … a token lives 5 minutes longer
+TOKEN_HEADERS = ("authorization", "x-imptokenheader")
+"""PortOne documented the second one first, and clients that were written then still send it."""
+
 SCHEMES = ("bearer ",)  # the raw token is accepted as well (observed: used by official clients)
 
 

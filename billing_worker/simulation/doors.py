@@ -15,10 +15,11 @@ class MemoryActions:
         self._journal = journal
         self.done: list[Action] = []
 
-    def add(self, action: Action) -> None:
-        """Keep it."""
-        self.done.append(action)
-        self._journal.append((self, None, action))
+    def add_all(self, added: Sequence[Action]) -> None:
+        """Keep them."""
+        for action in added:
+            self.done.append(action)
+            self._journal.append((self, None, action))
 
     def of_subjects(self, subjects: Sequence[str], most: int) -> Sequence[Action]:  # noqa: ARG002 - the port's
         """Nobody asks here."""

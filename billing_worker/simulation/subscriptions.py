@@ -66,6 +66,10 @@ class MemoryKeys(Table[BillingKey]):
             for invoice_id in self._store.invoices.open_by_key[after.id]:
                 self._store.plan_charge(invoice_id)
 
+    def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
+        """The keys stored under these customer_uids."""
+        return [self.get(self._by_uid[uid]) for uid in customer_uids if uid in self._by_uid]
+
     def pg_providers(self) -> Sequence[str]:
         """The PGs that any key has, by name."""
         return sorted({row.pg_provider for row in self.rows.values()})
@@ -121,6 +125,9 @@ class MemorySubscriptions(Table[Subscription]):
             for invoice_id in self._store.invoices.open_by_subscription[after.id]:
                 self._store.plan_charge(invoice_id)
 
+    def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """A transaction is alone anyway."""
+
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
         """A live subscription of this customer on this plan."""
         for row in self.rows.values():
@@ -132,6 +139,11 @@ class MemorySubscriptions(Table[Subscription]):
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
         return [self.get(row.id) for row in self.rows.values() if row.billing_key_id == key_id]
+
+    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
+        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
+        found = (row for row in self.rows.values() if row.billing_key_id in key_ids or row.customer in customers)
+        return [self.get(row.id) for row in found]
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None

@@ -32,10 +32,10 @@ def _apply_own(
     ports: Ports, uow: UnitOfWork, message: InboxMessage, invoice_id: str, seen: tuple[GatewayPayment, Evidence]
 ) -> Applied:
     """A payment of our own: recorded as the books have it, and read again where the webhook tells of more."""
-    note, told = record_payment(ports, uow, invoice_id, *seen), message.payload["status"]
+    note, told = record_payment(ports, uow, invoice_id, *seen), message.payload.get("status")
     if not books_lag(told, seen[0]):
         return Applied(InboxStatus.APPLIED, note, subject_id=invoice_id)
-    note = f"says {told}, and the gateway's books say {seen[0].status} (so far); {note}"
+    note = f"says {told or 'no status'}, and the gateway's books say {seen[0].status} (so far); {note}"
     return Applied(InboxStatus.RECEIVED, note, most_tries=FEW_TRIES, subject_id=invoice_id)
 
 

@@ -76,7 +76,7 @@ def _echoes(uow: UnitOfWork, notifications: Sequence[Notification]) -> Sequence[
     paid = {
         number: (each.payload["imp_uid"], each.payload["merchant_uid"])
         for number, each in enumerate(notifications)
-        if each.source == PORTONE and each.payload["status"] == PaymentStatus.PAID
+        if each.source == PORTONE and each.payload.get("status") == PaymentStatus.PAID
     }
     found = dict(zip(paid, uow.attempts.echoes_of(list(paid.values())), strict=True))
     return [found.get(number, Echo.NONE) for number in range(len(notifications))]

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import (
+    LONGEST_BUYER_EMAIL,
     BillingKey,
     IssueClaim,
     IssuingPayment,
@@ -22,6 +23,7 @@ from billing_worker.domain.issuing import Seen, Verdict, may_claim, verdict
 from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
+from billing_worker.domain.text import entered, normal_form
 from billing_worker.ports import Due, Ports, UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.record import record_payment
@@ -125,6 +127,10 @@ def with_email(ports: Ports, uow: UnitOfWork, key: BillingKey, email: str) -> Bi
     until somebody reads it (`confirm`). Raises InvalidInput: also for an e-mail that is not that of a known issuing
     payment.
     """
+    email = entered("buyer_email", email, LONGEST_BUYER_EMAIL)
+    issued = key.issue.buyer_email if key.issue is not None else None
+    if issued is not None and normal_form(issued) == email:
+        email = issued  # Paymentwall compares letter by letter: its own spelling is the right one
     checked = replace(key, buyer_email=email)
     if checked.issue is not None and checked.issue.buyer_email is None:
         # PortOne shows none: then the merchant's word is all there is.

@@ -14,6 +14,7 @@ from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import (
     LONGEST_IDEMPOTENCY_KEY,
+    LONGEST_REASON,
     Answered,
     Refund,
     RefundAnswer,
@@ -28,7 +29,7 @@ from billing_worker.domain.refund import (
     settle_refund,
 )
 from billing_worker.domain.settlement import Charge
-from billing_worker.domain.text import require_printable
+from billing_worker.domain.text import entered, normal_form
 from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.give_back import compensate, note_refunds, refund_event
@@ -60,12 +61,14 @@ def request_refund(
     if everything == (amount is not None):
         raise InvalidInput("amount", amount, "say either how much, or everything that is left")
     if idempotency_key is not None:
-        require_printable("idempotency_key", idempotency_key, LONGEST_IDEMPOTENCY_KEY)
+        idempotency_key = entered("idempotency_key", idempotency_key, LONGEST_IDEMPOTENCY_KEY)
+    reason = entered("reason", reason, LONGEST_REASON)
     with ports.database.transaction() as uow:
         uow.lock_due(invoice_id)
         earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
         for each in earlier:
-            if each.idempotency_key == idempotency_key:
+            # An older release kept it as it came: the same key in another form must not give back twice.
+            if each.idempotency_key and normal_form(each.idempotency_key) == idempotency_key:
                 return _same(each, amount, attempt_id)
         attempt = payment_of(uow, invoice_id, attempt_id)
         left = refundable(attempt)

@@ -8,7 +8,7 @@ from datetime import datetime
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.stop import LONGEST_REASON, SUBSCRIPTION, Stop, StopCause, require_scope
-from billing_worker.domain.text import require_printable
+from billing_worker.domain.text import entered
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.actions import note
 
@@ -28,7 +28,7 @@ def stop_on_word(ports: Ports, scope: str, reason: str) -> Stopped:
     Raises InvalidInput, or NotFound for a subscription that does not exist.
     """
     require_scope(scope)
-    require_printable("reason", reason, LONGEST_REASON)
+    reason = entered("reason", reason, LONGEST_REASON)
     if scope.startswith(SUBSCRIPTION):
         with ports.database.transaction() as uow:
             uow.subscriptions.get(scope.removeprefix(SUBSCRIPTION))

@@ -16,6 +16,7 @@ from billing_worker.adapters.database.tables import metadata
 from billing_worker.adapters.notifier import payload
 from billing_worker.cli import checks
 from billing_worker.cli.commands import COMMANDS
+from billing_worker.cli.import_columns import COLUMNS
 from billing_worker.config import Settings, variables
 from billing_worker.domain.billing_key import KEY_TRANSITIONS
 from billing_worker.domain.catch_up import policy_of
@@ -100,6 +101,14 @@ def test_the_example_of_the_environment_names_every_setting_once_and_no_secret()
     for name, value in names:
         if re.search(r"PASSWORD|SECRET|TOKEN|AUTH|IMP_KEY|_URL$", name) and name != "BILLING_PORTONE_API_URL":
             assert value == "", name
+
+
+def test_the_import_page_has_every_column_and_its_korean_names():
+    page = (ROOT / "docs" / "import.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \| *(yes)?[^|]*\|", page, re.MULTILINE)
+    assert [(name, tuple(also.split(", ")), bool(needed)) for name, also, needed in rows] == [
+        (column.name, column.also, column.needed) for column in COLUMNS
+    ]
 
 
 def test_every_setting_that_a_document_names_exists():

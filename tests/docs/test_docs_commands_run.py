@@ -155,8 +155,18 @@ def test_all_commands_of_the_receiver_page(stack):
     assert "would replay" in printed
 
 
+def test_all_commands_of_the_import_page(stack):
+    printed = stack.run(script(ROOT / "docs" / "import.md", set(ELSEWHERE)))
+    counts = ("2 would be imported, 0 in already", "2 imported, 0 in already", "0 imported, 2 in already")
+    assert all(each in printed for each in counts)
+    assert len((stack.folder / "moved.report.csv").read_text().splitlines()) == 3
+
+
 def test_no_other_document_has_commands_that_nobody_runs():
-    run_here = {ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("receiver", "runbook", "sandbox"))}
+    run_here = {
+        ROOT / "README.md",
+        *(ROOT / "docs" / f"{name}.md" for name in ("import", "receiver", "runbook", "sandbox")),
+    }
     for document in DOCUMENTS:
         if document in SAME_AS:
             assert commands(document) == commands(SAME_AS[document])

@@ -87,7 +87,7 @@ def test_a_refund_that_succeeded_is_final_and_no_state_leads_back_to_in_flight_b
 
 @pytest.mark.parametrize(
     ("wrong", "problem"),
-    [("", "1 to 100"), ("  ", "1 to 100"), ("x" * 101, "1 to 100"), ("a\nb", "control"), ("\x00", "control")],
+    [("", "1 to 100"), ("  ", "1 to 100"), ("x" * 101, "1 to 100"), ("a\nb", "LINE FEED"), ("\x00", "NUL")],
 )
 def test_a_refund_needs_a_reason_that_can_be_passed_on(wrong: str, problem: str) -> None:
     with pytest.raises(InvalidInput, match=problem):

@@ -100,7 +100,7 @@ GRAMMAR = {
 
 def _judge(hint: Hint, body: bytes, *, is_json: bool) -> None:
     fields = hint.fields
-    assert {"imp_uid", "merchant_uid", "status"} <= set(fields) <= set(GRAMMAR)
+    assert {"imp_uid", "merchant_uid"} <= set(fields) <= set(GRAMMAR)
     for name, value in fields.items():
         assert type(value) is str
         assert re.fullmatch(GRAMMAR[name], value, re.ASCII), (name, value)
@@ -111,7 +111,7 @@ def _judge(hint: Hint, body: bytes, *, is_json: bool) -> None:
         assert len(values) <= 1, f"{name} is given twice"
         assert fields.get(name) == (values[0] if values and values[0] not in (None, "") else None)
     imp_uid, status, cancellation, merchant_uid = hint.dedupe_key.split("|", 3)
-    assert (imp_uid, status, merchant_uid) == (fields["imp_uid"], fields["status"], fields["merchant_uid"])
+    assert (imp_uid, status, merchant_uid) == (fields["imp_uid"], fields.get("status", ""), fields["merchant_uid"])
     assert cancellation == fields.get("cancellation_id", "")
     _judge_paths(fields["imp_uid"], fields["merchant_uid"])
 

@@ -39,6 +39,19 @@ def test_the_token_is_accepted_raw_and_as_bearer(sandbox, scheme):
     assert caller.http.get("/users/pg", headers=header).json()["code"] == 0
 
 
+@pytest.mark.parametrize("scheme", ["", "Bearer "])
+def test_the_token_is_accepted_in_the_header_that_portone_documented_first(sandbox, scheme):
+    caller = sandbox()
+    token = scheme + caller.token()["access_token"]
+    for headers in ({"X-ImpTokenHeader": token}, {"X-ImpTokenHeader": token, "Authorization": "none"}):
+        answer = httpx.get(f"{caller.url}/users/pg", headers=headers, timeout=5)
+        assert (answer.status_code, answer.json()["code"]) == (200, 0)
+
+
+def test_a_wrong_token_in_the_older_header_is_401(sandbox):
+    assert httpx.get(f"{sandbox().url}/users/pg", headers={"X-ImpTokenHeader": "x"}, timeout=5).status_code == 401
+
+
 @pytest.mark.parametrize("header", ["", "nonsense", "Bearer", "Basic abc"])
 def test_a_missing_or_wrong_token_is_401(sandbox, header):
     caller = sandbox()

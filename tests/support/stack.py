@@ -135,6 +135,11 @@ class Stack:
         self._processes.append(Running(name, process, log))
         return self._processes[-1]
 
+    @property
+    def processes_live(self) -> bool:
+        """Whether none of them ended by itself."""
+        return all(running.alive for running in self._processes)
+
     def story(self) -> str:
         """What all processes printed, for the reader of a failure."""
         return "\n".join(f"--- {one.name}\n{one.output[-20000:]}" for one in self._processes)

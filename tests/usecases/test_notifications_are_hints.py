@@ -176,6 +176,24 @@ def test_a_webhook_that_is_ahead_of_the_books_is_read_again_until_they_have_caug
     assert [alert.kind for alert in world.alerts()] == ([] if told == "paid" else ["cancelled_elsewhere"])
 
 
+def without_a_status(world: World, row: Row) -> None:
+    payload = {"imp_uid": row["imp_uid"], "merchant_uid": row["merchant_uid"]}
+    inbox.receive(world.ports, inbox.PORTONE, f"{row['imp_uid']}|||{row['merchant_uid']}", payload)
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "decline-limit"])
+def test_a_webhook_without_a_status_finds_the_payment_whose_answer_was_lost(world: World, behaviour: str) -> None:
+    subscription, row = lost(world, behaviour)
+    without_a_status(world, row)
+    world.apply()
+    assert note_of(world)[0] == "applied"
+    assert world.attempt(world.invoice(subscription)).status == ("approved" if behaviour == "ok" else "declined")
+    without_a_status(world, row)
+    assert world.rows("SELECT deliveries FROM inbox") == [{"deliveries": 2}]
+    world.settle()
+    world.assert_books_agree()
+
+
 @pytest.mark.fm("E7")
 @pytest.mark.parametrize(("behaviour", "told"), [("decline-limit", "paid"), ("ok", "cancelled")])
 def test_a_forged_webhook_of_our_own_payment_is_read_a_few_times_and_let_go(

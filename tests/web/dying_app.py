@@ -2,7 +2,8 @@
 
 For each line of standard input a child serves on this port. It kills itself with SIGKILL at this step of serving the
 first request that has an Idempotency-Key. A step is a statement, before or after it is carried out, a commit before it
-is, or a part of the answer, when everything is durable and nobody knows. With step 0 it never dies. Children are forks: a process that began anew for each step would take seconds.
+is, or a part of the answer, when everything is durable and nobody knows. With step 0 it never dies.
+Children are forks: a process that began anew for each step would take seconds.
 """
 
 import os

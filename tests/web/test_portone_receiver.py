@@ -97,7 +97,22 @@ def test_a_field_outside_its_grammar_is_refused_by_name(web: Web, field: str, va
     assert web.doorbell.rings == []
 
 
-@pytest.mark.parametrize("field", ["imp_uid", "merchant_uid", "status"])
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("form", [True, False])
+def test_a_hint_without_a_status_is_taken(web: Web, path: str, form: bool) -> None:  # noqa: FBT001
+    alone = without("status")
+    for _ in range(2):
+        assert web.api.post(path, **({"data": alone} if form else {"json": alone})).status_code == 200
+    (row,) = web.rows("SELECT payload, deliveries FROM inbox")
+    assert (row["payload"], row["deliveries"]) == (alone, 2)
+
+
+def test_an_invisible_character_is_named_with_its_place(web: Web) -> None:
+    answer = web.api.post(PATHS[0], json=HINT | {"imp_uid": "imp_1\u200b"})
+    assert "it has ZERO WIDTH SPACE (U+200B) at place 6" in assert_problem(answer, 400, "imp_uid")
+
+
+@pytest.mark.parametrize("field", ["imp_uid", "merchant_uid"])
 def test_a_missing_field_is_named(web: Web, field: str) -> None:
     for body in ({"json": without(field)}, {"data": without(field)}):
         assert "missing" in assert_problem(web.api.post(PATHS[0], **body), 400, field)

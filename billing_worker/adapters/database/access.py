@@ -56,11 +56,13 @@ class SqlActions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, action: Action) -> None:
-        """Keep it."""
-        values: dict[str, Any] = rows.plain(action)
-        del values["id"]
-        self._connection.execute(insert(actions), values)
+    def add_all(self, added: Sequence[Action]) -> None:
+        """Keep them."""
+        values: list[dict[str, Any]] = [rows.plain(action) for action in added]
+        for each in values:
+            del each["id"]
+        if values:
+            self._connection.execute(insert(actions), values)
 
     def of_subjects(self, subjects: Sequence[str], most: int) -> Sequence[Action]:
         """The newest actions on any of these things, oldest first."""

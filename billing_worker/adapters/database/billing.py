@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select, text
+from sqlalchemy import ARRAY, String, bindparam, exists, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -28,6 +28,7 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription, SubscriptionStatus
+from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports import DueBetween, Echo
 
 
@@ -80,6 +81,14 @@ class SqlBillingKeys(Repository[BillingKey]):
         found = self._many(select(billing_keys).where(billing_keys.c.customer_uid == customer_uid))
         return found[0] if found else None
 
+    def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
+        """The keys stored under these customer_uids, locked until the end of the transaction."""
+        wanted = billing_keys.c.customer_uid == func.any(bindparam("uids", type_=ARRAY(String)))
+        # In one order, so that two imports of the same rows do not wait for each other.
+        return self._many(
+            select(billing_keys).where(wanted).order_by(billing_keys.c.id).with_for_update(), uids=customer_uids
+        )
+
     def pg_providers(self) -> Sequence[str]:
         """The PGs that any key has, by name."""
         names = select(billing_keys.c.pg_provider).distinct().order_by(billing_keys.c.pg_provider)
@@ -102,6 +111,13 @@ _CLAIM_RENEWALS = text("""
 """Tops the queue up to `limit` claimed subscriptions: what is offered faster than it is served only grows stale."""
 
 
+# In one order, or two transactions could wait for each other's pairs.
+_LOCK_PAIRS = text("""
+    SELECT pg_advisory_xact_lock(:purpose, pair)
+    FROM (SELECT DISTINCT hashtext(each) AS pair FROM unnest(CAST(:pairs AS text[])) AS each ORDER BY 1) sorted
+""")
+
+
 class SqlSubscriptions(Repository[Subscription]):
     """Subscriptions."""
 
@@ -115,16 +131,28 @@ class SqlSubscriptions(Repository[Subscription]):
 
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
         """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
-        pair = func.hashtext(f"{plan_id} {customer}")
-        self._connection.execute(select(func.pg_advisory_xact_lock(AdvisoryLock.SUBSCRIBING.value, pair)))
-        same = (subscriptions.c.customer == customer) & (subscriptions.c.plan_id == plan_id)
+        self.lock_pairs([(customer, plan_id)])
+        same = subscriptions.c.customer.in_(spellings(customer)) & (subscriptions.c.plan_id == plan_id)
         live = select(subscriptions).where(same, subscriptions.c.status != SubscriptionStatus.CANCELED)
         found = self._many(live.order_by(subscriptions.c.created_at, subscriptions.c.id).limit(1))
         return found[0] if found else None
 
+    def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Nobody else puts any of these customers on that plan until the transaction ends."""
+        texts = [f"{plan_id} {normal_form(customer)}" for customer, plan_id in pairs]
+        self._connection.execute(_LOCK_PAIRS, {"purpose": AdvisoryLock.SUBSCRIBING.value, "pairs": texts})
+
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
         return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
+
+    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
+        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
+        one_of = or_(
+            subscriptions.c.billing_key_id == func.any(bindparam("keys", type_=ARRAY(String))),
+            subscriptions.c.customer == func.any(bindparam("customers", type_=ARRAY(String))),
+        )
+        return self._many(select(subscriptions).where(one_of), keys=key_ids, customers=customers)
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None

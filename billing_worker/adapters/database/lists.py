@@ -28,6 +28,7 @@ from billing_worker.adapters.database.tables import (
     subscriptions,
 )
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position
 
 Filter = Callable[[Any], Any]
@@ -92,9 +93,16 @@ class _List:
 
 _BY_TIME = ("created_at", "id")
 _S, _I, _K, _A, _R = subscriptions.c, invoices.c, billing_keys.c, payment_attempts.c, refunds.c
+
+
+def _spelled(customer: str) -> Any:
+    """Subscriptions of a customer, also those that an older release stored in another spelling."""
+    return _S.customer.in_(spellings(normal_form(customer)))
+
+
 _INVOICES_OF: dict[str, Filter] = {
     "subscription_id": _equal(_I.subscription_id),
-    "customer": _through(_I.subscription_id, _S.id, _S.customer),
+    "customer": lambda value: _I.subscription_id.in_(select(_S.id).where(_spelled(value))),
     "plan_id": _through(_I.subscription_id, _S.id, _S.plan_id),
 }
 
@@ -126,7 +134,7 @@ _LISTS: Mapping[Kind, _List] = {
         {
             "external_id": _equal(_K.external_id),
             "customer_uid": _equal(_K.customer_uid),
-            "customer": _through(_K.id, _S.billing_key_id, _S.customer),
+            "customer": lambda value: _K.id.in_(select(_S.billing_key_id).where(_spelled(value))),
             "pg_provider": _equal(_K.pg_provider),
             "status": _equal(_K.status),
         }
@@ -138,7 +146,7 @@ _LISTS: Mapping[Kind, _List] = {
         _BY_TIME,
         {
             "external_id": _equal(_S.external_id),
-            "customer": _equal(_S.customer),
+            "customer": _spelled,
             "plan_id": _equal(_S.plan_id),
             "billing_key_id": _equal(_S.billing_key_id),
             "status": _equal(_S.status),

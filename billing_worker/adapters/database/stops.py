@@ -13,6 +13,7 @@ from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import billing_keys, environment_claims, invoices, stops
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
+from billing_worker.domain.text import spellings
 from billing_worker.ports import Spent
 
 LONGEST_ACT_MS = 4_000
@@ -168,7 +169,7 @@ _SPENT = text("""
 _SPENT_BY_CUSTOMER = text("""
     SELECT count(*) AS count, coalesce(sum(a.amount), 0)::bigint AS amount
     FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
-    WHERE s.customer = :customer AND a.started_at > :since AND a.currency = :currency
+    WHERE s.customer = ANY(:customers) AND a.started_at > :since AND a.currency = :currency
       AND a.status IN ('in_flight', 'unknown', 'approved')
 """)
 
@@ -191,8 +192,8 @@ class SqlSpending:
         return Spent(**row.mappings().one())
 
     def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
-        """The same for one customer, in this currency, over all subscriptions."""
-        wanted = {"customer": customer, "since": since, "currency": currency}
+        """The same for one customer, in this currency, over all subscriptions, also those of an older spelling."""
+        wanted = {"customers": list(spellings(customer)), "since": since, "currency": currency}
         return Spent(**self._connection.execute(_SPENT_BY_CUSTOMER, wanted).mappings().one())
 
     def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """What the requests and answers of all endpoints share."""
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import CoreSchema
 
 from billing_worker.domain.labels import LONGEST_EXTERNAL_ID, LONGEST_PAIR_NAME, LONGEST_PAIR_VALUE, MOST_PAIRS
+from billing_worker.domain.text import misplaced, named
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.lists import LONGEST_CURSOR, listed
 from billing_worker.web.context import Context, Ctx
@@ -96,8 +96,9 @@ Lists = Annotated[Listing, Depends(_listing)]
 
 def _printable(text: str) -> str:
     """PostgreSQL stores neither NUL nor half a surrogate pair, and JSON can spell both."""
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        raise ValueError("holds a control character or half a character")
+    place = misplaced(text)
+    if place is not None:
+        raise ValueError(f"has {named(text, place)}; take it out")
     return text
 
 
