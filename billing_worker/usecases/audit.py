@@ -144,8 +144,7 @@ def _compared(ports: Ports, attempt: PaidAttempt, payments: Sequence[GatewayPaym
 
 def _agrees(attempt: PaidAttempt, payment: GatewayPayment) -> bool:
     taken = payment.status in (PaymentStatus.PAID, PaymentStatus.CANCELLED)
-    whose = payment.customer_uid in (None, attempt.customer_uid)
-    return taken and whose and (payment.merchant_uid, payment.money) == (attempt.merchant_uid, attempt.money)
+    return taken and payment.may_be_of(attempt.customer_uid) and (payment.merchant_uid, payment.money) == (attempt.merchant_uid, attempt.money)
 
 
 def _act(ports: Ports, checks: Sequence[Checked]) -> Stop | None:

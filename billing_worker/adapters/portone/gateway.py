@@ -170,7 +170,7 @@ class PortOneGateway:
         found = self._all_pages(
             lambda page: requests.payments_of_key(customer_uid, page, include_sandbox=self._include_sandbox)
         )
-        if any(payment.customer_uid != customer_uid for payment, _ in found.payments):
+        if not all(payment.may_be_of(customer_uid) for payment, _ in found.payments):
             return Listing((), "the gateway answered with payments of another customer_uid", found.evidence)
         return found
 

@@ -37,7 +37,7 @@ BUGS = (
     bug(
         "refund elsewhere agrees",
         "what was given back is not compared",
-        (MATCHING, "payment.customer_uid, payment.cancelled.amount)", "payment.customer_uid, booked.refunded)"),
+        (MATCHING, "(payment.money, payment.cancelled.amount) ==", "(payment.money, booked.refunded) =="),
         catchers=(f"{COMPARES}::test_the_drill_finds_and_names_everything_and_nothing_else",),
     ),
     bug(

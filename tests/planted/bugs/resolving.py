@@ -109,7 +109,7 @@ BUGS = (
     bug(
         "card not compared",
         "a payment on another customer_uid settles",
-        (PROOF, "if payment.customer_uid != request.customer_uid:", "if not payment.customer_uid:"),
+        (PROOF, "if not payment.may_be_of(request.customer_uid):", "if False:"),
         catchers=(f"{RESOLVES}::test_a_payment_on_another_card_is_neither_settled_nor_charged_again",),
     ),
     bug(
