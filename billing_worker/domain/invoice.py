@@ -89,6 +89,8 @@ class Invoice:
     last_reason: str | None = None
     awaits_key: bool = False
     """Nothing is charged on its key any more; at `next_attempt_at` it is given up, unless another key came."""
+    taken_back: int = 0
+    """How often money was taken for it under a lost answer, and given back at the gateway."""
 
     def move_to(self, status: InvoiceStatus, now: datetime) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""

@@ -18,6 +18,7 @@ class Booked:
     merchant_uid: str
     imp_uid: str | None
     customer_uid: str
+    pg_provider: str
     money: Money
     status: AttemptStatus
     refunded: int

@@ -34,7 +34,7 @@ from billing_worker.ports.records import (
     Stored,
     Tally,
 )
-from billing_worker.ports.review import Alerts, Books, Comparisons
+from billing_worker.ports.review import Alerts, Books, Comparisons, Doubts
 from billing_worker.ports.storage import (
     Attempts,
     Audits,
@@ -68,6 +68,7 @@ __all__ = [
     "Database",
     "Delivering",
     "Doorbell",
+    "Doubts",
     "Due",
     "DueBetween",
     "Echo",

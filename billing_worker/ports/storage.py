@@ -27,7 +27,7 @@ from billing_worker.ports.records import (
     PaidAttempt,
     Spent,
 )
-from billing_worker.ports.review import Alerts, Books, Comparisons
+from billing_worker.ports.review import Alerts, Books, Comparisons, Doubts
 
 
 class Plans(Protocol):
@@ -177,7 +177,7 @@ class Attempts(Protocol):
         """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
 
     def known_imp_uid(self, other_than: str) -> str | None:
-        """The imp_uid of the newest payment that the gateway showed us, for a control read."""
+        """The imp_uid of the newest payment that the gateway showed us and still shows, for a control read."""
 
 
 class Refunds(Protocol):
@@ -341,6 +341,10 @@ class UnitOfWork(Protocol):
     @property
     def comparisons(self) -> Comparisons:
         """Comparisons."""
+
+    @property
+    def doubts(self) -> Doubts:
+        """Doubts."""
 
     @property
     def alerts(self) -> Alerts:

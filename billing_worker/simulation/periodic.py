@@ -77,5 +77,16 @@ class MemoryComparisons:
         """None."""
         return ()
 
-    def close_settled_orphans(self, now: datetime) -> None:
+    def booked(self, attempt_id: str) -> Booked:
+        """Nobody compares any. Raises NotFound."""
+        raise NotFound("attempt", attempt_id)
+
+    def doubted(self, limit: int) -> Sequence[Booked]:  # noqa: ARG002 - the port's
+        """None."""
+        return ()
+
+    def close_settled(self, now: datetime) -> None:
+        """There are none."""
+
+    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
         """There are none."""

@@ -14,6 +14,7 @@ from billing_worker.ports import Due, Ids
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
+from billing_worker.simulation.doubts import MemoryDoubts
 from billing_worker.simulation.inbox import MemoryInbox
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts
@@ -61,6 +62,7 @@ class Store:
         self.environment = MemoryEnvironment(self)
         self.audits = MemoryAudits()
         self.comparisons = MemoryComparisons()
+        self.doubts = MemoryDoubts(self.journal)
         self.spending = MemorySpending(self)
         self.pingbacks = MemoryPingbacks(self.journal)
         self.books = MemoryBooks(self)
@@ -105,6 +107,7 @@ class MemoryTransaction:
         "books",
         "catch_up",
         "comparisons",
+        "doubts",
         "endpoints",
         "environment",
         "inbox",
@@ -139,6 +142,7 @@ class MemoryTransaction:
         self.environment = store.environment
         self.audits = store.audits
         self.comparisons = store.comparisons
+        self.doubts = store.doubts
         self.spending = store.spending
         self.pingbacks = store.pingbacks
 

@@ -144,7 +144,11 @@ def _compared(ports: Ports, attempt: PaidAttempt, payments: Sequence[GatewayPaym
 
 def _agrees(attempt: PaidAttempt, payment: GatewayPayment) -> bool:
     taken = payment.status in (PaymentStatus.PAID, PaymentStatus.CANCELLED)
-    return taken and payment.may_be_of(attempt.customer_uid) and (payment.merchant_uid, payment.money) == (attempt.merchant_uid, attempt.money)
+    return (
+        taken
+        and payment.may_be_of(attempt.customer_uid)
+        and (payment.merchant_uid, payment.money) == (attempt.merchant_uid, attempt.money)
+    )
 
 
 def _act(ports: Ports, checks: Sequence[Checked]) -> Stop | None:

@@ -3,7 +3,7 @@
 import random
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -247,30 +247,73 @@ def test_an_operators_charge_of_our_order_pays_the_invoice_and_ends_dunning(worl
     assert world.subscription(declined).status == "active"
 
 
-def hiding(*hidden: str) -> tuple[Callable[..., Iterator[Sheet]], Callable[[Gateway, str], Listing]]:
-    """A gateway that does not know these payments any more, neither in its list nor singly."""
+def hide(world: World, row_uid: str, *, hidden: bool = True) -> None:
+    """No read shows the payment, or all do again: books that lag."""
+    world.sandbox.control("/operator/hide", imp_uid=row_uid, hidden=hidden)
 
-    def listed(gateway: Gateway, start: datetime, end: datetime) -> Iterator[Sheet]:
-        for sheet in gateway.payments_between(start, end):
-            yield Sheet(tuple(p for p in sheet.payments if p.imp_uid not in hidden), sheet.unreadable, sheet.trouble)
 
-    def singly(gateway: Gateway, imp_uid: str) -> Listing:
-        return Listing(()) if imp_uid in hidden else gateway.payment(imp_uid)
-
-    return listed, singly
+def a_window_later(world: World, minutes: int = 1) -> None:
+    """The database's clock is the host's here: the doubt is made older than the settle window."""
+    with world.engine.begin() as connection:
+        statement = "UPDATE doubts SET since = since - make_interval(mins => %(minutes)s)"
+        connection.exec_driver_sql(statement, {"minutes": minutes})
 
 
 def test_an_approval_that_the_gateway_does_not_show_is_alerted_and_not_unbooked(world: World) -> None:
     gone, _ = charged(world, 2)
-    listed, singly = hiding(imp_uid(world, gone))
-    around = Around(world.ports.gateway, on_payments_between=listed, on_payment=singly)
-    blind = world.with_ports(gateway=around)
-    [finding] = compare(blind)
+    hide(world, imp_uid(world, gone))
+    assert compare(world) == []
+    assert world.alerts() == [], "one read proves no absence"
+    a_window_later(world)
+    [finding] = compare(world)
     assert finding.kind is FindingKind.PHANTOM_PAYMENT
     [alert] = world.alerts()
     assert (alert.kind, alert.subject_id) == ("phantom_payment", world.attempt(world.invoice(gone)).id)
+    assert "charge nothing by hand unless PortOne has confirmed" in str(alert.proposal)
     assert world.invoice(gone).status == "paid"
-    assert compare(blind) == []
+    assert compare(world) == []
+    assert [each.id for each in world.alerts()] == [alert.id]
+
+
+def test_two_reads_within_the_settle_window_prove_no_phantom(world: World) -> None:
+    patient = world.with_ports(timing=replace(world.ports.timing, settle_window=60.0))
+    gone, _ = charged(world, 2)
+    hide(world, imp_uid(world, gone))
+    assert [compare(patient) for _ in range(3)] == [[], [], []]
+    assert world.alerts() == []
+
+
+def test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies(world: World) -> None:
+    gone, _ = charged(world, 2)
+    uid = imp_uid(world, gone)
+    hide(world, uid)
+    compare(world)
+    a_window_later(world)
+    compare(world)
+    assert [alert.kind for alert in world.alerts()] == ["phantom_payment"]
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE payment_attempts SET closed_at = closed_at - interval '9 days' WHERE imp_uid = %(uid)s",
+            {"uid": uid},
+        )
+    hide(world, uid, hidden=False)
+    assert compare(world) == []
+    assert world.alerts() == []
+    hide(world, uid)
+    compare(world, datetime.now(UTC) - timedelta(days=10))
+    a_window_later(world, minutes=2)
+    [again] = compare(world)
+    assert again.kind is FindingKind.PHANTOM_PAYMENT, "it is another absence, and told anew"
+
+
+def test_what_is_in_doubt_is_no_control_for_anything_else(world: World) -> None:
+    subscriptions = {imp_uid(world, each): each for each in charged(world, 2)}
+    other = world.invoice(charged(world, 1)[0]).id
+    with world.ports.database.transaction() as uow:
+        newest = uow.attempts.known_imp_uid(other)
+        assert newest is not None
+        uow.doubts.begin(world.attempt(world.invoice(subscriptions.pop(newest))).id, world.clock.real_now())
+        assert [uow.attempts.known_imp_uid(other)] == list(subscriptions)
 
 
 def test_a_gateway_that_shows_nothing_at_all_proves_no_phantom(world: World) -> None:
@@ -294,6 +337,8 @@ def test_an_approval_that_the_gateway_calls_failed_is_a_phantom(world: World) ->
     other = pay(world, merchant_uid=f"shop-{world.environment}", customer_uid=world.uid(), amount=1)
     with world.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE payment_attempts SET imp_uid = %(uid)s", {"uid": other["imp_uid"]})
+    assert [each for each in compare(world) if each.kind is FindingKind.PHANTOM_PAYMENT] == []
+    a_window_later(world)
     [finding] = [each for each in compare(world) if each.kind is FindingKind.PHANTOM_PAYMENT]
     assert finding.invoice_id == world.invoice(subscription).id
     [alert] = [each for each in world.alerts() if each.kind == "phantom_payment"]

@@ -184,6 +184,28 @@ def test_without_a_control_read_absence_is_never_believed(known: World) -> None:
     assert known.invoice(subscription).status == "paid"
 
 
+@pytest.mark.fm("C12")
+def test_the_control_read_begins_when_the_read_that_it_speaks_for_has_ended(known: World) -> None:
+    """Had it come first, an outage that began between both would pass for absence."""
+    told: list[str] = []
+
+    def listed(gateway: Gateway, uid: str) -> Listing:
+        found = gateway.payments_of(uid)
+        told.append("listed")
+        return found
+
+    def control(gateway: Gateway, uid: str) -> Listing:
+        told.append("control")
+        return gateway.payment(uid)
+
+    watched = known.with_ports(gateway=Around(known.ports.gateway, on_payments_of=listed, on_payment=control))
+    known.subscribe("drop-before-charge-1x")
+    known.settle()
+    known.clock.advance(seconds=0.2)
+    assert watched.reconcile() == 1
+    assert told == ["listed", "control"]
+
+
 def test_the_very_first_charge_uses_the_key_itself_as_control(world: World) -> None:
     subscription = world.subscribe("drop-before-charge-1x")
     world.resolve()
@@ -303,6 +325,9 @@ def test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_
     """One of both must be wrong, and a new order id could charge a second time."""
     subscription = known.subscribe("refuse-duplicate-1x")
     known.settle()
+    known.clock.advance(seconds=0.2)
+    assert known.reconcile() == 1
+    assert known.alerts() == [], "one read that shows nothing contradicts nobody"
     known.resolve(hours=1)
     invoice = known.invoice(subscription)
     assert (invoice.status, invoice.generation, known.attempt(invoice).status) == ("open", 1, "unknown")
