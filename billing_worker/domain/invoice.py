@@ -92,6 +92,11 @@ class Invoice:
     taken_back: int = 0
     """How often money was taken for it under a lost answer, and given back at the gateway."""
 
+    @property
+    def awaits_decision(self) -> bool:
+        """Open, and with no date at which it would be charged: its payment was taken back too often."""
+        return self.status is InvoiceStatus.OPEN and self.next_attempt_at is None
+
     def move_to(self, status: InvoiceStatus, now: datetime) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""
         if status not in INVOICE_TRANSITIONS[self.status]:

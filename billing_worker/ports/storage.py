@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from billing_worker.domain.audit import Checked
+from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.events import Event
@@ -13,6 +13,7 @@ from billing_worker.domain.invoice import Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundStatus
+from billing_worker.domain.runaway import Reached
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
@@ -296,7 +297,28 @@ class Audits(Protocol):
         """Table, id and text of what was written last."""
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
-        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books."""
+        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books.
+
+        And beside those `most`, as many that are in doubt, whenever they were approved.
+        """
+
+    def unasked(self, since: datetime) -> Reached:
+        """Whom payments reached that were taken under our orders since then (billing time) without our asking."""
+
+    def paid_since(self, since: datetime) -> Reached:
+        """Whom all payments reached that were booked since then (billing time)."""
+
+    def live(self) -> int:
+        """How many subscriptions are not canceled."""
+
+    def twins(self, most: int) -> Sequence[Breach]:
+        """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
+
+        The later one of each pair is the subject. A pair whose alert a person closed is accepted, and left out.
+        """
+
+    def part_twins(self, now: datetime) -> None:
+        """Close alerts about twins that are none any more: one of both was canceled, or is meant to be there."""
 
 
 class UnitOfWork(Protocol):
