@@ -306,6 +306,42 @@ def test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies(world
     assert again.kind is FindingKind.PHANTOM_PAYMENT, "it is another absence, and told anew"
 
 
+def test_what_strangers_charged_and_gave_back_needs_nobody_any_more(world: World) -> None:
+    card = world.key().customer_uid
+    foreign = pay(world, merchant_uid=f"shop-{world.environment}", customer_uid=card, amount=5000)
+    orphan = pay(world, merchant_uid=order(world, random.Random(SEED)), customer_uid=card, amount=9900)
+    compare(world)
+    assert sorted(alert.kind for alert in world.alerts()) == ["foreign_payment", "orphan_payment"]
+    give_back(world, imp_uid=foreign["imp_uid"], amount=100)
+    give_back(world, imp_uid=orphan["imp_uid"])
+    compare(world)
+    assert [alert.kind for alert in world.alerts()] == ["foreign_payment"], "a part is not all of it"
+    give_back(world, imp_uid=foreign["imp_uid"])
+    assert compare(world) == []
+    assert world.alerts() == []
+
+
+def test_what_can_be_read_again_and_what_was_settled_meanwhile_closes_with_the_next_comparison(world: World) -> None:
+    """Also what an older release left open."""
+    [paid], [dunned] = charged(world, 1), charged(world, 1, "decline-limit")
+    attempt, invoice = world.attempt(world.invoice(paid)), world.invoice(paid)
+    earlier = attempt.started_at - timedelta(hours=1)
+    with world.ports.database.transaction() as uow:
+        uow.alerts.open("unreadable_payment", imp_uid(world, paid), "a fraction of a won", earlier)
+        uow.alerts.open("mismatch", attempt.id, "another amount", earlier)
+        uow.alerts.open("mismatch", world.attempt(world.invoice(dunned)).id, "another amount", datetime.now(UTC))
+        uow.alerts.open("not_placed", invoice.id, "refused", earlier)
+        uow.alerts.open("taken_back", invoice.id, "taken back", earlier)
+        uow.alerts.open("not_placed", world.invoice(dunned).id, "refused", earlier)
+        uow.commit()
+    compare(world)
+    left = {(alert.kind, alert.subject_id) for alert in world.alerts()}
+    assert left == {
+        ("mismatch", world.attempt(world.invoice(dunned)).id),
+        ("not_placed", world.invoice(dunned).id),
+    }
+
+
 def test_what_is_in_doubt_is_no_control_for_anything_else(world: World) -> None:
     subscriptions = {imp_uid(world, each): each for each in charged(world, 2)}
     other = world.invoice(charged(world, 1)[0]).id

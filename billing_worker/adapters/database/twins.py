@@ -13,10 +13,10 @@ LIVE = "status <> 'canceled'"
 
 _PAIRS = f"""
     WITH shared AS (
-        SELECT customer, plan_id FROM subscriptions WHERE {LIVE} GROUP BY 1, 2 HAVING count(*) > 1),
+        SELECT array_agg(id) AS ids FROM subscriptions WHERE {LIVE} GROUP BY customer, plan_id HAVING count(*) > 1),
     own AS (
         SELECT s.id, s.customer, s.plan_id, coalesce(i.period_start, s.next_period_start) AS first_charge
-        FROM shared JOIN (SELECT * FROM subscriptions WHERE {LIVE}) s USING (customer, plan_id)
+        FROM shared, unnest(shared.ids) AS member (id) JOIN subscriptions s ON s.id = member.id
         LEFT JOIN LATERAL (
             SELECT period_start FROM invoices WHERE subscription_id = s.id ORDER BY period_index LIMIT 1) i ON true),
     beside AS (
