@@ -56,8 +56,8 @@ class Comparisons(Protocol):
     def booked(self, attempt_id: str) -> Booked:
         """The attempt, as it is compared. Raises NotFound."""
 
-    def doubted(self, limit: int) -> Sequence[Booked]:
-        """Attempts whose payment is doubted; those first that were looked at longest ago."""
+    def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
+        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
 
     def close_settled(self, now: datetime) -> None:
         """Close alerts whose cause is gone by now: what was booked, what was settled, what is not owed any more."""

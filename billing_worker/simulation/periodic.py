@@ -101,7 +101,7 @@ class MemoryComparisons:
         """Nobody compares any. Raises NotFound."""
         raise NotFound("attempt", attempt_id)
 
-    def doubted(self, limit: int) -> Sequence[Booked]:  # noqa: ARG002 - the port's
+    def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:  # noqa: ARG002 - the port's
         """None."""
         return ()
 

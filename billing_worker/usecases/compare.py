@@ -51,6 +51,8 @@ class _Run:
 
     ports: Ports
     comparison: Comparison
+    began_at: datetime
+    """Real time."""
     seen: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     others: int = 0
@@ -109,7 +111,7 @@ def compare(ports: Ports, comparison_id: int) -> Compared | None:
             return None
         uow.comparisons.save(comparison)
         uow.commit()
-    run = _Run(ports, comparison)
+    run = _Run(ports, comparison, real_now)
     try:
         for sheet in ports.gateway.payments_between(comparison.starts_at, comparison.ends_at):
             if sheet.trouble is not None:
@@ -177,7 +179,7 @@ def _look_back(run: _Run) -> None:
 def _look_again(run: _Run) -> None:
     """Payments that are in doubt: until each is shown again, wherever in time it lies."""
     with run.ports.database.transaction() as uow:
-        doubted = uow.comparisons.doubted(MOST_DOUBTED)
+        doubted = uow.comparisons.doubted(run.began_at, MOST_DOUBTED)
     for booked in doubted:
         _hold(run)
         # One that cannot be read is looked at with the next span; this one is read as a whole all the same.

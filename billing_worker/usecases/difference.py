@@ -37,6 +37,7 @@ LISTED_ONLY = (
 )
 
 LEFT_TO_DO = {
+    FindingKind.OPERATOR_PAYMENT: "find out who charged it; see the alert unasked_payment",
     FindingKind.DUPLICATE: "paid twice: this worker refunds it; see the alert surplus_payment",
     FindingKind.REFUND: "given back outside this worker: decide what the customer owes; the invoice stays paid",
     FindingKind.PARTIAL_REFUND: "given back in part outside this worker: decide what the customer owes",

@@ -146,9 +146,10 @@ class SqlComparisons(Repository[Comparison]):
             raise NotFound("attempt", attempt_id)
         return rows.to_booked(dict(row))
 
-    def doubted(self, limit: int) -> Sequence[Booked]:
-        """Attempts whose payment is doubted; those first that were looked at longest ago."""
-        statement = _BOOKED.join(doubts, doubts.c.id == _attempts.id).where(_attempts.imp_uid.is_not(None))
+    def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
+        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
+        statement = _BOOKED.join(doubts, doubts.c.id == _attempts.id)
+        statement = statement.where((doubts.c.looked_at < before) & _attempts.imp_uid.is_not(None))
         found = self._connection.execute(statement.order_by(doubts.c.looked_at).limit(limit)).mappings()
         return [rows.to_booked(dict(row)) for row in found]
 

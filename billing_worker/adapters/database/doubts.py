@@ -1,6 +1,6 @@
 """Doubts about payments in PostgreSQL."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
@@ -22,7 +22,7 @@ class SqlDoubts:
     def begin(self, subject_id: str, real_now: datetime) -> datetime:
         """Doubt this attempt's payment, or key's; returns since when it is doubted (real time)."""
         since: datetime = self._connection.execute(_BEGIN, {"id": subject_id, "real_now": real_now}).scalar_one()
-        return since
+        return since.astimezone(UTC)
 
     def end(self, subject_id: str) -> bool:
         """It is shown as it is booked; returns whether it was doubted."""
