@@ -195,17 +195,12 @@ class FaultyGateway:
         return Unknown(f"code 1 ({answer}): the merchant_uid was used before, it may be ours", evidence)
 
 
-NAMELESS = 5
-"""One payment in so many names no customer_uid: PortOne's description does not require the field of an answer."""
-
-
 def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
-    """A payment as an answer or a read shows it."""
-    nameless = int(row.imp_uid.rpartition("_")[2]) % NAMELESS == 0
+    """A payment as a read shows it."""
     payment = GatewayPayment(
         imp_uid=row.imp_uid,
         merchant_uid=row.merchant_uid,
-        customer_uid=None if nameless else row.customer_uid,
+        customer_uid=row.customer_uid,
         status=PaymentStatus(row.status),
         money=Money(row.amount, row.currency),
         cancelled=Money(row.cancelled, row.currency),
