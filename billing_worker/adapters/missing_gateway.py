@@ -27,6 +27,10 @@ class MissingGateway:
         """Not read."""
         return Listing((), self.reason)
 
+    def shows(self, imp_uid: str) -> bool:  # noqa: ARG002 - the port's signature
+        """Not read."""
+        return False
+
     def payments_of(self, merchant_uid: str) -> Listing:  # noqa: ARG002 - the port's signature
         """Not read."""
         return Listing((), self.reason)

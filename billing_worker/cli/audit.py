@@ -8,6 +8,7 @@ from billing_worker.cli.output import AsJson, View
 from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
 from billing_worker.domain.audit import Breach, Checked
+from billing_worker.domain.stop import ALL
 from billing_worker.usecases.audit import audit as run_audit
 
 COLUMNS = ("invariant", "checked", "rows", "breaches", "accepted", "verdict")
@@ -27,7 +28,8 @@ def audit(
 ) -> None:
     """Check the promises of this worker in the database and at the gateway. The exit status is 1 on a breach.
 
-    A breach that may mean wrong money, or a secret that is out, stops all charging; any other opens an alert. What a
+    A breach in our own books that may mean wrong money, or a secret that is out, stops all charging. One about a single
+    payment at the gateway stops at most that subscription, many of them stop all. Any other opens an alert. What a
     person accepted by clearing such a stop counts no more.
 
     Example: billing-worker audit --no-gateway
@@ -44,8 +46,9 @@ def audit(
         else:
             work.out.rows(views, COLUMNS, empty="")
             work.out.section("Breaches", broken, BREACHES)
-            if found.stop is not None:
-                work.out.say(f"\nAll charging is stopped: billing-worker breaker list (number {found.stop.id})", "red")
+            for stop in found.stops:
+                where = "All charging" if stop.scope == ALL else f"Charging of {stop.scope}"
+                work.out.say(f"\n{where} is stopped: billing-worker breaker list (number {stop.id})", "red")
         if found.breaches:
             raise typer.Exit(1)
 

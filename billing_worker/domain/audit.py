@@ -3,12 +3,28 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
-STOPPING = frozenset({"I1", "I2", "I5", "I6", "I10", "I13", "I17"})
-"""Invariants whose breach means that money may be wrong or secrets are out: charging stops."""
+STOPPING = frozenset({"I1", "I2", "I5", "I6", "I10", "I13"})
+"""Invariants whose breach, seen in our own database, means that money may be wrong or secrets are out. Nobody at the
+gateway's console can cause one: it is this program, or a hand in its database, and may concern everybody."""
+
+
+class Reach(StrEnum):
+    """What one breach stops."""
+
+    ALL = "all"
+    """All charging: what may concern everybody."""
+    ONE = "one"
+    """One subscription: a payment at the gateway is not as it must be. Where many are not, all charging."""
+    NOTHING = "nothing"
+    """It is an alert."""
+
 
 SHORTEST_SECRET = 8
 """A shorter one cannot be told from ordinary text."""
+
+CARD = "a number like that of a card"
 
 _DIGITS = re.compile(r"(?<!\d)(?<!\d[ -])\d(?:[ -]?\d){12,18}(?![ -]?\d)")
 
@@ -32,6 +48,8 @@ class Breach:
     subject: str
     """The id of the row, or of the payment."""
     detail: str
+    subscription: str | None = None
+    """Whose charging stops, where that is what it stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +63,16 @@ class Checked:
     breaches: tuple[Breach, ...]
     accepted: int = 0
     """Breaches beside these, which a person looked at and accepted by clearing their stop."""
-    stopping: bool = False
-    """Whether a breach stops all charging; else it only opens an alert."""
+    reach: Reach = Reach.NOTHING
+    standing: bool = False
+    """Whether it looks at everything that is so now, and not only at what changed lately."""
+    told: bool = False
+    """Whether each breach has an alert of its own."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a breach stops anything."""
+        return self.reach is not Reach.NOTHING
 
     def name_of(self, breach: Breach) -> str:
         """How a stop remembers it."""
@@ -59,7 +85,7 @@ def exposes(text: str, secrets: Collection[str]) -> str | None:
         return "one of the configured secrets"
     for found in _DIGITS.finditer(text):
         if _is_card(re.sub(r"\D", "", found[0])):
-            return "a number like that of a card"
+            return CARD
     return None
 
 

@@ -89,6 +89,13 @@ class Invoice:
     last_reason: str | None = None
     awaits_key: bool = False
     """Nothing is charged on its key any more; at `next_attempt_at` it is given up, unless another key came."""
+    taken_back: int = 0
+    """How often money was taken for it under a lost answer, and given back at the gateway."""
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Open, and with no date at which it would be charged: its payment was taken back too often."""
+        return self.status is InvoiceStatus.OPEN and self.next_attempt_at is None
 
     def move_to(self, status: InvoiceStatus, now: datetime) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""

@@ -18,6 +18,7 @@ class Booked:
     merchant_uid: str
     imp_uid: str | None
     customer_uid: str
+    pg_provider: str
     money: Money
     status: AttemptStatus
     refunded: int
@@ -51,8 +52,8 @@ def match_booked(booked: Booked, payment: GatewayPayment) -> Match:
         return Match.RECORD if payment.holds_money else Match.AGREES
     if payment.status not in (PaymentStatus.PAID, PaymentStatus.CANCELLED):
         return Match.PHANTOM
-    same = (payment.money, payment.customer_uid, payment.cancelled.amount)
-    return Match.AGREES if same == (booked.money, booked.customer_uid, booked.refunded) else Match.RECORD
+    same = (payment.money, payment.cancelled.amount) == (booked.money, booked.refunded)
+    return Match.AGREES if same and payment.may_be_of(booked.customer_uid) else Match.RECORD
 
 
 def match_unbooked(payment: GatewayPayment, open_attempt: AttemptStatus | None) -> Match:

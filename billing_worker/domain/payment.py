@@ -45,6 +45,14 @@ class GatewayPayment:
     buyer_email: str | None = field(default=None, repr=False)
     """As the gateway shows it; None where it shows none of a documented length."""
 
+    def may_be_of(self, customer_uid: str) -> bool:
+        """Whether it may have been charged to this billing key: the one rule for proof, comparison and audit.
+
+        PortOne's description does not require `customer_uid` of an answer. Absent is not different: then order, amount
+        and currency decide. Only another one is another one.
+        """
+        return not self.customer_uid or self.customer_uid == customer_uid
+
     @property
     def holds_money(self) -> bool:
         """Whether the customer's money is (partly) with the merchant now."""
@@ -75,7 +83,7 @@ class DeclineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """The money was taken, and every field of the payment equals what was asked for."""
+    """The money was taken, and every field that the payment shows equals what was asked for."""
 
     payment: GatewayPayment
     evidence: Evidence

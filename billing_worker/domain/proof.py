@@ -24,7 +24,8 @@ def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -
     """What one payment proves about the attempt that asked for `request`.
 
     Approved and Declined need every compared field to be equal: a payment of another order, amount, currency or
-    customer proves nothing about ours and is never settled silently.
+    customer proves nothing about ours and is never settled silently. A payment that names no customer is none of
+    another customer (`GatewayPayment.may_be_of`).
     """
     if payment.merchant_uid == request.merchant_uid and _fully_cancelled(payment):
         # A net-cancel (망취소), or an operator's: whoever was charged whatever has it back. The gateway refuses this
@@ -100,6 +101,6 @@ def _difference(request: ChargeRequest, payment: GatewayPayment) -> str | None:
         return f"is in {payment.money.currency}, not {request.money.currency}"
     if payment.money.amount != request.money.amount:
         return f"is over {payment.money}, not {request.money}"
-    if payment.customer_uid != request.customer_uid:
+    if not payment.may_be_of(request.customer_uid):
         return "was charged to another customer_uid"
     return None

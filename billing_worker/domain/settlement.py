@@ -21,6 +21,10 @@ from billing_worker.domain.timing import technical_backoff
 TAKEN_BACK_PAUSE = timedelta(days=1)
 """Nobody can tell a net-cancel from a refund that an operator gave: a day for a person to cancel the subscription."""
 
+ROUNDS_BY_ITSELF = 1
+"""How often an invoice is charged again by itself after its payment was taken back. Once it may be a PG's reversal; a
+second time somebody at the gateway does not want this charge, and a person decides."""
+
 
 AWAITING_PAYMENT = (
     SubscriptionStatus.PENDING,
@@ -186,9 +190,12 @@ def _fail(charge: Charge, outcome: Failed, now: datetime) -> None:
     if invoice.status is InvoiceStatus.OPEN:
         invoice.failures += 1
         invoice.last_reason = outcome.reason
-        invoice.next_attempt_at = now + (
-            TAKEN_BACK_PAUSE if outcome.taken_back else technical_backoff(invoice.failures)
-        )
+        if not outcome.taken_back:
+            invoice.next_attempt_at = now + technical_backoff(invoice.failures)
+            return
+        invoice.taken_back += 1
+        by_itself = invoice.taken_back <= ROUNDS_BY_ITSELF
+        invoice.next_attempt_at = now + TAKEN_BACK_PAUSE if by_itself else None
 
 
 def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:

@@ -35,7 +35,7 @@ from billing_worker.ports.records import (
     Stored,
     Tally,
 )
-from billing_worker.ports.review import Alerts, Books, Comparisons
+from billing_worker.ports.review import Alerts, Books, Comparisons, Doubts
 from billing_worker.ports.storage import (
     Attempts,
     Audits,
@@ -69,6 +69,7 @@ __all__ = [
     "Database",
     "Delivering",
     "Doorbell",
+    "Doubts",
     "Due",
     "DueBetween",
     "Echo",

@@ -71,6 +71,13 @@ class Gateway(Protocol):
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id: a list of one, or of none when the gateway knows none."""
 
+    def shows(self, imp_uid: str) -> bool:
+        """Control read: whether the gateway shows a payment that is known to exist, by a read begun after this call.
+
+        Who asks has just found nothing. A control read that is older than that read would not speak for it: an outage
+        that began in between would pass for absence. Who asks at the same time shares one read, where an adapter can.
+        """
+
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page."""
 

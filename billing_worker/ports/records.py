@@ -311,9 +311,6 @@ class PaidAttempt:
     imp_uid: str
     money: Money
     customer_uid: str = field(repr=False)
-    known: frozenset[str]
-    """Every imp_uid that an attempt of the invoice has."""
-    surplus: frozenset[str]
-    """Those that are known to be too much."""
+    subscription_id: str
     nameless: bool
     """Whether an attempt of the invoice has no imp_uid: then a payment that nobody knows may be its own."""

@@ -53,8 +53,27 @@ class Comparisons(Protocol):
     def approved_between(self, start: datetime, end: datetime, after: Booked | None, limit: int) -> Sequence[Booked]:
         """Attempts that became approved in this span (billing time), in order, those behind `after`."""
 
-    def close_settled_orphans(self, now: datetime) -> None:
-        """Close alerts about orphans that are booked by now."""
+    def booked(self, attempt_id: str) -> Booked:
+        """The attempt, as it is compared. Raises NotFound."""
+
+    def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
+        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
+
+    def close_settled(self, now: datetime) -> None:
+        """Close alerts whose cause is gone by now: what was booked, what was settled, what is not owed any more."""
+
+    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
+        """Close alerts about payments (imp_uid) that can be read by now, and about strangers' that were given back."""
+
+
+class Doubts(Protocol):
+    """Payments in our books that the gateway does not show as they are booked."""
+
+    def begin(self, subject_id: str, real_now: datetime) -> datetime:
+        """Doubt this attempt's payment, or key's; returns since when it is doubted (real time)."""
+
+    def end(self, subject_id: str) -> bool:
+        """It is shown as it is booked; returns whether it was doubted."""
 
 
 class Alerts(Protocol):

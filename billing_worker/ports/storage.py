@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from billing_worker.domain.audit import Checked
+from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.events import Event
@@ -13,6 +13,7 @@ from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
+from billing_worker.domain.runaway import Reached
 from billing_worker.domain.settlement import Charge
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription
@@ -30,7 +31,7 @@ from billing_worker.ports.records import (
     Spent,
 )
 from billing_worker.ports.requests import KeptAnswers
-from billing_worker.ports.review import Alerts, Books, Comparisons
+from billing_worker.ports.review import Alerts, Books, Comparisons, Doubts
 
 
 class Plans(Protocol):
@@ -186,7 +187,7 @@ class Attempts(Protocol):
         """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
 
     def known_imp_uid(self, other_than: str) -> str | None:
-        """The imp_uid of the newest payment that the gateway showed us, for a control read."""
+        """The imp_uid of the newest payment that the gateway showed us and still shows, for a control read."""
 
 
 class Refunds(Protocol):
@@ -299,7 +300,28 @@ class Audits(Protocol):
         """Table, id and text of what was written last."""
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
-        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books."""
+        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books.
+
+        And beside those `most`, as many that are in doubt, whenever they were approved.
+        """
+
+    def unasked(self, since: datetime) -> Reached:
+        """Whom payments reached that were taken under our orders since then (billing time) without our asking."""
+
+    def paid_since(self, since: datetime) -> Reached:
+        """Whom all payments reached that were booked since then (billing time)."""
+
+    def live(self) -> int:
+        """How many subscriptions are not canceled."""
+
+    def twins(self, most: int) -> Sequence[Breach]:
+        """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
+
+        The later one of each pair is the subject. A pair whose alert a person closed is accepted, and left out.
+        """
+
+    def part_twins(self, now: datetime) -> None:
+        """Close alerts about twins that are none any more: one of both was canceled, or is meant to be there."""
 
 
 class UnitOfWork(Protocol):
@@ -344,6 +366,10 @@ class UnitOfWork(Protocol):
     @property
     def comparisons(self) -> Comparisons:
         """Comparisons."""
+
+    @property
+    def doubts(self) -> Doubts:
+        """Doubts."""
 
     @property
     def alerts(self) -> Alerts:

@@ -97,7 +97,8 @@ class Customers:
 
     async def payments(self, request: Request, _: Json) -> Response:
         """List a customer's payments, failed ones too; an unknown customer has none (observed)."""
-        found = self._gateway.books.by_customer_uid.get(request.path_params["customer_uid"], [])
+        own = self._gateway.books.by_customer_uid.get(request.path_params["customer_uid"], [])
+        found = [one for one in own if not one.hidden]
         return envelope(paged(request, found[::-1], PAGE))
 
     def _known(self, request: Request) -> Key:

@@ -89,7 +89,9 @@ class PaymentReads:
             found = [
                 one
                 for one in books.newest()
-                if status in ("all", one.status) and start <= getattr(one, TIME_OF.get(one.status, "started_at")) <= end
+                if not one.hidden
+                and status in ("all", one.status)
+                and start <= getattr(one, TIME_OF.get(one.status, "started_at")) <= end
             ]
             self._listed = (asked, ordered(request, found))
         return envelope(paged(request, self._listed[1]))
@@ -132,7 +134,8 @@ class PaymentReads:
         return envelope(prepared)
 
     def _shown(self, request: Request, payment: Payment) -> bool:
-        return not payment.sandbox or truthy(request.query_params.get("include_sandbox"))
+        asked_for = not payment.sandbox or truthy(request.query_params.get("include_sandbox"))
+        return asked_for and not payment.hidden
 
     def _visible(self, request: Request, imp_uid: str) -> Payment:
         payment = self._gateway.books.by_imp_uid.get(imp_uid)
@@ -145,7 +148,8 @@ class PaymentReads:
         if status is not None and status not in STATUSES:
             raise Refused(texts.BAD_STATUS, http=400)
         wanted = None if status in (None, "all") else status
-        found = self._gateway.books.under(request.path_params["merchant_uid"], wanted)
+        under = self._gateway.books.under(request.path_params["merchant_uid"], wanted)
+        found = [one for one in under if not one.hidden]
         if not found:
             raise Refused(texts.NO_PAYMENT, http=404)
         return ordered(request, found[::-1])

@@ -76,9 +76,11 @@ class Behaviour:
     slow_before: bool = False  # waits options.slow_seconds, then the money moves
     slow_after: bool = False  # the money moves, then waits options.slow_seconds
     webhook: Webhook = Webhook.AFTER
-    then: str = ""  # a status that the payment turns to later: paid | cancelled
+    then: str = ""  # what becomes of the payment later: paid | cancelled | shown
     then_after: float | None = None  # virtual seconds; None: options.late_after
     racy: bool | None = None  # None: as options.serialised says
+    nameless: bool = False  # no answer and no read names the customer_uid of this payment
+    hidden: bool = False  # no read shows this payment, until it is shown (`then="shown"`, or by control)
 
 
 D, O, I = Evidence.DOCUMENTED, Evidence.OBSERVED, Evidence.INFERRED  # noqa: E741 - one letter keeps the table readable
@@ -127,6 +129,10 @@ def _table() -> tuple[Behaviour, ...]:
             card="4000-0000-0000-2004", reply=Reply.AMOUNT_TEXT),
         row(name="new-fields", summary="approved; the answer has fields that nobody has seen before", evidence=D,
             card="4000-0000-0000-2005", reply=Reply.NEW_FIELDS),
+        row(name="no-customer-uid", summary="approved; neither the answer nor any read names the customer_uid",
+            evidence=I, card="4000-0000-0000-2007", nameless=True),
+        row(name="listed-late", summary="approved; no read shows the payment until late_after: the books lag",
+            evidence=I, card="4000-0000-0000-2008", hidden=True, then="shown"),
         row(name="racy", summary="approved; concurrent calls with one merchant_uid may both be charged", evidence=I,
             racy=True),
         row(name="serialised", summary="approved; concurrent calls with one merchant_uid wait for each other",

@@ -44,6 +44,7 @@ class MoneyControl:
             route("/webhooks/resend", self.resend, "POST"),
             route("/operator/pay", self.pay, "POST"),
             route("/operator/cancel", self.cancel, "POST"),
+            route("/operator/hide", self.hide, "POST"),
             route("/keys", self.list_keys),
             route("/keys", self.keys, "POST"),
             route("/paymentwall/issue", self.issue, "POST"),
@@ -145,6 +146,12 @@ class MoneyControl:
             raise ValueError(f"{payment.imp_uid} holds {plain(payment.uncompensated)}")
         cancellation_id = self._gateway.give_back(payment, amount, text(fields, "reason") or "operator")
         self._gateway.deliveries.webhook(payment, "cancelled", cancellation_id=cancellation_id)
+        return ledger_row(payment)
+
+    async def hide(self, _: Request, fields: Json) -> Json:
+        """Let no read show a payment, or show it again: {imp_uid | merchant_uid, hidden?: true}."""
+        payment = self._payment(fields)
+        self._gateway.hide(payment, hidden=fields.get("hidden") not in (False, "false"))
         return ledger_row(payment)
 
     async def list_keys(self, _: Request, __: Json) -> list[Json]:

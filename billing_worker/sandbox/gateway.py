@@ -114,6 +114,8 @@ class Gateway:
             card_number=key.card_number,
             origin=order.origin,
             behaviour=plan.behaviour.name,
+            nameless=plan.behaviour.nameless,
+            hidden=plan.behaviour.hidden,
             given=order.given,
         )
         if recorded is Recorded.FAILED:
@@ -161,6 +163,8 @@ class Gateway:
             self.books.save(later)
             if later.to == "paid" and payment.status != "paid":
                 self.settle(payment)
+            elif later.to == "shown":
+                self.hide(payment, hidden=False)
             elif later.to == "cancelled" and payment.status == "paid":
                 self.give_back(payment, payment.amount - payment.cancel_amount, texts.NET_CANCELLED)
             await self.books.durable()
@@ -176,6 +180,11 @@ class Gateway:
             payment.ref = f"b{payment.imp_uid[-10:]}"
         self.books.save(payment)
         self.tell(payment)
+
+    def hide(self, payment: Payment, *, hidden: bool) -> None:
+        """Let no read show a payment, or let all show it again: books that lag, or lose a row for a while."""
+        payment.hidden = hidden
+        self.books.save(payment)
 
     def give_back(self, payment: Payment, amount: float, reason: str | None) -> str:
         """Refund; return the cancellation_id. A partial refund shows status `cancelled` as well (observed)."""

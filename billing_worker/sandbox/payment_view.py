@@ -76,6 +76,8 @@ def payment_answer(payment: Payment) -> Json:
         customer_uid=payment.customer_uid,
         customer_uid_usage=payment.usage,
     )
+    if payment.nameless:
+        del answer["customer_uid"]
     return answer
 
 

@@ -35,6 +35,8 @@ class Payment:
     ref: str = ""  # Paymentwall's reference
     origin: str = "again"  # who caused it: again, onetime, issue, schedule, operator
     behaviour: str = "ok"
+    nameless: bool = False  # its customer_uid is in no answer
+    hidden: bool = False  # no read shows it
     given: Json = field(default_factory=dict)  # buyer_*, name, custom_data, notice_url … as sent
     order: int = 0  # position in the books, from 1
 

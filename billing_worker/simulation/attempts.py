@@ -114,7 +114,8 @@ class MemoryAttempts(Table[PaymentAttempt]):
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
         seen = (self.rows[ident] for ident in reversed(self._seen))
-        return next((row.imp_uid for row in seen if row.imp_uid and row.invoice_id != other_than), None)
+        known = (row for row in seen if row.imp_uid and row.invoice_id != other_than)
+        return next((row.imp_uid for row in known if not self._store.doubts.holds(row.id)), None)
 
     def _forget(self, row: PaymentAttempt) -> None:
         if row.is_open:

@@ -117,6 +117,10 @@ class FaultyGateway:
         row = self._world.ledger.rows.get(imp_uid)
         return Listing(() if row is None else (seen(row, "GET payment"),))
 
+    def shows(self, imp_uid: str) -> bool:
+        """Whether a read of this payment finds it."""
+        return bool(self.payment(imp_uid).payments)
+
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid."""
         trouble = self._read("payments_of")

@@ -135,6 +135,11 @@ class Market:
         """A key was registered with another e-mail than it was issued with: somebody corrects it."""
         self._later(self._days(0.01, 3), partial(self._correct, key_id))
 
+    def taken_back(self, invoice_id: str) -> None:
+        """Its payment was given back; where that happened too often, a person lets it go once more."""
+        if self._world.store.invoices.rows[invoice_id].awaits_decision:
+            self._later(timedelta(days=2), partial(self._once_more, invoice_id))
+
     def asked(self, plan_id: str) -> None:
         """Late periods of a plan wait for a person's word."""
         self._later(self._days(0.1, 3), partial(self._decide, plan_id))
@@ -192,6 +197,11 @@ class Market:
     def _decide(self, plan_id: str, ports: Ports) -> None:
         modes = ("bill_all", "latest_only", "forgive")
         catch_up.apply(ports, modes[int(self._chaos.roll() * len(modes))], Chosen(plan_id=plan_id))
+
+    def _once_more(self, invoice_id: str, ports: Ports) -> None:
+        if self._world.store.invoices.rows[invoice_id].awaits_decision:
+            self.on_click(invoice_id)
+            retry.retry_now(ports, invoice_id)
 
     def _say_what_it_pays(self, key_id: str, ports: Ports) -> None:
         own = [row for row in self._world.store.subscriptions.of_key(key_id) if row.canceled_at is None]

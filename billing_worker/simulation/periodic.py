@@ -6,11 +6,12 @@ They are not simulated. What they would find, `safety` and `rest` look for thems
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from billing_worker.domain.audit import Checked
+from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.comparison import Comparison, Span
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
+from billing_worker.domain.runaway import Reached
 from billing_worker.ports import AuditWindow, Known, PaidAttempt
 
 
@@ -39,6 +40,25 @@ class MemoryAudits:
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:  # noqa: ARG002 - the port's
         """None."""
         return ()
+
+    def unasked(self, since: datetime) -> Reached:  # noqa: ARG002 - the port's
+        """Nobody."""
+        return Reached(0)
+
+    def paid_since(self, since: datetime) -> Reached:  # noqa: ARG002 - the port's
+        """Nobody."""
+        return Reached(0)
+
+    def live(self) -> int:
+        """None."""
+        return 0
+
+    def twins(self, most: int) -> Sequence[Breach]:  # noqa: ARG002 - the port's
+        """None."""
+        return ()
+
+    def part_twins(self, now: datetime) -> None:
+        """There are none."""
 
 
 class MemoryComparisons:
@@ -77,5 +97,16 @@ class MemoryComparisons:
         """None."""
         return ()
 
-    def close_settled_orphans(self, now: datetime) -> None:
+    def booked(self, attempt_id: str) -> Booked:
+        """Nobody compares any. Raises NotFound."""
+        raise NotFound("attempt", attempt_id)
+
+    def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:  # noqa: ARG002 - the port's
+        """None."""
+        return ()
+
+    def close_settled(self, now: datetime) -> None:
+        """There are none."""
+
+    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
         """There are none."""

@@ -59,7 +59,7 @@ class Rest:
     def _waits(self, invoice: Invoice) -> bool:
         """For its date, for its key, or for an attempt whose outcome is (still) looked for."""
         if invoice.next_attempt_at is None:
-            return False
+            return ("taken_back", invoice.id) in self._alerted
         pending = self._store.keys.rows[invoice.billing_key_id].status == "pending"
         in_doubt = any(
             self._store.attempts.rows[each].status in ("in_flight", "unknown")

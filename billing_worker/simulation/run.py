@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Ports
+from billing_worker.ports import Alert, Ports
 from billing_worker.simulation.chaos import Chaos
 from billing_worker.simulation.client import VirtualClock, World
 from billing_worker.simulation.fleet import ENVIRONMENT, Fleet
@@ -163,16 +163,24 @@ class Run:
                 self.market.key_died(row.id)
             elif table.kind == "subscription" and row.status == "unpaid" and before.status != "unpaid":
                 self.market.went_unpaid(row.id)
-            elif table.kind == "alert" and before is None and row.kind == "mismatch":
-                self.market.alarmed(row.subject_id)
-            elif table.kind == "alert" and before is None and row.kind == "refund_stuck":
-                self.market.stuck(row.subject_id)
-            elif table.kind == "alert" and before is None and row.kind == "issuing_payment":
-                self.market.asked_of_issue(row.subject_id)
-            elif table.kind == "alert" and before is None and row.kind == "key_email":
-                self.market.misspelt(row.subject_id)
-            elif table.kind == "alert" and before is None and row.kind == "catch_up":
-                self.market.asked(row.subject_id)
+            elif table.kind == "alert":
+                self._alerted(before, row)
+
+    def _alerted(self, before: Alert | None, alert: Alert) -> None:
+        """A person reads it, and does what it asks for."""
+        market = self.market
+        acts = {
+            "mismatch": market.alarmed,
+            "refund_stuck": market.stuck,
+            "issuing_payment": market.asked_of_issue,
+            "key_email": market.misspelt,
+            "catch_up": market.asked,
+        }
+        if before is None and alert.kind in acts:
+            acts[alert.kind](alert.subject_id)
+        elif alert.kind == "taken_back" and alert.closed_at is None:
+            # What was told after the first time says something else after the second.
+            market.taken_back(alert.subject_id)
 
     def _paid(self, row: Row) -> None:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} paid {row.cause}")

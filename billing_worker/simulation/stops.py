@@ -151,7 +151,7 @@ class MemorySpending:
 
     def since(self, since: datetime, currency: str) -> Spent:
         """Everything begun after `since`: the number of charges, and the sum of what was or may have been taken."""
-        begun = [row for row in self._begun(since) if row.status is not AttemptStatus.FAILED]
+        begun = [row for row in self._begun(since) if row.status is not AttemptStatus.FAILED and not row.found]
         taken = [row for row in begun if row.money.currency == currency and row.status is not AttemptStatus.DECLINED]
         return Spent(len(begun), sum(row.money.amount for row in taken))
 

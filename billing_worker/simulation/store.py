@@ -16,6 +16,7 @@ from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
 from billing_worker.simulation.doors import MemoryActions, NotSimulated
+from billing_worker.simulation.doubts import MemoryDoubts
 from billing_worker.simulation.inbox import MemoryInbox
 from billing_worker.simulation.invoices import MemoryInvoices
 from billing_worker.simulation.messages import MemoryAlerts
@@ -63,6 +64,7 @@ class Store:
         self.environment = MemoryEnvironment(self)
         self.audits = MemoryAudits()
         self.comparisons = MemoryComparisons()
+        self.doubts = MemoryDoubts(self.journal)
         self.spending = MemorySpending(self)
         self.pingbacks = MemoryPingbacks(self.journal)
         self.books = MemoryBooks(self)
@@ -109,6 +111,7 @@ class MemoryTransaction:
         "books",
         "catch_up",
         "comparisons",
+        "doubts",
         "endpoints",
         "environment",
         "inbox",
@@ -146,6 +149,7 @@ class MemoryTransaction:
         self.environment = store.environment
         self.audits = store.audits
         self.comparisons = store.comparisons
+        self.doubts = store.doubts
         self.spending = store.spending
         self.pingbacks = store.pingbacks
         self.actions = store.actions

@@ -1,17 +1,20 @@
 """Check the promises from outside the code that keeps them: in the database, and at the gateway.
 
-A breach that may mean wrong money or a secret that is out stops all charging; any other opens an alert.
+A breach in our own books that may mean wrong money, or a secret that is out, stops all charging. One about a single
+payment at the gateway stops at most that subscription: a clerk, or a list that lags, must not stop everybody. A pattern
+of those does (`domain/runaway.py`). Any other breach opens an alert.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from billing_worker.domain.audit import STOPPING, Breach, Checked, exposes
-from billing_worker.domain.payment import GatewayPayment, PaymentStatus
+from billing_worker.domain.audit import CARD, STOPPING, Breach, Checked, Reach, exposes
+from billing_worker.domain.runaway import MOST_BY_HAND, WITHIN, is_runaway
 from billing_worker.domain.stop import ALL, Stop, StopCause
-from billing_worker.ports import AuditWindow, PaidAttempt, Ports, UnitOfWork
-from billing_worker.usecases.stop_charging import alert_of, stop_charging
+from billing_worker.ports import AuditWindow, Ports, UnitOfWork
+from billing_worker.usecases.audit_acts import TWINS, act
+from billing_worker.usecases.audit_gateway import at_the_gateway
 
 GRACE = timedelta(minutes=10)
 """Real time: work that is due for longer, with workers there, was lost."""
@@ -26,18 +29,27 @@ RECENT_TEXTS = 2_000
 """Rows of each table that the periodic audit searches for secrets."""
 ALL_TEXTS = 1_000_000
 
-FROM_OUTSIDE = "inbox"
-"""Anybody may send a webhook, and with it any number: what is found there must not stop the merchant's business."""
+INBOX, QUOTING = "inbox", frozenset({"alerts"})
+FROM_OUTSIDE = "what came from outside"
+"""Anybody may send a webhook, and with it any number; and alerts quote the order numbers of the shop. What looks like a
+card there must not stop the merchant's business. A secret of ours in an alert does."""
 
-MOST_NAMED = 5
+MOST_TWINS = 50
+"""Pairs that are told at a time: whoever has more has imported a file twice, and sees it from these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found, and the stop that it led to."""
+    """What an audit found, and the stops that it led to."""
 
     checks: Sequence[Checked]
-    stop: Stop | None
+    stops: Sequence[Stop]
+    """The widest first."""
+
+    @property
+    def stop(self) -> Stop | None:
+        """The widest of them."""
+        return next(iter(self.stops), None)
 
     @property
     def breaches(self) -> int:
@@ -79,94 +91,54 @@ def audit(ports: Ports, *, since: datetime | None, sample: int, texts: int = ALL
     with ports.database.transaction() as uow:
         accepted = uow.stops.accepted(StopCause.BREACH)
         window = AuditWindow(since, now, real_now, GRACE * rate, SKEW * rate, accepted)
-        checks = list(uow.audits.checks(window))
+        checks = [_of_database(check) for check in uow.audits.checks(window)]
+        checks += [_runaway(uow, now), _twins(uow)]
         checks += _texts(uow, ports.auditing.secrets, texts)
         paid = uow.audits.paid(paid_since, real_now - wait, sample) if sample else []
     if sample:
-        checks += _at_the_gateway(ports, paid)
+        checks += at_the_gateway(ports, paid)
     checks = [_judged(check, accepted) for check in checks]
-    return Audit(checks, _act(ports, checks))
+    return Audit(checks, act(ports, checks, whole=since is None))
 
 
 def _judged(check: Checked, accepted: Collection[str]) -> Checked:
     rest = tuple(breach for breach in check.breaches if check.name_of(breach) not in accepted)
-    stopping = check.invariant in STOPPING and not check.what.startswith(FROM_OUTSIDE)
-    return replace(check, breaches=rest, accepted=len(check.breaches) - len(rest), stopping=stopping)
+    return replace(check, breaches=rest, accepted=len(check.breaches) - len(rest))
+
+
+def _of_database(check: Checked) -> Checked:
+    return replace(check, reach=Reach.ALL) if check.invariant in STOPPING else check
 
 
 def _texts(uow: UnitOfWork, secrets: Collection[str], most: int) -> list[Checked]:
     rows, breaches = dict.fromkeys((True, False), 0), {True: list[Breach](), False: list[Breach]()}
     for table, ident, written in uow.audits.texts(most):
-        outside = table == FROM_OUTSIDE
-        rows[outside] += 1
         shown = exposes(written, secrets)
+        outside = table == INBOX or (table in QUOTING and shown == CARD)
+        rows[table == INBOX] += 1
         if shown is not None:
             breaches[outside].append(Breach(f"{table}.{ident}", f"holds {shown}"))
+    whole = most == ALL_TEXTS
+    own, foreign = "texts for card numbers and secrets", f"{FROM_OUTSIDE} for card numbers and secrets"
     return [
-        Checked("I13", "texts for card numbers and secrets", rows[False], tuple(breaches[False])),
-        Checked("I13", f"{FROM_OUTSIDE} for card numbers and secrets", rows[True], tuple(breaches[True])),
+        Checked("I13", own, rows[False], tuple(breaches[False]), reach=Reach.ALL),
+        Checked("I13", foreign, rows[True], tuple(breaches[True]), standing=whole),
     ]
 
 
-def _at_the_gateway(ports: Ports, paid: Sequence[PaidAttempt]) -> list[Checked]:
-    found: dict[str, list[Breach]] = {"I1": [], "I2": [], "I17": []}
-    read = 0
-    for attempt in paid:
-        listing = ports.gateway.payments_of(attempt.merchant_uid)
-        if listing.trouble is not None:
-            continue  # what cannot be read proves nothing; the resolver and doctor tell of an outage
-        read += 1
-        for invariant, breach in _compared(ports, attempt, [payment for payment, _ in listing.payments]):
-            found[invariant].append(breach)
-    names = {"I1": "payments under one order", "I2": "approvals", "I17": "payments under our orders"}
-    return [Checked(each, f"{names[each]}, at the gateway", read, tuple(found[each])) for each in found]
+def _runaway(uow: UnitOfWork, now: datetime) -> Checked:
+    """Payments under our orders that nobody here asked for: one by one they are a clerk's, and have their alerts."""
+    cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
+    since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
+    found = uow.audits.unasked(since)
+    breaches: tuple[Breach, ...] = ()
+    if found.customers > MOST_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
+        detail = f"{found.customers} of {of.customers} customers paid within a day were charged under our orders, and "
+        # Named by the last clearing: what a person accepted then is not this.
+        breaches = (Breach(f"since {cleared or 'ever'}", detail + "this worker had not asked for it"),)
+    return Checked("I17", "customers charged by somebody else", found.customers, breaches, reach=Reach.ALL, told=True)
 
 
-def _compared(ports: Ports, attempt: PaidAttempt, payments: Sequence[GatewayPayment]) -> Iterator[tuple[str, Breach]]:
-    own = next((payment for payment in payments if payment.imp_uid == attempt.imp_uid), None)
-    if own is None:
-        again = ports.gateway.payment(attempt.imp_uid)
-        if again.trouble is None and not again.payments:
-            yield "I2", Breach(attempt.id, f"is approved by {attempt.imp_uid}, which the gateway does not know")
-    elif not _agrees(attempt, own):
-        said = f"{own.status} {own.money} under {own.merchant_uid}"
-        yield "I2", Breach(attempt.id, f"says {attempt.money} under {attempt.merchant_uid}; the gateway says {said}")
-    holding = {payment.imp_uid for payment in payments if payment.holds_money}
-    if len(holding - attempt.surplus) > 1:
-        yield "I1", Breach(attempt.invoice_id, f"is paid more than once: {', '.join(sorted(holding))}")
-    if not attempt.nameless:
-        for stranger in sorted(holding - attempt.known):
-            yield (
-                "I17",
-                Breach(stranger, f"holds money under our order {attempt.merchant_uid}; we asked for no such thing"),
-            )
-
-
-def _agrees(attempt: PaidAttempt, payment: GatewayPayment) -> bool:
-    taken = payment.status in (PaymentStatus.PAID, PaymentStatus.CANCELLED)
-    whose = payment.customer_uid in (None, attempt.customer_uid)
-    return taken and whose and (payment.merchant_uid, payment.money) == (attempt.merchant_uid, attempt.money)
-
-
-def _act(ports: Ports, checks: Sequence[Checked]) -> Stop | None:
-    grave = [(check, breach) for check in checks if check.stopping for breach in check.breaches]
-    now = ports.clock.now()
-    with ports.database.transaction() as uow:
-        for stop in uow.stops.list_open():
-            alert_of(uow, stop, now)
-        _alert(uow, [check for check in checks if not check.stopping], now)
-        uow.commit()
-    if not grave:
-        return None
-    names = [check.name_of(breach) for check, breach in grave]
-    told = "; ".join(f"{check.name_of(breach)} {breach.detail}" for check, breach in grave[:MOST_NAMED])
-    more = f"; and {len(grave) - MOST_NAMED} more" if len(grave) > MOST_NAMED else ""
-    return stop_charging(ports, ALL, StopCause.BREACH, told + more, names).stop
-
-
-def _alert(uow: UnitOfWork, checks: Sequence[Checked], now: datetime) -> None:
-    for check in checks:
-        if check.breaches:
-            told = "; ".join(f"{breach.subject} {breach.detail}" for breach in check.breaches[:MOST_NAMED])
-            detail = f"{check.what}: {len(check.breaches)} wrong: {told}"
-            uow.alerts.open("invariant", check.invariant, detail, now)
+def _twins(uow: UnitOfWork) -> Checked:
+    found = tuple(uow.audits.twins(MOST_TWINS))
+    return Checked(TWINS, "customers who have a plan twice", uow.audits.live(), found, standing=True, told=True)

@@ -5,16 +5,21 @@ machine is set, which its sandbox shares), so spans are billing time; leases and
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
-from billing_worker.domain.matching import Booked, Finding, Match, match_booked
+from billing_worker.domain.matching import Booked, Finding, Match
+from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 from billing_worker.ports import Ports, Sheet
-from billing_worker.usecases.difference import NotRead, conclude, look_into, match, tell_missing, tell_unreadable
+from billing_worker.usecases.difference import NotRead, look_for, look_into, match, tell_unreadable
 
 PAGE = 1000
 """Attempts that are looked at in one query."""
+
+MOST_DOUBTED = 100
+"""Payments in doubt that are looked at with one span, those first that were looked at longest ago."""
 
 QUIET_TRIES = 5
 """A span that could not be read this many times in a row, within minutes, needs a person."""
@@ -46,6 +51,8 @@ class _Run:
 
     ports: Ports
     comparison: Comparison
+    began_at: datetime
+    """Real time."""
     seen: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     others: int = 0
@@ -104,13 +111,14 @@ def compare(ports: Ports, comparison_id: int) -> Compared | None:
             return None
         uow.comparisons.save(comparison)
         uow.commit()
-    run = _Run(ports, comparison)
+    run = _Run(ports, comparison, real_now)
     try:
         for sheet in ports.gateway.payments_between(comparison.starts_at, comparison.ends_at):
             if sheet.trouble is not None:
                 return _end(run, sheet.trouble)
             _look_at(run, sheet)
         _look_back(run)
+        _look_again(run)
     except NotRead as trouble:
         return _end(run, str(trouble))
     except _Overtaken:
@@ -125,6 +133,12 @@ def _look_at(run: _Run, sheet: Sheet) -> None:
     new = [payment for payment in sheet.payments if payment.imp_uid not in run.seen]
     with ports.database.transaction() as uow:
         known = uow.comparisons.known(new)
+        uow.comparisons.close_shown(
+            [payment.imp_uid for payment in new],
+            [payment.imp_uid for payment in new if _is_given_back(payment)],
+            ports.clock.now(),
+        )
+        uow.commit()
     for payment in new:
         run.seen.add(payment.imp_uid)
         found = match(known, payment, ports.environment)
@@ -142,6 +156,10 @@ def _look_at(run: _Run, sheet: Sheet) -> None:
             _note(run, tell_unreadable(ports, row))
 
 
+def _is_given_back(payment: GatewayPayment) -> bool:
+    return payment.status is PaymentStatus.CANCELLED and not payment.holds_money
+
+
 def _look_back(run: _Run) -> None:
     """Our attempts that became approved in this span: the list has shown each, or a single read does."""
     ports, comparison = run.ports, run.comparison
@@ -152,35 +170,25 @@ def _look_back(run: _Run) -> None:
         for booked in page:
             if booked.imp_uid is not None and booked.imp_uid not in run.seen:
                 _hold(run)
-                _note(run, _look_for(run, booked, booked.imp_uid))
+                _note(run, look_for(ports, booked, run.control).finding)
         if len(page) < PAGE:
             return
         last = page[-1]
 
 
-def _look_for(run: _Run, booked: Booked, imp_uid: str) -> Finding | None:
-    """An attempt whose payment the list did not show: it may have changed since, or have a time outside the span."""
-    ports = run.ports
-    listing = ports.gateway.payment(imp_uid)
-    if listing.trouble is not None:
-        raise NotRead(f"payment {imp_uid} could not be read: {listing.trouble}")
-    if listing.payments:
-        payment, evidence = listing.payments[0]
-        return None if match_booked(booked, payment) is Match.AGREES else conclude(ports, payment, evidence)
-    if not _reads_work(run, booked):
-        raise NotRead(f"the gateway shows no payment {imp_uid}, but not what must be there either")
-    return tell_missing(ports, booked, listing.evidence)
+def _look_again(run: _Run) -> None:
+    """Payments that are in doubt: until each is shown again, wherever in time it lies."""
+    with run.ports.database.transaction() as uow:
+        doubted = uow.comparisons.doubted(run.began_at, MOST_DOUBTED)
+    for booked in doubted:
+        _hold(run)
+        # One that cannot be read is looked at with the next span; this one is read as a whole all the same.
+        with suppress(NotRead):
+            _note(run, look_for(run.ports, booked, _control_beside(run, booked)).finding)
 
 
-def _reads_work(run: _Run, booked: Booked) -> bool:
-    """Control read: something that must be there is shown."""
-    ports, control = run.ports, run.control
-    if control is None:
-        with ports.database.transaction() as uow:
-            control = uow.attempts.known_imp_uid(booked.invoice_id)
-    if control is not None:
-        return bool(ports.gateway.payment(control).payments)
-    return ports.gateway.knows_key(booked.customer_uid) is True
+def _control_beside(run: _Run, booked: Booked) -> str | None:
+    return run.control if run.control != booked.imp_uid else None
 
 
 def _note(run: _Run, finding: Finding | None) -> None:
@@ -221,7 +229,7 @@ def _end(run: _Run, trouble: str | None) -> Compared | None:
         if trouble is None:
             current.finish(real_now)
             uow.alerts.close("not_compared", subject, now)
-            uow.comparisons.close_settled_orphans(now)
+            uow.comparisons.close_settled(now)
         else:
             current.fail(trouble, real_now)
             if current.tries >= QUIET_TRIES:

@@ -5,6 +5,7 @@ goes through the one door (`record`). What a person was told once is not told ag
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
 from billing_worker.domain.issuing import is_another_issue
@@ -21,6 +22,7 @@ from billing_worker.domain.matching import (
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.ports import Known, Ports, UnitOfWork, Unreadable
+from billing_worker.usecases.doubt import Looked, believe, doubt, reads_work
 from billing_worker.usecases.issued_twice import PROPOSAL, what_was_seen
 from billing_worker.usecases.record import record_payment
 
@@ -35,6 +37,7 @@ LISTED_ONLY = (
 )
 
 LEFT_TO_DO = {
+    FindingKind.OPERATOR_PAYMENT: "find out who charged it; see the alert unasked_payment",
     FindingKind.DUPLICATE: "paid twice: this worker refunds it; see the alert surplus_payment",
     FindingKind.REFUND: "given back outside this worker: decide what the customer owes; the invoice stays paid",
     FindingKind.PARTIAL_REFUND: "given back in part outside this worker: decide what the customer owes",
@@ -63,27 +66,61 @@ def look_into(ports: Ports, listed: GatewayPayment) -> Finding | None:
     with ports.database.transaction() as uow:
         if _was_told(ports, uow, listed):
             return None
+    began_at = ports.clock.real_now()
     listing = ports.gateway.payment(listed.imp_uid)
     if listing.trouble is not None:
         raise NotRead(f"payment {listed.imp_uid} could not be read: {listing.trouble}")
     if not listing.payments:
         raise NotRead(LISTED_ONLY.format(listed.imp_uid))
-    return conclude(ports, *listing.payments[0])
+    return conclude(ports, *listing.payments[0], began_at=began_at)
 
 
-def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
-    """Book what a single read shows, or tell a person; None where there is nothing new."""
+def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked:
+    """Look for the payment of an approved attempt that a list did not show. Raises NotRead.
+
+    It may have changed since, or have a time outside of the list; only where a single read shows nothing either, and
+    a control read after it does (`control`: a payment that must be there), it is doubted.
+    """
+    began_at = ports.clock.real_now()
+    listing = ports.gateway.payment(booked.imp_uid or "")
+    if listing.trouble is not None:
+        raise NotRead(f"payment {booked.imp_uid} could not be read: {listing.trouble}")
+    if listing.payments:
+        payment, evidence = listing.payments[0]
+        found = match_booked(booked, payment)
+        if found is Match.PHANTOM:
+            return doubt(ports, booked, _shown_as(payment), evidence, began_at)
+        believe(ports, booked.attempt_id)
+        return Looked(None if found is Match.AGREES else conclude(ports, payment, evidence, began_at=began_at))
+    if not reads_work(ports, booked.invoice_id, booked.customer_uid, control):
+        raise NotRead(f"the gateway shows no payment {booked.imp_uid}, but not what must be there either")
+    return doubt(ports, booked, "the gateway shows no such payment", listing.evidence, began_at)
+
+
+def _shown_as(payment: GatewayPayment) -> str:
+    return f"the gateway has it as {payment.status} under {payment.merchant_uid}"
+
+
+def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began_at: datetime) -> Finding | None:
+    """Book what a single read (begun at `began_at`, real time) shows, or tell a person; None: there is nothing new."""
     with ports.database.transaction() as uow:
         known = uow.comparisons.known([payment])
         found = match(known, payment, ports.environment)
-        if found in (Match.AGREES, Match.OTHER) or _was_told(ports, uow, payment):
-            return None
-        if found is Match.RECORD:
-            finding = _record(ports, uow, known, payment, evidence)
-        else:
-            finding = _tell(ports, uow, _notice(known, payment, found), evidence)
-        uow.commit()
-    return finding
+        if found is not Match.PHANTOM:
+            finding = _conclude(ports, uow, known, found, (payment, evidence))
+            uow.commit()
+            return finding
+    return doubt(ports, known.booked[payment.imp_uid], _shown_as(payment), evidence, began_at).finding
+
+
+def _conclude(
+    ports: Ports, uow: UnitOfWork, known: Known, found: Match, seen: tuple[GatewayPayment, Evidence]
+) -> Finding | None:
+    if found in (Match.AGREES, Match.OTHER) or _was_told(ports, uow, seen[0]):
+        return None
+    if found is Match.RECORD:
+        return _record(ports, uow, known, *seen)
+    return _tell(ports, uow, _notice(known, seen[0], found), seen[1])
 
 
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
@@ -119,9 +156,6 @@ class _Notice:
 def _notice(known: Known, payment: GatewayPayment, found: Match) -> _Notice:
     """Says nothing that changes from one read to the next, so that the same finding is told once."""
     number = read_merchant_uid(payment.merchant_uid)
-    booked = known.booked.get(payment.imp_uid)
-    if found is Match.PHANTOM and booked is not None:
-        return _phantom(booked, f"the gateway has it as {payment.status} under {payment.merchant_uid}", payment)
     if found is Match.ORPHAN and number is not None:
         return _orphan(payment, number)
     issued = known.issued.get(payment.customer_uid or "")
@@ -148,26 +182,6 @@ def _orphan(payment: GatewayPayment, number: OrderNumber) -> _Notice:
     return _Notice(FindingKind.ORPHAN_PAYMENT, payment.imp_uid, detail, proposal, payment)
 
 
-def _phantom(booked: Booked, said: str, payment: GatewayPayment | None) -> _Notice:
-    detail = f"attempt {booked.attempt_id} of invoice {booked.invoice_id} is approved by {booked.imp_uid}; {said}"
-    proposal = (
-        "nothing was changed: look the payment up in PortOne's console, and ask PortOne; if the money never came, "
-        "charge the customer by hand and keep this alert as the reason"
-    )
-    return _Notice(FindingKind.PHANTOM_PAYMENT, booked.attempt_id, detail, proposal, payment, booked.invoice_id)
-
-
-def tell_missing(ports: Ports, booked: Booked, evidence: Evidence | None) -> Finding | None:
-    """The gateway does not show what paid an invoice of ours, although it shows others: tell a person, once."""
-    with ports.database.transaction() as uow:
-        notice = _phantom(booked, "the gateway shows no such payment", None)
-        if uow.alerts.told(notice.kind, notice.subject_id, notice.detail):
-            return None
-        finding = _tell(ports, uow, notice, evidence)
-        uow.commit()
-    return Finding(finding.kind, booked.imp_uid or "", booked.merchant_uid, booked.invoice_id, "alert", notice.proposal)
-
-
 def tell_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
     """A payment of ours that cannot be read exactly; None where it is not ours, or was told."""
     with ports.database.transaction() as uow:
@@ -187,11 +201,8 @@ def tell_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
 
 def _tell(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
     now, subject, detail = ports.clock.now(), notice.subject_id, notice.detail
-    attempt_id = subject if notice.kind is FindingKind.PHANTOM_PAYMENT else None
-    kept = uow.keep_evidence(attempt_id, evidence, ports.clock.real_now()) if evidence else None
+    kept = uow.keep_evidence(None, evidence, ports.clock.real_now()) if evidence else None
     match notice.kind:
-        case FindingKind.PHANTOM_PAYMENT:
-            uow.alerts.open("phantom_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
         case FindingKind.ORPHAN_PAYMENT:
             uow.alerts.open("orphan_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
         case FindingKind.ISSUED_TWICE:
@@ -206,6 +217,8 @@ def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
     """Whether the very same finding was told before."""
     known = uow.comparisons.known([payment])
     found = match(known, payment, ports.environment)
+    if found is Match.PHANTOM:
+        return False  # whether it lasts is for a read to say
     if found is Match.RECORD:
         return _mismatch_was_told(uow, known.invoices[payment.merchant_uid], payment)
     notice = _notice(known, payment, found)

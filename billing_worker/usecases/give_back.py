@@ -1,9 +1,10 @@
 """What the gateway shows as given back, and the refund of money that came although nothing was owed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from billing_worker.domain.events import Event, EventType, of_refund
-from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, judge_refund, refundable
@@ -30,6 +31,7 @@ def note_refunds(ports: Ports, uow: UnitOfWork, charge: Charge, payment: Gateway
         _succeed(ports, uow, charge, refund, evidence_id)
     if payment.cancelled.amount > attempt.refunded:
         _book(ports, uow, charge, payment, evidence_id)
+        _close_what_is_over(uow, attempt, refunds, ports.clock.now())
         _tell_of_strangers(ports, uow, charge, payment, refunds)
     return True
 
@@ -60,6 +62,17 @@ def _book(ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment
     attempt.give_back(payment.cancelled.amount, evidence_id)
     charge.tell(EventType.PAYMENT_REFUNDED, imp_uid=attempt.imp_uid, amount=given, refunded=attempt.refunded)
     uow.save_charge(charge, ports.clock.now(), ports.clock.real_now())
+
+
+def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], now: datetime) -> None:
+    """All of it went back: a refund that was refused, and a payment that nobody asked for, need no person any more."""
+    if attempt.holds_money:
+        return
+    for refund in refunds:
+        if refund.status is RefundStatus.FAILED:
+            uow.alerts.close("refund_failed", refund.id, now)
+    if attempt.found:
+        uow.alerts.close("unasked_payment", attempt.id, now)
 
 
 def _tell_of_strangers(

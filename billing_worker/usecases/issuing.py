@@ -26,6 +26,7 @@ from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.domain.text import entered, normal_form
 from billing_worker.ports import Due, Ports, UnitOfWork
 from billing_worker.usecases.actions import note
+from billing_worker.usecases.doubt import lasts, reads_work
 from billing_worker.usecases.record import record_payment
 from billing_worker.usecases.stop_charging import open_stop
 
@@ -35,11 +36,12 @@ def count(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
 
     Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
     """
+    began_at = ports.clock.real_now()
     listing = ports.gateway.payment(issue.imp_uid)
     if listing.trouble is not None:
         return False
     if not listing.payments:
-        _tell_that_it_is_gone(ports, invoice_id, issue)
+        _doubt(ports, invoice_id, issue, began_at)
         return False
     with ports.database.transaction() as uow:
         due = uow.lock_due(invoice_id)
@@ -48,14 +50,24 @@ def count(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
             return True
         if not due.invoice.is_due(ports.clock.now()) or due.has_open_attempt or due.stop is not None:
             return False
+        if uow.doubts.end(key.id):
+            uow.alerts.close("issuing_payment", key.id, ports.clock.now())
         charge = _follow(ports, uow, due, key, listing.payments[0])
         uow.commit()
     return charge
 
 
-def _tell_that_it_is_gone(ports: Ports, invoice_id: str, issue: IssuingPayment) -> None:
+def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datetime) -> None:
+    """One read that does not show it proves nothing; a person is told when that lasts, and other reads work."""
     with ports.database.transaction() as uow:
-        key_id = uow.invoices.get(invoice_id).billing_key_id
+        key = uow.keys.get(uow.invoices.get(invoice_id).billing_key_id)
+    if not reads_work(ports, invoice_id, key.customer_uid):
+        return
+    with ports.database.transaction() as uow:
+        if lasts(ports, uow, key.id, key.pg_provider, began_at) is None:
+            uow.commit()
+            return
+        key_id = key.id
         detail = (
             f"PortOne shows payment {issue.imp_uid} no more, which issued key {key_id}: nothing is charged to the key"
         )
@@ -179,6 +191,7 @@ def _decide(uow: UnitOfWork, key: BillingKey, claim: IssueClaim, owner: str | No
     key.claim_issue(claim, owner)
     uow.keys.save(key)
     uow.alerts.close("issuing_payment", key.id, now)
+    uow.doubts.end(key.id)
     for stop in uow.stops.list_open():
         if stop.cause is StopCause.ISSUE and key.id in stop.subjects:
             stop.clear(f"the issuing payment is {claim}", now)

@@ -38,7 +38,8 @@ class _Reading:
     began_at: datetime
     """Real time before the first byte was sent: two reads that overlap are no two reads."""
     control: bool = False
-    """Whether a read of something that must be there found it: asked only where the listing shows nothing new."""
+    """Whether a read of something that must be there found it: begun only after the listing had shown nothing new. The
+    other way round an outage that began between both would pass for absence."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -105,7 +106,7 @@ def _read(ports: Ports, question: _Question) -> _Reading:
 
 def _control(ports: Ports, question: _Question) -> bool:
     if question.control_imp_uid is not None:
-        return bool(ports.gateway.payment(question.control_imp_uid).payments)
+        return ports.gateway.shows(question.control_imp_uid)
     # Nothing was ever charged here: that the gateway knows the key at least proves whose books these are.
     return ports.gateway.knows_key(question.request.customer_uid) is True
 
@@ -172,12 +173,13 @@ def _absence(ports: Ports, charge: Charge, reading: _Reading) -> Outcome:
     attempt = charge.attempt
     if not reading.control:
         return Unknown("the gateway shows no payment, but it does not show what must be there either")
+    attempt.absent_since = attempt.absent_since or ports.clock.real_now()
+    settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(charge.key.pg_provider)
     if attempt.refused and not reading.listing.payments:
         # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
-        return Unknown(reason, alarming=True)
-    attempt.absent_since = attempt.absent_since or ports.clock.real_now()
-    if reading.began_at - attempt.absent_since < ports.timing.settle_window_of(charge.key.pg_provider):
+        return Unknown(reason, alarming=settled)
+    if not settled:
         return Unknown("the gateway shows no payment so far")
     return Failed(
         "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused

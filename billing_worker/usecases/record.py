@@ -20,12 +20,10 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Charge, settle
 from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.usecases.charge_alerts import alert, alert_mismatch
 from billing_worker.usecases.give_back import compensate, note_refunds
 from billing_worker.usecases.lost_keys import guard_keys
-
-OUTAGE_ALERT = 5
-"""An invoice that could not be placed this many times in a row is no hiccup any more."""
-
+from billing_worker.usecases.unasked import tell_of_unasked
 
 RECORD_TRIES = 3
 """The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
@@ -83,15 +81,16 @@ def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bo
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
         # A key may serve several subscriptions: two workers must not both say that it just became invalid.
         charge.key = uow.keys.lock(charge.key.id)
+    was = attempt.status
     if not settle(charge, outcome, now):
-        _alert_mismatch(uow, charge, outcome, now)
+        alert_mismatch(uow, charge, outcome, now)
         return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
         attempt.next_look_at = _next_look(ports, charge, real_now)
     if charge.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(charge, outcome):
         _next_generation(ports, charge)
-    _alert(uow, charge, outcome, now)
+    alert(uow, charge, outcome, was, now)
     uow.save_charge(charge, now, real_now)
     if isinstance(outcome, Approved):
         note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
@@ -129,6 +128,7 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
     charge = uow.lock_charge(attempt.id)
     changed = note_refunds(ports, uow, charge, payment, evidence)
     changed |= apply(ports, uow, charge, judge(charge.request, payment, evidence))
+    tell_of_unasked(uow, charge, ports.clock.now())
     return f"attempt {attempt.id} is {charge.attempt.status}" + ("" if changed else ", as was known")
 
 
@@ -147,27 +147,6 @@ def _uses_up_the_id(charge: Charge, outcome: Outcome) -> bool:
     if isinstance(outcome, Failed):
         return outcome.new_merchant_uid
     return isinstance(outcome, Declined) and charge.key.pg_provider in NEVER_REUSES_IDS
-
-
-def _alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
-    attempt, invoice = charge.attempt, charge.invoice
-    if not attempt.is_open and attempt.looks > 0:
-        uow.alerts.close("unknown", attempt.id, now)
-    if attempt.surplus:
-        detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; it is being refunded"
-        uow.alerts.open("surplus_payment", invoice.id, detail, now)
-    if isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
-        uow.alerts.open("not_placed", invoice.id, outcome.reason, now)
-    if isinstance(outcome, Failed) and outcome.taken_back:
-        then = f"next try {invoice.next_attempt_at}" if invoice.next_attempt_at else "not tried again"
-        detail = f"attempt {attempt.id}: paid and taken back at the gateway; {then}"
-        uow.alerts.open("taken_back", invoice.id, detail, now)
-    _alert_mismatch(uow, charge, outcome, now)
-
-
-def _alert_mismatch(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
-    if isinstance(outcome, Unknown) and outcome.alarming:
-        uow.alerts.open("mismatch", charge.attempt.id, outcome.reason, now)
 
 
 def _next_generation(ports: Ports, charge: Charge) -> None:

@@ -192,6 +192,8 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
                 settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
                 if finding.trouble is not None:
                     uow.alerts.open("mismatch", step.attempt_id, finding.trouble, now)
+                else:
+                    uow.alerts.close("mismatch", step.attempt_id, now)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
             _tell(ports, uow, charge, found)

@@ -11,7 +11,7 @@ from billing_worker.usecases.actions import note
 
 
 def retry_now(ports: Ports, invoice_id: str) -> Invoice:
-    """Make the invoice due at once, also one that dunning gave up. The next scan charges it.
+    """Make the invoice due at once, also one that dunning gave up or that waits for a person; the next scan charges it.
 
     Pressed twice it is still one charge. Raises NotFound, or Conflict that says what stands against it.
     """
@@ -38,6 +38,8 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
             told = of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)
             uow.tell([told], now, ports.clock.real_now())
         else:
+            if invoice.awaits_decision:
+                uow.alerts.close("taken_back", invoice.id, now)
             invoice.next_attempt_at = now
         uow.invoices.save(invoice)
         note(ports, uow, Verb.INVOICE_RETRIED, invoice.id)

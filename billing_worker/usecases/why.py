@@ -228,10 +228,16 @@ class _Teller:
             way_out = f"billing-worker subscription set-key {subscription.id} KEY_ID"
             until = self._day(invoice.next_attempt_at)
             return answer, f"Given up on {until} unless the customer gives another card: {way_out}"
+        if invoice.awaits_decision:
+            answer = f"Not charged: it was paid and given back at the gateway {invoice.taken_back} times."
+            once_more = f"billing-worker invoice retry {invoice.id}"
+            end = f"billing-worker subscription cancel {subscription.id}"
+            return answer, f"Nothing by itself: a person decides. Once more: {once_more}. Or end it: {end}."
         if invoice.is_due(self.now):
             return "Due now, and not started yet.", "The next scan hands it to a worker, within seconds."
         if invoice.last_reason is not None:
-            what = "declined" if invoice.declines else "could not be placed"
+            what = "was paid and given back" if invoice.taken_back else "could not be placed"
+            what = "declined" if invoice.declines else what
             answer = f"Not paid yet: it {what} ({invoice.last_reason})."
             return answer, f"The next try is on {self._day(invoice.next_attempt_at)}."
         return "Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}."

@@ -42,6 +42,8 @@ APPROVED = {
     "no pg_provider": paid(pg_provider=None),
     "an answer that knows no test channels": paid(sandbox=None),
     "partly refunded": paid(status="cancelled", cancel_amount=100),
+    "no customer_uid": paid(customer_uid=None),
+    "an empty customer_uid": paid(customer_uid=""),
 }
 
 
@@ -94,7 +96,6 @@ UNKNOWN_200 = {
     "another merchant_uid": paid(merchant_uid="test1sub1p1g2"),
     "merchant_uid in upper case": paid(merchant_uid=REQUEST.merchant_uid.upper()),
     "another customer_uid": paid(customer_uid="card_2"),
-    "no customer_uid": paid(customer_uid=None),
     "a number as customer_uid": paid(customer_uid=1),
     "no imp_uid": paid(imp_uid=None),
     "an empty imp_uid": paid(imp_uid=""),

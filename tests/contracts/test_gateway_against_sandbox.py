@@ -127,7 +127,8 @@ def test_every_behaviour_gives_the_outcome_that_is_true(
         assert all(row["status"] == "failed" for row in books)
     listing = gateway.payments_of(request.merchant_uid)
     assert listing.trouble is None
-    assert {found.imp_uid for found, _ in listing.payments} == {row["imp_uid"] for row in books}
+    shown, entered = {found.imp_uid for found, _ in listing.payments}, {row["imp_uid"] for row in books}
+    assert shown == entered or (BEHAVIOURS[behaviour].hidden and shown == set())
 
 
 @pytest.mark.parametrize(

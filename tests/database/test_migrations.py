@@ -180,6 +180,29 @@ def test_paymentwall_keys_in_use_are_confirmed_anew_by_an_update_and_all_others_
         assert world.events() == [], "for the merchant nothing changed"
 
 
+def test_payments_that_were_told_as_missing_are_looked_for_again_after_an_update(engine: Engine) -> None:
+    """Their alerts never closed; with a doubt beside them they do, when the payment is shown."""
+    before = ScriptDirectory(MIGRATIONS).get_revision("0012").down_revision
+    assert isinstance(before, str)
+    to(engine, before)
+    alerts = [
+        ("phantom_payment", "att_open", None),
+        ("phantom_payment", "att_closed", "now()"),
+        ("mismatch", "x", None),
+    ]
+    with engine.begin() as connection:
+        for kind, subject, closed in alerts:
+            connection.execute(
+                text("""
+                INSERT INTO alerts (kind, subject_id, detail, opened_at, closed_at)
+                VALUES (:kind, :subject, 'd', now(), CASE WHEN :closed THEN now() END)"""),
+                {"kind": kind, "subject": subject, "closed": closed is not None},
+            )
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT id FROM doubts")).scalars().all() == ["att_open"]
+
+
 def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(engine: Engine) -> None:
     upgrade(engine)
     config = Config()

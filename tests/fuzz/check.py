@@ -99,7 +99,8 @@ def _read(raw: bytes) -> dict[str, Any] | None:
 
 
 def _about_us(row: dict[str, Any]) -> bool:
-    same = row["merchant_uid"] == REQUEST.merchant_uid and row["customer_uid"] == REQUEST.customer_uid
+    # PortOne's description does not require customer_uid: one that is not named is none of another customer.
+    same = row["merchant_uid"] == REQUEST.merchant_uid and row.get("customer_uid") in (None, "", REQUEST.customer_uid)
     return same and row["currency"] == REQUEST.money.currency and Decimal(row["amount"]) == REQUEST.money.amount
 
 

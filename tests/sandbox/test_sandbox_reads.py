@@ -1,4 +1,5 @@
 import pytest
+from sandbox_calls import eventually
 
 DAY = 86_400
 
@@ -19,6 +20,37 @@ def test_test_channel_payments_are_hidden_unless_asked_for(sandbox):
     assert caller.http.get(path).status_code == 404
     assert caller.http.get(path, params={"include_sandbox": "false"}).status_code == 404
     assert caller.get(path, include_sandbox="true") == payment
+
+
+def test_a_payment_that_names_no_customer_names_none_in_any_answer_and_is_in_the_books(sandbox):
+    caller = sandbox()
+    payment = caller.paid("no-customer-uid-kim", "m1")
+    shown = [payment, caller.get(f"/payments/{payment['imp_uid']}"), caller.get("/payments/find/m1")]
+    shown += caller.get("/payments/findAll/m1")["list"] + caller.get("/payments/status/all")["list"]
+    assert [row for row in shown if "customer_uid" in row] == []
+    assert [row["customer_uid"] for row in caller.ledger()] == ["no-customer-uid-kim"]
+
+
+def test_no_read_shows_a_hidden_payment_until_it_is_shown_again(sandbox):
+    caller = sandbox()
+    payment = caller.paid("ok-kim", "m1")
+    paths = [f"/payments/{payment['imp_uid']}", "/payments/find/m1", "/payments/findAll/m1"]
+    caller.control("/operator/hide", imp_uid=payment["imp_uid"])
+    assert [caller.http.get(path).status_code for path in paths] == [404, 404, 404]
+    assert caller.get("/payments/status/all")["list"] == []
+    assert caller.get("/subscribe/customers/ok-kim/payments")["list"] == []
+    assert len(caller.ledger()) == 1
+    caller.refused(caller.again("ok-kim", "m1"))
+    caller.control("/operator/hide", imp_uid=payment["imp_uid"], hidden=False)
+    assert [caller.http.get(path).status_code for path in paths] == [200, 200, 200]
+
+
+def test_a_payment_that_is_listed_late_is_shown_in_the_end(sandbox):
+    caller = sandbox(late_after=2)
+    payment = caller.paid("listed-late-kim", "m1")
+    path = f"/payments/{payment['imp_uid']}"
+    assert caller.http.get(path).status_code == 404
+    assert eventually(lambda: caller.http.get(path).status_code == 200)
 
 
 def test_several_payments_answer_207_when_some_are_missing(sandbox):

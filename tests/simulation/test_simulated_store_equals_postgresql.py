@@ -111,6 +111,9 @@ class Story:
         row = self.ledger.rows.get(imp_uid)
         return Listing(() if row is None else (seen(row, "payment"),))
 
+    def shows(self, imp_uid: str) -> bool:
+        return bool(self.payment(imp_uid).payments)
+
     def payments_of(self, merchant_uid: str) -> Listing:
         if self.random.random() < 0.1:
             return Listing((), "trouble")
@@ -317,6 +320,7 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "catch_up_buckets": store.catch_up.buckets,
     }
     found = {name: [_values(name, row) for row in table.rows.values()] for name, table in kept.items()}
+    found["doubts"] = [rows.plain(row) for row in store.doubts.rows.values() if row.since is not None]
     found["merchant_uids"] = [
         {"merchant_uid": row.id, "invoice_id": row.invoice_id, "generation": row.generation}
         for row in store.invoices.order_ids.rows.values()

@@ -249,6 +249,9 @@ class FaultyGateway:
     def payment(self, imp_uid: str) -> Listing:
         return self._read("payment", "read", lambda: self.inner.payment(imp_uid), Listing((), "ReadTimeout"))
 
+    def shows(self, imp_uid: str) -> bool:
+        return bool(self.payment(imp_uid).payments)
+
     def payments_of(self, merchant_uid: str) -> Listing:
         return self._read(
             "payments of", "read", lambda: self.inner.payments_of(merchant_uid), Listing((), "ReadTimeout")

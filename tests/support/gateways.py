@@ -33,6 +33,9 @@ class Around:
     def payment(self, imp_uid: str) -> Listing:
         return self.on_payment(self.inner, imp_uid) if self.on_payment else self.inner.payment(imp_uid)
 
+    def shows(self, imp_uid: str) -> bool:
+        return bool(self.on_payment(self.inner, imp_uid).payments) if self.on_payment else self.inner.shows(imp_uid)
+
     def payments_of(self, merchant_uid: str) -> Listing:
         if self.on_payments_of:
             return self.on_payments_of(self.inner, merchant_uid)

@@ -84,7 +84,13 @@ class World:
         engine = open_engine(database_url, pool_size=POOL, application="test")
         ids = RandomIds()
         gateway = PortOneGateway(
-            sandbox.url, IMP_KEY, IMP_SECRET, connect_timeout=1.0, total_deadline=timing.http_deadline
+            sandbox.url,
+            IMP_KEY,
+            IMP_SECRET,
+            connect_timeout=1.0,
+            total_deadline=timing.http_deadline,
+            # One thread that walks through days is no storm.
+            control_every=0.0,
         )
         ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, timing, environment)
         position = sandbox.position()

@@ -3,7 +3,7 @@
 import random
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -22,7 +22,7 @@ from tests.support.clock import RunningClock
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import Row, Sandbox
 from tests.support.stack import eventually
-from tests.support.world import World
+from tests.support.world import TIMING, World
 
 SEED = 20260131
 
@@ -30,7 +30,9 @@ SEED = 20260131
 @pytest.fixture
 def world(database_url: str, shared_sandbox: Sandbox) -> Iterator[World]:
     """On the host's clock, as the sandbox is: spans of time must mean the same on both sides."""
-    with World.built(database_url, shared_sandbox, clock=RunningClock()) as built:
+    # Two reads within a slow test must not be a settle window apart.
+    timing = replace(TIMING, settle_window=30.0)
+    with World.built(database_url, shared_sandbox, clock=RunningClock(), timing=timing) as built:
         yield built
     shared_sandbox.forget_rules()
 
@@ -242,35 +244,116 @@ def test_an_operators_charge_of_our_order_pays_the_invoice_and_ends_dunning(worl
     pay(world, merchant_uid=world.invoice(declined).merchant_uid)
     [finding] = compare(world)
     assert finding.kind is FindingKind.OPERATOR_PAYMENT
+    assert "unasked_payment" in str(finding.proposal)
+    assert [alert.kind for alert in world.alerts()] == ["unasked_payment"]
     invoice = world.invoice(declined)
     assert (invoice.status, invoice.next_attempt_at) == ("paid", None)
     assert world.subscription(declined).status == "active"
 
 
-def hiding(*hidden: str) -> tuple[Callable[..., Iterator[Sheet]], Callable[[Gateway, str], Listing]]:
-    """A gateway that does not know these payments any more, neither in its list nor singly."""
+def hide(world: World, row_uid: str, *, hidden: bool = True) -> None:
+    """No read shows the payment, or all do again: books that lag."""
+    world.sandbox.control("/operator/hide", imp_uid=row_uid, hidden=hidden)
 
-    def listed(gateway: Gateway, start: datetime, end: datetime) -> Iterator[Sheet]:
-        for sheet in gateway.payments_between(start, end):
-            yield Sheet(tuple(p for p in sheet.payments if p.imp_uid not in hidden), sheet.unreadable, sheet.trouble)
 
-    def singly(gateway: Gateway, imp_uid: str) -> Listing:
-        return Listing(()) if imp_uid in hidden else gateway.payment(imp_uid)
-
-    return listed, singly
+def a_window_later(world: World, minutes: int = 1) -> None:
+    """The database's clock is the host's here: the doubt is made older than the settle window."""
+    with world.engine.begin() as connection:
+        statement = "UPDATE doubts SET since = since - make_interval(mins => %(minutes)s)"
+        connection.exec_driver_sql(statement, {"minutes": minutes})
 
 
 def test_an_approval_that_the_gateway_does_not_show_is_alerted_and_not_unbooked(world: World) -> None:
     gone, _ = charged(world, 2)
-    listed, singly = hiding(imp_uid(world, gone))
-    around = Around(world.ports.gateway, on_payments_between=listed, on_payment=singly)
-    blind = world.with_ports(gateway=around)
-    [finding] = compare(blind)
+    hide(world, imp_uid(world, gone))
+    assert compare(world) == []
+    assert world.alerts() == [], "one read proves no absence"
+    a_window_later(world)
+    [finding] = compare(world)
     assert finding.kind is FindingKind.PHANTOM_PAYMENT
     [alert] = world.alerts()
     assert (alert.kind, alert.subject_id) == ("phantom_payment", world.attempt(world.invoice(gone)).id)
+    assert "charge nothing by hand unless PortOne has confirmed" in str(alert.proposal)
     assert world.invoice(gone).status == "paid"
-    assert compare(blind) == []
+    assert compare(world) == []
+    assert [each.id for each in world.alerts()] == [alert.id]
+
+
+def test_two_reads_within_the_settle_window_prove_no_phantom(world: World) -> None:
+    patient = world.with_ports(timing=replace(world.ports.timing, settle_window=60.0))
+    gone, _ = charged(world, 2)
+    hide(world, imp_uid(world, gone))
+    assert [compare(patient) for _ in range(3)] == [[], [], []]
+    assert world.alerts() == []
+
+
+def test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies(world: World) -> None:
+    gone, _ = charged(world, 2)
+    uid = imp_uid(world, gone)
+    hide(world, uid)
+    compare(world)
+    a_window_later(world)
+    compare(world)
+    assert [alert.kind for alert in world.alerts()] == ["phantom_payment"]
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE payment_attempts SET closed_at = closed_at - interval '9 days' WHERE imp_uid = %(uid)s",
+            {"uid": uid},
+        )
+    hide(world, uid, hidden=False)
+    assert compare(world) == []
+    assert world.alerts() == []
+    hide(world, uid)
+    compare(world, datetime.now(UTC) - timedelta(days=10))
+    a_window_later(world, minutes=2)
+    [again] = compare(world)
+    assert again.kind is FindingKind.PHANTOM_PAYMENT, "it is another absence, and told anew"
+
+
+def test_what_strangers_charged_and_gave_back_needs_nobody_any_more(world: World) -> None:
+    card = world.key().customer_uid
+    foreign = pay(world, merchant_uid=f"shop-{world.environment}", customer_uid=card, amount=5000)
+    orphan = pay(world, merchant_uid=order(world, random.Random(SEED)), customer_uid=card, amount=9900)
+    compare(world)
+    assert sorted(alert.kind for alert in world.alerts()) == ["foreign_payment", "orphan_payment"]
+    give_back(world, imp_uid=foreign["imp_uid"], amount=100)
+    give_back(world, imp_uid=orphan["imp_uid"])
+    compare(world)
+    assert [alert.kind for alert in world.alerts()] == ["foreign_payment"], "a part is not all of it"
+    give_back(world, imp_uid=foreign["imp_uid"])
+    assert compare(world) == []
+    assert world.alerts() == []
+
+
+def test_what_can_be_read_again_and_what_was_settled_meanwhile_closes_with_the_next_comparison(world: World) -> None:
+    """Also what an older release left open."""
+    [paid], [dunned] = charged(world, 1), charged(world, 1, "decline-limit")
+    attempt, invoice = world.attempt(world.invoice(paid)), world.invoice(paid)
+    earlier = attempt.started_at - timedelta(hours=1)
+    with world.ports.database.transaction() as uow:
+        uow.alerts.open("unreadable_payment", imp_uid(world, paid), "a fraction of a won", earlier)
+        uow.alerts.open("mismatch", attempt.id, "another amount", earlier)
+        uow.alerts.open("mismatch", world.attempt(world.invoice(dunned)).id, "another amount", datetime.now(UTC))
+        uow.alerts.open("not_placed", invoice.id, "refused", earlier)
+        uow.alerts.open("taken_back", invoice.id, "taken back", earlier)
+        uow.alerts.open("not_placed", world.invoice(dunned).id, "refused", earlier)
+        uow.commit()
+    compare(world)
+    left = {(alert.kind, alert.subject_id) for alert in world.alerts()}
+    assert left == {
+        ("mismatch", world.attempt(world.invoice(dunned)).id),
+        ("not_placed", world.invoice(dunned).id),
+    }
+
+
+def test_what_is_in_doubt_is_no_control_for_anything_else(world: World) -> None:
+    subscriptions = {imp_uid(world, each): each for each in charged(world, 2)}
+    other = world.invoice(charged(world, 1)[0]).id
+    with world.ports.database.transaction() as uow:
+        newest = uow.attempts.known_imp_uid(other)
+        assert newest is not None
+        uow.doubts.begin(world.attempt(world.invoice(subscriptions.pop(newest))).id, world.clock.real_now())
+        assert [uow.attempts.known_imp_uid(other)] == list(subscriptions)
 
 
 def test_a_gateway_that_shows_nothing_at_all_proves_no_phantom(world: World) -> None:
@@ -294,6 +377,8 @@ def test_an_approval_that_the_gateway_calls_failed_is_a_phantom(world: World) ->
     other = pay(world, merchant_uid=f"shop-{world.environment}", customer_uid=world.uid(), amount=1)
     with world.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE payment_attempts SET imp_uid = %(uid)s", {"uid": other["imp_uid"]})
+    assert [each for each in compare(world) if each.kind is FindingKind.PHANTOM_PAYMENT] == []
+    a_window_later(world)
     [finding] = [each for each in compare(world) if each.kind is FindingKind.PHANTOM_PAYMENT]
     assert finding.invoice_id == world.invoice(subscription).id
     [alert] = [each for each in world.alerts() if each.kind == "phantom_payment"]

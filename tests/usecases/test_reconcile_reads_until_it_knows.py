@@ -7,11 +7,15 @@ from datetime import timedelta
 import pytest
 
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
+from billing_worker.domain.payment import Approved, ChargeRequest, Failed, Outcome
 from billing_worker.ports import Gateway, Listing
 from billing_worker.usecases import collect, reconcile
 from billing_worker.usecases.record import record_answer
-from tests.support.gateways import Around, loses_the_reply, never_arrives
+from billing_worker.usecases.retry import retry_now
+from billing_worker.usecases.subscribe import replace_key
+from billing_worker.usecases.why import why
+from tests.support.gateways import Around, answers, loses_the_reply, never_arrives
+from tests.support.stack import eventually
 from tests.support.world import World
 
 CHARGED_BUT_UNCLEAR = [
@@ -184,6 +188,28 @@ def test_without_a_control_read_absence_is_never_believed(known: World) -> None:
     assert known.invoice(subscription).status == "paid"
 
 
+@pytest.mark.fm("C12")
+def test_the_control_read_begins_when_the_read_that_it_speaks_for_has_ended(known: World) -> None:
+    """Had it come first, an outage that began between both would pass for absence."""
+    told: list[str] = []
+
+    def listed(gateway: Gateway, uid: str) -> Listing:
+        found = gateway.payments_of(uid)
+        told.append("listed")
+        return found
+
+    def control(gateway: Gateway, uid: str) -> Listing:
+        told.append("control")
+        return gateway.payment(uid)
+
+    watched = known.with_ports(gateway=Around(known.ports.gateway, on_payments_of=listed, on_payment=control))
+    known.subscribe("drop-before-charge-1x")
+    known.settle()
+    known.clock.advance(seconds=0.2)
+    assert watched.reconcile() == 1
+    assert told == ["listed", "control"]
+
+
 def test_the_very_first_charge_uses_the_key_itself_as_control(world: World) -> None:
     subscription = world.subscribe("drop-before-charge-1x")
     world.resolve()
@@ -303,6 +329,9 @@ def test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_
     """One of both must be wrong, and a new order id could charge a second time."""
     subscription = known.subscribe("refuse-duplicate-1x")
     known.settle()
+    known.clock.advance(seconds=0.2)
+    assert known.reconcile() == 1
+    assert known.alerts() == [], "one read that shows nothing contradicts nobody"
     known.resolve(hours=1)
     invoice = known.invoice(subscription)
     assert (invoice.status, invoice.generation, known.attempt(invoice).status) == ("open", 1, "unknown")
@@ -326,6 +355,108 @@ def test_a_charge_that_the_pg_takes_back_is_charged_again_a_day_later_under_a_ne
     assert row["merchant_uid"] != invoice.merchant_uid
     assert len(known.money(invoice)) == 1
     known.assert_books_agree()
+
+
+def days(world: World, count: int) -> None:
+    """Time passes; what is unclear is looked at in between, as the sandbox takes back within a moment of real time."""
+    for _ in range(count):
+        world.settle()
+        eventually(lambda: not taken_and_unclear(world), "what is taken back is shown as such")
+        world.resolve(minutes=10)
+        world.clock.advance(days=1)
+    world.settle()
+
+
+def taken_and_unclear(world: World) -> list[dict[str, object]]:
+    unclear = {row["merchant_uid"] for row in world.rows("SELECT * FROM payment_attempts WHERE status = 'unknown'")}
+    return [row for row in world.money() if row["merchant_uid"] in unclear]
+
+
+@pytest.mark.fm("C23")
+def test_a_second_time_that_money_is_taken_back_a_person_decides(known: World) -> None:
+    """Otherwise an operator who refunds and a worker who charges go on for ever."""
+    subscription = known.subscribe("net-cancel-9x")
+    days(known, 5)
+    invoice = known.invoices(subscription)[0]
+    assert [row["status"] for row in known.ledger(invoice)] == ["cancelled", "cancelled"]
+    assert (invoice.status, invoice.next_attempt_at, invoice.taken_back) == ("open", None, 2)
+    assert known.money(invoice) == []
+    (alert,) = [each for each in known.alerts() if each.kind == "taken_back"]
+    assert alert.subject_id == invoice.id
+    assert f"billing-worker invoice retry {invoice.id}" in str(alert.proposal)
+    assert f"billing-worker subscription cancel {subscription.id}" in str(alert.proposal)
+    told = why(known.ports, invoice.id)
+    assert "given back at the gateway 2 times" in told.answer
+    assert f"invoice retry {invoice.id}" in told.next
+    assert "taken_back" in str(told.alerts)
+
+
+@pytest.mark.fm("C23")
+def test_a_person_lets_it_go_once_more_and_once_only(known: World) -> None:
+    subscription = known.subscribe("net-cancel-3x")
+    days(known, 3)
+    invoice = known.invoices(subscription)[0]
+    retry_now(known.ports, invoice.id)
+    assert [each for each in known.alerts() if each.kind == "taken_back"] == []
+    days(known, 3)
+    invoice = known.invoices(subscription)[0]
+    assert (len(known.ledger(invoice)), invoice.next_attempt_at) == (3, None)
+    assert [each.kind for each in known.alerts()] == ["taken_back"]
+    retry_now(known.ports, invoice.id)
+    days(known, 1)
+    invoice = known.invoices(subscription)[0]
+    assert (invoice.status, len(known.ledger(invoice)), len(known.money(invoice))) == ("paid", 4, 1)
+    assert known.alerts() == [], "what is paid waits for nobody"
+    known.assert_books_agree()
+
+
+def test_what_waits_for_a_person_waits_beside_a_new_card_too_and_ends_with_the_subscription(known: World) -> None:
+    subscription = known.subscribe("net-cancel-9x")
+    days(known, 3)
+    replace_key(known.ports, subscription.id, known.key().id)
+    known.settle()
+    assert len(known.ledger(known.invoices(subscription)[0])) == 2
+    known.cancel(subscription)
+    assert known.invoices(subscription)[0].status == "void"
+
+
+@pytest.mark.fm("C24")
+def test_a_mismatch_closes_when_its_attempt_is_settled(known: World) -> None:
+    def charges_less(gateway: Gateway, request: ChargeRequest) -> Outcome:
+        gateway.charge(replace(request, money=Money(100, "KRW")))
+        return never_arrives(gateway, request)
+
+    subscription = known.subscribe()
+    known.with_ports(gateway=Around(known.ports.gateway, charges_less)).settle()
+    known.resolve()
+    assert [alert.kind for alert in known.alerts()] == ["mismatch"]
+    [wrong] = known.ledger(known.invoice(subscription))
+    known.sandbox.control("/operator/cancel", imp_uid=wrong["imp_uid"])
+    known.resolve(hours=2)
+    assert known.attempts(known.invoice(subscription))[0].status == "failed"
+    assert [alert.kind for alert in known.alerts()] == ["taken_back"]
+
+
+def test_not_placed_closes_when_a_charge_reaches_the_gateway(known: World) -> None:
+    refused = known.with_ports(gateway=Around(known.ports.gateway, answers(Failed("not sent: connection refused"))))
+    subscription = known.subscribe()
+    for _ in range(5):
+        refused.settle()
+        known.clock.advance(hours=1)
+    assert [alert.kind for alert in known.alerts()] == ["not_placed"]
+    known.settle()
+    assert known.invoice(subscription).status == "paid"
+    assert known.alerts() == []
+
+
+@pytest.mark.parametrize("absent", ["no-customer-uid", "no-customer-uid-1x-drop-after-charge"])
+def test_a_payment_that_names_no_customer_pays_its_invoice(known: World, absent: str) -> None:
+    """PortOne's description does not require the field: order, amount and currency say whose it is."""
+    subscription = known.subscribe(absent)
+    known.resolve()
+    invoice = known.invoice(subscription)
+    assert (invoice.status, len(known.ledger(invoice))) == ("paid", 1)
+    assert known.alerts() == []
 
 
 @pytest.mark.fm("C20")

@@ -512,6 +512,9 @@ def test_a_payment_that_portone_shows_no_more_holds_the_charge_and_a_person_is_t
     blind = world.with_ports(gateway=Around(world.ports.gateway, on_payment=lambda *_: Listing(())))
     blind.settle()
     assert (world.invoice(subscription).status, again(world, key)) == ("open", [])
+    assert "issuing_payment" not in kinds(world), "one read proves no absence"
+    blind.resolve(minutes=5)
+    assert (world.invoice(subscription).status, again(world, key)) == ("open", [])
     (alert,) = [alert for alert in world.alerts() if alert.kind == "issuing_payment"]
     assert issued["imp_uid"] in alert.detail
     world.clock.advance(seconds=5)

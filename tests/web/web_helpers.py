@@ -39,6 +39,9 @@ class ScriptedGateway:
     def payment(self, imp_uid: str) -> Listing:  # noqa: ARG002
         return Listing(())
 
+    def shows(self, imp_uid: str) -> bool:  # noqa: ARG002
+        return False
+
     def payments_of(self, merchant_uid: str) -> Listing:  # noqa: ARG002
         return Listing(())
 

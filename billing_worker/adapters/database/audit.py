@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
+from billing_worker.adapters.database import twins
 from billing_worker.adapters.database.audit_checks import CHECKS, SHARED, TEXTS, Check
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.money import Money
+from billing_worker.domain.runaway import Reached
 from billing_worker.domain.subscription import COLLECTING, RENEWING
 from billing_worker.ports import AuditWindow, PaidAttempt
 
@@ -28,16 +30,33 @@ _FINISH = text("""
     UPDATE audits SET finished_at = :real_now, checked = :checked, breaches = :breaches WHERE id = :id
 """)
 
-_PAID = text("""
+_APPROVAL = """
     SELECT a.id, a.invoice_id, a.merchant_uid, a.imp_uid, a.amount, a.currency, k.customer_uid,
-           ARRAY(SELECT o.imp_uid FROM payment_attempts o WHERE o.invoice_id = a.invoice_id AND o.imp_uid IS NOT NULL)
-               AS known,
-           ARRAY(SELECT o.imp_uid FROM payment_attempts o WHERE o.invoice_id = a.invoice_id AND o.surplus) AS surplus,
+           (SELECT subscription_id FROM invoices WHERE id = a.invoice_id) AS subscription_id,
            EXISTS (SELECT FROM payment_attempts o WHERE o.invoice_id = a.invoice_id AND o.imp_uid IS NULL) AS nameless
     FROM payment_attempts a JOIN billing_keys k ON k.id = a.billing_key_id JOIN evidence e ON e.id = a.evidence_id
-    WHERE a.status = 'approved' AND a.imp_uid IS NOT NULL AND a.closed_at >= :since AND e.received_at <= :settled
-    ORDER BY a.closed_at DESC LIMIT :most
-""")
+    WHERE a.status = 'approved' AND a.imp_uid IS NOT NULL
+"""
+_PAID = text(f"""
+    ({_APPROVAL} AND a.id IN (SELECT id FROM doubts ORDER BY looked_at LIMIT :most))
+    UNION
+    ({_APPROVAL} AND a.closed_at >= :since AND e.received_at <= :settled ORDER BY a.closed_at DESC LIMIT :most)
+""")  # noqa: S608 - made of constants
+
+_REACHED = """
+    SELECT a.currency, count(DISTINCT s.customer), sum(a.amount)::bigint
+    FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
+    WHERE a.status = 'approved' AND a.imp_uid IS NOT NULL AND a.closed_at > :since {only}
+    GROUP BY GROUPING SETS ((a.currency), ())
+"""
+_PAID_SINCE = text(_REACHED.format(only=""))
+_UNASKED = text(
+    _REACHED.format(
+        only="""AND a.found AND NOT EXISTS (
+            SELECT FROM billing_keys k WHERE k.id = a.billing_key_id AND k.issue_imp_uid = a.imp_uid)"""
+    )
+)
+"""A line a currency, and one without for all: a customer who pays in two is one."""
 
 _UNSEEN_FIRST = """
     SELECT subject, detail FROM ({breaches}) found (subject, detail)
@@ -98,12 +117,39 @@ class SqlAudits:
         found = self._connection.execute(_PAID, wanted).mappings()
         return [_paid(dict(row)) for row in found]
 
+    def unasked(self, since: datetime) -> Reached:
+        """Whom payments reached that were taken under our orders since then without our asking."""
+        return self._reached(_UNASKED, since)
+
+    def paid_since(self, since: datetime) -> Reached:
+        """Whom all payments reached that were booked since then."""
+        return self._reached(_PAID_SINCE, since)
+
+    def live(self) -> int:
+        """How many subscriptions are not canceled."""
+        return int(self._connection.execute(twins.COUNT).scalar_one())
+
+    def twins(self, most: int) -> Sequence[Breach]:
+        """Subscriptions that have a twin that nobody accepted, the later one of each pair."""
+        found = self._connection.execute(twins.FOUND, {"most": most})
+        return [Breach(subject, detail, subject) for subject, detail in found]
+
+    def part_twins(self, now: datetime) -> None:
+        """Close alerts about twins that are none any more."""
+        self._connection.execute(twins.PART, {"now": now})
+
+    def _reached(self, statement: TextClause, since: datetime) -> Reached:
+        found = self._connection.execute(statement, {"since": since}).all()
+        money = {currency: amount for currency, _, amount in found if currency is not None}
+        return Reached(sum(customers for currency, customers, _ in found if currency is None), money)
+
     def _checked(self, check: Check, wanted: dict[str, Any]) -> Checked:
         rows, wrong = SHARED + check.rows, SHARED + _UNSEEN_FIRST.format(breaches=check.breaches)
         count = int(self._connection.execute(text(rows), _used(rows, wanted)).scalar_one())
         own = {"invariant": check.invariant, "shown": MOST_SHOWN}
         found = self._connection.execute(text(wrong), _used(wrong, wanted) | own)
-        return Checked(check.invariant, check.what, count, tuple(Breach(*each) for each in found))
+        breaches = tuple(Breach(*each) for each in found)
+        return Checked(check.invariant, check.what, count, breaches, standing=check.standing)
 
 
 def _used(statement: str, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -116,5 +162,4 @@ def _or_ever(since: datetime | None) -> Any:
 
 def _paid(row: dict[str, Any]) -> PaidAttempt:
     money = Money(row.pop("amount"), row.pop("currency"))
-    known, surplus = frozenset(row.pop("known")), frozenset(row.pop("surplus"))
-    return PaidAttempt(**row, money=money, known=known, surplus=surplus)
+    return PaidAttempt(**row, money=money)

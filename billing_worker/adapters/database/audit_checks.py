@@ -15,6 +15,8 @@ class Check:
     what: str
     rows: str
     breaches: str
+    standing: bool = False
+    """Whether it looks at everything that is so now, whatever `since` is."""
 
 
 SHARED = """
@@ -72,6 +74,7 @@ CHECKS = (
         UNION ALL
         SELECT id, 'has not opened the period of ' || next_period_start FROM subscriptions
         WHERE status = ANY(:renewing) AND next_period_start <= :now - :grace AND held_since IS NULL""",
+        standing=True,
     ),
     Check(
         "I5",
@@ -111,6 +114,7 @@ CHECKS = (
         """
         SELECT invoice_id, 'has ' || count(*) || ' open attempts' FROM payment_attempts
         WHERE status IN ('in_flight', 'unknown') GROUP BY 1 HAVING count(*) > 1""",
+        standing=True,
     ),
     Check(
         "I10",
@@ -178,12 +182,14 @@ CHECKS = (
     ),
     Check(
         "I17",
-        "payments that nobody here intended",
+        "payments that nobody here intended, and nobody was told of",
         "SELECT count(*) FROM paid",
         """
         SELECT imp_uid, 'was taken under our order ' || merchant_uid || ', and we had not asked for it'
-        FROM paid WHERE found AND NOT EXISTS (
-            SELECT FROM billing_keys k WHERE k.id = paid.billing_key_id AND k.issue_imp_uid = paid.imp_uid)""",
+        FROM paid WHERE found AND NOT surplus
+          AND NOT EXISTS (
+            SELECT FROM billing_keys k WHERE k.id = paid.billing_key_id AND k.issue_imp_uid = paid.imp_uid)
+          AND NOT EXISTS (SELECT FROM alerts WHERE kind = 'unasked_payment' AND subject_id = paid.id)""",
     ),
     Check(
         "I23",
@@ -199,6 +205,7 @@ CHECKS = (
         SELECT id::text, 'is an open stop, and no alert is open' FROM stops
         WHERE closed_at IS NULL AND NOT EXISTS (
             SELECT FROM alerts WHERE kind = 'stopped' AND subject_id = stops.id::text AND alerts.closed_at IS NULL)""",
+        standing=True,
     ),
 )
 

@@ -17,6 +17,7 @@ from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import (
     billing_keys,
+    doubts,
     invoices,
     merchant_uids,
     payment_attempts,
@@ -323,6 +324,8 @@ class SqlAttempts(Repository[PaymentAttempt]):
     def known_imp_uid(self, other_than: str) -> str | None:
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
         seen = payment_attempts.c.imp_uid.is_not(None) & (payment_attempts.c.invoice_id != other_than)
+        # What is doubted itself shows nothing about reads.
+        seen &= ~exists().where(doubts.c.id == payment_attempts.c.id)
         statement = select(payment_attempts.c.imp_uid).where(seen & payment_attempts.c.closed_at.is_not(None))
         return self._connection.execute(
             statement.order_by(payment_attempts.c.closed_at.desc()).limit(1)

@@ -9,8 +9,9 @@ from sqlalchemy import insert, select, text
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import billing_keys, comparisons, payment_attempts
+from billing_worker.adapters.database.tables import billing_keys, comparisons, doubts, payment_attempts
 from billing_worker.domain.comparison import Comparison, ComparisonStatus, Span
+from billing_worker.domain.errors import NotFound
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
@@ -32,6 +33,7 @@ _BOOKED = select(
     _attempts.merchant_uid,
     _attempts.imp_uid,
     billing_keys.c.customer_uid,
+    billing_keys.c.pg_provider,
     _attempts.amount,
     _attempts.currency,
     _attempts.status,
@@ -52,10 +54,29 @@ _KEYS = text("""
     SELECT id, customer_uid, created_at, issue_imp_uid FROM billing_keys WHERE customer_uid = ANY(:customer_uids)
 """)
 
-_CLOSE_ORPHANS = text("""
+_CLOSE_SETTLED = (
+    text("""
     UPDATE alerts SET closed_at = :now FROM payment_attempts a
     WHERE alerts.kind = 'orphan_payment' AND alerts.closed_at IS NULL
       AND a.imp_uid = alerts.subject_id AND a.status = 'approved'
+    """),
+    text("""
+    UPDATE alerts SET closed_at = :now FROM payment_attempts a
+    WHERE alerts.kind = 'mismatch' AND alerts.closed_at IS NULL
+      AND a.id = alerts.subject_id AND a.closed_at >= alerts.opened_at
+    """),
+    text("""
+    UPDATE alerts SET closed_at = :now FROM invoices i
+    WHERE alerts.kind IN ('not_placed', 'taken_back') AND alerts.closed_at IS NULL
+      AND i.id = alerts.subject_id AND i.status <> 'open'
+    """),
+)
+
+_CLOSE_SHOWN = text("""
+    UPDATE alerts SET closed_at = :now
+    WHERE closed_at IS NULL
+      AND (kind = 'unreadable_payment' AND subject_id = ANY(:shown)
+           OR kind IN ('orphan_payment', 'foreign_payment', 'issued_twice') AND subject_id = ANY(:given_back))
 """)
 
 
@@ -118,6 +139,26 @@ class SqlComparisons(Repository[Comparison]):
         found = self._connection.execute(statement.order_by(_attempts.closed_at, _attempts.id).limit(limit)).mappings()
         return [rows.to_booked(dict(row)) for row in found]
 
-    def close_settled_orphans(self, now: datetime) -> None:
-        """Close alerts about orphans that are booked by now."""
-        self._connection.execute(_CLOSE_ORPHANS, {"now": now})
+    def booked(self, attempt_id: str) -> Booked:
+        """The attempt, as it is compared. Raises NotFound."""
+        row = self._connection.execute(_BOOKED.where(_attempts.id == attempt_id)).mappings().one_or_none()
+        if row is None:
+            raise NotFound("attempt", attempt_id)
+        return rows.to_booked(dict(row))
+
+    def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
+        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
+        statement = _BOOKED.join(doubts, doubts.c.id == _attempts.id)
+        statement = statement.where((doubts.c.looked_at < before) & _attempts.imp_uid.is_not(None))
+        found = self._connection.execute(statement.order_by(doubts.c.looked_at).limit(limit)).mappings()
+        return [rows.to_booked(dict(row)) for row in found]
+
+    def close_settled(self, now: datetime) -> None:
+        """Close alerts whose cause is gone by now: what was booked, what was settled, what is not owed any more."""
+        for statement in _CLOSE_SETTLED:
+            self._connection.execute(statement, {"now": now})
+
+    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
+        """Close alerts about payments (imp_uid) that can be read by now, and about strangers' that were given back."""
+        wanted = {"shown": list(shown), "given_back": list(given_back), "now": now}
+        self._connection.execute(_CLOSE_SHOWN, wanted)

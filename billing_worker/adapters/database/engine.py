@@ -16,7 +16,7 @@ LOCK_TIMEOUT_MS = 10_000
 IDLE_IN_TRANSACTION_MS = 30_000
 """No transaction here waits for anything but the database itself, so these end only what is stuck."""
 
-NEWEST_MIGRATION = "0011"
+NEWEST_MIGRATION = "0012"
 """Of this release; written here so that no process loads the migrations in order to start."""
 
 

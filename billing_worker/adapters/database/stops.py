@@ -163,8 +163,9 @@ class SqlEnvironment:
 _SPENT = text("""
     SELECT count(*) AS count,
            coalesce(sum(amount) FILTER (WHERE currency = :currency AND status <> 'declined'), 0)::bigint AS amount
-    FROM payment_attempts WHERE started_at > :since AND status <> 'failed'
+    FROM payment_attempts WHERE started_at > :since AND status <> 'failed' AND NOT found
 """)
+"""What somebody charged at the gateway's console is none of this worker's charges."""
 
 _SPENT_BY_CUSTOMER = text("""
     SELECT count(*) AS count, coalesce(sum(a.amount), 0)::bigint AS amount

@@ -230,6 +230,7 @@ subscriptions = Table(
     _index("ix_subscriptions_held", "plan_id", where="held_since IS NOT NULL"),
     Index("ix_subscriptions_created_at", "created_at", "id"),
     Index("ix_subscriptions_plan_id", "plan_id"),
+    _index("ix_subscriptions_live", "customer", "plan_id", where="status <> 'canceled'"),
 )
 
 invoices = Table(
@@ -255,6 +256,7 @@ invoices = Table(
     _time("closed_at", required=False),
     Column("last_reason", Text),
     Column("awaits_key", Boolean, nullable=False),
+    Column("taken_back", Integer, nullable=False, server_default=text("0")),
     _one_of("status", InvoiceStatus),
     UniqueConstraint("subscription_id", "period_start"),
     UniqueConstraint("subscription_id", "period_index"),
@@ -335,7 +337,17 @@ payment_attempts = Table(
     _index("ix_payment_attempts_merchant_uid", "merchant_uid", where="status = 'in_flight'"),
     _index("ix_payment_attempts_seen", "closed_at", where="imp_uid IS NOT NULL"),
     Index("ix_payment_attempts_started_at", "started_at"),
+    _index("ix_payment_attempts_found", "closed_at", where="found"),
 )
+
+doubts = Table(
+    "doubts",
+    metadata,
+    _ident(),
+    _time("since"),
+    _time("looked_at"),
+)
+"""Payments in our books that the gateway does not show as they are booked, by the id of the attempt or key; few."""
 
 refunds = Table(
     "refunds",

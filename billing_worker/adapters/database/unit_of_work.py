@@ -25,6 +25,7 @@ from billing_worker.adapters.database.billing import (
 from billing_worker.adapters.database.books import SqlBooks
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.comparisons import SqlComparisons
+from billing_worker.adapters.database.doubts import SqlDoubts
 from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.lists import SqlLists
 from billing_worker.adapters.database.locks import AdvisoryLock
@@ -148,6 +149,7 @@ class SqlUnitOfWork:
         self.endpoints = SqlEndpoints(connection)
         self.alerts = SqlAlerts(connection)
         self.comparisons = SqlComparisons(connection)
+        self.doubts = SqlDoubts(connection)
         self.books = SqlBooks(connection)
         self.catch_up = SqlCatchUp(connection)
         self.stops = SqlStops(connection)

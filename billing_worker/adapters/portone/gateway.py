@@ -10,6 +10,7 @@ from math import ceil
 
 from billing_worker.adapters.portone import answers, pages, requests
 from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
+from billing_worker.adapters.portone.control_reads import CONTROL_EVERY, ControlReads
 from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.masking import evidence_text
 from billing_worker.adapters.portone.network import Deadline
@@ -57,6 +58,7 @@ class _State:
     pid: int
     client: Client
     tokens: Tokens
+    controls: ControlReads
 
 
 class PortOneGateway:
@@ -64,7 +66,7 @@ class PortOneGateway:
 
     No method raises for anything that the network or the gateway does, and each ends within `total_deadline`
     seconds (plus what the resolver of host names takes, which cannot be interrupted; nothing is sent after it).
-    `payments_between` takes that long at most for each of its pages.
+    `payments_between` takes that long at most for each of its pages, `shows` twice as long and `control_every` seconds.
     Neither key nor secret nor token, nor what is `also_secret`, is in any text that leaves this class.
     """
 
@@ -81,6 +83,7 @@ class PortOneGateway:
         browser_ip: str = BROWSER_IP,
         also_secret: Collection[str] = (),
         tls: ssl.SSLContext | None = None,
+        control_every: float = CONTROL_EVERY,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._host = host_of(base_url)
@@ -95,6 +98,7 @@ class PortOneGateway:
         self._max_connections = max_connections
         self._browser_ip = browser_ip
         self._tls = tls
+        self._control_every = control_every
         self._monotonic = monotonic
         self._states: dict[int, _State] = {}
         self._state = self._new_state()
@@ -156,6 +160,10 @@ class PortOneGateway:
             return Listing((), "the gateway answered with another payment", said)
         return Listing(page.payments, evidence=said)
 
+    def shows(self, imp_uid: str) -> bool:
+        """Control read: one for all threads that ask at the same time, begun after each of them asked."""
+        return self._here().controls.shows(imp_uid)
+
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page of `findAll`; trouble when any page is missing."""
         found = self._all_pages(
@@ -170,7 +178,7 @@ class PortOneGateway:
         found = self._all_pages(
             lambda page: requests.payments_of_key(customer_uid, page, include_sandbox=self._include_sandbox)
         )
-        if any(payment.customer_uid != customer_uid for payment, _ in found.payments):
+        if not all(payment.may_be_of(customer_uid) for payment, _ in found.payments):
             return Listing((), "the gateway answered with payments of another customer_uid", found.evidence)
         return found
 
@@ -282,5 +290,8 @@ class PortOneGateway:
             tls=self._tls,
         )
         return _State(
-            os.getpid(), client, Tokens(lambda deadline: self._fetch_token(client, deadline), self._monotonic)
+            os.getpid(),
+            client,
+            Tokens(lambda deadline: self._fetch_token(client, deadline), self._monotonic),
+            ControlReads(lambda imp_uid: bool(self.payment(imp_uid).payments), every=self._control_every),
         )

@@ -2,6 +2,7 @@
 
 from tests.planted.bug import bug
 
+DIFFERENCE = "billing_worker/usecases/difference.py"
 COMPARE = "billing_worker/usecases/compare.py"
 SPANS = "billing_worker/domain/comparison.py"
 MATCHING = "billing_worker/domain/matching.py"
@@ -31,13 +32,17 @@ BUGS = (
     bug(
         "phantoms without a control read",
         "an approval is called missing although the gateway shows nothing at all",
-        (COMPARE, "    if not _reads_work(run, booked):\n", "    if False:\n"),
+        (
+            DIFFERENCE,
+            "    if not reads_work(ports, booked.invoice_id, booked.customer_uid, control):\n",
+            "    if False:\n",
+        ),
         catchers=(f"{COMPARES}::test_a_gateway_that_shows_nothing_at_all_proves_no_phantom",),
     ),
     bug(
         "refund elsewhere agrees",
         "what was given back is not compared",
-        (MATCHING, "payment.customer_uid, payment.cancelled.amount)", "payment.customer_uid, booked.refunded)"),
+        (MATCHING, "(payment.money, payment.cancelled.amount) ==", "(payment.money, booked.refunded) =="),
         catchers=(f"{COMPARES}::test_the_drill_finds_and_names_everything_and_nothing_else",),
     ),
     bug(

@@ -3,6 +3,7 @@
 from tests.planted.bug import bug
 
 COLLECT = "billing_worker/usecases/collect.py"
+ALERTS = "billing_worker/usecases/charge_alerts.py"
 RECORD = "billing_worker/usecases/record.py"
 RENEW = "billing_worker/usecases/renew.py"
 SETTLE = "billing_worker/domain/settlement.py"
@@ -178,7 +179,7 @@ BUGS = (
     bug(
         "second payment not told",
         "money that came twice raises no alert",
-        (RECORD, "    if attempt.surplus:\n", "    if attempt.surplus and not attempt.imp_uid:\n"),
+        (ALERTS, "    if attempt.surplus:\n", "    if attempt.surplus and not attempt.imp_uid:\n"),
         catchers=(f"{HINTS}::test_a_late_approval_after_a_retry_was_paid_is_surplus_and_is_given_back",),
     ),
     bug(

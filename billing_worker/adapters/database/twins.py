@@ -1,0 +1,52 @@
+"""Twins: two live subscriptions of one customer on one plan that begin to be charged within a day of each other.
+
+One is probably a mistake: a click twice, a file imported twice. Subscriptions of one customer and plan are found by the
+index of live ones; only where there are several is their first charge looked up. That is the start of the first period
+that has an invoice, or, before there is one, of the next period: an anchor may lie years before it.
+"""
+# ruff: noqa: S608 - the statements are made of constants
+
+from sqlalchemy import text
+
+LIVE = "status <> 'canceled' AND NOT allow_duplicate"
+"""Which subscriptions count. One that was meant to be a duplicate is left out."""
+
+_PAIRS = f"""
+    WITH shared AS (
+        SELECT array_agg(id) AS ids FROM subscriptions WHERE {LIVE} GROUP BY customer, plan_id HAVING count(*) > 1),
+    own AS (
+        SELECT s.id, s.customer, s.plan_id, coalesce(i.period_start, s.next_period_start) AS first_charge
+        FROM shared, unnest(shared.ids) AS member (id) JOIN subscriptions s ON s.id = member.id
+        LEFT JOIN LATERAL (
+            SELECT period_start FROM invoices WHERE subscription_id = s.id ORDER BY period_index LIMIT 1) i ON true),
+    beside AS (
+        SELECT id, plan_id, lag(id) OVER line AS earlier, first_charge - lag(first_charge) OVER line AS apart
+        FROM own WINDOW line AS (PARTITION BY customer, plan_id ORDER BY first_charge, id)),
+    pairs AS (
+        SELECT id, 'is on plan ' || plan_id || ' for the same customer as ' || earlier
+                   || ', and both begin to be charged within a day' AS detail
+        FROM beside WHERE apart <= interval '1 day')
+"""
+
+COUNT = text(f"SELECT count(*) FROM subscriptions WHERE {LIVE}")
+
+FOUND = text(
+    _PAIRS
+    + """
+    SELECT id, detail FROM pairs
+    WHERE NOT EXISTS (
+        SELECT FROM alerts WHERE kind = 'twin_subscription' AND subject_id = pairs.id
+        AND alerts.detail = 'subscription ' || pairs.id || ' ' || pairs.detail AND closed_at IS NOT NULL)
+    ORDER BY id LIMIT :most
+"""
+)
+
+PART = text(
+    _PAIRS
+    + """
+    UPDATE alerts SET closed_at = :now
+    WHERE kind = 'twin_subscription' AND closed_at IS NULL AND NOT EXISTS (
+        SELECT FROM pairs WHERE pairs.id = alerts.subject_id
+        AND alerts.detail = 'subscription ' || pairs.id || ' ' || pairs.detail)
+"""
+)

@@ -1,0 +1,59 @@
+"""Alerts about one charge: opened with the outcome that calls for a person, closed with the one that ends the cause."""
+
+from datetime import datetime
+
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from billing_worker.domain.payment import Failed, Outcome, Unknown
+from billing_worker.domain.settlement import Charge
+from billing_worker.ports import UnitOfWork
+
+OUTAGE_ALERT = 5
+"""An invoice that could not be placed this many times in a row is no hiccup any more."""
+
+
+def alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
+    """Tell what this outcome means for a person; the attempt `was` in this state before it."""
+    _close_what_is_over(uow, charge, outcome, was, now)
+    attempt, invoice = charge.attempt, charge.invoice
+    if attempt.surplus:
+        detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; it is being refunded"
+        uow.alerts.open("surplus_payment", invoice.id, detail, now)
+    if isinstance(outcome, Failed) and outcome.taken_back:
+        _tell_of_taken_back(uow, charge, now)
+    elif isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
+        uow.alerts.open("not_placed", invoice.id, outcome.reason, now)
+    alert_mismatch(uow, charge, outcome, now)
+
+
+def alert_mismatch(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
+    """Tell of a payment that contradicts what was asked for."""
+    if isinstance(outcome, Unknown) and outcome.alarming:
+        uow.alerts.open("mismatch", charge.attempt.id, outcome.reason, now)
+
+
+def _close_what_is_over(uow: UnitOfWork, charge: Charge, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
+    """Asked only where such an alert may be open: most charges are one answer, and cost nothing here."""
+    attempt, invoice = charge.attempt, charge.invoice
+    if not attempt.is_open and (attempt.looks > 0 or was is AttemptStatus.UNKNOWN):
+        uow.alerts.close("unknown", attempt.id, now)
+        uow.alerts.close("mismatch", attempt.id, now)
+    placed = not isinstance(outcome, Failed | Unknown)
+    if placed and invoice.failures >= OUTAGE_ALERT:
+        uow.alerts.close("not_placed", invoice.id, now)
+    if invoice.taken_back and invoice.status is not InvoiceStatus.OPEN:
+        uow.alerts.close("taken_back", invoice.id, now)
+
+
+def _tell_of_taken_back(uow: UnitOfWork, charge: Charge, now: datetime) -> None:
+    attempt, invoice, owner = charge.attempt, charge.invoice, charge.subscription.id
+    cancel = f"billing-worker subscription cancel {owner}"
+    then = f"next try {invoice.next_attempt_at}" if invoice.next_attempt_at else "not tried again"
+    proposal = f"if the customer shall not pay this period, within a day: {cancel}; otherwise there is nothing to do"
+    if invoice.awaits_decision:
+        then = f"{invoice.taken_back} times by now, so it waits for a person's decision"
+        proposal = (
+            f"charge it once more: billing-worker invoice retry {invoice.id}; or end the subscription: {cancel}; "
+            "leave it as it is, and nothing is charged for this period"
+        )
+    detail = f"attempt {attempt.id}: paid and taken back at the gateway; {then}"
+    uow.alerts.open("taken_back", invoice.id, detail, now, proposal=proposal)

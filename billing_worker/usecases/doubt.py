@@ -1,0 +1,79 @@
+"""A payment in our books that the gateway does not show as it is booked: doubted first, told only when that lasts.
+
+Books lag, and a read can be wrong: one read proves no absence, here as everywhere. The first read without the payment
+begins a doubt. A person is told when a read a settle window later says the same; each of both reads is followed by a
+control read, which shows something that must be there. As soon as a read shows the payment, doubt and alert are gone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing_worker.domain.matching import Booked, Finding, FindingKind
+from billing_worker.domain.payment import Evidence
+from billing_worker.ports import Ports, UnitOfWork
+
+PROPOSAL = (
+    "nothing was changed, and nothing is charged again: look the payment up in PortOne's console, and ask PortOne; "
+    "charge nothing by hand unless PortOne has confirmed that the money never came; this closes by itself when the "
+    "payment is shown"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look for one booked payment came to."""
+
+    finding: Finding | None = None
+    """What is new about it."""
+    lasts: bool = False
+    """It was missing for a settle window."""
+
+
+def reads_work(ports: Ports, invoice_id: str, customer_uid: str, control: str | None = None) -> bool:
+    """Control read, after a read that found nothing: something that must be there is shown.
+
+    That is the payment `control`; or else the newest known one of another invoice; or else the billing key itself.
+    """
+    if control is None:
+        with ports.database.transaction() as uow:
+            control = uow.attempts.known_imp_uid(invoice_id)
+    if control is not None:
+        return ports.gateway.shows(control)
+    return ports.gateway.knows_key(customer_uid) is True
+
+
+def lasts(ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, began_at: datetime) -> datetime | None:
+    """Doubt this attempt's payment, or key's, after a read that began then; since when, once it lasts."""
+    since = uow.doubts.begin(subject_id, ports.clock.real_now())
+    return since if began_at - since >= ports.timing.settle_window_of(pg_provider) else None
+
+
+def doubt(ports: Ports, booked: Booked, said: str, evidence: Evidence | None, began_at: datetime) -> Looked:
+    """A read that began then does not show the payment as it is booked; a person is told once it lasts, and once."""
+    kind = FindingKind.PHANTOM_PAYMENT
+    with ports.database.transaction() as uow:
+        since = lasts(ports, uow, booked.attempt_id, booked.pg_provider, began_at)
+        if since is None:
+            uow.commit()
+            return Looked()
+        approved = f"attempt {booked.attempt_id} of invoice {booked.invoice_id} is approved by {booked.imp_uid}"
+        detail = f"{approved}; since {since:%F %T} UTC {said}"
+        told = uow.alerts.told(kind, booked.attempt_id, detail)
+        if not told:
+            real_now = ports.clock.real_now()
+            kept = uow.keep_evidence(booked.attempt_id, evidence, real_now) if evidence else None
+            now = ports.clock.now()
+            uow.alerts.open("phantom_payment", booked.attempt_id, detail, now, proposal=PROPOSAL, evidence_id=kept)
+        uow.commit()
+    if told:
+        return Looked(lasts=True)
+    finding = Finding(kind, booked.imp_uid or "", booked.merchant_uid, booked.invoice_id, "alert opened", PROPOSAL)
+    return Looked(finding, lasts=True)
+
+
+def believe(ports: Ports, attempt_id: str) -> None:
+    """A read shows the payment as it is booked, or as more: nothing is in doubt any more."""
+    with ports.database.transaction() as uow:
+        if uow.doubts.end(attempt_id):
+            uow.alerts.close("phantom_payment", attempt_id, ports.clock.now())
+            uow.commit()
