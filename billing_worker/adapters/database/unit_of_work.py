@@ -1,7 +1,7 @@
 """One database transaction, as the use cases see it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -241,6 +241,8 @@ class SqlDatabase:
 
     engine: Engine
     ids: Ids
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered before a connection is taken, left after it was given back."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
@@ -250,7 +252,7 @@ class SqlDatabase:
         whether it was kept: callers must never read Unavailable as "not done", but for Busy, which says so.
         """
         try:
-            with self.engine.connect() as connection:
+            with self.around(), self.engine.connect() as connection:
                 yield SqlUnitOfWork(connection, self.ids)
         except PoolTimeoutError as error:
             raise Unavailable("the database is busy: no connection became free in time") from error
