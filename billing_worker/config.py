@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -298,8 +298,9 @@ class Settings(BaseSettings):
         embedded = read_runtime(self.var_dir)
         for name in ("database_url", "broker_url"):
             url = getattr(self, name) or embedded.get(name)
-            password = urlsplit(url or "").password or ""
-            found += [password, unquote(password)]
+            # A password may hold a # or a ?, and libpq ends it at the first @, others at the last.
+            for account in filter(None, (each.match(url or "") for each in _ACCOUNTS)):
+                found += [account["password"], unquote(account["password"])]
         # A password that is a short word would blank that word out of every line.
         return tuple(sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
 
@@ -373,6 +374,8 @@ def _refuse_unknown() -> None:
             hint = f"did you mean {own[near[0]]}?" if near else "see .env.example for all settings"
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
+
+_ACCOUNTS = tuple(re.compile(rf"[^:/]+://[^:@/]*:(?P<password>{rest})@") for rest in ("[^@]*", ".*"))
 
 _MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL")
 """Variables whose wrong value is not repeated: a URL may hold a password."""

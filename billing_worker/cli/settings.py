@@ -1,7 +1,6 @@
 """`billing-worker settings`."""
 
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -43,12 +42,11 @@ def shown(values: Settings, name: str) -> Any:
 
 def without_password(url: str) -> str:
     """The URL with `***` where its password is."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    scheme, found, rest = url.partition("://")
+    if not found:
         return "*** (not a URL)"
-    account, found, host = parts.netloc.rpartition("@")
+    # A password may hold any letter, also those that begin a path, a query or a fragment elsewhere.
+    account, found, place = rest.rpartition("@")
     if not found:
         return url
-    user = account.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}", query="", fragment=""))
+    return f"{scheme}://{account.partition(':')[0]}:***@{place.partition('?')[0]}"
