@@ -17,6 +17,7 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
+from billing_worker.domain.text import storable
 from billing_worker.ports import Alert, Ports, UnitOfWork
 from billing_worker.ports.lists import Kind
 
@@ -50,6 +51,8 @@ def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
 
     Raises NotFound for an id of ours that is not there, or InvalidInput for one that names nothing here.
     """
+    if not storable(ident):
+        raise _names_nothing(ident)
     with ports.database.transaction() as uow:
         teller = _Teller(uow, ports.clock.now(), zone_named(timezone))
         try:
@@ -61,11 +64,13 @@ def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
                 raise
         explained = explained or _by_other_id(teller, ident)
         if explained is None:
-            kinds = "a subscription, invoice, attempt, refund, key or customer"
-            raise InvalidInput(
-                "id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid"
-            )
+            raise _names_nothing(ident)
         return explained
+
+
+def _names_nothing(ident: str) -> InvalidInput:
+    kinds = "a subscription, invoice, attempt, refund, key or customer"
+    return InvalidInput("id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid")
 
 
 def _by_own_id(teller: "_Teller", ident: str) -> Explanation | None:
