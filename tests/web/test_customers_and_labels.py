@@ -75,6 +75,7 @@ def test_why_takes_whatever_names_the_thing(web: Web) -> None:
     second = web.create("subscriptions", **wanted | {"external_id": "order-8", "allow_duplicate": True})
     told = web.api.get("/v1/why/user-1").json()
     assert told["subject"].startswith("customer user-1: 2 subscriptions")
+    assert len([line for line in told["actions"] if "token:setting: subscription.created" in line]) == 2
     assert subscription["id"] in told["answer"]
     assert second["id"] in told["answer"]
 

@@ -31,6 +31,9 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position
 
+LARGEST = 2**63 - 1
+"""Of a running number in PostgreSQL."""
+
 Filter = Callable[[Any], Any]
 """The condition for a value."""
 
@@ -292,4 +295,9 @@ def _read(kind: Any, text: str) -> Any:
         if moment.tzinfo is None:
             raise ValueError("without a zone")
         return moment
-    return int(text) if isinstance(kind, Integer) else text
+    if not isinstance(kind, Integer):
+        return text
+    number = int(text)
+    if abs(number) > LARGEST:
+        raise ValueError("beyond what the column holds")
+    return number
