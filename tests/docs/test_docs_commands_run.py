@@ -63,6 +63,12 @@ class Stack:
         return f"http://127.0.0.1:{self.web_port}"
 
     @property
+    def http(self) -> httpx.Client:
+        """A client with the token that `up` made."""
+        token = (self.folder / "var" / "api-token").read_text().strip()
+        return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+
+    @property
     def services(self) -> dict[str, str]:
         return json.loads((self.folder / "var" / "runtime.json").read_text())
 
@@ -162,10 +168,21 @@ def test_all_commands_of_the_import_page(stack):
     assert len((stack.folder / "moved.report.csv").read_text().splitlines()) == 3
 
 
+def test_all_commands_of_the_api_page(stack):
+    printed = stack.run(script(ROOT / "docs" / "api.md", set(ELSEWHERE)))
+    assert printed.count("HTTP/1.1 201 Created") == 2
+    assert printed.lower().count("idempotency-replayed: true") == 1
+    with stack.http as api:
+        made = api.get("/v1/subscriptions", params={"customer": "user-900"}).raise_for_status().json()["data"]
+        done = api.get("/v1/actions", params={"actor": "token:shop"}).raise_for_status().json()["data"]
+    assert len(made) == 1
+    assert [each["verb"] for each in done][-3:] == ["subscription.created", "key.registered", "plan.created"]
+
+
 def test_no_other_document_has_commands_that_nobody_runs():
     run_here = {
         ROOT / "README.md",
-        *(ROOT / "docs" / f"{name}.md" for name in ("import", "receiver", "runbook", "sandbox")),
+        *(ROOT / "docs" / f"{name}.md" for name in ("api", "import", "receiver", "runbook", "sandbox")),
     }
     for document in DOCUMENTS:
         if document in SAME_AS:
@@ -248,16 +265,17 @@ def _paymentwall_key(stack: Stack) -> str:
     buyer = {"buyer_name": "Jane Doe", "buyer_email": "jane@example.com"}
     issue = {"customer_uid": "pw-ok-consumer", "amount": 9900, "merchant_uid": "issue1", "confirm_after": 600}
     key = {"customer_uid": "pw-ok-consumer", "pg_provider": "paymentwall"}
-    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=10) as portone:
+    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=10) as portone, stack.http as api:
         portone.post("/_sandbox/paymentwall/issue", json=issue | buyer).raise_for_status()
-        registered = httpx.post(f"{stack.api}/v1/billing-keys", json=key | buyer, timeout=10).raise_for_status().json()
+        registered = api.post("/v1/billing-keys", json=key | buyer).raise_for_status().json()
         assert registered["status"] == "pending"
         portone.post("/_sandbox/paymentwall/confirm", json={"customer_uid": "pw-ok-consumer"}).raise_for_status()
     return registered["id"]
 
 
 def _invoices(stack: Stack, status: str) -> list[dict[str, object]]:
-    return httpx.get(f"{stack.api}/v1/invoices", params={"status": status}, timeout=10).json()["data"]
+    with stack.http as api:
+        return api.get("/v1/invoices", params={"status": status}).raise_for_status().json()["data"]
 
 
 def _python() -> list[Block]:
