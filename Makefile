@@ -6,7 +6,7 @@ WORKERS ?= 2
 SEED ?= 1
 HINTS ?= 1000000
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-receiver bench-receiver-kill receiver-kill up clean lock
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-statements bench-receiver bench-receiver-kill receiver-kill up clean lock
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ simulate: .venv/ready ## 20,000 subscription-years on a virtual clock, with seed
 
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py
+
+bench-statements: .venv/ready ## What a transaction pooler costs: ratios of both ways within one run
+	$(BIN)/python benchmarks/statements.py
 
 bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
 	$(BIN)/python benchmarks/receiver.py

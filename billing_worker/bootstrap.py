@@ -12,13 +12,9 @@ from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
 from billing_worker.adapters.clock import DatabaseClock
-from billing_worker.adapters.database.engine import (
-    NEWEST_MIGRATION,
-    check_ready,
-    migration_of,
-    open_engine,
-    server_time,
-)
+from billing_worker.adapters.database.engine import WORKING, is_direct, open_engine, opening_of, server_time
+from billing_worker.adapters.database.found import NEWEST_MIGRATION
+from billing_worker.adapters.database.readiness import check_ready
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.missing_gateway import MissingGateway
@@ -50,10 +46,11 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         private = settings.events_allow_private or not settings.gateway_is_live
         secret = settings.events_secret.get_secret_value()
         notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=private)
+    clock = DatabaseClock(read_server_time, machine)
     ports = Ports(
-        clock=DatabaseClock(read_server_time, machine),
+        clock=clock,
         ids=ids,
-        database=SqlDatabase(engine, ids),
+        database=SqlDatabase(engine, ids, clock.steady, clock.still),
         gateway=_gateway(settings, connections),
         notifier=notifier,
         timing=settings.timing,
@@ -121,6 +118,18 @@ def check_database(engine: Engine) -> None:
     check_ready(engine)
 
 
+def place_of(engine: Engine) -> str:
+    """Name, hosts and ports of the database, without user and password."""
+    return opening_of(engine).address.where
+
+
+def connection_kind(engine: Engine) -> str:
+    """How the database is reached, and what holds there, for an operator. Raises Unavailable."""
+    way = "directly: statements are prepared" if is_direct(engine) else "through a pooler: no statement is prepared"
+    limits = ", ".join(f"{name} {value / 1000:g} s" for name, value in WORKING.settings.items())
+    return f"{way}; each transaction keeps to {limits}"
+
+
 def check_gateway(settings: Settings) -> None:
     """Refuse to charge without keys, or to run a time machine against anything but a sandbox.
 
@@ -143,13 +152,15 @@ def verify_pingback(settings: Settings) -> Callable[[bytes], Pingback] | None:
     return lambda raw_query: accept(raw_query, secrets, version, names)
 
 
-def upgrade_database(engine: Engine) -> tuple[str | None, str]:
-    """Bring the tables up to this release; returns the migration before and after."""
+def upgrade_database(engine: Engine, tell: Callable[[str], None] = lambda _: None) -> tuple[str | None, str]:
+    """Bring the tables up to this release; returns the migration before and after.
+
+    `tell` hears who holds what is needed, and how far long work is. Raises Unavailable or SettingsInvalid with one line
+    that names the way out.
+    """
     from billing_worker.adapters.database.upgrade import upgrade  # noqa: PLC0415 - who only works loads no migrations
 
-    before = migration_of(engine)
-    upgrade(engine)
-    return before, NEWEST_MIGRATION
+    return upgrade(engine, tell), NEWEST_MIGRATION
 
 
 BROKER_SECONDS = 3

@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -298,6 +298,11 @@ class Settings(BaseSettings):
         return self.database_url or self._embedded("database_url", "postgresql://user:password@host:5432/name")
 
     @property
+    def knows_database(self) -> bool:
+        """Whether a database is set, or was started by `up`."""
+        return self.database_url is not None or "database_url" in read_runtime(self.var_dir)
+
+    @property
     def broker(self) -> str:
         """The broker's URL. Raises SettingsInvalid with the way out when there is none."""
         return self.broker_url or self._embedded("broker_url", "redis://:password@host:6379/0")
@@ -319,9 +324,10 @@ class Settings(BaseSettings):
         found.append(self.portone_imp_key or "")
         embedded = read_runtime(self.var_dir)
         for name in ("database_url", "broker_url"):
-            for url in (getattr(self, name) or embedded.get(name) or "").split(";"):
-                password = _password_in(url)
-                found += [password, unquote(password)]
+            # A password may hold a # or a ?, and libpq ends it at the first @, others at the last.
+            for url in re.split(r";(?=[a-z+]+://)", getattr(self, name) or embedded.get(name) or ""):
+                for account in filter(None, (each.match(url) for each in _ACCOUNTS)):
+                    found += [account["password"], unquote(account["password"])]
         # A password that is a short word would blank that word out of every line.
         return tuple(sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
 
@@ -338,13 +344,6 @@ class Settings(BaseSettings):
         raise SettingsInvalid(
             f"{variable}: is not set, and no `billing-worker up` runs in {self.var_dir}; set it to {example}"
         )
-
-
-def _password_in(url: str) -> str:
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:  # the rest of a password that holds a semicolon
-        return ""
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -402,6 +401,8 @@ def _refuse_unknown() -> None:
             hint = f"did you mean {own[near[0]]}?" if near else "see .env.example for all settings"
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
+
+_ACCOUNTS = tuple(re.compile(rf"[^:/]+://[^:@/]*:(?P<password>{rest})@") for rest in ("[^@]*", ".*"))
 
 _MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL")
 """Variables whose wrong value is not repeated: a URL may hold a password."""

@@ -5,7 +5,7 @@ The only importer of celery. Nothing in `billing_worker` knows this package, exc
 
 from typing import Any
 
-from celery.signals import celeryd_init, setup_logging, worker_init
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
 
 from billing_worker import logs
 from billing_worker.domain.errors import BillingError
@@ -35,3 +35,8 @@ def _check_command_line(options: dict[str, Any], **_: Any) -> None:
 @worker_init.connect
 def _check_before_work(**_: Any) -> None:
     process.check()
+
+
+@beat_init.connect
+def _check_before_ringing(**_: Any) -> None:
+    process.check_settings_of_database()

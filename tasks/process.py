@@ -5,13 +5,16 @@ import threading
 from functools import cached_property
 from typing import NoReturn
 
+import structlog
 from sqlalchemy import Engine
 
 from billing_worker import bootstrap
 from billing_worker.config import Settings, load_settings
-from billing_worker.domain.errors import BillingError
+from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
 from billing_worker.ports import Ports
 from billing_worker.usecases.environment import guard
+
+_log = structlog.get_logger("billing.tasks")
 
 EXTRA_CONNECTIONS = 2
 """Beside one connection a thread: the clock's, and one to spare."""
@@ -57,6 +60,25 @@ class Process:
                 engine.dispose()
         except BillingError as error:
             stop(error)
+
+    def check_settings_of_database(self) -> None:
+        """Before a beat rings: the same database as the workers'. Ends the process with one line where it cannot work.
+
+        A database that is only away is no reason: a beat needs none, and the workers wait for it, too. So it need not
+        know where one is.
+        """
+        if not self.settings.knows_database:
+            return
+        try:
+            _, engine = bootstrap.build(self.settings, role="check", connections=1)
+            try:
+                bootstrap.check_database(engine)
+            finally:
+                engine.dispose()
+        except BillingError as error:
+            if not isinstance(error, Unavailable) or isinstance(error, ReadOnly):
+                stop(error)
+            _log.warning("database.not_checked", reason=str(error))
 
 
 def stop(error: BillingError) -> NoReturn:

@@ -6,7 +6,8 @@ nothing.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from billing_worker.domain.errors import Unavailable
@@ -23,6 +24,7 @@ class DatabaseClock:
         self._read_server_time = read_server_time
         self._machine = machine
         self._lock = threading.Lock()
+        self._thread = threading.local()
         self._seen: tuple[datetime, float] | None = None
         """What the server's clock showed, and ours at that moment: replaced as one, read without the lock."""
 
@@ -34,9 +36,30 @@ class DatabaseClock:
     def real_now(self) -> datetime:
         """Real time. Raises Unavailable when the server was never reached."""
         seen = self._seen
-        if seen is None or time.monotonic() - seen[1] > LOOK_EVERY:
+        if seen is None or (time.monotonic() - seen[1] > LOOK_EVERY and not getattr(self._thread, "is_steady", False)):
             seen = self._look()
         return seen[0] + timedelta(seconds=time.monotonic() - seen[1])
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Look now, if it is time to, and not while the block runs: it holds a connection to the database.
+
+        Whoever holds one and waits for a second waits for ever where all hold one and wait, and a pooler may have two.
+        Raises Unavailable when the server was never reached.
+        """
+        self.real_now()
+        with self.still():
+            yield
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Do not look while the block runs: another thread looked, and took the connection that this one works on."""
+        was = getattr(self._thread, "is_steady", False)
+        self._thread.is_steady = True
+        try:
+            yield
+        finally:
+            self._thread.is_steady = was
 
     def _look(self) -> tuple[datetime, float]:
         with self._lock:

@@ -65,7 +65,7 @@ def failed(check: str, error: BillingError) -> Finding:
 
 
 def database(settings: Settings) -> Iterator[Finding]:
-    """It answers, its tables are of this release, its clock agrees with ours; then the gateway."""
+    """It answers, its tables are of this release, its limits hold, its clock agrees with ours; then the gateway."""
     try:
         ports, engine = bootstrap.build(settings, role="doctor", connections=2)
     except BillingError as error:
@@ -74,7 +74,8 @@ def database(settings: Settings) -> Iterator[Finding]:
     try:
         try:
             bootstrap.check_database(engine)
-            yield ok("database", f"{without_password(settings.database)} answers; its tables are of this release")
+            yield ok("database", f"{bootstrap.place_of(engine)} answers; its tables are of this release")
+            yield ok("connection", bootstrap.connection_kind(engine))
             yield from charging(ports)
             yield from environment(ports)
             yield from books(settings, ports)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
+import typer
 
 from billing_worker.cli.output import Output
 from billing_worker.config import Settings, load_settings
@@ -39,10 +40,13 @@ class Session:
         bootstrap.check_gateway(self.settings)
 
     def upgrade_database(self) -> tuple[str | None, str]:
-        """Bring the tables up to this release; returns the migration before and after."""
+        """Bring the tables up to this release; returns the migration before and after.
+
+        What takes long, and who holds what is needed, is told on standard error: standard output is for the answer.
+        """
         from billing_worker import bootstrap  # noqa: PLC0415 - see above
 
-        return bootstrap.upgrade_database(self.engine)
+        return bootstrap.upgrade_database(self.engine, lambda line: typer.echo(line, err=True))
 
 
 @contextmanager

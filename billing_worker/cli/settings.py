@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -48,12 +47,11 @@ def without_password(url: str) -> str:
 
 
 def _without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    scheme, found, rest = url.partition("://")
+    if not found:
         return "*** (not a URL)"
-    account, found, host = parts.netloc.rpartition("@")
+    # A password may hold any letter, also those that begin a path, a query or a fragment elsewhere.
+    account, found, place = rest.rpartition("@")
     if not found:
         return url
-    user = account.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}", query="", fragment=""))
+    return f"{scheme}://{account.partition(':')[0]}:***@{place.partition('?')[0]}"

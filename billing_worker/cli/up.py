@@ -82,7 +82,7 @@ def _prepare_database(settings: Settings, *, embedded: bool) -> None:
     _, engine = bootstrap.build(settings, role="up", connections=1)
     try:
         if embedded:
-            bootstrap.upgrade_database(engine)
+            bootstrap.upgrade_database(engine, typer.echo)
         bootstrap.check_database(engine)
     finally:
         engine.dispose()

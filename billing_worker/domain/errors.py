@@ -9,7 +9,8 @@ BillingError
 ├── SettingsInvalid      a setting is missing or wrong; names the variable
 ├── SignatureInvalid     a pingback that the gateway's secret did not sign
 └── Unavailable          the database, the broker or the gateway does not answer
-    └── Busy             the database answers, but somebody else holds what is needed; nothing was done
+    ├── Busy             the database answers, but somebody else holds what is needed; nothing was done
+    └── ReadOnly         the database answers, but writes nothing: a standby, or one that is set so
 
 A declined payment is not an error: it is an outcome (see `payment`).
 """
@@ -79,6 +80,10 @@ class Unavailable(BillingError):
 
 class Busy(Unavailable):
     """The database answers, but a row that is needed is held by somebody else; nothing was done."""
+
+
+class ReadOnly(Unavailable):
+    """The database answers, but writes nothing: a standby, or one that is set so."""
 
 
 LONGEST_ECHO = 80

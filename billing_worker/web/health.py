@@ -36,12 +36,12 @@ def readyz(context: Ctx) -> Health | Response:
     """Say whether requests can be served: the database answers, and its tables are of this release."""
     try:
         context.check_database()
-    except Unavailable as error:
-        # Anybody may ask, so the line with the host's and the user's name goes to the log alone.
+    except (Unavailable, SettingsInvalid) as error:
+        # Anybody may ask, so the line with the names of host, user and tables goes to the log alone.
         _log.warning("not.ready", error=str(error))
-        line = "BILLING_DATABASE_URL: the database does not answer; is the server running? The log has more"
-    except SettingsInvalid as error:
-        line = str(error)
+        line = "BILLING_DATABASE_URL: the database cannot be used now; the log and billing-worker db check say why"
+        if isinstance(error, SettingsInvalid):
+            line += "; after an update of the program, run: billing-worker db upgrade"
     else:
         return Health(status="ready", version=__version__)
     return problem(503, ErrorType.UNAVAILABLE, line, headers={"Retry-After": "5"})

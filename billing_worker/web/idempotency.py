@@ -5,13 +5,14 @@ kept: with them nothing was done, and the same request may succeed later. Nothin
 """
 
 import asyncio
+import contextvars
 import hashlib
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
-import anyio
-from anyio import CapacityLimiter, to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing_worker.domain.errors import Unavailable
@@ -39,8 +40,11 @@ class Idempotency:
 
     def __init__(self, app: ASGIApp, context: Context, places: Sequence[Place]) -> None:
         self._app, self._context, self._changing = app, context, places
-        self._places = asyncio.Semaphore(AT_ONCE)
-        self._threads: CapacityLimiter | None = None
+        # One thread a place, not those of the endpoints: they may all wait for a request that waits here. And the same
+        # one from the first look to the commit: what a transaction leaves with its thread it takes back there.
+        self._places: asyncio.Queue[ThreadPoolExecutor] = asyncio.Queue()
+        for number in range(AT_ONCE):
+            self._places.put_nowait(ThreadPoolExecutor(1, thread_name_prefix=f"keyed-{number}"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve once, or answer as the first time."""
@@ -54,16 +58,19 @@ class Idempotency:
             await problem(400, ErrorType.MALFORMED, message, field=NAME)(scope, receive, send)
             return
         body, replay = await _whole(receive)
-        async with self._places:
-            await self._serve(key, _fingerprint(scope, body), scope, replay, send)
+        place = await self._places.get()
+        try:
+            await self._serve(place, _Keyed(key, _fingerprint(scope, body)), scope, replay, send)
+        finally:
+            self._places.put_nowait(place)
 
     def _changes(self, method: str, path: str) -> bool:
         """Whether something there changes: what is not served at all is answered, and not kept."""
         return any(each.fits(method, path) for each in self._changing)
 
-    async def _serve(self, key: str, fingerprint: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, place: Executor, keyed: "_Keyed", scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            request = await self._in_thread(lambda: OneEffect.begin(self._context.ports, key, fingerprint))
+            request = await _run(place, lambda: OneEffect.begin(self._context.ports, keyed.key, keyed.fingerprint))
         except RequestUnderWay as error:
             again = {"Retry-After": "1"}
             answer = problem(409, ErrorType.REQUEST_UNDER_WAY, str(error), field=NAME, headers=again)
@@ -80,28 +87,27 @@ class Idempotency:
             if request.kept is not None:
                 kept = request.kept
                 answer_again = _Answer(kept.status, kept.content_type.encode(), kept.body)
-                await self._in_thread(request.abandon)
+                await _run(place, request.abandon)
                 ended = True
                 await answer_again.send(send, REPLAYED)
                 return
-            ended = await self._first(request, scope, receive, send)
+            ended = await self._first(place, request, scope, receive, send)
         finally:
             if not ended:
-                with anyio.CancelScope(shield=True):
-                    await self._in_thread(request.abandon)
+                await asyncio.shield(_run(place, request.abandon))
 
-    async def _first(self, request: OneEffect, scope: Scope, receive: Receive, send: Send) -> bool:
+    async def _first(self, place: Executor, request: OneEffect, scope: Scope, receive: Receive, send: Send) -> bool:
         """Serve it, keep its answer, and then give it; returns whether the request has ended in the database."""
         held = Held(request.key, request.ports.database, self._context.bell)
         answer = _Answer()
         await self._app({**scope, Held.PLACE: held}, receive, answer.take)
         if not _is_kept(answer.status):
-            await self._in_thread(request.abandon)
+            await _run(place, request.abandon)
             await answer.send(send)
             return True
         try:
             kind = answer.content_type.decode("latin-1")
-            await self._in_thread(lambda: request.keep(answer.status, kind, answer.body))
+            await _run(place, lambda: request.keep(answer.status, kind, answer.body))
         except Unavailable as error:
             await unavailable(scope["method"], error)(scope, receive, send)
             return False
@@ -109,11 +115,19 @@ class Idempotency:
         await answer.send(send)
         return True
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """In threads of their own: those of the endpoints may all wait for a request that waits here."""
-        if self._threads is None:
-            self._threads = CapacityLimiter(AT_ONCE)
-        return await to_thread.run_sync(work, limiter=self._threads)
+
+async def _run(place: Executor, work: Callable[[], T]) -> T:
+    """Work in the place's own thread."""
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(place, lambda: context.run(work))
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """What a request is called, and what it is."""
+
+    key: str
+    fingerprint: str
 
 
 class _Answer:

@@ -6,11 +6,14 @@ import pytest
 import time_machine
 from sqlalchemy import text
 
+from billing_worker import bootstrap
 from billing_worker.adapters import clock as clock_module
 from billing_worker.adapters.clock import LOOK_EVERY, DatabaseClock
 from billing_worker.adapters.database.engine import open_engine, server_time
+from billing_worker.config import load_settings
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.usecases.environment import compared, guard
 from tests.support.databases import Databases
 from tests.support.world import World
 
@@ -85,6 +88,33 @@ def test_after_a_while_it_looks_again_and_follows(monotonic) -> None:
     server.shows = NOON + timedelta(seconds=LOOK_EVERY + 3)
     assert clock.real_now() == server.shows
     assert server.asked == 2
+
+
+def test_it_never_looks_from_inside_of_a_transaction(monotonic) -> None:
+    """Two transactions that hold a pooler's two connections, and both ask for the time, would wait for ever."""
+    server = Server()
+    clock = DatabaseClock(server)
+    with clock.steady():
+        assert server.asked == 1, "it looked before"
+        monotonic.seconds += LOOK_EVERY + 1
+        assert clock.real_now() == NOON + timedelta(seconds=LOOK_EVERY + 1)
+        with clock.steady():
+            clock.real_now()
+        clock.real_now()
+        assert server.asked == 1
+    clock.real_now()
+    assert server.asked == 2
+
+
+def test_a_process_works_with_a_single_connection(database_url: str) -> None:
+    settings = load_settings(database_url=database_url)
+    ports, engine = bootstrap.build(settings, role="test", connections=1)
+    engine.pool._timeout = 0.1  # type: ignore[attr-defined] # 30 s in production
+    try:
+        guard(ports)
+        assert compared(ports).differences == []
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.fm("G1")

@@ -16,7 +16,9 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import migrations
-from billing_worker.adapters.database.engine import NEWEST_MIGRATION, check_ready, migration_of, open_engine
+from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
+from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.tables import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
@@ -43,7 +45,7 @@ def engine(empty_database_url: str) -> Iterator[Engine]:
 
 
 def tables_of(engine: Engine) -> set[str]:
-    return set(inspect(engine).get_table_names()) - {"alembic_version"}
+    return set(inspect(engine).get_table_names()) - {VERSION_TABLE}
 
 
 def test_an_empty_database_is_brought_up_to_this_release(engine: Engine) -> None:
@@ -84,7 +86,7 @@ def test_two_processes_may_upgrade_at_the_same_moment(empty_database_url: str, e
 def test_the_migrated_schema_is_the_one_that_the_code_describes(engine: Engine) -> None:
     upgrade(engine)
     with engine.connect() as connection:
-        options = {"compare_type": True, "compare_server_default": True}
+        options = {"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
         differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     assert differences == []
 
@@ -108,12 +110,14 @@ def rules_of(engine: Engine) -> set[tuple[str, str]]:
             text("""
             SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
             WHERE connamespace = 'public'::regnamespace
-              AND contype <> 't' AND conrelid::regclass::text <> 'alembic_version'""")
+              AND contype <> 't' AND conrelid::regclass::text <> :versions"""),
+            {"versions": VERSION_TABLE},
         )
         indexes = connection.execute(
             text("""
             SELECT indexname, indexdef FROM pg_indexes
-            WHERE schemaname = 'public' AND tablename <> 'alembic_version'""")
+            WHERE schemaname = 'public' AND tablename <> :versions"""),
+            {"versions": VERSION_TABLE},
         )
         return {tuple(row) for row in checks} | {tuple(row) for row in indexes}
 
@@ -229,10 +233,24 @@ def test_a_database_without_tables_is_refused_with_the_way_out(engine: Engine) -
 
 def test_a_database_of_another_release_is_refused_with_the_way_out(engine: Engine) -> None:
     upgrade(engine)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'ffff'"))
-    with pytest.raises(SettingsInvalid, match=r"migration ffff.*billing-worker db upgrade"):
+    noted(engine, "0008")
+    with pytest.raises(SettingsInvalid, match=r"at migration 0008.*billing-worker db upgrade"):
         check_ready(engine)
+
+
+@pytest.mark.fm("J4")
+def test_tables_of_a_newer_release_are_refused_without_an_advice_that_cannot_work(engine: Engine) -> None:
+    upgrade(engine)
+    noted(engine, "ffff")
+    for refuses in (check_ready, upgrade):
+        with pytest.raises(SettingsInvalid, match="newer release brought the database to migration ffff") as refusal:
+            refuses(engine)
+        assert "db upgrade" not in str(refusal.value)
+
+
+def noted(engine: Engine, version: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE billing_alembic_version SET version_num = :version"), {"version": version})
 
 
 def test_an_unreachable_server_is_one_line_without_the_password() -> None:

@@ -105,8 +105,10 @@ OF_ONE_HOST = {
     "BILLING_WEB_PORT",
     "BILLING_FLOWER_PORT",
     "BILLING_WORKER_PROCESSES",
+    "BILLING_BROKER_MASTER_NAME",
+    "BILLING_BROKER_SENTINEL_PASSWORD",
 }
-"""Settings of `up`, or fixed inside the containers."""
+"""Settings of `up`, fixed inside the containers, or of a Redis that is not among them."""
 
 
 @pytest.mark.parametrize("name", ["migrate", *SERVERS, *PROCESSES])

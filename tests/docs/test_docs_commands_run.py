@@ -30,6 +30,7 @@ ELSEWHERE = {
     "make demo": "takes more than a minute; tests/processes/test_demo.py runs the command that it runs",
     "make test": "this is it",
     "make up": "this file runs on the very stack that it starts: billing-worker up",
+    "apt-get install --yes postgresql pgbouncer": "needs root; tests/support/pooler.py names it where it is not done",
     "docker compose run --rm --publish 127.0.0.1:5555:5555 flower": NO_ENGINE,
     "docker compose config --quiet": NO_ENGINE,
     "docker compose up --build --detach": NO_ENGINE,
@@ -39,6 +40,7 @@ ELSEWHERE = {
     f"billing-worker sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
     f"python -m billing_worker.sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
 }
+PAGES = ("api", "import", "postgresql", "receiver", "runbook", "sandbox")
 SAME_AS = {ROOT / "README.ko.md": ROOT / "README.md"}
 """A translation has the same commands; they are run once."""
 
@@ -179,11 +181,14 @@ def test_all_commands_of_the_api_page(stack):
     assert [each["verb"] for each in done][-3:] == ["subscription.created", "key.registered", "plan.created"]
 
 
+def test_all_commands_of_the_page_on_postgresql(stack):
+    printed = stack.run(script(ROOT / "docs" / "postgresql.md", set(ELSEWHERE)))
+    assert "The database answers, and its tables are of this release." in printed
+    assert "directly: statements are prepared" in " ".join(printed.split())
+
+
 def test_no_other_document_has_commands_that_nobody_runs():
-    run_here = {
-        ROOT / "README.md",
-        *(ROOT / "docs" / f"{name}.md" for name in ("api", "import", "receiver", "runbook", "sandbox")),
-    }
+    run_here = {ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in PAGES)}
     for document in DOCUMENTS:
         if document in SAME_AS:
             assert commands(document) == commands(SAME_AS[document])

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
-from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.engine import WORKING, Limits, open_engine
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome
@@ -124,8 +124,8 @@ def test_an_unreachable_database_is_unavailable_in_every_job_and_nothing_is_char
 def test_a_lock_that_somebody_holds_too_long_is_unavailable_and_not_a_wait_for_ever(world: World) -> None:
     subscription = world.subscribe()
     assert world.rows("SHOW lock_timeout") == [{"lock_timeout": "10s"}]
-    hurried = open_engine(world.database_url, pool_size=1, application="test")
-    event.listen(hurried, "connect", lambda connection, _: connection.execute("SET lock_timeout = '200ms'"))
+    limits = Limits(statement=WORKING.statement, lock=200, idle=WORKING.idle)
+    hurried = open_engine(world.database_url, pool_size=1, application="test", limits=limits)
     try:
         impatient = world.with_ports(database=SqlDatabase(hurried, world.ports.ids))
         with world.engine.connect() as holder:

@@ -11,7 +11,8 @@ from sqlalchemy import Engine, text
 from web_calls import DEADLINE, HINT, PLAN, SANDBOX, SECRET, TOKEN, Api, eventually
 
 from billing_worker import bootstrap
-from billing_worker.adapters.database.engine import check_ready, open_engine
+from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.readiness import check_ready
 from billing_worker.adapters.database.tables import metadata
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds

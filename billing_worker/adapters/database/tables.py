@@ -267,7 +267,7 @@ invoices = Table(
     _index("ix_invoices_due", "next_attempt_at", where="status = 'open'"),
     _index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
     _index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
-    Index("ix_invoices_created_at", "created_at", "id"),
+    Index("ix_invoices_listed", "created_at", "id"),
     _index("ix_invoices_paid", "closed_at", where="status = 'paid'"),
 )
 

@@ -1,7 +1,7 @@
 """One database transaction, as the use cases see it."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -134,7 +134,10 @@ _CHARGE_NAMES = [[c.name for c in table.c] for table in (payment_attempts, invoi
 class SqlUnitOfWork:
     """The repositories of one transaction. Nothing is kept unless `commit` returned."""
 
-    def __init__(self, connection: Connection, ids: Ids) -> None:
+    def __init__(
+        self, connection: Connection, ids: Ids, within: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self._within = within
         self._connection = connection
         self._ids = ids
         self._told: list[Event] = []
@@ -232,7 +235,7 @@ class SqlUnitOfWork:
     @contextmanager
     def savepoint(self) -> Iterator["SqlUnitOfWork"]:
         """A part of this transaction that is undone alone, unless its own `commit` returned."""
-        with translated(), _Part(self._connection, self._ids, self._told) as part:
+        with translated(), self._within(), _Part(self._connection, self._ids, self._told, self._within) as part:
             yield part
 
     def commit(self) -> None:
@@ -253,8 +256,14 @@ class SqlUnitOfWork:
 class _Part(SqlUnitOfWork):
     """A part of a transaction, between a savepoint and its release."""
 
-    def __init__(self, connection: Connection, ids: Ids, told: list[Event]) -> None:
-        super().__init__(connection, ids)
+    def __init__(
+        self,
+        connection: Connection,
+        ids: Ids,
+        told: list[Event],
+        within: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        super().__init__(connection, ids, within)
         self._whole = told
         self._savepoint = connection.begin_nested()
 
@@ -293,6 +302,10 @@ class SqlDatabase:
 
     engine: Engine
     ids: Ids
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered before a connection is taken, left after it was given back."""
+    within: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered for a part of a transaction, by the thread that works on it; the whole may belong to another one."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
@@ -301,8 +314,8 @@ class SqlDatabase:
         Raises Unavailable where the database does not answer or ended the session. After a lost commit nobody knows
         whether it was kept: callers must never read Unavailable as "not done", but for Busy, which says so.
         """
-        with translated(), self.engine.connect() as connection:
-            yield SqlUnitOfWork(connection, self.ids)
+        with translated(), self.around(), self.engine.connect() as connection:
+            yield SqlUnitOfWork(connection, self.ids, self.within)
 
 
 def first_line(error: SQLAlchemyError) -> str:

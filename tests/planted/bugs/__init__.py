@@ -4,6 +4,7 @@ from tests.planted.bug import Bug
 from tests.planted.bugs import (
     books_and_backlog,
     charging,
+    doors,
     hardening,
     judging,
     money_and_time,
@@ -19,6 +20,7 @@ from tests.planted.bugs import (
 BUGS: tuple[Bug, ...] = (
     *books_and_backlog.BUGS,
     *charging.BUGS,
+    *doors.BUGS,
     *hardening.BUGS,
     *judging.BUGS,
     *resolving.BUGS,

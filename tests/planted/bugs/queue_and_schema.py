@@ -6,6 +6,7 @@ BILLING = "billing_worker/adapters/database/billing.py"
 SCHEMA = "billing_worker/adapters/database/migrations/versions/0001_the_first_tables.py"
 JOBS = "tasks/jobs.py"
 GUARDS = "tests/database/test_schema_is_the_last_guard.py"
+SET_UP = "tests/database/test_mistakes_in_a_set_up.py"
 CLAIMS = "tests/database/test_claims.py"
 RUNG = "tests/test_every_job_is_rung.py"
 HOUSE = "tests/test_architecture.py"
@@ -91,6 +92,36 @@ BUGS = (
             "                server = datetime.now().astimezone()\n",
         ),
         catchers=("tests/database/test_clock_follows_the_server.py::test_a_jump_of_the_hosts_clock_moves_nothing",),
+    ),
+    bug(
+        "limits lost",
+        "a transaction begins without its time limits",
+        (
+            "billing_worker/adapters/database/engine.py",
+            "READ COMMITTED{ours}; SET",
+            "READ COMMITTED; SET",
+        ),
+        catchers=("tests/database/test_migrations.py::test_an_empty_database_is_brought_up_to_this_release",),
+    ),
+    bug(
+        "time from inside",
+        "a transaction asks for a second connection, to read the time",
+        (
+            "billing_worker/adapters/clock.py",
+            ' and not getattr(self._thread, "is_steady", False))',
+            ")",
+        ),
+        catchers=("tests/database/test_clock_follows_the_server.py::test_it_never_looks_from_inside_of_a_transaction",),
+    ),
+    bug(
+        "any alembic_version",
+        "another application's migrations are taken for ours",
+        (
+            "billing_worker/adapters/database/readiness.py",
+            "(SELECT count(*) = 3 FROM pg_attribute",
+            "(SELECT count(*) >= 0 FROM pg_attribute",
+        ),
+        catchers=(f"{SET_UP}::test_another_applications_migrations_are_no_conflict[versions1]",),
     ),
     bug(
         "lease shorter than the call",

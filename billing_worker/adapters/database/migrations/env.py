@@ -1,9 +1,26 @@
-"""Run by Alembic; the connection comes from `engine.upgrade`."""
+"""Run by Alembic; the connection comes from `upgrade`."""
+
+from typing import Any
 
 from alembic import context
 
+from billing_worker.adapters.database.found import VERSION_TABLE
 from billing_worker.adapters.database.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+
+def applied(*_: Any, **__: Any) -> None:
+    """Called inside of each migration's transaction, when it is done."""
+    told = context.config.attributes.get("applied")
+    if told is not None:
+        told()
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    transaction_per_migration=True,  # one that was cut off begins again with itself, not with the first one
+    on_version_apply=applied,
+)
 with context.begin_transaction():
     context.run_migrations()

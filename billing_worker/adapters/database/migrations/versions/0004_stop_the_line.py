@@ -77,18 +77,10 @@ def upgrade() -> None:
     )
     op.create_index("ix_audits_began_at", "audits", ["began_at"], unique=False)
     op.add_column("payment_attempts", sa.Column("found", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.create_index("ix_payment_attempts_started_at", "payment_attempts", ["started_at"], unique=False)
-    op.create_index("ix_invoices_created_at", "invoices", ["created_at"], unique=False)
-    op.create_index("ix_invoices_paid", "invoices", ["closed_at"], postgresql_where=sa.text("status = 'paid'"))
-    op.create_index(op.f("ix_subscriptions_customer"), "subscriptions", ["customer"], unique=False)
 
 
 def downgrade() -> None:
     """Take back."""
-    op.drop_index(op.f("ix_subscriptions_customer"), table_name="subscriptions")
-    op.drop_index("ix_invoices_paid", table_name="invoices")
-    op.drop_index("ix_invoices_created_at", table_name="invoices")
-    op.drop_index("ix_payment_attempts_started_at", table_name="payment_attempts")
     op.drop_column("payment_attempts", "found")
     op.drop_table("audits")
     op.drop_table("environment_claims")

@@ -6,16 +6,6 @@ from alembic import op
 revision = "0006"
 down_revision = "0008"
 
-WAITS = sa.text("delivered_at IS NULL AND abandoned_at IS NULL")
-
-NUMBER_WHAT_IS_THERE = """
-    UPDATE outbox SET stream_id = numbered.stream_id, stream_sequence = numbered.place
-    FROM (SELECT id, stream_id, row_number() OVER (PARTITION BY stream_id ORDER BY sequence) AS place
-          FROM (SELECT id, sequence, CASE WHEN type LIKE 'billing_key.%' THEN subject_id
-                       ELSE coalesce(data ->> 'subscription_id', subject_id) END AS stream_id FROM outbox) told) numbered
-    WHERE outbox.id = numbered.id
-"""
-
 
 def upgrade() -> None:
     """Apply."""
@@ -53,29 +43,21 @@ def upgrade() -> None:
         op.alter_column("outbox", name, server_default=None)
     for name in ("first_tried_at", "abandoned_at", "lease_until", "sending_until"):
         op.add_column("outbox", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
-    op.execute(NUMBER_WHAT_IS_THERE)
-    op.execute("INSERT INTO event_streams SELECT stream_id, max(stream_sequence) FROM outbox GROUP BY 1")
-    op.alter_column("outbox", "stream_id", nullable=False)
-    op.alter_column("outbox", "stream_sequence", nullable=False)
-    op.create_unique_constraint(op.f("uq_outbox_stream_id_stream_sequence"), "outbox", ["stream_id", "stream_sequence"])
-    op.create_check_constraint(op.f("ck_outbox_one_end"), "outbox", "delivered_at IS NULL OR abandoned_at IS NULL")
+    # From here on no row is written without its number; those that are there get theirs in the next migration.
+    op.execute(
+        "ALTER TABLE outbox ADD CONSTRAINT ck_outbox_numbered"
+        " CHECK (stream_id IS NOT NULL AND stream_sequence IS NOT NULL) NOT VALID"
+    )
+    op.execute(
+        "ALTER TABLE outbox ADD CONSTRAINT ck_outbox_one_end"
+        " CHECK (delivered_at IS NULL OR abandoned_at IS NULL) NOT VALID"
+    )
     op.drop_index("ix_outbox_waiting", table_name="outbox")
-    op.create_index("ix_outbox_waiting", "outbox", ["next_try_at"], postgresql_where=WAITS)
-    op.create_index("ix_outbox_held_back", "outbox", ["stream_id", "stream_sequence"], postgresql_where=WAITS)
-    for name, column in (
-        ("ix_outbox_leased", "lease_until"),
-        ("ix_outbox_abandoned", "abandoned_at"),
-        ("ix_outbox_delivered", "delivered_at"),
-    ):
-        op.create_index(name, "outbox", [column], postgresql_where=sa.text(f"{column} IS NOT NULL"))
 
 
 def downgrade() -> None:
     """Take back."""
-    for name in ("held_back", "leased", "abandoned", "delivered", "waiting"):
-        op.drop_index(f"ix_outbox_{name}", table_name="outbox")
     op.drop_constraint(op.f("ck_outbox_one_end"), "outbox", type_="check")
-    op.drop_constraint(op.f("uq_outbox_stream_id_stream_sequence"), "outbox", type_="unique")
     for name in (
         *("stream_id", "stream_sequence", "version", "fence", "replays"),
         *("first_tried_at", "abandoned_at", "lease_until", "sending_until"),

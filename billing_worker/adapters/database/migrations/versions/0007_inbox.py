@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0007"
-down_revision = "0006"
+down_revision = "0006_indexes"
 
 TIMES = ("not_before", "read_at", "last_received_at", "waiting_since", "closed_at")
 
@@ -19,19 +19,10 @@ def upgrade() -> None:
     op.add_column("inbox", sa.Column("subject_id", sa.Text(), nullable=True))
     op.add_column("inbox", sa.Column("answer", JSONB(), nullable=True))
     op.drop_index("ix_inbox_waiting", table_name="inbox")
-    waiting = sa.text("status = 'received'")
-    op.create_index("ix_inbox_waiting", "inbox", ["is_foreign", "next_try_at"], postgresql_where=waiting)
-    op.create_index("ix_inbox_received_at", "inbox", ["received_at"])
-    order_id = sa.text("(payload ->> 'merchant_uid')")
-    read = sa.text("read_at IS NOT NULL")
-    op.create_index("ix_inbox_reads", "inbox", [order_id, "read_at"], postgresql_where=read)
 
 
 def downgrade() -> None:
     """Take back."""
-    op.drop_index("ix_inbox_reads", table_name="inbox")
-    op.drop_index("ix_inbox_received_at", table_name="inbox")
-    op.drop_index("ix_inbox_waiting", table_name="inbox")
     op.create_index("ix_inbox_waiting", "inbox", ["next_try_at"], postgresql_where=sa.text("status = 'received'"))
     for name in ("answer", "subject_id", *TIMES, "failures", "is_foreign"):
         op.drop_column("inbox", name)

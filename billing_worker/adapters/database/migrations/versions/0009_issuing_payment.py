@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0007_indexes"
 
 CAUSES = "cause IN ('breach', 'budget', 'environment', 'issue', 'person')"
 CAUSES_BEFORE = "cause IN ('breach', 'budget', 'environment', 'person')"

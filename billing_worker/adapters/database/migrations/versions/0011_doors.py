@@ -8,7 +8,6 @@ revision = "0011"
 down_revision = "0009"
 
 LABELED = ("plans", "billing_keys", "subscriptions")
-LISTED = ("plans", "billing_keys", "subscriptions", "refunds")
 SCOPES = "scope IN ('money', 'read', 'write')"
 
 
@@ -23,11 +22,6 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE refunds RENAME CONSTRAINT uq_refunds_attempt_id_request_key TO uq_refunds_attempt_id_idempotency_key"
     )
-    for table in LISTED:
-        op.create_index(f"ix_{table}_created_at", table, ["created_at", "id"])
-    op.drop_index("ix_invoices_created_at", table_name="invoices")
-    op.create_index("ix_invoices_created_at", "invoices", ["created_at", "id"])
-    op.create_index("ix_subscriptions_plan_id", "subscriptions", ["plan_id"])
     _new_tables()
 
 
@@ -87,11 +81,6 @@ def downgrade() -> None:
     """Take back."""
     for table in ("actions", "api_tokens", "kept_answers"):
         op.drop_table(table)
-    op.drop_index("ix_subscriptions_plan_id", table_name="subscriptions")
-    op.drop_index("ix_invoices_created_at", table_name="invoices")
-    op.create_index("ix_invoices_created_at", "invoices", ["created_at"])
-    for table in LISTED:
-        op.drop_index(f"ix_{table}_created_at", table_name=table)
     op.execute(
         "ALTER TABLE refunds RENAME CONSTRAINT uq_refunds_attempt_id_idempotency_key TO uq_refunds_attempt_id_request_key"
     )

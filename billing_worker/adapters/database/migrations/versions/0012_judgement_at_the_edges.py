@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012"
-down_revision = "0011"
+down_revision = "0011_indexes"
 
 
 def upgrade() -> None:
@@ -21,18 +21,9 @@ def upgrade() -> None:
         " WHERE kind = 'phantom_payment' AND closed_at IS NULL"
     )
     op.add_column("invoices", sa.Column("taken_back", sa.Integer(), server_default="0", nullable=False))
-    op.create_index("ix_payment_attempts_found", "payment_attempts", ["closed_at"], postgresql_where=sa.text("found"))
-    op.create_index(
-        "ix_subscriptions_live",
-        "subscriptions",
-        ["customer", "plan_id"],
-        postgresql_where=sa.text("status <> 'canceled'"),
-    )
 
 
 def downgrade() -> None:
     """Take it back: what was doubted is forgotten."""
-    op.drop_index("ix_subscriptions_live", table_name="subscriptions")
-    op.drop_index("ix_payment_attempts_found", table_name="payment_attempts")
     op.drop_column("invoices", "taken_back")
     op.drop_table("doubts")

@@ -1,0 +1,111 @@
+"""What a migration does to a large table while others use it: indexes beside their work, and rows a few at a time.
+
+Each of these may be cut off at any moment and run again: none is in a transaction with the migration's own number.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from alembic import context, op
+from sqlalchemy import Connection, TextClause, text
+
+from billing_worker.adapters.database.address import NAME
+from billing_worker.adapters.database.engine import Session
+from billing_worker.domain.errors import SettingsInvalid
+
+BATCH = 20_000
+"""Rows a transaction: about a second, so that nobody waits long for one of them."""
+
+
+_IS_VALID = text("""
+    SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE c.relname = :name AND c.relnamespace = CAST(quote_ident(:schema) AS regnamespace)
+""")
+
+
+def index(
+    name: str, table: str, columns: Sequence[str | TextClause], *, where: str | None = None, unique: bool = False
+) -> None:
+    """Create an index without holding up those who write; one that was cut off is dropped and begun again."""
+    # Outside of a transaction the search path of the URL does not hold.
+    schema = op.get_bind().execute(text("SELECT current_schema()")).scalar_one()
+    with op.get_context().autocommit_block():
+        connection = op.get_bind()
+        _lift_limits(connection)
+        is_valid = connection.execute(_IS_VALID, {"schema": schema, "name": name}).scalar()
+        if is_valid is False:
+            op.drop_index(name, table_name=table, schema=schema, postgresql_concurrently=True)
+        if not is_valid:
+            made: Any = list(columns)
+            op.create_index(
+                name,
+                table,
+                made,
+                schema=schema,
+                unique=unique,
+                postgresql_where=text(where) if where else None,
+                postgresql_concurrently=True,
+            )
+
+
+def in_batches(table: str, order: str, statement: str) -> None:
+    """Run a statement for each stretch of `order`, the table's ascending number; each stretch is a transaction.
+
+    The statement has `:after` (exclusive) and `:until` (inclusive), and leaves alone what it has done before.
+    """
+    ahead = f"SELECT {order} FROM {table} WHERE {order} > :after ORDER BY {order} LIMIT {BATCH}"  # noqa: S608 - our own names
+    stretch = text(f"SELECT max({order}) FROM ({ahead}) AS ahead")  # noqa: S608 - as above
+    last = op.get_bind().execute(text(f"SELECT coalesce(max({order}), 0) FROM {table}")).scalar_one()  # noqa: S608
+    after: int | None = -1
+    with op.get_context().autocommit_block():
+        connection = op.get_bind()
+        while after is not None:
+            with _transaction(connection):
+                until = connection.execute(stretch, {"after": after}).scalar_one()
+                if until is not None:
+                    connection.execute(text(statement), {"after": after, "until": until})
+            if until is not None:
+                tell(f"table {table}: rows up to number {until:,} of {max(last, until):,} are done")
+            after = until
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """A transaction of its own, with its limits and the URL's search path."""
+    session = connection.connection.driver_connection
+    if not isinstance(session, Session):
+        raise TypeError("this connection was not opened by us")
+    session.execute(session.begins, prepare=False)
+    try:
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+    session.commit()
+
+
+def tell(line: str) -> None:
+    """Tell how far long work is, to whoever runs the upgrade."""
+    told: Callable[[str], None] | None = context.config.attributes.get("progress")
+    if told is not None:
+        told(line)
+
+
+def _lift_limits(connection: Connection) -> None:
+    """Outside of a transaction the limits of the role hold; a pooler's session is not ours to change.
+
+    Raises SettingsInvalid where such a limit would end the work.
+    """
+    session = connection.connection.driver_connection
+    names = ("statement_timeout", "lock_timeout")
+    if isinstance(session, Session) and session.direct:
+        for name in names:
+            connection.execute(text(f"SET {name} = 0"))
+        return
+    for name in names:
+        limit = connection.execute(text(f"SHOW {name}")).scalar_one()
+        if limit != "0":
+            problem = f"a pooler stands before the server, where {name} is {limit} for this role"
+            way_out = "long work needs it lifted: run db upgrade with the server's own address"
+            raise SettingsInvalid(f"{NAME}: {problem}; {way_out}")
