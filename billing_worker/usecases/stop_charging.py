@@ -47,6 +47,8 @@ def stop_charging(ports: Ports, scope: str, cause: StopCause, reason: str, subje
         uow.commit()
     with suppress(Unavailable), ports.database.transaction() as uow:
         uow.stops.wait_for_begun()
+        # Within a request that ends later, the stop is seen only when that commits: until then no first act begins.
+        uow.commit()
     return _held(ports, stop)
 
 

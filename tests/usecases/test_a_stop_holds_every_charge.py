@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports import Gateway
+from billing_worker.runtime import wait_until
 from billing_worker.usecases import collect, renew
+from billing_worker.usecases.requests import OneEffect
 from billing_worker.usecases.stop_charging import clear_stop, stop_on_word, stops
 from billing_worker.usecases.why import why
 from tests.support.gateways import Around
@@ -123,6 +126,26 @@ def test_stopping_waits_for_an_act_that_had_begun_and_holds_the_next(world: Worl
             uow.commit()
         stopping.result(30)
     assert collect.collect(world.ports, ident) is None
+
+
+def test_within_a_request_with_a_key_no_act_begins_before_the_stop_can_be_seen(world: World) -> None:
+    world.subscribe()
+    world.renew()
+    (ident,) = collect.due(world.ports, 10)
+    request = OneEffect.begin(world.ports, "stop-1", "f" * 64)
+    stop_on_word(request.ports, ALL, "amounts look wrong")
+    with ThreadPoolExecutor(1) as pool:
+        act = pool.submit(collect.collect, world.ports, ident)
+        wait_until(lambda: _waiting(world) or act.done(), 10, "the act to wait for the request")
+        request.keep(201, "application/json", b"{}")
+        assert act.result(10) is None
+    assert world.ledger() == []
+
+
+def _waiting(world: World) -> bool:
+    with world.engine.connect() as connection:
+        waiting = text("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(connection.execute(waiting).scalar_one())
 
 
 def test_an_act_that_hangs_does_not_keep_anybody_from_stopping(world: World, another_process, monkeypatch) -> None:
