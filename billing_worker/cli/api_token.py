@@ -29,6 +29,14 @@ def with_token(settings: Settings) -> Settings:
     return settings.model_copy(update={"api_token": SecretStr(token)})
 
 
+def where_token_is(settings: Settings) -> str:
+    """Where the token stands that may do everything. Raises SettingsInvalid for a file that is not used as it is."""
+    if settings.api_token is not None:
+        return "BILLING_API_TOKEN"
+    path = settings.var_dir / FILE
+    return str(path) if _read(path) else f"made at the first start of `web`, in {path}"
+
+
 def _read(path: Path) -> str | None:
     """Raises SettingsInvalid for a file that others may read, or that is empty."""
     try:
