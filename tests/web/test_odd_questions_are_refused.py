@@ -112,3 +112,14 @@ def test_a_change_beyond_twenty_pairs_is_refused_and_one_that_stays_within_is_no
         swapped = web.api.patch(path, json={"metadata": {"one more": "x", "0": None}}).json()["metadata"]
         assert len(swapped) == 20
         assert "0" not in swapped
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "x/evil?", "a b", "\u00e9", ""])
+def test_whatever_host_is_claimed_the_next_part_is_here(web: Web, host: str) -> None:
+    for _ in range(2):
+        web.create("plans", **PLAN)
+    lines = ("GET /v1/plans?limit=1 HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {TOKEN}", "Connection: close")
+    answer = first_words(web.url, "\r\n".join((*lines, "", "")).encode("latin-1")).lower()
+    assert answer.startswith((b"http/1.1 200 ", b"http/1.1 400 ")), answer
+    if b" 200 " in answer:
+        assert b"link: </v1/plans?limit=1&" in answer
