@@ -300,3 +300,18 @@ def test_every_change_has_one_effect_and_one_answer(web: Web, change: str) -> No
         same(first, web.api.request(method, path, json=body, headers=KEY))
     assert {table: web.count(table) for table in before} == before
     assert web.count("kept_answers") == 1
+
+
+HELD_NOW = {"count_issuing_payment", "create_refund", "enable_event_endpoint"}
+"""Changes that something stands against in a world as simple as this one."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_keeps_who_made_it_and_a_refused_one_keeps_nothing(web: Web, change: str) -> None:
+    subscription = web.subscribed()
+    method, path, body = CHANGES[change](web, subscription)
+    before = web.count("actions")
+    answer = web.api.request(method, path, json=body, headers=KEY)
+    kept = web.rows("SELECT actor FROM actions ORDER BY id")[before:]
+    assert answer.is_success != (change in HELD_NOW), answer.text
+    assert kept == ([] if change in HELD_NOW else [{"actor": "token:setting"}])
