@@ -105,7 +105,8 @@ def text() -> str:
         parts.append(f"\n# --- {title} ---")
         parts += [_setting(name, meaning[PREFIX + name.upper()]) for name in names]
     parts.append(
-        "\n# --- docker-compose.yml only. All three are needed there; `openssl rand -hex 24` makes a password ---"
+        "\n# --- docker-compose.yml only. All three are needed there, and BILLING_API_TOKEN; "
+        "`openssl rand -hex 24` makes one ---"
     )
     parts += [f"\n# {what}\n{name}=" for name, what in COMPOSE.items()]
     return "\n".join(parts) + "\n"

@@ -29,6 +29,14 @@ def with_token(settings: Settings) -> Settings:
     return settings.model_copy(update={"api_token": SecretStr(token)})
 
 
+def where_token_is(settings: Settings) -> str:
+    """Where the token stands that may do everything. Raises SettingsInvalid for a file that is not used as it is."""
+    if settings.api_token is not None:
+        return "BILLING_API_TOKEN"
+    path = settings.var_dir / FILE
+    return str(path) if _read(path) else f"made at the first start of `web`, in {path}"
+
+
 def _read(path: Path) -> str | None:
     """Raises SettingsInvalid for a file that others may read, or that is empty."""
     try:
@@ -37,6 +45,8 @@ def _read(path: Path) -> str | None:
             token = file.read().strip()
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        raise SettingsInvalid(f"BILLING_API_TOKEN: {path} holds no text; remove it, and a new token is made") from error
     if mode & 0o077:
         raise SettingsInvalid(f"BILLING_API_TOKEN: others may read {path}; run: chmod 600 {path}")
     if not token:
@@ -48,7 +58,8 @@ def _make(path: Path) -> str:
     """Write a new one, whole or not at all; of two processes that start at once both use the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_urlsafe(32)
-    draft = path.with_name(f".{FILE}.{os.getpid()}")
+    # By chance, not by process id: in containers all have the same, and a draft that a crash left would be in the way.
+    draft = path.with_name(f".{FILE}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(token + "\n")
     try:

@@ -10,6 +10,7 @@ from enum import StrEnum
 import redis
 
 from billing_worker import bootstrap
+from billing_worker.cli.api_token import where_token_is
 from billing_worker.cli.session import release
 from billing_worker.cli.settings import without_password
 from billing_worker.config import Settings
@@ -201,12 +202,11 @@ def broker(settings: Settings) -> Iterator[Finding]:
 
 
 def exposure(settings: Settings) -> Iterator[Finding]:
-    """Nobody on the network reaches the API or Flower without a password."""
-    if settings.api_token is None and not is_loopback(settings.web_host):
-        detail = f"would listen on {settings.web_host} for everybody"
-        yield Finding("API", Verdict.FAIL, detail, "set BILLING_API_TOKEN, or BILLING_WEB_HOST to 127.0.0.1")
-    else:
-        yield ok("API", "asks for a token" if settings.api_token else f"listens on {settings.web_host} only")
+    """Nobody reaches the API without a token, nor Flower over the network without a password."""
+    try:
+        yield ok("API", f"asks for a token; one that may do everything: {where_token_is(settings)}")
+    except BillingError as error:
+        yield failed("API", error)
     port = settings.flower_port
     opened = [host for host in _own_addresses() if _answers_anybody(host, port)]
     if opened:

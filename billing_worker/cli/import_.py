@@ -49,9 +49,9 @@ def import_(
     """Register billing keys and subscribe their customers, from a CSV file.
 
     Columns, in any order: customer_uid, pg_provider, plan_id, customer; and if you like start (ISO 8601 with a zone;
-    now where it is empty), buyer_name, buyer_email, buyer_tel, allow_duplicate. Korean names and the other rules:
-    docs/import.md. A start of more than a day ago is an anchor only: the periods that began since then count as charged
-    elsewhere, and the first charge comes with the next one.
+    now where it is empty), buyer_name, buyer_email, buyer_tel, external_id, allow_duplicate. Korean names and the other
+    rules: docs/import.md. A start of more than a day ago is an anchor only: the periods that began since then count as
+    charged elsewhere, and the first charge comes with the next one.
 
     A row is stored as a whole or not at all. A row that is equal to what is there is in already, so the same file can
     be run again. A row that contradicts what is there is rejected. Rejected rows are listed and written, with the

@@ -1,6 +1,6 @@
 """What a merchant writes on a plan, a key or a subscription to find it again: an id of their own, and pairs of text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import entered, require_printable
@@ -18,12 +18,20 @@ def entered_external_id(external_id: str | None) -> str | None:
 
 def entered_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """The normal form of pairs that come in now. Raises InvalidInput, also for more than 20 of them."""
-    found = {
-        entered("metadata", name, LONGEST_PAIR_NAME): entered(f"metadata.{name}"[:80], value, LONGEST_PAIR_VALUE)
-        for name, value in (metadata or {}).items()
-    }
+    given = metadata or {}
+    names = _entered_names(given)
+    found = {names[name]: entered(f"metadata.{name}"[:80], value, LONGEST_PAIR_VALUE) for name, value in given.items()}
     require_metadata(found)
     return found
+
+
+def _entered_names(given: Iterable[str]) -> dict[str, str]:
+    """The normal form of each name. Raises InvalidInput for two that have the same one: which pair is meant?"""
+    names = {name: entered("metadata", name, LONGEST_PAIR_NAME) for name in given}
+    if len(set(names.values())) < len(names):
+        problem = "has two names that differ in spaces or in their Unicode form only; send one of them"
+        raise InvalidInput("metadata", f"{len(names)} pairs", problem)
+    return names
 
 
 def require_external_id(external_id: str | None) -> None:
@@ -46,7 +54,8 @@ def merged(metadata: Mapping[str, str], changes: Mapping[str, str | None]) -> di
 
     Raises InvalidInput.
     """
+    names = _entered_names(changes)
     given = entered_metadata({name: value for name, value in changes.items() if value is not None})
-    gone = {entered("metadata", name, LONGEST_PAIR_NAME) for name, value in changes.items() if value is None}
+    gone = {names[name] for name, value in changes.items() if value is None}
     kept = {name: value for name, value in metadata.items() if name not in gone}
     return kept | given

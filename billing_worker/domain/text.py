@@ -96,6 +96,11 @@ def misplaced(value: str) -> int | None:
     return None
 
 
+def storable(value: str) -> bool:
+    """Whether any text in the database can be this one: PostgreSQL keeps neither NUL nor half a surrogate pair."""
+    return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def name_of(letter: str) -> str:
     """What a character is called, such as `ZERO WIDTH SPACE (U+200B)`."""
     nameless = _NAMELESS.get(unicodedata.category(letter), "a character without a name")

@@ -11,6 +11,7 @@ from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus,
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
+from billing_worker.domain.text import storable
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.ports.lists import Kind
 
@@ -48,6 +49,8 @@ class Customer:
 
 def customer_with(ports: Ports, customer: str) -> Customer:
     """The customer with this id of the merchant's. Raises NotFound for one that was never subscribed."""
+    if not storable(customer):
+        raise NotFound("customer", customer)
     with ports.database.transaction() as uow:
         subscriptions: Sequence[Subscription] = _list(uow, Kind.SUBSCRIPTIONS, {"customer": customer})
         if not subscriptions:

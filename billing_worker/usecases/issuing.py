@@ -119,9 +119,9 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
         if key.issue is None:
-            raise Conflict(f"the payment that issued billing key {key_id} is not known (yet)", field="key_id")
+            raise Conflict(f"the payment that issued billing key {key_id} is not known (yet)", field="billing_key_id")
         if key.issue_claim is IssueClaim.COUNTED:
-            raise Conflict(f"payment {key.issue.imp_uid} paid for {key.issue_for} already", field="key_id")
+            raise Conflict(f"payment {key.issue.imp_uid} paid for {key.issue_for} already", field="billing_key_id")
         if subscription_id is None:
             _decide(uow, key, IssueClaim.NONE, None, now)
         else:

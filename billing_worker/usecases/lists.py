@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.text import storable
 from billing_worker.ports import Ports
 from billing_worker.ports.lists import Kind, Position
 
@@ -61,7 +62,8 @@ def _position(kind: Kind, cursor: str) -> Position:
         found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError) as error:
         raise InvalidInput("cursor", "…", problem) from error
-    texts = isinstance(found, list) and all(isinstance(each, str) and "\0" not in each for each in found)
+    # What PostgreSQL cannot be asked for, NUL and half a surrogate pair, is in no row.
+    texts = isinstance(found, list) and all(isinstance(each, str) and storable(each) for each in found)
     if not texts or not found or found[0] != kind.value:
         raise InvalidInput("cursor", "…", problem)
     return tuple(found[1:])

@@ -29,22 +29,21 @@ class KeyReused(BillingError):
 class OneEffect:
     """A request under way. Ends with `keep`, or with `abandon`, which undoes all of it."""
 
-    def __init__(self, ports: Ports, key: str, fingerprint: str) -> None:
-        self._real, self.key, self._fingerprint = ports, key, fingerprint
+    def __init__(self, ports: Ports, key: str, fingerprint: str, uow: UnitOfWork) -> None:
+        self._real, self.key, self._fingerprint, self._uow = ports, key, fingerprint, uow
         self._ends = ExitStack()
-        self._uow: UnitOfWork = self._ends.enter_context(ports.database.transaction())
         self.kept: KeptAnswer | None = None
         """The answer that was given before; then there is nothing to do."""
 
     @classmethod
     def begin(cls, ports: Ports, key: str, fingerprint: str) -> Self:
         """Claim the key. Raises RequestUnderWay, KeyReused, or Unavailable."""
-        request = cls(ports, key, fingerprint)
-        try:
+        with ExitStack() as opened:
+            # An error leaves through the transaction, which alone tells a server that went away from our own mistakes.
+            uow = opened.enter_context(ports.database.transaction())
+            request = cls(ports, key, fingerprint, uow)
             request._look_up()
-        except BaseException:
-            request.abandon()
-            raise
+            request._ends = opened.pop_all()
         return request
 
     @property

@@ -22,8 +22,11 @@ class Stopped:
     """Invoices that are due there and wait."""
 
 
-def stop_on_word(ports: Ports, scope: str, reason: str) -> Stopped:
+def stop_on_word(ports: Ports, scope: str, reason: str, *, waits: bool = True) -> Stopped:
     """A person stops all charging, one PG (`pg:NAME`) or one subscription (`subscription:ID`).
+
+    Where this is a part of a larger transaction, it must not wait: nobody sees the stop before that ends, and what was
+    held up by the waiting would begin all the same. The caller does it afterwards (`wait_for_begun`).
 
     Raises InvalidInput, or NotFound for a subscription that does not exist.
     """
@@ -32,10 +35,12 @@ def stop_on_word(ports: Ports, scope: str, reason: str) -> Stopped:
     if scope.startswith(SUBSCRIPTION):
         with ports.database.transaction() as uow:
             uow.subscriptions.get(scope.removeprefix(SUBSCRIPTION))
-    return stop_charging(ports, scope, StopCause.PERSON, reason)
+    return stop_charging(ports, scope, StopCause.PERSON, reason, waits=waits)
 
 
-def stop_charging(ports: Ports, scope: str, cause: StopCause, reason: str, subjects: Sequence[str] = ()) -> Stopped:
+def stop_charging(
+    ports: Ports, scope: str, cause: StopCause, reason: str, subjects: Sequence[str] = (), *, waits: bool = True
+) -> Stopped:
     """Stop. From the moment this returns no attempt begins there.
 
     Attempts that are written down already may still be sent, within the HTTP deadline, and are settled as they turn
@@ -45,9 +50,15 @@ def stop_charging(ports: Ports, scope: str, cause: StopCause, reason: str, subje
         stop = open_stop(uow, scope, cause, reason, subjects, now=ports.clock.now())
         note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}")
         uow.commit()
+    if waits:
+        wait_for_begun(ports)
+    return _held(ports, stop)
+
+
+def wait_for_begun(ports: Ports) -> None:
+    """Once a stop can be seen: wait until every act that had begun before has ended, or hangs."""
     with suppress(Unavailable), ports.database.transaction() as uow:
         uow.stops.wait_for_begun()
-    return _held(ports, stop)
 
 
 def open_stop(

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput, NotFound
@@ -17,6 +18,7 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
+from billing_worker.domain.text import storable
 from billing_worker.ports import Alert, Ports, UnitOfWork
 from billing_worker.ports.lists import Kind
 
@@ -50,6 +52,8 @@ def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
 
     Raises NotFound for an id of ours that is not there, or InvalidInput for one that names nothing here.
     """
+    if not storable(ident):
+        raise _names_nothing(ident)
     with ports.database.transaction() as uow:
         teller = _Teller(uow, ports.clock.now(), zone_named(timezone))
         try:
@@ -61,11 +65,13 @@ def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
                 raise
         explained = explained or _by_other_id(teller, ident)
         if explained is None:
-            kinds = "a subscription, invoice, attempt, refund, key or customer"
-            raise InvalidInput(
-                "id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid"
-            )
+            raise _names_nothing(ident)
         return explained
+
+
+def _names_nothing(ident: str) -> InvalidInput:
+    kinds = "a subscription, invoice, attempt, refund, key or customer"
+    return InvalidInput("id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid")
 
 
 def _by_own_id(teller: "_Teller", ident: str) -> Explanation | None:
@@ -129,7 +135,8 @@ class _Teller:
         then = " ".join(
             f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), told, strict=True) if s in live
         )
-        return Explanation(subject, answer, history, then or "Nothing: all of them ended.", alerts)
+        acts = list(dict.fromkeys(line for each in told for line in each.actions))
+        return Explanation(subject, answer, history, then or "Nothing: all of them ended.", alerts, acts)
 
     def of_invoice(self, invoice: Invoice) -> Explanation:
         attempts = self.uow.attempts.of_invoice(invoice.id)
@@ -297,7 +304,7 @@ class _Teller:
         if subscription.cancel_at_period_end and subscription.status in RENEWING:
             then = f"It ends on {self._day(subscription.next_period_start)} and is not charged again."
         owned = [subscription.id, *(each.id for each in invoices)]
-        return Explanation(subject, answer, history, then, self._alerts([subscription.id]), self._acts(owned))
+        return Explanation(subject, answer, history, then, self._alerts([subscription.id]), self._acts(owned, plan.id))
 
     def of_key(self, key: BillingKey) -> Explanation:
         subject = f"billing key {key.id} at {key.pg_provider}"
@@ -333,8 +340,13 @@ class _Teller:
             line += f", {final}"
         return f"{line}: {attempt.reason}" if attempt.reason else line
 
-    def _acts(self, subjects: Sequence[str]) -> list[str]:
+    def _acts(self, subjects: Sequence[str], plan_id: str | None = None) -> list[str]:
+        """What was done to these, and what somebody decided about the late periods of all on their plan."""
         found = self.uow.actions.of_subjects(subjects, MOST_LISTED)
+        if plan_id is not None:
+            of_plan = self.uow.actions.of_subjects([plan_id], MOST_LISTED)
+            decided = [act for act in of_plan if act.verb is Verb.LATE_PERIODS_DECIDED]
+            found = sorted([*found, *decided], key=lambda act: (act.at, act.id or 0))[-MOST_LISTED:]
         lines = ((f"{self._day(act.at)} {act.actor}: {act.verb} {act.subject_id}", act.detail) for act in found)
         return [f"{line} ({detail})" if detail else line for line, detail in lines]
 

@@ -52,7 +52,10 @@ def create_app(
         bell.close()
 
     app = new_app(lifespan=lifespan)
-    context = Context(ports, settings, bell, intake, verify_pingback, check_database, sources, bell.ring)
+    context = Context(
+        *(ports, settings, bell, intake, verify_pingback, check_database, sources, bell.ring),
+        then=lambda work: work(ports),
+    )
     app.state.context = context
     add_handlers(app)
     for module in (webhooks, pingbacks, api, health, docs):

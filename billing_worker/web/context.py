@@ -57,23 +57,40 @@ class Context:
     sources: Sources
     ring: Callable[[str, str], None]
     """Asks for a job on one id, once the request's effect is durable."""
+    then: Callable[[Callable[[Ports], None]], None]
+    """Does something once the request's effect is durable, and before it is answered."""
     idempotency_key: str | None = None
     """What the request is called by its sender."""
 
 
 class Held:
-    """What a request with an Idempotency-Key works with: its own transaction, and rings that wait for the commit."""
+    """What a request with an Idempotency-Key works with: its own transaction, and what waits for the commit."""
 
     PLACE = "billing.held"
     """Where the request's scope (ASGI's word) has it."""
 
-    def __init__(self, key: str, database: Database, bell: Bell) -> None:
+    def __init__(self, key: str, database: Database, bell: Bell, ports: Ports) -> None:
         self.key, self.database = key, database
         self._bell, self._rings = bell, list[tuple[str, str]]()
+        self._ports, self._later = ports, list[Callable[[Ports], None]]()
 
     def hold(self, job: str, ident: str) -> None:
         """Ring when the effect is durable: a worker that looked before would find nothing."""
         self._rings.append((job, ident))
+
+    def hold_work(self, work: Callable[[Ports], None]) -> None:
+        """Do it when the effect is durable, in transactions of its own."""
+        self._later.append(work)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something was held that may take a while."""
+        return bool(self._later)
+
+    def work(self) -> None:
+        """Do what was held."""
+        for work in self._later:
+            work(self._ports)
 
     def ring(self) -> None:
         """Ring for all that was held."""
@@ -89,7 +106,13 @@ async def _context(request: Request) -> Context:
     ports = context.ports if principal is None else replace(context.ports, actor=principal.actor)
     if held is None:
         return replace(context, ports=ports)
-    return replace(context, ports=replace(ports, database=held.database), ring=held.hold, idempotency_key=held.key)
+    return replace(
+        context,
+        ports=replace(ports, database=held.database),
+        ring=held.hold,
+        then=held.hold_work,
+        idempotency_key=held.key,
+    )
 
 
 Ctx = Annotated[Context, Depends(_context)]

@@ -1,7 +1,7 @@
 """One shape for everything that goes wrong, whoever noticed it: `application/problem+json` (RFC 9457).
 
 A client learns what it did wrong and what to do about it. Of our own failures it learns that they happened; the log has
-the rest under the request's id. docs/errors.md describes each type.
+the rest under the request's id. docs/api.md describes each type.
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,7 @@ MEANINGS: Mapping[ErrorType, _Meaning] = {
 class Problem(BaseModel):
     """The body of every answer with status 400 or more (RFC 9457)."""
 
-    type: str = Field(description="One URI a kind; docs/errors.md lists them", examples=[URN + "invalid_input"])
+    type: str = Field(description="One URI a kind; docs/api.md lists them", examples=[URN + "invalid_input"])
     title: str = Field(description="What all problems of this type have in common", examples=["A field is wrong"])
     status: int = Field(description="The answer's HTTP status", examples=[422])
     detail: str = Field(description="One line about this case", examples=["must be at least 1"])

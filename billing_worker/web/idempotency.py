@@ -98,7 +98,7 @@ class Idempotency:
 
     async def _first(self, place: Executor, request: OneEffect, scope: Scope, receive: Receive, send: Send) -> bool:
         """Serve it, keep its answer, and then give it; returns whether the request has ended in the database."""
-        held = Held(request.key, request.ports.database, self._context.bell)
+        held = Held(request.key, request.ports.database, self._context.bell, self._context.ports)
         answer = _Answer()
         await self._app({**scope, Held.PLACE: held}, receive, answer.take)
         if not _is_kept(answer.status):
@@ -112,6 +112,8 @@ class Idempotency:
             await unavailable(scope["method"], error)(scope, receive, send)
             return False
         held.ring()
+        if held.has_work:
+            await _run(place, held.work)
         await answer.send(send)
         return True
 

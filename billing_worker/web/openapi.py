@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 
 from billing_worker import __version__
 from billing_worker.web.errors import MEDIA_TYPE
+from billing_worker.web.examples import exemplify
 from billing_worker.web.security import Place, is_guarded
 from billing_worker.web.words import MEANINGS
 
@@ -87,6 +88,7 @@ class DescribedApp(FastAPI):
                     _complete(path, method, operation)
             _explain_words(schema["components"]["schemas"])
             _tell_defaults(schema)
+            exemplify(schema["components"]["schemas"])
             for unused in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(unused, None)
             self.openapi_schema = schema

@@ -20,8 +20,12 @@ from billing_worker.usecases.tokens import has_form, token_with
 from billing_worker.web.errors import ErrorType, problem, unavailable
 from billing_worker.web.sources import address_of
 
-GUARDED = ("/v1", "/metrics")
-"""Everything that tells of money or moves it. The receiver, the health checks and the docs are open."""
+GUARDED = re.compile(r"/(v1|metrics)(/|$)")
+"""Everything that tells of money or moves it. The receiver, the health checks and the docs are open.
+
+An expression as the router's own are: its `$` also stands before a line break at the end, and what the router serves
+under such an address the guard must know by it, too.
+"""
 
 PRINCIPAL = "billing.principal"
 """Where the request's scope (ASGI's word) has who asks."""
@@ -151,7 +155,7 @@ def _refusal(principal: Principal | None, needed: TokenScope) -> _Refusal | None
 
 def is_guarded(path: str) -> bool:
     """Whether this address needs a token."""
-    return any(path == start or path.startswith(start + "/") for start in GUARDED)
+    return GUARDED.match(path) is not None
 
 
 def is_loopback(host: str | None) -> bool:

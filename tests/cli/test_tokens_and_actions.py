@@ -1,5 +1,6 @@
 """Tokens from the command line; the token that is made where none is set; and who did what."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +41,20 @@ def test_of_two_processes_that_start_at_once_both_use_the_same(tmp_path: Path) -
         found = {token_of(each) for each in pool.map(lambda _: with_token(settings(tmp_path)), range(8))}
     assert len(found) == 1
     assert [path.name for path in (tmp_path / "var").iterdir()] == [FILE]
+
+
+def test_what_a_start_that_crashed_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+    folder = tmp_path / "var"
+    folder.mkdir()
+    (folder / f".{FILE}.{os.getpid()}").write_text("half of a tok")
+    assert len(token_of(with_token(settings(tmp_path)))) >= 43
+
+
+def test_a_file_that_holds_no_text_is_one_line(tmp_path: Path) -> None:
+    with_token(settings(tmp_path))
+    (tmp_path / "var" / FILE).write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsInvalid, match=r"^BILLING_API_TOKEN: .* holds no text; remove it"):
+        with_token(settings(tmp_path))
 
 
 def test_a_token_that_is_set_is_used_and_nothing_is_written(tmp_path: Path) -> None:

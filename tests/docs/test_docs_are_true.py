@@ -18,6 +18,8 @@ from billing_worker.cli import checks
 from billing_worker.cli.commands import COMMANDS
 from billing_worker.cli.import_columns import COLUMNS
 from billing_worker.config import Settings, variables
+from billing_worker.domain.access import Scope
+from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import KEY_TRANSITIONS
 from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.events import EventType
@@ -27,16 +29,21 @@ from billing_worker.domain.pingback import TABLE, Verdict
 from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports import InboxStatus
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.reactivate import reactivate
 from billing_worker.usecases.refund import request_refund
 from billing_worker.usecases.retry import retry_now
+from billing_worker.web import api
+from billing_worker.web.errors import MEANINGS, ErrorType, body_of
+from billing_worker.web.openapi import new_app
 from tests.docs.markdown import DOCUMENTS, ROOT, blocks, commands
 from tests.support.world import World
 
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
+API_PAGE = (ROOT / "docs" / "api.md").read_text()
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 EVENTS_PAGE = ROOT / "docs" / "events.md"
 EVENTS = EVENTS_PAGE.read_text()
@@ -190,7 +197,8 @@ def test_the_events_page_has_an_example_of_every_type_with_the_fields_that_it_ca
     assert set(examples) == set(seen)
     everything = json.dumps(sent)
     with world.ports.database.transaction() as uow:
-        secrets = [key.customer_uid for key in uow.keys.list(50)] + ["gildong@example.com"]
+        keys = uow.lists.part(Kind.BILLING_KEYS, {}, 50, None).items
+        secrets = [key.customer_uid for key in keys] + ["gildong@example.com"]
     assert not [secret for secret in secrets if secret in everything]
 
 
@@ -219,6 +227,39 @@ def tell_everything(world: World) -> None:
     world.settle()
     retry_now(world.ports, world.invoice(limited).id)
     reactivate(world.ports, stolen.billing_key_id)
+
+
+def test_the_api_page_has_every_kind_of_problem_and_what_each_means():
+    rows = _table_after(API_PAGE, "## Errors\n")
+    assert [(row[0].strip("`"), row[2], row[4]) for row in rows] == [
+        (str(kind), MEANINGS[kind].title, MEANINGS[kind].way_out) for kind in ErrorType
+    ]
+    example = json.loads(blocks(ROOT / "docs" / "api.md", "json")[0].text)
+    named = example["existing_id"]
+    assert example == body_of(
+        409, ErrorType.ALREADY_EXISTS, example["detail"], example["request_id"], field="customer", existing_id=named
+    )
+
+
+def test_the_api_page_has_every_list_with_its_filters_and_every_scope():
+    app = new_app()
+    app.include_router(api.router)
+    described = {
+        path: [each["name"] for each in operations["get"]["parameters"]]
+        for path, operations in app.openapi()["paths"].items()
+        if "cursor" in [each["name"] for each in operations.get("get", {}).get("parameters", [])]
+    }
+    told = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in _table_after(API_PAGE, "## Lists\n")}
+    assert told.keys() == described.keys()
+    for path, filters in told.items():
+        assert sorted([*filters, "limit", "cursor"]) == sorted(described[path]), path
+    scopes = _table_after(API_PAGE, "## Tokens and scopes\n")
+    assert [row[0].strip("`") for row in scopes] == list(Scope)
+
+
+def test_the_glossary_has_everything_that_can_be_done():
+    told = re.findall(r"`([a-z_.]+)`", "".join(row[1] for row in _table_after(GLOSSARY, "## Actions\n")))
+    assert sorted(told) == sorted(Verb)
 
 
 def test_the_architecture_has_every_constraint_and_every_table():

@@ -40,7 +40,7 @@ ELSEWHERE = {
     f"billing-worker sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
     f"python -m billing_worker.sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
 }
-PAGES = ("import", "postgresql", "receiver", "runbook", "sandbox")
+PAGES = ("api", "import", "postgresql", "receiver", "runbook", "sandbox")
 SAME_AS = {ROOT / "README.ko.md": ROOT / "README.md"}
 """A translation has the same commands; they are run once."""
 
@@ -63,6 +63,12 @@ class Stack:
     @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def http(self) -> httpx.Client:
+        """A client with the token that `up` made."""
+        token = (self.folder / "var" / "api-token").read_text().strip()
+        return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=10)
 
     @property
     def services(self) -> dict[str, str]:
@@ -164,6 +170,17 @@ def test_all_commands_of_the_import_page(stack):
     assert len((stack.folder / "moved.report.csv").read_text().splitlines()) == 3
 
 
+def test_all_commands_of_the_api_page(stack):
+    printed = stack.run(script(ROOT / "docs" / "api.md", set(ELSEWHERE)))
+    assert printed.count("HTTP/1.1 201 Created") == 2
+    assert printed.lower().count("idempotency-replayed: true") == 1
+    with stack.http as api:
+        made = api.get("/v1/subscriptions", params={"customer": "user-900"}).raise_for_status().json()["data"]
+        done = api.get("/v1/actions", params={"actor": "token:shop"}).raise_for_status().json()["data"]
+    assert len(made) == 1
+    assert [each["verb"] for each in done][-3:] == ["subscription.created", "key.registered", "plan.created"]
+
+
 def test_all_commands_of_the_page_on_postgresql(stack):
     printed = stack.run(script(ROOT / "docs" / "postgresql.md", set(ELSEWHERE)))
     assert "The database answers, and its tables are of this release." in printed
@@ -253,16 +270,17 @@ def _paymentwall_key(stack: Stack) -> str:
     buyer = {"buyer_name": "Jane Doe", "buyer_email": "jane@example.com"}
     issue = {"customer_uid": "pw-ok-consumer", "amount": 9900, "merchant_uid": "issue1", "confirm_after": 600}
     key = {"customer_uid": "pw-ok-consumer", "pg_provider": "paymentwall"}
-    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=10) as portone:
+    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=10) as portone, stack.http as api:
         portone.post("/_sandbox/paymentwall/issue", json=issue | buyer).raise_for_status()
-        registered = httpx.post(f"{stack.api}/v1/billing-keys", json=key | buyer, timeout=10).raise_for_status().json()
+        registered = api.post("/v1/billing-keys", json=key | buyer).raise_for_status().json()
         assert registered["status"] == "pending"
         portone.post("/_sandbox/paymentwall/confirm", json={"customer_uid": "pw-ok-consumer"}).raise_for_status()
     return registered["id"]
 
 
 def _invoices(stack: Stack, status: str) -> list[dict[str, object]]:
-    return httpx.get(f"{stack.api}/v1/invoices", params={"status": status}, timeout=10).json()["data"]
+    with stack.http as api:
+        return api.get("/v1/invoices", params={"status": status}).raise_for_status().json()["data"]
 
 
 def _python() -> list[Block]:

@@ -1,6 +1,7 @@
 """Found by what people know: the customer's own id, an external_id, pairs of text; and by the ids of PortOne."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from web_calls import PLAN, assert_problem
@@ -75,8 +76,23 @@ def test_why_takes_whatever_names_the_thing(web: Web) -> None:
     second = web.create("subscriptions", **wanted | {"external_id": "order-8", "allow_duplicate": True})
     told = web.api.get("/v1/why/user-1").json()
     assert told["subject"].startswith("customer user-1: 2 subscriptions")
+    assert len([line for line in told["actions"] if "token:setting: subscription.created" in line]) == 2
     assert subscription["id"] in told["answer"]
     assert second["id"] in told["answer"]
+
+
+@pytest.mark.parametrize("sent", ["cafe\u0301-7", " order-7 ", "order\u00a07", "\u1100\u1161-7"], ids=ascii)
+def test_an_id_is_found_in_the_spelling_in_which_it_was_sent(web: Web, sent: str) -> None:
+    """A file name of macOS is decomposed; what is kept is composed, without spaces at its ends."""
+    plan = web.create("plans", **PLAN, external_id=sent)
+    key = web.create("billing-keys", customer_uid="user-1-card-1", pg_provider="nice_v2", external_id=sent)
+    wanted = {"plan_id": plan["id"], "billing_key_id": key["id"], "customer": "user-1", "external_id": sent}
+    subscription = web.create("subscriptions", **wanted)
+    for spelling in (sent, subscription["external_id"]):
+        for path, made in (("plans", plan), ("billing-keys", key), ("subscriptions", subscription)):
+            found = web.api.get(f"/v1/{path}", params={"external_id": spelling}).json()["data"]
+            assert [each["id"] for each in found] == [made["id"]]
+        assert subscription["id"] in web.api.get(f"/v1/why/{quote(spelling, safe='')}").json()["subject"]
 
 
 CREATED: dict[str, dict[str, Any]] = {

@@ -151,16 +151,17 @@ def test_a_writer_that_is_held_up_holds_up_only_what_it_took(web: Web, monkeypat
     monkeypatch.setattr(module, "HELD_UP", 0.1)
 
     async def story(intake: Intake, database: Watched) -> None:
+        held = []
         for number in range(WRITERS):
             database.gate.clear()
-            held = asyncio.create_task(intake.store(note(number)))
+            held.append(asyncio.create_task(intake.store(note(number))))
             await eventually(lambda wanted=number: database.begun == wanted + 1)
             await asyncio.sleep(module.HELD_UP + 0.02)
         more = asyncio.create_task(intake.store(note(WRITERS)))
         await asyncio.sleep(0.05)
         assert database.begun == WRITERS
         database.gate.set()
-        await asyncio.gather(held, more)
+        await asyncio.gather(*held, more)
 
     stored(web, story)
     assert web.count("inbox") == WRITERS + 1

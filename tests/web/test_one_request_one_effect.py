@@ -12,6 +12,7 @@ from web_helpers import Web
 
 from billing_worker.usecases import tidy
 from billing_worker.usecases.requests import KEPT_FOR, OneEffect
+from billing_worker.web.api import plans
 
 KEY = {"Idempotency-Key": "order-1001"}
 
@@ -120,6 +121,41 @@ def test_what_failed_on_our_side_is_undone_as_a_whole_and_may_be_repeated(
     assert (web.count("subscriptions"), web.count("kept_answers")) == (0, 0)
     assert web.api.post("/v1/subscriptions", json=body, headers=KEY).status_code == 201
     assert web.count("subscriptions") == 1
+
+
+def test_a_server_that_went_away_between_two_requests_is_no_mistake_of_ours(web: Web) -> None:
+    """After a restart of PostgreSQL the pool's connections are dead, and nobody has noticed."""
+    web.create("plans", **PLAN)
+    for number in range(3):
+        web.end_sessions()
+        key = {"Idempotency-Key": f"after-restart-{number}"}
+        answer = web.api.post("/v1/plans", json=PLAN, headers=key)
+        if answer.status_code != 201:
+            assert_problem(answer, 503)
+            assert answer.headers["retry-after"]
+            answer = web.api.post("/v1/plans", json=PLAN, headers=key)
+        assert answer.status_code == 201
+    assert (web.count("plans"), web.count("kept_answers")) == (4, 3)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before its effect", "after its effect"])
+def test_a_server_that_goes_away_within_a_request_leaves_neither_effect_nor_answer(
+    web: Web,
+    monkeypatch: pytest.MonkeyPatch,
+    after: bool,  # noqa: FBT001 - one of the parametrized values
+) -> None:
+    real = plans.create_plan
+
+    def cut_off(*given: Any, **named: Any) -> Any:
+        made = real(*given, **named) if after else None
+        web.end_sessions()
+        return made or real(*given, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(plans, "create_plan", cut_off)
+        assert_problem(web.api.post("/v1/plans", json=PLAN, headers=KEY), 503)
+    assert (web.count("plans"), web.count("kept_answers")) == (0, 0)
+    same(web.api.post("/v1/plans", json=PLAN, headers=KEY), web.api.post("/v1/plans", json=PLAN, headers=KEY))
 
 
 @pytest.mark.parametrize("key", [b"", b"a b", b"x" * 256, "키".encode()])
@@ -264,3 +300,18 @@ def test_every_change_has_one_effect_and_one_answer(web: Web, change: str) -> No
         same(first, web.api.request(method, path, json=body, headers=KEY))
     assert {table: web.count(table) for table in before} == before
     assert web.count("kept_answers") == 1
+
+
+HELD_NOW = {"count_issuing_payment", "create_refund", "enable_event_endpoint"}
+"""Changes that something stands against in a world as simple as this one."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_keeps_who_made_it_and_a_refused_one_keeps_nothing(web: Web, change: str) -> None:
+    subscription = web.subscribed()
+    method, path, body = CHANGES[change](web, subscription)
+    before = web.count("actions")
+    answer = web.api.request(method, path, json=body, headers=KEY)
+    kept = web.rows("SELECT actor FROM actions ORDER BY id")[before:]
+    assert answer.is_success != (change in HELD_NOW), answer.text
+    assert kept == ([] if change in HELD_NOW else [{"actor": "token:setting"}])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 from web_calls import DEADLINE, HINT, PLAN, SANDBOX, SECRET, TOKEN, Api, eventually
 
 from billing_worker import bootstrap
@@ -24,6 +24,9 @@ from billing_worker.usecases import collect, renew
 from billing_worker.web import CONNECTIONS, create_app
 from billing_worker.web.server import listen, server_for
 from tests.support.clock import FrozenClock
+
+APPLICATION = "web-test"
+"""The name of the application's sessions in PostgreSQL."""
 
 
 class ScriptedGateway:
@@ -94,6 +97,13 @@ class Web:
             for table in reversed(metadata.sorted_tables):
                 connection.execute(table.delete())
 
+    def end_sessions(self) -> None:
+        """What a restart of PostgreSQL does to the application: its connections are gone, and nobody told it."""
+        ended = f"datname = current_database() AND application_name = '{APPLICATION}'"
+        statement = f"SELECT pg_terminate_backend(pid, {DEADLINE * 1000:.0f}) FROM pg_stat_activity WHERE {ended}"  # noqa: S608 - a test's own words
+        with create_engine(self.engine.url, poolclass=NullPool).connect() as connection:
+            assert all(connection.execute(text(statement)).scalars())
+
     def count(self, table: str) -> int:
         """Rows of a table."""
         return int(self.rows(f"SELECT count(*) AS n FROM {table}")[0]["n"])  # noqa: S608 - a test's own words
@@ -151,7 +161,7 @@ def settings(**given: Any) -> Settings:
 def running(database_url: str, **given: Any) -> Iterator[Web]:
     """The application on a free port, with these settings."""
     wanted = settings(database_url=database_url, **given)
-    engine = open_engine(database_url, pool_size=CONNECTIONS, application="web-test")
+    engine = open_engine(database_url, pool_size=CONNECTIONS, application=APPLICATION)
     ids, clock, gateway, doorbell = RandomIds(), FrozenClock(), ScriptedGateway(), RecordingDoorbell()
     ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, Timing(), "test")
     verify = bootstrap.verify_pingback(wanted)

@@ -31,12 +31,20 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position
 
+LARGEST = 2**63 - 1
+"""Of a running number in PostgreSQL."""
+
 Filter = Callable[[Any], Any]
 """The condition for a value."""
 
 
 def _equal(column: Any) -> Filter:
     return lambda value: column == value
+
+
+def _in_normal_form(column: Any) -> Filter:
+    """Rows whose text is this one, as it was taken in: whoever asks may spell it as when it was sent."""
+    return lambda value: column == normal_form(value)
 
 
 def _from(column: Any) -> Filter:
@@ -123,7 +131,7 @@ _LISTS: Mapping[Kind, _List] = {
         plans,
         rows.to_plan,
         _BY_TIME,
-        {"external_id": _equal(plans.c.external_id), "currency": _equal(plans.c.currency)}
+        {"external_id": _in_normal_form(plans.c.external_id), "currency": _equal(plans.c.currency)}
         | _amounts(plans.c.amount)
         | _since(plans.c.created_at, "created"),
     ),
@@ -132,7 +140,7 @@ _LISTS: Mapping[Kind, _List] = {
         rows.to_key,
         _BY_TIME,
         {
-            "external_id": _equal(_K.external_id),
+            "external_id": _in_normal_form(_K.external_id),
             "customer_uid": _equal(_K.customer_uid),
             "customer": lambda value: _K.id.in_(select(_S.billing_key_id).where(_spelled(value))),
             "pg_provider": _equal(_K.pg_provider),
@@ -145,7 +153,7 @@ _LISTS: Mapping[Kind, _List] = {
         rows.to_subscription,
         _BY_TIME,
         {
-            "external_id": _equal(_S.external_id),
+            "external_id": _in_normal_form(_S.external_id),
             "customer": _spelled,
             "plan_id": _equal(_S.plan_id),
             "billing_key_id": _equal(_S.billing_key_id),
@@ -292,4 +300,9 @@ def _read(kind: Any, text: str) -> Any:
         if moment.tzinfo is None:
             raise ValueError("without a zone")
         return moment
-    return int(text) if isinstance(kind, Integer) else text
+    if not isinstance(kind, Integer):
+        return text
+    number = int(text)
+    if abs(number) > LARGEST:
+        raise ValueError("beyond what the column holds")
+    return number

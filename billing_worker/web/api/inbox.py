@@ -18,8 +18,10 @@ router = APIRouter(prefix="/inbox", tags=["inbox"])
 class InboxQuery(Paging):
     """Which notifications to list."""
 
-    status: InboxStatus | None = None
-    source: Literal["portone", "paymentwall"] | None = None
+    status: InboxStatus | None = Field(None, description="Only with this status")
+    source: Literal["portone", "paymentwall"] | None = Field(
+        None, description="Only webhooks of PortOne (`portone`), or only pingbacks of Paymentwall (`paymentwall`)"
+    )
     foreign: bool | None = Field(None, description="Webhooks about merchant_uids that were never ours, or the others")
     received_after: Instant | None = Field(None, description="Received first at or after this")
     received_before: Instant | None = Field(None, description="Received first before this")

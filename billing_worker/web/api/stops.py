@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from billing_worker.domain.stop import LONGEST_REASON, StopCause
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.stop_charging import Stopped, clear_stop, held_by, stop_on_word
+from billing_worker.usecases.stop_charging import Stopped, clear_stop, held_by, stop_on_word, wait_for_begun
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
@@ -81,7 +81,9 @@ def list_stops(query: Annotated[StopQuery, Query()], context: Ctx, lists: Lists)
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="stop_charging", openapi_extra=MONEY)
 def stop(wanted: StopInput, context: Ctx) -> StopOutput:
     """Stop charging. When this answers no new charge begins there; a stop that is open already keeps its number."""
-    return _shown(stop_on_word(context.ports, wanted.scope, wanted.reason))
+    stopped = stop_on_word(context.ports, wanted.scope, wanted.reason, waits=False)
+    context.then(wait_for_begun)
+    return _shown(stopped)
 
 
 @router.post("/{stop_id}/clear", dependencies=[JSON], responses=CHANGES, name="clear_stop", openapi_extra=MONEY)

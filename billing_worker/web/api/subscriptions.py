@@ -45,7 +45,7 @@ router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 class SubscriptionInput(Input):
     """A customer to put on a plan."""
 
-    model_config = example(plan_id="plan_…", billing_key_id="key_…", customer="user-1")
+    model_config = example(plan_id="plan_0123456789abcdef", billing_key_id="key_0123456789abcdef", customer="user-1")
 
     plan_id: Name
     billing_key_id: Name
@@ -73,11 +73,15 @@ class SubscriptionChanges(Input):
 class CancelInput(Input):
     """How to end it."""
 
+    model_config = example(at_period_end=True)
+
     at_period_end: bool = Field(default=False, description="Let the current period run out, instead of ending now")
 
 
 class NewKeyInput(Input):
     """The key to charge from now on."""
+
+    model_config = example(billing_key_id="key_0123456789abcdef")
 
     billing_key_id: Name
 
