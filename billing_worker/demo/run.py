@@ -1,6 +1,7 @@
 """Run the demonstration: start everything, load the customers, watch, close the books, stop everything."""
 
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -110,6 +111,7 @@ def _run(services: stack.Services, seconds: float, console: Console) -> int:
         "BILLING_FLOWER_PORT": str(_port(nowhere.flower_port)),
         "BILLING_PAYMENTWALL_SECRET_KEY": "pingback_secret_sandbox",
         "BILLING_WORKER_CONCURRENCY": "16",
+        "BILLING_API_TOKEN": secrets.token_urlsafe(16),
     }
     variables |= services.start(nowhere, durable=False)
     os.environ.update(variables)
@@ -148,6 +150,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
     for name, address in (
         ("Flower", f"http://{stack.LOOPBACK}:{settings.flower_port}/tasks"),
         ("API docs", f"http://{stack.LOOPBACK}:{settings.web_port}/docs"),
+        ("API token", settings.api_token.get_secret_value() if settings.api_token else "none"),
         ("Sandbox ledger", f"{sandbox_url}_sandbox/ledger"),
     ):
         console.print(f"  {name:15}{address}", highlight=False, soft_wrap=True)
