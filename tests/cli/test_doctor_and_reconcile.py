@@ -1,6 +1,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,17 +76,22 @@ def test_the_doctor_tells_wrong_keys_from_a_gateway_that_is_away(
     assert "wrong-secret" not in str(found)
 
 
-def test_the_doctor_sees_a_missing_migration_an_open_api_and_a_time_machine(
-    billing: Command, empty_database_url: str, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
+def test_the_doctor_sees_a_missing_migration_a_token_that_others_may_read_and_a_time_machine(
+    billing: Command, here: Path, empty_database_url: str, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert with_gateway
     monkeypatch.setenv("BILLING_DATABASE_URL", empty_database_url)
-    monkeypatch.setenv("BILLING_WEB_HOST", "0.0.0.0")  # noqa: S104 - that is the mistake
+    assert "var/api-token" in findings(billing("doctor", "--json"))["API"]["detail"]
+    (here / "var").mkdir()
+    token = here / "var" / "api-token"
+    token.write_text("known to all\n")
+    token.chmod(0o644)
     monkeypatch.setenv("BILLING_TIME_MACHINE", "2026-01-01T00:00:00Z x60 @2026-01-01T00:00:00Z")
     found = findings(billing("doctor", "--json"))
     assert "billing-worker db upgrade" in found["database"]["detail"]
     assert (found["API"]["verdict"], found["time"]["verdict"]) == ("fail", "warn")
-    assert "BILLING_API_TOKEN" in found["API"]["way_out"]
+    assert "chmod 600" in found["API"]["detail"]
+    assert "known to all" not in str(found)
 
 
 class Anybody(BaseHTTPRequestHandler):
