@@ -18,7 +18,7 @@ demo: .venv/ready ## Three months of billing in about a minute, with real proces
 	@$(BIN)/billing-worker demo
 
 test: .venv/ready lint types imports ## Lint, types, import rules, and all tests but those that take minutes
-	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 long: .venv/ready ## What takes minutes: README and runbook run as they say, `up`, `demo`, deployment, a short chaos
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile

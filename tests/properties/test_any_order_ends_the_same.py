@@ -27,7 +27,7 @@ from tests.support.gateways import never_arrives
 from tests.support.sandbox import Row
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 SAMPLES = 6
 """Longer sequences for each truth."""
 Final = tuple[Any, ...]

@@ -11,6 +11,8 @@ from billing_worker.usecases import subscribe as subscribing
 from tests.support.clock import START
 from tests.support.world import World
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
 SEOUL, NEW_YORK = ZoneInfo("Asia/Seoul"), ZoneInfo("America/New_York")
 DAY = timedelta(days=1)
 END = START + 365 * DAY

@@ -382,6 +382,8 @@ def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:
     assert (found.invariant, "began on key" in found.text) == ("I7", True)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_key_that_waits_for_ever_is_seen() -> None:
     run = a_run(**KEYS)
     run.store.pingbacks.newest = lambda *_: HELD  # type: ignore[method-assign] # every payment looks held back
