@@ -42,7 +42,7 @@ def up(
 
     Example: billing-worker up
     """
-    settings = with_token(load_settings())
+    settings = load_settings()
     stack.refuse_taken_port(settings.web_host, settings.web_port, "BILLING_WEB_PORT")
     stack.refuse_taken_port(stack.LOOPBACK, settings.flower_port, "BILLING_FLOWER_PORT")
     with_sandbox = settings.portone_imp_key is None and str(settings.portone_api_url).rstrip("/") == LIVE_PORTONE
@@ -70,6 +70,7 @@ def up(
             processes.insert(0, stack.sandbox(env, sandbox_port, "--webhook-url", hook, "--ledger", ledger))
         else:
             bootstrap.check_gateway(settings)
+        with_token(settings)
         _greet(settings, with_sandbox=with_sandbox)
         supervisor = Supervisor(processes, typer.echo)
         supervisor.start()
