@@ -34,12 +34,6 @@ BUGS = (
         catchers=(f"{EFFECT}::test_a_key_stands_for_one_method_address_and_body",),
     ),
     bug(
-        "failures are kept",
-        "an answer about our own failure is given for ever",
-        (KEYED, "return status < 500 and status not in _NOT_KEPT", "return status not in _NOT_KEPT"),
-        catchers=(f"{EFFECT}::test_what_failed_on_our_side_is_undone_as_a_whole_and_may_be_repeated",),
-    ),
-    bug(
         "rings before the commit",
         "a worker is rung for what is not durable yet",
         (KEYED, "        held.ring()\n", ""),
