@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from billing_worker.runtime import free_port
+from tests.support.databases import Databases
 from tests.support.pooler import debian_postgres, needs_debian
 from tests.support.sandbox import Sandbox
 from tests.support.stack import Stack, settings_for, stack_of
@@ -50,13 +51,11 @@ def all_say(stack: Stack, url: str, words: str) -> None:
     assert words in doctor.output
 
 
-def test_tables_of_a_newer_release(stack: Stack, database_url: str) -> None:
-    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("UPDATE billing_alembic_version SET version_num = 'ffff'")
-        try:
-            all_say(stack, database_url, "a newer release brought the database to migration ffff")
-        finally:
-            connection.execute("UPDATE billing_alembic_version SET version_num = '0009'")
+def test_tables_of_a_newer_release(stack: Stack, databases: Databases, database_url: str) -> None:
+    with databases.copy_of(database_url) as url:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("UPDATE billing_alembic_version SET version_num = 'ffff'")
+        all_say(stack, url, "a newer release brought the database to migration ffff")
 
 
 @needs_debian

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.tables import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 
@@ -88,14 +89,17 @@ class Databases:
         engine = create_engine(self._url(name), poolclass=NullPool)
         try:
             with engine.begin() as connection:
+                version = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
                 for table in reversed(metadata.sorted_tables):
                     connection.execute(table.delete())
         except SQLAlchemyError:  # a test that changed the tables: nobody gets this one again
-            self._drop(name)
-        else:
-            self._empty.append(name)
+            version = None
         finally:
             engine.dispose()
+        if version == NEWEST_MIGRATION:
+            self._empty.append(name)
+        else:
+            self._drop(name)
 
     def _throw_out(self, name: str) -> None:
         with self._admin.connect() as connection:
