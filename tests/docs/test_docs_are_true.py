@@ -49,6 +49,7 @@ EVENTS_PAGE = ROOT / "docs" / "events.md"
 EVENTS = EVENTS_PAGE.read_text()
 ALL = "\n".join(document.read_text() for document in DOCUMENTS)
 SOURCES = [path for folder in ("billing_worker", "tasks") for path in (ROOT / folder).rglob("*.py")]
+assert SOURCES, "the checks below read the sources"
 
 VERDICTS = {
     verdict: {after for (before, _), (after, _) in TABLE.items() if before is verdict != after} for verdict in Verdict
@@ -292,6 +293,7 @@ def test_the_architecture_names_every_part_of_the_package():
 def test_the_decisions_are_short_numbered_and_complete():
     found = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     numbers = [int(path.name[:4]) for path in found]
+    assert found
     assert numbers == sorted(set(numbers)), "each has a number of its own"
     for path in found:
         text = path.read_text()
