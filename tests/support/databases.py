@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Self
 from uuid import uuid4
 
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, column, create_engine, make_url, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -89,9 +89,9 @@ class Databases:
         engine = create_engine(self._url(name), poolclass=NullPool)
         try:
             with engine.begin() as connection:
-                version = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
-                for table in reversed(metadata.sorted_tables):
-                    connection.execute(table.delete())
+                version = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+                for emptied in reversed(metadata.sorted_tables):
+                    connection.execute(emptied.delete())
         except SQLAlchemyError:  # a test that changed the tables: nobody gets this one again
             version = None
         finally:
