@@ -12,7 +12,7 @@ from billing_worker import bootstrap
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
 from billing_worker.ports import Ports
-from billing_worker.usecases.environment import guard
+from billing_worker.usecases.environment import require_claimed_environment
 
 _log = structlog.get_logger("billing.tasks")
 
@@ -55,7 +55,7 @@ class Process:
             ports, engine = bootstrap.build(settings, role="check", connections=2)
             try:
                 bootstrap.check_database(engine)
-                guard(ports)
+                require_claimed_environment(ports)
             finally:
                 engine.dispose()
         except BillingError as error:

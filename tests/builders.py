@@ -21,7 +21,7 @@ from billing_worker.domain.payment import (
     Unknown,
 )
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 
 NOW = datetime(2026, 1, 31, 0, 0, tzinfo=UTC)
@@ -126,7 +126,7 @@ def an_attempt(**fields: Any) -> PaymentAttempt:
     return PaymentAttempt(**defaults | fields)
 
 
-def a_charge(**fields: Any) -> Charge:
+def a_charge(**fields: Any) -> Settlement:
     """One open attempt of one open invoice of an active subscription, and its key."""
     defaults: dict[str, Any] = {
         "subscription": a_subscription(),
@@ -136,7 +136,7 @@ def a_charge(**fields: Any) -> Charge:
         "policy": DunningPolicy(),
         "calendar": AnchoredCalendar(Unit.MONTH, 1),
     }
-    return Charge(**defaults | fields)
+    return Settlement(**defaults | fields)
 
 
 def a_request(**fields: Any) -> ChargeRequest:

@@ -12,7 +12,7 @@ from billing_worker.domain.money import Money
 from billing_worker.ports import Chosen
 from billing_worker.usecases.backlog import PaysTwice, PlanBacklog, Preview
 from billing_worker.usecases.backlog import preview as look
-from billing_worker.usecases.catch_up import apply as decide
+from billing_worker.usecases.catch_up import decide_late as decide
 
 app = typer.Typer(help="Late periods after an outage: what they come to, and a decision about them.")
 

@@ -100,13 +100,13 @@ def replay(
         raise InvalidInput("event", event_id, "name either one event or a range, e.g. --given-up or --since 2026-03-01")
     with session(as_json=as_json) as work:
         if event_id is not None:
-            message = events.replay_one(work.ports, event_id)
+            message = events.send_again(work.ports, event_id)
             work.out.record(of_event(message), headline=f"Event {message.id} is sent again")
             return
         wanted = _filter(work, subscription, kind, since, failed=failed, given_up=given_up)
         if not yes:
             _ask()
-        count = events.replay_range(work.ports, wanted)
+        count = events.send_range_again(work.ports, wanted)
         more = count >= events.MOST_REPLAYED
         work.out.record({"replayed": count, "perhaps_more": True} if more else {"replayed": count})
         if more:

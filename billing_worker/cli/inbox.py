@@ -102,14 +102,14 @@ def replay(
             if (status, source, foreign, since) != (None, None, None, None):
                 raise InvalidInput("ID", message_id, "give either an ID or what to look for, not both")
             work.check_gateway()
-            review.replay(work.ports, message_id)
+            review.look_again(work.ports, message_id)
             apply(work.ports, message_id)
             work.out.record(_whole(review.look(work.ports, message_id)))
             return
         if status is None:
             raise InvalidInput("--status", "", "give an ID, or a status such as ignored")
         sought = _sought(work, status, source, since, foreign=foreign, stuck=False)
-        count = review.replay_all(work.ports, sought) if yes else review.count(work.ports, sought)
+        count = review.look_again_at_all(work.ports, sought) if yes else review.count_sought(work.ports, sought)
         work.out.record({"replayed": count} if yes else {"would_replay": count})
         if not yes:
             work.out.say("Nothing was changed. To have them looked into again, add --yes")

@@ -52,7 +52,7 @@ KEY_TRANSITIONS: dict[KeyStatus, frozenset[KeyStatus]] = {
 }
 
 
-class IssueClaim(StrEnum):
+class IssueUse(StrEnum):
     """What the payment that issued a key counts for. Paymentwall charges when it issues; others have nothing here."""
 
     OPEN = "open"
@@ -97,7 +97,7 @@ class BillingKey:
     goodsid: str | None = None
     """The product that Paymentwall's pingbacks about this key must name; None: any."""
     issue: IssuingPayment | None = None
-    issue_claim: IssueClaim = IssueClaim.NONE
+    issue_claim: IssueUse = IssueUse.NONE
     issue_for: str | None = None
     """The subscription that a person chose, or whose period the issuing payment paid."""
     external_id: str | None = None
@@ -142,15 +142,15 @@ class BillingKey:
 
     def undecided_issue(self, subscription_id: str) -> IssuingPayment | None:
         """The issuing payment, while it may pay a period of this subscription: that comes before any charge."""
-        chosen = self.issue_claim is IssueClaim.CHOSEN and self.issue_for == subscription_id
-        return self.issue if self.issue_claim is IssueClaim.OPEN or chosen else None
+        chosen = self.issue_claim is IssueUse.CHOSEN and self.issue_for == subscription_id
+        return self.issue if self.issue_claim is IssueUse.OPEN or chosen else None
 
     def issued_by(self, payment: IssuingPayment) -> None:
         """Note the payment that issued it; an e-mail that nobody gave is taken from there."""
         self.issue = payment
         self.buyer_email = self.buyer_email or payment.buyer_email
 
-    def claim_issue(self, claim: IssueClaim, subscription_id: str | None = None) -> None:
+    def use_issue(self, claim: IssueUse, subscription_id: str | None = None) -> None:
         """Decide what the issuing payment counts for."""
         self.issue_claim, self.issue_for = claim, subscription_id
 

@@ -36,7 +36,7 @@ AWAITING_PAYMENT = (
 
 
 @dataclass(slots=True)
-class Charge:
+class Settlement:
     """Everything that one outcome can touch, locked together by the subscription's row."""
 
     subscription: Subscription
@@ -53,93 +53,93 @@ class Charge:
         """What this attempt asks the gateway for."""
         return self.attempt.request(self.key, self.plan_name)
 
-    def tell(self, kind: EventType, **more: str | int | None) -> None:
+    def announce(self, kind: EventType, **more: str | int | None) -> None:
         """Note what happened to the invoice, for the outbox."""
         more.setdefault("attempt_id", self.attempt.id)
         more.setdefault("merchant_uid", self.attempt.merchant_uid)
         self.events.append(of_invoice(kind, self.subscription, self.invoice, **more))
 
-    def tell_of_subscription(self, kind: EventType, **more: str | int | None) -> None:
+    def announce_of_subscription(self, kind: EventType, **more: str | int | None) -> None:
         """Note what happened to the subscription by this charge."""
         self.events.append(of_subscription_by(kind, self.subscription, self.invoice, **more))
 
 
-def settle(charge: Charge, outcome: Outcome, now: datetime) -> bool:
-    """Apply an outcome. Returns whether it changed the attempt; events are left in `charge.events`.
+def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
+    """Apply an outcome. Returns whether it changed the attempt; events are left in `settlement.events`.
 
     An attempt that is closed already changes only by a late approval.
     """
-    attempt = charge.attempt
+    attempt = settlement.attempt
     if not attempt.is_open and (attempt.status is AttemptStatus.APPROVED or not isinstance(outcome, Approved)):
         return False
     match outcome:
         case Approved():
-            _approve(charge, outcome, now)
+            _approve(settlement, outcome, now)
         case Declined():
-            _decline(charge, outcome, now)
+            _decline(settlement, outcome, now)
         case Failed():
-            _fail(charge, outcome, now)
+            _fail(settlement, outcome, now)
         case Unknown():
             attempt.reason = outcome.reason
             attempt.refused = attempt.refused or DUPLICATE.search(outcome.reason) is not None
             if attempt.status is AttemptStatus.IN_FLIGHT:
                 attempt.move_to(AttemptStatus.UNKNOWN, now)
-    if charge.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:
-        void_if_open(charge.subscription, charge.invoice, charge.events, now)
+    if settlement.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:
+        void_if_open(settlement.subscription, settlement.invoice, settlement.events, now)
     return True
 
 
-def _approve(charge: Charge, outcome: Approved, now: datetime) -> None:
-    invoice, attempt = charge.invoice, charge.attempt
+def _approve(settlement: Settlement, outcome: Approved, now: datetime) -> None:
+    invoice, attempt = settlement.invoice, settlement.attempt
     attempt.move_to(AttemptStatus.APPROVED, now)
     attempt.imp_uid = outcome.payment.imp_uid
     attempt.reason = attempt.decline_kind = None
     if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         attempt.surplus = True
-        charge.tell(EventType.PAYMENT_SURPLUS, imp_uid=attempt.imp_uid)
+        settlement.announce(EventType.PAYMENT_SURPLUS, imp_uid=attempt.imp_uid)
         return
     invoice.move_to(InvoiceStatus.PAID, now)
     invoice.last_reason = None
-    charge.tell(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
-    subscription = charge.subscription
+    settlement.announce(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
+    subscription = settlement.subscription
     if subscription.status in AWAITING_PAYMENT:
         # Periods that began while it was unpaid are left out: nobody is charged for time without service.
         was_unpaid = subscription.status is SubscriptionStatus.UNPAID
-        skipped = subscription.skip_to(charge.calendar, now) if was_unpaid else 0
+        skipped = subscription.skip_to(settlement.calendar, now) if was_unpaid else 0
         subscription.move_to(SubscriptionStatus.ACTIVE)
-        charge.tell_of_subscription(EventType.SUBSCRIPTION_ACTIVATED, skipped_periods=skipped)
+        settlement.announce_of_subscription(EventType.SUBSCRIPTION_ACTIVATED, skipped_periods=skipped)
 
 
-def _decline(charge: Charge, outcome: Declined, now: datetime) -> None:
-    invoice, attempt, key = charge.invoice, charge.attempt, charge.key
+def _decline(settlement: Settlement, outcome: Declined, now: datetime) -> None:
+    invoice, attempt, key = settlement.invoice, settlement.attempt, settlement.key
     attempt.move_to(AttemptStatus.DECLINED, now)
     attempt.imp_uid = outcome.imp_uid
     attempt.decline_kind = outcome.kind
     attempt.reason = outcome.reason
     if outcome.kind is DeclineKind.HARD and key.invalidate(outcome.reason):
-        charge.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=outcome.reason))
+        settlement.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=outcome.reason))
     if invoice.status is not InvoiceStatus.OPEN:
         return
     invoice.declines += 1
     invoice.last_reason = outcome.reason
-    if charge.subscription.status is SubscriptionStatus.CANCELED:
-        _tell_of_decline(charge, outcome, None)
+    if settlement.subscription.status is SubscriptionStatus.CANCELED:
+        _announce_decline(settlement, outcome, None)
         return
-    next_attempt = _after_decline(charge, outcome, now)
-    _tell_of_decline(charge, outcome, next_attempt)
+    next_attempt = _after_decline(settlement, outcome, now)
+    _announce_decline(settlement, outcome, next_attempt)
     if next_attempt is None:
-        give_up(charge.subscription, invoice, charge.events, now)
-    elif charge.subscription.status in (
+        give_up(settlement.subscription, invoice, settlement.events, now)
+    elif settlement.subscription.status in (
         SubscriptionStatus.PENDING,
         SubscriptionStatus.TRIALING,
         SubscriptionStatus.ACTIVE,
     ):
-        charge.subscription.move_to(SubscriptionStatus.PAST_DUE)
-        charge.tell_of_subscription(EventType.SUBSCRIPTION_PAST_DUE, reason=outcome.reason)
+        settlement.subscription.move_to(SubscriptionStatus.PAST_DUE)
+        settlement.announce_of_subscription(EventType.SUBSCRIPTION_PAST_DUE, reason=outcome.reason)
 
 
-def _tell_of_decline(charge: Charge, outcome: Declined, next_attempt: datetime | None) -> None:
-    charge.tell(
+def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: datetime | None) -> None:
+    settlement.announce(
         EventType.INVOICE_PAYMENT_FAILED,
         imp_uid=outcome.imp_uid,
         decline_kind=outcome.kind,
@@ -148,10 +148,10 @@ def _tell_of_decline(charge: Charge, outcome: Declined, next_attempt: datetime |
     )
 
 
-def _after_decline(charge: Charge, outcome: Declined, now: datetime) -> datetime | None:
+def _after_decline(settlement: Settlement, outcome: Declined, now: datetime) -> datetime | None:
     """When the invoice is taken up again; None when dunning is used up."""
-    invoice, policy = charge.invoice, charge.policy
-    if invoice.billing_key_id != charge.key.id:
+    invoice, policy = settlement.invoice, settlement.policy
+    if invoice.billing_key_id != settlement.key.id:
         # Another card was given while this one was being charged: it gets its own try, at once.
         invoice.next_attempt_at = now
     elif outcome.kind is DeclineKind.HARD:
@@ -183,8 +183,8 @@ def meet_dead_key(
     return events
 
 
-def _fail(charge: Charge, outcome: Failed, now: datetime) -> None:
-    invoice, attempt = charge.invoice, charge.attempt
+def _fail(settlement: Settlement, outcome: Failed, now: datetime) -> None:
+    invoice, attempt = settlement.invoice, settlement.attempt
     attempt.move_to(AttemptStatus.FAILED, now)
     attempt.reason = outcome.reason
     if invoice.status is InvoiceStatus.OPEN:

@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.comparing import Booked
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
 from billing_worker.domain.invoice import AttemptStatus, Invoice
-from billing_worker.domain.matching import Booked
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
@@ -170,7 +170,7 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueInvoice:
     """An invoice that may be due, with all that decides whether it is; the subscription is locked."""
 
     subscription: Subscription

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, Span
-from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.ports.records import Alert, Known, SettledPayment, Standing, Tally
 

@@ -14,7 +14,7 @@ from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
 from billing_worker.domain.runaway import Reached
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.access import Actions, Tokens
@@ -25,7 +25,7 @@ from billing_worker.ports.outgoing import Endpoints, Outbox
 from billing_worker.ports.pingbacks import Pingbacks
 from billing_worker.ports.records import (
     AuditWindow,
-    Due,
+    DueInvoice,
     Echo,
     PaidAttempt,
     Spent,
@@ -422,19 +422,19 @@ class UnitOfWork(Protocol):
     def savepoint(self) -> AbstractContextManager["UnitOfWork"]:
         """A part of this transaction that is undone alone, unless its own `commit` returned."""
 
-    def lock_due(self, invoice_id: str) -> Due:
+    def lock_due(self, invoice_id: str) -> DueInvoice:
         """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""
 
-    def lock_charge(self, attempt_id: str) -> Charge:
+    def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with its invoice, subscription, key and policy, under the subscription's lock.
 
         Raises NotFound.
         """
 
-    def save_charge(self, charge: Charge, now: datetime, real_now: datetime) -> None:
+    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
         """Write back everything an outcome can touch, and its events to the outbox."""
 
-    def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:

@@ -196,7 +196,7 @@ class Market:
 
     def _decide(self, plan_id: str, ports: Ports) -> None:
         modes = ("bill_all", "latest_only", "forgive")
-        catch_up.apply(ports, modes[int(self._chaos.roll() * len(modes))], Chosen(plan_id=plan_id))
+        catch_up.decide_late(ports, modes[int(self._chaos.roll() * len(modes))], Chosen(plan_id=plan_id))
 
     def _once_more(self, invoice_id: str, ports: Ports) -> None:
         if self._world.store.invoices.rows[invoice_id].awaits_decision:

@@ -111,7 +111,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         """Nothing is forgotten."""
         return 0
 
-    def tell(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
+    def announce(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
         """Write one event down, in the next place of its stream."""
         name = event.stream_id
         if name not in self.streams.rows:

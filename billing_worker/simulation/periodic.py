@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from billing_worker.domain.audit import Breach, Checked
+from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, Span
 from billing_worker.domain.errors import NotFound
-from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.domain.runaway import Reached
 from billing_worker.ports import AuditWindow, Known, PaidAttempt

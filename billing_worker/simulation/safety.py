@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.event_order import Story
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.refund import Refund, RefundRequest
-from billing_worker.domain.story import Story
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import OutboxMessage
 from billing_worker.simulation.edges import BEGINS, EDGES

@@ -10,8 +10,9 @@ from typing import Any, Self
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.settlement import Charge
-from billing_worker.ports import Due, Ids
+from billing_worker.domain.settlement import Settlement
+from billing_worker.ports import DueInvoice, Ids
+from billing_worker.simulation.alerts import MemoryAlerts
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks
 from billing_worker.simulation.catch_up import MemoryCatchUp
@@ -19,7 +20,6 @@ from billing_worker.simulation.doors import MemoryActions, NotSimulated
 from billing_worker.simulation.doubts import MemoryDoubts
 from billing_worker.simulation.inbox import MemoryInbox
 from billing_worker.simulation.invoices import MemoryInvoices
-from billing_worker.simulation.messages import MemoryAlerts
 from billing_worker.simulation.outbox import MemoryEndpoints, MemoryOutbox
 from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
 from billing_worker.simulation.pingbacks import MemoryPingbacks
@@ -165,14 +165,14 @@ class MemoryTransaction:
         if self._open:
             self._end()
 
-    def lock_due(self, invoice_id: str) -> Due:
+    def lock_due(self, invoice_id: str) -> DueInvoice:
         """An invoice with its subscription, key and plan. Raises NotFound."""
         store = self._store
         invoice = store.invoices.get(invoice_id)
         subscription = store.subscriptions.get(invoice.subscription_id)
         key = store.keys.get(invoice.billing_key_id)
         held = store.stops.holding(subscription.id, key.pg_provider)
-        return Due(
+        return DueInvoice(
             subscription=subscription,
             invoice=invoice,
             key=key,
@@ -183,14 +183,14 @@ class MemoryTransaction:
             last_paid=store.invoices.last_paid(subscription.id, invoice.money.currency),
         )
 
-    def lock_charge(self, attempt_id: str) -> Charge:
+    def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with all that its outcome can touch. Raises NotFound."""
         store = self._store
         attempt = store.attempts.get(attempt_id)
         invoice = store.invoices.get(attempt.invoice_id)
         subscription = store.subscriptions.get(invoice.subscription_id)
         plan = store.plans.rows[subscription.plan_id]
-        return Charge(
+        return Settlement(
             subscription=subscription,
             invoice=invoice,
             attempt=attempt,
@@ -200,19 +200,19 @@ class MemoryTransaction:
             plan_name=plan.name,
         )
 
-    def save_charge(self, charge: Charge, now: datetime, real_now: datetime) -> None:
+    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
         """Write back everything an outcome can touch, and its events to the outbox."""
-        self.invoices.save(charge.invoice)
-        self.attempts.save(charge.attempt)
-        self.subscriptions.save(charge.subscription)
-        self.keys.save(charge.key)
-        self.tell(charge.events, now, real_now)
-        charge.events.clear()
+        self.invoices.save(settlement.invoice)
+        self.attempts.save(settlement.attempt)
+        self.subscriptions.save(settlement.subscription)
+        self.keys.save(settlement.key)
+        self.announce(settlement.events, now, real_now)
+        settlement.events.clear()
 
-    def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""
         for event in sorted(events, key=lambda each: each.stream_id):
-            self.outbox.tell(self._store.ids.new("evt"), event, now, real_now)
+            self.outbox.announce(self._store.ids.new("evt"), event, now, real_now)
 
     def savepoint(self) -> AbstractContextManager[Any]:
         """Nobody takes a part of a simulated transaction."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from billing_worker.domain.billing_key import BillingKey, IssueClaim, KeyStatus
+from billing_worker.domain.billing_key import BillingKey, IssueUse, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
@@ -48,7 +48,7 @@ class MemoryKeys(Table[BillingKey]):
         """Only a pending key is looked at; one that is charged carries the e-mail with which it was issued."""
         if after.status is KeyStatus.ACTIVE and not after.email_agrees:
             raise GuardBroken(f"key {after.id} is active, and not as it was issued")
-        if (after.issue_for is not None) != (after.issue_claim in (IssueClaim.CHOSEN, IssueClaim.COUNTED)):
+        if (after.issue_for is not None) != (after.issue_claim in (IssueUse.CHOSEN, IssueUse.COUNTED)):
             raise GuardBroken(f"what issued key {after.id} is {after.issue_claim} for {after.issue_for}")
         if after.next_look_at is not None and after.status is not KeyStatus.PENDING:
             raise GuardBroken(f"key {after.id} is looked at for nothing")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
-from billing_worker.domain.issuing import Seen
+from billing_worker.domain.issuing_payment import Seen
 from billing_worker.domain.notification import MOST_TRIES
 from billing_worker.ports import InboxStatus, Ports, UnitOfWork
 from billing_worker.usecases.unlock import unlock

@@ -154,7 +154,7 @@ def _cancel(news: _News) -> Applied:
     news.uow.keys.save(key)
     now, real_now = news.ports.clock.now(), news.ports.clock.real_now()
     news.uow.alerts.close("key_pending", key.id, now)
-    news.uow.tell([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+    news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
 
 
@@ -171,7 +171,7 @@ def _subscription(news: _News) -> Applied:
     key_id = news.key.id if news.key is not None else None
     data: dict[str, str | int | None] = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
     event = Event(SUBSCRIPTION_EVENTS[news.kind], key_id or f"pingback_{payment.id}", data)
-    news.uow.tell([event], now, news.ports.clock.real_now())
+    news.uow.announce([event], now, news.ports.clock.real_now())
     detail = f"{news.text}: Paymentwall itself bills {_whose(news)} by a subscription of its own, beside this worker"
     proposal = "end one of the two, or the customer pays twice: the subscription at Paymentwall, or the one here"
     news.uow.alerts.open("paymentwall_bills", key_id or payment.ref, detail, now, proposal=proposal)

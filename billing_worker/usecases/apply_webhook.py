@@ -1,12 +1,12 @@
 """Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
 
 from billing_worker.domain.billing_key import PAYMENTWALL
-from billing_worker.domain.issuing import ISSUES, is_another_issue
+from billing_worker.domain.issuing_payment import ISSUES, is_another_issue
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
 from billing_worker.usecases.applied import Applied, apply_confirmation
-from billing_worker.usecases.issued_twice import tell_of_another_issue
+from billing_worker.usecases.issued_twice import alert_another_issue
 from billing_worker.usecases.record import record_payment
 
 
@@ -53,6 +53,6 @@ def _apply_issuing_payment(ports: Ports, uow: UnitOfWork, payment: GatewayPaymen
     if payment.usage not in (None, ISSUES):
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if key.issue is not None and is_another_issue(payment, key.issue.imp_uid, key.created_at):
-        tell_of_another_issue(ports, uow, payment, key.id, key.issue.imp_uid)
+        alert_another_issue(ports, uow, payment, key.id, key.issue.imp_uid)
     # What carries no mark may be any payment of the key: only all of them together show which one issued it.
     return apply_confirmation(ports, uow, key, (payment, evidence) if payment.usage == ISSUES else None)

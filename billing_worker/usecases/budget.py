@@ -6,7 +6,7 @@ from datetime import datetime
 from billing_worker.domain.budget import DAY, RUN, Budgets
 from billing_worker.domain.money import Money
 from billing_worker.domain.stop import ALL, SUBSCRIPTION, StopCause
-from billing_worker.ports import Due, UnitOfWork
+from billing_worker.ports import DueInvoice, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Beyond:
     reason: str
 
 
-def beyond_budget(uow: UnitOfWork, budgets: Budgets, due: Due, now: datetime) -> Beyond | None:
+def beyond_budget(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
     """What stands against charging this invoice now; None when nothing does.
 
     Charges that begin at the same moment do not see each other: a limit may be overshot by as many as there are
@@ -29,7 +29,7 @@ def beyond_budget(uow: UnitOfWork, budgets: Budgets, due: Due, now: datetime) ->
     return found
 
 
-def _of_subscription(uow: UnitOfWork, budgets: Budgets, due: Due, now: datetime) -> Beyond | None:
+def _of_subscription(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
     money, scope = due.invoice.money, SUBSCRIPTION + due.subscription.id
     if budgets.jumps(money.amount, due.last_paid):
         last = Money(due.last_paid or 0, money.currency)
@@ -46,7 +46,7 @@ def _of_subscription(uow: UnitOfWork, budgets: Budgets, due: Due, now: datetime)
     return Beyond(scope, reason)
 
 
-def _of_run(uow: UnitOfWork, budgets: Budgets, due: Due, now: datetime) -> Beyond | None:
+def _of_run(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
     money = due.invoice.money
     if not budgets.limits_the_run(money.currency):
         return None

@@ -30,14 +30,14 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
                 subscription.held_since = None
                 ends = subscription.next_period_start.isoformat()
                 told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
-                uow.tell([told], now, real_now)
+                uow.announce([told], now, real_now)
             note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id)
         else:
             voidable = uow.invoices.voidable(subscription_id)
             events = end_subscription(subscription, voidable, now)
             for invoice in voidable:
                 uow.invoices.save(invoice)
-            uow.tell(events, now, real_now)
+            uow.announce(events, now, real_now)
             note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id)
         uow.subscriptions.save(subscription)
         uow.commit()

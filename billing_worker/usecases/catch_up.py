@@ -13,7 +13,7 @@ from billing_worker.ports import Chosen, Ports, UnitOfWork
 from billing_worker.usecases.actions import note
 
 
-def go_on(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan, now: datetime) -> bool:
+def may_bill_late_period(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan, now: datetime) -> bool:
     """Waive what is to be waived, or put the subscription on hold; returns whether its next period is to be billed.
 
     Within the caller's transaction, under the subscription's lock: a period is waived and told of, or billed.
@@ -27,11 +27,11 @@ def go_on(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan,
         first, last = subscription.leave_out(plan.calendar, backlog.waive)
         kind, span = EventType.SUBSCRIPTION_PERIODS_SKIPPED, {"first": first.isoformat(), "last": last.isoformat()}
         skipped = of_subscription(kind, subscription, count=backlog.waive, **span)
-        uow.tell([skipped], now, ports.clock.real_now())
+        uow.announce([skipped], now, ports.clock.real_now())
     return backlog.bill > 0
 
 
-def apply(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
+def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
     """A person decides what becomes of all periods that have begun, of everybody chosen who is late.
 
     What is noted is the decision; workers follow it, at the pace of late work. Returns how many subscriptions it

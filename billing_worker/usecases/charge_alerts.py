@@ -4,36 +4,38 @@ from datetime import datetime
 
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import Failed, Outcome, Unknown
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.ports import UnitOfWork
 
 OUTAGE_ALERT = 5
 """An invoice that could not be placed this many times in a row is no hiccup any more."""
 
 
-def alert(uow: UnitOfWork, charge: Charge, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
+def alert(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
     """Tell what this outcome means for a person; the attempt `was` in this state before it."""
-    _close_what_is_over(uow, charge, outcome, was, now)
-    attempt, invoice = charge.attempt, charge.invoice
+    _close_what_is_over(uow, settlement, outcome, was, now)
+    attempt, invoice = settlement.attempt, settlement.invoice
     if attempt.surplus:
         detail = f"payment {attempt.imp_uid} came although the invoice is {invoice.status}; it is being refunded"
         uow.alerts.open("surplus_payment", invoice.id, detail, now)
     if isinstance(outcome, Failed) and outcome.taken_back:
-        _tell_of_taken_back(uow, charge, now)
+        _alert_taken_back(uow, settlement, now)
     elif isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.open("not_placed", invoice.id, outcome.reason, now)
-    alert_mismatch(uow, charge, outcome, now)
+    alert_mismatch(uow, settlement, outcome, now)
 
 
-def alert_mismatch(uow: UnitOfWork, charge: Charge, outcome: Outcome, now: datetime) -> None:
+def alert_mismatch(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, now: datetime) -> None:
     """Tell of a payment that contradicts what was asked for."""
     if isinstance(outcome, Unknown) and outcome.alarming:
-        uow.alerts.open("mismatch", charge.attempt.id, outcome.reason, now)
+        uow.alerts.open("mismatch", settlement.attempt.id, outcome.reason, now)
 
 
-def _close_what_is_over(uow: UnitOfWork, charge: Charge, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
+def _close_what_is_over(
+    uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: AttemptStatus, now: datetime
+) -> None:
     """Asked only where such an alert may be open: most charges are one answer, and cost nothing here."""
-    attempt, invoice = charge.attempt, charge.invoice
+    attempt, invoice = settlement.attempt, settlement.invoice
     if not attempt.is_open and (attempt.looks > 0 or was is AttemptStatus.UNKNOWN):
         uow.alerts.close("unknown", attempt.id, now)
         uow.alerts.close("mismatch", attempt.id, now)
@@ -44,8 +46,8 @@ def _close_what_is_over(uow: UnitOfWork, charge: Charge, outcome: Outcome, was: 
         uow.alerts.close("taken_back", invoice.id, now)
 
 
-def _tell_of_taken_back(uow: UnitOfWork, charge: Charge, now: datetime) -> None:
-    attempt, invoice, owner = charge.attempt, charge.invoice, charge.subscription.id
+def _alert_taken_back(uow: UnitOfWork, settlement: Settlement, now: datetime) -> None:
+    attempt, invoice, owner = settlement.attempt, settlement.invoice, settlement.subscription.id
     cancel = f"billing-worker subscription cancel {owner}"
     then = f"next try {invoice.next_attempt_at}" if invoice.next_attempt_at else "not tried again"
     proposal = f"if the customer shall not pay this period, within a day: {cancel}; otherwise there is nothing to do"

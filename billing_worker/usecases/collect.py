@@ -15,16 +15,16 @@ from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports import Ports
 from billing_worker.usecases.budget import beyond_budget
-from billing_worker.usecases.environment import guard
-from billing_worker.usecases.issuing import count
+from billing_worker.usecases.environment import require_claimed_environment
+from billing_worker.usecases.issuing import settle_by_issuing_payment
 from billing_worker.usecases.pace import claim_invoices
-from billing_worker.usecases.record import insist, record_answer
+from billing_worker.usecases.record import record_answer, retry_write
 from billing_worker.usecases.stop_charging import stop_charging
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
-    guard(ports)
+    require_claimed_environment(ports)
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         lease = real_now + timedelta(seconds=ports.timing.claim)
@@ -36,7 +36,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 def collect(ports: Ports, invoice_id: str) -> Outcome | None:
     """Charge the invoice once, if it is still due; returns the outcome, or None when there was nothing to do."""
     intent = _intend(ports, invoice_id)
-    if isinstance(intent, IssuingPayment) and count(ports, invoice_id, intent):
+    if isinstance(intent, IssuingPayment) and settle_by_issuing_payment(ports, invoice_id, intent):
         intent = _intend(ports, invoice_id)
     if intent is None or isinstance(intent, IssuingPayment):
         return None
@@ -45,7 +45,7 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
         # This process was held up: its call could end when the attempt belongs to the resolver, which has it now.
         return None
     outcome = ports.gateway.charge(request)
-    insist(lambda: record_answer(ports, attempt.id, attempt.fence, outcome))
+    retry_write(lambda: record_answer(ports, attempt.id, attempt.fence, outcome))
     return outcome
 
 
@@ -67,7 +67,7 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
             events = meet_dead_key(subscription, invoice, key, due_now.plan.dunning, now)
             uow.invoices.save(invoice)
             uow.subscriptions.save(subscription)
-            uow.tell(events, now, real_now)
+            uow.announce(events, now, real_now)
             uow.commit()
             return None
         issue = key.undecided_issue(subscription.id)

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from billing_worker.domain.comparing import Booked, Finding, Match
 from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
-from billing_worker.domain.matching import Booked, Finding, Match
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 from billing_worker.ports import Ports, Sheet
-from billing_worker.usecases.difference import NotRead, look_for, look_into, match, tell_unreadable
+from billing_worker.usecases.difference import NotRead, alert_unreadable, look_for, look_into, match
 
 PAGE = 1000
 """Attempts that are looked at in one query."""
@@ -153,7 +153,7 @@ def _look_at(run: _Run, sheet: Sheet) -> None:
         if row.imp_uid not in run.seen:
             run.seen.add(row.imp_uid)
             run.others += 1
-            _note(run, tell_unreadable(ports, row))
+            _note(run, alert_unreadable(ports, row))
 
 
 def _is_given_back(payment: GatewayPayment) -> bool:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import EventType, of_key
-from billing_worker.domain.issuing import Seen, is_another_issue, issuing_payment, never_issues
+from billing_worker.domain.issuing_payment import Seen, is_another_issue, issuing_payment, never_issues
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 from billing_worker.ports import Listing, Ports, UnitOfWork
-from billing_worker.usecases.issued_twice import tell_of_another_issue
+from billing_worker.usecases.issued_twice import alert_another_issue
 from billing_worker.usecases.unlock import unlock
 
 FIRST_LOOK = timedelta(minutes=1)
@@ -38,7 +38,7 @@ def confirm(ports: Ports, key_id: str) -> bool:
     listing = ports.gateway.payments_of_key(key.customer_uid)
     seen = issuing_payment(listing.payments) if listing.trouble is None else None
     with ports.database.transaction() as uow:
-        _tell_of_others(ports, uow, key, seen, listing)
+        _alert_others(ports, uow, key, seen, listing)
         unlocked = bool(known) and seen is not None and _confirms(key, seen[0]) and unlock(ports, uow, key, *seen)
         if not unlocked:
             key = uow.keys.lock(key_id)
@@ -57,13 +57,13 @@ def _confirms(key: BillingKey, payment: GatewayPayment) -> bool:
     return payment.holds_money or (key.activated_at is not None and payment.status is PaymentStatus.CANCELLED)
 
 
-def _tell_of_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing) -> None:
+def _alert_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing) -> None:
     if seen is None:
         return
     first = seen[0].imp_uid
     for payment, _ in listing.payments:
         if is_another_issue(payment, first, key.created_at):
-            tell_of_another_issue(ports, uow, payment, key.id, first)
+            alert_another_issue(ports, uow, payment, key.id, first)
 
 
 def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:
@@ -73,7 +73,7 @@ def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen 
         uow.keys.save(key)
         for kind in ("key_pending", "key_email"):
             uow.alerts.close(kind, key.id, now)
-        uow.tell([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+        uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
         return
     overdue = key.created_at + timedelta(seconds=ports.timing.key_pending_alert)
     wait = min(FIRST_LOOK * 2 ** min(key.looks, 20), LONGEST_LOOK)
@@ -82,10 +82,10 @@ def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen 
     key.looks += 1
     uow.keys.save(key)
     if now >= overdue:
-        _tell(uow, key, found, now)
+        _alert_pending(uow, key, found, now)
 
 
-def _tell(uow: UnitOfWork, key: BillingKey, found: str, now: datetime) -> None:
+def _alert_pending(uow: UnitOfWork, key: BillingKey, found: str, now: datetime) -> None:
     detail = f"key {key.id} is not confirmed since {key.created_at:%Y-%m-%d %H:%M} UTC: {found}"
     proposal = (
         "look its issuing payment up in PortOne's console, and PortOne's pingback URL in Paymentwall's; "

@@ -7,9 +7,7 @@ goes through the one door (`record`). What a person was told once is not told ag
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
-from billing_worker.domain.issuing import is_another_issue
-from billing_worker.domain.matching import (
+from billing_worker.domain.comparing import (
     Booked,
     Finding,
     FindingKind,
@@ -19,6 +17,8 @@ from billing_worker.domain.matching import (
     match_unbooked,
     match_unknown,
 )
+from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
+from billing_worker.domain.issuing_payment import is_another_issue
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.ports import Known, Ports, UnitOfWork, Unreadable
@@ -120,7 +120,7 @@ def _conclude(
         return None
     if found is Match.RECORD:
         return _record(ports, uow, known, *seen)
-    return _tell(ports, uow, _notice(known, seen[0], found), seen[1])
+    return _alert(ports, uow, _notice(known, seen[0], found), seen[1])
 
 
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
@@ -182,7 +182,7 @@ def _orphan(payment: GatewayPayment, number: OrderNumber) -> _Notice:
     return _Notice(FindingKind.ORPHAN_PAYMENT, payment.imp_uid, detail, proposal, payment)
 
 
-def tell_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
+def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
     """A payment of ours that cannot be read exactly; None where it is not ours, or was told."""
     with ports.database.transaction() as uow:
         number = read_merchant_uid(row.merchant_uid)
@@ -199,7 +199,7 @@ def tell_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
     return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", proposal)
 
 
-def _tell(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
+def _alert(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
     now, subject, detail = ports.clock.now(), notice.subject_id, notice.detail
     kept = uow.keep_evidence(None, evidence, ports.clock.real_now()) if evidence else None
     match notice.kind:
@@ -233,7 +233,7 @@ def _mismatch_was_told(uow: UnitOfWork, invoice_id: str, payment: GatewayPayment
             attempt.status is AttemptStatus.UNKNOWN and attempt.merchant_uid == payment.merchant_uid
         )
         if concerned:
-            outcome = judge(uow.lock_charge(attempt.id).request, payment, nothing)
+            outcome = judge(uow.lock_settlement(attempt.id).request, payment, nothing)
             if isinstance(outcome, Unknown) and uow.alerts.told("mismatch", attempt.id, outcome.reason):
                 return True
     return False

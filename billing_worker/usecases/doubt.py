@@ -8,7 +8,7 @@ control read, which shows something that must be there. As soon as a read shows 
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing_worker.domain.matching import Booked, Finding, FindingKind
+from billing_worker.domain.comparing import Booked, Finding, FindingKind
 from billing_worker.domain.payment import Evidence
 from billing_worker.ports import Ports, UnitOfWork
 

@@ -49,4 +49,4 @@ def store(ports: Ports, uow: UnitOfWork, now: datetime, enrolments: Sequence[Enr
         uow.subscriptions.add(each.subscription)
         done.append((Verb.SUBSCRIPTION_CREATED, each.subscription.id))
     note_all(ports, uow, done)
-    uow.tell([created(each.subscription, each.plan) for each in enrolments], now, ports.clock.real_now())
+    uow.announce([created(each.subscription, each.plan) for each in enrolments], now, ports.clock.real_now())

@@ -19,7 +19,7 @@ class Claim:
     differences: list[str]
 
 
-def guard(ports: Ports) -> None:
+def require_claimed_environment(ports: Ports) -> None:
     """Stop all charging where this database or account is not the claimed one. A fresh database claims itself."""
     with ports.database.transaction() as uow:
         found = _compared(ports, uow)
@@ -39,7 +39,7 @@ def compared(ports: Ports) -> Claim:
         return _compared(ports, uow)
 
 
-def claim(ports: Ports) -> Claim:
+def accept_fingerprint(ports: Ports) -> Claim:
     """Claim this database with this account, and clear the stop that waited for it."""
     now = ports.clock.now()
     with ports.database.transaction() as uow:

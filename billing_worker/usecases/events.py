@@ -15,7 +15,7 @@ MOST_REPLAYED = 100_000
 """By one command. Whoever means more says it again with a later `since`."""
 
 
-def replay_one(ports: Ports, message_id: str) -> OutboxMessage:
+def send_again(ports: Ports, message_id: str) -> OutboxMessage:
     """Send an event once more, under its old `webhook-id`; what waits anyway is tried at once. Raises NotFound.
 
     A replay is out of order by nature: it holds no later event back, only a later one that is replayed too.
@@ -37,7 +37,7 @@ def replay_one(ports: Ports, message_id: str) -> OutboxMessage:
     return message
 
 
-def replay_range(ports: Ports, wanted: EventFilter) -> int:
+def send_range_again(ports: Ports, wanted: EventFilter) -> int:
     """Send everything that fits once more, in order, ten a second; returns how many. What waits is left alone."""
     with ports.database.transaction() as uow:
         count = uow.outbox.replay(wanted, ports.clock.real_now(), REPLAY_PAUSE, MOST_REPLAYED)

@@ -33,13 +33,13 @@ def look(ports: Ports, message_id: int) -> InboxMessage:
         return uow.inbox.get(message_id)
 
 
-def count(ports: Ports, sought: Sought) -> int:
+def count_sought(ports: Ports, sought: Sought) -> int:
     """How many there are."""
     with ports.database.transaction() as uow:
         return uow.inbox.count(sought)
 
 
-def replay(ports: Ports, message_id: int) -> InboxMessage:
+def look_again(ports: Ports, message_id: int) -> InboxMessage:
     """Have one looked into again, whatever became of it. Raises NotFound."""
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
@@ -50,7 +50,7 @@ def replay(ports: Ports, message_id: int) -> InboxMessage:
     return message
 
 
-def replay_all(ports: Ports, sought: Sought) -> int:
+def look_again_at_all(ports: Ports, sought: Sought) -> int:
     """Have all of them looked into again, a batch a transaction; returns how many."""
     done, after = 0, 0
     while True:

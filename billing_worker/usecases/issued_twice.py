@@ -11,7 +11,7 @@ def what_was_seen(payment: GatewayPayment, key_id: str, first: str) -> str:
     return f"payment {payment.imp_uid} over {payment.money} issued key {key_id} as well as payment {first} did"
 
 
-def tell_of_another_issue(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str) -> None:
+def alert_another_issue(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str) -> None:
     """Open the alert, unless that was done before."""
     detail = what_was_seen(payment, key_id, first)
     if not uow.alerts.told("issued_twice", payment.imp_uid, detail):

@@ -12,26 +12,26 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import (
     LONGEST_BUYER_EMAIL,
     BillingKey,
-    IssueClaim,
+    IssueUse,
     IssuingPayment,
     KeyStatus,
     masked_email,
 )
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
-from billing_worker.domain.issuing import Seen, Verdict, may_claim, verdict
+from billing_worker.domain.issuing_payment import Seen, Verdict, may_be_for, verdict
 from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.domain.text import entered, normal_form
-from billing_worker.ports import Due, Ports, UnitOfWork
+from billing_worker.ports import DueInvoice, Ports, UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.doubt import lasts, reads_work
 from billing_worker.usecases.record import record_payment
 from billing_worker.usecases.stop_charging import open_stop
 
 
-def count(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
+def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
     """Let the issuing payment, as the gateway shows it now, pay the invoice, or ask a person.
 
     Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
@@ -79,33 +79,33 @@ def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datet
         uow.commit()
 
 
-def _follow(ports: Ports, uow: UnitOfWork, due: Due, key: BillingKey, seen: Seen) -> bool:
+def _follow(ports: Ports, uow: UnitOfWork, due: DueInvoice, key: BillingKey, seen: Seen) -> bool:
     """Do what the verdict says; returns whether to charge."""
     payment, now, owner = seen[0], ports.clock.now(), due.subscription.id
     if any(_comes_before(each, due.invoice) for each in uow.invoices.of_subscription(owner)):
         return False  # the oldest period comes first; this one is offered again when its claim has ended
-    claimants = _claimants(uow, key)
-    found = verdict(key, due.invoice, payment, claimants)
+    candidates = _candidates(uow, key)
+    found = verdict(key, due.invoice, payment, candidates)
     if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, due.invoice.id):
         found = Verdict.ASK
     match found:
         case Verdict.PAYS:
-            _decide(uow, key, IssueClaim.COUNTED, owner, now)
+            _decide(uow, key, IssueUse.COUNTED, owner, now)
             uow.invoices.adopt_merchant_uid(due.invoice.id, payment.merchant_uid)
             record_payment(ports, uow, due.invoice.id, *seen)
         case Verdict.COVERS:
-            _decide(uow, key, IssueClaim.COUNTED, owner, now)
+            _decide(uow, key, IssueUse.COUNTED, owner, now)
             events = cover(due.subscription, due.invoice, payment.imp_uid, now)
             uow.invoices.save(due.invoice)
             uow.subscriptions.save(due.subscription)
-            uow.tell(events, now, ports.clock.real_now())
+            uow.announce(events, now, ports.clock.real_now())
         case Verdict.ASK:
             # Its place in the queue is free again: when the answer comes, it is due at once.
             due.invoice.lease_until = None
             uow.invoices.save(due.invoice)
-            _ask(uow, key, sorted({owner, *claimants}), now)
-        case Verdict.CHARGE if not payment.holds_money or key.issue_claim is IssueClaim.OPEN:
-            _decide(uow, key, IssueClaim.NONE, None, now)
+            _ask(uow, key, sorted({owner, *candidates}), now)
+        case Verdict.CHARGE if not payment.holds_money or key.issue_claim is IssueUse.OPEN:
+            _decide(uow, key, IssueUse.NONE, None, now)
     return found is Verdict.CHARGE
 
 
@@ -120,13 +120,13 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
         key = uow.keys.lock(key_id)
         if key.issue is None:
             raise Conflict(f"the payment that issued billing key {key_id} is not known (yet)", field="billing_key_id")
-        if key.issue_claim is IssueClaim.COUNTED:
+        if key.issue_claim is IssueUse.COUNTED:
             raise Conflict(f"payment {key.issue.imp_uid} paid for {key.issue_for} already", field="billing_key_id")
         if subscription_id is None:
-            _decide(uow, key, IssueClaim.NONE, None, now)
+            _decide(uow, key, IssueUse.NONE, None, now)
         else:
             _refuse_stranger(uow, key, subscription_id)
-            _decide(uow, key, IssueClaim.CHOSEN, subscription_id, now)
+            _decide(uow, key, IssueUse.CHOSEN, subscription_id, now)
         note(ports, uow, Verb.ISSUING_PAYMENT_DECIDED, key_id, f"pays for {subscription_id or 'nothing'}")
         uow.commit()
     return key
@@ -162,11 +162,11 @@ def given_up(key: BillingKey) -> bool:
     return key.awaits_confirmation and key.status is not KeyStatus.PENDING
 
 
-def _claimants(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:
+def _candidates(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:
     found = []
     for subscription in uow.subscriptions.of_key(key.id):
         first = next(iter(uow.invoices.of_subscription(subscription.id)), None)
-        if may_claim(key, subscription, first):
+        if may_be_for(key, subscription, first):
             found.append(subscription.id)
     return found
 
@@ -186,9 +186,9 @@ def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], now: da
     uow.alerts.open("issuing_payment", key.id, detail, now, proposal=f"say which: {way_out}")
 
 
-def _decide(uow: UnitOfWork, key: BillingKey, claim: IssueClaim, owner: str | None, now: datetime) -> None:
+def _decide(uow: UnitOfWork, key: BillingKey, claim: IssueUse, owner: str | None, now: datetime) -> None:
     """Note it, and let go on what was held for the answer."""
-    key.claim_issue(claim, owner)
+    key.use_issue(claim, owner)
     uow.keys.save(key)
     uow.alerts.close("issuing_payment", key.id, now)
     uow.doubts.end(key.id)

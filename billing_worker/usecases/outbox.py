@@ -33,7 +33,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     with ports.database.transaction() as uow:
         endpoint = _endpoint(ports, uow, notifier, real_now)
         if endpoint.disabled_at is not None:
-            _tell_again(ports, uow, endpoint)
+            _alert_again(ports, uow, endpoint)
         allowed = endpoint.allowance(uow.outbox.under_way(real_now), limit, real_now)
         ids = list(uow.outbox.claim_due(real_now, lease_until, allowed)) if allowed else []
         if allowed:
@@ -75,14 +75,14 @@ def _endpoint(ports: Ports, uow: UnitOfWork, notifier: Notifier, real_now: datet
     return uow.endpoints.lock(address.id)
 
 
-def _tell_again(ports: Ports, uow: UnitOfWork, endpoint: Endpoint) -> None:
+def _alert_again(ports: Ports, uow: UnitOfWork, endpoint: Endpoint) -> None:
     """Somebody may have gone back to a receiver that is disabled, after the alert was closed by the other one."""
     if not any(alert.kind == "events_disabled" for alert in uow.alerts.of_subject("endpoint")):
         since = endpoint.failing_since or endpoint.disabled_at
-        _tell_of_disabled(ports, uow, endpoint, f"since {since:%Y-%m-%d %H:%M} UTC")
+        _alert_disabled(ports, uow, endpoint, f"since {since:%Y-%m-%d %H:%M} UTC")
 
 
-def _tell_of_disabled(ports: Ports, uow: UnitOfWork, endpoint: Endpoint, since: str) -> None:
+def _alert_disabled(ports: Ports, uow: UnitOfWork, endpoint: Endpoint, since: str) -> None:
     detail = f"{endpoint.url} takes no events {since} and is disabled: {endpoint.last_trouble}"
     uow.alerts.open("events_disabled", "endpoint", detail, ports.clock.now(), proposal=DISABLED)
 
@@ -164,4 +164,4 @@ def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal
     uow.endpoints.save(endpoint)
     if disabled:
         since = f"since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC" if not refusal.gone else "for good (410 Gone)"
-        _tell_of_disabled(ports, uow, endpoint, since)
+        _alert_disabled(ports, uow, endpoint, since)

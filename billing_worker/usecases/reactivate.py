@@ -7,7 +7,7 @@ from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
-from billing_worker.domain.issuing import issuing_payment
+from billing_worker.domain.issuing_payment import issuing_payment
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.note_issue import note_issue
@@ -32,11 +32,11 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         if not key.email_agrees:
             problem = "carries another e-mail than the payment that issued it: first billing-worker key set-email"
             raise Conflict(f"billing key {key_id} {problem}")
-        wake(uow, key_id, now)
+        wake_invoices(uow, key_id, now)
         key.move_to(KeyStatus.ACTIVE)
         key.activated_at, key.invalid_reason = now, None
         uow.keys.save(key)
-        uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
         note(ports, uow, Verb.KEY_REACTIVATED, key.id)
         uow.commit()
     return key
@@ -71,7 +71,7 @@ def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:
         uow.subscriptions.lock(subscription.id)
 
 
-def wake(uow: UnitOfWork, key_id: str, now: datetime) -> None:
+def wake_invoices(uow: UnitOfWork, key_id: str, now: datetime) -> None:
     """What waits for another key is due at once: this one works after all. Locks the subscriptions, as all do first."""
     for subscription in uow.subscriptions.of_key(key_id):
         uow.subscriptions.lock(subscription.id)

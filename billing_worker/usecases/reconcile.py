@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all, tells
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.ports import Listing, Ports, UnitOfWork
-from billing_worker.usecases.record import apply, record_payment
+from billing_worker.usecases.record import record_outcome, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)
 """An answer that the gateway has not shown for this long needs a person beside the reads that go on."""
@@ -70,8 +70,8 @@ def reconcile(ports: Ports, attempt_id: str) -> None:
 def _question(ports: Ports, attempt_id: str) -> _Question | None:
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        charge = uow.lock_charge(attempt_id)
-        attempt = charge.attempt
+        settlement = uow.lock_settlement(attempt_id)
+        attempt = settlement.attempt
         if not attempt.is_open:
             return None
         if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= real_now:
@@ -80,12 +80,12 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
             attempt.move_to(AttemptStatus.UNKNOWN, ports.clock.now())
             attempt.reason = "no answer was recorded before the lease ended"
         attempt.looks += 1
-        others = [a for a in uow.attempts.of_invoice(charge.invoice.id) if a.id != attempt.id]
+        others = [a for a in uow.attempts.of_invoice(settlement.invoice.id) if a.id != attempt.id]
         uow.attempts.save(attempt)
         question = _Question(
-            request=charge.request,
+            request=settlement.request,
             settled_imp_uids=frozenset(other.imp_uid for other in others if other.imp_uid),
-            control_imp_uid=uow.attempts.known_imp_uid(charge.invoice.id),
+            control_imp_uid=uow.attempts.known_imp_uid(settlement.invoice.id),
             still_in_flight=attempt.status is AttemptStatus.IN_FLIGHT,
         )
         uow.commit()
@@ -114,25 +114,25 @@ def _control(ports: Ports, question: _Question) -> bool:
 def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        charge = uow.lock_charge(attempt_id)
-        if not charge.attempt.is_open:
+        settlement = uow.lock_settlement(attempt_id)
+        if not settlement.attempt.is_open:
             return
-        finding = _finding(ports, uow, charge, reading)
-        charge = uow.lock_charge(attempt_id)
-        attempt = charge.attempt
+        finding = _finding(ports, uow, settlement, reading)
+        settlement = uow.lock_settlement(attempt_id)
+        attempt = settlement.attempt
         if finding is None and question.still_in_flight:
             # The call may still be under way: that nothing is there yet proves nothing.
             attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
             uow.attempts.save(attempt)
         else:
-            apply(ports, uow, charge, finding or _absence(ports, charge, reading))
-            _record_others(ports, uow, charge, reading)
+            record_outcome(ports, uow, settlement, finding or _absence(ports, settlement, reading))
+            _record_others(ports, uow, settlement, reading)
         if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
-            _tell(ports, uow, attempt, reading)
+            _alert(ports, uow, attempt, reading)
         uow.commit()
 
 
-def _tell(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
+def _alert(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
     """The inbox of a person: what was answered last, kept once for as long as it stays the same."""
     detail = f"no answer for a day; last: {attempt.reason} (order {attempt.merchant_uid})"
     if any(alert.kind == "unknown" and alert.detail == detail for alert in uow.alerts.of_subject(attempt.id)):
@@ -143,38 +143,38 @@ def _tell(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Read
     uow.alerts.open("unknown", attempt.id, detail, ports.clock.now(), proposal=proposal, evidence_id=kept)
 
 
-def _finding(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -> Outcome | None:
+def _finding(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> Outcome | None:
     """What the listing proves about this attempt; payments of earlier attempts go to those first."""
     if reading.listing.trouble is not None:
         return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
-    invoice_id = charge.invoice.id
-    owned = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.imp_uid and a.id != charge.attempt.id}
+    invoice_id = settlement.invoice.id
+    owned = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.imp_uid and a.id != settlement.attempt.id}
     for payment, evidence in reading.listing.payments:
         if payment.imp_uid in owned and payment.holds_money:
             record_payment(ports, uow, invoice_id, payment, evidence)
     settling = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.status is AttemptStatus.APPROVED}
     rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
-    return judge_all(charge.request, rest, owned)
+    return judge_all(settlement.request, rest, owned)
 
 
-def _record_others(ports: Ports, uow: UnitOfWork, charge: Charge, reading: _Reading) -> None:
+def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> None:
     """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
-    if charge.attempt.is_open:
+    if settlement.attempt.is_open:
         return
-    invoice_id = charge.invoice.id
+    invoice_id = settlement.invoice.id
     known = {attempt.imp_uid for attempt in uow.attempts.of_invoice(invoice_id)}
     for payment, evidence in reading.listing.payments:
         if payment.holds_money and payment.imp_uid not in known:
             record_payment(ports, uow, invoice_id, payment, evidence)
 
 
-def _absence(ports: Ports, charge: Charge, reading: _Reading) -> Outcome:
+def _absence(ports: Ports, settlement: Settlement, reading: _Reading) -> Outcome:
     """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
-    attempt = charge.attempt
+    attempt = settlement.attempt
     if not reading.control:
         return Unknown("the gateway shows no payment, but it does not show what must be there either")
     attempt.absent_since = attempt.absent_since or ports.clock.real_now()
-    settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(charge.key.pg_provider)
+    settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(settlement.key.pg_provider)
     if attempt.refused and not reading.listing.payments:
         # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"

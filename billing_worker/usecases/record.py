@@ -18,18 +18,18 @@ from billing_worker.domain.payment import (
     Unknown,
 )
 from billing_worker.domain.proof import judge
-from billing_worker.domain.settlement import Charge, settle
+from billing_worker.domain.settlement import Settlement, settle
 from billing_worker.ports import Ports, UnitOfWork
 from billing_worker.usecases.charge_alerts import alert, alert_mismatch
-from billing_worker.usecases.give_back import compensate, note_refunds
-from billing_worker.usecases.lost_keys import guard_keys
-from billing_worker.usecases.unasked import tell_of_unasked
+from billing_worker.usecases.given_back import note_refunds, refund_surplus
+from billing_worker.usecases.unasked import alert_unasked
+from billing_worker.usecases.wrong_account import stop_when_keys_vanish
 
 RECORD_TRIES = 3
 """The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
 
 
-def insist(write: Callable[[], None]) -> None:
+def retry_write(write: Callable[[], None]) -> None:
     """Write an answer down. A connection that broke meanwhile is no reason to forget it: writing twice is harmless.
 
     Raises Unavailable where the last try met no database either.
@@ -47,19 +47,19 @@ def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -
     attempt is closed nobody looks any more; then an approval makes us read the payment as it is by now.
     """
     with ports.database.transaction() as uow:
-        charge = uow.lock_charge(attempt_id)
-        attempt = charge.attempt
+        settlement = uow.lock_settlement(attempt_id)
+        attempt = settlement.attempt
         lost = attempt.fence != fence
         if not lost:
-            apply(ports, uow, charge, outcome)
+            record_outcome(ports, uow, settlement, outcome)
         else:
-            _keep(ports, uow, charge, outcome)
+            _keep(ports, uow, settlement, outcome)
             if attempt.is_open:
                 attempt.next_look_at = ports.clock.real_now()
                 uow.attempts.save(attempt)
         uow.commit()
     if lost and not attempt.is_open and isinstance(outcome, Approved):
-        _read_again(ports, charge.invoice.id, outcome.payment.imp_uid)
+        _read_again(ports, settlement.invoice.id, outcome.payment.imp_uid)
 
 
 def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
@@ -71,31 +71,31 @@ def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
         uow.commit()
 
 
-def apply(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> bool:
+def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> bool:
     """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
     now, real_now = ports.clock.now(), ports.clock.real_now()
-    attempt = charge.attempt
+    attempt = settlement.attempt
     if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
-        return note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
-    evidence_id = _keep(ports, uow, charge, outcome)
+        return note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
+    evidence_id = _keep(ports, uow, settlement, outcome)
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
         # A key may serve several subscriptions: two workers must not both say that it just became invalid.
-        charge.key = uow.keys.lock(charge.key.id)
+        settlement.key = uow.keys.lock(settlement.key.id)
     was = attempt.status
-    if not settle(charge, outcome, now):
-        alert_mismatch(uow, charge, outcome, now)
+    if not settle(settlement, outcome, now):
+        alert_mismatch(uow, settlement, outcome, now)
         return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
-        attempt.next_look_at = _next_look(ports, charge, real_now)
-    if charge.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(charge, outcome):
-        _next_generation(ports, charge)
-    alert(uow, charge, outcome, was, now)
-    uow.save_charge(charge, now, real_now)
+        attempt.next_look_at = _next_look(ports, settlement, real_now)
+    if settlement.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(settlement, outcome):
+        _next_generation(ports, settlement)
+    alert(uow, settlement, outcome, was, now)
+    uow.save_settlement(settlement, now, real_now)
     if isinstance(outcome, Approved):
-        note_refunds(ports, uow, charge, outcome.payment, outcome.evidence)
-    compensate(ports, uow, charge)
-    guard_keys(uow, outcome, now)
+        note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
+    refund_surplus(ports, uow, settlement)
+    stop_when_keys_vanish(uow, outcome, now)
     return True
 
 
@@ -125,40 +125,40 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
             attempt.reason = "found at the gateway; not placed by this worker"
         uow.attempts.add(attempt)
         uow.invoices.save(due.invoice)
-    charge = uow.lock_charge(attempt.id)
-    changed = note_refunds(ports, uow, charge, payment, evidence)
-    changed |= apply(ports, uow, charge, judge(charge.request, payment, evidence))
-    tell_of_unasked(uow, charge, ports.clock.now())
-    return f"attempt {attempt.id} is {charge.attempt.status}" + ("" if changed else ", as was known")
+    settlement = uow.lock_settlement(attempt.id)
+    changed = note_refunds(ports, uow, settlement, payment, evidence)
+    changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence))
+    alert_unasked(uow, settlement, ports.clock.now())
+    return f"attempt {attempt.id} is {settlement.attempt.status}" + ("" if changed else ", as was known")
 
 
-def _next_look(ports: Ports, charge: Charge, real_now: datetime) -> datetime:
+def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> datetime:
     """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
-    attempt = charge.attempt
+    attempt = settlement.attempt
     look = ports.timing.next_look(attempt.looks, real_now)
     if attempt.absent_since is None:
         return look
-    settled = attempt.absent_since + ports.timing.settle_window_of(charge.key.pg_provider)
+    settled = attempt.absent_since + ports.timing.settle_window_of(settlement.key.pg_provider)
     return min(look, settled) if settled > real_now else look
 
 
-def _uses_up_the_id(charge: Charge, outcome: Outcome) -> bool:
+def _uses_up_the_id(settlement: Settlement, outcome: Outcome) -> bool:
     """Whether the gateway will refuse this merchant_uid from now on, although nothing is paid under it."""
     if isinstance(outcome, Failed):
         return outcome.new_merchant_uid
-    return isinstance(outcome, Declined) and charge.key.pg_provider in NEVER_REUSES_IDS
+    return isinstance(outcome, Declined) and settlement.key.pg_provider in NEVER_REUSES_IDS
 
 
-def _next_generation(ports: Ports, charge: Charge) -> None:
-    invoice = charge.invoice
+def _next_generation(ports: Ports, settlement: Settlement) -> None:
+    invoice = settlement.invoice
     invoice.generation += 1
     invoice.merchant_uid = merchant_uid(
-        ports.environment, charge.subscription.id, invoice.period.index, invoice.generation
+        ports.environment, settlement.subscription.id, invoice.period.index, invoice.generation
     )
 
 
-def _keep(ports: Ports, uow: UnitOfWork, charge: Charge, outcome: Outcome) -> int | None:
+def _keep(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> int | None:
     evidence: Evidence | None = outcome.evidence
     if evidence is None:
         return None
-    return uow.keep_evidence(charge.attempt.id, evidence, ports.clock.real_now())
+    return uow.keep_evidence(settlement.attempt.id, evidence, ports.clock.real_now())

@@ -28,12 +28,12 @@ from billing_worker.domain.refund import (
     refundable,
     settle_refund,
 )
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.domain.text import entered, normal_form
 from billing_worker.ports import Listing, Ports, UnitOfWork
 from billing_worker.usecases.actions import note
-from billing_worker.usecases.give_back import compensate, note_refunds, refund_event
-from billing_worker.usecases.record import insist
+from billing_worker.usecases.given_back import note_refunds, refund_event, refund_surplus
+from billing_worker.usecases.record import retry_write
 
 HUMAN_AFTER = timedelta(hours=24)
 STUCK_AFTER = 5
@@ -113,7 +113,7 @@ def refund(ports: Ports, refund_id: str) -> None:
         # This process was held up: its call could end when the refund belongs to somebody else.
         return
     answer = ports.gateway.cancel(step.request)
-    insist(lambda: _record(ports, step, answer))
+    retry_write(lambda: _record(ports, step, answer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ class _Step:
 def _take(ports: Ports, refund_id: str) -> _Step | None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        charge = uow.lock_charge(uow.refunds.get(refund_id).attempt_id)
+        settlement = uow.lock_settlement(uow.refunds.get(refund_id).attempt_id)
         found = uow.refunds.get(refund_id)
         if not found.is_open:
             return None
         lease_until = found.lease_until or real_now
-        request = found.request(charge.attempt) if found.status is RefundStatus.PENDING else None
+        request = found.request(settlement.attempt) if found.status is RefundStatus.PENDING else None
         under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > real_now
         if request is not None:
             found.send(now, real_now, ports.timing)
@@ -150,23 +150,23 @@ def _take(ports: Ports, refund_id: str) -> _Step | None:
     if under_way:
         return None
     lease_until = found.lease_until or real_now
-    imp_uid = charge.attempt.imp_uid or ""
-    return _Step(found.id, charge.attempt.id, imp_uid, found.fence, lease_until, request)
+    imp_uid = settlement.attempt.imp_uid or ""
+    return _Step(found.id, settlement.attempt.id, imp_uid, found.fence, lease_until, request)
 
 
 def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
     """Act three. A worker that lost the refund meanwhile writes nothing but what it learned."""
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        charge = uow.lock_charge(step.attempt_id)
+        settlement = uow.lock_settlement(step.attempt_id)
         evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, real_now)
         if isinstance(answer, Answered):
-            note_refunds(ports, uow, charge, answer.payment, answer.evidence)
+            note_refunds(ports, uow, settlement, answer.payment, answer.evidence)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.IN_FLIGHT:
             found.evidence_id = evidence_id or found.evidence_id
-            settled = settle_refund(found, charge.attempt, answer, now, real_now=real_now, timing=ports.timing)
-            _tell(ports, uow, charge, found)
+            settled = settle_refund(found, settlement.attempt, answer, now, real_now=real_now, timing=ports.timing)
+            _announce(ports, uow, settlement, found)
             _alert(uow, found, settled, now, real_now)
         elif found.is_open:
             found.next_step_at = real_now
@@ -177,10 +177,10 @@ def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
 def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -> None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        charge = uow.lock_charge(step.attempt_id)
-        window = ports.timing.settle_window_of(charge.key.pg_provider)
+        settlement = uow.lock_settlement(step.attempt_id)
+        window = ports.timing.settle_window_of(settlement.key.pg_provider)
         for payment, evidence in listing.payments:
-            note_refunds(ports, uow, charge, payment, evidence)
+            note_refunds(ports, uow, settlement, payment, evidence)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
             # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
@@ -188,7 +188,7 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
             settled = Settled()
             for payment, evidence in listing.payments:
                 found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
-                finding = judge_refund(found, charge.attempt, payment)
+                finding = judge_refund(found, settlement.attempt, payment)
                 settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
                 if finding.trouble is not None:
                     uow.alerts.open("mismatch", step.attempt_id, finding.trouble, now)
@@ -196,11 +196,11 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
                     uow.alerts.close("mismatch", step.attempt_id, now)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
-            _tell(ports, uow, charge, found)
+            _announce(ports, uow, settlement, found)
             _alert(uow, found, settled, now, real_now)
             uow.refunds.save(found)
         if found.status is RefundStatus.FAILED:
-            compensate(ports, uow, uow.lock_charge(step.attempt_id))
+            refund_surplus(ports, uow, uow.lock_settlement(step.attempt_id))
         uow.commit()
 
 
@@ -213,9 +213,9 @@ def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelt
     return min(look, settled) if settled > real_now else look
 
 
-def _tell(ports: Ports, uow: UnitOfWork, charge: Charge, found: Refund) -> None:
+def _announce(ports: Ports, uow: UnitOfWork, settlement: Settlement, found: Refund) -> None:
     if not found.is_open:
-        uow.tell([refund_event(charge, found)], ports.clock.now(), ports.clock.real_now())
+        uow.announce([refund_event(settlement, found)], ports.clock.now(), ports.clock.real_now())
 
 
 def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:

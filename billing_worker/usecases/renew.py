@@ -6,14 +6,14 @@ from datetime import timedelta
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.ports import Ports
-from billing_worker.usecases.catch_up import go_on
-from billing_worker.usecases.environment import guard
+from billing_worker.usecases.catch_up import may_bill_late_period
+from billing_worker.usecases.environment import require_claimed_environment
 from billing_worker.usecases.pace import claim_renewals
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim subscriptions whose next period has begun."""
-    guard(ports)
+    require_claimed_environment(ports)
     real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         lease = real_now + timedelta(seconds=ports.timing.claim)
@@ -42,11 +42,11 @@ def renew(ports: Ports, subscription_id: str) -> str | None:
             uow.subscriptions.save(subscription)
             for invoice in voidable:
                 uow.invoices.save(invoice)
-            uow.tell(events, now, real_now)
+            uow.announce(events, now, real_now)
             uow.commit()
             return None
         plan = uow.plans.get(subscription.plan_id)
-        if not go_on(ports, uow, subscription, plan, now):
+        if not may_bill_late_period(ports, uow, subscription, plan, now):
             uow.subscriptions.save(subscription)
             uow.commit()
             return None

@@ -36,7 +36,7 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
         if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
             invoice.reopen(now)
             told = of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)
-            uow.tell([told], now, ports.clock.real_now())
+            uow.announce([told], now, ports.clock.real_now())
         else:
             if invoice.awaits_decision:
                 uow.alerts.close("taken_back", invoice.id, now)

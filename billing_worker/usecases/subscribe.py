@@ -13,7 +13,7 @@ from billing_worker.domain.billing_key import (
     LONGEST_PG,
     PAYMENTWALL,
     BillingKey,
-    IssueClaim,
+    IssueUse,
     KeyStatus,
     first_status,
 )
@@ -156,7 +156,7 @@ def new_key(
         activated_at=now if status is KeyStatus.ACTIVE else None,
         next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
         goodsid=_optional("goodsid", goodsid, LONGEST_GOODSID),
-        issue_claim=IssueClaim.OPEN if pg_provider == PAYMENTWALL else IssueClaim.NONE,
+        issue_claim=IssueUse.OPEN if pg_provider == PAYMENTWALL else IssueUse.NONE,
         external_id=entered_external_id(external_id),
         metadata=entered_metadata(metadata),
     )
@@ -206,7 +206,7 @@ def subscribe(
         )
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
-        uow.tell(
+        uow.announce(
             [created(subscription, plan)],
             now,
             ports.clock.real_now(),

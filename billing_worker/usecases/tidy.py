@@ -47,14 +47,14 @@ def tidy(ports: Ports, _what: str) -> int:
         uow.kept_answers.forget(real_now - KEPT_FOR, MOST_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
-        _tell_of_stuck(ports, uow)
-        _tell_of_a_flood(ports, uow)
+        _alert_stuck(ports, uow)
+        _alert_flood(ports, uow)
         uow.commit()
     look_after_alerts(ports)
     return deleted
 
 
-def _tell_of_stuck(ports: Ports, uow: UnitOfWork) -> None:
+def _alert_stuck(ports: Ports, uow: UnitOfWork) -> None:
     sought = Sought(stuck_at=ports.clock.real_now())
     count = uow.inbox.count(sought)
     if not count:
@@ -67,7 +67,7 @@ def _tell_of_stuck(ports: Ports, uow: UnitOfWork) -> None:
     uow.alerts.open("inbox_stuck", INBOX, detail, ports.clock.now(), proposal=proposal)
 
 
-def _tell_of_a_flood(ports: Ports, uow: UnitOfWork) -> None:
+def _alert_flood(ports: Ports, uow: UnitOfWork) -> None:
     foreign = Sought(status=InboxStatus.RECEIVED, foreign=True)
     late = replace(foreign, waits_since=ports.clock.real_now() - UNANSWERED_FOR)
     if not uow.inbox.count(late):

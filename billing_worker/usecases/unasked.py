@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from billing_worker.domain.invoice import AttemptStatus
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.ports import UnitOfWork
 
 PROPOSAL = (
@@ -12,15 +12,15 @@ PROPOSAL = (
 )
 
 
-def tell_of_unasked(uow: UnitOfWork, charge: Charge, now: datetime) -> None:
+def alert_unasked(uow: UnitOfWork, settlement: Settlement, now: datetime) -> None:
     """Open the alert, once. One too many has its own (`surplus_payment`), and so has the payment that issued a key."""
-    attempt, issue = charge.attempt, charge.key.issue
+    attempt, issue = settlement.attempt, settlement.key.issue
     issued = issue is not None and issue.imp_uid == attempt.imp_uid
     if not attempt.found or attempt.surplus or attempt.status is not AttemptStatus.APPROVED or issued:
         return
     detail = (
         f"payment {attempt.imp_uid} over {attempt.money} was taken under our order {attempt.merchant_uid}; this worker "
-        f"had not asked for it. It pays invoice {charge.invoice.id}"
+        f"had not asked for it. It pays invoice {settlement.invoice.id}"
     )
     if not uow.alerts.told("unasked_payment", attempt.id, detail):
         uow.alerts.open("unasked_payment", attempt.id, detail, now, proposal=PROPOSAL)

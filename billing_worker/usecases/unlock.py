@@ -7,11 +7,11 @@ from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_emai
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.ports import Ports, UnitOfWork
-from billing_worker.usecases.environment import guard
+from billing_worker.usecases.environment import require_claimed_environment
 from billing_worker.usecases.held import held_by
 from billing_worker.usecases.note_issue import note_issue
 from billing_worker.usecases.pace import claim_invoices
-from billing_worker.usecases.reactivate import lock_subscriptions, wake
+from billing_worker.usecases.reactivate import lock_subscriptions, wake_invoices
 
 
 def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> bool:
@@ -32,18 +32,18 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     note_issue(ports, uow, key, payment, evidence)
     if not key.email_agrees:
         uow.keys.save(key)
-        _tell_of_email(uow, key, now)
+        _alert_email(uow, key, now)
         return False
     # One that worked before an update of this worker is confirmed anew: for the merchant nothing changes.
     never_worked = key.activated_at is None
     key.activate(now)
     uow.keys.save(key)
     if given_up:
-        wake(uow, key.id, now)
+        wake_invoices(uow, key.id, now)
     uow.alerts.close("key_pending", key.id, now)
     uow.alerts.close("key_email", key.id, now)
     if never_worked:
-        uow.tell([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
     return True
 
 
@@ -53,7 +53,7 @@ def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
     They are claimed as every scan claims: within the same limit of started work, what is late at the same pace. So a
     burst of confirmations cannot stampede; what is left over, and what a lost ring leaves, the scans find.
     """
-    guard(ports)
+    require_claimed_environment(ports)
     lease = ports.clock.real_now() + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
         ids = claim_invoices(ports, uow, lease, limit, key_id)
@@ -61,7 +61,7 @@ def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
     return ids
 
 
-def _tell_of_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
+def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
     shown = masked_email(key.issue.buyer_email if key.issue else None)
     detail = f"key {key.id} is registered with the e-mail {masked_email(key.buyer_email)}; it was issued with {shown}"
     proposal = (

@@ -21,7 +21,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "invalid": "it will not work again: lost, expired or gone; the customer needs another card",
         "deleted": "it was deleted at PortOne",
     },
-    "IssueClaim": {
+    "IssueUse": {
         "none": "the issuing payment pays nothing here, or there is none",
         "open": "nobody has decided yet what the issuing payment pays",
         "chosen": "an operator named the subscription whose next unpaid period it pays",

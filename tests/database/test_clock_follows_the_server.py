@@ -13,7 +13,7 @@ from billing_worker.adapters.database.engine import open_engine, server_time
 from billing_worker.config import load_settings
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.usecases.environment import compared, guard
+from billing_worker.usecases.environment import compared, require_claimed_environment
 from tests.support.databases import Databases
 from tests.support.world import World
 
@@ -111,7 +111,7 @@ def test_a_process_works_with_a_single_connection(database_url: str) -> None:
     ports, engine = bootstrap.build(settings, role="test", connections=1)
     engine.pool._timeout = 0.1  # type: ignore[attr-defined] # 30 s in production
     try:
-        guard(ports)
+        require_claimed_environment(ports)
         assert compared(ports).differences == []
     finally:
         engine.dispose()

@@ -13,7 +13,7 @@ from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind, Outcome, Unknown
 from billing_worker.domain.proof import judge_all
-from billing_worker.domain.settlement import Charge, end_subscription, give_up, settle, void_if_open
+from billing_worker.domain.settlement import Settlement, end_subscription, give_up, settle, void_if_open
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
 from billing_worker.domain.timing import Timing, technical_backoff
 from tests.builders import (
@@ -47,8 +47,8 @@ OPEN_ATTEMPTS = [AttemptStatus.IN_FLIGHT, AttemptStatus.UNKNOWN]
 CLOSED_UNPAID = [AttemptStatus.DECLINED, AttemptStatus.FAILED]
 
 
-def kinds(charge: Charge) -> list[str]:
-    return [event.type.value for event in charge.events]
+def kinds(settlement: Settlement) -> list[str]:
+    return [event.type.value for event in settlement.events]
 
 
 def charge_in(
@@ -56,7 +56,7 @@ def charge_in(
     invoice: InvoiceStatus = InvoiceStatus.OPEN,
     subscription: SubscriptionStatus = SubscriptionStatus.ACTIVE,
     **fields: object,
-) -> Charge:
+) -> Settlement:
     return a_charge(
         attempt=an_attempt(status=attempt),
         invoice=an_invoice(status=invoice, attempts=1, next_attempt_at=NOW if invoice is InvoiceStatus.OPEN else None),
@@ -71,35 +71,35 @@ EVERYWHERE = list(itertools.product(OUTCOMES, AttemptStatus, InvoiceStatus, Subs
 @pytest.mark.parametrize(("outcome", "attempt", "invoice", "subscription"), EVERYWHERE)
 def test_settling_the_same_outcome_again_changes_nothing_and_tells_nobody(outcome, attempt, invoice, subscription):
     for policy in (DunningPolicy(), GIVES_UP_AT_ONCE):
-        charge = charge_in(attempt, invoice, subscription, policy=policy)
-        settle(charge, OUTCOMES[outcome], NOW)
-        once = copy.deepcopy(charge)
-        settle(charge, OUTCOMES[outcome], LATER)
-        assert charge == once
+        settlement = charge_in(attempt, invoice, subscription, policy=policy)
+        settle(settlement, OUTCOMES[outcome], NOW)
+        once = copy.deepcopy(settlement)
+        settle(settlement, OUTCOMES[outcome], LATER)
+        assert settlement == once
 
 
 @pytest.mark.parametrize("outcome", sorted(OUTCOMES.keys() - {"unknown"}))
 def test_settling_a_final_outcome_again_says_that_nothing_changed(outcome):
-    charge = a_charge()
-    assert settle(charge, OUTCOMES[outcome], NOW) is True
-    assert settle(charge, OUTCOMES[outcome], LATER) is False
+    settlement = a_charge()
+    assert settle(settlement, OUTCOMES[outcome], NOW) is True
+    assert settle(settlement, OUTCOMES[outcome], LATER) is False
 
 
 def test_an_attempt_that_stays_unknown_is_recorded_every_time_so_that_its_next_look_is_planned():
-    charge = a_charge()
-    assert settle(charge, unknown(), NOW) is True
-    assert settle(charge, unknown("still nothing"), LATER) is True
-    assert charge.attempt.reason == "still nothing"
+    settlement = a_charge()
+    assert settle(settlement, unknown(), NOW) is True
+    assert settle(settlement, unknown("still nothing"), LATER) is True
+    assert settlement.attempt.reason == "still nothing"
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("status", [AttemptStatus.DECLINED, AttemptStatus.FAILED, AttemptStatus.APPROVED])
 def test_a_closed_attempt_changes_only_by_a_late_approval(status, outcome):
-    charge = charge_in(status)
-    before = copy.deepcopy(charge)
+    settlement = charge_in(status)
+    before = copy.deepcopy(settlement)
     late = outcome == "approved" and status is not AttemptStatus.APPROVED
-    assert settle(charge, OUTCOMES[outcome], LATER) is late
-    assert (charge != before) is late
+    assert settle(settlement, OUTCOMES[outcome], LATER) is late
+    assert (settlement != before) is late
 
 
 # Approved
@@ -107,15 +107,15 @@ def test_a_closed_attempt_changes_only_by_a_late_approval(status, outcome):
 
 @pytest.mark.parametrize("status", OPEN_ATTEMPTS)
 def test_an_approval_pays_the_invoice_and_says_so_once(status):
-    charge = charge_in(status)
-    assert settle(charge, approved(), LATER)
-    assert (charge.attempt.status, charge.attempt.imp_uid) == (AttemptStatus.APPROVED, "imps_000000000001")
-    assert (charge.attempt.closed_at, charge.attempt.surplus, charge.attempt.reason) == (LATER, False, None)
-    assert (charge.invoice.status, charge.invoice.closed_at) == (InvoiceStatus.PAID, LATER)
-    assert charge.invoice.next_attempt_at is None
-    assert charge.subscription.status is SubscriptionStatus.ACTIVE
-    assert kinds(charge) == ["invoice.paid"]
-    assert charge.events[0].subject_id == "inv_1"
+    settlement = charge_in(status)
+    assert settle(settlement, approved(), LATER)
+    assert (settlement.attempt.status, settlement.attempt.imp_uid) == (AttemptStatus.APPROVED, "imps_000000000001")
+    assert (settlement.attempt.closed_at, settlement.attempt.surplus, settlement.attempt.reason) == (LATER, False, None)
+    assert (settlement.invoice.status, settlement.invoice.closed_at) == (InvoiceStatus.PAID, LATER)
+    assert settlement.invoice.next_attempt_at is None
+    assert settlement.subscription.status is SubscriptionStatus.ACTIVE
+    assert kinds(settlement) == ["invoice.paid"]
+    assert settlement.events[0].subject_id == "inv_1"
     wanted = {
         "subscription_id": "sub_0123456789abcdef",
         "invoice_id": "inv_1",
@@ -125,7 +125,7 @@ def test_an_approval_pays_the_invoice_and_says_so_once(status):
         "currency": WON.currency,
         "status": "paid",
     }
-    assert wanted.items() <= charge.events[0].data.items()
+    assert wanted.items() <= settlement.events[0].data.items()
 
 
 @pytest.mark.parametrize(
@@ -144,55 +144,61 @@ def test_an_approval_pays_the_invoice_and_says_so_once(status):
 def test_a_payment_activates_a_subscription_that_waits_for_money_and_revives_none_that_ended(
     invoice, before, after, told
 ):
-    charge = charge_in(invoice=invoice, subscription=SubscriptionStatus(before))
-    settle(charge, approved(), LATER)
-    assert charge.invoice.status is InvoiceStatus.PAID
-    assert charge.subscription.status == after
-    assert kinds(charge) == ["invoice.paid", *(["subscription.activated"] if told else [])]
+    settlement = charge_in(invoice=invoice, subscription=SubscriptionStatus(before))
+    settle(settlement, approved(), LATER)
+    assert settlement.invoice.status is InvoiceStatus.PAID
+    assert settlement.subscription.status == after
+    assert kinds(settlement) == ["invoice.paid", *(["subscription.activated"] if told else [])]
 
 
 @pytest.mark.parametrize("attempt", CLOSED_UNPAID)
 def test_a_late_approval_settles_an_uncollectible_invoice_and_reactivates(attempt):
-    charge = charge_in(attempt, InvoiceStatus.UNCOLLECTIBLE, SubscriptionStatus.UNPAID)
-    assert settle(charge, approved(), LATER)
-    assert charge.attempt.status is AttemptStatus.APPROVED
-    assert (charge.invoice.status, charge.invoice.closed_at) == (InvoiceStatus.PAID, LATER)
-    assert charge.subscription.status is SubscriptionStatus.ACTIVE
-    assert kinds(charge) == ["invoice.paid", "subscription.activated"]
+    settlement = charge_in(attempt, InvoiceStatus.UNCOLLECTIBLE, SubscriptionStatus.UNPAID)
+    assert settle(settlement, approved(), LATER)
+    assert settlement.attempt.status is AttemptStatus.APPROVED
+    assert (settlement.invoice.status, settlement.invoice.closed_at) == (InvoiceStatus.PAID, LATER)
+    assert settlement.subscription.status is SubscriptionStatus.ACTIVE
+    assert kinds(settlement) == ["invoice.paid", "subscription.activated"]
 
 
 def test_a_late_approval_leaves_no_trace_of_the_decline_on_the_attempt():
-    charge = a_charge()
-    settle(charge, declined(), NOW)
-    settle(charge, approved(), LATER)
-    assert (charge.attempt.status, charge.attempt.reason) == (AttemptStatus.APPROVED, None)
-    assert charge.attempt.decline_kind is None
-    assert charge.invoice.last_reason is None
+    settlement = a_charge()
+    settle(settlement, declined(), NOW)
+    settle(settlement, approved(), LATER)
+    assert (settlement.attempt.status, settlement.attempt.reason) == (AttemptStatus.APPROVED, None)
+    assert settlement.attempt.decline_kind is None
+    assert settlement.invoice.last_reason is None
 
 
 @pytest.mark.parametrize("attempt", [*OPEN_ATTEMPTS, *CLOSED_UNPAID])
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.VOID])
 @pytest.mark.parametrize("subscription", list(SubscriptionStatus))
 def test_money_for_an_invoice_that_owes_nothing_is_surplus_and_moves_nothing_else(attempt, invoice, subscription):
-    charge = charge_in(attempt, invoice, subscription)
-    before = copy.deepcopy(charge)
-    assert settle(charge, approved(), LATER)
-    assert charge.attempt.status is AttemptStatus.APPROVED
-    assert charge.attempt.surplus
-    assert (charge.invoice, charge.subscription, charge.key) == (before.invoice, before.subscription, before.key)
-    assert kinds(charge) == ["payment.surplus"]
-    assert charge.events[0].data["imp_uid"] == "imps_000000000001"
-    assert charge.events[0].data["amount"] == WON.amount
+    settlement = charge_in(attempt, invoice, subscription)
+    before = copy.deepcopy(settlement)
+    assert settle(settlement, approved(), LATER)
+    assert settlement.attempt.status is AttemptStatus.APPROVED
+    assert settlement.attempt.surplus
+    assert (settlement.invoice, settlement.subscription, settlement.key) == (
+        before.invoice,
+        before.subscription,
+        before.key,
+    )
+    assert kinds(settlement) == ["payment.surplus"]
+    assert settlement.events[0].data["imp_uid"] == "imps_000000000001"
+    assert settlement.events[0].data["amount"] == WON.amount
 
 
 def test_a_second_payment_of_the_same_invoice_becomes_surplus():
-    charge = a_charge()
-    settle(charge, declined(), NOW)
-    second = charge.invoice.start_attempt("att_2", LATER, LATER, Timing())
-    settle(charge, approved(imp_uid="imps_1"), LATER)  # the first attempt, approved late
-    other = a_charge(subscription=charge.subscription, invoice=charge.invoice, attempt=second, key=charge.key)
+    settlement = a_charge()
+    settle(settlement, declined(), NOW)
+    second = settlement.invoice.start_attempt("att_2", LATER, LATER, Timing())
+    settle(settlement, approved(imp_uid="imps_1"), LATER)  # the first attempt, approved late
+    other = a_charge(
+        subscription=settlement.subscription, invoice=settlement.invoice, attempt=second, key=settlement.key
+    )
     settle(other, approved(imp_uid="imps_2"), LATER)
-    assert (charge.attempt.surplus, second.surplus) == (False, True)
+    assert (settlement.attempt.surplus, second.surplus) == (False, True)
     assert kinds(other) == ["payment.surplus"]
 
 
@@ -204,10 +210,10 @@ def test_one_payment_of_an_earlier_attempt_never_approves_a_later_one_as_well(se
     paid = first.status is AttemptStatus.APPROVED
     second = an_attempt(id="att_2", number=2, status=AttemptStatus.UNKNOWN)
     invoice = an_invoice(attempts=2, status=InvoiceStatus.PAID if paid else InvoiceStatus.OPEN)
-    charge = a_charge(invoice=invoice, attempt=second)
-    finding = judge_all(charge.request, [(payment, EVIDENCE)], {"imps_1"})
+    settlement = a_charge(invoice=invoice, attempt=second)
+    finding = judge_all(settlement.request, [(payment, EVIDENCE)], {"imps_1"})
     if finding is not None:
-        settle(charge, finding, LATER)
+        settle(settlement, finding, LATER)
     assert second.imp_uid is None
     assert not second.surplus
     assert second.status is not AttemptStatus.APPROVED
@@ -217,16 +223,16 @@ def test_one_payment_of_an_earlier_attempt_never_approves_a_later_one_as_well(se
 
 
 def test_an_invoice_that_is_always_declined_softly_is_tried_on_day_0_1_4_9_16_and_then_given_up():
-    charge = a_charge(invoice=an_invoice())
+    settlement = a_charge(invoice=an_invoice())
     days, events = [], []
-    while charge.invoice.next_attempt_at is not None:
-        now = charge.invoice.next_attempt_at
+    while settlement.invoice.next_attempt_at is not None:
+        now = settlement.invoice.next_attempt_at
         days.append((now - NOW).days)
-        charge.attempt = charge.invoice.start_attempt(f"att_{len(days)}", now, now, Timing())
-        charge.events = []
-        assert settle(charge, declined(), now)
-        assert charge.attempt.status is AttemptStatus.DECLINED
-        events.append(kinds(charge))
+        settlement.attempt = settlement.invoice.start_attempt(f"att_{len(days)}", now, now, Timing())
+        settlement.events = []
+        assert settle(settlement, declined(), now)
+        assert settlement.attempt.status is AttemptStatus.DECLINED
+        events.append(kinds(settlement))
     assert days == [0, 1, 4, 9, 16]
     assert events == [
         ["invoice.payment_failed", "subscription.past_due"],
@@ -235,72 +241,76 @@ def test_an_invoice_that_is_always_declined_softly_is_tried_on_day_0_1_4_9_16_an
         ["invoice.payment_failed"],
         ["invoice.payment_failed", "invoice.uncollectible", "subscription.unpaid"],
     ]
-    assert (charge.invoice.status, charge.invoice.attempts, charge.invoice.declines) == ("uncollectible", 5, 5)
-    assert charge.invoice.closed_at == NOW + timedelta(days=16)
-    assert charge.subscription.status is SubscriptionStatus.UNPAID
-    assert charge.key.status is KeyStatus.ACTIVE
+    assert (settlement.invoice.status, settlement.invoice.attempts, settlement.invoice.declines) == (
+        "uncollectible",
+        5,
+        5,
+    )
+    assert settlement.invoice.closed_at == NOW + timedelta(days=16)
+    assert settlement.subscription.status is SubscriptionStatus.UNPAID
+    assert settlement.key.status is KeyStatus.ACTIVE
 
 
 @pytest.mark.parametrize("status", OPEN_ATTEMPTS)
 def test_a_soft_decline_keeps_the_words_and_the_next_date(status):
-    charge = charge_in(status)
-    settle(charge, declined(reason="한도초과", imp_uid="imps_7"), LATER)
-    attempt, invoice = charge.attempt, charge.invoice
+    settlement = charge_in(status)
+    settle(settlement, declined(reason="한도초과", imp_uid="imps_7"), LATER)
+    attempt, invoice = settlement.attempt, settlement.invoice
     assert (attempt.imp_uid, attempt.decline_kind, attempt.reason) == ("imps_7", DeclineKind.SOFT, "한도초과")
     assert (invoice.status, invoice.declines, invoice.failures, invoice.last_reason) == ("open", 1, 0, "한도초과")
     assert invoice.next_attempt_at == LATER + timedelta(days=1)
-    assert charge.key == a_key()
-    assert charge.events[0].data["next_attempt_at"] == (LATER + timedelta(days=1)).isoformat()
-    assert charge.events[0].data["reason"] == "한도초과"
+    assert settlement.key == a_key()
+    assert settlement.events[0].data["next_attempt_at"] == (LATER + timedelta(days=1)).isoformat()
+    assert settlement.events[0].data["reason"] == "한도초과"
 
 
 def test_a_hard_decline_invalidates_the_key_and_waits_for_a_new_one_until_dunning_would_have_ended():
-    charge = a_charge()
-    settle(charge, declined(HARD, "분실카드"), NOW)
-    assert (charge.key.status, charge.key.invalid_reason) == (KeyStatus.INVALID, "분실카드")
-    assert (charge.invoice.status, charge.invoice.declines) == (InvoiceStatus.OPEN, 1)
-    assert charge.invoice.next_attempt_at == NOW + timedelta(days=16)
-    assert charge.subscription.status is SubscriptionStatus.PAST_DUE
-    assert kinds(charge) == ["billing_key.invalid", "invoice.payment_failed", "subscription.past_due"]
-    assert charge.events[0].subject_id == "key_1"
+    settlement = a_charge()
+    settle(settlement, declined(HARD, "분실카드"), NOW)
+    assert (settlement.key.status, settlement.key.invalid_reason) == (KeyStatus.INVALID, "분실카드")
+    assert (settlement.invoice.status, settlement.invoice.declines) == (InvoiceStatus.OPEN, 1)
+    assert settlement.invoice.next_attempt_at == NOW + timedelta(days=16)
+    assert settlement.subscription.status is SubscriptionStatus.PAST_DUE
+    assert kinds(settlement) == ["billing_key.invalid", "invoice.payment_failed", "subscription.past_due"]
+    assert settlement.events[0].subject_id == "key_1"
 
 
 @pytest.mark.parametrize("declines", range(6))
 @pytest.mark.parametrize("retry_days", [(), (2,), (1, 3, 5, 7)])
 def test_a_hard_decline_never_asks_for_an_earlier_try_than_the_end_of_dunning(declines, retry_days):
-    charge = a_charge(invoice=an_invoice(attempts=1, declines=declines), policy=DunningPolicy(retry_days))
-    settle(charge, declined(HARD, "분실카드"), NOW)
+    settlement = a_charge(invoice=an_invoice(attempts=1, declines=declines), policy=DunningPolicy(retry_days))
+    settle(settlement, declined(HARD, "분실카드"), NOW)
     left = sum(retry_days[declines:])
-    assert charge.key.status is KeyStatus.INVALID
+    assert settlement.key.status is KeyStatus.INVALID
     if left:
-        assert charge.invoice.next_attempt_at == NOW + timedelta(days=left)
+        assert settlement.invoice.next_attempt_at == NOW + timedelta(days=left)
     else:
-        assert charge.invoice.status is InvoiceStatus.UNCOLLECTIBLE
-        assert charge.invoice.next_attempt_at is None
+        assert settlement.invoice.status is InvoiceStatus.UNCOLLECTIBLE
+        assert settlement.invoice.next_attempt_at is None
 
 
 @pytest.mark.parametrize("key", [KeyStatus.INVALID, KeyStatus.DELETED])
 def test_a_key_that_was_out_of_use_already_is_not_announced_as_invalid_again(key):
-    charge = a_charge(key=a_key(status=key))
-    settle(charge, declined(HARD, "분실카드"), NOW)
-    assert charge.key.status is key
-    assert "billing_key.invalid" not in kinds(charge)
+    settlement = a_charge(key=a_key(status=key))
+    settle(settlement, declined(HARD, "분실카드"), NOW)
+    assert settlement.key.status is key
+    assert "billing_key.invalid" not in kinds(settlement)
 
 
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE])
 def test_a_hard_decline_ends_the_key_whatever_became_of_the_invoice(invoice):
-    charge = charge_in(invoice=invoice)
-    settle(charge, declined(HARD, "분실카드"), NOW)
-    assert charge.key.status is KeyStatus.INVALID
+    settlement = charge_in(invoice=invoice)
+    settle(settlement, declined(HARD, "분실카드"), NOW)
+    assert settlement.key.status is KeyStatus.INVALID
 
 
 @pytest.mark.parametrize("status", sorted(RENEWING))
 @pytest.mark.parametrize("outcome", ["declined softly", "declined hard"])
 def test_when_dunning_is_used_up_no_further_period_is_opened(outcome, status):
-    charge = charge_in(subscription=status, policy=GIVES_UP_AT_ONCE)
-    settle(charge, OUTCOMES[outcome], NOW)
-    assert charge.invoice.status is InvoiceStatus.UNCOLLECTIBLE
-    assert charge.subscription.status not in RENEWING
+    settlement = charge_in(subscription=status, policy=GIVES_UP_AT_ONCE)
+    settle(settlement, OUTCOMES[outcome], NOW)
+    assert settlement.invoice.status is InvoiceStatus.UNCOLLECTIBLE
+    assert settlement.subscription.status not in RENEWING
 
 
 @pytest.mark.parametrize(
@@ -315,50 +325,54 @@ def test_when_dunning_is_used_up_no_further_period_is_opened(outcome, status):
     ],
 )
 def test_a_decline_with_a_retry_ahead_makes_a_served_customer_past_due(before, after):
-    charge = charge_in(subscription=SubscriptionStatus(before))
-    settle(charge, declined(), NOW)
-    assert charge.subscription.status == after
-    assert ("subscription.past_due" in kinds(charge)) is (before != after)
+    settlement = charge_in(subscription=SubscriptionStatus(before))
+    settle(settlement, declined(), NOW)
+    assert settlement.subscription.status == after
+    assert ("subscription.past_due" in kinds(settlement)) is (before != after)
 
 
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.VOID])
 @pytest.mark.parametrize("outcome", ["declined softly", "failed"])
 def test_a_refusal_of_an_invoice_that_is_closed_already_closes_the_attempt_only(outcome, invoice):
-    charge = charge_in(invoice=invoice)
-    before = copy.deepcopy(charge)
-    assert settle(charge, OUTCOMES[outcome], LATER)
-    assert not charge.attempt.is_open
-    assert (charge.invoice, charge.subscription, charge.key) == (before.invoice, before.subscription, before.key)
-    assert charge.events == []
+    settlement = charge_in(invoice=invoice)
+    before = copy.deepcopy(settlement)
+    assert settle(settlement, OUTCOMES[outcome], LATER)
+    assert not settlement.attempt.is_open
+    assert (settlement.invoice, settlement.subscription, settlement.key) == (
+        before.invoice,
+        before.subscription,
+        before.key,
+    )
+    assert settlement.events == []
 
 
 # Failed
 
 
 def test_a_charge_that_was_never_placed_uses_up_no_dunning_and_is_tried_again_soon():
-    charge, now = a_charge(), NOW
+    settlement, now = a_charge(), NOW
     for failures in range(1, 101):
-        assert settle(charge, failed(), now)
-        invoice = charge.invoice
+        assert settle(settlement, failed(), now)
+        invoice = settlement.invoice
         assert (invoice.failures, invoice.declines, invoice.status) == (failures, 0, InvoiceStatus.OPEN)
         assert invoice.next_attempt_at == now + technical_backoff(failures)
-        assert invoice.last_reason == charge.attempt.reason == "connection refused"
+        assert invoice.last_reason == settlement.attempt.reason == "connection refused"
         now = invoice.next_attempt_at
-        charge.attempt = invoice.start_attempt(f"att_{failures + 1}", now, now, Timing())
-    settle(charge, declined(), now)
-    assert charge.invoice.next_attempt_at == now + timedelta(
+        settlement.attempt = invoice.start_attempt(f"att_{failures + 1}", now, now, Timing())
+    settle(settlement, declined(), now)
+    assert settlement.invoice.next_attempt_at == now + timedelta(
         days=1
     )  # the first step of dunning, as if nothing had been
-    assert kinds(charge) == ["invoice.payment_failed", "subscription.past_due"]
+    assert kinds(settlement) == ["invoice.payment_failed", "subscription.past_due"]
 
 
 @pytest.mark.parametrize("status", list(SubscriptionStatus))
 def test_an_outage_changes_no_subscription_and_no_key_and_is_no_news_for_the_merchant(status):
-    charge = charge_in(subscription=status)
-    settle(charge, failed(), NOW)
-    assert charge.subscription.status is status
-    assert charge.key == a_key()
-    assert [kind for kind in kinds(charge) if kind != "invoice.voided"] == []
+    settlement = charge_in(subscription=status)
+    settle(settlement, failed(), NOW)
+    assert settlement.subscription.status is status
+    assert settlement.key == a_key()
+    assert [kind for kind in kinds(settlement) if kind != "invoice.voided"] == []
 
 
 # Unknown
@@ -369,13 +383,13 @@ def test_an_outage_changes_no_subscription_and_no_key_and_is_no_news_for_the_mer
 @pytest.mark.parametrize("subscription", list(SubscriptionStatus))
 @pytest.mark.parametrize("alarming", [False, True])
 def test_an_unknown_outcome_changes_nothing_but_the_attempt(status, invoice, subscription, alarming):
-    charge = charge_in(status, invoice, subscription)
-    before = copy.deepcopy(charge)
-    assert settle(charge, Unknown("no answer", alarming=alarming), LATER)
-    assert (charge.attempt.status, charge.attempt.reason) == (AttemptStatus.UNKNOWN, "no answer")
-    assert (charge.attempt.is_open, charge.attempt.closed_at) == (True, None)
-    charge.attempt = before.attempt
-    assert charge == before
+    settlement = charge_in(status, invoice, subscription)
+    before = copy.deepcopy(settlement)
+    assert settle(settlement, Unknown("no answer", alarming=alarming), LATER)
+    assert (settlement.attempt.status, settlement.attempt.reason) == (AttemptStatus.UNKNOWN, "no answer")
+    assert (settlement.attempt.is_open, settlement.attempt.closed_at) == (True, None)
+    settlement.attempt = before.attempt
+    assert settlement == before
 
 
 @pytest.mark.parametrize(
@@ -388,11 +402,11 @@ def test_an_unknown_outcome_changes_nothing_but_the_attempt(status, invoice, sub
     ],
 )
 def test_an_attempt_remembers_that_the_gateway_refused_its_order_id_as_used(reason, refused):
-    charge = a_charge()
-    settle(charge, unknown(reason), NOW)
-    assert charge.attempt.refused is refused
-    settle(charge, unknown("no answer within 65 s"), LATER)
-    assert charge.attempt.refused is refused
+    settlement = a_charge()
+    settle(settlement, unknown(reason), NOW)
+    assert settlement.attempt.refused is refused
+    settle(settlement, unknown("no answer within 65 s"), LATER)
+    assert settlement.attempt.refused is refused
 
 
 # Canceled
@@ -404,33 +418,36 @@ def test_an_attempt_remembers_that_the_gateway_refused_its_order_id_as_used(reas
 def test_a_canceled_subscriptions_invoice_is_voided_when_its_open_attempt_closes_without_money(
     outcome, invoice, policy
 ):
-    charge = charge_in(AttemptStatus.UNKNOWN, invoice, SubscriptionStatus.CANCELED, policy=policy)
-    settle(charge, OUTCOMES[outcome], LATER)
-    assert (charge.invoice.status, charge.invoice.closed_at) == (InvoiceStatus.VOID, LATER)
-    assert charge.invoice.next_attempt_at is None
-    assert kinds(charge)[-1] == "invoice.voided"
-    assert charge.subscription.status is SubscriptionStatus.CANCELED
+    settlement = charge_in(AttemptStatus.UNKNOWN, invoice, SubscriptionStatus.CANCELED, policy=policy)
+    settle(settlement, OUTCOMES[outcome], LATER)
+    assert (settlement.invoice.status, settlement.invoice.closed_at) == (InvoiceStatus.VOID, LATER)
+    assert settlement.invoice.next_attempt_at is None
+    assert kinds(settlement)[-1] == "invoice.voided"
+    assert settlement.subscription.status is SubscriptionStatus.CANCELED
 
 
 def test_a_canceled_subscriptions_invoice_stays_open_while_its_attempt_is_unknown():
-    charge = charge_in(subscription=SubscriptionStatus.CANCELED)
-    settle(charge, unknown(), NOW)
-    assert charge.invoice.status is InvoiceStatus.OPEN
-    settle(charge, failed(), LATER)
-    assert charge.invoice.status is InvoiceStatus.VOID
+    settlement = charge_in(subscription=SubscriptionStatus.CANCELED)
+    settle(settlement, unknown(), NOW)
+    assert settlement.invoice.status is InvoiceStatus.OPEN
+    settle(settlement, failed(), LATER)
+    assert settlement.invoice.status is InvoiceStatus.VOID
 
 
 def test_a_charge_in_flight_at_the_cancel_that_is_approved_pays_its_invoice():
-    charge = charge_in(subscription=SubscriptionStatus.CANCELED)
-    settle(charge, approved(), LATER)
-    assert charge.invoice.status is InvoiceStatus.PAID
-    assert kinds(charge) == ["invoice.paid"]
+    settlement = charge_in(subscription=SubscriptionStatus.CANCELED)
+    settle(settlement, approved(), LATER)
+    assert settlement.invoice.status is InvoiceStatus.PAID
+    assert kinds(settlement) == ["invoice.paid"]
 
 
 def test_nobody_is_promised_another_try_for_a_canceled_subscription():
-    charge = charge_in(subscription=SubscriptionStatus.CANCELED)
-    settle(charge, declined(), LATER)
-    assert [event.data["next_attempt_at"] for event in charge.events if "next_attempt_at" in event.data] in ([], [None])
+    settlement = charge_in(subscription=SubscriptionStatus.CANCELED)
+    settle(settlement, declined(), LATER)
+    assert [event.data["next_attempt_at"] for event in settlement.events if "next_attempt_at" in event.data] in (
+        [],
+        [None],
+    )
 
 
 # The verbs that other use cases call as well
@@ -496,8 +513,8 @@ class History:
         self.now = NOW
 
     def step(self, what: str, which: int) -> None:
-        charge, self.now = self.charge, self.now + timedelta(hours=1)
-        invoice, subscription = charge.invoice, charge.subscription
+        settlement, self.now = self.charge, self.now + timedelta(hours=1)
+        invoice, subscription = settlement.invoice, settlement.subscription
         if what == "start":
             if invoice.status is InvoiceStatus.OPEN and not any(attempt.is_open for attempt in self.attempts):
                 name = f"att_{len(self.attempts)}"
@@ -509,12 +526,12 @@ class History:
             if subscription.status is not SubscriptionStatus.CANCELED:
                 subscription.cancel(self.now)
                 if not any(attempt.is_open for attempt in self.attempts):
-                    void_if_open(subscription, invoice, charge.events, self.now)
+                    void_if_open(subscription, invoice, settlement.events, self.now)
         elif self.attempts:
             number = which % len(self.attempts)
-            charge.attempt = self.attempts[number]
+            settlement.attempt = self.attempts[number]
             outcome = approved(imp_uid=f"imps_{number}") if what == "approved" else OUTCOMES[what]
-            settle(charge, outcome, self.now)
+            settle(settlement, outcome, self.now)
 
     def count(self, kind: EventType) -> int:
         return [event.type for event in self.charge.events].count(kind)

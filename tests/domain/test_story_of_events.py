@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from billing_worker.domain.event_order import BEGIN, GRAMMAR, WHOSE, Story
 from billing_worker.domain.events import EventType
-from billing_worker.domain.story import BEGIN, GRAMMAR, WHOSE, Story
 from tests.support.told import SAYS
 
 E = EventType

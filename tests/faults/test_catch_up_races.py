@@ -50,7 +50,7 @@ def test_a_decision_while_workers_put_on_hold_reaches_everybody(
     world: World, another_process: Callable[[], World], late: list[Subscription], mode: str
 ) -> None:
     other, person = another_process(), another_process()
-    at_once(world.tick, other.tick, lambda: catch_up.apply(person.ports, mode, EVERYBODY))
+    at_once(world.tick, other.tick, lambda: catch_up.decide_late(person.ports, mode, EVERYBODY))
     world.settle()
     # Whoever came to be on hold after the decision was decided on as well: it names all who are late.
     assert world.alerts() == []
@@ -67,8 +67,8 @@ def test_two_persons_who_decide_differently_at_once_leave_one_story_a_period(
     world.settle()
     others = [another_process() for _ in range(3)]
     at_once(
-        lambda: catch_up.apply(others[0].ports, "bill_all", EVERYBODY),
-        lambda: catch_up.apply(others[1].ports, "latest_only", EVERYBODY),
+        lambda: catch_up.decide_late(others[0].ports, "bill_all", EVERYBODY),
+        lambda: catch_up.decide_late(others[1].ports, "latest_only", EVERYBODY),
         others[2].tick,
         world.tick,
     )
@@ -81,10 +81,10 @@ def test_two_persons_who_decide_differently_at_once_leave_one_story_a_period(
 
 
 def test_a_change_of_mind_holds_for_what_the_workers_have_not_come_to(world: World, late: list[Subscription]) -> None:
-    catch_up.apply(world.ports, "bill_all", EVERYBODY)
+    catch_up.decide_late(world.ports, "bill_all", EVERYBODY)
     world.renew_and_charge()
     world.renew_and_charge()
-    catch_up.apply(world.ports, "forgive", EVERYBODY)
+    catch_up.decide_late(world.ports, "forgive", EVERYBODY)
     world.settle()
     assert [stories(world, each) for each in late] == [[0, 1, 2, DAYS]] * MANY
     world.assert_books_agree()

@@ -66,7 +66,7 @@ def test_no_connection_is_taken_from_the_pool_during_the_call(world: World) -> N
 
 
 @pytest.mark.fm("G1")
-@pytest.mark.parametrize("at", ["lock_due", "lock_charge", "save_charge"])
+@pytest.mark.parametrize("at", ["lock_due", "lock_settlement", "save_settlement"])
 def test_a_session_that_ends_inside_an_act_rolls_it_back_and_is_unavailable(world: World, at: str) -> None:
     subscription = world.subscribe()
     world.renew()
@@ -74,7 +74,7 @@ def test_a_session_that_ends_inside_an_act_rolls_it_back_and_is_unavailable(worl
     broken = world.with_ports(database=EndsItsSession(world, at))
     with pytest.raises(Unavailable):
         collect.collect(broken.ports, ident)
-    expected = {"lock_due": 0, "lock_charge": 1, "save_charge": 1}[at]
+    expected = {"lock_due": 0, "lock_settlement": 1, "save_settlement": 1}[at]
     assert len(world.ledger()) == expected
     assert world.rows("SELECT count(*) AS n FROM evidence") == [{"n": 0}]
     world.resolve(hours=1)

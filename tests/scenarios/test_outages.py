@@ -147,7 +147,7 @@ def test_the_preview_of_a_decision_is_what_then_happens(world: World, mode: str,
     already = sum(waived(world, each) for each in subscriptions)
     found = preview(world.ports, EVERYBODY, mode)
     bill, waive, money = sums(found)
-    concerned = catch_up.apply(world.ports, mode, EVERYBODY)
+    concerned = catch_up.decide_late(world.ports, mode, EVERYBODY)
     assert sum(concerned.values()) == sum(line.subscriptions for line in found.plans) == (6 if held else 9)
     assert world.alerts() == []
     world.settle()
@@ -178,7 +178,7 @@ def test_who_would_pay_twice_in_a_week_is_who_then_does(world: World) -> None:
     assert (first.customer, first.payments, first.late) == ("customer 0", 11, 3)
     assert first.sums == {"KRW": 2 * 700 + 9900 + 8 * 50}
     before = len(world.money())
-    catch_up.apply(world.ports, "latest_only", EVERYBODY)
+    catch_up.decide_late(world.ports, "latest_only", EVERYBODY)
     world.run_until(world.clock.now() + 7 * DAY)
     assert len(world.money()) - before == 3 * first.payments
 
@@ -196,9 +196,9 @@ def test_a_decision_for_one_plan_or_one_subscription_leaves_the_others_on_hold(w
     subscriptions = crowd(world)
     world.settle()
     weekly, monthly = subscriptions[0], subscriptions[3]
-    assert catch_up.apply(world.ports, "forgive", Chosen(subscription_id=weekly.id)) == {weekly.plan_id: 1}
+    assert catch_up.decide_late(world.ports, "forgive", Chosen(subscription_id=weekly.id)) == {weekly.plan_id: 1}
     assert {alert.subject_id for alert in world.alerts()} == {weekly.plan_id, monthly.plan_id}
-    assert catch_up.apply(world.ports, "bill_all", Chosen(plan_id=monthly.plan_id)) == {monthly.plan_id: 3}
+    assert catch_up.decide_late(world.ports, "bill_all", Chosen(plan_id=monthly.plan_id)) == {monthly.plan_id: 3}
     assert {alert.subject_id for alert in world.alerts()} == {weekly.plan_id}
     world.settle()
     assert payments(world, weekly) == [0]
@@ -214,10 +214,10 @@ def test_the_same_decision_twice_is_one_and_a_waived_period_is_billed_by_no_late
     world.clock.advance(days=10)
     world.settle()
     for _ in range(2):
-        assert catch_up.apply(world.ports, "latest_only", EVERYBODY) == {daily.plan_id: 1}
+        assert catch_up.decide_late(world.ports, "latest_only", EVERYBODY) == {daily.plan_id: 1}
     world.settle()
     assert payments(world, daily) == [0, 10]
-    assert catch_up.apply(world.ports, "bill_all", EVERYBODY) == {}
+    assert catch_up.decide_late(world.ports, "bill_all", EVERYBODY) == {}
     world.settle()
     assert payments(world, daily) == [0, 10]
     assert waived(world, daily) == 9
@@ -261,7 +261,7 @@ def test_who_is_on_hold_is_not_forgotten_when_somebody_closes_the_alert(world: W
     tidy(world.ports, INBOX)
     [again] = world.alerts()
     assert (again.kind, again.subject_id, again.detail) == ("catch_up", waiting.plan_id, asked.detail)
-    catch_up.apply(world.ports, "forgive", EVERYBODY)
+    catch_up.decide_late(world.ports, "forgive", EVERYBODY)
     tidy(world.ports, INBOX)
     assert world.alerts() == []
 

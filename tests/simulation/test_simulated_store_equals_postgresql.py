@@ -208,7 +208,7 @@ class Story:
 
     def decide(self) -> Any:
         mode = self.random.choice(("bill_all", "latest_only", "forgive"))
-        return sorted(catch_up.apply(self.ports, mode, Chosen()).items())
+        return sorted(catch_up.decide_late(self.ports, mode, Chosen()).items())
 
     def stop(self) -> Any:
         scope = self.random.choice(("all", "pg:nice_v2", f"subscription:{self._someone()}"))

@@ -13,7 +13,7 @@ from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
 from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports import Due, Listing
+from billing_worker.ports import DueInvoice, Listing
 from billing_worker.simulation.client import FaultyDatabase, Transaction
 from billing_worker.simulation.run import START, Run
 from billing_worker.simulation.safety import Breach
@@ -367,7 +367,7 @@ class _CarelessDatabase(FaultyDatabase):
 class _Careless(Transaction):
     """Takes every key for an active one."""
 
-    def lock_due(self, invoice_id: str) -> Due:
+    def lock_due(self, invoice_id: str) -> DueInvoice:
         due = super().lock_due(invoice_id)
         return replace(due, key=replace(due.key, status=KeyStatus.ACTIVE))
 

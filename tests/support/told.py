@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from billing_worker.domain.story import BEGIN, Story
+from billing_worker.domain.event_order import BEGIN, Story
 
 Row = dict[str, Any]
 

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.usecases import collect
-from billing_worker.usecases.environment import claim, compared, guard
+from billing_worker.usecases.environment import accept_fingerprint, compared, require_claimed_environment
 from billing_worker.usecases.stop_charging import clear_stop, stops
 from tests.support.databases import Databases
 from tests.support.world import World
@@ -44,7 +44,7 @@ def test_a_copied_database_charges_nothing_until_it_is_claimed(world: World, twi
     world.settle()
     assert len(world.ledger()) == before + 1
     assert stops(world.ports, 10) == []
-    claim(twin.ports)
+    accept_fingerprint(twin.ports)
     assert stops(twin.ports, 10) == []
     twin.clock.advance(days=1)
     twin.settle()
@@ -85,7 +85,7 @@ def test_other_credentials_or_another_prefix_on_the_same_database_stop_everythin
     assert next(iter(changed.values())) in stops(world.ports, 10)[0].stop.reason
     world.settle()
     assert len(world.ledger()) == 1
-    claim(wrong.ports)
+    accept_fingerprint(wrong.ports)
     wrong.settle()
     assert len(world.sandbox.ledger(world.first_order)) == 2
     assert len(world.invoices(subscription)) == 2
@@ -93,7 +93,7 @@ def test_other_credentials_or_another_prefix_on_the_same_database_stop_everythin
 
 def test_a_database_in_which_nothing_was_charged_claims_itself(world: World) -> None:
     assert compared(world.ports).claimed is None
-    guard(world.ports)
+    require_claimed_environment(world.ports)
     assert compared(world.ports).differences == []
     assert stops(world.ports, 10) == []
     assert world.alerts() == []
@@ -111,9 +111,9 @@ def test_a_used_database_that_nobody_claimed_waits(world: World) -> None:
 
 
 def test_the_guard_looks_and_writes_nothing_when_all_is_as_claimed(world: World) -> None:
-    guard(world.ports)
+    require_claimed_environment(world.ports)
     for _ in range(3):
-        guard(world.ports)
+        require_claimed_environment(world.ports)
     assert len(world.rows("SELECT 1 FROM environment_claims")) == 1
 
 

@@ -15,7 +15,7 @@ from billing_worker.domain.stop import ALL
 from billing_worker.ports import Auditing, Listing
 from billing_worker.usecases import audit as auditing
 from billing_worker.usecases.audit import Audit, audit, audit_recent
-from billing_worker.usecases.environment import claim
+from billing_worker.usecases.environment import accept_fingerprint
 from billing_worker.usecases.stop_charging import clear_stop, stop_on_word, stops
 from tests.support.databases import Databases
 from tests.support.gateways import Around
@@ -47,7 +47,7 @@ def busy(past: World, databases: Databases) -> Iterator[World]:
     """A copy of it, claimed, whose tables the test may change."""
     with databases.copy_of(past.database_url) as url:
         world = past.elsewhere(url)
-        claim(world.ports)
+        accept_fingerprint(world.ports)
         yield world
         world.close()
 

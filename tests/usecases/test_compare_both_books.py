@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from billing_worker.domain.comparing import Finding, FindingKind
 from billing_worker.domain.errors import Unavailable
-from billing_worker.domain.matching import Finding, FindingKind
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports import Gateway, Listing, Sheet
 from billing_worker.usecases import compare as comparing

@@ -12,7 +12,7 @@ from billing_worker.ports import Address, Delivering, EventFilter, OutboxMessage
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases import events, outbox
 from billing_worker.usecases.lists import listed
-from billing_worker.usecases.record import apply, record_answer
+from billing_worker.usecases.record import record_answer, record_outcome
 from tests.support.invariants import i22_no_contradiction, violations
 from tests.support.receivers import Merchant
 from tests.support.told import EVENTS, STATES, contradictions
@@ -216,12 +216,12 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     assert events.endpoint(told.ports).disabled_at is None
 
     # Repaired: it is sent under its old name; and while it was refused again nobody waited for it.
-    assert events.replay_range(told.ports, EventFilter(given_up=True)) == 1
+    assert events.send_range_again(told.ports, EventFilter(given_up=True)) == 1
     world.cancel(subscription)
     live(told, minutes=2)
     assert merchant.got[-1][1] == "subscription.canceled"
     merchant.refuses = lambda _message: None
-    events.replay_one(told.ports, bad.id)
+    events.send_again(told.ports, bad.id)
     told.settle()
     assert merchant.got[-1] == (bad.event.subject_id, "invoice.paid")
     assert merchant.asked[-1] == bad.id
@@ -274,7 +274,7 @@ def test_replays_of_a_range_go_out_in_order_and_at_a_pace(told: World, world: Wo
     told.settle()
     first = list(merchant.got)
     merchant.got.clear()
-    assert events.replay_range(told.ports, EventFilter(since=world.clock.now() - timedelta(days=1))) == 3
+    assert events.send_range_again(told.ports, EventFilter(since=world.clock.now() - timedelta(days=1))) == 3
     told.settle()
     assert len(merchant.got) == 1  # ten a second, and no time has passed
     for _ in range(3):
@@ -300,9 +300,9 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
             attempts.append(attempt)
     other = world.twin()
     with world.ports.database.transaction() as uow:
-        charge = uow.lock_charge(attempts[0].id)
+        settlement = uow.lock_settlement(attempts[0].id)
         record_answer(other.ports, attempts[1].id, attempts[1].fence, gone)
-        apply(world.ports, uow, charge, gone)
+        record_outcome(world.ports, uow, settlement, gone)
         uow.commit()
     other.close()
     assert world.events().count("billing_key.invalid") == 1

@@ -247,7 +247,7 @@ def test_a_replayed_echo_is_read_by_a_scan_too_although_its_charge_is_recorded(w
     message = world.webhook(str(paid.imp_uid), paid.merchant_uid)
     world.sandbox.control("/operator/cancel", imp_uid=paid.imp_uid, amount=900)
     world.clock.advance(seconds=10)
-    inbox_review.replay(world.ports, message)
+    inbox_review.look_again(world.ports, message)
     world.settle()
     assert world.attempt(world.invoice(subscription)).refunded == 900
     read = inbox_review.look(world.ports, message).read_at
@@ -267,11 +267,11 @@ def test_a_replay_reads_anew_and_twice_changes_nothing(world: World) -> None:
     before, events = world.rows("SELECT * FROM payment_attempts"), world.events()
     seen = reads(world, row["imp_uid"])
     for _ in range(2):
-        assert inbox_review.replay(world.ports, message).status == "received"
+        assert inbox_review.look_again(world.ports, message).status == "received"
         inbox.apply(world.ports, message)
         world.clock.advance(seconds=5)
     assert reads(world, row["imp_uid"]) == seen + 2
     assert (world.rows("SELECT * FROM payment_attempts"), world.events()) == (before, events)
     sought = inbox_review.seek(world.ports, status="ignored", foreign=True)
-    assert inbox_review.count(world.ports, sought) == inbox_review.replay_all(world.ports, sought) == 2
-    assert inbox_review.count(world.ports, sought) == 0
+    assert inbox_review.count_sought(world.ports, sought) == inbox_review.look_again_at_all(world.ports, sought) == 2
+    assert inbox_review.count_sought(world.ports, sought) == 0

@@ -10,10 +10,10 @@ from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables import billing_keys, comparisons, doubts, payment_attempts
+from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, ComparisonStatus, Span
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.invoice import AttemptStatus
-from billing_worker.domain.matching import Booked
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.ports import Issued, Known
 

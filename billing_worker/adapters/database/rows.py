@@ -9,12 +9,12 @@ from billing_worker.domain.action import Action
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
+from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
-from billing_worker.domain.matching import Booked
 from billing_worker.domain.money import Money
 from billing_worker.domain.pingback import PingbackPayment
 from billing_worker.domain.plan import Plan

@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_worker.domain.access import Scope
 from billing_worker.domain.action import Verb
-from billing_worker.domain.billing_key import IssueClaim, KeyStatus
+from billing_worker.domain.billing_key import IssueUse, KeyStatus
 from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.comparison import ComparisonStatus
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
@@ -179,11 +179,11 @@ billing_keys = Table(
     _time("issue_paid_at", required=False),
     Column("issue_buyer_email", String(64)),
     Column("issue_evidence_id", ForeignKey("evidence.id")),
-    Column("issue_claim", Named(IssueClaim), nullable=False, server_default="none"),
+    Column("issue_claim", Named(IssueUse), nullable=False, server_default="none"),
     Column("issue_for", String(40)),
     *_labels(),
     _one_of("status", KeyStatus),
-    _one_of("issue_claim", IssueClaim),
+    _one_of("issue_claim", IssueUse),
     CheckConstraint("status = 'pending' OR next_look_at IS NULL", name="only_pending_is_looked_at"),
     CheckConstraint(
         "num_nulls(issue_imp_uid, issue_merchant_uid, issue_amount, issue_currency, issue_evidence_id) IN (0, 5)",

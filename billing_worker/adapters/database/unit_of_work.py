@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.access import SqlActions, SqlTokens
+from billing_worker.adapters.database.alerts import SqlAlerts
 from billing_worker.adapters.database.audit import SqlAudits
 from billing_worker.adapters.database.billing import (
     SqlAttempts,
@@ -29,7 +30,6 @@ from billing_worker.adapters.database.doubts import SqlDoubts
 from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.lists import SqlLists
 from billing_worker.adapters.database.locks import AdvisoryLock
-from billing_worker.adapters.database.messages import SqlAlerts
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
@@ -53,8 +53,8 @@ from billing_worker.domain.errors import Busy, NotFound, Unavailable
 from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.settlement import Charge
-from billing_worker.ports import Due, Ids
+from billing_worker.domain.settlement import Settlement
+from billing_worker.ports import DueInvoice, Ids
 
 HELD = (LockNotAvailable, DeadlockDetected)
 """Somebody else had the row for too long, or waited for one of ours: the server undid the whole transaction."""
@@ -165,12 +165,12 @@ class SqlUnitOfWork:
         self.kept_answers = SqlKeptAnswers(connection)
         self.lists = SqlLists(connection)
 
-    def lock_due(self, invoice_id: str) -> Due:
+    def lock_due(self, invoice_id: str) -> DueInvoice:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""
         subscription = self._lock(_LOCK_BY_INVOICE, "invoice", invoice_id)
         row = self._connection.execute(_DUE, {"ident": invoice_id}).one()
         invoice, key, plan, facts = rows.split(row, _DUE_NAMES)
-        return Due(
+        return DueInvoice(
             subscription=self.subscriptions.adopt(subscription),
             invoice=self.invoices.adopt(invoice),
             key=self.keys.adopt(key),
@@ -181,13 +181,13 @@ class SqlUnitOfWork:
             last_paid=facts["last_paid"],
         )
 
-    def lock_charge(self, attempt_id: str) -> Charge:
+    def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with all that its outcome can touch, under the subscription's lock. Raises NotFound."""
         subscription = self._lock(_LOCK_BY_ATTEMPT, "attempt", attempt_id)
         row = self._connection.execute(_CHARGE, {"ident": attempt_id}).one()
         attempt, invoice, key, plan_row = rows.split(row, _CHARGE_NAMES)
         plan = rows.to_plan(plan_row)
-        return Charge(
+        return Settlement(
             subscription=self.subscriptions.adopt(subscription),
             invoice=self.invoices.adopt(invoice),
             attempt=self.attempts.adopt(attempt),
@@ -197,16 +197,16 @@ class SqlUnitOfWork:
             plan_name=plan.name,
         )
 
-    def save_charge(self, charge: Charge, now: datetime, real_now: datetime) -> None:
+    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
         """Write back everything an outcome can touch, and its events to the outbox."""
-        self.invoices.save(charge.invoice)
-        self.attempts.save(charge.attempt)
-        self.subscriptions.save(charge.subscription)
-        self.keys.save(charge.key)
-        self.tell(charge.events, now, real_now)
-        charge.events.clear()
+        self.invoices.save(settlement.invoice)
+        self.attempts.save(settlement.attempt)
+        self.subscriptions.save(settlement.subscription)
+        self.keys.save(settlement.key)
+        self.announce(settlement.events, now, real_now)
+        settlement.events.clear()
 
-    def tell(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""
         if events:
             ordered = sorted(events, key=lambda event: event.stream_id)

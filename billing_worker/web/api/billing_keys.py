@@ -12,7 +12,7 @@ from billing_worker.domain.billing_key import (
     LONGEST_BUYER_TEL,
     LONGEST_GOODSID,
     BillingKey,
-    IssueClaim,
+    IssueUse,
     KeyStatus,
 )
 from billing_worker.ports.lists import Kind
@@ -127,7 +127,7 @@ class KeyOutput(KeySummary):
     buyer_tel: str | None
     goodsid: str | None
     issuing_payment: str | None = Field(None, description="imp_uid of the payment that issued it, once it was read")
-    issuing_claim: IssueClaim = Field(IssueClaim.NONE, description="What that payment pays")
+    issuing_claim: IssueUse = Field(IssueUse.NONE, description="What that payment pays")
     counts_for: str | None = Field(None, description="The subscription whose period it pays")
 
 

@@ -89,7 +89,7 @@ def get(event_id: Ident, context: Ctx) -> EventOutput:
 @router.post("/{event_id}/replay", responses=ACTS, name="replay_event")
 def replay(event_id: Ident, context: Ctx) -> EventOutput:
     """Send an event once more, under its old `webhook-id`; one that waits anyway is tried at once."""
-    return _shown(events.replay_one(context.ports, event_id))
+    return _shown(events.send_again(context.ports, event_id))
 
 
 def _shown(message: OutboxMessage) -> EventOutput:

@@ -72,7 +72,7 @@ def show(message_id: Number, context: Ctx) -> NotificationOutput:
 @router.post("/{message_id}/replay", responses=ACTS, name="replay_inbox")
 def replay(message_id: Number, context: Ctx) -> NotificationOutput:
     """Have it looked into again: a worker reads the gateway anew. Moves no money, and may be asked for twice."""
-    message = review.replay(context.ports, message_id)
+    message = review.look_again(context.ports, message_id)
     if not message.is_foreign:
         context.ring("apply", str(message.id))
     return _whole(message)

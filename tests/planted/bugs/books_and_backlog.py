@@ -5,7 +5,7 @@ from tests.planted.bug import bug
 DIFFERENCE = "billing_worker/usecases/difference.py"
 COMPARE = "billing_worker/usecases/compare.py"
 SPANS = "billing_worker/domain/comparison.py"
-MATCHING = "billing_worker/domain/matching.py"
+MATCHING = "billing_worker/domain/comparing.py"
 COMPARISONS = "billing_worker/adapters/database/comparisons.py"
 BACKLOG = "billing_worker/domain/catch_up.py"
 SUBSCRIPTION = "billing_worker/domain/subscription.py"

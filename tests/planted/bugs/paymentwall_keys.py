@@ -43,7 +43,7 @@ BUGS = (
         "that it paid a period is not noted, and so it pays the next one, too",
         (
             ISSUING,
-            "            _decide(uow, key, IssueClaim.COUNTED, owner, now)\n            uow.invoices.adopt",
+            "            _decide(uow, key, IssueUse.COUNTED, owner, now)\n            uow.invoices.adopt",
             "            uow.invoices.adopt",
         ),
         catchers=(f"{PAYS}::test_the_payment_pays_one_subscription_and_no_second_one",),

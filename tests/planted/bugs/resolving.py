@@ -94,7 +94,7 @@ BUGS = (
     bug(
         "two reads at once",
         "two reads that find nothing count as two, however close they are",
-        (RECONCILE, ">= ports.timing.settle_window_of(charge.key.pg_provider)", ">= timedelta(microseconds=1)"),
+        (RECONCILE, ">= ports.timing.settle_window_of(settlement.key.pg_provider)", ">= timedelta(microseconds=1)"),
         catchers=(f"{RESOLVES}::test_two_reads_closer_than_the_settle_window_prove_nothing",),
     ),
     bug(

@@ -15,7 +15,7 @@ LARGEST_SHARE = 5
 """One key in five of those charged lately; in a big portfolio five lost keys an hour are nothing."""
 
 
-def guard_keys(uow: UnitOfWork, outcome: Outcome, now: datetime) -> None:
+def stop_when_keys_vanish(uow: UnitOfWork, outcome: Outcome, now: datetime) -> None:
     """Stop all charging where more than five keys, and more than a fifth of all, were called unknown within an hour."""
     if not isinstance(outcome, Declined) or not KEY_UNKNOWN.search(outcome.reason):
         return

@@ -8,17 +8,19 @@ from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentA
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, judge_refund, refundable
-from billing_worker.domain.settlement import Charge
+from billing_worker.domain.settlement import Settlement
 from billing_worker.ports import Ports, UnitOfWork
 
 
-def note_refunds(ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, evidence: Evidence) -> bool:
+def note_refunds(
+    ports: Ports, uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence: Evidence
+) -> bool:
     """Book what a read shows as given back of an approved attempt's payment; False when that was known.
 
     A refund of ours that the payment shows has succeeded by that, whoever read it. What no refund of ours explains was
     given back by somebody else: a person is told.
     """
-    attempt = charge.attempt
+    attempt = settlement.attempt
     known = attempt.status is AttemptStatus.APPROVED and attempt.imp_uid == payment.imp_uid
     if not known or payment.money != attempt.money or payment.cancelled.amount == 0:
         return False
@@ -28,11 +30,11 @@ def note_refunds(ports: Ports, uow: UnitOfWork, charge: Charge, payment: Gateway
         return False
     evidence_id = uow.keep_evidence(attempt.id, evidence, ports.clock.real_now())
     for refund in shown:
-        _succeed(ports, uow, charge, refund, evidence_id)
+        _succeed(ports, uow, settlement, refund, evidence_id)
     if payment.cancelled.amount > attempt.refunded:
-        _book(ports, uow, charge, payment, evidence_id)
+        _book(ports, uow, settlement, payment, evidence_id)
         _close_what_is_over(uow, attempt, refunds, ports.clock.now())
-        _tell_of_strangers(ports, uow, charge, payment, refunds)
+        _alert_strangers(ports, uow, settlement, payment, refunds)
     return True
 
 
@@ -40,28 +42,28 @@ def _succeeded(refund: Refund) -> bool:
     return refund.status is RefundStatus.SUCCEEDED
 
 
-def _succeed(ports: Ports, uow: UnitOfWork, charge: Charge, refund: Refund, evidence_id: int) -> None:
+def _succeed(ports: Ports, uow: UnitOfWork, settlement: Settlement, refund: Refund, evidence_id: int) -> None:
     now = ports.clock.now()
     refund.evidence_id = evidence_id
     refund.move_to(RefundStatus.SUCCEEDED, now)
     uow.refunds.save(refund)
-    uow.tell([refund_event(charge, refund)], now, ports.clock.real_now())
+    uow.announce([refund_event(settlement, refund)], now, ports.clock.real_now())
     uow.alerts.close("refund_stuck", refund.id, now)
     uow.alerts.close("refund_failed", refund.id, now)
 
 
-def refund_event(charge: Charge, refund: Refund) -> Event:
+def refund_event(settlement: Settlement, refund: Refund) -> Event:
     """That a refund is closed, one way or the other."""
     kind = EventType.REFUND_SUCCEEDED if _succeeded(refund) else EventType.REFUND_FAILED
-    return of_refund(kind, refund, charge.subscription, charge.invoice, charge.attempt.imp_uid)
+    return of_refund(kind, refund, settlement.subscription, settlement.invoice, settlement.attempt.imp_uid)
 
 
-def _book(ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, evidence_id: int) -> None:
-    attempt = charge.attempt
+def _book(ports: Ports, uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence_id: int) -> None:
+    attempt = settlement.attempt
     given = payment.cancelled.amount - attempt.refunded
     attempt.give_back(payment.cancelled.amount, evidence_id)
-    charge.tell(EventType.PAYMENT_REFUNDED, imp_uid=attempt.imp_uid, amount=given, refunded=attempt.refunded)
-    uow.save_charge(charge, ports.clock.now(), ports.clock.real_now())
+    settlement.announce(EventType.PAYMENT_REFUNDED, imp_uid=attempt.imp_uid, amount=given, refunded=attempt.refunded)
+    uow.save_settlement(settlement, ports.clock.now(), ports.clock.real_now())
 
 
 def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], now: datetime) -> None:
@@ -75,26 +77,28 @@ def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Seque
         uow.alerts.close("unasked_payment", attempt.id, now)
 
 
-def _tell_of_strangers(
-    ports: Ports, uow: UnitOfWork, charge: Charge, payment: GatewayPayment, refunds: Sequence[Refund]
+def _alert_strangers(
+    ports: Ports, uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, refunds: Sequence[Refund]
 ) -> None:
-    attempt, now = charge.attempt, ports.clock.now()
+    attempt, now = settlement.attempt, ports.clock.now()
     if attempt.refunded > sum(refund.money.amount for refund in refunds if _succeeded(refund)):
-        detail = f"payment {attempt.imp_uid} of invoice {charge.invoice.id}: {payment.cancelled} is given back by now"
+        detail = (
+            f"payment {attempt.imp_uid} of invoice {settlement.invoice.id}: {payment.cancelled} is given back by now"
+        )
         uow.alerts.open("cancelled_elsewhere", attempt.id, f"{detail}, not all of it by this worker", now)
-    if attempt.surplus and not any(a.surplus and a.holds_money for a in uow.attempts.of_invoice(charge.invoice.id)):
-        uow.alerts.close("surplus_payment", charge.invoice.id, now)
+    if attempt.surplus and not any(a.surplus and a.holds_money for a in uow.attempts.of_invoice(settlement.invoice.id)):
+        uow.alerts.close("surplus_payment", settlement.invoice.id, now)
 
 
-def compensate(ports: Ports, uow: UnitOfWork, charge: Charge) -> None:
+def refund_surplus(ports: Ports, uow: UnitOfWork, settlement: Settlement) -> None:
     """Write down the refund of a surplus payment, unless one is under way or was refused for this very balance."""
-    attempt = charge.attempt
+    attempt = settlement.attempt
     if not (attempt.surplus and attempt.holds_money):
         return
     left = refundable(attempt)
     if any(refund.is_open or refund.balance == left for refund in uow.refunds.of_attempt(attempt.id)):
         return
-    paid = charge.invoice.status is InvoiceStatus.PAID
+    paid = settlement.invoice.status is InvoiceStatus.PAID
     uow.refunds.add(
         Refund(
             id=ports.ids.new("rfd"),

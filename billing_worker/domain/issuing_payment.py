@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing_worker.domain.billing_key import BillingKey, IssueClaim
+from billing_worker.domain.billing_key import BillingKey, IssueUse
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
@@ -79,7 +79,7 @@ def never_issues(payment: GatewayPayment, now: datetime) -> str | None:
     return None
 
 
-def may_claim(key: BillingKey, subscription: Subscription, first: Invoice | None) -> bool:
+def may_be_for(key: BillingKey, subscription: Subscription, first: Invoice | None) -> bool:
     """Whether a subscription of the key may be what its issuing payment was for; `first` is its first invoice.
 
     Its first period is still to be paid; or the customer gave this card, younger than the subscription, for one that
@@ -94,18 +94,18 @@ def may_claim(key: BillingKey, subscription: Subscription, first: Invoice | None
     return subscription.created_at < key.created_at
 
 
-def verdict(key: BillingKey, invoice: Invoice, payment: GatewayPayment, claimants: Sequence[str]) -> Verdict:
-    """What the issuing payment, as just read, means for this invoice. `claimants` are ids of subscriptions."""
+def verdict(key: BillingKey, invoice: Invoice, payment: GatewayPayment, candidates: Sequence[str]) -> Verdict:
+    """What the issuing payment, as just read, means for this invoice. `candidates` are ids of subscriptions."""
     if not payment.holds_money:
         return Verdict.CHARGE
     same = payment.money == invoice.money and _REGISTRABLE.fullmatch(payment.merchant_uid) is not None
-    if key.issue_claim is IssueClaim.CHOSEN:
+    if key.issue_claim is IssueUse.CHOSEN:
         if key.issue_for != invoice.subscription_id:
             return Verdict.CHARGE
         return Verdict.PAYS if same else Verdict.COVERS
-    if invoice.subscription_id not in claimants:
-        return Verdict.ASK if claimants else Verdict.CHARGE
-    alone = len(claimants) == 1 and invoice.period.index == 0
+    if invoice.subscription_id not in candidates:
+        return Verdict.ASK if candidates else Verdict.CHARGE
+    alone = len(candidates) == 1 and invoice.period.index == 0
     return Verdict.PAYS if alone and same and _is_for(payment, invoice) else Verdict.ASK
 
 
