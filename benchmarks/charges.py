@@ -30,7 +30,7 @@ from billing_worker.cli import stack
 from billing_worker.cli.session import quiet_logs
 from billing_worker.config import load_settings
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import Supervisor, free_port
 from billing_worker.usecases.report import report
 from billing_worker.usecases.subscribe import create_plan, register_key, subscribe

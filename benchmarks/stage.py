@@ -23,7 +23,8 @@ from billing_worker.cli.session import quiet_logs
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.proof import judge
-from billing_worker.ports import Listing, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
 from billing_worker.runtime import Process, Supervisor, free_port
 from billing_worker.simulation.gateway import seen
 from billing_worker.simulation.ledger import Card, Ledger, Row

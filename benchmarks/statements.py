@@ -26,7 +26,7 @@ from billing_worker.adapters.database.engine import Session, open_engine, openin
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.config import load_settings
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases import collect, renew
 from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key, subscribe

@@ -25,7 +25,9 @@ from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Auditing, Delivering, Gateway, Ports
+from billing_worker.ports.bundle import Auditing, Ports
+from billing_worker.ports.outgoing import Delivering
+from billing_worker.ports.outside import Gateway
 
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:

@@ -6,7 +6,7 @@ No rule of billing is here: a task finds its use case, and the use case asks the
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases import audit as auditing
 from billing_worker.usecases import collect as collecting
 from billing_worker.usecases import compare as comparing

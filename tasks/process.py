@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from billing_worker import bootstrap
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.environment import require_claimed_environment
 
 _log = structlog.get_logger("billing.tasks")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Listing, Sheet
+from billing_worker.ports.outside import Listing, Sheet
 
 
 @dataclass(frozen=True, slots=True)

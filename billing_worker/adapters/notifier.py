@@ -17,7 +17,7 @@ from billing_worker.adapters.portone.masking import one_line
 from billing_worker.adapters.portone.network import Deadline, DeadlineTransport, Exchange, running
 from billing_worker.domain.delivery import SENDING
 from billing_worker.domain.errors import SettingsInvalid
-from billing_worker.ports import Address, OutboxMessage, Refusal
+from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
 
 TOTAL = SENDING.total_seconds()
 CONNECT = 5.0

@@ -9,7 +9,7 @@ from billing_worker.cli.output import AsJson, View, working
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
-from billing_worker.ports import Chosen
+from billing_worker.ports.control import Chosen
 from billing_worker.usecases.backlog import PaysTwice, PlanBacklog, Preview
 from billing_worker.usecases.backlog import preview as look
 from billing_worker.usecases.catch_up import decide_late as decide

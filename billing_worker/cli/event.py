@@ -13,8 +13,8 @@ from billing_worker.cli.session import Session, session
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.events import EventType
-from billing_worker.ports import EventFilter, EventStatus, OutboxMessage
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.outgoing import EventFilter, EventStatus, OutboxMessage
 from billing_worker.usecases import events
 
 app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")

@@ -15,7 +15,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.text import normal_form, spellings
-from billing_worker.ports import UnitOfWork
+from billing_worker.ports.storage import UnitOfWork
 
 Values = Mapping[str, Any]
 COMPARED = (Part.KEY, Part.SUBSCRIPTION)

@@ -15,7 +15,7 @@ from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_judge import Earlier, Stored, found_in
 from billing_worker.domain.errors import Busy, Conflict, InvalidInput, Unavailable
 from billing_worker.domain.plan import Plan
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases import enroll
 
 TOGETHER = 200

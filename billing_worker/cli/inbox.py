@@ -9,7 +9,7 @@ from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.ports import InboxMessage, InboxStatus, Sought
+from billing_worker.ports.incoming import InboxMessage, InboxStatus, Sought
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases import inbox_review as review
 from billing_worker.usecases.inbox import apply

@@ -9,7 +9,7 @@ from billing_worker.cli.output import AsJson, View
 from billing_worker.cli.session import session
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.money import Money
-from billing_worker.ports import Tally
+from billing_worker.ports.review import Tally
 from billing_worker.usecases.report import Drain
 from billing_worker.usecases.report import report as read_books
 

@@ -14,7 +14,7 @@ import typer
 
 from billing_worker.cli.output import Output
 from billing_worker.config import Settings, load_settings
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 
 CONNECTIONS = 2
 """One for the transaction, one for the clock, which may be asked meanwhile."""

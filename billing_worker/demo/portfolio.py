@@ -9,7 +9,7 @@ from billing_worker.domain.calendar import AnchoredCalendar as Every
 from billing_worker.domain.calendar import BillingCalendar, Unit
 from billing_worker.domain.calendar import CronCalendar as Cron
 from billing_worker.domain.money import Money
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.subscribe import create_plan, register_key, subscribe
 
 PLANS: dict[str, tuple[str, int, str, BillingCalendar]] = {

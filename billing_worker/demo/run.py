@@ -20,7 +20,9 @@ from billing_worker.cli.session import quiet_logs
 from billing_worker.config import PREFIX, Settings, load_settings
 from billing_worker.demo import books, portfolio, view
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import OutboxMessage, Ports, Standing
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outgoing import OutboxMessage
+from billing_worker.ports.review import Standing
 from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
 from billing_worker.usecases.report import report
 

@@ -34,3 +34,15 @@ class Actions(Protocol):
 
     def of_subjects(self, subjects: Sequence[str], most: int) -> Sequence[Action]:
         """The newest actions on any of these things, oldest first."""
+
+
+class AccessRecords(Protocol):
+    """What a transaction offers about who may ask, and who asked."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Tokens of the API."""
+
+    @property
+    def actions(self) -> Actions:
+        """What was done by whom."""

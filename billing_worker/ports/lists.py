@@ -46,3 +46,11 @@ class Lists(Protocol):
 
     def filters(self, kind: Kind) -> Sequence[str]:
         """The names that `wanted` may hold."""
+
+
+class ListRecords(Protocol):
+    """What a transaction offers to list."""
+
+    @property
+    def lists(self) -> Lists:
+        """Every list."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from billing_worker.domain.delivery import Endpoint
-from billing_worker.ports.records import OutboxMessage
+from billing_worker.domain.events import PAYLOAD_VERSION, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +31,6 @@ class Refusal:
     retry_after: timedelta | None = None
 
 
-class Notifier(Protocol):
-    """Sends one event to the merchant."""
-
-    @property
-    def address(self) -> Address:
-        """Whom it sends to."""
-
-    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
-        """Deliver, signed as of `at` (real time); None when the receiver took it. Never raises for the outside.
-
-        Ends within `delivery.SENDING`, whatever the receiver does.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Delivering:
     """How events are delivered."""
@@ -65,6 +52,63 @@ class EventFilter:
     given_up: bool = False
     since: datetime | None = None
     """Billing time at which they happened."""
+
+
+class EventStatus(StrEnum):
+    """Where an event for the merchant stands."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(slots=True)
+class OutboxMessage:
+    """An event for the merchant, written together with the state it tells of. All times but the first are real time."""
+
+    id: str
+    event: Event
+    occurred_at: datetime
+    """Billing time."""
+    next_try_at: datetime
+    tries: int
+    delivered_at: datetime | None
+    note: str | None
+    stream_sequence: int = 0
+    """Its place in its stream, from 1 on, without gaps."""
+    version: int = PAYLOAD_VERSION
+    first_tried_at: datetime | None = None
+    abandoned_at: datetime | None = None
+    lease_until: datetime | None = None
+    sending_until: datetime | None = None
+    fence: int = 0
+    replays: int = 0
+
+    @property
+    def status(self) -> EventStatus:
+        """Where it stands."""
+        if self.waits:
+            return EventStatus.WAITING
+        return EventStatus.DELIVERED if self.delivered_at is not None else EventStatus.GIVEN_UP
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be delivered."""
+        return self.delivered_at is None and self.abandoned_at is None
+
+
+class Notifier(Protocol):
+    """Sends one event to the merchant."""
+
+    @property
+    def address(self) -> Address:
+        """Whom it sends to."""
+
+    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
+        """Deliver, signed as of `at` (real time); None when the receiver took it. Never raises for the outside.
+
+        Ends within `delivery.SENDING`, whatever the receiver does.
+        """
 
 
 class Outbox(Protocol):
@@ -121,3 +165,18 @@ class Endpoints(Protocol):
 
     def save(self, endpoint: Endpoint) -> None:
         """Write the endpoint back."""
+
+
+class OutgoingRecords(Protocol):
+    """What a transaction offers about events for the merchant."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Events for the merchant."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The merchant's receivers."""
+
+    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+        """Write events to the outbox: they are delivered if, and only if, this transaction commits."""

@@ -33,3 +33,11 @@ class KeptAnswers(Protocol):
 
     def forget(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` answers that were given before this moment (real time); returns how many."""
+
+
+class RequestRecords(Protocol):
+    """What a transaction offers about requests that may come again."""
+
+    @property
+    def kept_answers(self) -> KeptAnswers:
+        """Answers by their key."""

@@ -1,13 +1,138 @@
-"""The database, as those who look at it as a whole see it: reports, comparisons with the gateway, and people."""
+"""The database as a whole: what reports sum up, what is compared with the gateway's books, what audits check."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, Span
+from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.money import Money
 from billing_worker.domain.payment import GatewayPayment
-from billing_worker.ports.records import Alert, Known, SettledPayment, Standing, Tally
+from billing_worker.domain.runaway import Reached
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the invoices of one month, in one currency, came to. Money in minor units."""
+
+    month: str
+    """Of the period's start, in the given time zone: 2026-01."""
+    currency: str
+    invoices: int
+    paid: int
+    paid_amount: int
+    open: int
+    uncollectible: int
+    void: int
+    recovered: int
+    """Paid after at least one decline."""
+    refunded_amount: int
+    """Given back so far of what was paid; of a payment that came twice neither is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand at this moment."""
+
+    periods_due: int
+    """Subscriptions whose next period has begun and has no invoice yet."""
+    due: int
+    """Invoices to be charged now, not yet started."""
+    in_flight: int
+    unknown: int
+    waiting_for_key: int
+    in_dunning: int
+    oldest_due: datetime | None
+    """Billing time at which the oldest of the due invoices became due."""
+    late: int
+    """Subscriptions and invoices due for more than an hour, and charges that could not be placed: these are paced."""
+    on_hold: int
+    """Subscriptions whose late periods wait for a person's decision."""
+    open_alerts: int
+    open_stops: int
+    """Places where charging is stopped until a person clears it."""
+    undelivered_events: int
+    abandoned_events: int
+    """Given up after three days, and not replayed."""
+    unapplied_notifications: int
+    stuck_notifications: int
+    """Of these, webhooks and pingbacks about which the gateway said nothing for an hour, or that wait for a day."""
+    foreign_notifications: int
+    """Of these, webhooks whose merchant_uid was never ours."""
+    oldest_notification: datetime | None
+    """Real time since when the oldest of them waits."""
+    compared_until: datetime | None
+    """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key, and the payment that issued it."""
+
+    key_id: str
+    imp_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What our books have beside one page of the gateway's."""
+
+    booked: Mapping[str, Booked]
+    """Attempts by imp_uid."""
+    invoices: Mapping[str, str]
+    """Ids by merchant_uid, also by one that the invoice had before."""
+    open_attempts: Mapping[str, AttemptStatus]
+    """Of attempts without a known outcome, by merchant_uid."""
+    keys: Mapping[str, datetime]
+    """When each customer_uid was registered here, in billing time."""
+    issued: Mapping[str, Issued] = field(default_factory=dict)
+    """By customer_uid, where it is known what issued the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPayment:
+    """One approved attempt, for comparing with the gateway's books."""
+
+    merchant_uid: str
+    imp_uid: str
+    amount: int
+    currency: str
+    period_start: datetime
+    surplus: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditWindow:
+    """What an audit looks at."""
+
+    since: datetime | None
+    """Billing time; None: everything."""
+    now: datetime
+    real_now: datetime
+    grace: timedelta
+    """Billing time: what is due for longer than this was lost."""
+    skew: timedelta
+    """Billing time by which the clocks of two hosts may differ."""
+    accepted: frozenset[str] = frozenset()
+    """Breaches that a person accepted, as stops name them: they are shown after all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaidAttempt:
+    """An approval, with what else is known of its invoice, for comparing with the gateway's books."""
+
+    id: str
+    invoice_id: str
+    merchant_uid: str
+    imp_uid: str
+    money: Money
+    customer_uid: str = field(repr=False)
+    subscription_id: str
+    nameless: bool
+    """Whether an attempt of the invoice has no imp_uid: then a payment that nobody knows may be its own."""
 
 
 class Books(Protocol):
@@ -76,35 +201,64 @@ class Doubts(Protocol):
         """It is shown as it is booked; returns whether it was doubted."""
 
 
-class Alerts(Protocol):
-    """Things a person must look at."""
+class Audits(Protocol):
+    """Audits: whose turn it is, and what is to be checked."""
 
-    def open(
-        self,
-        kind: str,
-        subject_id: str,
-        detail: str,
-        now: datetime,
-        *,
-        proposal: str | None = None,
-        evidence_id: int | None = None,
-    ) -> None:
-        """Open an alert; the same kind and subject again only renews what it says."""
+    def claim(self, now: datetime, real_now: datetime, interval: timedelta) -> int | None:
+        """The id of a new audit, where none began within the interval; never to two callers."""
 
-    def told(self, kind: str, subject_id: str, detail: str) -> bool:
-        """Whether an alert of this kind and subject has said the same, be it closed by now."""
+    def audited_until(self) -> datetime | None:
+        """Billing time up to which everything was audited; None before the first audit was finished."""
 
-    def get(self, alert_id: int) -> Alert:
-        """The alert, open or closed. Raises NotFound."""
+    def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
+        """Note that it is done; records of a month ago are thrown away."""
 
-    def list_open(self, limit: int) -> Sequence[Alert]:
-        """Open alerts, newest first."""
+    def checks(self, window: AuditWindow) -> Sequence[Checked]:
+        """Every invariant that the database alone can answer."""
 
-    def of_subject(self, subject_id: str) -> Sequence[Alert]:
-        """Open alerts about one subject."""
+    def texts(self, most: int) -> Iterator[tuple[str, str, str]]:
+        """Table, id and text of what was written last."""
 
-    def close(self, kind: str, subject_id: str, now: datetime) -> None:
-        """Close it, if it is open."""
+    def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
+        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books.
 
-    def close_one(self, alert_id: int, now: datetime) -> bool:
-        """Close the alert with this id; False when it was closed already. Raises NotFound."""
+        And beside those `most`, as many that are in doubt, whenever they were approved.
+        """
+
+    def unasked(self, since: datetime) -> Reached:
+        """Whom payments reached that were taken under our orders since then (billing time) without our asking."""
+
+    def paid_since(self, since: datetime) -> Reached:
+        """Whom all payments reached that were booked since then (billing time)."""
+
+    def live(self) -> int:
+        """How many subscriptions are not canceled."""
+
+    def twins(self, most: int) -> Sequence[Breach]:
+        """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
+
+        The later one of each pair is the subject. A pair whose alert a person closed is accepted, and left out.
+        """
+
+    def part_twins(self, now: datetime) -> None:
+        """Close alerts about twins that are none any more: one of both was canceled, or is meant to be there."""
+
+
+class ReviewRecords(Protocol):
+    """What a transaction offers about the database as a whole."""
+
+    @property
+    def books(self) -> Books:
+        """Sums, and how things stand."""
+
+    @property
+    def comparisons(self) -> Comparisons:
+        """Comparisons with the gateway."""
+
+    @property
+    def doubts(self) -> Doubts:
+        """Payments that are in doubt."""
+
+    @property
+    def audits(self) -> Audits:
+        """Audits."""

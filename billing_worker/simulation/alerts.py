@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from billing_worker.ports import Alert
+from billing_worker.ports.alerts import Alert
 from billing_worker.simulation.tables import Entry, Table, either
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
-from billing_worker.ports import Echo
+from billing_worker.ports.incoming import Echo
 from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
 from billing_worker.domain.subscription import RENEWING
-from billing_worker.ports import InboxStatus, SettledPayment, Sought, Standing, Tally
+from billing_worker.ports.incoming import InboxStatus, Sought
+from billing_worker.ports.review import SettledPayment, Standing, Tally
 
 if TYPE_CHECKING:
     from billing_worker.simulation.store import Store

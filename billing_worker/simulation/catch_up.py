@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import RENEWING, Subscription
-from billing_worker.ports import Chosen, Work
+from billing_worker.ports.control import Chosen, Work
 from billing_worker.simulation.tables import Table
 
 if TYPE_CHECKING:

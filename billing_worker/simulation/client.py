@@ -9,7 +9,7 @@ from billing_worker.domain.payment import (
     ChargeRequest,
 )
 from billing_worker.domain.refund import RefundRequest
-from billing_worker.ports import Address, OutboxMessage, Refusal
+from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
 from billing_worker.simulation.chaos import Chaos
 from billing_worker.simulation.ledger import Ledger
 from billing_worker.simulation.scheduler import Crash, Scheduler

@@ -6,7 +6,7 @@ from functools import partial
 
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.broker import Broker, Message, Worker
 from billing_worker.simulation.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
 from billing_worker.simulation.gateway import FaultyGateway

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from billing_worker.domain.notification import READ_WINDOW, UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Arrival, Echo, InboxMessage, InboxStatus, Sought, Stored
+from billing_worker.ports.incoming import Arrival, Echo, InboxMessage, InboxStatus, Sought, Stored
 from billing_worker.simulation.tables import DueIndex, Entry, Table, either
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases import collect, confirm, inbox, outbox, reconcile, refund, renew, unlock
 
 ONE_SCAN = 500

@@ -11,7 +11,8 @@ from billing_worker.domain.errors import BillingError, Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports import Chosen, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Chosen
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.gateway import BUYER_EMAIL
 from billing_worker.simulation.ledger import REVIEW, Card, Row

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
-from billing_worker.ports import EventFilter, OutboxMessage
+from billing_worker.ports.outgoing import EventFilter, OutboxMessage
 from billing_worker.simulation.tables import DueIndex, Entry, Table, either
 
 

@@ -12,7 +12,7 @@ from billing_worker.domain.comparison import Comparison, Span
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.domain.runaway import Reached
-from billing_worker.ports import AuditWindow, Known, PaidAttempt
+from billing_worker.ports.review import AuditWindow, Known, PaidAttempt
 
 
 class MemoryAudits:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Alert, Ports
+from billing_worker.ports.alerts import Alert
+from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.chaos import Chaos
 from billing_worker.simulation.client import VirtualClock, World
 from billing_worker.simulation.fleet import ENVIRONMENT, Fleet

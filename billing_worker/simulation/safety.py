@@ -16,7 +16,7 @@ from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.refund import Refund, RefundRequest
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import OutboxMessage
+from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.simulation.edges import BEGINS, EDGES
 from billing_worker.simulation.invoices import OrderId
 from billing_worker.simulation.ledger import AGAIN, ISSUE, LATE, Ledger, Row

@@ -11,7 +11,8 @@ from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import Settlement
-from billing_worker.ports import DueInvoice, Ids
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.outside import Ids
 from billing_worker.simulation.alerts import MemoryAlerts
 from billing_worker.simulation.attempts import MemoryAttempts
 from billing_worker.simulation.books import MemoryBooks

@@ -8,7 +8,7 @@ from billing_worker.domain.billing_key import BillingKey, IssueUse, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
-from billing_worker.ports import DueBetween
+from billing_worker.ports.control import DueBetween
 from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:

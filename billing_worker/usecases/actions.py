@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from billing_worker.domain.action import Action, Verb
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 
 
 def note(ports: Ports, uow: UnitOfWork, verb: Verb, subject_id: str, detail: str | None = None) -> None:

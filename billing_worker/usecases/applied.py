@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.issuing_payment import Seen
 from billing_worker.domain.notification import MOST_TRIES
-from billing_worker.ports import InboxStatus, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxStatus
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.unlock import unlock
 
 

@@ -18,7 +18,9 @@ from billing_worker.domain.pingback import (
     mark_of,
     signal_of,
 )
-from billing_worker.ports import InboxMessage, InboxStatus, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxMessage, InboxStatus
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.applied import Applied, apply_confirmation
 from billing_worker.usecases.held import held_by
 

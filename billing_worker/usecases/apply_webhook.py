@@ -4,7 +4,10 @@ from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.issuing_payment import ISSUES, is_another_issue
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
-from billing_worker.ports import InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxMessage, InboxStatus
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.applied import Applied, apply_confirmation
 from billing_worker.usecases.issued_twice import alert_another_issue
 from billing_worker.usecases.record import record_payment

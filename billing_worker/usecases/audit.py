@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from billing_worker.domain.audit import CARD, STOPPING, Breach, Checked, Reach, exposes
 from billing_worker.domain.runaway import MOST_BY_HAND, WITHIN, is_runaway
 from billing_worker.domain.stop import ALL, Stop, StopCause
-from billing_worker.ports import AuditWindow, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.review import AuditWindow
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.audit_acts import TWINS, act
 from billing_worker.usecases.audit_gateway import at_the_gateway
 

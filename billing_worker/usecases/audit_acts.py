@@ -6,7 +6,8 @@ from datetime import datetime
 from billing_worker.domain.audit import Breach, Checked, Reach
 from billing_worker.domain.runaway import WITHIN, Reached, is_runaway
 from billing_worker.domain.stop import ALL, SUBSCRIPTION, Stop, StopCause
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.stop_charging import alert_of, stop_charging
 
 TWINS = "I25"

@@ -9,7 +9,8 @@ from contextlib import suppress
 from billing_worker.domain.audit import Breach, Checked, Reach
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
-from billing_worker.ports import PaidAttempt, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.review import PaidAttempt
 from billing_worker.usecases.difference import NotRead, look_for, look_into
 from billing_worker.usecases.doubt import believe
 

@@ -12,7 +12,8 @@ from billing_worker.domain.catch_up import LATE_AFTER, CatchUpMode, decide, deci
 from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Chosen, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Chosen
 
 WEEK = timedelta(days=7)
 SHOWN = 10

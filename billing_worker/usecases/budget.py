@@ -6,7 +6,8 @@ from datetime import datetime
 from billing_worker.domain.budget import DAY, RUN, Budgets
 from billing_worker.domain.money import Money
 from billing_worker.domain.stop import ALL, SUBSCRIPTION, StopCause
-from billing_worker.ports import DueInvoice, UnitOfWork
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.storage import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)

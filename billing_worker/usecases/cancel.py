@@ -5,7 +5,7 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
 from billing_worker.domain.settlement import end_subscription
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.actions import note
 
 

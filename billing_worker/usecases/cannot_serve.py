@@ -1,6 +1,6 @@
 """A job met something that nobody foresaw: it is offered again, and a person is told."""
 
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 
 
 def cannot_serve(ports: Ports, job: str, ident: str, error: str) -> None:

@@ -9,7 +9,9 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Chosen, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Chosen
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 
 

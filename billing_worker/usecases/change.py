@@ -10,7 +10,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.labels import merged
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.confirm import confirm
 from billing_worker.usecases.issuing import given_up, with_email

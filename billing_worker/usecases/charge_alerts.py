@@ -5,7 +5,7 @@ from datetime import datetime
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.payment import Failed, Outcome, Unknown
 from billing_worker.domain.settlement import Settlement
-from billing_worker.ports import UnitOfWork
+from billing_worker.ports.storage import UnitOfWork
 
 OUTAGE_ALERT = 5
 """An invoice that could not be placed this many times in a row is no hiccup any more."""

@@ -2,7 +2,7 @@
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Conflict
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.actions import note
 
 

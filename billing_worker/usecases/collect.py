@@ -13,7 +13,7 @@ from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.settlement import meet_dead_key
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import COLLECTING
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.budget import beyond_budget
 from billing_worker.usecases.environment import require_claimed_environment
 from billing_worker.usecases.issuing import settle_by_issuing_payment

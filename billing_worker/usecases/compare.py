@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from billing_worker.domain.comparing import Booked, Finding, Match
 from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
-from billing_worker.ports import Ports, Sheet
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Sheet
 from billing_worker.usecases.difference import NotRead, alert_unreadable, look_for, look_into, match
 
 PAGE = 1000

@@ -11,7 +11,9 @@ from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.issuing_payment import Seen, is_another_issue, issuing_payment, never_issues
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
-from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.issued_twice import alert_another_issue
 from billing_worker.usecases.unlock import unlock
 

@@ -12,8 +12,9 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
 from billing_worker.domain.text import storable
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.storage import UnitOfWork
 
 MOST = 100
 """Of each kind, the newest; the lists have the rest."""

@@ -21,7 +21,10 @@ from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merch
 from billing_worker.domain.issuing_payment import is_another_issue
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
-from billing_worker.ports import Known, Ports, UnitOfWork, Unreadable
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Unreadable
+from billing_worker.ports.review import Known
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.doubt import Looked, believe, doubt, reads_work
 from billing_worker.usecases.issued_twice import PROPOSAL, what_was_seen
 from billing_worker.usecases.record import record_payment

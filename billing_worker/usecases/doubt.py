@@ -10,7 +10,8 @@ from datetime import datetime
 
 from billing_worker.domain.comparing import Booked, Finding, FindingKind
 from billing_worker.domain.payment import Evidence
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 
 PROPOSAL = (
     "nothing was changed, and nothing is charged again: look the payment up in PortOne's console, and ask PortOne; "

@@ -9,7 +9,8 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note_all
 from billing_worker.usecases.subscribe import created, new_key, new_subscription
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from billing_worker.domain.action import Verb
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.stop import ALL, StopCause
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.stop_charging import stop_charging
 

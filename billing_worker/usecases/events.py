@@ -5,7 +5,8 @@ from datetime import timedelta
 from billing_worker.domain.action import Verb
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import Conflict
-from billing_worker.ports import EventFilter, Notifier, OutboxMessage, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outgoing import EventFilter, Notifier, OutboxMessage
 from billing_worker.usecases.actions import note
 
 REPLAY_PAUSE = timedelta(milliseconds=100)

@@ -9,7 +9,8 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, judge_refund, refundable
 from billing_worker.domain.settlement import Settlement
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 
 
 def note_refunds(

@@ -2,7 +2,7 @@
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.pingback import PingbackPayment
-from billing_worker.ports import UnitOfWork
+from billing_worker.ports.storage import UnitOfWork
 
 
 def held_by(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:

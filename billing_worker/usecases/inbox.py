@@ -17,7 +17,10 @@ from billing_worker.domain.notification import (
     wait_after,
 )
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Arrival, Echo, InboxMessage, InboxStatus, Listing, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import Arrival, Echo, InboxMessage, InboxStatus
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.applied import Applied
 from billing_worker.usecases.apply_pingback import apply_pingback
 from billing_worker.usecases.apply_webhook import apply_webhook

@@ -11,7 +11,8 @@ from datetime import datetime
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.notification import READ_WINDOW
-from billing_worker.ports import InboxMessage, InboxStatus, Ports, Sought
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxMessage, InboxStatus, Sought
 from billing_worker.usecases.actions import note
 
 SOURCES = ("portone", "paymentwall")

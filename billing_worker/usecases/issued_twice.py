@@ -1,7 +1,8 @@
 """A card that was given twice was charged twice: a person is told, whoever sees it first, and once."""
 
 from billing_worker.domain.payment import GatewayPayment
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 
 PROPOSAL = "the customer paid each time the card was given: give back in PortOne's console what was not owed"
 

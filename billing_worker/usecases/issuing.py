@@ -24,7 +24,9 @@ from billing_worker.domain.settlement import cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.domain.text import entered, normal_form
-from billing_worker.ports import DueInvoice, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.doubt import lasts, reads_work
 from billing_worker.usecases.record import record_payment

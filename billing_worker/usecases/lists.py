@@ -9,7 +9,7 @@ from typing import Any
 
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import storable
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind, Position
 
 AT_ONCE = 500

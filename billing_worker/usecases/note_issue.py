@@ -2,7 +2,8 @@
 
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.payment import Evidence, GatewayPayment
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 
 
 def note_issue(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> None:

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 from billing_worker.domain.delivery import LEASE, SENDING, Endpoint, next_try
-from billing_worker.ports import Notifier, OutboxMessage, Ports, Refusal, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outgoing import Notifier, OutboxMessage, Refusal
+from billing_worker.ports.storage import UnitOfWork
 
 FORGOTTEN_AT_ONCE = 500
 """By one scan, of what was delivered long ago: a few milliseconds beside finding what is due."""

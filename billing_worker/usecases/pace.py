@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from billing_worker.domain.catch_up import BACKLOG_AFTER
-from billing_worker.ports import DueBetween, Ports, UnitOfWork, Work
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import DueBetween, Work
+from billing_worker.ports.storage import UnitOfWork
 
 EVER = datetime(1900, 1, 1, tzinfo=UTC)
 """Before any subscription began."""

@@ -8,7 +8,8 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.issuing_payment import issuing_payment
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.note_issue import note_issue
 

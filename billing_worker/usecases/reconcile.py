@@ -13,7 +13,9 @@ from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all, tells
 from billing_worker.domain.settlement import Settlement
-from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.record import record_outcome, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)

@@ -19,7 +19,8 @@ from billing_worker.domain.payment import (
 )
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import Settlement, settle
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.charge_alerts import alert, alert_mismatch
 from billing_worker.usecases.given_back import note_refunds, refund_surplus
 from billing_worker.usecases.unasked import alert_unasked

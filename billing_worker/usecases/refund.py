@@ -30,7 +30,9 @@ from billing_worker.domain.refund import (
 )
 from billing_worker.domain.settlement import Settlement
 from billing_worker.domain.text import entered, normal_form
-from billing_worker.ports import Listing, Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.given_back import note_refunds, refund_event, refund_surplus
 from billing_worker.usecases.record import retry_write

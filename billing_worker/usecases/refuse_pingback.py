@@ -1,6 +1,6 @@
 """A genuine pingback that is refused comes back every half hour: somebody has to be told, once."""
 
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 
 KIND = "pingback_refused"
 MOST_SUBJECTS = 10

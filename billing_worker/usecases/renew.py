@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.settlement import end_subscription
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.catch_up import may_bill_late_period
 from billing_worker.usecases.environment import require_claimed_environment
 from billing_worker.usecases.pace import claim_renewals

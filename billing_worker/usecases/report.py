@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing_worker.ports import Alert, Ports, Standing, Tally
+from billing_worker.ports.alerts import Alert
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.review import Standing, Tally
 
 MOST_ALERTS = 100
 

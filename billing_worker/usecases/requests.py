@@ -11,8 +11,9 @@ from datetime import timedelta
 from typing import Self
 
 from billing_worker.domain.errors import BillingError
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
 from billing_worker.ports.requests import KeptAnswer
+from billing_worker.ports.storage import UnitOfWork
 
 KEPT_FOR = timedelta(days=30)
 """After this an answer is swept, and its key is as good as new."""

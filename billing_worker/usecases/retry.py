@@ -6,7 +6,7 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_invoice
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.actions import note
 
 

@@ -9,7 +9,8 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.stop import LONGEST_REASON, SUBSCRIPTION, Stop, StopCause, require_scope
 from billing_worker.domain.text import entered
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 
 

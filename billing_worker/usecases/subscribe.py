@@ -28,7 +28,8 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.plan import LONGEST_NAME, Plan
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
 from billing_worker.domain.text import entered
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.actions import note
 from billing_worker.usecases.confirm import FIRST_LOOK
 

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
-from billing_worker.ports import InboxStatus, Ports, Sought, UnitOfWork, Work
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Work
+from billing_worker.ports.incoming import InboxStatus, Sought
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.catch_up import look_after_alerts
 from billing_worker.usecases.requests import KEPT_FOR
 

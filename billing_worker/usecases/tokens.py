@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from billing_worker.domain.access import ApiToken, Scope
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.actions import note
 
 PREFIX = "bwt_"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.settlement import Settlement
-from billing_worker.ports import UnitOfWork
+from billing_worker.ports.storage import UnitOfWork
 
 PROPOSAL = (
     "the books are right: find out who charged (PortOne's console, Recovery, a schedule), turn Recovery and schedules "

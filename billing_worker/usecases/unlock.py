@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.payment import Evidence, GatewayPayment
-from billing_worker.ports import Ports, UnitOfWork
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.environment import require_claimed_environment
 from billing_worker.usecases.held import held_by
 from billing_worker.usecases.note_issue import note_issue

@@ -19,8 +19,10 @@ from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.domain.text import storable
-from billing_worker.ports import Alert, Ports, UnitOfWork
+from billing_worker.ports.alerts import Alert
+from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.storage import UnitOfWork
 
 MOST_EVENTS = 10_000
 """More than one subscription ever has."""

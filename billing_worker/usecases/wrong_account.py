@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from billing_worker.domain.declines import KEY_UNKNOWN
 from billing_worker.domain.payment import Declined, Outcome
 from billing_worker.domain.stop import ALL, StopCause
-from billing_worker.ports import UnitOfWork
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.stop_charging import open_stop
 
 WITHIN = timedelta(hours=1)

@@ -7,7 +7,8 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from billing_worker.config import Settings
-from billing_worker.ports import Doorbell, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Doorbell
 from billing_worker.web import api, docs, health, pingbacks, webhooks
 from billing_worker.web.bell import Bell
 from billing_worker.web.context import CheckDatabase, Context, VerifyPingback

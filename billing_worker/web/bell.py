@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
-from billing_worker.ports import Doorbell
+from billing_worker.ports.outside import Doorbell
 
 MOST_WAITING = 1000
 """Rings kept for a slow broker. What is dropped beyond that is found by the scan, as after any lost ring."""

@@ -7,7 +7,8 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from billing_worker.config import Settings
-from billing_worker.ports import Database, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import Database
 from billing_worker.web.bell import Bell
 from billing_worker.web.intake import Intake
 from billing_worker.web.sources import Sources

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from billing_worker.domain.errors import Busy, Unavailable
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases import inbox
 from billing_worker.usecases.inbox import Notification, Receipt
 from billing_worker.web.bell import Bell

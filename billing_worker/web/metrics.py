@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from billing_worker import __version__
-from billing_worker.ports import Standing, Tally
+from billing_worker.ports.review import Standing, Tally
 from billing_worker.usecases.report import Report
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from billing_worker.config import Settings
 from billing_worker.domain.access import Scope as TokenScope
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.tokens import has_form, token_with
 from billing_worker.web.errors import ErrorType, problem, unavailable
 from billing_worker.web.sources import address_of

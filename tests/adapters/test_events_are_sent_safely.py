@@ -16,7 +16,7 @@ from billing_worker.adapters.addresses import Forbidden, require_public
 from billing_worker.adapters.notifier import WebhookNotifier, secrets_of
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.events import Event, EventType
-from billing_worker.ports import OutboxMessage, Refusal
+from billing_worker.ports.outgoing import OutboxMessage, Refusal
 
 OLD = "whsec_" + "b2xkIHNlY3JldCBvZiBhdCBsZWFzdCAyNCBieXRlcw=="
 NEW = "whsec_" + "bmV3IHNlY3JldCBvZiBhdCBsZWFzdCAyNCBieXRlcw=="

@@ -8,7 +8,7 @@ import pytest
 from billing_worker.adapters.portone.client import Answer, NoAnswer, Result
 from billing_worker.adapters.portone.pages import MOST_PAGES, MOST_STEPS_BACK, PAGE_SIZE, sheets
 from billing_worker.domain.payment import Evidence
-from billing_worker.ports import Sheet
+from billing_worker.ports.outside import Sheet
 from tests.support.world import World
 
 Row = dict[str, object]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.subscribe import create_plan, register_key, subscribe
 from tests.support.sandbox import IMP_KEY, IMP_SECRET
 

@@ -11,7 +11,7 @@ from billing_worker import bootstrap
 from billing_worker.cli.session import quiet_logs
 from billing_worker.config import Settings
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres, EmbeddedRedis, free_port, port_is_free, wait_until
 from tests.chaos import load
 from tests.chaos.fleet import Program, Server

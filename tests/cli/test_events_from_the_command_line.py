@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from cli_helpers import Command
 
-from billing_worker.ports import Refusal
+from billing_worker.ports.outgoing import Refusal
 from billing_worker.usecases import events
 from tests.support.receivers import Merchant
 from tests.support.world import World

@@ -11,7 +11,7 @@ from typer.main import get_command
 from billing_worker.adapters.notifier import WebhookNotifier
 from billing_worker.cli.commands import assemble
 from billing_worker.cli.session import whoami
-from billing_worker.ports import Refusal
+from billing_worker.ports.outgoing import Refusal
 from tests.support.receivers import Merchant
 from tests.support.sandbox import Sandbox
 from tests.support.world import World

@@ -19,7 +19,7 @@ from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.readiness import check_ready, migration_of
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.usecases import confirm

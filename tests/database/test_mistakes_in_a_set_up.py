@@ -13,7 +13,7 @@ from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.engine import open_engine, opening_of
 from billing_worker.adapters.database.found import NEWEST_MIGRATION
 from billing_worker.adapters.database.readiness import check_ready, migration_of
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import BillingError, SettingsInvalid, Unavailable
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import func, select
 
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.usecases import audit, collect, compare, confirm, inbox, outbox, reconcile, refund, renew, tidy
 from tests.support.databases import Databases
 from tests.support.plans import GROWN, let_it_grow, plans_of

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from billing_worker.adapters.database.tables import subscriptions
+from billing_worker.adapters.database.tables.billing import subscriptions
 from tests.support.databases import Databases
 from tests.support.sandbox import Sandbox
 from tests.support.world import World

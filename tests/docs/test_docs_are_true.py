@@ -12,7 +12,7 @@ import pytest
 import yaml
 from sqlalchemy import CheckConstraint, UniqueConstraint
 
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.notifier import payload
 from billing_worker.cli import checks
 from billing_worker.cli.commands import COMMANDS
@@ -28,7 +28,7 @@ from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.pingback import TABLE, Verdict
 from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
-from billing_worker.ports import InboxStatus
+from billing_worker.ports.incoming import InboxStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.reactivate import reactivate

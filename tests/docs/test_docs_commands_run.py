@@ -244,7 +244,7 @@ def _delivered(secret: str) -> httpx.Request:
 
     from billing_worker.adapters.notifier import WebhookNotifier  # noqa: PLC0415 - as above
     from billing_worker.domain.events import Event, EventType  # noqa: PLC0415 - as above
-    from billing_worker.ports import OutboxMessage  # noqa: PLC0415 - as above
+    from billing_worker.ports.outgoing import OutboxMessage  # noqa: PLC0415 - as above
 
     seen: list[httpx.Request] = []
 

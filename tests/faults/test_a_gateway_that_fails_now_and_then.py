@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.ports import Gateway, Listing
+from billing_worker.ports.outside import Gateway, Listing
 from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.world import World
 

@@ -11,7 +11,7 @@ import pytest
 
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
-from billing_worker.ports import Gateway, Listing
+from billing_worker.ports.outside import Gateway, Listing
 from tests.support.deliveries import Delivery
 from tests.support.faults import Fault, FaultyDatabase, Script
 from tests.support.gateways import Around

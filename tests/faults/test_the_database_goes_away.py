@@ -11,7 +11,7 @@ from billing_worker.adapters.database.engine import WORKING, Limits, open_engine
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import collect, renew
 from tests.support.gateways import Around
 from tests.support.world import World

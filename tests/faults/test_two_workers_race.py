@@ -9,7 +9,7 @@ import pytest
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import collect, inbox, reconcile, refund, renew
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World

@@ -19,7 +19,7 @@ import pytest
 import redis
 from sqlalchemy import create_engine, text
 
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.runtime import free_port
 from tests.support.leaky_gateway import Leaky, leaking, spelt
 from tests.support.servers import Servers

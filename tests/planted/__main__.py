@@ -52,7 +52,8 @@ def _all_pass_unchanged(pool: ThreadPoolExecutor, bugs: Sequence[Bug], url: str)
     runs = list(pool.map(lambda half: _in_copy(half, url, None), halves))
     for run in runs:
         if run.status != 0:
-            print(f"the catchers fail on the unchanged copy:\n{run.output}", flush=True)
+            how = "do not end in time" if run.status is None else "fail"
+            print(f"the catchers {how} on the unchanged copy:\n{run.output}", flush=True)
             return False
         print(f"unchanged: imported {run.imported}", flush=True)
     print(f"unchanged: {len(catchers)} catchers pass", flush=True)

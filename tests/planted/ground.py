@@ -18,7 +18,8 @@ from tests.planted.witness import REPORT
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".hypothesis", "var")
 RUN_SECONDS = 120.0
-"""For one run of pytest; the longest takes a few seconds."""
+SECONDS_PER_TEST = 10.0
+"""For one run of pytest: what hangs is ended, and a busy machine is not. A test takes a second at the most."""
 
 FAILED = 1
 """The exit status of a pytest that ran and saw a test fail; what cannot be collected ends with 2 or more."""
@@ -66,7 +67,7 @@ def run_tests(copy: Path, tests: Sequence[str], database_url: str) -> Run:
         start_new_session=True,
     ) as child:
         try:
-            output, _ = child.communicate(timeout=RUN_SECONDS)
+            output, _ = child.communicate(timeout=RUN_SECONDS + SECONDS_PER_TEST * len(tests))
             status: int | None = child.returncode
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):

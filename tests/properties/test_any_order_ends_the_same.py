@@ -19,7 +19,7 @@ from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import collect, inbox, reconcile
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.record import record_answer

@@ -8,7 +8,7 @@ import pytest
 from billing_worker.domain.catch_up import CatchUpMode, policy_of
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Chosen
+from billing_worker.ports.control import Chosen
 from billing_worker.usecases import catch_up
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.backlog import Preview, preview

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from billing_worker.adapters.database import rows, tables
+from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.engine import open_engine
+from billing_worker.adapters.database.tables import schema
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
 from billing_worker.domain.errors import BillingError
@@ -26,7 +27,10 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.proof import judge
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Address, Chosen, Listing, Ports, Refusal
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Chosen
+from billing_worker.ports.outgoing import Address, Refusal
+from billing_worker.ports.outside import Listing
 from billing_worker.simulation.gateway import BUYER_EMAIL, seen
 from billing_worker.simulation.ledger import Card, Ledger, Row
 from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
@@ -291,7 +295,7 @@ def opened(database_url: str) -> Iterator[Engine]:
 def in_postgresql(engine: Engine) -> dict[str, list[dict[str, Any]]]:
     found = {}
     with engine.connect() as connection:
-        for name, table in tables.metadata.tables.items():
+        for name, table in schema.metadata.tables.items():
             found[name] = [dict(row) for row in connection.execute(select(table)).mappings()]
     # A database that was lent before goes on counting where it stopped.
     first = min((row["id"] for row in found["evidence"]), default=1)

@@ -13,7 +13,8 @@ from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
 from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports import DueInvoice, Listing
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.outside import Listing
 from billing_worker.simulation.client import FaultyDatabase, Transaction
 from billing_worker.simulation.run import START, Run
 from billing_worker.simulation.safety import Breach

@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 
 

@@ -15,7 +15,9 @@ from typing import Any
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Database, Gateway, Listing, Ports, Sheet
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Gateway, Listing, Sheet
+from billing_worker.ports.storage import Database
 from tests.support.deliveries import Crash, hold
 from tests.support.sandbox import Sandbox
 from tests.support.sessions import Operator, commit_and_lose_the_reply

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Gateway, Listing, Sheet
+from billing_worker.ports.outside import Gateway, Listing, Sheet
 
 
 @dataclass

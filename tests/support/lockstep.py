@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Ports
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases import collect, inbox, reconcile, renew
 from tests.support.deliveries import Delivery
 from tests.support.faults import Fault, Saboteur, Script, Step, survive

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from billing_worker.ports import Address, OutboxMessage, Refusal
+from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
 
 
 @dataclass

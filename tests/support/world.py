@@ -20,7 +20,8 @@ from billing_worker.domain.payment import Outcome
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Alert, Ports
+from billing_worker.ports.alerts import Alert
+from billing_worker.ports.bundle import Ports
 from billing_worker.usecases import cancel, collect, confirm, inbox, outbox, reconcile, refund, renew
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.apply_pingback import dedupe_key

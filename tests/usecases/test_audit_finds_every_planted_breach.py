@@ -12,7 +12,8 @@ from billing_worker.adapters.database.audit import MOST_SHOWN
 from billing_worker.domain.audit import exposes
 from billing_worker.domain.runaway import MOST_BY_HAND
 from billing_worker.domain.stop import ALL
-from billing_worker.ports import Auditing, Listing
+from billing_worker.ports.bundle import Auditing
+from billing_worker.ports.outside import Listing
 from billing_worker.usecases import audit as auditing
 from billing_worker.usecases.audit import Audit, audit, audit_recent
 from billing_worker.usecases.environment import accept_fingerprint

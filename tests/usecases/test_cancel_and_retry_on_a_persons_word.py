@@ -8,7 +8,7 @@ import pytest
 
 from billing_worker.domain.errors import Conflict, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import cancel, collect
 from billing_worker.usecases.retry import retry_now
 from tests.support.gateways import Around, never_arrives

@@ -7,7 +7,7 @@ import pytest
 
 from billing_worker.domain.invoice import merchant_uid
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.ports import Gateway, Listing
+from billing_worker.ports.outside import Gateway, Listing
 from billing_worker.usecases import subscribe as subscribing
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World

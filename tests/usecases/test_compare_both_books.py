@@ -14,7 +14,7 @@ import pytest
 from billing_worker.domain.comparing import Finding, FindingKind
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Gateway, Listing, Sheet
+from billing_worker.ports.outside import Gateway, Listing, Sheet
 from billing_worker.usecases import compare as comparing
 from billing_worker.usecases.audit import audit
 from billing_worker.usecases.close_alert import close_alert

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.payment import Declined, DeclineKind, Evidence
-from billing_worker.ports import Address, Delivering, EventFilter, OutboxMessage, Refusal
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.outgoing import Address, Delivering, EventFilter, OutboxMessage, Refusal
 from billing_worker.usecases import events, outbox
 from billing_worker.usecases.lists import listed
 from billing_worker.usecases.record import record_answer, record_outcome

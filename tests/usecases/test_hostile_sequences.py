@@ -13,7 +13,7 @@ from billing_worker.cli.import_rows import Became, Importer
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports import Listing
+from billing_worker.ports.outside import Listing
 from billing_worker.usecases import collect, confirm, inbox
 from billing_worker.usecases.cannot_serve import cannot_serve
 from billing_worker.usecases.reactivate import reactivate

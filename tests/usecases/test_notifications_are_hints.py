@@ -7,7 +7,7 @@ import pytest
 
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import inbox
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import Row

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import inbox
 from billing_worker.usecases.inbox import PAYMENTWALL_PINGBACK, PORTONE, Notification
 from tests.support.deliveries import Crash

@@ -8,7 +8,7 @@ import pytest
 
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Failed, Outcome
-from billing_worker.ports import Gateway, Listing
+from billing_worker.ports.outside import Gateway, Listing
 from billing_worker.usecases import collect, reconcile
 from billing_worker.usecases.record import record_answer
 from billing_worker.usecases.retry import retry_now

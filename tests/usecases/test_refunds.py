@@ -10,7 +10,7 @@ from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.payment import Failed, Unknown
 from billing_worker.domain.refund import Answered, Refund, RefundAnswer, RefundRequest, Refused
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import refund as refunding
 from billing_worker.usecases.record import record_payment
 from tests.builders import EVIDENCE

@@ -6,7 +6,7 @@ import pytest
 
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import subscribe as subscribing
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World

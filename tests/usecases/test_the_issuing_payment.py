@@ -12,7 +12,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Listing
+from billing_worker.ports.outside import Listing
 from billing_worker.usecases import audit, change, confirm, inbox, issuing, reactivate
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.close_alert import close_alert

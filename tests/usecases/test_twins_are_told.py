@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Alert
+from billing_worker.ports.alerts import Alert
 from billing_worker.usecases import audit as auditing
 from billing_worker.usecases import subscribe as subscribing
 from billing_worker.usecases.audit import audit_recent

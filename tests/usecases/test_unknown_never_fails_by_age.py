@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing_worker.ports import Listing
+from billing_worker.ports.outside import Listing
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 

@@ -13,7 +13,7 @@ from web_calls import DEADLINE, SECRET, pingback
 from web_helpers import RecordingDoorbell, serving, settings
 
 from billing_worker import bootstrap
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.web import create_app
 from tests.support.world import World
 

@@ -13,7 +13,7 @@ from web_helpers import Web
 from billing_worker.domain.payment import Approved, Cancellation, ChargeRequest, Declined, DeclineKind, Outcome
 from billing_worker.domain.payment import PaymentStatus as Paid
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest
-from billing_worker.ports import Gateway
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases import refund as refunding
 from tests.builders import EVIDENCE, a_payment
 from tests.support.gateways import Around

@@ -14,7 +14,7 @@ from web_helpers import RecordingDoorbell, Web, serving, settings
 
 from billing_worker import bootstrap
 from billing_worker.domain.errors import InvalidTransition, Unavailable
-from billing_worker.ports import Database, UnitOfWork
+from billing_worker.ports.storage import Database, UnitOfWork
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.web import CONNECTIONS, create_app
 

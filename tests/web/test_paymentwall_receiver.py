@@ -8,7 +8,7 @@ import pytest
 from web_calls import SECRET, assert_problem, eventually, pingback
 from web_helpers import Web
 
-from billing_worker.ports import InboxStatus
+from billing_worker.ports.incoming import InboxStatus
 from billing_worker.usecases import inbox
 
 PATH = "/webhooks/paymentwall"

@@ -7,7 +7,7 @@ import pytest
 from web_calls import HINT, assert_problem, eventually, first_words
 from web_helpers import Web
 
-from billing_worker.ports import InboxStatus
+from billing_worker.ports.incoming import InboxStatus
 from billing_worker.usecases import inbox
 
 PATHS = ("/webhooks/portone", "/iamport-callback/schedule")

@@ -13,13 +13,14 @@ from web_calls import DEADLINE, HINT, PLAN, SANDBOX, SECRET, TOKEN, Api, eventua
 from billing_worker import bootstrap
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.readiness import check_ready
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.config import Settings
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.timing import Timing
-from billing_worker.ports import Listing, Ports
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
 from billing_worker.usecases import collect, renew
 from billing_worker.web import CONNECTIONS, create_app
 from billing_worker.web.server import listen, server_for

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import actions, api_tokens
+from billing_worker.adapters.database.tables.access import actions, api_tokens
 from billing_worker.domain.access import ApiToken
 from billing_worker.domain.action import Action
 from billing_worker.domain.errors import Conflict, NotFound

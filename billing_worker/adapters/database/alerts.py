@@ -8,8 +8,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import alerts
-from billing_worker.ports import Alert
+from billing_worker.adapters.database.tables.review import alerts
+from billing_worker.ports.alerts import Alert
 
 _OPEN = alerts.c.closed_at.is_(None)
 

@@ -13,7 +13,7 @@ from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.money import Money
 from billing_worker.domain.runaway import Reached
 from billing_worker.domain.subscription import COLLECTING, RENEWING
-from billing_worker.ports import AuditWindow, PaidAttempt
+from billing_worker.ports.review import AuditWindow, PaidAttempt
 
 MOST_SHOWN = 50
 """Breaches of one check that are told; where there are more, the first ones say enough. What a person accepted comes

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
-from billing_worker.ports import SettledPayment, Standing, Tally
+from billing_worker.ports.review import SettledPayment, Standing, Tally
 
 _TALLIES = text("""
     SELECT to_char(period_start AT TIME ZONE :timezone, 'YYYY-MM') AS month, currency,

@@ -10,10 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import catch_up_buckets, subscriptions
+from billing_worker.adapters.database.tables.billing import subscriptions
+from billing_worker.adapters.database.tables.control import catch_up_buckets
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
-from billing_worker.ports import Chosen, Work
+from billing_worker.ports.control import Chosen, Work
 
 FETCHED_AT_ONCE = 2_000
 

@@ -9,13 +9,15 @@ from sqlalchemy import insert, select, text
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import billing_keys, comparisons, doubts, payment_attempts
+from billing_worker.adapters.database.tables.billing import billing_keys
+from billing_worker.adapters.database.tables.payments import doubts, payment_attempts
+from billing_worker.adapters.database.tables.review import comparisons
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, ComparisonStatus, Span
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.payment import GatewayPayment
-from billing_worker.ports import Issued, Known
+from billing_worker.ports.review import Issued, Known
 
 _CLAIM = text("""
     WITH chosen AS MATERIALIZED (

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, text
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import inbox
+from billing_worker.adapters.database.tables.incoming import inbox
 from billing_worker.domain.notification import READ_WINDOW, UNANSWERED_FOR, WAITING_FOR
-from billing_worker.ports import Arrival, InboxMessage, InboxStatus, Sought, Stored
+from billing_worker.ports.incoming import Arrival, InboxMessage, InboxStatus, Sought, Stored
 
 # A forged copy may have come first, before there was anything to find: the genuine one must not be mute. One that
 # waits for its next try need not wait longer: the copy may be the genuine one. But about the same thing the gateway is

@@ -13,20 +13,14 @@ from sqlalchemy import Connection, Integer, Table, func, literal, select
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.inbox import is_stuck
-from billing_worker.adapters.database.tables import (
-    UtcDateTime,
-    actions,
-    alerts,
-    billing_keys,
-    inbox,
-    invoices,
-    outbox,
-    payment_attempts,
-    plans,
-    refunds,
-    stops,
-    subscriptions,
-)
+from billing_worker.adapters.database.tables.access import actions
+from billing_worker.adapters.database.tables.billing import billing_keys, invoices, plans, subscriptions
+from billing_worker.adapters.database.tables.control import stops
+from billing_worker.adapters.database.tables.incoming import inbox
+from billing_worker.adapters.database.tables.outgoing import outbox
+from billing_worker.adapters.database.tables.payments import payment_attempts, refunds
+from billing_worker.adapters.database.tables.review import alerts
+from billing_worker.adapters.database.tables.schema import UtcDateTime
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position

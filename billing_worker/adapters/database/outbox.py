@@ -12,10 +12,10 @@ from sqlalchemy.dialects.postgresql import insert
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.rows import Values
-from billing_worker.adapters.database.tables import event_endpoints, outbox
+from billing_worker.adapters.database.tables.outgoing import event_endpoints, outbox
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
-from billing_worker.ports import EventFilter, OutboxMessage
+from billing_worker.ports.outgoing import EventFilter, OutboxMessage
 
 # The row of the stream is locked until the commit: places are given in the order of the commits, without gaps.
 _ADD = text("""

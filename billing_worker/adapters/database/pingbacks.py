@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import pingback_payments
+from billing_worker.adapters.database.tables.incoming import pingback_payments
 from billing_worker.domain.pingback import PingbackPayment, Verdict
 
 _START = upsert(pingback_payments).on_conflict_do_nothing(index_elements=["ref"])

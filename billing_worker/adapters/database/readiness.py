@@ -6,7 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from billing_worker.adapters.database import refusals
 from billing_worker.adapters.database.engine import Limits, opening_of
 from billing_worker.adapters.database.found import EARLIER_MIGRATIONS, NEWEST_MIGRATION, VERSION_TABLE, Found
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.verdicts import not_ready
 
 _DELETED_FROM = ("audits", "inbox", "outbox")

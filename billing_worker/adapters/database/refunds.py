@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables import payment_attempts, refunds
+from billing_worker.adapters.database.tables.payments import payment_attempts, refunds
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.refund import Refund
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.locks import AdvisoryLock
-from billing_worker.adapters.database.tables import kept_answers
+from billing_worker.adapters.database.tables.access import kept_answers
 from billing_worker.ports.requests import KeptAnswer
 
 # Deleted rows are few: as many came in a minute a month ago.

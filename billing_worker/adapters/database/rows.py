@@ -21,7 +21,9 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
 from billing_worker.domain.stop import Stop
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports import Alert, InboxMessage, OutboxMessage
+from billing_worker.ports.alerts import Alert
+from billing_worker.ports.incoming import InboxMessage
+from billing_worker.ports.outgoing import OutboxMessage
 
 Values = dict[str, Any]
 

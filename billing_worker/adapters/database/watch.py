@@ -30,9 +30,9 @@ _BLOCKED = text("""
     ORDER BY b.xact_start LIMIT 1
 """)
 _INDEX = text("""
-    SELECT p.relid::regclass::text, p.index_relid::regclass::text,
+    SELECT p.relid::regclass::text, coalesce('index ' || nullif(p.index_relid, 0)::regclass::text, 'an index'),
            100 * greatest(p.blocks_done, p.tuples_done) / nullif(greatest(p.blocks_total, p.tuples_total), 0)
-    FROM pg_stat_progress_create_index p JOIN pg_stat_activity a USING (pid)
+    FROM pg_stat_progress_create_index p JOIN pg_stat_activity a USING (pid) JOIN pg_class t ON t.oid = p.relid
     WHERE a.datname = current_database() AND a.application_name = :application
 """)
 
@@ -86,7 +86,7 @@ class Watch:
                 self.blocked_by = said
                 self._tell(f"waiting: {said}")
         for table, index, percent in connection.execute(_INDEX, self._application):
-            self.progress(f"table {table}: index {index} is built, {percent or 0} %")
+            self.progress(f"table {table}: {index} is built, {percent or 0} %")
 
 
 def in_use(held: str, pid: int, application: str | None, since: datetime | None) -> str:

@@ -18,7 +18,7 @@ from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports import Listing, Sheet
+from billing_worker.ports.outside import Listing, Sheet
 
 CONNECT_TIMEOUT = 5.0
 TOTAL_DEADLINE = 65.0

@@ -21,7 +21,7 @@ from billing_worker.adapters.portone.envelope import (
 )
 from billing_worker.adapters.portone.masking import storable
 from billing_worker.domain.payment import GatewayPayment
-from billing_worker.ports import Sheet, Unreadable
+from billing_worker.ports.outside import Sheet, Unreadable
 
 OK, BAD_REQUEST, NOT_FOUND = 200, 400, 404
 

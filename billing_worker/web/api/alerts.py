@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.ports import Alert
+from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.close_alert import close_alert
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging, Word

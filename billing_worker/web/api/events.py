@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 
 from billing_worker.domain.delivery import Endpoint, EndpointStatus
 from billing_worker.domain.events import EventType
-from billing_worker.ports import EventStatus, OutboxMessage
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.outgoing import EventStatus, OutboxMessage
 from billing_worker.usecases import events
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Id, Ident, Instant, Lists, Page, Paging
 from billing_worker.web.context import Ctx

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from billing_worker.ports import InboxMessage, InboxStatus
+from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases import inbox_review as review
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging

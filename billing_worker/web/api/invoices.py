@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import left_of
-from billing_worker.ports import UnitOfWork
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.retry import retry_now
 from billing_worker.web.api import refunds
 from billing_worker.web.api.shapes import (

@@ -149,7 +149,7 @@ BUGS = (
         "cancel checked outside the lock",
         "the subscription is read without its row being locked",
         (
-            "billing_worker/adapters/database/unit_of_work.py",
+            "billing_worker/adapters/database/charging.py",
             ".where(subscriptions.c.id == own).with_for_update()",
             ".where(subscriptions.c.id == own)",
         ),

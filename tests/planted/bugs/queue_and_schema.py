@@ -2,7 +2,7 @@
 
 from tests.planted.bug import bug
 
-BILLING = "billing_worker/adapters/database/billing.py"
+INVOICES = "billing_worker/adapters/database/invoices.py"
 SCHEMA = "billing_worker/adapters/database/migrations/versions/0001_the_first_tables.py"
 JOBS = "tasks/jobs.py"
 GUARDS = "tests/database/test_schema_is_the_last_guard.py"
@@ -41,7 +41,7 @@ BUGS = (
         "claimed twice",
         "a scan hands out what another one has just claimed",
         (
-            BILLING,
+            INVOICES,
             "          AND (i.lease_until IS NULL OR i.lease_until <= :real_now)\n          AND k.status",
             "          AND k.status",
         ),
@@ -50,7 +50,7 @@ BUGS = (
     bug(
         "claims wait for locks",
         "one row that somebody edits holds up the whole scan",
-        (BILLING, "        FOR UPDATE OF i SKIP LOCKED)", "        FOR UPDATE OF i)"),
+        (INVOICES, "        FOR UPDATE OF i SKIP LOCKED)", "        FOR UPDATE OF i)"),
         catchers=(f"{CLAIMS}::test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served",),
     ),
     bug(

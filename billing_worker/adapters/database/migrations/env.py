@@ -5,7 +5,7 @@ from typing import Any
 from alembic import context
 
 from billing_worker.adapters.database.found import VERSION_TABLE
-from billing_worker.adapters.database.tables import metadata
+from billing_worker.adapters.database.tables.schema import metadata
 
 
 def applied(*_: Any, **__: Any) -> None:

@@ -1,0 +1,84 @@
+"""Payment attempts in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy.exc import IntegrityError
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.tables.payments import doubts, payment_attempts
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.ports.incoming import Echo
+
+_CLAIM_LOOKS = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM payment_attempts WHERE next_look_at <= :real_now
+        ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE payment_attempts SET next_look_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
+    RETURNING id
+""")
+
+
+_ECHOES_OF = text("""
+    SELECT imp_uid, merchant_uid FROM payment_attempts WHERE imp_uid = ANY(:imp_uids) AND status = 'approved'
+    UNION ALL
+    SELECT NULL, merchant_uid FROM payment_attempts WHERE merchant_uid = ANY(:merchant_uids) AND status = 'in_flight'
+""")
+
+
+class SqlAttempts(Repository[PaymentAttempt]):
+    """Payment attempts."""
+
+    table = payment_attempts
+    kind = "attempt"
+    hydrate = staticmethod(rows.to_attempt)
+
+    def add(self, entity: PaymentAttempt) -> None:
+        """Store a new attempt. Raises Conflict when the invoice has an open one already."""
+        try:
+            super().add(entity)
+        except IntegrityError as error:
+            raise Conflict(f"invoice {entity.invoice_id} has an open attempt already") from error
+
+    def of_invoice(self, invoice_id: str) -> Sequence[PaymentAttempt]:
+        """All attempts of an invoice, by number."""
+        own = payment_attempts.c.invoice_id == bindparam("invoice_id")
+        statement = select(payment_attempts).where(own).order_by(payment_attempts.c.number)
+        return self._many(statement, invoice_id=invoice_id)
+
+    def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of open attempts whose next look has come, oldest first; their look is put off to `lease_until`."""
+        wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_LOOKS, wanted).scalars())
+
+    def open_ids(self) -> Sequence[str]:
+        """Ids of all open attempts, oldest first."""
+        statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
+        return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
+
+    def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
+        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+        if not payments:
+            return []
+        imp_uids, merchant_uids = zip(*payments, strict=True)
+        asked = {"imp_uids": list(imp_uids), "merchant_uids": list(merchant_uids)}
+        found = {tuple(row) for row in self._connection.execute(_ECHOES_OF, asked)}
+        return [
+            Echo.RECORDED if payment in found else Echo.IN_FLIGHT if (None, payment[1]) in found else Echo.NONE
+            for payment in payments
+        ]
+
+    def known_imp_uid(self, other_than: str) -> str | None:
+        """The imp_uid of the newest payment that the gateway showed us, for a control read."""
+        seen = payment_attempts.c.imp_uid.is_not(None) & (payment_attempts.c.invoice_id != other_than)
+        # What is doubted itself shows nothing about reads.
+        seen &= ~exists().where(doubts.c.id == payment_attempts.c.id)
+        statement = select(payment_attempts.c.imp_uid).where(seen & payment_attempts.c.closed_at.is_not(None))
+        return self._connection.execute(
+            statement.order_by(payment_attempts.c.closed_at.desc()).limit(1)
+        ).scalar_one_or_none()

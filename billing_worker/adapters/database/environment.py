@@ -1,0 +1,55 @@
+"""The claimed environment in PostgreSQL."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select, text
+
+from billing_worker.adapters.database.tables.control import environment_claims
+from billing_worker.domain.environment import Fingerprint
+
+ELSEWHERE = (
+    select(environment_claims.c.database != func.database_identity())
+    .order_by(environment_claims.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+"""Whether this is another database than the one that was claimed; NULL where nobody claimed any."""
+
+
+_HERE = text("SELECT database_identity()")
+
+
+_CLAIM_FIRST = text("""
+    INSERT INTO environment_claims (database, gateway, environment, claimed_at)
+    SELECT :database, :gateway, :environment, :now
+    WHERE NOT EXISTS (SELECT FROM environment_claims) AND NOT EXISTS (SELECT FROM payment_attempts)
+""")
+
+
+class SqlEnvironment:
+    """Who claimed this database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def database(self) -> str:
+        """What tells this database from every copy of it."""
+        return str(self._connection.execute(_HERE).scalar_one())
+
+    def claimed(self) -> Fingerprint | None:
+        """The claim that is in force."""
+        named = (environment_claims.c.database, environment_claims.c.gateway, environment_claims.c.environment)
+        newest = select(*named).order_by(environment_claims.c.id.desc()).limit(1)
+        row = self._connection.execute(newest).one_or_none()
+        return None if row is None else Fingerprint(*row)
+
+    def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
+        """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
+        # Two first scans at once must not claim it for two accounts.
+        self._connection.execute(text("LOCK TABLE environment_claims IN SHARE ROW EXCLUSIVE MODE"))
+        self._connection.execute(_CLAIM_FIRST, asdict(fingerprint) | {"now": now})
+
+    def claim(self, fingerprint: Fingerprint, now: datetime) -> None:
+        """Put this claim in force."""
+        self._connection.execute(insert(environment_claims), asdict(fingerprint) | {"claimed_at": now})

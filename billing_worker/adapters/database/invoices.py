@@ -1,0 +1,120 @@
+"""Invoices in PostgreSQL.
+
+A claim decides only *whom* to serve; whether something may really be charged is decided again by the domain, under the
+subscription's lock.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from billing_worker.adapters.database import rows
+from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.tables.billing import invoices, merchant_uids
+from billing_worker.adapters.database.tables.payments import payment_attempts
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
+from billing_worker.domain.subscription import COLLECTING
+from billing_worker.ports.control import DueBetween
+
+_CLAIM = """
+    WITH chosen AS MATERIALIZED (
+        SELECT i.id FROM invoices i
+        JOIN subscriptions s ON s.id = i.subscription_id
+        JOIN billing_keys k ON k.id = i.billing_key_id
+        WHERE i.status = 'open' AND i.next_attempt_at > :after AND i.next_attempt_at <= :until
+          AND (i.failures > 0) = COALESCE(:failed, i.failures > 0) {only}
+          AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
+          AND k.status <> 'pending' AND s.status = ANY(:collecting)
+          AND NOT EXISTS (SELECT FROM payment_attempts a
+                          WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
+          AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL AND scope = 'all')
+          AND NOT EXISTS (SELECT FROM stops t WHERE t.closed_at IS NULL
+                          AND t.scope IN ('pg:' || k.pg_provider, 'subscription:' || i.subscription_id))
+        ORDER BY i.next_attempt_at
+        LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now)))
+        FOR UPDATE OF i SKIP LOCKED)
+    UPDATE invoices SET fence = fence + 1, lease_until = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
+    RETURNING id
+"""
+
+
+_CLAIM_INVOICES = text(_CLAIM.format(only=""))
+
+
+_CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id"))
+"""Tops the queue up to `limit` claimed invoices, rather than adding to a queue that a slow worker leaves long."""
+
+
+class SqlInvoices(Repository[Invoice]):
+    """Invoices, and the register of merchant_uids."""
+
+    table = invoices
+    kind = "invoice"
+    hydrate = staticmethod(rows.to_invoice)
+
+    def add(self, entity: Invoice) -> bool:
+        """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
+        values = rows.plain(entity)
+        statement = insert(invoices).on_conflict_do_nothing(index_elements=["subscription_id", "period_start"])
+        if self._connection.execute(statement, values).rowcount == 0:
+            return False
+        self._loaded[entity.id] = values
+        self._register(entity)
+        return True
+
+    def save(self, entity: Invoice) -> None:
+        """Write the invoice back; registers a new merchant_uid when the generation grew."""
+        before = self._loaded.get(entity.id)
+        if before is not None and before["generation"] != entity.generation:
+            self._register(entity)
+        super().save(entity)
+
+    def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
+        """All invoices of a subscription, oldest first."""
+        own = invoices.c.subscription_id == subscription_id
+        return self._many(select(invoices).where(own).order_by(invoices.c.period_index))
+
+    def voidable(self, subscription_id: str) -> Sequence[Invoice]:
+        """Unpaid invoices of a subscription without an open attempt."""
+        unpaid = invoices.c.status.in_([InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE])
+        open_attempt = (payment_attempts.c.invoice_id == invoices.c.id) & payment_attempts.c.closed_at.is_(None)
+        own = (invoices.c.subscription_id == subscription_id) & unpaid & ~exists().where(open_attempt)
+        return self._many(select(invoices).where(own).order_by(invoices.c.period_index))
+
+    def claim_due(
+        self,
+        due: DueBetween,
+        real_now: datetime,
+        lease_until: datetime,
+        limit: int,
+        most: int | None = None,
+        *,
+        key_id: str | None = None,
+    ) -> Sequence[str]:
+        """Ids of invoices to serve now, oldest first, each with a new fence and a lease."""
+        wanted: dict[str, Any] = {"after": due.after, "until": due.until, "failed": due.failed}
+        wanted |= {"limit": limit, "most": limit if most is None else most, "real_now": real_now}
+        wanted |= {"lease_until": lease_until, "collecting": [str(s) for s in COLLECTING]}
+        if key_id is None:
+            return list(self._connection.execute(_CLAIM_INVOICES, wanted).scalars())
+        return list(self._connection.execute(_CLAIM_INVOICES_OF_KEY, wanted | {"key_id": key_id}).scalars())
+
+    def with_merchant_uid(self, merchant_uid: str) -> str | None:
+        """The id of the invoice that this merchant_uid was ever given to."""
+        statement = select(merchant_uids.c.invoice_id).where(merchant_uids.c.merchant_uid == merchant_uid)
+        return self._connection.execute(statement).scalar_one_or_none()
+
+    def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
+        """Register the merchant_uid of a payment that we did not place: generation 0, which ours never have."""
+        adopted = {"merchant_uid": merchant_uid, "invoice_id": invoice_id, "generation": 0}
+        self._connection.execute(insert(merchant_uids), adopted)
+
+    def _register(self, entity: Invoice) -> None:
+        self._connection.execute(
+            insert(merchant_uids),
+            {"merchant_uid": entity.merchant_uid, "invoice_id": entity.id, "generation": entity.generation},
+        )

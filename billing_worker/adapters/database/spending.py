@@ -1,0 +1,52 @@
+"""What was charged lately, summed in PostgreSQL."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from billing_worker.domain.text import spellings
+from billing_worker.ports.control import Spent
+
+_SPENT = text("""
+    SELECT count(*) AS count,
+           coalesce(sum(amount) FILTER (WHERE currency = :currency AND status <> 'declined'), 0)::bigint AS amount
+    FROM payment_attempts WHERE started_at > :since AND status <> 'failed' AND NOT found
+""")
+"""What somebody charged at the gateway's console is none of this worker's charges."""
+
+
+_SPENT_BY_CUSTOMER = text("""
+    SELECT count(*) AS count, coalesce(sum(a.amount), 0)::bigint AS amount
+    FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
+    WHERE s.customer = ANY(:customers) AND a.started_at > :since AND a.currency = :currency
+      AND a.status IN ('in_flight', 'unknown', 'approved')
+""")
+
+
+_KEYS_LOST = text("""
+    SELECT count(DISTINCT billing_key_id) FILTER (WHERE decline_kind = 'hard' AND reason ~ :pattern),
+           count(DISTINCT billing_key_id)
+    FROM payment_attempts WHERE started_at > :since AND closed_at IS NOT NULL AND status <> 'failed'
+""")
+
+
+class SqlSpending:
+    """What was charged lately. Read only."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def since(self, since: datetime, currency: str) -> Spent:
+        """Everything begun after `since`: the number of charges, and the sum of what was or may have been taken."""
+        row = self._connection.execute(_SPENT, {"since": since, "currency": currency})
+        return Spent(**row.mappings().one())
+
+    def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
+        """The same for one customer, in this currency, over all subscriptions, also those of an older spelling."""
+        wanted = {"customers": list(spellings(customer)), "since": since, "currency": currency}
+        return Spent(**self._connection.execute(_SPENT_BY_CUSTOMER, wanted).mappings().one())
+
+    def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
+        """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
+        lost, charged = self._connection.execute(_KEYS_LOST, {"since": since, "pattern": pattern}).one()
+        return lost, charged

@@ -1,0 +1,52 @@
+"""What may hold a charge back: stops, the claimed environment, and the pace of late work."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    Table,
+    Text,
+)
+
+from billing_worker.adapters.database.tables.schema import Named, ident, metadata, moment, one_of, partial_index
+from billing_worker.domain.stop import StopCause
+
+catch_up_buckets = Table(
+    "catch_up_buckets",
+    metadata,
+    ident(),
+    Column("millionths", BigInteger, nullable=False),
+    moment("filled_at"),
+    CheckConstraint("millionths >= 0", name="millionths_not_negative"),
+)
+
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("cause", Named(StopCause), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("subjects", ARRAY(Text), nullable=False),
+    moment("opened_at"),
+    moment("closed_at", required=False),
+    Column("note", Text),
+    one_of("cause", StopCause),
+    CheckConstraint("(closed_at IS NULL) = (note IS NULL)", name="closed_has_note"),
+    CheckConstraint("scope ~ '^(all|pg:.+|subscription:.+)$'", name="scope_known"),
+    partial_index("uq_stops_one_open", "scope", "cause", where="closed_at IS NULL", unique=True),
+)
+
+
+environment_claims = Table(
+    "environment_claims",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("database", Text, nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    moment("claimed_at"),
+)

@@ -1,0 +1,68 @@
+"""What operators and audits work with: comparisons, alerts and audits."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+)
+
+from billing_worker.adapters.database.tables.schema import Named, metadata, moment, one_of, partial_index
+from billing_worker.domain.comparison import ComparisonStatus
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    moment("starts_at"),
+    moment("ends_at"),
+    Column("status", Named(ComparisonStatus), nullable=False),
+    moment("created_at"),
+    moment("next_try_at"),
+    Column("tries", Integer, nullable=False),
+    Column("payments", Integer, nullable=False),
+    Column("others", Integer, nullable=False),
+    Column("booked", Integer, nullable=False),
+    Column("alerted", Integer, nullable=False),
+    moment("finished_at", required=False),
+    Column("note", Text),
+    one_of("status", ComparisonStatus),
+    CheckConstraint("ends_at > starts_at", name="span_runs_forward"),
+    CheckConstraint("(status = 'done') = (finished_at IS NOT NULL)", name="done_has_time"),
+    Index("ix_comparisons_ends_at", "ends_at"),
+    partial_index("ix_comparisons_tries", "next_try_at", where="status <> 'done'"),
+)
+
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    moment("opened_at"),
+    moment("closed_at", required=False),
+    Column("proposal", Text),
+    Column("evidence_id", ForeignKey("evidence.id")),
+    Index("ix_alerts_subject_id", "subject_id", "kind"),
+    partial_index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
+)
+
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    moment("began_at"),
+    moment("until"),
+    moment("finished_at", required=False),
+    Column("checked", BigInteger),
+    Column("breaches", Integer),
+    Index("ix_audits_began_at", "began_at"),
+)

@@ -1,0 +1,50 @@
+"""The bundle of everything outside: the first argument of a use case, and all that it sees of the world."""
+
+from dataclasses import dataclass, field
+
+from billing_worker.domain.action import WORKER
+from billing_worker.domain.budget import Budgets
+from billing_worker.domain.notification import InboxRules
+from billing_worker.domain.timing import Timing
+from billing_worker.ports.outgoing import (
+    Delivering,
+    Notifier,
+)
+from billing_worker.ports.outside import Clock, Gateway, Ids
+from billing_worker.ports.storage import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """How the periodic audit runs."""
+
+    interval: float = 300.0
+    """Real seconds between two."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What must be found nowhere in the database."""
+    rate: float = 1.0
+    """Seconds of billing time that pass in a real one: more than 1 only with a time machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a use case may reach."""
+
+    clock: Clock
+    ids: Ids
+    database: Database
+    gateway: Gateway
+    notifier: Notifier | None
+    timing: Timing
+    environment: str
+    """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""
+    catch_up_rate: int = 0
+    """Charges a minute at which late work starts; 0 is no limit."""
+    account: str = ""
+    """The gateway's host and a short digest of the API key: what this process charges through."""
+    budgets: Budgets = field(default_factory=Budgets)
+    auditing: Auditing = field(default_factory=Auditing)
+    delivering: Delivering = field(default_factory=Delivering)
+    inbox: InboxRules = field(default_factory=InboxRules)
+    actor: str = WORKER
+    """Who asks: `worker`, `cli:USER` or `token:NAME`. What is changed on somebody's word is kept with it."""

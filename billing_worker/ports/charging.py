@@ -1,0 +1,198 @@
+"""What is billed and charged, as the use cases see it: plans, subscriptions, invoices and payment attempts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.payment import Evidence
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.control import DueBetween
+from billing_worker.ports.incoming import Echo
+
+
+@dataclass(frozen=True, slots=True)
+class DueInvoice:
+    """An invoice that may be due, with all that decides whether it is; the subscription is locked."""
+
+    subscription: Subscription
+    invoice: Invoice
+    key: BillingKey
+    plan: Plan
+    has_open_attempt: bool
+    stop: int | None
+    """The number of an open stop that holds this invoice's charges."""
+    elsewhere: bool
+    """This is not the database that was claimed."""
+    last_paid: int | None
+    """What the subscription's last paid invoice in this currency came to, in minor units."""
+
+
+class Plans(Protocol):
+    """Plans."""
+
+    def get(self, plan_id: str) -> Plan:
+        """The plan. Raises NotFound."""
+
+    def lock(self, plan_id: str) -> Plan:
+        """The plan, locked until the end of the transaction. Raises NotFound."""
+
+    def add(self, plan: Plan) -> None:
+        """Store a new plan. Raises Conflict with the id of the one that has its external_id."""
+
+    def save(self, plan: Plan) -> None:
+        """Write the plan back."""
+
+    def all(self) -> Sequence[Plan]:
+        """Every plan: there are as many as a merchant has prices."""
+
+
+class Subscriptions(Protocol):
+    """Subscriptions. The row of a subscription is the lock for everything below it."""
+
+    def get(self, subscription_id: str) -> Subscription:
+        """The subscription. Raises NotFound."""
+
+    def lock(self, subscription_id: str) -> Subscription:
+        """The subscription, locked until the end of the transaction. Raises NotFound."""
+
+    def add(self, subscription: Subscription) -> None:
+        """Store a new subscription. Raises Conflict with the id of the one that has its external_id."""
+
+    def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Nobody else puts any of these customers on that plan (customer, plan id) until the transaction ends."""
+
+    def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
+        """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
+
+    def save(self, subscription: Subscription) -> None:
+        """Write the subscription back."""
+
+    def of_key(self, key_id: str) -> Sequence[Subscription]:
+        """All subscriptions that are charged to this key."""
+
+    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
+        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
+
+    def claim_renewals(
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
+        """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller.
+
+        At most `most`, and only until `limit` are claimed and not yet started.
+        """
+
+
+class Invoices(Protocol):
+    """Invoices."""
+
+    def get(self, invoice_id: str) -> Invoice:
+        """The invoice. Raises NotFound."""
+
+    def add(self, invoice: Invoice) -> bool:
+        """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
+
+    def save(self, invoice: Invoice) -> None:
+        """Write the invoice back; registers a new merchant_uid when the generation grew."""
+
+    def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
+        """All invoices of a subscription, oldest first."""
+
+    def voidable(self, subscription_id: str) -> Sequence[Invoice]:
+        """Unpaid invoices of a subscription without an open attempt: what a cancellation may close at once."""
+
+    def claim_due(
+        self,
+        due: DueBetween,
+        real_now: datetime,
+        lease_until: datetime,
+        limit: int,
+        most: int | None = None,
+        *,
+        key_id: str | None = None,
+    ) -> Sequence[str]:
+        """Ids of invoices that may be charged now (or given up, where the key is invalid), oldest first.
+
+        Of one key, where `key_id` names it. At most `most`, and never so many that more than `limit` are claimed and
+        not started. Each gets a new fence and a lease; one that another scan holds, or that has an open attempt, is
+        left out.
+        """
+
+    def with_merchant_uid(self, merchant_uid: str) -> str | None:
+        """The id of the invoice that this merchant_uid was ever given to."""
+
+    def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
+        """Register the merchant_uid of a payment that we did not place, and that pays this invoice: its own, for ever.
+
+        The database refuses one that any invoice has, and a second one for an invoice.
+        """
+
+
+class Attempts(Protocol):
+    """Payment attempts."""
+
+    def get(self, attempt_id: str) -> PaymentAttempt:
+        """The attempt. Raises NotFound."""
+
+    def add(self, attempt: PaymentAttempt) -> None:
+        """Store a new attempt. Raises Conflict when the invoice has an open one already."""
+
+    def save(self, attempt: PaymentAttempt) -> None:
+        """Write the attempt back."""
+
+    def of_invoice(self, invoice_id: str) -> Sequence[PaymentAttempt]:
+        """All attempts of an invoice, by number."""
+
+    def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of open attempts whose next look has come, oldest first; their look is put off to `lease_until`."""
+
+    def open_ids(self) -> Sequence[str]:
+        """Ids of all open attempts, oldest first."""
+
+    def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
+        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+
+    def known_imp_uid(self, other_than: str) -> str | None:
+        """The imp_uid of the newest payment that the gateway showed us and still shows, for a control read."""
+
+
+class ChargingRecords(Protocol):
+    """What a transaction offers about what is billed and charged."""
+
+    @property
+    def plans(self) -> Plans:
+        """Plans."""
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """Subscriptions."""
+
+    @property
+    def invoices(self) -> Invoices:
+        """Invoices."""
+
+    @property
+    def attempts(self) -> Attempts:
+        """Payment attempts."""
+
+    def lock_due(self, invoice_id: str) -> DueInvoice:
+        """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""
+
+    def lock_settlement(self, attempt_id: str) -> Settlement:
+        """An attempt with its invoice, subscription, key and policy, under the subscription's lock.
+
+        Raises NotFound.
+        """
+
+    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
+        """Write back everything an outcome can touch, and announce its events."""
+
+    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
+        """Store what the gateway said. Returns the evidence's id."""
+
+    def evidence(self, evidence_id: int) -> Evidence:
+        """What the gateway said, as it was kept. Raises NotFound."""
