@@ -1,12 +1,15 @@
 """scripts/shape.py notices each breach of the house's shape, and refuses to check nothing."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from scripts import shape
 from scripts.shape import Bound
+from tests.support.trips import trips
+from tests.support.world import World
 
 AT_THE_AIM = {name: Bound(bound.aim, bound.aim) for name, bound in shape.BOUNDS.items()}
 
@@ -79,7 +82,8 @@ def test_the_house_as_it_is_keeps_within_its_bounds(figures: list[shape.Figure])
 
 
 def test_every_figure_has_a_bound(figures: list[shape.Figure]) -> None:
-    assert {figure.name for figure in figures} == set(shape.BOUNDS)
+    """A trip's figures are another test's."""
+    assert {figure.name for figure in figures} == {name for name in shape.BOUNDS if shape.OF_A_TRIP not in name}
 
 
 def test_no_bound_is_below_its_aim() -> None:
@@ -274,3 +278,13 @@ def test_a_check_that_finds_nothing_to_look_at_is_refused(emptied: Planted, path
 def test_a_data_file_that_is_gone_is_refused(house: Planted) -> None:
     with pytest.raises(shape.NothingToMeasure, match=r"no such data file: billing_worker/gone\.py"):
         shape.measured(house.root, ["billing_worker/gone.py"])
+
+
+def test_a_bound_on_a_trip_that_is_gone_is_refused() -> None:
+    with pytest.raises(shape.NothingToMeasure, match="no such trip: collect, approved: files"):
+        shape.trip_figures({"renew": {"files": 1}})
+
+
+def test_no_trip_enters_more_than_it_did(world: World) -> None:
+    figures = shape.trip_figures({name: asdict(trip) for name, trip in trips(world).items()})
+    assert shape.breaches(figures, shape.BOUNDS) == []
