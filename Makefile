@@ -29,6 +29,7 @@ pairs: .venv/ready ## Every pair of faults at every step of three periods
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/shape.py --check
 
 planted: .venv/ready ## Make mistakes on purpose, in copies: the tests must notice each
 	$(BIN)/python -m tests.planted

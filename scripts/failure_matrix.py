@@ -74,7 +74,7 @@ def _marked(node: ast.AST) -> Iterator[str]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call) and ast.unparse(inner.func) == "pytest.mark.fm":
             for argument in inner.args:
-                if not isinstance(argument, ast.Constant):
+                if not isinstance(argument, ast.Constant) or not isinstance(argument.value, str):
                     raise ValueError(f"{ast.unparse(inner)} does not name its row")  # noqa: TRY004 - a misfit like others
                 yield argument.value
 
