@@ -32,8 +32,10 @@ from billing_worker.config import load_settings
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import Supervisor, free_port
-from billing_worker.usecases.report import report
-from billing_worker.usecases.subscribe import create_plan, register_key, subscribe
+from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.subscription.create_plan import create_plan
+from billing_worker.usecases.subscription.subscribe import subscribe
 
 LATENCY = "120,380"
 """Milliseconds, median and 99th percentile: what the issue that asked for this benchmark names."""

@@ -21,7 +21,7 @@ from sqlalchemy import text
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from billing_worker.usecases import compare as comparing  # noqa: E402 - the line above makes it importable
+from billing_worker.usecases.review import compare as comparing  # noqa: E402
 from tests.support.clock import RunningClock  # noqa: E402
 from tests.support.databases import Databases  # noqa: E402
 from tests.support.sandbox import Sandbox  # noqa: E402

@@ -28,8 +28,11 @@ from billing_worker.ports.outside import Listing
 from billing_worker.runtime import Process, Supervisor, free_port
 from billing_worker.simulation.gateway import seen
 from billing_worker.simulation.ledger import Card, Ledger, Row
-from billing_worker.usecases import collect, renew
-from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key, subscribe
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.subscription import renew
+from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
+from billing_worker.usecases.subscription.subscribe import subscribe
 
 HERE = Path(__file__).parent
 RECORDED, IN_FLIGHT = 300, 40

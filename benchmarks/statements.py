@@ -28,8 +28,11 @@ from billing_worker.adapters.ids import RandomIds
 from billing_worker.config import load_settings
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
-from billing_worker.usecases import collect, renew
-from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key, subscribe
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.subscription import renew
+from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
+from billing_worker.usecases.subscription.subscribe import subscribe
 
 BATCH = 20
 PLAIN = "BEGIN ISOLATION LEVEL READ COMMITTED"

@@ -66,6 +66,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
             keep=timedelta(days=settings.events_retention_days),
         ),
         inbox=settings.inbox,
+        scan_limit=settings.scan_limit,
         auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine

@@ -9,21 +9,19 @@ from typing import Any
 
 import structlog
 from celery import Celery, Task
-from kombu.entity import Exchange, Queue
+from kombu.entity import Exchange
+from kombu.entity import Queue as BrokerQueue
 from kombu.exceptions import OperationalError
 
 from billing_worker.bootstrap import sentinel_options
 from billing_worker.config import Settings
 from billing_worker.domain.errors import Unavailable
-from billing_worker.usecases.cannot_serve import cannot_serve
+from billing_worker.usecases.control.alerts import report_crashed_job
+from billing_worker.usecases.jobs import JOBS, Queue
 from tasks.reconnect import survive_broker_loss
 from tasks.schedule import beat_schedule
 
 _log = structlog.get_logger("billing.tasks")
-
-SCANS, CHARGES, LOOKUPS, NOTICES = "scans", "charges", "lookups", "notices"
-"""Queues of their own, so that a thousand renewals never stand before the webhook that unlocks a key."""
-QUEUES = (SCANS, CHARGES, LOOKUPS, NOTICES)
 
 
 class BillingTask(Task):  # type: ignore[misc] # celery has no types
@@ -37,7 +35,7 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
         from tasks.process import process  # noqa: PLC0415 - it must not be built before the application is
 
         with suppress(Exception):
-            cannot_serve(process.ports, self.name, str(args[0]) if args else "", type(exc).__name__)
+            report_crashed_job(process.ports, self.name, str(args[0]) if args else "", type(exc).__name__)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Run it."""
@@ -79,23 +77,10 @@ def create_app(settings: Settings) -> Celery:
         # its own, and the lease takes over where that fails.
         worker_pool="threads",
         worker_concurrency=settings.worker_concurrency,
-        task_default_queue=SCANS,
-        task_queues=[queue_named(name) for name in QUEUES],
+        task_default_queue=Queue.SCANS.value,
+        task_queues=[queue_named(name.value) for name in Queue],
         task_create_missing_queues=False,
-        task_routes={
-            "billing.*_due": {"queue": SCANS},
-            "billing.renew": {"queue": CHARGES},
-            "billing.collect": {"queue": CHARGES},
-            "billing.reconcile": {"queue": LOOKUPS},
-            "billing.refund": {"queue": LOOKUPS},
-            "billing.apply": {"queue": NOTICES},
-            "billing.confirm": {"queue": LOOKUPS},
-            "billing.compare": {"queue": LOOKUPS},
-            "billing.deliver": {"queue": NOTICES},
-            "billing.audit": {"queue": SCANS},
-            "billing.tidy": {"queue": SCANS},
-            "billing.unlocked": {"queue": NOTICES},
-        },
+        task_routes={f"billing.{job.name}": {"queue": job.queue.value} for job in JOBS},
         # Flower and other listeners see the tasks. Events may be lost; nothing depends on them.
         worker_send_task_events=True,
         worker_hijack_root_logger=False,
@@ -112,9 +97,9 @@ def create_app(settings: Settings) -> Celery:
     return app
 
 
-def queue_named(name: str) -> Queue:
+def queue_named(name: str) -> BrokerQueue:
     """A queue with an exchange and a routing key of its own: what is sent to one reaches no other."""
-    return Queue(name, Exchange(name, type="direct"), routing_key=name)
+    return BrokerQueue(name, Exchange(name, type="direct"), routing_key=name)
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing_worker.domain.errors import SettingsInvalid
-from tasks.app import QUEUES
+from billing_worker.usecases.jobs import Queue
 
 GREEN = ("gevent", "eventlet")
 """Pools that replace Python's sockets and threads. psycopg knows nothing of eventlet, and one call that does not yield
@@ -20,9 +20,9 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise SettingsInvalid(f"-P {green}: does not fit, since real threads keep a charge's time limits; {way_out}")
     for option, name in (("-Q", "queues"), ("-X", "exclude_queues")):
         for queue in _named(options.get(name)):
-            if queue not in QUEUES:
+            if queue not in list(Queue):
                 raise SettingsInvalid(
-                    f"{option} {queue[:40]}: is no queue of this worker; known are {', '.join(QUEUES)}"
+                    f"{option} {queue[:40]}: is no queue of this worker; known are {', '.join(Queue)}"
                 )
 
 

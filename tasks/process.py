@@ -12,7 +12,7 @@ from billing_worker import bootstrap
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.environment import require_claimed_environment
+from billing_worker.usecases.control.environment import require_claimed_environment
 
 _log = structlog.get_logger("billing.tasks")
 

@@ -1,4 +1,4 @@
-"""Everything that beat rings, on one page.
+"""Everything that beat rings: the scans of the table of jobs.
 
 Beat only rings. A ring carries nothing, may be lost, doubled or sent by several beats: each scan asks the database
 what is due, and claims it there.
@@ -6,19 +6,7 @@ what is due, and claims it there.
 
 from typing import Any
 
-SCAN_TASKS = (
-    "renew_due",
-    "collect_due",
-    "reconcile_due",
-    "refund_due",
-    "apply_due",
-    "confirm_due",
-    "deliver_due",
-    "compare_due",
-    "audit_due",
-    "tidy_due",
-)
-
+from billing_worker.usecases.jobs import JOBS
 
 HEARD_WITHIN = 300
 """Seconds after which a ring is thrown away unheard, so that none pile up while no worker runs. It is compared by the
@@ -26,8 +14,13 @@ wall clocks of two hosts: much longer than clocks of hosts differ, or a wrong cl
 
 
 def beat_schedule(interval: float) -> dict[str, dict[str, Any]]:
-    """One ring a scan and interval (seconds)."""
+    """One ring a scan and interval (seconds), or a multiple of it."""
     return {
-        name: {"task": f"billing.{name}", "schedule": interval, "options": {"expires": HEARD_WITHIN}}
-        for name in SCAN_TASKS
+        job.scan: {
+            "task": f"billing.{job.scan}",
+            "schedule": interval * job.every,
+            "options": {"expires": HEARD_WITHIN},
+        }
+        for job in JOBS
+        if job.due is not None
     }

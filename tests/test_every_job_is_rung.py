@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from billing_worker.usecases.jobs import BY_NAME, JOBS
+
 ROOT = Path(__file__).resolve().parents[1]
 ASK = """
 import json
@@ -16,8 +18,10 @@ from tasks import app
 names = ["task_acks_late", "task_ignore_result", "result_backend", "worker_prefetch_multiplier", "beat_scheduler",
          "accept_content", "enable_utc", "timezone"]
 said = {name: app.conf[name] for name in names}
-said["rung"] = sorted(entry["task"] for entry in app.conf.beat_schedule.values())
-said["every"] = sorted({entry["schedule"] for entry in app.conf.beat_schedule.values()})
+said["rung"] = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
+said["routes"] = {task: route["queue"] for task, route in app.conf.task_routes.items()}
+app.loader.import_default_modules()
+said["told"] = {name: task.send_events for name, task in app.tasks.items() if name.startswith("billing.")}
 print(json.dumps(said))
 """
 
@@ -36,11 +40,23 @@ def celery() -> dict:
 @pytest.mark.fm("A3")
 @pytest.mark.fm("B6")
 def test_every_job_that_finds_due_work_is_rung_again_and_again(celery: dict) -> None:
-    jobs = {path.stem for path in (ROOT / "billing_worker" / "usecases").glob("*.py") if _finds_due_work(path)}
-    handed_out = _handed_out()
-    assert jobs == {module for module, _ in handed_out.values()}
-    assert celery["rung"] == sorted(f"billing.{scan}" for scan in handed_out)
-    assert celery["every"] == [7.0]
+    finding = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "billing_worker" / "usecases").rglob("*.py")
+        if _finds_due_work(path)
+    }
+    assert finding == {job.due.__module__ for job in JOBS if job.due is not None}
+    assert celery["rung"] == {f"billing.{job.scan}": 7.0 * job.every for job in JOBS if job.due is not None}
+
+
+def test_every_job_has_a_queue_and_rings_lead_to_jobs(celery: dict) -> None:
+    assert celery["routes"] == {f"billing.{job.name}": job.queue.value for job in JOBS}
+    assert len(BY_NAME) == len(JOBS)
+
+
+def test_flower_hears_of_units_and_not_of_scans(celery: dict) -> None:
+    told = {f"billing.{job.name}": True for job in JOBS}
+    assert celery["told"] == told | {f"billing.{job.scan}": False for job in JOBS if job.due is not None}
 
 
 @pytest.mark.fm("A7")
@@ -61,21 +77,3 @@ def test_a_worker_hoards_no_messages_and_keeps_no_results(celery: dict) -> None:
 def _finds_due_work(path: Path) -> bool:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return any(isinstance(node, ast.FunctionDef) and node.name == "due" for node in tree.body)
-
-
-def _handed_out() -> dict[str, tuple[str, str]]:
-    """Each scan task, with the use case that it asks and the unit task that it hands ids to."""
-    tree = ast.parse((ROOT / "tasks" / "jobs.py").read_text(encoding="utf-8"))
-    modules = {
-        alias.asname or alias.name: alias.name
-        for node in tree.body
-        if isinstance(node, ast.ImportFrom) and node.module == "billing_worker.usecases"
-        for alias in node.names
-    }
-    found = {}
-    for task in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
-        for call in ast.walk(task):
-            if isinstance(call, ast.Call) and ast.unparse(call.func) == "hand_out":
-                due, unit = map(ast.unparse, call.args)
-                found[task.name] = (modules[due.removesuffix(".due")], unit)
-    return found

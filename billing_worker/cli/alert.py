@@ -9,7 +9,7 @@ from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.close_alert import close_alert
+from billing_worker.usecases.control.alerts import close_alert
 
 app = typer.Typer(help="Alerts: what a person must look at.")
 

@@ -9,7 +9,7 @@ from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
 from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.stop import ALL
-from billing_worker.usecases.audit import audit as run_audit
+from billing_worker.usecases.review.audit import audit as run_audit
 
 COLUMNS = ("invariant", "checked", "rows", "breaches", "accepted", "verdict")
 BREACHES = ("invariant", "subject", "detail")

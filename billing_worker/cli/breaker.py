@@ -10,9 +10,9 @@ from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, require_scope
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.environment import accept_fingerprint as claim_environment
-from billing_worker.usecases.environment import compared
-from billing_worker.usecases.stop_charging import Stopped, clear_stop, held_by, stop_on_word, stops
+from billing_worker.usecases.control.environment import accept_fingerprint as claim_environment
+from billing_worker.usecases.control.environment import compared
+from billing_worker.usecases.control.stop_charging import Stopped, clear_stop, held_by, stop_on_word, stops
 
 app = typer.Typer(help="Stop the line: no new charges for all, one PG or one subscription, until you clear it.")
 

@@ -10,9 +10,9 @@ from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.ports.control import Chosen
-from billing_worker.usecases.backlog import PaysTwice, PlanBacklog, Preview
-from billing_worker.usecases.backlog import preview as look
-from billing_worker.usecases.catch_up import decide_late as decide
+from billing_worker.usecases.subscription.backlog import PaysTwice, PlanBacklog, Preview
+from billing_worker.usecases.subscription.backlog import preview as look
+from billing_worker.usecases.subscription.catch_up import decide_late as decide
 
 app = typer.Typer(help="Late periods after an outage: what they come to, and a decision about them.")
 

@@ -18,8 +18,8 @@ from billing_worker.domain.errors import BillingError
 from billing_worker.domain.money import Money
 from billing_worker.domain.stop import StopCause
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.environment import compared
-from billing_worker.usecases.stop_charging import stops
+from billing_worker.usecases.control.environment import compared
+from billing_worker.usecases.control.stop_charging import stops
 from billing_worker.web.security import is_loopback
 from billing_worker.web.sources import PORTONE_ADDRESSES, Sources
 

@@ -8,7 +8,7 @@ import typer
 from billing_worker.cli import views
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
-from billing_worker.usecases.customer import customer_with
+from billing_worker.usecases.reading.customer import customer_with
 
 app = typer.Typer(help="Customers, by your own id: everything about one of them at once.")
 

@@ -15,7 +15,9 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.events import EventType
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import EventFilter, EventStatus, OutboxMessage
-from billing_worker.usecases import events
+from billing_worker.usecases.outgoing.replay import MOST_REPLAYED, send_again, send_range_again
+from billing_worker.usecases.outgoing.replay import enable as enable_endpoint
+from billing_worker.usecases.outgoing.replay import endpoint as receiver
 
 app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")
 
@@ -100,14 +102,14 @@ def replay(
         raise InvalidInput("event", event_id, "name either one event or a range, e.g. --given-up or --since 2026-03-01")
     with session(as_json=as_json) as work:
         if event_id is not None:
-            message = events.send_again(work.ports, event_id)
+            message = send_again(work.ports, event_id)
             work.out.record(of_event(message), headline=f"Event {message.id} is sent again")
             return
         wanted = _filter(work, subscription, kind, since, failed=failed, given_up=given_up)
         if not yes:
             _ask()
-        count = events.send_range_again(work.ports, wanted)
-        more = count >= events.MOST_REPLAYED
+        count = send_range_again(work.ports, wanted)
+        more = count >= MOST_REPLAYED
         work.out.record({"replayed": count, "perhaps_more": True} if more else {"replayed": count})
         if more:
             work.out.say("That is the most at once: the oldest. Go on with a later --since, from `event list --since`.")
@@ -122,7 +124,7 @@ def endpoint(
     Example: billing-worker event endpoint enable
     """
     with session(as_json=as_json) as work:
-        found = events.enable(work.ports) if action is Action.ENABLE else events.endpoint(work.ports)
+        found = enable_endpoint(work.ports) if action is Action.ENABLE else receiver(work.ports)
         work.out.record(of_endpoint(found))
 
 

@@ -16,7 +16,7 @@ from billing_worker.cli.import_judge import Earlier, Stored, found_in
 from billing_worker.domain.errors import Busy, Conflict, InvalidInput, Unavailable
 from billing_worker.domain.plan import Plan
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases import enroll
+from billing_worker.usecases.subscription import enroll
 
 TOGETHER = 200
 """Rows in one transaction: the commit costs nothing any more, and what one failure repeats takes a second."""

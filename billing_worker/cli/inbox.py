@@ -11,8 +11,8 @@ from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.incoming import InboxMessage, InboxStatus, Sought
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases import inbox_review as review
-from billing_worker.usecases.inbox import apply
+from billing_worker.usecases.incoming import replay as review
+from billing_worker.usecases.incoming.apply import apply
 
 app = typer.Typer(help="Webhooks and pingbacks: what came, what became of it, and have it looked into again.")
 

@@ -10,7 +10,7 @@ from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.retry import retry_now
+from billing_worker.usecases.charge.retry import retry_now
 
 app = typer.Typer(help="Invoices: what is owed for one period, and the attempts to collect it.")
 

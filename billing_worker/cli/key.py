@@ -11,9 +11,10 @@ from billing_worker.cli.session import session
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases import change, issuing
-from billing_worker.usecases.reactivate import reactivate as reactivate_key
-from billing_worker.usecases.subscribe import register_key
+from billing_worker.usecases.key.change import set_email as change_email
+from billing_worker.usecases.key.decide import decide
+from billing_worker.usecases.key.reactivate import reactivate as reactivate_key
+from billing_worker.usecases.key.register import register_key
 
 app = typer.Typer(help="Billing keys: one stored card each, known to PortOne by its customer_uid.")
 
@@ -120,7 +121,7 @@ def set_email(
     Example: billing-worker key set-email key_0123456789abcdef --email gildong@example.com
     """
     with session(as_json=as_json) as work:
-        key = change.set_email(work.ports, key_id, email)
+        key = change_email(work.ports, key_id, email)
         work.out.record(views.of_key(key), headline=f"Changed the e-mail of key {key.id}")
 
 
@@ -146,6 +147,6 @@ def issuing_payment(
     if counts_for_none == (counts_for is not None):
         raise InvalidInput("counts_for", counts_for, "give one: --counts-for SUBSCRIPTION_ID or --counts-for-none")
     with session(as_json=as_json) as work:
-        key = issuing.decide(work.ports, key_id, counts_for)
+        key = decide(work.ports, key_id, counts_for)
         what = f"counts for {counts_for}" if counts_for else "pays no period"
         work.out.record(views.of_key(key), headline=f"The issuing payment of key {key.id} {what}")

@@ -13,7 +13,7 @@ from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.lists import AT_ONCE, every
+from billing_worker.usecases.reading.lists import AT_ONCE, every
 
 Every = Annotated[bool, typer.Option("--all", help="Show everything, to the end of the list, whatever --limit says.")]
 Customer = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this customer, by your own id.")]

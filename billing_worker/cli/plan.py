@@ -14,8 +14,8 @@ from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.change import change_plan
-from billing_worker.usecases.subscribe import calendar_from, create_plan
+from billing_worker.usecases.subscription.change import change_plan
+from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 
 app = typer.Typer(help="Plans: what is charged, how often, and what happens after a decline.")
 

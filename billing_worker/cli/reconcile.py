@@ -12,9 +12,9 @@ from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.comparison import LONGEST_LOOK_BACK, ComparisonStatus
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.usecases.compare import Compared, compare, plan
-from billing_worker.usecases.reconcile import open_attempts
-from billing_worker.usecases.reconcile import reconcile as look
+from billing_worker.usecases.charge.reconcile import open_attempts
+from billing_worker.usecases.charge.reconcile import reconcile as look
+from billing_worker.usecases.review.compare import Compared, compare, plan
 
 ATTEMPTS = ("attempt", "invoice", "was", "became", "reason", "next_look_at")
 FINDINGS = ("kind", "imp_uid", "invoice_id", "merchant_uid", "done", "proposal")

@@ -15,7 +15,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import RefundStatus, check_amount, refundable
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.refund import payment_of, request_refund
+from billing_worker.usecases.refund.refund import payment_of, request_refund
 
 app = typer.Typer(help="Refunds: money given back, in part or whole.")
 

@@ -10,8 +10,8 @@ from billing_worker.cli.session import session
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.money import Money
 from billing_worker.ports.review import Tally
-from billing_worker.usecases.report import Drain
-from billing_worker.usecases.report import report as read_books
+from billing_worker.usecases.reading.report import Drain
+from billing_worker.usecases.reading.report import report as read_books
 
 MONTHS = (
     *("month", "currency", "invoices", "paid", "paid_amount", "refunded_amount"),

@@ -11,8 +11,9 @@ from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.cancel import cancel as cancel_subscription
-from billing_worker.usecases.subscribe import replace_key, subscribe
+from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
+from billing_worker.usecases.subscription.replace_key import replace_key
+from billing_worker.usecases.subscription.subscribe import subscribe
 
 app = typer.Typer(help="Subscriptions: a customer on a plan, charged on a billing key.")
 

@@ -8,8 +8,8 @@ import typer
 from billing_worker.cli.output import AsJson, View
 from billing_worker.cli.session import session
 from billing_worker.domain.access import ApiToken, Scope
-from billing_worker.usecases.tokens import create_token, revoke_token
-from billing_worker.usecases.tokens import tokens as all_tokens
+from billing_worker.usecases.access.tokens import create_token, revoke_token
+from billing_worker.usecases.access.tokens import tokens as all_tokens
 
 app = typer.Typer(help="Tokens that let programs use the HTTP API: each has a name, and a scope.")
 

@@ -7,7 +7,7 @@ import typer
 
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
-from billing_worker.usecases.why import why as explain
+from billing_worker.usecases.reading.why import why as explain
 
 
 def why(

@@ -10,7 +10,9 @@ from billing_worker.domain.calendar import BillingCalendar, Unit
 from billing_worker.domain.calendar import CronCalendar as Cron
 from billing_worker.domain.money import Money
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.subscribe import create_plan, register_key, subscribe
+from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.subscription.create_plan import create_plan
+from billing_worker.usecases.subscription.subscribe import subscribe
 
 PLANS: dict[str, tuple[str, int, str, BillingCalendar]] = {
     "monthly": ("Monthly magazine", 9_900, "KRW", Every(Unit.MONTH, 1)),

@@ -24,7 +24,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.ports.review import Standing
 from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
-from billing_worker.usecases.report import report
+from billing_worker.usecases.reading.report import report
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+09:00")
 END = datetime.fromisoformat("2026-03-31T23:59:59+09:00")

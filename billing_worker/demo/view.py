@@ -14,7 +14,7 @@ from billing_worker.demo.books import Comparison
 from billing_worker.domain.events import EventType
 from billing_worker.domain.money import Money
 from billing_worker.ports.outgoing import OutboxMessage
-from billing_worker.usecases.report import Report
+from billing_worker.usecases.reading.report import Report
 
 STYLES = {"paid": "green", "recovered": "green", "in dunning": "yellow", "unknown": "magenta", "given up": "red"}
 EVENT_STYLES = {

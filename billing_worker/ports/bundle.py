@@ -46,5 +46,7 @@ class Ports:
     auditing: Auditing = field(default_factory=Auditing)
     delivering: Delivering = field(default_factory=Delivering)
     inbox: InboxRules = field(default_factory=InboxRules)
+    scan_limit: int = 500
+    """The most ids that one scan hands out."""
     actor: str = WORKER
     """Who asks: `worker`, `cli:USER` or `token:NAME`. What is changed on somebody's word is kept with it."""

@@ -10,13 +10,18 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.broker import Broker, Message, Worker
 from billing_worker.simulation.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
 from billing_worker.simulation.gateway import FaultyGateway
-from billing_worker.simulation.jobs import SCANS, UNITS
 from billing_worker.simulation.scheduler import Crash, Process
 from billing_worker.simulation.swarm import Options
 from billing_worker.simulation.tables import DueIndex, Entry
-from billing_worker.usecases import inbox
+from billing_worker.usecases.incoming.receive import Notification, receive
+from billing_worker.usecases.jobs import JOBS, Job, JobName
 
 ENVIRONMENT = "sim"
+LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY)
+"""Jobs that look at everything every few minutes, for ever: the simulation looks at both books itself."""
+UNITS: dict[str, Job] = {job.name: job for job in JOBS if job.name not in LOOKS_FOR_ITSELF}
+SCANS = {job.scan: job for job in UNITS.values() if job.due is not None}
+
 TICK = 3.0
 """Seconds between two rings of beat while anything is due. While nothing is, it rings when something will be."""
 
@@ -66,9 +71,9 @@ class Fleet:
     ) -> None:
         self.options = options
         self.world = world
-        self.scans: dict[str, DueIndex] = world.store.scans()
+        self.scans: dict[str, DueIndex] = {UNITS[name].scan: due for name, due in world.store.scans().items()}
         if not options.notifies:
-            del self.scans["deliver_due"]
+            del self.scans[UNITS[JobName.DELIVER].scan]
         self.broker = Broker(world.scheduler, world.chaos, timedelta(seconds=options.hidden_seconds))
         self._committed = committed
         self._broken = broken
@@ -89,7 +94,7 @@ class Fleet:
         for beat in self.beats:
             beat.process.on_start.append(self.look)
 
-    def receive(self, notification: inbox.Notification, *, again: bool) -> None:
+    def receive(self, notification: Notification, *, again: bool) -> None:
         """A webhook or pingback arrives at one of the receivers; `again`: it is sent until somebody took it."""
         chaos = self.world.chaos
         receiver = self.receivers[int(chaos.roll() * len(self.receivers))]
@@ -165,21 +170,22 @@ class Fleet:
         ports = self.ports[worker.process.name]
         try:
             if message.job in UNITS:
-                UNITS[message.job](ports, message.ident, self.broker.send)
+                for ring in UNITS[message.job].serve(ports, message.ident):
+                    self.broker.send(ring.job, ring.ident)
                 return
-            due, unit = SCANS[message.job]
-            for ident in due(ports, self.options.scan_limit):
-                self.broker.send(unit, str(ident))
+            job = SCANS[message.job]
+            for ident in job.due(ports, self.options.scan_limit) if job.due is not None else ():
+                self.broker.send(job.name, str(ident))
         except Unavailable:
             return  # the work is still in the database, for the next scan
 
-    def _store(self, receiver: Process, told: inbox.Notification, later: Callable[[], None] | None) -> None:
+    def _store(self, receiver: Process, told: Notification, later: Callable[[], None] | None) -> None:
         taken = False
         try:
-            receipt = inbox.receive(self.ports[receiver.name], told.source, told.dedupe_key, told.payload)
+            receipt = receive(self.ports[receiver.name], told.source, told.dedupe_key, told.payload)
             taken = True
             if receipt.at_once:
-                self.broker.send("apply", str(receipt.id))
+                self.broker.send(JobName.APPLY, str(receipt.id))
         except Unavailable:
             return
         finally:

@@ -18,7 +18,12 @@ from billing_worker.simulation.gateway import BUYER_EMAIL
 from billing_worker.simulation.ledger import REVIEW, Card, Row
 from billing_worker.simulation.paymentwall import Paymentwall
 from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
-from billing_worker.usecases import cancel, catch_up, change, inbox, issuing, refund, retry, stop_charging, subscribe
+from billing_worker.usecases.charge import retry
+from billing_worker.usecases.control import stop_charging
+from billing_worker.usecases.incoming import receive
+from billing_worker.usecases.key import change, decide, register
+from billing_worker.usecases.refund import refund
+from billing_worker.usecases.subscription import cancel, catch_up, create_plan, replace_key, subscribe
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
@@ -168,7 +173,7 @@ class Market:
         key_id = self._new_key(ports, self._world.store.subscriptions.rows[subscription_id].plan_id)
         for invoice_id in self._world.store.invoices.by_subscription[subscription_id]:
             self.on_click(invoice_id)
-        subscribe.replace_key(ports, subscription_id, key_id)
+        replace_key.replace_key(ports, subscription_id, key_id)
 
     def _come_back(self, subscription_id: str, ports: Ports) -> None:
         store = self._world.store
@@ -207,7 +212,7 @@ class Market:
     def _say_what_it_pays(self, key_id: str, ports: Ports) -> None:
         own = [row for row in self._world.store.subscriptions.of_key(key_id) if row.canceled_at is None]
         pays = bool(own) and self._chaos.roll() < 0.5  # noqa: PLR2004 - half of them
-        issuing.decide(ports, key_id, own[-1].id if pays else None)
+        decide.decide(ports, key_id, own[-1].id if pays else None)
 
     @staticmethod
     def _correct(key_id: str, ports: Ports) -> None:
@@ -262,7 +267,7 @@ class Market:
         card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
         name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
-        return subscribe.register_key(ports, uid, pg, buyer_name=name, buyer_email=email).id
+        return register.register_key(ports, uid, pg, buyer_name=name, buyer_email=email).id
 
     def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
         """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""
@@ -305,13 +310,13 @@ class Market:
 
     def _hint(self, row: Row, status: str, delay: timedelta, *, again: bool) -> None:
         hint = {"imp_uid": row.imp_uid, "merchant_uid": row.merchant_uid, "status": status}
-        told = inbox.Notification(inbox.PORTONE, f"{row.imp_uid}|{status}||{row.merchant_uid}", hint)
+        told = receive.Notification(receive.PORTONE, f"{row.imp_uid}|{status}||{row.merchant_uid}", hint)
         self._scheduler.after(delay, partial(self.fleet.receive, told, again=again))
 
     def _plan(self, name: str) -> str:
         calendar, amount, currency = CALENDARS[name]
         policy = CatchUpPolicy(CatchUpMode(self.options.catch_up))
-        return subscribe.create_plan(self._quiet, name, amount, currency, calendar=calendar, catch_up=policy).id
+        return create_plan.create_plan(self._quiet, name, amount, currency, calendar=calendar, catch_up=policy).id
 
     def _days(self, least: float, most: float) -> timedelta:
         return timedelta(days=least + (most - least) * self._chaos.roll())

@@ -7,8 +7,8 @@ from functools import partial
 from billing_worker.domain.pingback import mark_of
 from billing_worker.simulation.fleet import Fleet
 from billing_worker.simulation.ledger import Card, Row
-from billing_worker.usecases import inbox
-from billing_worker.usecases.apply_pingback import dedupe_key
+from billing_worker.usecases.incoming import receive
+from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -61,7 +61,7 @@ class Paymentwall:
     def _tell(self, row: Row, when: datetime, kind: str, **more: str) -> None:
         payload = {"uid": row.customer_uid, "type": kind, "ref": f"b{row.imp_uid}"} | more
         self.sent[row.customer_uid].append((payload["ref"], mark_of(payload)))
-        pingback = inbox.Notification(inbox.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
+        pingback = receive.Notification(receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
         delay = self._chaos.between(0.3, 60)
         match self._chaos.strikes("webhook"):
             case "webhook.early":

@@ -77,15 +77,15 @@ class Store:
         self.invoices.due.set(invoice_id, self.invoices.due_from(invoice_id))
 
     def scans(self) -> dict[str, DueIndex]:
-        """What each scan looks for, by the name of its task."""
+        """What each scan looks for, by the name of its job."""
         return {
-            "renew_due": self.subscriptions.renewals,
-            "collect_due": self.invoices.due,
-            "reconcile_due": self.attempts.looks,
-            "refund_due": self.refunds.steps,
-            "apply_due": self.inbox.due,
-            "confirm_due": self.keys.looks,
-            "deliver_due": self.outbox.due,
+            "renew": self.subscriptions.renewals,
+            "collect": self.invoices.due,
+            "reconcile": self.attempts.looks,
+            "refund": self.refunds.steps,
+            "apply": self.inbox.due,
+            "confirm": self.keys.looks,
+            "deliver": self.outbox.due,
         }
 
     def roll_back(self) -> None:

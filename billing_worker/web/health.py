@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from billing_worker import __version__
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
-from billing_worker.usecases.report import report
+from billing_worker.usecases.reading.report import report
 from billing_worker.web.context import Ctx
 from billing_worker.web.errors import ErrorType, documented, problem
 from billing_worker.web.metrics import exposition

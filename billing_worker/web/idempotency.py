@@ -16,7 +16,7 @@ from typing import TypeVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from billing_worker.domain.errors import Unavailable
-from billing_worker.usecases.requests import KeyReused, OneEffect, RequestUnderWay
+from billing_worker.usecases.access.requests import KeyReused, OneEffect, RequestUnderWay
 from billing_worker.web.context import Context, Held
 from billing_worker.web.errors import ErrorType, problem, unavailable
 from billing_worker.web.security import Place

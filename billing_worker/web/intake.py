@@ -14,8 +14,9 @@ import structlog
 
 from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases import inbox
-from billing_worker.usecases.inbox import Notification, Receipt
+from billing_worker.usecases.incoming import receive
+from billing_worker.usecases.incoming.receive import Notification, Receipt
+from billing_worker.usecases.jobs import JobName
 from billing_worker.web.bell import Bell
 from billing_worker.web.errors import ErrorType, Refused
 
@@ -70,7 +71,7 @@ class Intake:
         except (TimeoutError, Unavailable) as error:
             raise Refused(503, ErrorType.UNAVAILABLE, _AWAY) from error
         if receipt.at_once:
-            self._bell.ring("apply", str(receipt.id))
+            self._bell.ring(JobName.APPLY, str(receipt.id))
 
     def close(self) -> None:
         """Take nothing in any more."""
@@ -113,7 +114,7 @@ class Intake:
         again = True
         while True:
             try:
-                return inbox.receive_many(self._ports, notifications)
+                return receive.receive_many(self._ports, notifications)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to somebody's request
                 if len(notifications) > 1 and (isinstance(error, Busy) or not isinstance(error, Unavailable)):
                     return self._write_singly(notifications)
@@ -129,7 +130,7 @@ class Intake:
                 late = Unavailable("the database was too slow for single notifications")
                 return [*results, *_failed(late, len(notifications) - number)]
             try:
-                results.append(inbox.receive_many(self._ports, [notification])[0])
+                results.append(receive.receive_many(self._ports, [notification])[0])
             except Exception as error:  # noqa: BLE001 - as above
                 results += _failed(error, 1)
         return results

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from billing_worker import __version__
 from billing_worker.ports.review import Standing, Tally
-from billing_worker.usecases.report import Report
+from billing_worker.usecases.reading.report import Report
 
 
 def exposition(report: Report, now: datetime, real_now: datetime) -> bytes:

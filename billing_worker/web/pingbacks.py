@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from billing_worker.domain.errors import InvalidInput, PingbackRefused
-from billing_worker.usecases.apply_pingback import dedupe_key
-from billing_worker.usecases.inbox import PAYMENTWALL_PINGBACK, Notification
-from billing_worker.usecases.refuse_pingback import ANNOUNCE, TESTED, refuse_pingback
+from billing_worker.usecases.incoming.apply_pingback import dedupe_key
+from billing_worker.usecases.incoming.receive import PAYMENTWALL_PINGBACK, Notification
+from billing_worker.usecases.incoming.refuse_pingback import ANNOUNCE, TESTED, refuse_pingback
 from billing_worker.web.context import Context, Ctx, Pingback
 from billing_worker.web.errors import ErrorType, Refused, documented
 

@@ -16,7 +16,7 @@ from billing_worker.config import Settings
 from billing_worker.domain.access import Scope as TokenScope
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.tokens import has_form, token_with
+from billing_worker.usecases.access.tokens import has_form, token_with
 from billing_worker.web.errors import ErrorType, problem, unavailable
 from billing_worker.web.sources import address_of
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from billing_worker.usecases.inbox import PORTONE, Notification
+from billing_worker.usecases.incoming.receive import PORTONE, Notification
 from billing_worker.web.context import Context, Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented, refusal
 from billing_worker.web.hints import FIELDS, hint_in

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.subscribe import create_plan, register_key, subscribe
+from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.subscription.create_plan import create_plan
+from billing_worker.usecases.subscription.subscribe import subscribe
 from tests.support.sandbox import IMP_KEY, IMP_SECRET
 
 HASTE = {

@@ -6,7 +6,7 @@ import pytest
 from cli_helpers import Command
 
 from billing_worker.ports.outgoing import Refusal
-from billing_worker.usecases import events
+from billing_worker.usecases.outgoing import replay
 from tests.support.receivers import Merchant
 from tests.support.world import World
 
@@ -83,7 +83,7 @@ def test_a_replay_of_the_most_that_goes_at_once_says_that_there_may_be_more(
     world.subscribe()
     world.settle()
     world.deliver()
-    monkeypatch.setattr(events, "MOST_REPLAYED", 1)
+    monkeypatch.setattr(replay, "MOST_REPLAYED", 1)
     said = billing("event", "replay", "--since", "2026-01-01", "--yes", "--json").json
     assert said == {"replayed": 1, "perhaps_more": True}
     assert "later --since" in billing("event", "replay", "--since", "2026-01-01", "--yes").out

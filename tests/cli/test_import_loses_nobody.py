@@ -19,7 +19,7 @@ from billing_worker.cli import import_rows, output
 from billing_worker.cli.import_columns import CHANGED, COLUMNS
 from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_rows import Became, Importer
-from billing_worker.usecases import enroll
+from billing_worker.usecases.subscription import enroll
 from tests.support.world import World
 
 HEADER = "customer_uid,pg_provider,plan_id,customer,start,buyer_name,buyer_email,buyer_tel"

@@ -10,7 +10,7 @@ from cli_helpers import Command
 
 from billing_worker.cli import import_rows
 from billing_worker.domain.errors import Unavailable
-from billing_worker.usecases import enroll
+from billing_worker.usecases.subscription import enroll
 
 HEADER = "customer_uid,pg_provider,plan_id,customer,start,buyer_name,buyer_email,buyer_tel"
 Counted = Callable[[], dict[str, int]]

@@ -2,7 +2,7 @@
 
 from cli_helpers import Command
 
-from billing_worker.usecases import confirm
+from billing_worker.usecases.key import confirm
 from tests.support.world import World
 
 DOUBTFUL = 1000

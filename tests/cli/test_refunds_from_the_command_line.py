@@ -6,7 +6,7 @@ import pytest
 from cli_helpers import Command
 
 from billing_worker.domain.payment import Unknown
-from billing_worker.usecases.refund import refund
+from billing_worker.usecases.refund.refund import refund
 from tests.support.gateways import Around
 from tests.support.world import World
 

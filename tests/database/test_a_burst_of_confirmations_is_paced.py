@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from billing_worker.usecases import collect, unlock
+from billing_worker.usecases.charge import collect
 from tests.support.world import World
 
 KEYS = 5000
@@ -57,7 +57,7 @@ def unlock_many(world: World) -> int:
     """Two workers serve unlocks; returns how many invoices they were handed."""
     keys = [f"key_{number}" for number in range(1, UNLOCKED + 1)]
     with ThreadPoolExecutor(2) as pool:
-        return sum(len(found) for found in pool.map(lambda key: unlock.waiting(world.ports, key, LIMIT), keys))
+        return sum(len(found) for found in pool.map(lambda key: collect.waiting(world.ports, key, LIMIT), keys))
 
 
 def test_a_burst_is_handed_out_within_the_limit_of_a_scan(burst: World) -> None:

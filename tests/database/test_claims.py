@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, event
 
-from billing_worker.usecases import collect, inbox, reconcile, renew
+from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.incoming import apply, receive
+from billing_worker.usecases.subscription import renew
 from tests.support.world import World
 
 MANY = 200
@@ -172,11 +174,11 @@ def test_a_look_is_claimed_once_and_again_when_it_was_not_taken(world: World) ->
 
 def test_a_notification_is_claimed_once_and_again_when_it_was_not_applied(world: World) -> None:
     world.webhook("imp_1", "order1")
-    first = inbox.due(world.ports, 10)
+    first = apply.due(world.ports, 10)
     assert len(first) == 1
-    assert not inbox.due(world.ports, 10)
+    assert not apply.due(world.ports, 10)
     world.clock.advance(seconds=world.ports.timing.claim)
-    assert inbox.due(world.ports, 10) == first
+    assert apply.due(world.ports, 10) == first
 
 
 @pytest.mark.parametrize("plan", ["enable_hashjoin", "enable_mergejoin, enable_hashjoin", "enable_indexscan"])
@@ -189,12 +191,12 @@ def test_a_scan_keeps_its_limit_whatever_plan_the_database_chooses(world: World,
 
     subscribe_many(world, 12)
     for name in range(12):
-        inbox.receive(
-            world.ports, inbox.PORTONE, f"hint {name}", {"status": "failed", "imp_uid": "", "merchant_uid": ""}
+        receive.receive(
+            world.ports, receive.PORTONE, f"hint {name}", {"status": "failed", "imp_uid": "", "merchant_uid": ""}
         )
     event.listen(world.engine, "begin", without)
     assert len(renew.due(world.ports, 4)) == 4
-    assert len(inbox.due(world.ports, 4)) == 4
+    assert len(apply.due(world.ports, 4)) == 4
     event.remove(world.engine, "begin", without)
     world.clock.advance(seconds=world.ports.timing.claim)
     world.renew()

@@ -13,7 +13,7 @@ from billing_worker.adapters.database.engine import open_engine, server_time
 from billing_worker.config import load_settings
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.usecases.environment import compared, require_claimed_environment
+from billing_worker.usecases.control.environment import compared, require_claimed_environment
 from tests.support.databases import Databases
 from tests.support.world import World
 

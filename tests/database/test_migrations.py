@@ -22,7 +22,7 @@ from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
-from billing_worker.usecases import confirm
+from billing_worker.usecases.key import confirm
 from tests.support.sandbox import Sandbox
 from tests.support.world import World
 

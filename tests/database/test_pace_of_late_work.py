@@ -8,8 +8,9 @@ import pytest
 
 from billing_worker.domain.payment import Failed
 from billing_worker.domain.subscription import Subscription
-from billing_worker.usecases import collect, renew
-from billing_worker.usecases.report import report
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around, answers
 from tests.support.world import World, renew_and_charge
 

@@ -7,7 +7,13 @@ import pytest
 from sqlalchemy import func, select
 
 from billing_worker.adapters.database.tables.schema import metadata
-from billing_worker.usecases import audit, collect, compare, confirm, inbox, outbox, reconcile, refund, renew, tidy
+from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.incoming import apply, tidy
+from billing_worker.usecases.key import confirm
+from billing_worker.usecases.outgoing import deliver
+from billing_worker.usecases.refund import refund
+from billing_worker.usecases.review import audit, compare
+from billing_worker.usecases.subscription import renew
 from tests.support.databases import Databases
 from tests.support.plans import GROWN, let_it_grow, plans_of
 from tests.support.receivers import Merchant
@@ -31,9 +37,9 @@ SCANS: dict[str, Callable[[World], object]] = {
     "collect": lambda world: collect.due(world.ports, 100),
     "reconcile": lambda world: reconcile.due(world.ports, 100),
     "refund": lambda world: refund.due(world.ports, 100),
-    "apply": lambda world: inbox.due(world.ports, 100),
+    "apply": lambda world: apply.due(world.ports, 100),
     "confirm": lambda world: confirm.due(world.ports, 100),
-    "deliver": lambda world: outbox.due(world.ports, 100),
+    "deliver": lambda world: deliver.due(world.ports, 100),
     "compare": lambda world: [compare.compare(world.ports, int(one)) for one in compare.due(world.ports, 100)],
     "audit": lambda world: [audit.audit_recent(world.ports, int(one)) for one in audit.due(world.ports, 1)],
     "tidy": lambda world: [tidy.tidy(world.ports, str(one)) for one in tidy.due(world.ports, 1)],

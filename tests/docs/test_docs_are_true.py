@@ -30,10 +30,10 @@ from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports.incoming import InboxStatus
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.reactivate import reactivate
-from billing_worker.usecases.refund import request_refund
-from billing_worker.usecases.retry import retry_now
+from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.key.reactivate import reactivate
+from billing_worker.usecases.refund.refund import request_refund
+from billing_worker.usecases.subscription import create_plan
 from billing_worker.web import api
 from billing_worker.web.errors import MEANINGS, ErrorType, body_of
 from billing_worker.web.openapi import new_app
@@ -216,7 +216,7 @@ def tell_everything(world: World) -> None:
     world.webhook(late["imp_uid"], late["merchant_uid"])
     request_refund(world.ports, world.invoice(paid).id, 1000, reason="two days without service")
     world.cancel(paid, at_period_end=True)
-    forgiving = subscribing.create_plan(
+    forgiving = create_plan.create_plan(
         world.ports, "F", 1, "KRW", calendar=plan.calendar, catch_up=policy_of("forgive", 90)
     )
     world.subscribe(plan=forgiving)

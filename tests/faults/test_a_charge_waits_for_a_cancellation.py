@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, text
 
-from billing_worker.usecases import collect, renew
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.subscription import renew
 from tests.support.locks import WAIT_SECONDS, until_it_waits_or_ends
 from tests.support.world import World
 

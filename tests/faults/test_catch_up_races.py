@@ -8,9 +8,9 @@ import pytest
 from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.control import Chosen
-from billing_worker.usecases import catch_up
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.backlog import preview
+from billing_worker.usecases.subscription import catch_up, create_plan
+from billing_worker.usecases.subscription import subscribe as subscribing
+from billing_worker.usecases.subscription.backlog import preview
 from tests.faults.test_two_workers_race import at_once
 from tests.support.world import World
 
@@ -21,9 +21,9 @@ MANY, DAYS = 12, 6
 @pytest.fixture
 def late(world: World) -> list[Subscription]:
     """Daily subscriptions whose plan asks, six days late."""
-    calendar = subscribing.calendar_from(interval="day")
+    calendar = create_plan.calendar_from(interval="day")
     policy = policy_of("ask", 90)
-    plan = subscribing.create_plan(world.ports, "Daily", 100, "KRW", calendar=calendar, catch_up=policy)
+    plan = create_plan.create_plan(world.ports, "Daily", 100, "KRW", calendar=calendar, catch_up=policy)
     key = world.key()
     made = [subscribing.subscribe(world.ports, plan.id, key.id, f"c{number}") for number in range(MANY)]
     world.settle()

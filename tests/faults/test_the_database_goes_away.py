@@ -12,7 +12,8 @@ from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import collect, renew
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around
 from tests.support.world import World
 

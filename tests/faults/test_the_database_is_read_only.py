@@ -5,7 +5,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from billing_worker.domain.errors import Unavailable
-from billing_worker.usecases import collect, renew
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.subscription import renew
 from tests.support.world import LIMIT, World
 
 

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from billing_worker.domain.errors import Unavailable
-from billing_worker.usecases import collect, renew
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.subscription import renew
 from tests.support.deliveries import Crash
 from tests.support.faults import Fault, Saboteur, Script
 from tests.support.sessions import Operator

@@ -10,7 +10,10 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import collect, inbox, reconcile, refund, renew
+from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.refund import refund
+from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World
 
@@ -83,7 +86,7 @@ def test_an_answer_and_ten_copies_of_its_webhook_at_the_same_moment_settle_once(
             message = other.webhook(row["imp_uid"], row["merchant_uid"])
             charged.wait(10)
             for _ in range(5):
-                inbox.apply(other.ports, message)
+                apply.apply(other.ports, message)
 
         at_once(
             lambda ident=ident, slow=slow: collect.collect(slow.ports, ident),
@@ -181,7 +184,7 @@ def test_an_answer_a_webhook_and_a_read_of_one_refund_at_the_same_moment_book_it
 
         def tells(row=row, given=given) -> None:
             given.wait(10)
-            inbox.apply(other.ports, other.webhook(row["imp_uid"], row["merchant_uid"], "cancelled"))
+            apply.apply(other.ports, other.webhook(row["imp_uid"], row["merchant_uid"], "cancelled"))
 
         slow = world.with_ports(gateway=Around(world.ports.gateway, on_cancel=answers_late))
         at_once(lambda slow=slow, asked=asked: refund.refund(slow.ports, asked.id), tells)

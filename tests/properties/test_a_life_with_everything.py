@@ -22,9 +22,10 @@ from hypothesis.stateful import (
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.subscription import Subscription
-from billing_worker.usecases import inbox, reconcile
-from billing_worker.usecases.retry import retry_now
-from billing_worker.usecases.subscribe import replace_key
+from billing_worker.usecases.charge import reconcile
+from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.databases import Databases
 from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.invariants import violations
@@ -97,7 +98,7 @@ class Life(RuleBasedStateMachine):
             row = rows[which % len(rows)]
             ident = self.world.webhook(row["imp_uid"], row["merchant_uid"], status)
         if rows and times > 1:
-            inbox.apply(self.world.ports, ident)
+            apply.apply(self.world.ports, ident)
 
     @rule(which=ANY, other=ANY)
     def a_forged_webhook_comes(self, which: int, other: int) -> None:

@@ -20,9 +20,10 @@ from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import collect, inbox, reconcile
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.record import record_answer
+from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.settle.record import record_answer
+from billing_worker.usecases.subscription import replace_key
 from tests.support.gateways import never_arrives
 from tests.support.sandbox import Row
 from tests.support.world import World
@@ -59,7 +60,7 @@ class Life:
     def webhook(self, status: str, number: int = 0) -> None:
         """A webhook comes and is applied."""
         row = self.payments[number]
-        inbox.apply(self.world.ports, self.world.webhook(row["imp_uid"], row["merchant_uid"], status))
+        apply.apply(self.world.ports, self.world.webhook(row["imp_uid"], row["merchant_uid"], status))
 
     def cancel(self) -> None:
         """The customer leaves; a second time that is refused."""
@@ -70,7 +71,7 @@ class Life:
         """The customer gives another card."""
         assert self.card is not None
         with suppress(Conflict):
-            subscribing.replace_key(self.world.ports, self.subscription.id, self.card.id)
+            replace_key.replace_key(self.world.ports, self.subscription.id, self.card.id)
 
     def final(self) -> Final:
         """What is compared: no times, no notes, payments by their place in the ledger."""

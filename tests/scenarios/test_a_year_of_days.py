@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing_worker.domain.subscription import Subscription
-from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.subscription import replace_key
 from tests.support.clock import START
 from tests.support.world import World
 
@@ -76,7 +76,7 @@ def walked(world: World) -> Portfolio:
     }
     people = Portfolio(world, members)
     world.run_until(START + 5 * DAY)
-    subscribing.replace_key(world.ports, members["gets a new card"].id, world.key().id)
+    replace_key.replace_key(world.ports, members["gets a new card"].id, world.key().id)
     world.run_until(START + 100 * DAY)
     world.cancel(members["leaves at the period's end"], at_period_end=True)
     world.cancel(members["leaves at once"])

@@ -9,13 +9,13 @@ from billing_worker.domain.catch_up import CatchUpMode, policy_of
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.control import Chosen
-from billing_worker.usecases import catch_up
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.backlog import Preview, preview
-from billing_worker.usecases.close_alert import close_alert
-from billing_worker.usecases.report import report
-from billing_worker.usecases.tidy import INBOX, tidy
-from billing_worker.usecases.why import why
+from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.incoming.tidy import INBOX, tidy
+from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.reading.why import why
+from billing_worker.usecases.subscription import catch_up, create_plan
+from billing_worker.usecases.subscription import subscribe as subscribing
+from billing_worker.usecases.subscription.backlog import Preview, preview
 from tests.support.world import World
 
 DAY = timedelta(days=1)
@@ -23,9 +23,9 @@ EVERYBODY = Chosen()
 
 
 def plan_that(world: World, mode: str, max_age: int = 90, amount: int = 1000, **calendar: object) -> Plan:
-    made = subscribing.calendar_from(**calendar)
+    made = create_plan.calendar_from(**calendar)
     policy = policy_of(mode, max_age)
-    return subscribing.create_plan(world.ports, f"{mode} plan", amount, "KRW", calendar=made, catch_up=policy)
+    return create_plan.create_plan(world.ports, f"{mode} plan", amount, "KRW", calendar=made, catch_up=policy)
 
 
 def payments(world: World, subscription: Subscription) -> list[int]:

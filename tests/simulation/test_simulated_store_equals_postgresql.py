@@ -34,24 +34,14 @@ from billing_worker.ports.outside import Listing
 from billing_worker.simulation.gateway import BUYER_EMAIL, seen
 from billing_worker.simulation.ledger import Card, Ledger, Row
 from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
-from billing_worker.usecases import (
-    cancel,
-    catch_up,
-    change,
-    collect,
-    confirm,
-    inbox,
-    issuing,
-    outbox,
-    reactivate,
-    reconcile,
-    refund,
-    renew,
-    retry,
-    stop_charging,
-    subscribe,
-)
-from billing_worker.usecases.apply_pingback import dedupe_key
+from billing_worker.usecases.charge import collect, reconcile, retry
+from billing_worker.usecases.control import stop_charging
+from billing_worker.usecases.incoming import apply, receive
+from billing_worker.usecases.incoming.apply_pingback import dedupe_key
+from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.outgoing import deliver
+from billing_worker.usecases.refund import refund
+from billing_worker.usecases.subscription import cancel, catch_up, change, create_plan, renew, replace_key, subscribe
 from tests.support.clock import FrozenClock
 
 STEPS = 250
@@ -156,9 +146,9 @@ class Story:
             self.told.append(f"{act.__name__}: {said}")
 
     def plan(self) -> Any:
-        calendar = subscribe.calendar_from(interval=self.random.choice(("day", "week", "month")))
+        calendar = create_plan.calendar_from(interval=self.random.choice(("day", "week", "month")))
         mode = CatchUpPolicy(self.random.choice(list(CatchUpMode)), self.random.choice((5, 90)))
-        made = subscribe.create_plan(
+        made = create_plan.create_plan(
             self.ports, "Plan", 9900, "KRW", calendar=calendar, dunning_days=(1, 2), catch_up=mode
         )
         self.plans.append(made.id)
@@ -170,7 +160,7 @@ class Story:
             if pg == "paymentwall"
             else {}
         )
-        made = subscribe.register_key(self.ports, uid, pg, **buyer)
+        made = register.register_key(self.ports, uid, pg, **buyer)
         now = self.clock.now()
         known = now + timedelta(hours=self.random.randrange(50)) if pg == "paymentwall" else now
         dies = now + timedelta(days=self.random.randrange(1, 90))
@@ -188,7 +178,7 @@ class Story:
         return cancel.cancel(self.ports, self._someone(), at_period_end=at_end).status
 
     def change(self) -> Any:
-        return subscribe.replace_key(self.ports, self._someone(), self.random.choice(self.keys)).billing_key_id
+        return replace_key.replace_key(self.ports, self._someone(), self.random.choice(self.keys)).billing_key_id
 
     def retry(self) -> Any:
         return retry.retry_now(self.ports, self._invoice()).next_attempt_at
@@ -198,7 +188,7 @@ class Story:
 
     def say(self) -> Any:
         owner = self.random.choice((None, self._someone()))
-        return issuing.decide(self.ports, self.random.choice(self.keys), owner).issue_claim
+        return decide.decide(self.ports, self.random.choice(self.keys), owner).issue_claim
 
     def correct(self) -> Any:
         return change.set_email(self.ports, self.random.choice(self.keys), BUYER_EMAIL).next_look_at
@@ -229,7 +219,7 @@ class Story:
         if row.status == "failed" and self.random.random() < 0.3:
             self.ledger.pay(row, self.clock.now(), "review")
         fields = {"imp_uid": row.imp_uid, "merchant_uid": row.merchant_uid, "status": row.status}
-        receipt = inbox.receive(self.ports, "portone", f"{row.imp_uid}|{row.status}||{row.merchant_uid}", fields)
+        receipt = receive.receive(self.ports, "portone", f"{row.imp_uid}|{row.status}||{row.merchant_uid}", fields)
         return receipt.at_once
 
     def wait(self) -> Any:
@@ -277,9 +267,9 @@ WORK: dict[str, Any] = {
     "collect": (collect.due, collect.collect),
     "reconcile": (reconcile.due, reconcile.reconcile),
     "refund": (refund.due, refund.refund),
-    "apply": (inbox.due, inbox.apply),
+    "apply": (apply.due, apply.apply),
     "confirm": (confirm.due, confirm.confirm),
-    "deliver": (outbox.due, outbox.deliver),
+    "deliver": (deliver.due, deliver.deliver),
 }
 
 
@@ -406,10 +396,10 @@ def _pingbacks(story: Story) -> list[str]:
     for step, (kind, ref) in enumerate(zip([*PINGBACKS, *PINGBACKS], "aabcbaaacbb" * 2, strict=True)):
         if step == 2:
             buyer = {"buyer_name": "Gildong Hong", "buyer_email": "g@example.com"}
-            subscribe.register_key(story.ports, "card", "paymentwall", **buyer)
+            register.register_key(story.ports, "card", "paymentwall", **buyer)
         payload = {"uid": "card", "goodsid": "gold", "type": kind, "ref": ref}
-        receipt = inbox.receive(story.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
-        told.append(inbox.apply(story.ports, receipt.id).note)
+        receipt = receive.receive(story.ports, receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
+        told.append(apply.apply(story.ports, receipt.id).note)
     return told
 
 

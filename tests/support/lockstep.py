@@ -14,7 +14,9 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases import collect, inbox, reconcile, renew
+from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.subscription import renew
 from tests.support.deliveries import Delivery
 from tests.support.faults import Fault, Saboteur, Script, Step, survive
 from tests.support.sandbox import Row
@@ -45,7 +47,7 @@ JOBS = (
     Job("renew", renew.due, renew_and_charge, "SELECT id, id AS owner FROM subscriptions WHERE id = ANY(:ids)"),
     Job("collect", collect.due, collect.collect, """
         SELECT id, subscription_id AS owner FROM invoices WHERE id = ANY(:ids) ORDER BY period_index"""),
-    Job("apply", inbox.due, inbox.apply, """
+    Job("apply", apply.due, apply.apply, """
         SELECT m.id, i.subscription_id AS owner FROM inbox m
         JOIN merchant_uids u ON u.merchant_uid = m.payload ->> 'merchant_uid' JOIN invoices i ON i.id = u.invoice_id
         WHERE m.id = ANY(:ids) ORDER BY m.id"""),

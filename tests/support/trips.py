@@ -17,7 +17,8 @@ from sqlalchemy import Engine, event
 from structlog.testing import capture_logs
 
 from billing_worker.domain.payment import Approved
-from billing_worker.usecases import inbox, renew
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.subscription import renew
 from tests.support.databases import Databases
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import running_sandbox
@@ -153,7 +154,7 @@ def _webhook(world: World) -> dict[str, Trip]:
     world.with_ports(gateway=Around(world.ports.gateway, loses_the_reply)).settle()
     (row,) = world.ledger(world.invoice(subscription))
     received, message_id = traced(world.engine, lambda: world.webhook(row["imp_uid"], row["merchant_uid"]))
-    applied, _ = traced(world.engine, lambda: inbox.apply(world.ports, message_id))
+    applied, _ = traced(world.engine, lambda: apply.apply(world.ports, message_id))
     assert world.invoice(subscription).status == "paid"
     world.settle()
     return {"webhook, received": received, "webhook, applied": applied}

@@ -22,9 +22,13 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases import cancel, collect, confirm, inbox, outbox, reconcile, refund, renew
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.apply_pingback import dedupe_key
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.incoming import receive
+from billing_worker.usecases.incoming.apply_pingback import dedupe_key
+from billing_worker.usecases.jobs import BY_NAME
+from billing_worker.usecases.key import register
+from billing_worker.usecases.subscription import cancel, create_plan, renew
+from billing_worker.usecases.subscription import subscribe as subscribing
 from tests.support.clock import FrozenClock
 from tests.support.invariants import Books, violations
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
@@ -114,9 +118,9 @@ class World:
         """A plan; monthly unless told otherwise: `plan(interval="day")`, `plan(cron="0 9 L * *")`."""
         if not calendar.keys() & {"interval", "cron"}:
             calendar["interval"] = "month"
-        made = subscribing.calendar_from(**calendar)
+        made = create_plan.calendar_from(**calendar)
         name = f"Plan {next(_serial)}"
-        return subscribing.create_plan(self.ports, name, amount, currency, calendar=made, dunning_days=dunning_days)
+        return create_plan.create_plan(self.ports, name, amount, currency, calendar=made, dunning_days=dunning_days)
 
     def uid(self, behaviour: str = "ok") -> str:
         """A customer_uid that spells this behaviour and that no other test uses."""
@@ -126,7 +130,7 @@ class World:
         """A billing key that the gateway knows and we know; its charges behave as its name says."""
         customer_uid = self.uid(behaviour)
         self.sandbox.register(customer_uid, pg)
-        return subscribing.register_key(self.ports, customer_uid, pg, **buyer)
+        return register.register_key(self.ports, customer_uid, pg, **buyer)
 
     def paymentwall_key(
         self, *, registered: bool = True, amount: float = 9900, confirm_after: float = 3600, **more: Any
@@ -147,7 +151,7 @@ class World:
             **{name: value for name, value in more.items() if name != "noted_email"},
         )
         buyer |= {"buyer_email": more["noted_email"]} if "noted_email" in more else {}
-        key = subscribing.register_key(self.ports, customer_uid, "paymentwall", **buyer) if registered else None
+        key = register.register_key(self.ports, customer_uid, "paymentwall", **buyer) if registered else None
         return customer_uid, key, issued
 
     def subscribe(
@@ -209,17 +213,11 @@ class World:
 
     def renew_and_charge(self) -> int:
         """Open the periods that are due and charge each in the same breath, as the workers do."""
-        ids = renew.due(self.ports, LIMIT)
-        for ident in ids:
-            renew_and_charge(self.ports, ident)
-        return len(ids)
+        return self._serve("renew")
 
     def collect(self) -> int:
         """Charge what is due."""
-        ids = collect.due(self.ports, LIMIT)
-        for ident in ids:
-            collect.collect(self.ports, ident)
-        return len(ids)
+        return self._serve("collect")
 
     def charge(self, invoice: Invoice) -> Outcome | None:
         """Charge one invoice, as a worker with its id in hand does."""
@@ -227,37 +225,31 @@ class World:
 
     def reconcile(self) -> int:
         """Look up what is unclear."""
-        ids = reconcile.due(self.ports, LIMIT)
-        for ident in ids:
-            reconcile.reconcile(self.ports, ident)
-        return len(ids)
+        return self._serve("reconcile")
 
     def refund(self) -> int:
         """Send or look up refunds."""
-        ids = refund.due(self.ports, LIMIT)
-        for ident in ids:
-            refund.refund(self.ports, ident)
-        return len(ids)
+        return self._serve("refund")
 
     def apply(self) -> int:
         """Apply the notifications that were received."""
-        ids = inbox.due(self.ports, LIMIT)
-        for ident in ids:
-            inbox.apply(self.ports, ident)
-        return len(ids)
+        return self._serve("apply")
 
     def confirm(self) -> int:
         """Ask about the keys whose next look has come."""
-        ids = confirm.due(self.ports, LIMIT)
-        for ident in ids:
-            confirm.confirm(self.ports, ident)
-        return len(ids)
+        return self._serve("confirm")
 
     def deliver(self) -> int:
         """Deliver events to the merchant."""
-        ids = outbox.due(self.ports, LIMIT)
+        return self._serve("deliver")
+
+    def _serve(self, name: str) -> int:
+        """What the scan of this job finds, served; the rings that follow are lost, and later scans make up for them."""
+        job = BY_NAME[name]
+        assert job.due is not None
+        ids = list(job.due(self.ports, LIMIT))
         for ident in ids:
-            outbox.deliver(self.ports, ident)
+            job.serve(self.ports, str(ident))
         return len(ids)
 
     # -- what notifications bring
@@ -265,12 +257,12 @@ class World:
     def webhook(self, imp_uid: str, merchant_uid: str, status: str = "paid") -> int:
         """PortOne's webhook, received and stored as the receiver does."""
         payload = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "status": status}
-        return inbox.receive(self.ports, inbox.PORTONE, f"{imp_uid}|{status}||{merchant_uid}", payload).id
+        return receive.receive(self.ports, receive.PORTONE, f"{imp_uid}|{status}||{merchant_uid}", payload).id
 
     def pingback(self, customer_uid: str, kind: str = "0", ref: str = "b1", **more: str) -> int:
         """Paymentwall's pingback, verified and stored as the receiver does."""
         payload = {"uid": customer_uid, "type": kind, "ref": ref} | more
-        return inbox.receive(self.ports, inbox.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload).id
+        return receive.receive(self.ports, receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload).id
 
     # -- what the database says
 
@@ -362,10 +354,8 @@ class World:
 
 
 def renew_and_charge(ports: Ports, subscription_id: str) -> None:
-    """What the worker's task `renew` does."""
-    invoice_id = renew.renew(ports, subscription_id)
-    if invoice_id is not None:
-        collect.collect(ports, invoice_id)
+    """What the unit of the job `renew` does."""
+    BY_NAME["renew"].serve(ports, subscription_id)
 
 
 def holds_money(row: Row) -> bool:

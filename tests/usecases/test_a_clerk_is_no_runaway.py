@@ -5,9 +5,9 @@ import pytest
 from billing_worker.domain.runaway import MANY, MOST_BY_HAND, Reached, is_runaway
 from billing_worker.domain.stop import ALL
 from billing_worker.domain.subscription import Subscription
-from billing_worker.usecases.audit import Audit, audit
-from billing_worker.usecases.close_alert import close_alert
-from billing_worker.usecases.stop_charging import clear_stop, stops
+from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.control.stop_charging import clear_stop, stops
+from billing_worker.usecases.review.audit import Audit, audit
 from tests.support.sandbox import Row
 from tests.support.world import World
 

@@ -10,9 +10,10 @@ from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import collect, renew
-from billing_worker.usecases.stop_charging import clear_stop, stop_on_word, stops
-from billing_worker.usecases.why import why
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, stops
+from billing_worker.usecases.reading.why import why
+from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around
 from tests.support.world import World
 

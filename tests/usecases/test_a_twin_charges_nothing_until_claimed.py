@@ -10,9 +10,9 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from billing_worker.domain.environment import Fingerprint
-from billing_worker.usecases import collect
-from billing_worker.usecases.environment import accept_fingerprint, compared, require_claimed_environment
-from billing_worker.usecases.stop_charging import clear_stop, stops
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.control.environment import accept_fingerprint, compared, require_claimed_environment
+from billing_worker.usecases.control.stop_charging import clear_stop, stops
 from tests.support.databases import Databases
 from tests.support.world import World
 

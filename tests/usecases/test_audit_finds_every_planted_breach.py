@@ -14,10 +14,10 @@ from billing_worker.domain.runaway import MOST_BY_HAND
 from billing_worker.domain.stop import ALL
 from billing_worker.ports.bundle import Auditing
 from billing_worker.ports.outside import Listing
-from billing_worker.usecases import audit as auditing
-from billing_worker.usecases.audit import Audit, audit, audit_recent
-from billing_worker.usecases.environment import accept_fingerprint
-from billing_worker.usecases.stop_charging import clear_stop, stop_on_word, stops
+from billing_worker.usecases.control.environment import accept_fingerprint
+from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, stops
+from billing_worker.usecases.review import audit as auditing
+from billing_worker.usecases.review.audit import Audit, audit, audit_recent
 from tests.support.databases import Databases
 from tests.support.gateways import Around
 from tests.support.sandbox import Row, Sandbox

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from billing_worker.domain.budget import Budgets, parse_sums
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.usecases.stop_charging import clear_stop, stops
+from billing_worker.usecases.control.stop_charging import clear_stop, stops
 from tests.support.world import World
 
 

@@ -9,8 +9,9 @@ import pytest
 from billing_worker.domain.errors import Conflict, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import cancel, collect
-from billing_worker.usecases.retry import retry_now
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.subscription import cancel
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 

@@ -8,7 +8,7 @@ import pytest
 from billing_worker.domain.invoice import merchant_uid
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway, Listing
-from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.subscription import replace_key
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World
 
@@ -83,7 +83,7 @@ def test_a_card_that_is_given_around_the_last_try_is_charged_at_most_once(world:
     old, new = world.key("decline-limit"), world.key()
 
     def give() -> None:
-        subscribing.replace_key(world.ports, subscription.id, new.id)
+        replace_key.replace_key(world.ports, subscription.id, new.id)
 
     def during(gateway: Gateway, request: ChargeRequest) -> Outcome:
         if given == "during the last try" and request.customer_uid == old.customer_uid:

@@ -6,7 +6,8 @@ import pytest
 
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.payment import Approved, Declined, Failed
-from billing_worker.usecases import cancel, collect
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.subscription import cancel
 from tests.support.gateways import Around, answers
 from tests.support.world import World
 

@@ -15,9 +15,9 @@ from billing_worker.domain.comparing import Finding, FindingKind
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Gateway, Listing, Sheet
-from billing_worker.usecases import compare as comparing
-from billing_worker.usecases.audit import audit
-from billing_worker.usecases.close_alert import close_alert
+from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.review import compare as comparing
+from billing_worker.usecases.review.audit import audit
 from tests.support.clock import RunningClock
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import Row, Sandbox

@@ -10,9 +10,9 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.payment import Declined, DeclineKind, Evidence
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import Address, Delivering, EventFilter, OutboxMessage, Refusal
-from billing_worker.usecases import events, outbox
-from billing_worker.usecases.lists import listed
-from billing_worker.usecases.record import record_answer, record_outcome
+from billing_worker.usecases.outgoing import deliver, replay
+from billing_worker.usecases.reading.lists import listed
+from billing_worker.usecases.settle.record import record_answer, record_outcome
 from tests.support.invariants import i22_no_contradiction, violations
 from tests.support.receivers import Merchant
 from tests.support.told import EVENTS, STATES, contradictions
@@ -64,14 +64,14 @@ def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: Wor
     world.settle()
     told = world.with_ports(notifier=merchant)
     other = world.twin().with_ports(notifier=merchant)
-    (first,) = outbox.due(told.ports, 10)
+    (first,) = deliver.due(told.ports, 10)
     seen: list[object] = []
 
     def slow(message: OutboxMessage, at: datetime) -> Refusal | None:
         assert message.id == first
         # Within the lease nobody else gets it, nor what comes after it.
-        seen.append(outbox.due(other.ports, 10))
-        outbox.deliver(other.ports, first)
+        seen.append(deliver.due(other.ports, 10))
+        deliver.deliver(other.ports, first)
         world.clock.advance_to(at + LEASE + timedelta(seconds=1))
         other.settle()
         return Refusal("it took too long")
@@ -80,7 +80,7 @@ def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: Wor
         def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
             return slow(message, at)
 
-    outbox.deliver(world.with_ports(notifier=Slow()).ports, first)
+    deliver.deliver(world.with_ports(notifier=Slow()).ports, first)
     assert seen == [[]]
     assert [kind for _, kind in merchant.got] == ["subscription.created", "invoice.paid", "subscription.activated"]
     # What the slow one says is no longer heard.
@@ -90,7 +90,7 @@ def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: Wor
 
 def test_a_worker_that_was_held_up_before_its_call_sends_nothing(world: World, merchant: Merchant) -> None:
     later(world, 1)
-    (ident,) = outbox.due(world.with_ports(notifier=merchant).ports, 10)
+    (ident,) = deliver.due(world.with_ports(notifier=merchant).ports, 10)
 
     class Stopped(type(world.clock)):  # type: ignore[misc] # the clock of this world, with a pause in it
         readings = 0
@@ -100,7 +100,7 @@ def test_a_worker_that_was_held_up_before_its_call_sends_nothing(world: World, m
             return super().real_now() + (LEASE if self.readings > 1 else timedelta(0))
 
     held = world.with_ports(notifier=merchant, clock=Stopped(world.clock.now()))
-    outbox.deliver(held.ports, ident)
+    deliver.deliver(held.ports, ident)
     assert merchant.asked == []
 
 
@@ -115,7 +115,7 @@ def test_a_dead_receiver_gets_single_probes_and_all_in_order_once_it_is_back(
     at_most = 5 * 60 / (LONGEST_PAUSE / timedelta(minutes=1)) + 30
     assert 10 < len(merchant.asked) < at_most
     assert len(set(merchant.asked)) > 30  # each probe is another event: one bad event cannot stand for all
-    assert events.endpoint(told.ports).status == "down"
+    assert replay.endpoint(told.ports).status == "down"
     merchant.trouble = None
     merchant.asked.clear()
     world.clock.advance(minutes=11)
@@ -125,7 +125,7 @@ def test_a_dead_receiver_gets_single_probes_and_all_in_order_once_it_is_back(
     assert len(merchant.asked) == 11  # a small window at first
     live(told, hours=21)
     assert len(merchant.got) == 40
-    assert events.endpoint(told.ports).status == "ok"
+    assert replay.endpoint(told.ports).status == "ok"
 
 
 def test_a_receiver_that_fails_for_days_is_disabled_with_one_alert_and_can_be_enabled(
@@ -144,9 +144,9 @@ def test_a_receiver_that_fails_for_days_is_disabled_with_one_alert_and_can_be_en
     live(told, days=10)
     assert merchant.asked == []
     merchant.trouble = None
-    assert events.enable(told.ports).status == "ok"
+    assert replay.enable(told.ports).status == "ok"
     with pytest.raises(Conflict, match="not disabled"):
-        events.enable(told.ports)
+        replay.enable(told.ports)
     assert world.alerts() == []
     told.settle()
     kinds = [kind for subject, kind in merchant.got if subject.startswith("inv") or subject == subscription.id]
@@ -183,7 +183,7 @@ def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
     assert merchant.got == []
     (alert,) = world.alerts()
     assert (alert.kind, alert.detail.partition(" takes no")[0]) == ("events_disabled", merchant.address.shown)
-    events.enable(told.ports)
+    replay.enable(told.ports)
     told.settle()
     assert (len(merchant.got), world.alerts()) == (1, [])
 
@@ -213,15 +213,15 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     assert (alert.kind, alert.detail.partition(",")[0]) == ("events_given_up", "1 events were given up")
     with world.ports.database.transaction() as uow:
         assert uow.books.standing(world.clock.now(), world.clock.real_now()).abandoned_events == 1
-    assert events.endpoint(told.ports).disabled_at is None
+    assert replay.endpoint(told.ports).disabled_at is None
 
     # Repaired: it is sent under its old name; and while it was refused again nobody waited for it.
-    assert events.send_range_again(told.ports, EventFilter(given_up=True)) == 1
+    assert replay.send_range_again(told.ports, EventFilter(given_up=True)) == 1
     world.cancel(subscription)
     live(told, minutes=2)
     assert merchant.got[-1][1] == "subscription.canceled"
     merchant.refuses = lambda _message: None
-    events.send_again(told.ports, bad.id)
+    replay.send_again(told.ports, bad.id)
     told.settle()
     assert merchant.got[-1] == (bad.event.subject_id, "invoice.paid")
     assert merchant.asked[-1] == bad.id
@@ -241,17 +241,17 @@ def test_a_receiver_may_ask_for_a_pause_but_not_for_ever(told: World, world: Wor
 def test_slow_answers_narrow_the_window_and_quick_ones_widen_it(told: World, world: World) -> None:
     """A receiver that takes ten seconds an event must not take all workers from the charges."""
     later(world, 60)
-    assert len(outbox.due(told.ports, 500)) == 10
+    assert len(deliver.due(told.ports, 500)) == 10
     world.clock.advance(seconds=0.3)
-    assert len(outbox.due(told.ports, 500)) <= 10
+    assert len(deliver.due(told.ports, 500)) <= 10
     world.clock.advance(seconds=0.3)
-    assert outbox.due(told.ports, 500) == []  # those are still under way
+    assert deliver.due(told.ports, 500) == []  # those are still under way
     world.clock.advance(seconds=5)  # their claims are over
     handed = []
-    while ids := outbox.due(told.ports, 500):
+    while ids := deliver.due(told.ports, 500):
         handed.append(len(ids))
         for ident in ids:
-            outbox.deliver(told.ports, ident)
+            deliver.deliver(told.ports, ident)
     assert handed[:2] == [20, 40] or handed[:3] == [10, 20, 30]
 
 
@@ -274,7 +274,7 @@ def test_replays_of_a_range_go_out_in_order_and_at_a_pace(told: World, world: Wo
     told.settle()
     first = list(merchant.got)
     merchant.got.clear()
-    assert events.send_range_again(told.ports, EventFilter(since=world.clock.now() - timedelta(days=1))) == 3
+    assert replay.send_range_again(told.ports, EventFilter(since=world.clock.now() - timedelta(days=1))) == 3
     told.settle()
     assert len(merchant.got) == 1  # ten a second, and no time has passed
     for _ in range(3):

@@ -12,7 +12,7 @@ from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.payment import Cancellation, Evidence, GatewayPayment, Unknown
 from billing_worker.domain.refund import Answered, Refund, RefundAnswer, RefundRequest, Refused
 from billing_worker.ports.outside import Gateway, Listing
-from billing_worker.usecases import refund as refunding
+from billing_worker.usecases.refund import refund as refunding
 from tests.builders import EVIDENCE
 from tests.support.gateways import Around
 from tests.support.world import World

@@ -14,12 +14,15 @@ from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports.outside import Listing
-from billing_worker.usecases import collect, confirm, inbox
-from billing_worker.usecases.cannot_serve import cannot_serve
-from billing_worker.usecases.reactivate import reactivate
-from billing_worker.usecases.record import record_answer
-from billing_worker.usecases.retry import retry_now
-from billing_worker.usecases.subscribe import calendar_from, create_plan, register_key
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.control.alerts import report_crashed_job
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.key import confirm
+from billing_worker.usecases.key.reactivate import reactivate
+from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.settle.record import record_answer
+from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.locks import until_it_waits_or_ends
 from tests.support.world import World
@@ -133,7 +136,7 @@ def test_a_payment_under_an_older_id_is_recorded_while_a_newer_attempt_is_open(w
     world.clock.advance(days=1, minutes=1)
     world.with_ports(gateway=Around(world.ports.gateway, on_charge=never_arrives)).charge(world.invoice(subscription))
     message = world.webhook(paid["imp_uid"], old)
-    assert inbox.apply(world.ports, message).status == "applied"
+    assert apply.apply(world.ports, message).status == "applied"
     assert world.invoice(subscription).status == "paid"
     world.resolve(minutes=60)
     assert len(world.money(invoice)) == 1
@@ -243,8 +246,8 @@ def test_what_nobody_foresaw_about_one_row_is_told_and_the_others_are_served(wor
     healthy = world.subscribe(plan=plan)
     with pytest.raises(InvalidInput, match="Mars/Base"):
         world.renew()
-    cannot_serve(world.ports, "billing.renew", poisoned.id, "InvalidInput")
-    cannot_serve(world.ports, "billing.renew", poisoned.id, "InvalidInput")
+    report_crashed_job(world.ports, "billing.renew", poisoned.id, "InvalidInput")
+    report_crashed_job(world.ports, "billing.renew", poisoned.id, "InvalidInput")
     (alert,) = world.alerts()
     assert (alert.kind, alert.subject_id) == ("not_served", poisoned.id)
     assert world.subscription(healthy).id == healthy.id

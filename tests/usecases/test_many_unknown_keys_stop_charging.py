@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_worker.usecases.stop_charging import clear_stop, stops
+from billing_worker.usecases.control.stop_charging import clear_stop, stops
 from tests.support.world import World
 
 

@@ -8,7 +8,7 @@ import pytest
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import inbox
+from billing_worker.usecases.incoming import apply, receive
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import Row
 from tests.support.world import World
@@ -110,9 +110,9 @@ def test_a_webhook_a_hundred_times_over_is_one_row_and_one_read(world: World) ->
 def test_a_webhook_that_was_applied_is_not_applied_again(world: World) -> None:
     _, row = lost(world)
     message = world.webhook(row["imp_uid"], row["merchant_uid"])
-    inbox.apply(world.ports, message)
+    apply.apply(world.ports, message)
     events = world.events()
-    assert inbox.apply(world.ports, message).note == "applied before"
+    assert apply.apply(world.ports, message).note == "applied before"
     assert world.events() == events
 
 
@@ -178,7 +178,7 @@ def test_a_webhook_that_is_ahead_of_the_books_is_read_again_until_they_have_caug
 
 def without_a_status(world: World, row: Row) -> None:
     payload = {"imp_uid": row["imp_uid"], "merchant_uid": row["merchant_uid"]}
-    inbox.receive(world.ports, inbox.PORTONE, f"{row['imp_uid']}|||{row['merchant_uid']}", payload)
+    receive.receive(world.ports, receive.PORTONE, f"{row['imp_uid']}|||{row['merchant_uid']}", payload)
 
 
 @pytest.mark.parametrize("behaviour", ["ok", "decline-limit"])
@@ -417,8 +417,11 @@ def test_a_payment_for_a_canceled_subscription_is_surplus_and_is_given_back(worl
 @pytest.mark.fm("E17")
 def test_a_notification_that_was_stored_and_never_rung_for_is_found_by_the_scan(world: World) -> None:
     subscription, row = lost(world)
-    inbox.receive(
-        world.ports, inbox.PORTONE, "k", {"imp_uid": row["imp_uid"], "merchant_uid": row["merchant_uid"], "status": "x"}
+    receive.receive(
+        world.ports,
+        receive.PORTONE,
+        "k",
+        {"imp_uid": row["imp_uid"], "merchant_uid": row["merchant_uid"], "status": "x"},
     )
     assert world.apply() == 1
     assert world.invoice(subscription).status == "paid"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing_worker.domain.errors import NotFound
-from billing_worker.usecases import outbox
+from billing_worker.usecases.outgoing import deliver
 from tests.support.receivers import Merchant
 from tests.support.world import World
 
@@ -50,7 +50,7 @@ def test_a_receiver_in_trouble_is_tried_again_with_growing_waits_and_blocks_no_m
             break
         waits.append((row["next_try_at"] - world.clock.now()).total_seconds())
         world.clock.advance_to(row["next_try_at"])
-        outbox.deliver(told.ports, row["id"])
+        deliver.deliver(told.ports, row["id"])
     # Within a tenth of what is documented, and not one later than three days after the first.
     wanted = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000]
     assert all(0.9 * most <= wait <= most for wait, most in zip(waits[:8], wanted, strict=True))
@@ -67,10 +67,10 @@ def test_an_event_waits_for_the_earlier_one_of_its_subject(world: World, merchan
     world.subscribe()
     world.settle()
     told = world.with_ports(notifier=merchant)
-    first = outbox.due(told.ports, 100)
+    first = deliver.due(told.ports, 100)
     assert len(first) == 1  # an invoice stands in the order of its subscription
     for ident in first:
-        outbox.deliver(told.ports, ident)
+        deliver.deliver(told.ports, ident)
     told.settle()
     assert [kind for _, kind in merchant.got] == ["subscription.created", "invoice.paid", "subscription.activated"]
 
@@ -78,16 +78,16 @@ def test_an_event_waits_for_the_earlier_one_of_its_subject(world: World, merchan
 def test_an_event_that_was_delivered_is_not_sent_again(world: World, merchant: Merchant) -> None:
     world.subscribe(start=world.clock.now() + timedelta(days=9))
     told = world.with_ports(notifier=merchant)
-    (ident,) = outbox.due(told.ports, 10)
-    outbox.deliver(told.ports, ident)
-    outbox.deliver(told.ports, ident)
+    (ident,) = deliver.due(told.ports, 10)
+    deliver.deliver(told.ports, ident)
+    deliver.deliver(told.ports, ident)
     assert len(merchant.got) == 1
 
 
 def test_without_a_receiver_events_are_kept(world: World, merchant: Merchant) -> None:
     world.subscribe()
     world.settle()
-    assert outbox.due(world.ports, 10) == ()
+    assert deliver.due(world.ports, 10) == ()
     assert len(world.rows("SELECT * FROM outbox WHERE delivered_at IS NULL")) == 3
     world.with_ports(notifier=merchant).settle()
     assert len(merchant.got) == 3
@@ -95,7 +95,7 @@ def test_without_a_receiver_events_are_kept(world: World, merchant: Merchant) ->
 
 def test_a_delivery_of_nothing_is_refused(world: World, merchant: Merchant) -> None:
     with pytest.raises(NotFound):
-        outbox.deliver(world.with_ports(notifier=merchant).ports, "evt_x")
+        deliver.deliver(world.with_ports(notifier=merchant).ports, "evt_x")
 
 
 @pytest.mark.fm("D4")

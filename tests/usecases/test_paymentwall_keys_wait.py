@@ -3,11 +3,12 @@
 import pytest
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.usecases import confirm as confirming
-from billing_worker.usecases import inbox, unlock
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.report import report
-from billing_worker.usecases.why import why
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.key import confirm as confirming
+from billing_worker.usecases.key import register
+from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.reading.why import why
 from tests.support.sandbox import Row
 from tests.support.world import LIMIT, World
 
@@ -68,9 +69,9 @@ def test_the_unlock_names_the_key_and_the_invoices_that_waited(waiting) -> None:
     world, subscription, key, issued = waiting
     confirm(world, key, issued)
     message = world.pingback(key.customer_uid)
-    assert inbox.apply(world.ports, message).to_confirm == [key.id]
+    assert apply.apply(world.ports, message).to_confirm == [key.id]
     assert confirming.confirm(world.ports, key.id)
-    assert list(unlock.waiting(world.ports, key.id, LIMIT)) == [world.invoice(subscription).id]
+    assert list(collect.waiting(world.ports, key.id, LIMIT)) == [world.invoice(subscription).id]
 
 
 def test_both_notifications_unlock_once(waiting) -> None:
@@ -78,8 +79,8 @@ def test_both_notifications_unlock_once(waiting) -> None:
     confirm(world, key, issued)
     first = world.webhook(issued["imp_uid"], issued["merchant_uid"])
     second = world.pingback(key.customer_uid)
-    assert inbox.apply(world.ports, first).unlocked == [key.id]
-    applied = inbox.apply(world.ports, second)
+    assert apply.apply(world.ports, first).unlocked == [key.id]
+    applied = apply.apply(world.ports, second)
     assert (applied.unlocked, applied.status) == ([], "applied")
     assert world.events().count("billing_key.activated") == 1
 
@@ -107,7 +108,7 @@ def test_a_pingback_while_the_gateway_cannot_be_asked_waits(waiting) -> None:
 
 def test_a_genuine_pingback_whose_key_the_gateway_does_not_have_unlocks_nothing(world: World) -> None:
     buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
-    key = subscribing.register_key(world.ports, world.uid("pw-ok"), "paymentwall", **buyer)
+    key = register.register_key(world.ports, world.uid("pw-ok"), "paymentwall", **buyer)
     world.pingback(key.customer_uid)
     world.settle()
     assert world.key_now(key).status == "pending"
@@ -125,7 +126,7 @@ def test_a_key_that_is_registered_after_its_confirmation_arrived_is_unlocked_all
         world.pingback(customer_uid)
     world.settle()
     buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
-    key = subscribing.register_key(world.ports, customer_uid, "paymentwall", **buyer)
+    key = register.register_key(world.ports, customer_uid, "paymentwall", **buyer)
     subscription = world.subscribe(key=key)
     world.clock.advance(seconds=10)
     world.settle()

@@ -6,8 +6,8 @@ import pytest
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.usecases import confirm, inbox
-from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.key import confirm, register
 from tests.support.world import World
 
 BUYER = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
@@ -22,9 +22,9 @@ def known(world: World) -> tuple[World, BillingKey]:
     return world, key
 
 
-def tell(world: World, key: BillingKey, kind: str, ref: str = "b1", **more: str) -> inbox.Applied:
+def tell(world: World, key: BillingKey, kind: str, ref: str = "b1", **more: str) -> apply.Applied:
     world.clock.advance(seconds=5)  # the same one is looked into once in this time
-    applied = inbox.apply(world.ports, world.pingback(key.customer_uid, kind, ref, **more))
+    applied = apply.apply(world.ports, world.pingback(key.customer_uid, kind, ref, **more))
     world.settle()
     return applied
 
@@ -153,7 +153,7 @@ def test_a_second_payment_that_goes_through_confirms_the_key_whose_first_was_dec
     world, key = known
     tell(world, key, "202")
     assert (world.key_now(key).status, look(world, key)) == ("invalid", False)
-    asked = inbox.apply(world.ports, world.pingback(key.customer_uid, "0", "b2"))
+    asked = apply.apply(world.ports, world.pingback(key.customer_uid, "0", "b2"))
     assert (asked.to_confirm, asked.status) == ([key.id], "received")
     assert look(world, key)
     world.clock.advance(minutes=1)
@@ -210,7 +210,7 @@ def test_a_key_registered_after_its_payment_was_refused_becomes_invalid(world: W
     world.pingback(customer_uid, "0")
     world.pingback(customer_uid, "202")
     world.settle()
-    key = subscribing.register_key(world.ports, customer_uid, "paymentwall", **BUYER)
+    key = register.register_key(world.ports, customer_uid, "paymentwall", **BUYER)
     assert not look(world, key)
     world.clock.advance(minutes=5)
     world.settle()
@@ -220,14 +220,14 @@ def test_a_key_registered_after_its_payment_was_refused_becomes_invalid(world: W
 def test_another_goodsid_than_registered_confirms_nothing(world: World) -> None:
     customer_uid, _, _ = world.paymentwall_key(registered=False)
     world.sandbox.control("/paymentwall/confirm", customer_uid=customer_uid)
-    key = subscribing.register_key(world.ports, customer_uid, "paymentwall", goodsid="gold", **BUYER)
+    key = register.register_key(world.ports, customer_uid, "paymentwall", goodsid="gold", **BUYER)
     tell(world, key, "0", "b1", goodsid="silver")
     tell(world, key, "202", "b2", goodsid="silver")
     assert (world.key_now(key).status, kinds(world)) == ("pending", ["pingback_goodsid", "pingback_reversal"])
     tell(world, key, "0", "b3", goodsid="gold")
     assert world.key_now(key).status == "active"
     with pytest.raises(InvalidInput, match="goodsid"):
-        subscribing.register_key(world.ports, world.uid(), "nice_v2", goodsid="g" * 257)
+        register.register_key(world.ports, world.uid(), "nice_v2", goodsid="g" * 257)
 
 
 @pytest.mark.fm("E20")

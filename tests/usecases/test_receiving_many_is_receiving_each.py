@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import inbox
-from billing_worker.usecases.inbox import PAYMENTWALL_PINGBACK, PORTONE, Notification
+from billing_worker.usecases.incoming import receive
+from billing_worker.usecases.incoming.receive import PAYMENTWALL_PINGBACK, PORTONE, Notification
 from tests.support.deliveries import Crash
 from tests.support.gateways import Around
 from tests.support.world import World
@@ -67,9 +67,9 @@ def test_stored_together_or_one_by_one_the_rows_and_receipts_are_the_same(world:
         left = []
         for cuts in (list(range(len(told) + 1)), sorted({0, random.randrange(len(told)), len(told)})):
             before(world, random_state=Random(seed), kinds=kinds)
-            receipts: list[inbox.Receipt] = []
+            receipts: list[receive.Receipt] = []
             for start, end in itertools.pairwise(cuts):
-                receipts += inbox.receive_many(world.ports, told[start:end])
+                receipts += receive.receive_many(world.ports, told[start:end])
             names = {row["id"]: row["dedupe_key"] for row in world.rows("SELECT id, dedupe_key FROM inbox")}
             said = [(names[receipt.id], receipt.at_once) for receipt in receipts]
             left.append((said, world.rows(f"SELECT {COLUMNS} FROM inbox ORDER BY source, dedupe_key")))  # noqa: S608
@@ -83,7 +83,7 @@ def before(world: World, *, random_state: Random, kinds: list[Notification]) -> 
     with world.engine.begin() as connection:
         connection.execute(text("DELETE FROM inbox"))
     known = random_state.sample(kinds, 5)
-    inbox.receive_many(world.ports, known)
+    receive.receive_many(world.ports, known)
     with world.engine.begin() as connection:
         for each in known:
             connection.execute(
@@ -99,4 +99,4 @@ def before(world: World, *, random_state: Random, kinds: list[Notification]) -> 
 
 
 def test_nothing_to_store_is_stored_without_a_word(world: World) -> None:
-    assert list(inbox.receive_many(world.ports, [])) == []
+    assert list(receive.receive_many(world.ports, [])) == []

@@ -9,11 +9,11 @@ import pytest
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Failed, Outcome
 from billing_worker.ports.outside import Gateway, Listing
-from billing_worker.usecases import collect, reconcile
-from billing_worker.usecases.record import record_answer
-from billing_worker.usecases.retry import retry_now
-from billing_worker.usecases.subscribe import replace_key
-from billing_worker.usecases.why import why
+from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.reading.why import why
+from billing_worker.usecases.settle.record import record_answer
+from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.gateways import Around, answers, loses_the_reply, never_arrives
 from tests.support.stack import eventually
 from tests.support.world import World

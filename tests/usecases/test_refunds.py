@@ -11,8 +11,8 @@ from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.payment import Failed, Unknown
 from billing_worker.domain.refund import Answered, Refund, RefundAnswer, RefundRequest, Refused
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import refund as refunding
-from billing_worker.usecases.record import record_payment
+from billing_worker.usecases.refund import refund as refunding
+from billing_worker.usecases.settle.record import record_payment
 from tests.builders import EVIDENCE
 from tests.support.faults import FAULTS, Fault, Saboteur, Script, Step, survive
 from tests.support.gateways import Around

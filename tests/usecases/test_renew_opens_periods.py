@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing_worker.domain.errors import NotFound
-from billing_worker.usecases import renew
+from billing_worker.usecases.subscription import renew
 from tests.support.world import World
 
 DAY = timedelta(days=1)

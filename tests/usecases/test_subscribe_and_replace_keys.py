@@ -7,7 +7,9 @@ import pytest
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import subscribe as subscribing
+from billing_worker.usecases.key import register
+from billing_worker.usecases.subscription import create_plan, replace_key
+from billing_worker.usecases.subscription import subscribe as subscribing
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 
@@ -51,15 +53,15 @@ def test_a_wrong_plan_is_refused_by_field_and_nothing_is_stored(world: World, wr
 
 def test_a_plan_without_any_calendar_is_refused(world: World) -> None:
     with pytest.raises(InvalidInput, match="interval"):
-        subscribing.calendar_from()
+        create_plan.calendar_from()
     assert rows_in_all(world)["plans"] == 0
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 41])
 def test_a_plan_needs_a_name_that_portone_takes(world: World, name: str) -> None:
-    calendar = subscribing.calendar_from(interval="month")
+    calendar = create_plan.calendar_from(interval="month")
     with pytest.raises(InvalidInput, match="name"):
-        subscribing.create_plan(world.ports, name, 100, "KRW", calendar=calendar)
+        create_plan.create_plan(world.ports, name, 100, "KRW", calendar=calendar)
 
 
 @pytest.mark.parametrize(
@@ -95,20 +97,20 @@ def test_a_wrong_key_is_refused_by_field_and_nothing_is_stored(
     world: World, customer_uid: str, pg: str, buyer: dict, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        subscribing.register_key(world.ports, customer_uid, pg, **buyer)
+        register.register_key(world.ports, customer_uid, pg, **buyer)
     assert refusal.value.field == field
     assert rows_in_all(world)["billing_keys"] == 0
 
 
 def test_a_customer_uid_of_exactly_eighty_characters_is_taken(world: World) -> None:
-    assert subscribing.register_key(world.ports, "u" * 80, "nice_v2").status == "active"
+    assert register.register_key(world.ports, "u" * 80, "nice_v2").status == "active"
 
 
 @pytest.mark.fm("L5")
 def test_a_customer_uid_is_registered_once(world: World) -> None:
     key = world.key()
     with pytest.raises(Conflict, match="exists already") as refusal:
-        subscribing.register_key(world.ports, key.customer_uid, "kcp_billing")
+        register.register_key(world.ports, key.customer_uid, "kcp_billing")
     assert refusal.value.field == "customer_uid"
     assert rows_in_all(world)["billing_keys"] == 1
 
@@ -154,7 +156,7 @@ def test_a_new_subscription_is_pending_until_it_is_paid(world: World) -> None:
 
 
 def replace(world: World, subscription, key) -> None:
-    subscribing.replace_key(world.ports, subscription.id, key.id)
+    replace_key.replace_key(world.ports, subscription.id, key.id)
 
 
 @pytest.mark.fm("L4")
@@ -247,11 +249,11 @@ def test_a_replacement_by_an_unknown_or_dead_key_or_for_a_canceled_subscription_
     world.settle()
     subscription = world.subscribe()
     with pytest.raises(InvalidInput, match="billing_key_id"):
-        subscribing.replace_key(world.ports, subscription.id, "key_x")
+        replace_key.replace_key(world.ports, subscription.id, "key_x")
     with pytest.raises(Conflict, match="register a new one"):
         replace(world, subscription, dead)
     with pytest.raises(NotFound):
-        subscribing.replace_key(world.ports, "sub_x", dead.id)
+        replace_key.replace_key(world.ports, "sub_x", dead.id)
     world.cancel(subscription)
     with pytest.raises(Conflict, match="is canceled"):
         replace(world, subscription, world.key())
@@ -259,7 +261,7 @@ def test_a_replacement_by_an_unknown_or_dead_key_or_for_a_canceled_subscription_
 
 
 def test_an_invoice_that_was_given_up_is_charged_on_the_new_card_when_somebody_asks(world: World) -> None:
-    from billing_worker.usecases.retry import retry_now  # noqa: PLC0415 - only here
+    from billing_worker.usecases.charge.retry import retry_now  # noqa: PLC0415 - only here
 
     subscription = world.subscribe("decline-stolen", plan=world.plan(dunning_days=(1,)))
     world.run_until(world.clock.now() + timedelta(days=3))

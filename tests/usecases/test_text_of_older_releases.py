@@ -7,8 +7,9 @@ from sqlalchemy import text
 
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.errors import Conflict
-from billing_worker.usecases import refund, subscribe
-from billing_worker.usecases.stop_charging import stops
+from billing_worker.usecases.control.stop_charging import stops
+from billing_worker.usecases.refund import refund
+from billing_worker.usecases.subscription import subscribe
 from tests.support.world import World
 
 NAME = "홍길동"

@@ -10,9 +10,9 @@ import pytest
 
 from billing_worker.domain.notification import FOREIGN_FOR, InboxRules
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases import inbox, inbox_review, tidy
-from billing_worker.usecases.inbox import Notification
-from billing_worker.usecases.lists import listed
+from billing_worker.usecases.incoming import apply, receive, replay, tidy
+from billing_worker.usecases.incoming.receive import Notification
+from billing_worker.usecases.reading.lists import listed
 from tests.support.sandbox import Row
 from tests.support.world import World
 
@@ -28,14 +28,14 @@ def paced(world: World) -> World:
 
 def hint(imp_uid: str, merchant_uid: str, status: str = "paid") -> Notification:
     payload = {"imp_uid": imp_uid, "merchant_uid": merchant_uid, "status": status}
-    return Notification(inbox.PORTONE, f"{imp_uid}|{status}||{merchant_uid}", payload)
+    return Notification(receive.PORTONE, f"{imp_uid}|{status}||{merchant_uid}", payload)
 
 
 def flood(world: World, count: int) -> None:
     """Forged webhooks about payments and orders that nobody has."""
     forged = [hint(f"imp_f{n}", f"forged{n}") for n in range(count)]
     for start in range(0, count, 200):
-        inbox.receive_many(world.ports, forged[start : start + 200])
+        receive.receive_many(world.ports, forged[start : start + 200])
 
 
 def reads(world: World, of: str = "imp") -> int:
@@ -68,13 +68,13 @@ def test_ten_thousand_forged_webhooks_cost_a_bounded_number_of_reads_and_hold_up
     row = lost(world)
     flood(world, 10_000)
     assert world.rows("SELECT count(*) AS n FROM inbox WHERE is_foreign") == [{"n": 10_000}]
-    receipt = inbox.receive_many(world.ports, [hint(row["imp_uid"], row["merchant_uid"])])[0]
+    receipt = receive.receive_many(world.ports, [hint(row["imp_uid"], row["merchant_uid"])])[0]
     assert receipt.at_once
     before = reads(world)
-    first, *rest = inbox.due(world.ports, 500)
+    first, *rest = apply.due(world.ports, 500)
     assert (first, len(rest)) == (receipt.id, BURST), "a known one comes first, whenever it came"
     for ident in (first, *rest):
-        inbox.apply(world.ports, ident)
+        apply.apply(world.ports, ident)
     assert world.rows("SELECT status FROM invoices") == [{"status": "paid"}]
     with twin_of(world) as twin:
         for _ in range(20):
@@ -104,7 +104,7 @@ def test_the_webhook_that_confirms_a_paymentwall_key_is_applied_by_the_next_scan
     _, key, issued = world.paymentwall_key()
     assert key is not None
     world.sandbox.control("/operator/pay", imp_uid=issued["imp_uid"])
-    receipt = inbox.receive_many(world.ports, [hint(issued["imp_uid"], issued["merchant_uid"])])[0]
+    receipt = receive.receive_many(world.ports, [hint(issued["imp_uid"], issued["merchant_uid"])])[0]
     assert not receipt.at_once
     world.apply()
     assert world.key_now(key).status == "active"
@@ -117,9 +117,9 @@ def test_a_webhook_at_speed_for_a_minute_is_read_once_a_window_and_once_after_th
     before = reads(world, row["imp_uid"])
     while world.clock.now() < last:
         payload = hint(row["imp_uid"], row["merchant_uid"], "a_new_word").payload
-        receipt = inbox.receive(world.ports, inbox.PORTONE, "k", payload)
+        receipt = receive.receive(world.ports, receive.PORTONE, "k", payload)
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(partial(inbox.apply, world.ports), [receipt.id] * 4))
+            list(threads.map(partial(apply.apply, world.ports), [receipt.id] * 4))
         world.clock.advance(seconds=0.5)
     during = reads(world, row["imp_uid"]) - before
     assert during == 12, "once in five seconds"
@@ -134,10 +134,10 @@ def test_whoever_knows_one_merchant_uid_cannot_have_the_gateway_read_without_end
     row = lost(world)
     before = reads(world)
     made_up = [hint(f"imp_x{n}", row["merchant_uid"]) for n in range(200)]
-    for receipt in inbox.receive_many(world.ports, made_up):
-        inbox.apply(world.ports, receipt.id)
+    for receipt in receive.receive_many(world.ports, made_up):
+        apply.apply(world.ports, receipt.id)
     assert reads(world) - before == 5
-    assert inbox.due(world.ports, 500) == [], "they are put off"
+    assert apply.due(world.ports, 500) == [], "they are put off"
     other = lost(world)
     world.webhook(other["imp_uid"], other["merchant_uid"])
     world.apply()
@@ -151,12 +151,12 @@ def test_offers_of_a_slow_queue_use_up_no_tries(world: World) -> None:
     world.renew()
     message = world.webhook("imp_000000000000", world.invoice(subscription).merchant_uid)
     for _ in range(5):
-        inbox.apply(world.ports, message)
+        apply.apply(world.ports, message)
     assert world.rows("SELECT tries FROM inbox") == [{"tries": 1}]
     with world.sandbox.outage("error503", "read"):
         for _ in range(8):
             world.clock.advance(hours=1)
-            inbox.apply(world.ports, message)
+            apply.apply(world.ports, message)
     assert world.rows("SELECT tries, failures, status FROM inbox") == [
         {"tries": 1, "failures": 8, "status": "received"}
     ]
@@ -166,8 +166,8 @@ def test_offers_of_a_slow_queue_use_up_no_tries(world: World) -> None:
 def test_what_a_killed_worker_had_claimed_comes_again(world: World) -> None:
     row = lost(world)
     world.webhook(row["imp_uid"], row["merchant_uid"])
-    assert len(inbox.due(world.ports, 500)) == 1
-    assert inbox.due(world.ports, 500) == []
+    assert len(apply.due(world.ports, 500)) == 1
+    assert apply.due(world.ports, 500) == []
     world.clock.advance(seconds=world.ports.timing.claim)
     assert world.apply() == 1
     assert world.rows("SELECT status FROM inbox") == [{"status": "applied"}]
@@ -187,7 +187,7 @@ def test_what_is_stuck_is_told_to_a_person_and_the_alert_closes_by_itself(world:
     assert alert.kind == "inbox_stuck"
     assert f"the newest is {message}" in alert.detail
     assert "503" in alert.detail
-    sought = inbox_review.seek(world.ports, stuck=True)
+    sought = replay.seek(world.ports, stuck=True)
     stuck = listed(world.ports, Kind.NOTIFICATIONS, {"stuck_at": sought.stuck_at}, limit=9).items
     assert [found.id for found in stuck] == [message]
     with world.ports.database.transaction() as uow:
@@ -213,7 +213,7 @@ def test_the_inbox_is_tidied_once_a_minute_by_all_processes_together(world: Worl
 def test_old_entries_are_deleted_in_batches_and_a_hint_that_was_deleted_is_only_a_hint_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("billing_worker.usecases.tidy.MOST_AT_ONCE", 3)
+    monkeypatch.setattr("billing_worker.usecases.incoming.tidy.MOST_AT_ONCE", 3)
     row = lost(world)
     world.webhook(row["imp_uid"], row["merchant_uid"])
     flood(world, 4)
@@ -227,7 +227,7 @@ def test_old_entries_are_deleted_in_batches_and_a_hint_that_was_deleted_is_only_
     events, invoice = world.events(), world.rows("SELECT * FROM invoices")
     world.clock.advance(days=89)
     assert tidy.tidy(world.ports, tidy.INBOX) == 0
-    inbox.receive(world.ports, inbox.PORTONE, "waits", hint("imp_1", row["merchant_uid"]).payload)
+    receive.receive(world.ports, receive.PORTONE, "waits", hint("imp_1", row["merchant_uid"]).payload)
     world.clock.advance(days=2)
     assert [tidy.tidy(world.ports, tidy.INBOX) for _ in range(3)] == [3, 2, 0]
     world.clock.advance(days=200)
@@ -247,14 +247,14 @@ def test_a_replayed_echo_is_read_by_a_scan_too_although_its_charge_is_recorded(w
     message = world.webhook(str(paid.imp_uid), paid.merchant_uid)
     world.sandbox.control("/operator/cancel", imp_uid=paid.imp_uid, amount=900)
     world.clock.advance(seconds=10)
-    inbox_review.look_again(world.ports, message)
+    replay.look_again(world.ports, message)
     world.settle()
     assert world.attempt(world.invoice(subscription)).refunded == 900
-    read = inbox_review.look(world.ports, message).read_at
+    read = replay.look(world.ports, message).read_at
     world.clock.advance(seconds=10)
     world.webhook(str(paid.imp_uid), paid.merchant_uid)
     world.settle()
-    assert inbox_review.look(world.ports, message).read_at == read, "delivered again it is an echo again"
+    assert replay.look(world.ports, message).read_at == read, "delivered again it is an echo again"
 
 
 def test_a_replay_reads_anew_and_twice_changes_nothing(world: World) -> None:
@@ -267,11 +267,11 @@ def test_a_replay_reads_anew_and_twice_changes_nothing(world: World) -> None:
     before, events = world.rows("SELECT * FROM payment_attempts"), world.events()
     seen = reads(world, row["imp_uid"])
     for _ in range(2):
-        assert inbox_review.look_again(world.ports, message).status == "received"
-        inbox.apply(world.ports, message)
+        assert replay.look_again(world.ports, message).status == "received"
+        apply.apply(world.ports, message)
         world.clock.advance(seconds=5)
     assert reads(world, row["imp_uid"]) == seen + 2
     assert (world.rows("SELECT * FROM payment_attempts"), world.events()) == (before, events)
-    sought = inbox_review.seek(world.ports, status="ignored", foreign=True)
-    assert inbox_review.count_sought(world.ports, sought) == inbox_review.look_again_at_all(world.ports, sought) == 2
-    assert inbox_review.count_sought(world.ports, sought) == 0
+    sought = replay.seek(world.ports, status="ignored", foreign=True)
+    assert replay.count_sought(world.ports, sought) == replay.look_again_at_all(world.ports, sought) == 2
+    assert replay.count_sought(world.ports, sought) == 0

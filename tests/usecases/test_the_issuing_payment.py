@@ -13,10 +13,12 @@ from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Listing
-from billing_worker.usecases import audit, change, confirm, inbox, issuing, reactivate
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.close_alert import close_alert
-from billing_worker.usecases.why import why
+from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.incoming import apply
+from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.reading.why import why
+from billing_worker.usecases.review import audit
+from billing_worker.usecases.subscription import change, replace_key
 from tests.support.gateways import Around
 from tests.support.sandbox import Row
 from tests.support.world import World
@@ -123,7 +125,7 @@ def test_another_sum_is_never_guessed_about(world: World, answer: str, charged: 
     assert (invoice.status, again(world, key)) == ("open", [])
     assert kinds(world) == {"issuing_payment", "stopped"}
     assert "key issuing-payment" in why(world.ports, invoice.id).next
-    issuing.decide(world.ports, key.id, None if answer == "none" else subscription.id)
+    decide.decide(world.ports, key.id, None if answer == "none" else subscription.id)
     assert kinds(world) == set()
     world.settle()
     assert sum(row["amount"] for row in again(world, key)) == charged
@@ -131,7 +133,7 @@ def test_another_sum_is_never_guessed_about(world: World, answer: str, charged: 
     assert world.subscription(subscription).status == "active"
     world.assert_books_agree()
     with pytest.raises(Conflict) if not charged else pytest.raises(InvalidInput):
-        issuing.decide(world.ports, key.id, subscription.id if not charged else "sub_nobody")
+        decide.decide(world.ports, key.id, subscription.id if not charged else "sub_nobody")
 
 
 def test_where_two_subscriptions_may_claim_it_both_wait_for_a_word(world: World) -> None:
@@ -142,8 +144,8 @@ def test_where_two_subscriptions_may_claim_it_both_wait_for_a_word(world: World)
     assert again(world, key) == []
     stranger = world.subscribe()
     with pytest.raises(Conflict, match="is not charged to key"):
-        issuing.decide(world.ports, key.id, stranger.id)
-    issuing.decide(world.ports, key.id, second.id)
+        decide.decide(world.ports, key.id, stranger.id)
+    decide.decide(world.ports, key.id, second.id)
     world.clock.advance(seconds=5)
     world.settle()
     assert world.attempt(world.invoice(second)).imp_uid == issued["imp_uid"]
@@ -158,11 +160,11 @@ def test_a_card_given_for_a_running_subscription_was_charged_when_it_was_issued_
     world.settle()
     world.clock.advance(days=31)
     key, issued = issued_key(world)
-    subscribing.replace_key(world.ports, subscription.id, key.id)
+    replace_key.replace_key(world.ports, subscription.id, key.id)
     hear(world, issued)
     assert again(world, key) == []
     assert kinds(world) == {"issuing_payment", "stopped"}
-    issuing.decide(world.ports, key.id, subscription.id)
+    decide.decide(world.ports, key.id, subscription.id)
     world.settle()
     assert world.attempt(world.invoices(subscription)[1]).imp_uid == issued["imp_uid"]
     world.assert_books_agree()
@@ -246,7 +248,7 @@ def test_what_the_customer_typed_for_an_email_is_never_written_on_a_key(
         buyer_name="Gildong Hong",
         buyer_email=typed,
     )
-    key = subscribing.register_key(world.ports, uid, "paymentwall", buyer_name="Gildong Hong", buyer_email=noted)
+    key = register.register_key(world.ports, uid, "paymentwall", buyer_name="Gildong Hong", buyer_email=noted)
     world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
     subscription = world.subscribe(key=key)
     hear(world, issued)
@@ -259,7 +261,7 @@ def test_what_the_customer_typed_for_an_email_is_never_written_on_a_key(
 def test_no_path_leads_another_email_to_the_gateway(world: World) -> None:
     key, issued = issued_key(world)
     hear(world, issued)
-    issuing.decide(world.ports, key.id, None)
+    decide.decide(world.ports, key.id, None)
     subscription = world.subscribe(key=key)
     change = text("UPDATE billing_keys SET buyer_email = 'thief@example.com' WHERE id = :id")
     with pytest.raises(IntegrityError, match="active_as_issued"), world.engine.begin() as connection:
@@ -361,7 +363,7 @@ def test_of_payments_without_a_mark_the_oldest_issued_the_key_whichever_a_webhoo
         gateway=Around(world.ports.gateway, on_payment=_unmarked, on_payments_of_key=_oldest_first)
     )
     message = unmarked.webhook(shop["imp_uid"], shop["merchant_uid"])
-    applied = inbox.apply(unmarked.ports, message)
+    applied = apply.apply(unmarked.ports, message)
     assert applied.to_confirm == [key.id]
     assert applied.status == ("received" if given_up else "applied")
     confirm.confirm(unmarked.ports, key.id)

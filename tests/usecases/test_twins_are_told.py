@@ -8,11 +8,11 @@ from sqlalchemy import text
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.alerts import Alert
-from billing_worker.usecases import audit as auditing
-from billing_worker.usecases import subscribe as subscribing
-from billing_worker.usecases.audit import audit_recent
-from billing_worker.usecases.close_alert import close_alert
-from billing_worker.usecases.stop_charging import stops
+from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.control.stop_charging import stops
+from billing_worker.usecases.review import audit as auditing
+from billing_worker.usecases.review.audit import audit_recent
+from billing_worker.usecases.subscription import subscribe as subscribing
 from tests.support.world import World
 
 

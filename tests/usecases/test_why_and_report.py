@@ -6,8 +6,8 @@ import pytest
 
 from billing_worker.domain.errors import InvalidInput, NotFound
 from billing_worker.domain.payment import Failed
-from billing_worker.usecases.report import report
-from billing_worker.usecases.why import Explanation, why
+from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.reading.why import Explanation, why
 from tests.support.gateways import Around, answers, never_arrives
 from tests.support.world import World
 

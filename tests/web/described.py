@@ -9,7 +9,7 @@ from web_calls import TOKEN
 from web_helpers import Web
 
 from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
-from billing_worker.usecases.refund import request_refund
+from billing_worker.usecases.refund.refund import request_refund
 from tests.builders import EVIDENCE, a_payment
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")

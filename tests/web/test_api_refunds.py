@@ -14,7 +14,7 @@ from billing_worker.domain.payment import Approved, Cancellation, ChargeRequest,
 from billing_worker.domain.payment import PaymentStatus as Paid
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases import refund as refunding
+from billing_worker.usecases.refund import refund as refunding
 from tests.builders import EVIDENCE, a_payment
 from tests.support.gateways import Around
 

@@ -16,7 +16,7 @@ from web_helpers import RecordingDoorbell, Web
 
 from billing_worker.domain.errors import Unavailable
 from billing_worker.ports.storage import Database
-from billing_worker.usecases.inbox import PORTONE, Notification
+from billing_worker.usecases.incoming.receive import PORTONE, Notification
 from billing_worker.web import intake as module
 from billing_worker.web.bell import AT_FIRST, RINGS, Bell
 from billing_worker.web.errors import Refused

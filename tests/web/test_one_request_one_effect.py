@@ -10,8 +10,8 @@ import pytest
 from web_calls import HINT, PLAN, assert_problem, eventually
 from web_helpers import Web
 
-from billing_worker.usecases import tidy
-from billing_worker.usecases.requests import KEPT_FOR, OneEffect
+from billing_worker.usecases.access.requests import KEPT_FOR, OneEffect
+from billing_worker.usecases.incoming import tidy
 from billing_worker.web.api import plans
 
 KEY = {"Idempotency-Key": "order-1001"}

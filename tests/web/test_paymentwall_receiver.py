@@ -9,7 +9,7 @@ from web_calls import SECRET, assert_problem, eventually, pingback
 from web_helpers import Web
 
 from billing_worker.ports.incoming import InboxStatus
-from billing_worker.usecases import inbox
+from billing_worker.usecases.incoming import apply
 
 PATH = "/webhooks/paymentwall"
 
@@ -45,7 +45,7 @@ def test_a_pingback_has_a_pending_key_looked_up_once_it_is_applied(web: Web) -> 
     assert key["status"] == "pending"
     web.api.get(f"{PATH}?{pingback()}")
     assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "pending"
-    applied = inbox.apply(web.ports, web.rows("SELECT id FROM inbox")[0]["id"])
+    applied = apply.apply(web.ports, web.rows("SELECT id FROM inbox")[0]["id"])
     assert (applied.status, applied.to_confirm) == (InboxStatus.APPLIED, [key["id"]])
     assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "pending", "PortOne is asked first"
 
@@ -54,7 +54,7 @@ def test_a_pingback_about_another_product_than_the_key_is_tied_to_unlocks_nothin
     names = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com", "goodsid": "silver"}
     key = web.create("billing-keys", customer_uid="user-1-card-1", pg_provider="paymentwall", **names)
     assert web.api.get(f"{PATH}?{pingback()}").content == b"OK"
-    inbox.apply(web.ports, web.rows("SELECT id FROM inbox")[0]["id"])
+    apply.apply(web.ports, web.rows("SELECT id FROM inbox")[0]["id"])
     found = web.api.get(f"/v1/billing-keys/{key['id']}").json()
     assert (found["status"], found["goodsid"]) == ("pending", "silver")
     assert alerts(web) == [("pingback_goodsid", "b123")]

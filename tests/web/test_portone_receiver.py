@@ -8,7 +8,7 @@ from web_calls import HINT, assert_problem, eventually, first_words
 from web_helpers import Web
 
 from billing_worker.ports.incoming import InboxStatus
-from billing_worker.usecases import inbox
+from billing_worker.usecases.incoming import apply
 
 PATHS = ("/webhooks/portone", "/iamport-callback/schedule")
 
@@ -196,7 +196,7 @@ def test_a_forged_webhook_is_stored_and_changes_nothing(web: Web) -> None:
     forged = HINT | {"merchant_uid": merchant_uid}
     assert web.api.post(PATHS[0], json=forged).status_code == 200
     (row,) = web.rows("SELECT id FROM inbox")
-    applied = inbox.apply(web.ports, row["id"])
+    applied = apply.apply(web.ports, row["id"])
     assert applied.status is InboxStatus.RECEIVED
     assert web.rows("SELECT status FROM invoices") == [{"status": "open"}]
     assert web.count("payment_attempts") == 0

@@ -9,7 +9,7 @@ from web_calls import PLAN, assert_problem, eventually
 from web_helpers import Web
 
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
-from billing_worker.usecases.tokens import create_token, digest_of, revoke_token, tokens
+from billing_worker.usecases.access.tokens import create_token, digest_of, revoke_token, tokens
 
 ADDRESSES = {
     "read": ("GET", "/v1/plans", None),

@@ -21,7 +21,8 @@ from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
-from billing_worker.usecases import collect, renew
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.subscription import renew
 from billing_worker.web import CONNECTIONS, create_app
 from billing_worker.web.server import listen, server_for
 from tests.support.clock import FrozenClock

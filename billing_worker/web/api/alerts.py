@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.close_alert import close_alert
+from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging, Word
 from billing_worker.web.context import Ctx
 

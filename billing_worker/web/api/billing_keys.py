@@ -16,9 +16,10 @@ from billing_worker.domain.billing_key import (
     KeyStatus,
 )
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases import issuing
-from billing_worker.usecases.change import change_key
-from billing_worker.usecases.subscribe import register_key
+from billing_worker.usecases.jobs import JobName
+from billing_worker.usecases.key import decide
+from billing_worker.usecases.key.change import change_key
+from billing_worker.usecases.key.register import register_key
 from billing_worker.web.api.shapes import (
     CHANGES,
     EXTERNAL_ID,
@@ -165,8 +166,8 @@ def get(billing_key_id: Ident, context: Ctx) -> KeyOutput:
 def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyOutput:
     """Change a key's e-mail or metadata. A Paymentwall key that waits for the right e-mail is looked up at once."""
     changed = change_key(context.ports, billing_key_id, buyer_email=changes.buyer_email, metadata=changes.metadata)
-    if changes.buyer_email is not None and issuing.given_up(changed):
-        context.ring("confirm", changed.id)
+    if changes.buyer_email is not None and decide.given_up(changed):
+        context.ring(JobName.CONFIRM, changed.id)
     return _shown(changed)
 
 
@@ -179,7 +180,7 @@ def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyOutpu
 )
 def count_issuing_payment(billing_key_id: Ident, wanted: IssuingPaymentInput, context: Ctx) -> KeyOutput:
     """Say what the payment pays with which a Paymentwall key was issued, where that is not clear."""
-    return _shown(issuing.decide(context.ports, billing_key_id, wanted.counts_for))
+    return _shown(decide.decide(context.ports, billing_key_id, wanted.counts_for))
 
 
 def _shown(key: BillingKey) -> KeyOutput:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from billing_worker.domain.subscription import LONGEST_CUSTOMER
-from billing_worker.usecases.customer import Coming, customer_with
+from billing_worker.usecases.reading.customer import Coming, customer_with
 from billing_worker.web.api.billing_keys import KeySummary, summary
 from billing_worker.web.api.invoices import AttemptOutput, InvoiceOutput, attempt_shown
 from billing_worker.web.api.invoices import shown as invoice_shown

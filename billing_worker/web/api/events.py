@@ -10,7 +10,9 @@ from billing_worker.domain.delivery import Endpoint, EndpointStatus
 from billing_worker.domain.events import EventType
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import EventStatus, OutboxMessage
-from billing_worker.usecases import events
+from billing_worker.usecases.outgoing.replay import enable as enable_endpoint
+from billing_worker.usecases.outgoing.replay import endpoint as receiver
+from billing_worker.usecases.outgoing.replay import send_again
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Id, Ident, Instant, Lists, Page, Paging
 from billing_worker.web.context import Ctx
 
@@ -70,13 +72,13 @@ def list_events(query: Annotated[EventQuery, Query()], lists: Lists) -> Page[Eve
 @router.get("/endpoint", responses=ACTS, name="get_event_endpoint")
 def endpoint(context: Ctx) -> EndpointOutput:
     """Show how your receiver does."""
-    return _endpoint(events.endpoint(context.ports))
+    return _endpoint(receiver(context.ports))
 
 
 @router.post("/endpoint/enable", responses=ACTS, name="enable_event_endpoint")
 def enable(context: Ctx) -> EndpointOutput:
     """Let a disabled receiver have its events again; what waited is sent at once, in order."""
-    return _endpoint(events.enable(context.ports))
+    return _endpoint(enable_endpoint(context.ports))
 
 
 @router.get("/{event_id}", responses=READS_ONE, name="get_event")
@@ -89,7 +91,7 @@ def get(event_id: Ident, context: Ctx) -> EventOutput:
 @router.post("/{event_id}/replay", responses=ACTS, name="replay_event")
 def replay(event_id: Ident, context: Ctx) -> EventOutput:
     """Send an event once more, under its old `webhook-id`; one that waits anyway is tried at once."""
-    return _shown(events.send_again(context.ports, event_id))
+    return _shown(send_again(context.ports, event_id))
 
 
 def _shown(message: OutboxMessage) -> EventOutput:

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases import inbox_review as review
+from billing_worker.usecases.incoming import replay as review
+from billing_worker.usecases.jobs import JobName
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging
 from billing_worker.web.context import Ctx
 
@@ -74,7 +75,7 @@ def replay(message_id: Number, context: Ctx) -> NotificationOutput:
     """Have it looked into again: a worker reads the gateway anew. Moves no money, and may be asked for twice."""
     message = review.look_again(context.ports, message_id)
     if not message.is_foreign:
-        context.ring("apply", str(message.id))
+        context.ring(JobName.APPLY, str(message.id))
     return _whole(message)
 
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from billing_worker.usecases import report as reporting
-from billing_worker.usecases import why as explaining
+from billing_worker.usecases.reading import report as reporting
+from billing_worker.usecases.reading import why as explaining
 from billing_worker.web.api.alerts import AlertOutput
 from billing_worker.web.api.shapes import READS, READS_ONE, Currency, Minor
 from billing_worker.web.context import Ctx

@@ -11,7 +11,7 @@ from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import left_of
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.retry import retry_now
+from billing_worker.usecases.charge.retry import retry_now
 from billing_worker.web.api import refunds
 from billing_worker.web.api.shapes import (
     ACTS,

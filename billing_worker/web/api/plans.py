@@ -13,8 +13,8 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.plan import LONGEST_NAME, Plan
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.change import change_plan
-from billing_worker.usecases.subscribe import calendar_from, create_plan
+from billing_worker.usecases.subscription.change import change_plan
+from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.web.api.shapes import (
     CHANGES,
     EXTERNAL_ID,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.refund import LONGEST_REASON, Refund, RefundCause, RefundStatus
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.refund import request_refund
+from billing_worker.usecases.refund.refund import request_refund
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema
 from billing_worker.domain.labels import LONGEST_EXTERNAL_ID, LONGEST_PAIR_NAME, LONGEST_PAIR_VALUE, MOST_PAIRS
 from billing_worker.domain.text import misplaced, named
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.lists import LONGEST_CURSOR, listed
+from billing_worker.usecases.reading.lists import LONGEST_CURSOR, listed
 from billing_worker.web.context import Context, Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
 

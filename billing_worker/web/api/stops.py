@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from billing_worker.domain.stop import LONGEST_REASON, StopCause
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.stop_charging import Stopped, clear_stop, held_by, stop_on_word, wait_for_begun
+from billing_worker.usecases.control.stop_charging import Stopped, clear_stop, held_by, stop_on_word, wait_for_begun
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.cancel import cancel as cancel_subscription
-from billing_worker.usecases.change import change_subscription
-from billing_worker.usecases.subscribe import replace_key
-from billing_worker.usecases.subscribe import subscribe as subscribe_customer
+from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
+from billing_worker.usecases.subscription.change import change_subscription
+from billing_worker.usecases.subscription.replace_key import replace_key
+from billing_worker.usecases.subscription.subscribe import subscribe as subscribe_customer
 from billing_worker.web.api.shapes import (
     CHANGES,
     EXTERNAL_ID,

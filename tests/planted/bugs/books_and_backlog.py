@@ -2,15 +2,15 @@
 
 from tests.planted.bug import bug
 
-DIFFERENCE = "billing_worker/usecases/difference.py"
-COMPARE = "billing_worker/usecases/compare.py"
+DIFFERENCE = "billing_worker/usecases/review/difference.py"
+COMPARE = "billing_worker/usecases/review/compare.py"
 SPANS = "billing_worker/domain/comparison.py"
 MATCHING = "billing_worker/domain/comparing.py"
 COMPARISONS = "billing_worker/adapters/database/comparisons.py"
 BACKLOG = "billing_worker/domain/catch_up.py"
 SUBSCRIPTION = "billing_worker/domain/subscription.py"
-PACE = "billing_worker/usecases/pace.py"
-CANCEL = "billing_worker/usecases/cancel.py"
+PACE = "billing_worker/usecases/control/pace.py"
+CANCEL = "billing_worker/usecases/subscription/cancel.py"
 COMPARES = "tests/usecases/test_compare_both_books.py"
 FINDS_IN_SPANS = "tests/domain/test_comparison_spans.py"
 DECIDES = "tests/domain/test_catch_up_policy.py"

@@ -2,10 +2,10 @@
 
 from tests.planted.bug import bug
 
-COLLECT = "billing_worker/usecases/collect.py"
-ALERTS = "billing_worker/usecases/charge_alerts.py"
-RECORD = "billing_worker/usecases/record.py"
-RENEW = "billing_worker/usecases/renew.py"
+COLLECT = "billing_worker/usecases/charge/collect.py"
+ALERTS = "billing_worker/usecases/settle/alerts.py"
+RECORD = "billing_worker/usecases/settle/record.py"
+RENEW = "billing_worker/usecases/subscription/renew.py"
 SETTLE = "billing_worker/domain/settlement.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
@@ -70,7 +70,7 @@ BUGS = (
     bug(
         "new order id after a timeout",
         "what seems never to have arrived is charged under a new merchant_uid",
-        ("billing_worker/usecases/reconcile.py", "new_merchant_uid=attempt.refused", "new_merchant_uid=True"),
+        ("billing_worker/usecases/charge/reconcile.py", "new_merchant_uid=attempt.refused", "new_merchant_uid=True"),
         catchers=(
             f"{RESOLVES}::test_a_charge_that_completes_after_absence_was_proven_is_not_charged_twice",
             f"{IDS}::test_a_period_has_the_same_order_id_whenever_it_is_opened_and_charged",
@@ -128,7 +128,7 @@ BUGS = (
     bug(
         "fence not raised",
         "the resolver decides without taking the attempt away from its worker",
-        ("billing_worker/usecases/reconcile.py", "            attempt.fence += 1\n", ""),
+        ("billing_worker/usecases/charge/reconcile.py", "            attempt.fence += 1\n", ""),
         catchers=(f"{RESOLVES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
     ),
     bug(

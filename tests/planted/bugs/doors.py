@@ -2,12 +2,12 @@
 
 from tests.planted.bug import bug
 
-REQUESTS = "billing_worker/usecases/requests.py"
+REQUESTS = "billing_worker/usecases/access/requests.py"
 KEYED = "billing_worker/web/idempotency.py"
 SECURITY = "billing_worker/web/security.py"
-SUBSCRIBE = "billing_worker/usecases/subscribe.py"
+SUBSCRIBE = "billing_worker/usecases/subscription/subscribe.py"
 LISTS = "billing_worker/adapters/database/lists.py"
-STOPS = "billing_worker/usecases/stop_charging.py"
+STOPS = "billing_worker/usecases/control/stop_charging.py"
 
 EFFECT = "tests/web/test_one_request_one_effect.py"
 TOKENS = "tests/web/test_tokens_and_scopes.py"

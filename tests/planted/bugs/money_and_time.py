@@ -2,7 +2,7 @@
 
 from tests.planted.bug import bug
 
-COLLECT = "billing_worker/usecases/collect.py"
+COLLECT = "billing_worker/usecases/charge/collect.py"
 INVOICE = "billing_worker/domain/invoice.py"
 CALENDAR = "billing_worker/domain/calendar.py"
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"

@@ -35,7 +35,7 @@ BUGS = (
         "foreign reads without a budget",
         "a flood of made-up webhooks becomes a flood of reads of the gateway",
         (
-            "billing_worker/usecases/pace.py",
+            "billing_worker/usecases/control/pace.py",
             "min(limit, bucket.fill(rate, real_now))",
             "limit if bucket.fill(rate, real_now) else 0",
         ),
@@ -47,12 +47,12 @@ BUGS = (
         "every offer reads",
         "the same notification, delivered or offered many times at once, is read about each time",
         (
-            "billing_worker/usecases/inbox.py",
+            "billing_worker/usecases/incoming/apply.py",
             "            message.read_at, message.not_before = real_now, real_now + READ_WINDOW\n",
             "            message.read_at, message.not_before = real_now, real_now\n",
         ),
         (
-            "billing_worker/usecases/inbox.py",
+            "billing_worker/usecases/incoming/apply.py",
             "            message.next_try_at = waits\n",
             "            waits = None\n",
         ),
@@ -167,7 +167,7 @@ BUGS = (
     bug(
         "unlocked under review",
         "PortOne's word unlocks a key whose payment Paymentwall still reviews",
-        ("billing_worker/usecases/held.py", "newest.blocks else None", "False else None"),
+        ("billing_worker/usecases/key/unlock.py", "newest.blocks else None", "False else None"),
         catchers=(
             (
                 "tests/usecases/test_pingbacks_about_a_key.py::"
@@ -195,7 +195,7 @@ BUGS = (
         "acknowledged before stored",
         "a webhook is answered with 200 although nothing is committed",
         (
-            "billing_worker/usecases/inbox.py",
+            "billing_worker/usecases/incoming/receive.py",
             "real_now\n        )\n        uow.commit()\n",
             "real_now\n        )\n",
         ),

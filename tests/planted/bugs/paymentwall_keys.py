@@ -3,10 +3,10 @@
 from tests.planted.bug import bug
 
 KEY = "billing_worker/domain/billing_key.py"
-CONFIRM = "billing_worker/usecases/confirm.py"
-APPLIED = "billing_worker/usecases/applied.py"
-ISSUING = "billing_worker/usecases/issuing.py"
-COLLECT = "billing_worker/usecases/collect.py"
+CONFIRM = "billing_worker/usecases/key/confirm.py"
+APPLIED = "billing_worker/usecases/incoming/applied.py"
+ISSUING = "billing_worker/usecases/charge/issuing_payment.py"
+COLLECT = "billing_worker/usecases/charge/collect.py"
 PAYS = "tests/usecases/test_the_issuing_payment.py"
 
 BUGS = (
@@ -43,7 +43,7 @@ BUGS = (
         "that it paid a period is not noted, and so it pays the next one, too",
         (
             ISSUING,
-            "            _decide(uow, key, IssueUse.COUNTED, owner, now)\n            uow.invoices.adopt",
+            "            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)\n            uow.invoices.adopt",
             "            uow.invoices.adopt",
         ),
         catchers=(f"{PAYS}::test_the_payment_pays_one_subscription_and_no_second_one",),

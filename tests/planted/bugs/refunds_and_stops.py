@@ -2,9 +2,9 @@
 
 from tests.planted.bug import bug
 
-COLLECT = "billing_worker/usecases/collect.py"
-REFUND = "billing_worker/usecases/refund.py"
-GIVE_BACK = "billing_worker/usecases/given_back.py"
+COLLECT = "billing_worker/usecases/charge/collect.py"
+REFUND = "billing_worker/usecases/refund/refund.py"
+GIVE_BACK = "billing_worker/usecases/settle/given_back.py"
 REQUESTS = "billing_worker/adapters/portone/requests.py"
 REFUNDS = "tests/usecases/test_refunds.py"
 STOPS = "tests/usecases/test_a_stop_holds_every_charge.py"

@@ -2,8 +2,8 @@
 
 from tests.planted.bug import bug
 
-RECONCILE = "billing_worker/usecases/reconcile.py"
-WEBHOOK = "billing_worker/usecases/apply_webhook.py"
+RECONCILE = "billing_worker/usecases/charge/reconcile.py"
+WEBHOOK = "billing_worker/usecases/incoming/apply_webhook.py"
 PROOF = "billing_worker/domain/proof.py"
 REQUESTS = "billing_worker/adapters/portone/requests.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"

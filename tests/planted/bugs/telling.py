@@ -16,7 +16,7 @@ BUGS = (
             "",
         ),
         (
-            "billing_worker/usecases/outbox.py",
+            "billing_worker/usecases/outgoing/deliver.py",
             "if uow.outbox.held_back(message) or not endpoint",
             "if not endpoint",
         ),
@@ -34,7 +34,7 @@ BUGS = (
         "a key dies twice",
         "two subscriptions on one card both tell that it just became invalid",
         (
-            "billing_worker/usecases/record.py",
+            "billing_worker/usecases/settle/record.py",
             "        settlement.key = uow.keys.lock(settlement.key.id)\n",
             "        pass\n",
         ),

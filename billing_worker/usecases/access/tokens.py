@@ -1,0 +1,84 @@
+"""Tokens of the API: create, list, revoke, and find out whose a request is.
+
+A token is 256 bits of chance. Its text is shown once, at its creation; what is kept is a SHA-256 digest, from which
+nobody can find it. Nobody needs a slow hash against guessing where there is nothing to guess.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from billing_worker.domain.access import ApiToken, Scope
+from billing_worker.domain.action import Verb
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.access.actions import note
+
+PREFIX = "bwt_"
+"""By it secret scanners, and people, know what they see."""
+
+_FORM = re.compile(r"bwt_[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """A token and its text, which is nowhere else."""
+
+    token: ApiToken
+    text: str = field(repr=False)
+
+
+def create_token(ports: Ports, name: str, scope: str, chance: str) -> NewToken:
+    """Give out a token; `chance` is 256 random bits in 43 URL-safe characters. Raises InvalidInput or Conflict."""
+    if scope not in set(Scope):
+        raise InvalidInput("scope", scope, f"must be one of {', '.join(Scope)}")
+    text = PREFIX + chance
+    token = ApiToken(
+        id=ports.ids.new("tok"),
+        name=name,
+        scope=Scope(scope),
+        digest=digest_of(text),
+        created_at=ports.clock.real_now(),
+        created_by=ports.actor,
+    )
+    with ports.database.transaction() as uow:
+        uow.tokens.add(token)
+        note(ports, uow, Verb.TOKEN_CREATED, f"token:{name}", f"scope {scope}")
+        uow.commit()
+    return NewToken(token, text)
+
+
+def revoke_token(ports: Ports, name: str) -> ApiToken:
+    """Let it in no more; processes notice within seconds. Raises NotFound, or Conflict when it is revoked already."""
+    with ports.database.transaction() as uow:
+        token = uow.tokens.lock_named(name)
+        token.revoke(ports.actor, ports.clock.real_now())
+        uow.tokens.save(token)
+        note(ports, uow, Verb.TOKEN_REVOKED, f"token:{name}")
+        uow.commit()
+    return token
+
+
+def tokens(ports: Ports) -> Sequence[ApiToken]:
+    """All tokens, also revoked ones, newest first."""
+    with ports.database.transaction() as uow:
+        return uow.tokens.list()
+
+
+def token_with(ports: Ports, text: str) -> ApiToken | None:
+    """The token in force that has this text; None for any other text."""
+    if not has_form(text):
+        return None
+    with ports.database.transaction() as uow:
+        return uow.tokens.with_digest(digest_of(text))
+
+
+def has_form(text: str) -> bool:
+    """Whether it could be a token: what cannot costs no look into the database."""
+    return _FORM.fullmatch(text) is not None
+
+
+def digest_of(text: str) -> str:
+    """SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()

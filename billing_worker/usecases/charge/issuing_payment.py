@@ -1,0 +1,127 @@
+"""What the payment that issued a key pays: a period of a subscription, once, or nothing.
+
+It is decided right before the first charge of the key, under the locks under which a charge is written down: so no
+order of registering, confirming and subscribing leads around it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from billing_worker.domain.billing_key import (
+    BillingKey,
+    IssueUse,
+    IssuingPayment,
+)
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
+from billing_worker.domain.issuing_payment import Seen, Verdict, may_be_for, verdict
+from billing_worker.domain.settlement import cover
+from billing_worker.domain.stop import SUBSCRIPTION, StopCause
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.stop_charging import open_stop
+from billing_worker.usecases.key.decide import use_issuing_payment
+from billing_worker.usecases.settle.doubt import lasts, reads_work
+from billing_worker.usecases.settle.record import record_payment
+
+
+def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
+    """Let the issuing payment, as the gateway shows it now, pay the invoice, or ask a person.
+
+    Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
+    """
+    began_at = ports.clock.real_now()
+    listing = ports.gateway.payment(issue.imp_uid)
+    if listing.trouble is not None:
+        return False
+    if not listing.payments:
+        _doubt(ports, invoice_id, issue, began_at)
+        return False
+    with ports.database.transaction() as uow:
+        due = uow.lock_due(invoice_id)
+        key = uow.keys.lock(due.key.id)
+        if key.undecided_issue(due.subscription.id) is None:
+            return True
+        if not due.invoice.is_due(ports.clock.now()) or due.has_open_attempt or due.stop is not None:
+            return False
+        if uow.doubts.end(key.id):
+            uow.alerts.close("issuing_payment", key.id, ports.clock.now())
+        charge = _follow(ports, uow, due, key, listing.payments[0])
+        uow.commit()
+    return charge
+
+
+def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datetime) -> None:
+    """One read that does not show it proves nothing; a person is told when that lasts, and other reads work."""
+    with ports.database.transaction() as uow:
+        key = uow.keys.get(uow.invoices.get(invoice_id).billing_key_id)
+    if not reads_work(ports, invoice_id, key.customer_uid):
+        return
+    with ports.database.transaction() as uow:
+        if lasts(ports, uow, key.id, key.pg_provider, began_at) is None:
+            uow.commit()
+            return
+        key_id = key.id
+        detail = (
+            f"PortOne shows payment {issue.imp_uid} no more, which issued key {key_id}: nothing is charged to the key"
+        )
+        proposal = (
+            "look for it in PortOne's console (test payments: BILLING_PORTONE_INCLUDE_SANDBOX); charging goes on when "
+            f"it is shown, or with: billing-worker key issuing-payment {key_id} --counts-for-none"
+        )
+        uow.alerts.open("issuing_payment", key_id, detail, ports.clock.now(), proposal=proposal)
+        uow.commit()
+
+
+def _follow(ports: Ports, uow: UnitOfWork, due: DueInvoice, key: BillingKey, seen: Seen) -> bool:
+    """Do what the verdict says; returns whether to charge."""
+    payment, now, owner = seen[0], ports.clock.now(), due.subscription.id
+    if any(_comes_before(each, due.invoice) for each in uow.invoices.of_subscription(owner)):
+        return False  # the oldest period comes first; this one is offered again when its claim has ended
+    candidates = _candidates(uow, key)
+    found = verdict(key, due.invoice, payment, candidates)
+    if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, due.invoice.id):
+        found = Verdict.ASK
+    match found:
+        case Verdict.PAYS:
+            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
+            uow.invoices.adopt_merchant_uid(due.invoice.id, payment.merchant_uid)
+            record_payment(ports, uow, due.invoice.id, *seen)
+        case Verdict.COVERS:
+            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
+            events = cover(due.subscription, due.invoice, payment.imp_uid, now)
+            uow.invoices.save(due.invoice)
+            uow.subscriptions.save(due.subscription)
+            uow.announce(events, now, ports.clock.real_now())
+        case Verdict.ASK:
+            # Its place in the queue is free again: when the answer comes, it is due at once.
+            due.invoice.lease_until = None
+            uow.invoices.save(due.invoice)
+            _ask(uow, key, sorted({owner, *candidates}), now)
+        case Verdict.CHARGE if not payment.holds_money or key.issue_claim is IssueUse.OPEN:
+            use_issuing_payment(uow, key, IssueUse.NONE, None, now)
+    return found is Verdict.CHARGE
+
+
+def _candidates(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:
+    found = []
+    for subscription in uow.subscriptions.of_key(key.id):
+        first = next(iter(uow.invoices.of_subscription(subscription.id)), None)
+        if may_be_for(key, subscription, first):
+            found.append(subscription.id)
+    return found
+
+
+def _comes_before(other: Invoice, invoice: Invoice) -> bool:
+    return other.status is InvoiceStatus.OPEN and other.period.index < invoice.period.index
+
+
+def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], now: datetime) -> None:
+    if key.issue is None:
+        raise AssertionError(f"nothing is known of what issued {key.id}")
+    told = f"payment {key.issue.imp_uid} over {key.issue.money}, which issued key {key.id}, may be for"
+    detail = f"{told} {', '.join(subscriptions)}"
+    way_out = f"billing-worker key issuing-payment {key.id} --counts-for SUBSCRIPTION_ID, or --counts-for-none"
+    for ident in subscriptions:
+        open_stop(uow, SUBSCRIPTION + ident, StopCause.ISSUE, f"{told} it; say so: {way_out}", [key.id], now=now)
+    uow.alerts.open("issuing_payment", key.id, detail, now, proposal=f"say which: {way_out}")

@@ -1,0 +1,188 @@
+"""Find out what became of an attempt whose answer is missing or unclear, by reading the gateway's books.
+
+An attempt leaves `unknown` only by what the gateway shows: never because time passed, never by charging again. That
+nothing was placed is believed only after two reads, a settle window apart, found nothing, while a read of something
+that must be there (the control read) found it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
+from billing_worker.domain.proof import judge_all, tells
+from billing_worker.domain.settlement import Settlement
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.settle.record import record_outcome, record_payment
+
+HUMAN_AFTER = timedelta(hours=24)
+"""An answer that the gateway has not shown for this long needs a person beside the reads that go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the reads need to know, taken before the network is touched."""
+
+    request: ChargeRequest
+    settled_imp_uids: frozenset[str]
+    control_imp_uid: str | None
+    still_in_flight: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the gateway's books showed."""
+
+    listing: Listing
+    began_at: datetime
+    """Real time before the first byte was sent: two reads that overlap are no two reads."""
+    control: bool = False
+    """Whether a read of something that must be there found it: begun only after the listing had shown nothing new. The
+    other way round an outage that began between both would pass for absence."""
+
+
+def due(ports: Ports, limit: int) -> Sequence[str]:
+    """Claim open attempts whose next look has come."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        lease = real_now + timedelta(seconds=ports.timing.claim)
+        ids = uow.attempts.claim_looks(real_now, lease, limit)
+        uow.commit()
+    return ids
+
+
+def open_attempts(ports: Ports) -> Sequence[str]:
+    """Ids of all open attempts, oldest first, whether their next look has come or not."""
+    with ports.database.transaction() as uow:
+        return uow.attempts.open_ids()
+
+
+def reconcile(ports: Ports, attempt_id: str) -> None:
+    """Look once: read the gateway and record what it proves, or plan the next look."""
+    question = _question(ports, attempt_id)
+    if question is None:
+        return
+    reading = _read(ports, question)
+    _conclude(ports, attempt_id, question, reading)
+
+
+def _question(ports: Ports, attempt_id: str) -> _Question | None:
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        settlement = uow.lock_settlement(attempt_id)
+        attempt = settlement.attempt
+        if not attempt.is_open:
+            return None
+        if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= real_now:
+            # From here on the worker that placed the call, if it still lives, can write nothing.
+            attempt.fence += 1
+            attempt.move_to(AttemptStatus.UNKNOWN, ports.clock.now())
+            attempt.reason = "no answer was recorded before the lease ended"
+        attempt.looks += 1
+        others = [a for a in uow.attempts.of_invoice(settlement.invoice.id) if a.id != attempt.id]
+        uow.attempts.save(attempt)
+        question = _Question(
+            request=settlement.request,
+            settled_imp_uids=frozenset(other.imp_uid for other in others if other.imp_uid),
+            control_imp_uid=uow.attempts.known_imp_uid(settlement.invoice.id),
+            still_in_flight=attempt.status is AttemptStatus.IN_FLIGHT,
+        )
+        uow.commit()
+    return question
+
+
+def _read(ports: Ports, question: _Question) -> _Reading:
+    began_at = ports.clock.real_now()
+    listing = ports.gateway.payments_of(question.request.merchant_uid)
+    shows_new = any(
+        payment.imp_uid not in question.settled_imp_uids and tells(question.request, payment)
+        for payment, _ in listing.payments
+    )
+    if listing.trouble is not None or shows_new or question.still_in_flight:
+        return _Reading(listing, began_at)
+    return _Reading(listing, began_at, control=_control(ports, question))
+
+
+def _control(ports: Ports, question: _Question) -> bool:
+    if question.control_imp_uid is not None:
+        return ports.gateway.shows(question.control_imp_uid)
+    # Nothing was ever charged here: that the gateway knows the key at least proves whose books these are.
+    return ports.gateway.knows_key(question.request.customer_uid) is True
+
+
+def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        settlement = uow.lock_settlement(attempt_id)
+        if not settlement.attempt.is_open:
+            return
+        finding = _finding(ports, uow, settlement, reading)
+        settlement = uow.lock_settlement(attempt_id)
+        attempt = settlement.attempt
+        if finding is None and question.still_in_flight:
+            # The call may still be under way: that nothing is there yet proves nothing.
+            attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
+            uow.attempts.save(attempt)
+        else:
+            record_outcome(ports, uow, settlement, finding or _absence(ports, settlement, reading))
+            _record_others(ports, uow, settlement, reading)
+        if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
+            _alert(ports, uow, attempt, reading)
+        uow.commit()
+
+
+def _alert(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
+    """The inbox of a person: what was answered last, kept once for as long as it stays the same."""
+    detail = f"no answer for a day; last: {attempt.reason} (order {attempt.merchant_uid})"
+    if any(alert.kind == "unknown" and alert.detail == detail for alert in uow.alerts.of_subject(attempt.id)):
+        return
+    said = reading.listing.evidence
+    kept = uow.keep_evidence(attempt.id, said, ports.clock.real_now()) if said else attempt.evidence_id
+    proposal = f"look up {attempt.merchant_uid} in PortOne's console; do not charge it by hand meanwhile"
+    uow.alerts.open("unknown", attempt.id, detail, ports.clock.now(), proposal=proposal, evidence_id=kept)
+
+
+def _finding(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> Outcome | None:
+    """What the listing proves about this attempt; payments of earlier attempts go to those first."""
+    if reading.listing.trouble is not None:
+        return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
+    invoice_id = settlement.invoice.id
+    owned = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.imp_uid and a.id != settlement.attempt.id}
+    for payment, evidence in reading.listing.payments:
+        if payment.imp_uid in owned and payment.holds_money:
+            record_payment(ports, uow, invoice_id, payment, evidence)
+    settling = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.status is AttemptStatus.APPROVED}
+    rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
+    return judge_all(settlement.request, rest, owned)
+
+
+def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> None:
+    """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
+    if settlement.attempt.is_open:
+        return
+    invoice_id = settlement.invoice.id
+    known = {attempt.imp_uid for attempt in uow.attempts.of_invoice(invoice_id)}
+    for payment, evidence in reading.listing.payments:
+        if payment.holds_money and payment.imp_uid not in known:
+            record_payment(ports, uow, invoice_id, payment, evidence)
+
+
+def _absence(ports: Ports, settlement: Settlement, reading: _Reading) -> Outcome:
+    """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
+    attempt = settlement.attempt
+    if not reading.control:
+        return Unknown("the gateway shows no payment, but it does not show what must be there either")
+    attempt.absent_since = attempt.absent_since or ports.clock.real_now()
+    settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(settlement.key.pg_provider)
+    if attempt.refused and not reading.listing.payments:
+        # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
+        reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
+        return Unknown(reason, alarming=settled)
+    if not settled:
+        return Unknown("the gateway shows no payment so far")
+    return Failed(
+        "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused
+    )

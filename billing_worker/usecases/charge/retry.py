@@ -1,0 +1,47 @@
+"""Try an unpaid invoice again now, on a person's word."""
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_invoice
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
+from billing_worker.domain.subscription import COLLECTING
+from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.access.actions import note
+
+
+def retry_now(ports: Ports, invoice_id: str) -> Invoice:
+    """Make the invoice due at once, also one that dunning gave up or that waits for a person; the next scan charges it.
+
+    Pressed twice it is still one charge. Raises NotFound, or Conflict that says what stands against it.
+    """
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        due = uow.lock_due(invoice_id)
+        invoice, subscription, key = due.invoice, due.subscription, due.key
+        if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
+            raise Conflict(f"invoice {invoice_id} is {invoice.status}: there is nothing to charge")
+        if subscription.status not in COLLECTING:
+            raise Conflict(f"subscription {subscription.id} is {subscription.status}: nothing is charged for it")
+        if due.has_open_attempt:
+            problem = "has an attempt whose outcome is not known yet; it is resolved by reading the gateway"
+            raise Conflict(f"invoice {invoice_id} {problem}, never by charging again (see: why {invoice_id})")
+        if key.status is not KeyStatus.ACTIVE:
+            way_out = (
+                "it is charged as soon as the key is confirmed"
+                if key.status is KeyStatus.PENDING
+                else f"set another key for subscription {subscription.id} first"
+            )
+            raise Conflict(f"billing key {key.id} is {key.status}: {way_out}")
+        if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
+            invoice.reopen(now)
+            told = of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)
+            uow.announce([told], now, ports.clock.real_now())
+        else:
+            if invoice.awaits_decision:
+                uow.alerts.close("taken_back", invoice.id, now)
+            invoice.next_attempt_at = now
+        uow.invoices.save(invoice)
+        note(ports, uow, Verb.INVOICE_RETRIED, invoice.id)
+        uow.commit()
+    return invoice

@@ -1,0 +1,64 @@
+"""The lock against twins: a database that is not the one that was claimed, or another account, charges nothing."""
+
+from dataclasses import dataclass
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.environment import Fingerprint
+from billing_worker.domain.stop import ALL, StopCause
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.control.stop_charging import stop_charging
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was claimed, what is here, and how they differ."""
+
+    claimed: Fingerprint | None
+    here: Fingerprint
+    differences: list[str]
+
+
+def require_claimed_environment(ports: Ports) -> None:
+    """Stop all charging where this database or account is not the claimed one. A fresh database claims itself."""
+    with ports.database.transaction() as uow:
+        found = _compared(ports, uow)
+        if found.claimed is None:
+            uow.environment.claim_first(found.here, ports.clock.now())
+            found = _compared(ports, uow)
+            uow.commit()
+        if not found.differences or uow.stops.is_open(ALL, StopCause.ENVIRONMENT):
+            return
+    reason = "; ".join(found.differences) + ". If this is the one that shall charge: billing-worker breaker claim"
+    stop_charging(ports, ALL, StopCause.ENVIRONMENT, reason)
+
+
+def compared(ports: Ports) -> Claim:
+    """What was claimed beside what is here."""
+    with ports.database.transaction() as uow:
+        return _compared(ports, uow)
+
+
+def accept_fingerprint(ports: Ports) -> Claim:
+    """Claim this database with this account, and clear the stop that waited for it."""
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        before = _compared(ports, uow)
+        uow.environment.claim(before.here, now)
+        note(ports, uow, Verb.ENVIRONMENT_CLAIMED, "environment", str(before.here.gateway))
+        for stop in uow.stops.list_open():
+            if stop.cause is StopCause.ENVIRONMENT:
+                stop.clear("claimed", now)
+                uow.stops.save(stop)
+                uow.alerts.close("stopped", str(stop.id), now)
+        uow.commit()
+    return before
+
+
+def _compared(ports: Ports, uow: UnitOfWork) -> Claim:
+    here = Fingerprint(uow.environment.database(), ports.account, ports.environment)
+    claimed = uow.environment.claimed()
+    if claimed is None:
+        return Claim(None, here, ["this database was used before, and nobody claimed it"])
+    return Claim(claimed, here, here.differences(claimed))

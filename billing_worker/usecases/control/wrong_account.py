@@ -1,0 +1,30 @@
+"""Many keys that the gateway suddenly does not know are not many lost cards: it is the wrong account."""
+
+from datetime import datetime, timedelta
+
+from billing_worker.domain.declines import KEY_UNKNOWN
+from billing_worker.domain.payment import Declined, Outcome
+from billing_worker.domain.stop import ALL, StopCause
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.stop_charging import open_stop
+
+WITHIN = timedelta(hours=1)
+MOST = 5
+"""Customers delete cards, one by one."""
+LARGEST_SHARE = 5
+"""One key in five of those charged lately; in a big portfolio five lost keys an hour are nothing."""
+
+
+def stop_when_keys_vanish(uow: UnitOfWork, outcome: Outcome, now: datetime) -> None:
+    """Stop all charging where more than five keys, and more than a fifth of all, were called unknown within an hour."""
+    if not isinstance(outcome, Declined) or not KEY_UNKNOWN.search(outcome.reason):
+        return
+    cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
+    since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
+    lost, charged = uow.spending.lost_keys(since, KEY_UNKNOWN.pattern)
+    if lost > MOST and lost * LARGEST_SHARE > charged:
+        reason = (
+            f"the gateway does not know {lost} of {charged} keys charged within an hour: is this the right account? "
+            "Then: billing-worker key reactivate"
+        )
+        open_stop(uow, ALL, StopCause.BREACH, reason, [], now=now)

@@ -1,0 +1,48 @@
+"""What became of a notification once it was looked into."""
+
+from dataclasses import dataclass, field
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.issuing_payment import Seen
+from billing_worker.domain.notification import MOST_TRIES
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxStatus
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.key.unlock import unlock
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of a notification."""
+
+    status: InboxStatus
+    note: str
+    most_tries: int = MOST_TRIES
+    """While it stays `received`: how many answers of the gateway are waited for."""
+    unlocked: list[str] = field(default_factory=list)
+    """Keys that may be charged from now on."""
+    to_confirm: list[str] = field(default_factory=list)
+    """Keys about which the gateway is asked at once: its issuing payment was not read yet."""
+    subject_id: str | None = None
+    """The invoice or key that it led to."""
+
+
+def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by: Seen | None = None) -> Applied:
+    """The gateway confirms this key, and `issued_by` is the payment that issued it: activate it, once.
+
+    Without the payment, read now, nothing is activated: a look at the key is due at once (`confirm`), which reads it.
+    At one that was given up no scan looks any more: then the notification has to ask until the key was read.
+    """
+    if not key.awaits_confirmation:
+        return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known", subject_id=key.id)
+    if issued_by is None:
+        key = uow.keys.lock(key.id)
+        if key.status is KeyStatus.PENDING:
+            key.next_look_at = ports.clock.real_now()
+            uow.keys.save(key)
+        note = f"key {key.id} is looked up at the gateway"
+        status = InboxStatus.RECEIVED if key.status is KeyStatus.INVALID else InboxStatus.APPLIED
+        return Applied(status, note, to_confirm=[key.id], subject_id=key.id)
+    if unlock(ports, uow, key, *issued_by):
+        return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id], subject_id=key.id)
+    return Applied(InboxStatus.APPLIED, f"key {key.id} is not chargeable: see its alert", subject_id=key.id)

@@ -1,0 +1,240 @@
+"""Apply a Paymentwall pingback: what it says about a payment is kept, and the key follows.
+
+Good news confirms a key only where the gateway says that it has the key. Bad news is acted upon as it is: it can only
+keep us from charging.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.events import Event, EventType, of_key
+from billing_worker.domain.pingback import (
+    Effect,
+    PingbackPayment,
+    Signal,
+    kills_active,
+    mark_of,
+    signal_of,
+)
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxMessage, InboxStatus
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.incoming.applied import Applied, apply_confirmation
+from billing_worker.usecases.key.unlock import held_by
+
+MOST_DELIVERIES = 4
+"""The first, and three repetitions of one that we answered `OK`: networks lose answers, but not so many."""
+SAME_CONFIRMATION = timedelta(days=1)
+"""PortOne's webhook and the pingback about the payment that issued a key: whichever comes first confirms the key."""
+
+SUBSCRIPTION_EVENTS = {
+    "12": EventType.PAYMENTWALL_SUBSCRIPTION_CANCELED,
+    "13": EventType.PAYMENTWALL_SUBSCRIPTION_EXPIRED,
+    "14": EventType.PAYMENTWALL_SUBSCRIPTION_PAYMENT_FAILED,
+}
+UNREGISTERED = "is about a Paymentwall key that is not registered here (yet)"
+
+
+@dataclass(slots=True)
+class _News:
+    """One pingback, and everything that it can touch."""
+
+    ports: Ports
+    uow: UnitOfWork
+    payload: dict[str, str]
+    payment: PingbackPayment
+    key: BillingKey | None
+    knows_key: bool | None
+    first: bool
+    """Whether it is taken in now; else only its effect on the key is still to come."""
+
+    @property
+    def kind(self) -> str:
+        return self.payload["type"]
+
+    @property
+    def reason(self) -> str | None:
+        return self.payload.get("reason") or None
+
+    @property
+    def signal(self) -> Signal:
+        return signal_of(int(self.kind), self.reason)
+
+    @property
+    def text(self) -> str:
+        reason = f", reason {self.reason}" if self.reason else ""
+        return f"Paymentwall's {self.payment.ref} (type {self.kind}{reason})"
+
+    @property
+    def other_product(self) -> bool:
+        return self.key is not None and self.key.goodsid not in (None, self.payload.get("goodsid"))
+
+
+def dedupe_key(payload: dict[str, str]) -> str:
+    """Under which repetitions of this pingback are one."""
+    return f"{payload['ref']}|{mark_of(payload)}"
+
+
+def apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None) -> Applied:
+    """Give a pingback its effect; `knows_key` is what the gateway said, None where it said nothing."""
+    payload, now = message.payload, ports.clock.now()
+    if message.deliveries > MOST_DELIVERIES:
+        detail = f"pingback {message.dedupe_key} came {message.deliveries} times, although it was answered OK"
+        proposal = "look at what stands between Paymentwall and the receiver: it must pass on exactly OK, status 200"
+        uow.alerts.open("pingback_repeated", message.dedupe_key, detail, now, proposal=proposal)
+    mark, uid, goodsid = mark_of(payload), payload["uid"], payload.get("goodsid")
+    payment = uow.pingbacks.start(payload["ref"], uid, goodsid, now)
+    if (payment.uid, payment.goodsid) != (uid, goodsid):
+        detail = f"pingbacks about {payment.ref} name different uids or goodsids; the later one changed nothing"
+        proposal = "compare both with the payment at Paymentwall; its secret may be known to somebody"
+        uow.alerts.open("pingback_contradiction", payment.ref, detail, now, proposal=proposal)
+        return Applied(InboxStatus.IGNORED, "names another uid or goodsid than before")
+    first = mark not in payment.seen
+    news = _News(ports, uow, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
+    effect = payment.take(mark, news.signal)
+    if effect is None:
+        return Applied(InboxStatus.APPLIED, "was taken in before; changes nothing")
+    uow.pingbacks.save(payment)  # what decides about the key reads it
+    applied = _EFFECTS[effect](news)
+    payment.note(mark, done=applied.status is not InboxStatus.RECEIVED)
+    uow.pingbacks.save(payment)
+    return applied
+
+
+def _confirm(news: _News) -> Applied:
+    key, payment = news.key, news.payment
+    if key is None:
+        return Applied(InboxStatus.RECEIVED, UNREGISTERED)
+    if news.other_product:
+        return _other_product(news, key)
+    if key.status is KeyStatus.INVALID and not key.awaits_confirmation:
+        return _too_late(news, key)
+    not_yet = _not_yet(news, key)
+    if not_yet is not None:
+        return Applied(InboxStatus.RECEIVED, not_yet)
+    applied = apply_confirmation(news.ports, news.uow, key)
+    just_now = key.activated_at is not None and news.ports.clock.now() - key.activated_at <= SAME_CONFIRMATION
+    payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked or applied.to_confirm) or just_now
+    return applied
+
+
+def _not_yet(news: _News, key: BillingKey) -> str | None:
+    """Why the key cannot be confirmed now, although it may be later."""
+    if news.knows_key is None:
+        return "the gateway could not be asked whether it has the key"
+    if not news.knows_key:
+        return "the gateway does not have the key (yet)"
+    newest = held_by(news.uow, key) if key.awaits_confirmation else None
+    return None if newest is None else f"the key's newest payment {newest.ref} is {newest.verdict}"
+
+
+def _hold(news: _News) -> Applied:
+    return Applied(InboxStatus.APPLIED, f"{news.payment.ref} is under review: the key waits")
+
+
+def _cancel(news: _News) -> Applied:
+    if news.first:
+        detail = f"{news.text} took back or refused a payment of {_whose(news)}"
+        news.uow.alerts.open(
+            "pingback_reversal", news.payment.ref, detail, news.ports.clock.now(), proposal=_after_reversal(news)
+        )
+    if news.key is None:
+        return Applied(InboxStatus.RECEIVED, UNREGISTERED)
+    if news.other_product:
+        return Applied(InboxStatus.IGNORED, "of another product than the key")
+    key = news.uow.keys.lock(news.key.id)
+    if key.status is KeyStatus.PENDING:
+        # A newer payment may have been paid, and only the gateway's word about the key is missing.
+        dies = held_by(news.uow, key) is not None
+    else:
+        dies = kills_active(news.signal, news.reason, confirmed_key=news.payment.confirmed_key)
+    reason = f"{news.text} was {news.payment.verdict}"
+    if not dies or not key.invalidate(reason):
+        return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; a person decides")
+    news.uow.keys.save(key)
+    now, real_now = news.ports.clock.now(), news.ports.clock.real_now()
+    news.uow.alerts.close("key_pending", key.id, now)
+    news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+    return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
+
+
+def _partial(news: _News) -> Applied:
+    amount = news.payload.get("refund_amount") or "an amount that it does not say"
+    detail = f"{news.text} gave back a part, {amount}, of a payment of {_whose(news)}; the key stays as it is"
+    subject = f"{news.payment.ref} {mark_of(news.payload)}"
+    news.uow.alerts.open("pingback_partial", subject, detail, news.ports.clock.now(), proposal=_after_reversal(news))
+    return Applied(InboxStatus.APPLIED, "a part was given back: a person decides")
+
+
+def _subscription(news: _News) -> Applied:
+    payment, now = news.payment, news.ports.clock.now()
+    key_id = news.key.id if news.key is not None else None
+    data: dict[str, str | int | None] = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
+    event = Event(SUBSCRIPTION_EVENTS[news.kind], key_id or f"pingback_{payment.id}", data)
+    news.uow.announce([event], now, news.ports.clock.real_now())
+    detail = f"{news.text}: Paymentwall itself bills {_whose(news)} by a subscription of its own, beside this worker"
+    proposal = "end one of the two, or the customer pays twice: the subscription at Paymentwall, or the one here"
+    news.uow.alerts.open("paymentwall_bills", key_id or payment.ref, detail, now, proposal=proposal)
+    return Applied(InboxStatus.APPLIED, "told the merchant")
+
+
+def _too_late(news: _News, key: BillingKey) -> Applied:
+    detail = f"{news.text} was paid, but key {key.id} is invalid: {key.invalid_reason}"
+    proposal = "the customer must give a card anew: this key was never confirmed"
+    if key.activated_at is not None:
+        proposal = f"if the customer gave the card anew: billing-worker key reactivate {key.id}"
+    now = news.ports.clock.now()
+    news.uow.alerts.open("pingback_contradiction", news.payment.ref, detail, now, proposal=proposal)
+    return Applied(InboxStatus.IGNORED, f"key {key.id} is {key.status}")
+
+
+def _contradiction(news: _News) -> Applied:
+    detail = f"{news.text} calls paid what was {news.payment.verdict} before; nothing was unlocked"
+    proposal = "look the payment up at Paymentwall; if it was paid, the customer may give the card anew"
+    news.uow.alerts.open("pingback_contradiction", news.payment.ref, detail, news.ports.clock.now(), proposal=proposal)
+    return Applied(InboxStatus.IGNORED, f"the payment was {news.payment.verdict} before")
+
+
+def _store(news: _News) -> Applied:
+    subject, detail = f"{news.payment.ref} {news.kind}", f"{news.text} is of a type that is not documented; it is kept"
+    proposal = "ask Paymentwall what this type means; nothing was done about it"
+    news.uow.alerts.open("pingback_unknown_type", subject, detail, news.ports.clock.now(), proposal=proposal)
+    return Applied(InboxStatus.IGNORED, f"type {news.kind} is not known")
+
+
+def _nothing(news: _News) -> Applied:
+    return Applied(InboxStatus.IGNORED, f"outdated: the payment is {news.payment.verdict}")
+
+
+def _other_product(news: _News, key: BillingKey) -> Applied:
+    detail = f"{news.text} names another goodsid than key {key.id} was registered with; it confirms nothing"
+    proposal = "look the payment up at Paymentwall: another product of the same customer, or a wrong --goodsid"
+    news.uow.alerts.open("pingback_goodsid", news.payment.ref, detail, news.ports.clock.now(), proposal=proposal)
+    return Applied(InboxStatus.IGNORED, "of another product than the key")
+
+
+def _whose(news: _News) -> str:
+    return f"key {news.key.id}" if news.key is not None else "a key that is not registered here"
+
+
+def _after_reversal(news: _News) -> str:
+    look = f"look at {news.payment.ref} at Paymentwall, and at the customer's payments in PortOne's console"
+    if news.signal is Signal.PARTLY_REVERSED:
+        return f"{look}; decide what the customer owes; do not give the same part back again here"
+    if kills_active(news.signal, news.reason, confirmed_key=False):
+        return f"{look}; cancel the subscription; give back what is disputed next: billing-worker refund create INVOICE"
+    return f"{look}; end the subscription if the customer left; what is left over: billing-worker refund create INVOICE"
+
+
+_EFFECTS: dict[Effect, Callable[[_News], Applied]] = {
+    Effect.CONFIRM: _confirm,
+    Effect.HOLD: _hold,
+    Effect.CANCEL: _cancel,
+    Effect.PARTIAL: _partial,
+    Effect.SUBSCRIPTION: _subscription,
+    Effect.CONTRADICTION: _contradiction,
+    Effect.STORE: _store,
+    Effect.NOTHING: _nothing,
+}

@@ -1,0 +1,109 @@
+"""Look into the inbox, and have notifications looked into again.
+
+A replay moves no money by itself: it makes a worker read the gateway anew, and what the gateway answers is recorded
+through the same door as ever. Replaying twice reads twice and changes nothing the second time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.notification import READ_WINDOW
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.incoming import InboxMessage, InboxStatus, Sought
+from billing_worker.usecases.access.actions import note
+
+SOURCES = ("portone", "paymentwall")
+MOST_AT_ONCE = 1_000
+"""Entries that are opened again in one transaction: receivers wait for their locks."""
+
+LONGEST_VALUE = 80
+_PLAIN = {
+    *("imp_uid", "merchant_uid", "status", "cancellation_id"),
+    *("ref", "type", "goodsid", "slength", "speriod", "reason", "is_test", "sign_version", "currency", "amount"),
+    *("revenue", "refund_id", "revid"),
+}
+"""Fields that may be shown as they came. What else a pingback has names a customer, or may be anything."""
+
+
+def look(ports: Ports, message_id: int) -> InboxMessage:
+    """One notification. Raises NotFound."""
+    with ports.database.transaction() as uow:
+        return uow.inbox.get(message_id)
+
+
+def count_sought(ports: Ports, sought: Sought) -> int:
+    """How many there are."""
+    with ports.database.transaction() as uow:
+        return uow.inbox.count(sought)
+
+
+def look_again(ports: Ports, message_id: int) -> InboxMessage:
+    """Have one looked into again, whatever became of it. Raises NotFound."""
+    with ports.database.transaction() as uow:
+        message = uow.inbox.lock(message_id)
+        _open_again(message, ports.clock.real_now())
+        uow.inbox.save(message)
+        note(ports, uow, Verb.NOTIFICATION_REPLAYED, f"notification:{message.id}")
+        uow.commit()
+    return message
+
+
+def look_again_at_all(ports: Ports, sought: Sought) -> int:
+    """Have all of them looked into again, a batch a transaction; returns how many."""
+    done, after = 0, 0
+    while True:
+        with ports.database.transaction() as uow:
+            batch = uow.inbox.lock_some(sought, after, MOST_AT_ONCE)
+            for message in batch:
+                _open_again(message, ports.clock.real_now())
+                uow.inbox.save(message)
+            if batch:
+                note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications")
+            uow.commit()
+        done += len(batch)
+        if len(batch) < MOST_AT_ONCE:
+            return done
+        after = batch[-1].id
+
+
+def seek(
+    ports: Ports,
+    *,
+    status: str | None = None,
+    source: str | None = None,
+    foreign: bool | None = None,
+    since: datetime | None = None,
+    stuck: bool = False,
+) -> Sought:
+    """What to look for, from what a caller names. Raises InvalidInput."""
+    if status is not None and status not in set(InboxStatus):
+        raise InvalidInput("status", status, f"must be one of {', '.join(InboxStatus)}")
+    if source is not None and source not in SOURCES:
+        raise InvalidInput("source", source, f"must be one of {', '.join(SOURCES)}")
+    sought = Sought(InboxStatus(status) if status else None, source, foreign, since)
+    return replace(sought, stuck_at=ports.clock.real_now()) if stuck else sought
+
+
+def shown(payload: Mapping[str, str]) -> dict[str, str]:
+    """A payload for people's eyes: names of customers' cards are masked, and what nobody knows is left out."""
+    return {name: _masked(name, value) for name, value in payload.items()}
+
+
+def _masked(name: str, value: str) -> str:
+    if name in _PLAIN:
+        return value[:LONGEST_VALUE]
+    few = 12
+    return f"{value[:4]}…{value[-3:]}" if name == "uid" and len(value) > few else "…"
+
+
+def _open_again(message: InboxMessage, real_now: datetime) -> None:
+    """As if it had just come, but for the number of its deliveries."""
+    if message.status is not InboxStatus.RECEIVED:
+        message.waiting_since = real_now
+    message.status, message.closed_at = InboxStatus.RECEIVED, None
+    message.tries = message.failures = 0
+    not_before = real_now if message.read_at is None else max(real_now, message.read_at + READ_WINDOW)
+    message.not_before = message.next_try_at = not_before

@@ -1,0 +1,81 @@
+"""Look after the inbox: tell a person of what is stuck, let go of what was never ours, delete what is old.
+
+Delete answers to requests that are kept no longer, too.
+
+And see to it that a person is asked about late periods as long as somebody waits for his answer, and no longer.
+
+Once a minute, by one bucket for all processes; and each time a bounded piece of work, so that no lock is held for long.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Work
+from billing_worker.ports.incoming import InboxStatus, Sought
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.access.requests import KEPT_FOR
+from billing_worker.usecases.subscription.catch_up import look_after_alerts
+
+INBOX = "inbox"
+"""The one thing that is tidied, and the subject of its alerts."""
+A_MINUTE = 1.0
+MOST_AT_ONCE = 5_000
+"""Entries deleted or let go in one step: 7 million a day, in transactions of well below a second."""
+LET_GO = "more foreign notifications came than are read; what this one may be about is found by comparing both books"
+
+
+def due(ports: Ports, _limit: int) -> Sequence[str]:
+    """The inbox, if it is time."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        bucket = uow.catch_up.lock_bucket(Work.TIDYING, real_now)
+        its_time = bucket.fill(A_MINUTE, real_now) > 0
+        if its_time:
+            bucket.take(1)
+            uow.catch_up.save_bucket(bucket)
+        uow.commit()
+    return [INBOX] if its_time else []
+
+
+def tidy(ports: Ports, _what: str) -> int:
+    """One bounded step; returns how many entries were deleted."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        uow.inbox.let_go_foreign(real_now - FOREIGN_FOR, real_now, LET_GO, MOST_AT_ONCE)
+        deleted = uow.inbox.forget(real_now - ports.inbox.retention, MOST_AT_ONCE)
+        uow.commit()
+    with ports.database.transaction() as uow:
+        uow.kept_answers.forget(real_now - KEPT_FOR, MOST_AT_ONCE)
+        uow.commit()
+    with ports.database.transaction() as uow:
+        _alert_stuck(ports, uow)
+        _alert_flood(ports, uow)
+        uow.commit()
+    look_after_alerts(ports)
+    return deleted
+
+
+def _alert_stuck(ports: Ports, uow: UnitOfWork) -> None:
+    sought = Sought(stuck_at=ports.clock.real_now())
+    count = uow.inbox.count(sought)
+    if not count:
+        uow.alerts.close("inbox_stuck", INBOX, ports.clock.now())
+        return
+    newest = uow.inbox.list(sought, 1)[0]
+    note = newest.note or "no worker has looked into it"
+    detail = f"{count} notifications wait for more than an hour; the newest is {newest.id}: {note}"
+    proposal = "billing-worker inbox list --stuck; billing-worker doctor; is a worker running?"
+    uow.alerts.open("inbox_stuck", INBOX, detail, ports.clock.now(), proposal=proposal)
+
+
+def _alert_flood(ports: Ports, uow: UnitOfWork) -> None:
+    foreign = Sought(status=InboxStatus.RECEIVED, foreign=True)
+    late = replace(foreign, waits_since=ports.clock.real_now() - UNANSWERED_FOR)
+    if not uow.inbox.count(late):
+        uow.alerts.close("inbox_foreign", INBOX, ports.clock.now())
+        return
+    detail = f"{uow.inbox.count(foreign)} webhooks about orders that were never ours wait to be looked into"
+    proposal = "docs/receiver.md, Foreign webhooks: take webhooks from PortOne's addresses only, or read more"
+    uow.alerts.open("inbox_foreign", INBOX, detail, ports.clock.now(), proposal=proposal)

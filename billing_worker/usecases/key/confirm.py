@@ -1,0 +1,107 @@
+"""Ask the gateway about keys that wait for their confirmation: its webhook is sent once, and may be lost.
+
+PortOne stores a Paymentwall key under its customer_uid only after Paymentwall confirmed the payment that issued it
+(PortOne's Paymentwall guide). So that it has the key, and shows that payment as paid, says the same as the webhook.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.issuing_payment import Seen, is_another_issue, issuing_payment, never_issues
+from billing_worker.domain.payment import GatewayPayment, PaymentStatus
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.key.issuance import alert_another_issue
+from billing_worker.usecases.key.unlock import unlock
+
+FIRST_LOOK = timedelta(minutes=1)
+LONGEST_LOOK = timedelta(hours=1)
+
+
+def due(ports: Ports, limit: int) -> Sequence[str]:
+    """Claim pending keys whose next look has come."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        ids = uow.keys.claim_looks(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
+        uow.commit()
+    return ids
+
+
+def confirm(ports: Ports, key_id: str) -> bool:
+    """Ask once; returns whether the key may be charged from now on."""
+    with ports.database.transaction() as uow:
+        key = uow.keys.get(key_id)
+    if not key.awaits_confirmation:
+        return False
+    known = ports.gateway.knows_key(key.customer_uid)
+    listing = ports.gateway.payments_of_key(key.customer_uid)
+    seen = issuing_payment(listing.payments) if listing.trouble is None else None
+    with ports.database.transaction() as uow:
+        _alert_others(ports, uow, key, seen, listing)
+        unlocked = bool(known) and seen is not None and _confirms(key, seen[0]) and unlock(ports, uow, key, *seen)
+        if not unlocked:
+            key = uow.keys.lock(key_id)
+            if key.status is KeyStatus.PENDING:
+                _wait_or_give_up(ports, uow, key, seen, _found(listing, seen, known=known))
+        uow.commit()
+    return unlocked
+
+
+def _confirms(key: BillingKey, payment: GatewayPayment) -> bool:
+    """Whether the key may be charged, if the gateway has it.
+
+    One that worked before an update of this worker is confirmed anew: that its first payment was given back since took
+    no key away.
+    """
+    return payment.holds_money or (key.activated_at is not None and payment.status is PaymentStatus.CANCELLED)
+
+
+def _alert_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing) -> None:
+    if seen is None:
+        return
+    first = seen[0].imp_uid
+    for payment, _ in listing.payments:
+        if is_another_issue(payment, first, key.created_at):
+            alert_another_issue(ports, uow, payment, key.id, first)
+
+
+def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    reason = never_issues(seen[0], now) if seen is not None and key.activated_at is None else None
+    if reason is not None and key.invalidate(reason):
+        uow.keys.save(key)
+        for kind in ("key_pending", "key_email"):
+            uow.alerts.close(kind, key.id, now)
+        uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+        return
+    overdue = key.created_at + timedelta(seconds=ports.timing.key_pending_alert)
+    wait = min(FIRST_LOOK * 2 ** min(key.looks, 20), LONGEST_LOOK)
+    # The look at which a person is told comes on time.
+    key.next_look_at = real_now + (min(wait, overdue - now) if now < overdue else wait)
+    key.looks += 1
+    uow.keys.save(key)
+    if now >= overdue:
+        _alert_pending(uow, key, found, now)
+
+
+def _alert_pending(uow: UnitOfWork, key: BillingKey, found: str, now: datetime) -> None:
+    detail = f"key {key.id} is not confirmed since {key.created_at:%Y-%m-%d %H:%M} UTC: {found}"
+    proposal = (
+        "look its issuing payment up in PortOne's console, and PortOne's pingback URL in Paymentwall's; "
+        "if there is no payment, the customer must give the card anew"
+    )
+    uow.alerts.open("key_pending", key.id, detail, now, proposal=proposal)
+
+
+def _found(listing: Listing, seen: Seen | None, *, known: bool | None) -> str:
+    """What the gateway said, in words that stay the same from look to look."""
+    if listing.trouble is not None or known is None:
+        return "PortOne could not be read"
+    if seen is None:
+        return "PortOne shows no payment that issued it"
+    if not known:
+        return f"PortOne has the issuing payment {seen[0].imp_uid} as {seen[0].status}, and no key"
+    return f"PortOne has the key, and its issuing payment {seen[0].imp_uid} as {seen[0].status}"

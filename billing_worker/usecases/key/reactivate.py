@@ -1,0 +1,82 @@
+"""Charge a billing key again that was taken for dead."""
+
+from datetime import datetime
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.issuing_payment import issuing_payment
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.key.issuance import note_issue
+
+
+def reactivate(ports: Ports, key_id: str) -> BillingKey:
+    """On a person's word: the card works after all, or the gateway was asked with the wrong account.
+
+    Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid, or
+    that never was chargeable.
+    """
+    _look_up(ports, key_id)
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        lock_subscriptions(uow, key_id)
+        # Read under the lock: somebody else may say the same word at this very moment.
+        key = uow.keys.lock(key_id)
+        if key.status is not KeyStatus.INVALID:
+            raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
+        if not key.email_agrees and (key.issue is None or key.activated_at is None):
+            raise Conflict(f"billing key {key_id} never worked ({key.invalid_reason}): the customer needs another")
+        if not key.email_agrees:
+            problem = "carries another e-mail than the payment that issued it: first billing-worker key set-email"
+            raise Conflict(f"billing key {key_id} {problem}")
+        wake_invoices(uow, key_id, now)
+        key.move_to(KeyStatus.ACTIVE)
+        key.activated_at, key.invalid_reason = now, None
+        uow.keys.save(key)
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+        note(ports, uow, Verb.KEY_REACTIVATED, key.id)
+        uow.commit()
+    return key
+
+
+def _look_up(ports: Ports, key_id: str) -> None:
+    """Read what issued a Paymentwall key that worked, and died, before that was kept: it is charged as issued only."""
+    with ports.database.transaction() as uow:
+        key = uow.keys.get(key_id)
+    if key.pg_provider != PAYMENTWALL or key.status is not KeyStatus.INVALID:
+        return
+    if key.issue is not None or key.activated_at is None:
+        return
+    known, listing = ports.gateway.knows_key(key.customer_uid), ports.gateway.payments_of_key(key.customer_uid)
+    if known is None or listing.trouble is not None:
+        raise Conflict(f"billing key {key_id} must be looked up first, and PortOne could not be read: try again later")
+    seen = issuing_payment(listing.payments)
+    if not known or seen is None:
+        missing = "the payment that issued it" if known else "it"
+        raise Conflict(f"billing key {key_id}: PortOne does not show {missing}; the customer needs another")
+    with ports.database.transaction() as uow:
+        key = uow.keys.lock(key_id)
+        if key.status is KeyStatus.INVALID:
+            note_issue(ports, uow, key, *seen)
+            uow.keys.save(key)
+            uow.commit()
+
+
+def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:
+    """Lock what is charged to the key, before the key itself: so do all, or two would wait for each other."""
+    for subscription in uow.subscriptions.of_key(key_id):
+        uow.subscriptions.lock(subscription.id)
+
+
+def wake_invoices(uow: UnitOfWork, key_id: str, now: datetime) -> None:
+    """What waits for another key is due at once: this one works after all. Locks the subscriptions, as all do first."""
+    for subscription in uow.subscriptions.of_key(key_id):
+        uow.subscriptions.lock(subscription.id)
+        for invoice in uow.invoices.of_subscription(subscription.id):
+            if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
+                invoice.use_key(key_id, now, at_once=True)
+                uow.invoices.save(invoice)

@@ -1,0 +1,94 @@
+"""Make a billing key known that PortOne already stores."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.billing_key import (
+    LONGEST_BUYER_EMAIL,
+    LONGEST_BUYER_NAME,
+    LONGEST_BUYER_TEL,
+    LONGEST_CUSTOMER_UID,
+    LONGEST_GOODSID,
+    LONGEST_PG,
+    PAYMENTWALL,
+    BillingKey,
+    IssueUse,
+    KeyStatus,
+    first_status,
+)
+from billing_worker.domain.labels import entered_external_id, entered_metadata
+from billing_worker.domain.text import entered
+from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.key.confirm import FIRST_LOOK
+
+
+def register_key(
+    ports: Ports,
+    customer_uid: str,
+    pg_provider: str,
+    *,
+    buyer_name: str | None = None,
+    buyer_email: str | None = None,
+    buyer_tel: str | None = None,
+    goodsid: str | None = None,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> BillingKey:
+    """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
+    key = new_key(
+        ports,
+        ports.clock.now(),
+        customer_uid,
+        pg_provider,
+        buyer_name=buyer_name,
+        buyer_email=buyer_email,
+        buyer_tel=buyer_tel,
+        goodsid=goodsid,
+        external_id=external_id,
+        metadata=metadata,
+    )
+    with ports.database.transaction() as uow:
+        uow.keys.add(key)
+        note(ports, uow, Verb.KEY_REGISTERED, key.id)
+        uow.commit()
+    return key
+
+
+def new_key(
+    ports: Ports,
+    now: datetime,
+    customer_uid: str,
+    pg_provider: str,
+    *,
+    buyer_name: str | None = None,
+    buyer_email: str | None = None,
+    buyer_tel: str | None = None,
+    goodsid: str | None = None,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> BillingKey:
+    """A billing key as it is first stored; nothing is stored here. Raises InvalidInput."""
+    pg_provider = entered("pg_provider", pg_provider, LONGEST_PG)
+    status = first_status(pg_provider)
+    return BillingKey(
+        id=ports.ids.new("key"),
+        customer_uid=entered("customer_uid", customer_uid, LONGEST_CUSTOMER_UID, ascii_only=True, secret=True),
+        pg_provider=pg_provider,
+        status=status,
+        buyer_name=_optional("buyer_name", buyer_name, LONGEST_BUYER_NAME),
+        buyer_email=_optional("buyer_email", buyer_email, LONGEST_BUYER_EMAIL),
+        buyer_tel=_optional("buyer_tel", buyer_tel, LONGEST_BUYER_TEL),
+        created_at=now,
+        activated_at=now if status is KeyStatus.ACTIVE else None,
+        next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
+        goodsid=_optional("goodsid", goodsid, LONGEST_GOODSID),
+        issue_claim=IssueUse.OPEN if pg_provider == PAYMENTWALL else IssueUse.NONE,
+        external_id=entered_external_id(external_id),
+        metadata=entered_metadata(metadata),
+    )
+
+
+def _optional(field: str, value: str | None, longest: int) -> str | None:
+    return None if value is None else entered(field, value, longest)

@@ -1,0 +1,61 @@
+"""A key may be charged from now on: what waited for it is due at once."""
+
+from datetime import datetime
+
+from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
+from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.payment import Evidence, GatewayPayment
+from billing_worker.domain.pingback import PingbackPayment
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.key.issuance import note_issue
+from billing_worker.usecases.key.reactivate import lock_subscriptions, wake_invoices
+
+
+def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> bool:
+    """Activate a key by the payment that issued it, within the caller's transaction.
+
+    False when that was done before, when a pingback holds it back, or when the key carries another e-mail than the
+    payment: then it stays as it is, and a person is told.
+    """
+    now = ports.clock.now()
+    if held_by(uow, key) is not None:
+        return False
+    given_up = key.status is KeyStatus.INVALID
+    if given_up:
+        lock_subscriptions(uow, key.id)
+    key = uow.keys.lock(key.id)
+    if held_by(uow, key) is not None or not key.awaits_confirmation:
+        return False
+    note_issue(ports, uow, key, payment, evidence)
+    if not key.email_agrees:
+        uow.keys.save(key)
+        _alert_email(uow, key, now)
+        return False
+    # One that worked before an update of this worker is confirmed anew: for the merchant nothing changes.
+    never_worked = key.activated_at is None
+    key.activate(now)
+    uow.keys.save(key)
+    if given_up:
+        wake_invoices(uow, key.id, now)
+    uow.alerts.close("key_pending", key.id, now)
+    uow.alerts.close("key_email", key.id, now)
+    if never_worked:
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+    return True
+
+
+def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
+    shown = masked_email(key.issue.buyer_email if key.issue else None)
+    detail = f"key {key.id} is registered with the e-mail {masked_email(key.buyer_email)}; it was issued with {shown}"
+    proposal = (
+        f"Paymentwall takes only the e-mail of the issuing payment: billing-worker key set-email {key.id} --email "
+        "with that one, or issue the key anew"
+    )
+    uow.alerts.open("key_email", key.id, detail, now, proposal=proposal)
+
+
+def held_by(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:
+    """The newest payment at Paymentwall under this key's name, where nothing may confirm the key as it stands."""
+    newest = uow.pingbacks.newest(key.customer_uid, key.goodsid)
+    return newest if newest is not None and newest.blocks else None

@@ -1,0 +1,85 @@
+"""What a person does with outgoing events: look, send again, and let a disabled receiver have them again."""
+
+from datetime import timedelta
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.delivery import Endpoint
+from billing_worker.domain.errors import Conflict
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outgoing import EventFilter, Notifier, OutboxMessage
+from billing_worker.usecases.access.actions import note
+
+REPLAY_PAUSE = timedelta(milliseconds=100)
+"""Between two events that are replayed together: ten a second, beside those that are new."""
+
+MOST_REPLAYED = 100_000
+"""By one command. Whoever means more says it again with a later `since`."""
+
+
+def send_again(ports: Ports, message_id: str) -> OutboxMessage:
+    """Send an event once more, under its old `webhook-id`; what waits anyway is tried at once. Raises NotFound.
+
+    A replay is out of order by nature: it holds no later event back, only a later one that is replayed too.
+    """
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        message = uow.outbox.lock(message_id)
+        if message.waits:
+            message.next_try_at = min(message.next_try_at, real_now)
+        else:
+            message.delivered_at = message.abandoned_at = message.first_tried_at = message.note = None
+            message.tries, message.next_try_at = 0, real_now
+            message.replays += 1
+        uow.outbox.save(message)
+        if not uow.outbox.given_up():
+            uow.alerts.close("events_given_up", "endpoint", ports.clock.now())
+        note(ports, uow, Verb.EVENT_REPLAYED, message.id)
+        uow.commit()
+    return message
+
+
+def send_range_again(ports: Ports, wanted: EventFilter) -> int:
+    """Send everything that fits once more, in order, ten a second; returns how many. What waits is left alone."""
+    with ports.database.transaction() as uow:
+        count = uow.outbox.replay(wanted, ports.clock.real_now(), REPLAY_PAUSE, MOST_REPLAYED)
+        if not uow.outbox.given_up():
+            uow.alerts.close("events_given_up", "endpoint", ports.clock.now())
+        note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events")
+        uow.commit()
+    return count
+
+
+def endpoint(ports: Ports) -> Endpoint:
+    """What is known of the receiver. Raises Conflict where there is none."""
+    address = _notifier(ports).address
+    with ports.database.transaction() as uow:
+        found = uow.endpoints.find(address.id)
+    return found or Endpoint(address.id, address.shown, ports.clock.real_now())
+
+
+def enable(ports: Ports) -> Endpoint:
+    """Send to the receiver again, whatever it said; what waited is due at once, in order.
+
+    Raises Conflict where there is none, or where nothing stands against sending.
+    """
+    address, real_now = _notifier(ports).address, ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        # First the events and then the endpoint, as whoever delivers locks them.
+        uow.outbox.hasten(real_now)
+        if uow.endpoints.find(address.id) is None:
+            raise Conflict(f"nothing was sent to {address.shown} so far; it is not disabled")
+        found = uow.endpoints.lock(address.id)
+        if found.disabled_at is None and not found.is_down:
+            raise Conflict(f"{found.url} is not disabled; events are sent to it")
+        found.enable()
+        uow.endpoints.save(found)
+        uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
+        note(ports, uow, Verb.ENDPOINT_ENABLED, "endpoint")
+        uow.commit()
+    return found
+
+
+def _notifier(ports: Ports) -> Notifier:
+    if ports.notifier is None:
+        raise Conflict("BILLING_EVENTS_URL is not set: events are kept, and sent to nobody")
+    return ports.notifier

@@ -1,0 +1,254 @@
+"""Give money back, in three short acts like a charge: commit the intent, make one call, commit the result.
+
+An answer that is missing or unclear is never repeated blindly: the payment is read until its list of cancellations
+tells. `give_back` has what every read of a payment books about refunds, whoever made them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.domain.money import Money
+from billing_worker.domain.refund import (
+    LONGEST_IDEMPOTENCY_KEY,
+    LONGEST_REASON,
+    Answered,
+    Refund,
+    RefundAnswer,
+    RefundCause,
+    RefundRequest,
+    RefundStatus,
+    Settled,
+    check_amount,
+    conclude,
+    judge_refund,
+    refundable,
+    settle_refund,
+)
+from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.text import entered, normal_form
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Listing
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.settle.given_back import note_refunds, refund_event, refund_surplus
+from billing_worker.usecases.settle.record import retry_write
+
+HUMAN_AFTER = timedelta(hours=24)
+STUCK_AFTER = 5
+"""A refund that had to be sent anew this many times is no hiccup any more."""
+
+
+def request_refund(
+    ports: Ports,
+    invoice_id: str,
+    amount: int | None,
+    *,
+    everything: bool = False,
+    reason: str,
+    attempt_id: str | None = None,
+    idempotency_key: str | None = None,
+) -> Refund:
+    """Write down that `amount` minor units of an invoice's payment are to be given back; the next scan sends it.
+
+    Either an amount or `everything` (what is left): never everything by omission. `attempt_id` names one of several
+    payments, else it is the one that settled the invoice. The same `idempotency_key` again is the same refund.
+
+    Raises NotFound, InvalidInput, or Conflict where nothing is left, another refund of the payment is unfinished, or
+    the `idempotency_key` stands for something else already.
+    """
+    if everything == (amount is not None):
+        raise InvalidInput("amount", amount, "say either how much, or everything that is left")
+    if idempotency_key is not None:
+        idempotency_key = entered("idempotency_key", idempotency_key, LONGEST_IDEMPOTENCY_KEY)
+    reason = entered("reason", reason, LONGEST_REASON)
+    with ports.database.transaction() as uow:
+        uow.lock_due(invoice_id)
+        earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
+        for each in earlier:
+            # An older release kept it as it came: the same key in another form must not give back twice.
+            if each.idempotency_key and normal_form(each.idempotency_key) == idempotency_key:
+                return _same(each, amount, attempt_id)
+        attempt = payment_of(uow, invoice_id, attempt_id)
+        left = refundable(attempt)
+        if left == 0:
+            raise Conflict(f"payment {attempt.imp_uid} of invoice {invoice_id} is given back already")
+        refund = Refund(
+            id=ports.ids.new("rfd"),
+            attempt_id=attempt.id,
+            money=Money(left, attempt.money.currency) if everything else check_amount(amount, attempt),
+            balance=left,
+            cause=RefundCause.REQUESTED,
+            reason=reason,
+            created_at=ports.clock.now(),
+            next_step_at=ports.clock.real_now(),
+            idempotency_key=idempotency_key,
+        )
+        uow.refunds.add(refund)
+        note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}")
+        uow.commit()
+    return refund
+
+
+def due(ports: Ports, limit: int) -> Sequence[str]:
+    """Claim refunds that are to be sent or looked up."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        ids = uow.refunds.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
+        uow.commit()
+    return ids
+
+
+def refund(ports: Ports, refund_id: str) -> None:
+    """Take one step: send it, once, or read the payment that it belongs to."""
+    step = _take(ports, refund_id)
+    if step is None:
+        return
+    if step.request is None:
+        began_at = ports.clock.real_now()
+        _conclude(ports, step, ports.gateway.payment(step.imp_uid), began_at)
+        return
+    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
+        # This process was held up: its call could end when the refund belongs to somebody else.
+        return
+    answer = ports.gateway.cancel(step.request)
+    retry_write(lambda: _record(ports, step, answer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is to be done, taken before the network is touched."""
+
+    refund_id: str
+    attempt_id: str
+    imp_uid: str
+    fence: int
+    lease_until: datetime
+    request: RefundRequest | None
+    """Empty where the payment is only to be read."""
+
+
+def _take(ports: Ports, refund_id: str) -> _Step | None:
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        settlement = uow.lock_settlement(uow.refunds.get(refund_id).attempt_id)
+        found = uow.refunds.get(refund_id)
+        if not found.is_open:
+            return None
+        lease_until = found.lease_until or real_now
+        request = found.request(settlement.attempt) if found.status is RefundStatus.PENDING else None
+        under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > real_now
+        if request is not None:
+            found.send(now, real_now, ports.timing)
+        elif under_way:
+            found.next_step_at = lease_until
+        else:
+            found.look(now)
+        uow.refunds.save(found)
+        uow.commit()
+    if under_way:
+        return None
+    lease_until = found.lease_until or real_now
+    imp_uid = settlement.attempt.imp_uid or ""
+    return _Step(found.id, settlement.attempt.id, imp_uid, found.fence, lease_until, request)
+
+
+def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
+    """Act three. A worker that lost the refund meanwhile writes nothing but what it learned."""
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        settlement = uow.lock_settlement(step.attempt_id)
+        evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, real_now)
+        if isinstance(answer, Answered):
+            note_refunds(ports, uow, settlement, answer.payment, answer.evidence)
+        found = uow.refunds.get(step.refund_id)
+        if found.fence == step.fence and found.status is RefundStatus.IN_FLIGHT:
+            found.evidence_id = evidence_id or found.evidence_id
+            settled = settle_refund(found, settlement.attempt, answer, now, real_now=real_now, timing=ports.timing)
+            _announce(ports, uow, settlement, found)
+            _alert(uow, found, settled, now, real_now)
+        elif found.is_open:
+            found.next_step_at = real_now
+        uow.refunds.save(found)
+        uow.commit()
+
+
+def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -> None:
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        settlement = uow.lock_settlement(step.attempt_id)
+        window = ports.timing.settle_window_of(settlement.key.pg_provider)
+        for payment, evidence in listing.payments:
+            note_refunds(ports, uow, settlement, payment, evidence)
+        found = uow.refunds.get(step.refund_id)
+        if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
+            # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
+            found.next_step_at = _next_look(ports, found, real_now, window)
+            settled = Settled()
+            for payment, evidence in listing.payments:
+                found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
+                finding = judge_refund(found, settlement.attempt, payment)
+                settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
+                if finding.trouble is not None:
+                    uow.alerts.open("mismatch", step.attempt_id, finding.trouble, now)
+                else:
+                    uow.alerts.close("mismatch", step.attempt_id, now)
+            if not listing.payments:
+                found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
+            _announce(ports, uow, settlement, found)
+            _alert(uow, found, settled, now, real_now)
+            uow.refunds.save(found)
+        if found.status is RefundStatus.FAILED:
+            refund_surplus(ports, uow, uow.lock_settlement(step.attempt_id))
+        uow.commit()
+
+
+def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelta) -> datetime:
+    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    look = ports.timing.next_look(found.looks, real_now)
+    if found.absent_since is None:
+        return min(look, real_now + window) if found.looks == 1 else look
+    settled = found.absent_since + window
+    return min(look, settled) if settled > real_now else look
+
+
+def _announce(ports: Ports, uow: UnitOfWork, settlement: Settlement, found: Refund) -> None:
+    if not found.is_open:
+        uow.announce([refund_event(settlement, found)], ports.clock.now(), ports.clock.real_now())
+
+
+def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:
+    if not found.is_open:
+        uow.alerts.close("refund_stuck", found.id, now)
+    if settled.alert is not None:
+        uow.alerts.open("refund_failed", found.id, f"{found.money} of attempt {found.attempt_id}: {settled.alert}", now)
+    late = found.lease_until is not None and real_now - found.lease_until > HUMAN_AFTER
+    if found.status is RefundStatus.UNKNOWN and late:
+        detail = f"not shown by the gateway for a day: {found.note}. Look the payment up in PortOne's console"
+        uow.alerts.open("refund_stuck", found.id, detail, now)
+    elif found.is_open and found.failures >= STUCK_AFTER:
+        uow.alerts.open("refund_stuck", found.id, f"tried {found.sends} times: {found.note}", now)
+
+
+def payment_of(uow: UnitOfWork, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
+    """The payment of an invoice that is to be given back. Raises InvalidInput, or Conflict where there is none."""
+    paid = [attempt for attempt in uow.attempts.of_invoice(invoice_id) if attempt.imp_uid and attempt.closed_at]
+    approved = [attempt for attempt in paid if attempt.status == "approved"]
+    if attempt_id is not None:
+        approved = [attempt for attempt in approved if attempt.id == attempt_id]
+        if not approved:
+            raise InvalidInput("attempt_id", attempt_id, f"is no payment of invoice {invoice_id}")
+    elif not approved:
+        raise Conflict(f"invoice {invoice_id} has no payment that could be given back")
+    return next((attempt for attempt in approved if not attempt.surplus), approved[0])
+
+
+def _same(earlier: Refund, amount: int | None, attempt_id: str | None) -> Refund:
+    wanted = earlier.balance if amount is None else amount
+    if wanted != earlier.money.amount or attempt_id not in (None, earlier.attempt_id):
+        problem = f"stands for refund {earlier.id} over {earlier.money} already"
+        raise Conflict(f"idempotency_key {earlier.idempotency_key} {problem}", field="idempotency_key")
+    return earlier

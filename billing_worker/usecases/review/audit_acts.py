@@ -1,0 +1,82 @@
+"""What follows from an audit: alerts that open and close, and stops."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from billing_worker.domain.audit import Breach, Checked, Reach
+from billing_worker.domain.runaway import WITHIN, Reached, is_runaway
+from billing_worker.domain.stop import ALL, SUBSCRIPTION, Stop, StopCause
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.stop_charging import alert_of, stop_charging
+
+TWINS = "I25"
+
+MOST_NAMED = 5
+
+
+def act(ports: Ports, checks: Sequence[Checked], *, whole: bool) -> list[Stop]:
+    """Open and close alerts; stop what must stand still. Returns the stops, the widest first."""
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        for stop in uow.stops.list_open():
+            alert_of(uow, stop, now)
+        _alert(uow, [check for check in checks if not check.stopping and not check.told], now, whole=whole)
+        _alert_of_twins(uow, [breach for check in checks if check.invariant == TWINS for breach in check.breaches], now)
+        single = [(check, breach) for check in checks if check.reach is Reach.ONE for breach in check.breaches]
+        everybody = [(check, breach) for check in checks if check.reach is Reach.ALL for breach in check.breaches]
+        if _is_pattern(uow, single, max((check.rows for check, _ in single), default=0), now):
+            everybody, single = everybody + single, []
+        uow.commit()
+    stops = [_stop(ports, ALL, everybody)] if everybody else []
+    owners = sorted({breach.subscription for _, breach in single if breach.subscription})
+    for owner in owners:
+        own = [(check, breach) for check, breach in single if breach.subscription == owner]
+        stops.append(_stop(ports, SUBSCRIPTION + owner, own))
+    return stops
+
+
+def _is_pattern(uow: UnitOfWork, single: Sequence[tuple[Checked, Breach]], read: int, now: datetime) -> bool:
+    """Whether what was found of single customers, now and within the last day, is too much for single cases."""
+    found = {SUBSCRIPTION + breach.subscription for _, breach in single if breach.subscription}
+    if not found:
+        return False
+    for stop in uow.stops.list_open():
+        lately = stop.cause is StopCause.BREACH and stop.opened_at > now - WITHIN
+        if lately and stop.scope.startswith(SUBSCRIPTION):
+            found.add(stop.scope)
+    return is_runaway(Reached(len(found)), Reached(read))
+
+
+def _stop(ports: Ports, scope: str, grave: Sequence[tuple[Checked, Breach]]) -> Stop:
+    names = [check.name_of(breach) for check, breach in grave]
+    told = "; ".join(f"{check.name_of(breach)} {breach.detail}" for check, breach in grave[:MOST_NAMED])
+    more = f"; and {len(grave) - MOST_NAMED} more" if len(grave) > MOST_NAMED else ""
+    return stop_charging(ports, scope, StopCause.BREACH, told + more, names).stop
+
+
+def _alert(uow: UnitOfWork, checks: Sequence[Checked], now: datetime, *, whole: bool) -> None:
+    """One alert an invariant. It closes when a look at everything finds nothing any more."""
+    for invariant in sorted({check.invariant for check in checks}):
+        own = [check for check in checks if check.invariant == invariant]
+        wrong = [check for check in own if check.breaches]
+        if wrong:
+            uow.alerts.open("invariant", invariant, "; ".join(_told(check) for check in wrong), now)
+        elif whole or all(check.standing for check in own):
+            uow.alerts.close("invariant", invariant, now)
+
+
+def _told(check: Checked) -> str:
+    told = "; ".join(f"{breach.subject} {breach.detail}" for breach in check.breaches[:MOST_NAMED])
+    return f"{check.what}: {len(check.breaches)} wrong: {told}"
+
+
+def _alert_of_twins(uow: UnitOfWork, found: Sequence[Breach], now: datetime) -> None:
+    uow.audits.part_twins(now)
+    for breach in found:
+        proposal = (
+            f"if one is a mistake: billing-worker subscription cancel {breach.subject}, and give back what it took; "
+            "if both are meant, close this alert: it is not asked again"
+        )
+        detail = f"subscription {breach.subject} {breach.detail}"
+        uow.alerts.open("twin_subscription", breach.subject, detail, now, proposal=proposal)

@@ -1,0 +1,242 @@
+"""Compare both books, span by span: the gateway's list of payments with our attempts, and our attempts with the list.
+
+A span is done only when it was read as a whole. The gateway's timestamps follow billing time (real time, unless a time
+machine is set, which its sandbox shares), so spans are billing time; leases and waits are real time.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from billing_worker.domain.comparing import Booked, Finding, Match
+from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
+from billing_worker.domain.payment import GatewayPayment, PaymentStatus
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Sheet
+from billing_worker.usecases.review.difference import NotRead, alert_unreadable, look_for, look_into, match
+
+PAGE = 1000
+"""Attempts that are looked at in one query."""
+
+MOST_DOUBTED = 100
+"""Payments in doubt that are looked at with one span, those first that were looked at longest ago."""
+
+QUIET_TRIES = 5
+"""A span that could not be read this many times in a row, within minutes, needs a person."""
+
+BY_HAND = timedelta(minutes=5)
+"""Spans that a person asked for wait this long for his command to read them, before a worker does."""
+
+LEASES = 2
+"""A comparison is leased for this many leases of a charge: longer than any single call, renewed with every page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What became of one span."""
+
+    comparison: Comparison
+    findings: Sequence[Finding]
+    trouble: str | None
+    """Set where it could not be read as a whole; it is read again."""
+
+
+class _Overtaken(Exception):
+    """Another worker reads this span by now."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """One worker reading one span."""
+
+    ports: Ports
+    comparison: Comparison
+    began_at: datetime
+    """Real time."""
+    seen: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+    others: int = 0
+    control: str | None = None
+    """A payment of ours that the list shows: a single read must show it too."""
+
+
+def due(ports: Ports, limit: int) -> Sequence[int]:
+    """Plan the next span, if it is time for it, and claim those that are to be read."""
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        if uow.comparisons.plan_alone():
+            last = uow.comparisons.lock_last()
+            if last is not None and last.status is ComparisonStatus.OPEN:
+                last.widen(now)
+                uow.comparisons.save(last)
+            span = next_span(last, now, real_now, timedelta(seconds=ports.timing.compare_interval))
+            if span is not None:
+                uow.comparisons.add(span, real_now, next_try_at=real_now)
+        lease = real_now + timedelta(seconds=ports.timing.claim)
+        ids = uow.comparisons.claim_due(real_now, lease, limit)
+        uow.commit()
+    return ids
+
+
+def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
+    """Plan everything from `since` to now, for a person who reads it at once; returns the ids, oldest first.
+
+    Without `since`: an overlap more than the next span would have. A later `since` leaves no gap behind: it begins
+    where the last comparison ended, or, where none was done yet, where the last one that is planned ends.
+    """
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        until = uow.books.standing(now, ports.clock.real_now()).compared_until
+        if until is None:
+            first = next_span(None, now, real_now, timedelta(0))
+            usual = first[0] if first else now
+            # The next span will begin where the furthest one ends: what lies before a later start would never be read.
+            planned = uow.comparisons.lock_last()
+            until = planned.ends_at if planned else None
+        else:
+            usual = min(until, now) - 2 * OVERLAP
+        wanted = usual if since is None else since
+        start = min(wanted, until - OVERLAP) if until else wanted
+        ids = [uow.comparisons.add(span, real_now, real_now + BY_HAND) for span in spans(start, now)]
+        uow.commit()
+    return ids
+
+
+def compare(ports: Ports, comparison_id: int) -> Compared | None:
+    """Read one span and settle what differs; None where it is done, or another worker is at it."""
+    real_now = ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        comparison = uow.comparisons.lock(comparison_id)
+        if not comparison.take(real_now, _lease(ports)):
+            return None
+        uow.comparisons.save(comparison)
+        uow.commit()
+    run = _Run(ports, comparison, real_now)
+    try:
+        for sheet in ports.gateway.payments_between(comparison.starts_at, comparison.ends_at):
+            if sheet.trouble is not None:
+                return _end(run, sheet.trouble)
+            _look_at(run, sheet)
+        _look_back(run)
+        _look_again(run)
+    except NotRead as trouble:
+        return _end(run, str(trouble))
+    except _Overtaken:
+        return None
+    return _end(run, None)
+
+
+def _look_at(run: _Run, sheet: Sheet) -> None:
+    """One page of the gateway's list beside our books."""
+    ports = run.ports
+    _hold(run)
+    new = [payment for payment in sheet.payments if payment.imp_uid not in run.seen]
+    with ports.database.transaction() as uow:
+        known = uow.comparisons.known(new)
+        uow.comparisons.close_shown(
+            [payment.imp_uid for payment in new],
+            [payment.imp_uid for payment in new if _is_given_back(payment)],
+            ports.clock.now(),
+        )
+        uow.commit()
+    for payment in new:
+        run.seen.add(payment.imp_uid)
+        found = match(known, payment, ports.environment)
+        if found is Match.OTHER:
+            run.others += 1
+        elif found is Match.AGREES:
+            run.control = payment.imp_uid if payment.imp_uid in known.booked else run.control
+        else:
+            _hold(run)
+            _note(run, look_into(ports, payment))
+    for row in sheet.unreadable:
+        if row.imp_uid not in run.seen:
+            run.seen.add(row.imp_uid)
+            run.others += 1
+            _note(run, alert_unreadable(ports, row))
+
+
+def _is_given_back(payment: GatewayPayment) -> bool:
+    return payment.status is PaymentStatus.CANCELLED and not payment.holds_money
+
+
+def _look_back(run: _Run) -> None:
+    """Our attempts that became approved in this span: the list has shown each, or a single read does."""
+    ports, comparison = run.ports, run.comparison
+    last: Booked | None = None
+    while True:
+        with ports.database.transaction() as uow:
+            page = uow.comparisons.approved_between(comparison.starts_at, comparison.ends_at, last, PAGE)
+        for booked in page:
+            if booked.imp_uid is not None and booked.imp_uid not in run.seen:
+                _hold(run)
+                _note(run, look_for(ports, booked, run.control).finding)
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+
+
+def _look_again(run: _Run) -> None:
+    """Payments that are in doubt: until each is shown again, wherever in time it lies."""
+    with run.ports.database.transaction() as uow:
+        doubted = uow.comparisons.doubted(run.began_at, MOST_DOUBTED)
+    for booked in doubted:
+        _hold(run)
+        # One that cannot be read is looked at with the next span; this one is read as a whole all the same.
+        with suppress(NotRead):
+            _note(run, look_for(run.ports, booked, _control_beside(run, booked)).finding)
+
+
+def _control_beside(run: _Run, booked: Booked) -> str | None:
+    return run.control if run.control != booked.imp_uid else None
+
+
+def _note(run: _Run, finding: Finding | None) -> None:
+    if finding is not None:
+        run.findings.append(finding)
+
+
+def _lease(ports: Ports) -> timedelta:
+    return timedelta(seconds=LEASES * ports.timing.lease)
+
+
+def _hold(run: _Run) -> None:
+    """Renew the lease when half of it is over. Raises _Overtaken where the span has another reader."""
+    real_now, lease = run.ports.clock.real_now(), _lease(run.ports)
+    if run.comparison.next_try_at - real_now > lease / 2:
+        return
+    with run.ports.database.transaction() as uow:
+        current = uow.comparisons.lock(run.comparison.id)
+        if current.tries != run.comparison.tries or current.status is not ComparisonStatus.RUNNING:
+            raise _Overtaken
+        current.next_try_at = run.comparison.next_try_at = real_now + lease
+        uow.comparisons.save(current)
+        uow.commit()
+
+
+def _end(run: _Run, trouble: str | None) -> Compared | None:
+    """Write down what became of the span; None where another worker reads it by now."""
+    ports = run.ports
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    with ports.database.transaction() as uow:
+        current = uow.comparisons.lock(run.comparison.id)
+        if current.tries != run.comparison.tries or current.status is not ComparisonStatus.RUNNING:
+            return None
+        current.payments, current.others = len(run.seen), run.others
+        current.booked = sum(finding.booked for finding in run.findings)
+        current.alerted = sum(finding.proposal is not None for finding in run.findings)
+        subject = str(current.id)
+        if trouble is None:
+            current.finish(real_now)
+            uow.alerts.close("not_compared", subject, now)
+            uow.comparisons.close_settled(now)
+        else:
+            current.fail(trouble, real_now)
+            if current.tries >= QUIET_TRIES:
+                detail = f"both books could not be compared from {current.starts_at:%F %T} UTC on: {trouble}"
+                proposal = "read the reason, run billing-worker doctor; it closes by itself when the span was read"
+                uow.alerts.open("not_compared", subject, detail, now, proposal=proposal)
+        uow.comparisons.save(current)
+        uow.commit()
+    return Compared(current, run.findings, trouble)

@@ -1,0 +1,242 @@
+"""One difference between both books: read the payment singly, then book what it shows, or tell a person what to do.
+
+What the list of payments shows only makes us look. The single read is the evidence, and what it says of an attempt
+goes through the one door (`record`). What a person was told once is not told again, be his alert open or closed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing_worker.domain.comparing import (
+    Booked,
+    Finding,
+    FindingKind,
+    Match,
+    kind_of_change,
+    match_booked,
+    match_unbooked,
+    match_unknown,
+)
+from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
+from billing_worker.domain.issuing_payment import is_another_issue
+from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
+from billing_worker.domain.proof import judge
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Unreadable
+from billing_worker.ports.review import Known
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.key.issuance import PROPOSAL, what_was_seen
+from billing_worker.usecases.settle.doubt import Looked, believe, doubt, reads_work
+from billing_worker.usecases.settle.record import record_payment
+
+
+class NotRead(Exception):
+    """The gateway could not be read, or contradicts itself: the whole span is read again later."""
+
+
+LISTED_ONLY = (
+    "the gateway lists payment {} and does not show it singly; a test channel needs "
+    "BILLING_PORTONE_INCLUDE_SANDBOX=true, or these are another merchant's keys"
+)
+
+LEFT_TO_DO = {
+    FindingKind.OPERATOR_PAYMENT: "find out who charged it; see the alert unasked_payment",
+    FindingKind.DUPLICATE: "paid twice: this worker refunds it; see the alert surplus_payment",
+    FindingKind.REFUND: "given back outside this worker: decide what the customer owes; the invoice stays paid",
+    FindingKind.PARTIAL_REFUND: "given back in part outside this worker: decide what the customer owes",
+    FindingKind.MISMATCH: "compare with PortOne's console; refund it there if it is wrong",
+}
+"""What a person should do about a difference that was recorded; nothing where it is not named."""
+
+
+def match(known: Known, payment: GatewayPayment, environment: str) -> Match:
+    """What a payment is beside our books."""
+    booked = known.booked.get(payment.imp_uid)
+    if booked is not None:
+        return match_booked(booked, payment)
+    if payment.merchant_uid in known.invoices:
+        return match_unbooked(payment, known.open_attempts.get(payment.merchant_uid))
+    number = read_merchant_uid(payment.merchant_uid)
+    since = known.keys.get(payment.customer_uid) if payment.customer_uid else None
+    issued = known.issued.get(payment.customer_uid or "")
+    if issued is not None and since is not None and is_another_issue(payment, issued.imp_uid, since):
+        return Match.ISSUED_TWICE
+    return match_unknown(payment, environment, number.environment if number else None, since)
+
+
+def look_into(ports: Ports, listed: GatewayPayment) -> Finding | None:
+    """Look at a listed payment that does not agree; None where there is nothing new. Raises NotRead."""
+    with ports.database.transaction() as uow:
+        if _was_told(ports, uow, listed):
+            return None
+    began_at = ports.clock.real_now()
+    listing = ports.gateway.payment(listed.imp_uid)
+    if listing.trouble is not None:
+        raise NotRead(f"payment {listed.imp_uid} could not be read: {listing.trouble}")
+    if not listing.payments:
+        raise NotRead(LISTED_ONLY.format(listed.imp_uid))
+    return conclude(ports, *listing.payments[0], began_at=began_at)
+
+
+def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked:
+    """Look for the payment of an approved attempt that a list did not show. Raises NotRead.
+
+    It may have changed since, or have a time outside of the list; only where a single read shows nothing either, and
+    a control read after it does (`control`: a payment that must be there), it is doubted.
+    """
+    began_at = ports.clock.real_now()
+    listing = ports.gateway.payment(booked.imp_uid or "")
+    if listing.trouble is not None:
+        raise NotRead(f"payment {booked.imp_uid} could not be read: {listing.trouble}")
+    if listing.payments:
+        payment, evidence = listing.payments[0]
+        found = match_booked(booked, payment)
+        if found is Match.PHANTOM:
+            return doubt(ports, booked, _shown_as(payment), evidence, began_at)
+        believe(ports, booked.attempt_id)
+        return Looked(None if found is Match.AGREES else conclude(ports, payment, evidence, began_at=began_at))
+    if not reads_work(ports, booked.invoice_id, booked.customer_uid, control):
+        raise NotRead(f"the gateway shows no payment {booked.imp_uid}, but not what must be there either")
+    return doubt(ports, booked, "the gateway shows no such payment", listing.evidence, began_at)
+
+
+def _shown_as(payment: GatewayPayment) -> str:
+    return f"the gateway has it as {payment.status} under {payment.merchant_uid}"
+
+
+def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began_at: datetime) -> Finding | None:
+    """Book what a single read (begun at `began_at`, real time) shows, or tell a person; None: there is nothing new."""
+    with ports.database.transaction() as uow:
+        known = uow.comparisons.known([payment])
+        found = match(known, payment, ports.environment)
+        if found is not Match.PHANTOM:
+            finding = _conclude(ports, uow, known, found, (payment, evidence))
+            uow.commit()
+            return finding
+    return doubt(ports, known.booked[payment.imp_uid], _shown_as(payment), evidence, began_at).finding
+
+
+def _conclude(
+    ports: Ports, uow: UnitOfWork, known: Known, found: Match, seen: tuple[GatewayPayment, Evidence]
+) -> Finding | None:
+    if found in (Match.AGREES, Match.OTHER) or _was_told(ports, uow, seen[0]):
+        return None
+    if found is Match.RECORD:
+        return _record(ports, uow, known, *seen)
+    return _alert(ports, uow, _notice(known, seen[0], found), seen[1])
+
+
+def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
+    invoice_id = known.invoices[payment.merchant_uid]
+    before = known.booked.get(payment.imp_uid)
+    done = record_payment(ports, uow, invoice_id, payment, evidence)
+    after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
+    kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
+    proposal = LEFT_TO_DO.get(kind)
+    if kind in (FindingKind.REFUND, FindingKind.PARTIAL_REFUND) and not _given_back_elsewhere(uow, after):
+        proposal = None
+    return Finding(kind, payment.imp_uid, payment.merchant_uid, invoice_id, done, proposal)
+
+
+def _given_back_elsewhere(uow: UnitOfWork, booked: Booked | None) -> bool:
+    """Whether recording it told a person: a refund of our own that was not booked yet is no news."""
+    alerts = uow.alerts.of_subject(booked.attempt_id) if booked is not None else ()
+    return any(alert.kind == "cancelled_elsewhere" for alert in alerts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    """What a person is told about a payment."""
+
+    kind: FindingKind
+    subject_id: str
+    detail: str
+    proposal: str
+    payment: GatewayPayment | None
+    invoice_id: str | None = None
+
+
+def _notice(known: Known, payment: GatewayPayment, found: Match) -> _Notice:
+    """Says nothing that changes from one read to the next, so that the same finding is told once."""
+    number = read_merchant_uid(payment.merchant_uid)
+    if found is Match.ORPHAN and number is not None:
+        return _orphan(payment, number)
+    issued = known.issued.get(payment.customer_uid or "")
+    if found is Match.ISSUED_TWICE and issued is not None:
+        detail = what_was_seen(payment, issued.key_id, issued.imp_uid)
+        return _Notice(FindingKind.ISSUED_TWICE, payment.imp_uid, detail, PROPOSAL, payment)
+    held = f"{payment.money} of one of our customers' cards were taken under order {payment.merchant_uid}"
+    proposal = (
+        "find out who charged it (PortOne's console, a schedule, the shop); refund it there if the customer paid "
+        "twice, and turn schedules and Recovery off"
+    )
+    return _Notice(FindingKind.FOREIGN_PAYMENT, payment.imp_uid, held, proposal, payment)
+
+
+def _orphan(payment: GatewayPayment, number: OrderNumber) -> _Notice:
+    detail = (
+        f"{payment.money} were taken under {payment.merchant_uid}: period {number.period_index} of subscription "
+        f"{number.subscription_id}, of which this database knows nothing"
+    )
+    proposal = (
+        "after a restored backup: if the subscription is there, leave it, the period will be found paid; if not, "
+        "create it anew with --start at the next date, or refund the payment in PortOne's console"
+    )
+    return _Notice(FindingKind.ORPHAN_PAYMENT, payment.imp_uid, detail, proposal, payment)
+
+
+def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
+    """A payment of ours that cannot be read exactly; None where it is not ours, or was told."""
+    with ports.database.transaction() as uow:
+        number = read_merchant_uid(row.merchant_uid)
+        invoice_id = uow.invoices.with_merchant_uid(row.merchant_uid) if row.merchant_uid else None
+        ours = invoice_id is not None or (number is not None and number.environment == ports.environment)
+        subject, detail = row.imp_uid or row.merchant_uid, f"{row.merchant_uid}: {row.problem}"
+        if not ours or uow.alerts.told("unreadable_payment", subject, detail):
+            return None
+        kept = uow.keep_evidence(None, row.evidence, ports.clock.real_now())
+        proposal = "look it up in PortOne's console; what it shows cannot be compared by this release"
+        now = ports.clock.now()
+        uow.alerts.open("unreadable_payment", subject, detail, now, proposal=proposal, evidence_id=kept)
+        uow.commit()
+    return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", proposal)
+
+
+def _alert(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
+    now, subject, detail = ports.clock.now(), notice.subject_id, notice.detail
+    kept = uow.keep_evidence(None, evidence, ports.clock.real_now()) if evidence else None
+    match notice.kind:
+        case FindingKind.ORPHAN_PAYMENT:
+            uow.alerts.open("orphan_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
+        case FindingKind.ISSUED_TWICE:
+            uow.alerts.open("issued_twice", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
+        case _:
+            uow.alerts.open("foreign_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
+    imp_uid, order = (notice.payment.imp_uid, notice.payment.merchant_uid) if notice.payment else ("", "")
+    return Finding(notice.kind, imp_uid, order, notice.invoice_id, "alert opened", notice.proposal)
+
+
+def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
+    """Whether the very same finding was told before."""
+    known = uow.comparisons.known([payment])
+    found = match(known, payment, ports.environment)
+    if found is Match.PHANTOM:
+        return False  # whether it lasts is for a read to say
+    if found is Match.RECORD:
+        return _mismatch_was_told(uow, known.invoices[payment.merchant_uid], payment)
+    notice = _notice(known, payment, found)
+    return uow.alerts.told(notice.kind, notice.subject_id, notice.detail)
+
+
+def _mismatch_was_told(uow: UnitOfWork, invoice_id: str, payment: GatewayPayment) -> bool:
+    """A payment that contradicts its order changes nothing however often it is recorded: the alert alone remembers."""
+    nothing = Evidence("portone", "list", None, "")
+    for attempt in uow.attempts.of_invoice(invoice_id):
+        concerned = attempt.imp_uid == payment.imp_uid or (
+            attempt.status is AttemptStatus.UNKNOWN and attempt.merchant_uid == payment.merchant_uid
+        )
+        if concerned:
+            outcome = judge(uow.lock_settlement(attempt.id).request, payment, nothing)
+            if isinstance(outcome, Unknown) and uow.alerts.told("mismatch", attempt.id, outcome.reason):
+                return True
+    return False

@@ -1,0 +1,164 @@
+"""The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from billing_worker.domain.billing_key import NEVER_REUSES_IDS
+from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, merchant_uid
+from billing_worker.domain.payment import (
+    Approved,
+    Declined,
+    DeclineKind,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    Outcome,
+    Unknown,
+)
+from billing_worker.domain.proof import judge
+from billing_worker.domain.settlement import Settlement, settle
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
+from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_unasked
+from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
+
+RECORD_TRIES = 3
+"""The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
+
+
+def retry_write(write: Callable[[], None]) -> None:
+    """Write an answer down. A connection that broke meanwhile is no reason to forget it: writing twice is harmless.
+
+    Raises Unavailable where the last try met no database either.
+    """
+    for _ in range(RECORD_TRIES - 1):
+        with suppress(Unavailable):
+            return write()
+    return write()
+
+
+def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -> None:
+    """Record the answer to our own call.
+
+    A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
+    attempt is closed nobody looks any more; then an approval makes us read the payment as it is by now.
+    """
+    with ports.database.transaction() as uow:
+        settlement = uow.lock_settlement(attempt_id)
+        attempt = settlement.attempt
+        lost = attempt.fence != fence
+        if not lost:
+            record_outcome(ports, uow, settlement, outcome)
+        else:
+            _keep(ports, uow, settlement, outcome)
+            if attempt.is_open:
+                attempt.next_look_at = ports.clock.real_now()
+                uow.attempts.save(attempt)
+        uow.commit()
+    if lost and not attempt.is_open and isinstance(outcome, Approved):
+        _read_again(ports, settlement.invoice.id, outcome.payment.imp_uid)
+
+
+def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
+    """An old answer may tell of money that was given back since; what cannot be read is left to comparing the books."""
+    listing = ports.gateway.payment(imp_uid)
+    with ports.database.transaction() as uow:
+        for payment, evidence in listing.payments:
+            record_payment(ports, uow, invoice_id, payment, evidence)
+        uow.commit()
+
+
+def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> bool:
+    """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
+    now, real_now = ports.clock.now(), ports.clock.real_now()
+    attempt = settlement.attempt
+    if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
+        return note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
+    evidence_id = _keep(ports, uow, settlement, outcome)
+    if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
+        # A key may serve several subscriptions: two workers must not both say that it just became invalid.
+        settlement.key = uow.keys.lock(settlement.key.id)
+    was = attempt.status
+    if not settle(settlement, outcome, now):
+        alert_mismatch(uow, settlement, outcome, now)
+        return False
+    attempt.evidence_id = evidence_id or attempt.evidence_id
+    if isinstance(outcome, Unknown):
+        attempt.next_look_at = _next_look(ports, settlement, real_now)
+    if settlement.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(settlement, outcome):
+        _next_generation(ports, settlement)
+    alert(uow, settlement, outcome, was, now)
+    uow.save_settlement(settlement, now, real_now)
+    if isinstance(outcome, Approved):
+        note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
+    refund_surplus(ports, uow, settlement)
+    stop_when_keys_vanish(uow, outcome, now)
+    return True
+
+
+def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: GatewayPayment, evidence: Evidence) -> str:
+    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
+
+    It belongs to the attempt that has its imp_uid; else to the open one; else, where it holds money, to the last
+    attempt that never got an imp_uid (a late approval), or to a new attempt: somebody charged behind our back.
+    """
+    due = uow.lock_due(invoice_id)
+    attempts = [a for a in uow.attempts.of_invoice(invoice_id) if a.merchant_uid == payment.merchant_uid]
+    attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
+    if attempt is None:
+        attempt = next((a for a in attempts if a.is_open), None)
+    if attempt is None and not payment.holds_money:
+        return "a failed payment that no attempt of ours made"
+    if attempt is None:
+        attempt = next((a for a in reversed(attempts) if a.imp_uid is None), None)
+    if attempt is None:
+        now, real_now = ports.clock.now(), ports.clock.real_now()
+        attempt = due.invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
+        attempt.merchant_uid = payment.merchant_uid
+        attempt.found = True
+        if due.has_open_attempt:
+            # Only one may be open; a closed one takes a late approval just as well.
+            attempt.move_to(AttemptStatus.FAILED, now)
+            attempt.reason = "found at the gateway; not placed by this worker"
+        uow.attempts.add(attempt)
+        uow.invoices.save(due.invoice)
+    settlement = uow.lock_settlement(attempt.id)
+    changed = note_refunds(ports, uow, settlement, payment, evidence)
+    changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence))
+    alert_unasked(uow, settlement, ports.clock.now())
+    return f"attempt {attempt.id} is {settlement.attempt.status}" + ("" if changed else ", as was known")
+
+
+def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> datetime:
+    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    attempt = settlement.attempt
+    look = ports.timing.next_look(attempt.looks, real_now)
+    if attempt.absent_since is None:
+        return look
+    settled = attempt.absent_since + ports.timing.settle_window_of(settlement.key.pg_provider)
+    return min(look, settled) if settled > real_now else look
+
+
+def _uses_up_the_id(settlement: Settlement, outcome: Outcome) -> bool:
+    """Whether the gateway will refuse this merchant_uid from now on, although nothing is paid under it."""
+    if isinstance(outcome, Failed):
+        return outcome.new_merchant_uid
+    return isinstance(outcome, Declined) and settlement.key.pg_provider in NEVER_REUSES_IDS
+
+
+def _next_generation(ports: Ports, settlement: Settlement) -> None:
+    invoice = settlement.invoice
+    invoice.generation += 1
+    invoice.merchant_uid = merchant_uid(
+        ports.environment, settlement.subscription.id, invoice.period.index, invoice.generation
+    )
+
+
+def _keep(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> int | None:
+    evidence: Evidence | None = outcome.evidence
+    if evidence is None:
+        return None
+    return uow.keep_evidence(settlement.attempt.id, evidence, ports.clock.real_now())

@@ -1,0 +1,44 @@
+"""End a subscription, now or at the end of its current period."""
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_subscription
+from billing_worker.domain.settlement import end_subscription
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
+from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.access.actions import note
+
+
+def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -> Subscription:
+    """Cancel. From the moment this returns no attempt begins for it.
+
+    One that is written down already may still be sent, within the HTTP deadline, and is settled as it turns out.
+
+    Raises NotFound, or Conflict when it is canceled already.
+    """
+    with ports.database.transaction() as uow:
+        subscription = uow.subscriptions.lock(subscription_id)
+        # Read under the lock, so that no attempt which came first looks younger than the cancellation.
+        now, real_now = ports.clock.now(), ports.clock.real_now()
+        if subscription.status is SubscriptionStatus.CANCELED:
+            raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
+        # An unpaid customer is in no period that could come to its end.
+        if at_period_end and subscription.status is not SubscriptionStatus.UNPAID:
+            if not subscription.cancel_at_period_end:
+                subscription.cancel_at_period_end = True
+                # Its period is over and nobody need decide any more: on hold it would never end.
+                subscription.held_since = None
+                ends = subscription.next_period_start.isoformat()
+                told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
+                uow.announce([told], now, real_now)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id)
+        else:
+            voidable = uow.invoices.voidable(subscription_id)
+            events = end_subscription(subscription, voidable, now)
+            for invoice in voidable:
+                uow.invoices.save(invoice)
+            uow.announce(events, now, real_now)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id)
+        uow.subscriptions.save(subscription)
+        uow.commit()
+    return subscription

@@ -1,0 +1,94 @@
+"""Late periods: follow the plan's policy, or ask a person and follow the answer."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.catch_up import LATE_AFTER, decision_of
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.events import EventType, of_subscription
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.control import Chosen
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.access.actions import note
+
+
+def may_bill_late_period(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan, now: datetime) -> bool:
+    """Waive what is to be waived, or put the subscription on hold; returns whether its next period is to be billed.
+
+    Within the caller's transaction, under the subscription's lock: a period is waived and told of, or billed.
+    """
+    backlog = subscription.backlog(plan.catch_up, plan.calendar, now)
+    if backlog.ask:
+        subscription.held_since = now
+        _ask(uow, plan, now)
+        return False
+    if backlog.waive:
+        first, last = subscription.leave_out(plan.calendar, backlog.waive)
+        kind, span = EventType.SUBSCRIPTION_PERIODS_SKIPPED, {"first": first.isoformat(), "last": last.isoformat()}
+        skipped = of_subscription(kind, subscription, count=backlog.waive, **span)
+        uow.announce([skipped], now, ports.clock.real_now())
+    return backlog.bill > 0
+
+
+def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
+    """A person decides what becomes of all periods that have begun, of everybody chosen who is late.
+
+    What is noted is the decision; workers follow it, at the pace of late work. Returns how many subscriptions it
+    concerns, by plan. The last decision counts, for what the workers have not come to yet.
+
+    Raises InvalidInput for `ask`, NotFound, or Conflict where the named subscription is not late.
+    """
+    decided, now = decision_of(mode), ports.clock.now()
+    with ports.database.transaction() as uow:
+        if chosen.plan_id is not None:
+            uow.plans.get(chosen.plan_id)
+        if chosen.subscription_id is not None:
+            uow.subscriptions.get(chosen.subscription_id)
+        concerned = uow.catch_up.decide(decided, now - LATE_AFTER, now, chosen)
+        if chosen.subscription_id is not None and not concerned:
+            raise Conflict(f"subscription {chosen.subscription_id} has no late period", field="subscription")
+        if chosen.subscription_id is not None:
+            note(ports, uow, Verb.LATE_PERIODS_DECIDED, chosen.subscription_id, f"mode {mode}")
+        else:
+            for plan_id, count in concerned.items():
+                note(ports, uow, Verb.LATE_PERIODS_DECIDED, plan_id, f"mode {mode}, {count} subscriptions")
+        uow.commit()
+    for plan_id in concerned:
+        _close_answered(ports, plan_id)
+    return concerned
+
+
+def look_after_alerts(ports: Ports) -> None:
+    """While somebody of a plan waits, its alert is open; when nobody does any more, it is closed.
+
+    Whoever waits may be canceled, or unpaid by now, or somebody closed the alert and decided nothing: on hold he would
+    be forgotten.
+    """
+    with ports.database.transaction() as uow:
+        for plan_id in uow.catch_up.unasked():
+            _ask(uow, uow.plans.get(plan_id), ports.clock.now())
+        answered = uow.catch_up.answered()
+        uow.commit()
+    for plan_id in answered:
+        _close_answered(ports, plan_id)
+
+
+def _ask(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
+    detail = f"late periods of {plan.name} wait for a decision; see: billing-worker catch-up --preview"
+    uow.alerts.open("catch_up", plan.id, detail, now)
+
+
+def _close_answered(ports: Ports, plan_id: str) -> None:
+    """Close the plan's alert once nobody of it waits any more."""
+    with ports.database.transaction() as uow:
+        if uow.catch_up.held(plan_id):
+            return
+        now = ports.clock.now()
+        uow.alerts.close("catch_up", plan_id, now)
+        # From here on the alert's row is ours: whoever was put on hold meanwhile is seen now, or opens a new one.
+        if uow.catch_up.held(plan_id):
+            return
+        uow.commit()

@@ -1,0 +1,71 @@
+"""Create a plan: a price, a calendar, and what becomes of declines and late periods."""
+
+from collections.abc import Mapping, Sequence
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
+from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.labels import entered_external_id, entered_metadata
+from billing_worker.domain.money import Money
+from billing_worker.domain.plan import LONGEST_NAME, Plan
+from billing_worker.domain.text import entered
+from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.access.actions import note
+
+LONGEST_CALENDAR = 100
+"""A cron expression, or the name of a time zone: both are shorter by far."""
+
+
+def calendar_from(
+    *,
+    interval: str | None = None,
+    interval_count: int = 1,
+    cron: str | None = None,
+    timezone: str = DEFAULT_ZONE,
+) -> BillingCalendar:
+    """A calendar from what a caller names: an interval unit, or a cron expression. Raises InvalidInput."""
+    timezone = entered("timezone", timezone, LONGEST_CALENDAR)
+    if cron is not None:
+        if interval is not None:
+            raise InvalidInput("cron", cron, "give either a cron expression or an interval, not both")
+        return CronCalendar(entered("cron", cron, LONGEST_CALENDAR), timezone)
+    if interval is None:
+        raise InvalidInput("interval", None, "give an interval (day, week, month, year) or a cron expression")
+    try:
+        unit = Unit(interval)
+    except ValueError as error:
+        raise InvalidInput("interval", interval, "must be day, week, month or year") from error
+    return AnchoredCalendar(unit, interval_count, timezone)
+
+
+def create_plan(
+    ports: Ports,
+    name: str,
+    amount: object,
+    currency: str,
+    *,
+    calendar: BillingCalendar,
+    dunning_days: Sequence[int] = DEFAULT_RETRY_DAYS,
+    catch_up: CatchUpPolicy = BILL_ALL,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Plan:
+    """Store a new plan. Raises InvalidInput with the field that is wrong, or Conflict for a known external_id."""
+    plan = Plan(
+        id=ports.ids.new("plan"),
+        name=entered("name", name, LONGEST_NAME),
+        money=Money.charge(amount, currency),
+        calendar=calendar,
+        dunning=DunningPolicy(tuple(dunning_days)),
+        created_at=ports.clock.now(),
+        catch_up=catch_up,
+        external_id=entered_external_id(external_id),
+        metadata=entered_metadata(metadata),
+    )
+    with ports.database.transaction() as uow:
+        uow.plans.add(plan)
+        note(ports, uow, Verb.PLAN_CREATED, plan.id)
+        uow.commit()
+    return plan

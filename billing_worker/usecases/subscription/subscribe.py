@@ -1,0 +1,136 @@
+"""Create plans, register billing keys and subscribe customers."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from billing_worker.domain.action import Verb
+from billing_worker.domain.billing_key import (
+    BillingKey,
+    KeyStatus,
+)
+from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
+from billing_worker.domain.events import Event, EventType, of_subscription
+from billing_worker.domain.labels import entered_external_id, entered_metadata
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
+from billing_worker.domain.text import entered
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.access.actions import note
+
+CHARGED_AT_ONCE = timedelta(days=1)
+"""A start that is no older than this was meant as "now": the request took its time, or an import ran overnight."""
+
+
+EARLIEST_START, LATEST_START = 1970, 2199
+"""Years. A start beyond them is a slip, and far enough from what a date can hold that no period overflows."""
+
+
+def subscribe(
+    ports: Ports,
+    plan_id: str,
+    billing_key_id: str,
+    customer: str,
+    *,
+    start: datetime | None = None,
+    allow_duplicate: bool = False,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Subscription:
+    """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins.
+
+    A start of more than a day ago is an anchor only: whoever moves existing customers here has charged the periods
+    that began since then elsewhere. The first period of ours is the next one.
+
+    Raises InvalidInput, or Conflict: for a known external_id, for a key that cannot be charged, or where this customer
+    has a live subscription on this plan already and `allow_duplicate` does not say that another one is meant.
+    """
+    now = ports.clock.now()
+    with ports.database.transaction() as uow:
+        try:
+            plan = uow.plans.get(plan_id)
+            key = uow.keys.get(billing_key_id)
+        except NotFound as error:
+            field = "plan_id" if error.kind == "plan" else "billing_key_id"
+            raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
+        subscription = new_subscription(
+            ports,
+            now,
+            plan,
+            key,
+            customer,
+            start=start,
+            allow_duplicate=allow_duplicate,
+            external_id=external_id,
+            metadata=metadata,
+        )
+        _refuse_twin(uow, subscription)
+        uow.subscriptions.add(subscription)
+        uow.announce(
+            [created(subscription, plan)],
+            now,
+            ports.clock.real_now(),
+        )
+        note(ports, uow, Verb.SUBSCRIPTION_CREATED, subscription.id)
+        uow.commit()
+    return subscription
+
+
+def _refuse_twin(uow: UnitOfWork, wanted: Subscription) -> None:
+    """One customer is on one plan once, unless the merchant says that twice is meant: a repeat would charge twice."""
+    twin = uow.subscriptions.live_twin(wanted.customer, wanted.plan_id)
+    if twin is not None and not wanted.allow_duplicate:
+        problem = f"this customer has subscription {twin.id} on this plan already, and it is {twin.status}"
+        way_out = "say allow_duplicate if another one is meant"
+        raise Conflict(f"{problem}; {way_out}", field="customer", existing_id=twin.id)
+
+
+def new_subscription(
+    ports: Ports,
+    now: datetime,
+    plan: Plan,
+    key: BillingKey,
+    customer: str,
+    *,
+    start: datetime | None = None,
+    allow_duplicate: bool = False,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Subscription:
+    """A subscription as it is first stored; nothing is stored here. Raises InvalidInput, Conflict for a dead key."""
+    if start is not None and start.tzinfo is None:
+        raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
+    if start is not None and not EARLIEST_START <= start.year <= LATEST_START:
+        problem = f"must be between the years {EARLIEST_START} and {LATEST_START}"
+        raise InvalidInput("start", start.isoformat(), problem)
+    if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
+        raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
+    anchor = start or now
+    subscription = Subscription(
+        id=ports.ids.new("sub"),
+        plan_id=plan.id,
+        billing_key_id=key.id,
+        customer=entered("customer", customer, LONGEST_CUSTOMER),
+        status=SubscriptionStatus.PENDING,
+        anchor=anchor,
+        next_period_index=0,
+        next_period_start=plan.calendar.first_start(anchor),
+        created_at=now,
+        external_id=entered_external_id(external_id),
+        metadata=entered_metadata(metadata),
+        allow_duplicate=allow_duplicate,
+    )
+    if subscription.next_period_start < now - CHARGED_AT_ONCE:
+        subscription.skip_to(plan.calendar, now)
+    return subscription
+
+
+def created(subscription: Subscription, plan: Plan) -> Event:
+    """The event that tells of a new subscription."""
+    return of_subscription(
+        EventType.SUBSCRIPTION_CREATED,
+        subscription,
+        amount=plan.money.amount,
+        currency=plan.money.currency,
+        next_period_start=subscription.next_period_start.isoformat(),
+    )
