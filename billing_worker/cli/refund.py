@@ -112,7 +112,7 @@ def show(refund_id: Annotated[str, typer.Argument(metavar="ID", help="rfd_…")]
 def _ask(work: Session, invoice_id: str, attempt_id: str | None, amount: int | None) -> None:
     """Let a person at a terminal look once more: what was given back cannot be fetched again."""
     with work.ports.database.transaction() as uow:
-        payment = payment_of(uow, uow.invoices.get(invoice_id).id, attempt_id)
+        payment = payment_of(uow.attempts.of_invoice(uow.invoices.get(invoice_id).id), invoice_id, attempt_id)
     left = Money(refundable(payment), payment.money.currency)
     money = left if amount is None else check_amount(amount, payment)
     typer.confirm(f"Give back {money} of payment {payment.imp_uid} ({left} left)?", abort=True, err=True)

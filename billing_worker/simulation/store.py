@@ -10,7 +10,7 @@ from typing import Any, Self
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.outside import Ids
 from billing_worker.simulation.alerts import MemoryAlerts
@@ -186,19 +186,22 @@ class MemoryTransaction:
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with all that its outcome can touch. Raises NotFound."""
+        locked = self.lock_invoice(self._store.attempts.get(attempt_id).invoice_id)
+        return locked.about(next(attempt for attempt in locked.attempts if attempt.id == attempt_id))
+
+    def lock_invoice(self, invoice_id: str) -> LockedInvoice:
+        """An invoice with all that an outcome can touch. Raises NotFound."""
         store = self._store
-        attempt = store.attempts.get(attempt_id)
-        invoice = store.invoices.get(attempt.invoice_id)
+        invoice = store.invoices.get(invoice_id)
+        attempts = list(store.attempts.of_invoice(invoice_id))
+        used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
         subscription = store.subscriptions.get(invoice.subscription_id)
-        plan = store.plans.rows[subscription.plan_id]
-        return Settlement(
+        return LockedInvoice(
             subscription=subscription,
             invoice=invoice,
-            attempt=attempt,
-            key=store.keys.get(attempt.billing_key_id),
-            policy=plan.dunning,
-            calendar=plan.calendar,
-            plan_name=plan.name,
+            plan=store.plans.rows[subscription.plan_id],
+            keys={key_id: store.keys.get(key_id) for key_id in used},
+            attempts=attempts,
         )
 
     def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:

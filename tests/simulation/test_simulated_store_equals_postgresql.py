@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from billing_worker.adapters.database import rows
+from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.tables import schema
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
@@ -38,10 +38,10 @@ from billing_worker.usecases.charge import collect, reconcile, retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
-from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.key import change, confirm, decide, reactivate, register
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
-from billing_worker.usecases.subscription import cancel, catch_up, change, create_plan, renew, replace_key, subscribe
+from billing_worker.usecases.subscription import cancel, catch_up, create_plan, renew, replace_key, subscribe
 from tests.support.clock import FrozenClock
 
 STEPS = 250
@@ -314,7 +314,7 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "catch_up_buckets": store.catch_up.buckets,
     }
     found = {name: [_values(name, row) for row in table.rows.values()] for name, table in kept.items()}
-    found["doubts"] = [rows.plain(row) for row in store.doubts.rows.values() if row.since is not None]
+    found["doubts"] = [repository.plain(row) for row in store.doubts.rows.values() if row.since is not None]
     found["merchant_uids"] = [
         {"merchant_uid": row.id, "invoice_id": row.invoice_id, "generation": row.generation}
         for row in store.invoices.order_ids.rows.values()
@@ -327,7 +327,7 @@ def _values(name: str, row: Any) -> dict[str, Any]:
         return rows.plan_values(row)
     if name == "billing_keys":
         return rows.key_values(row)
-    values = rows.plain(row)
+    values = repository.plain(row)
     if name == "outbox":
         event = values.pop("event")
         values |= {"type": event.type, "subject_id": event.subject_id, "data": event.data}

@@ -15,10 +15,10 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Listing
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.incoming import apply
-from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.key import change, confirm, decide, reactivate, register
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.review import audit
-from billing_worker.usecases.subscription import change, replace_key
+from billing_worker.usecases.subscription import replace_key
 from tests.support.gateways import Around
 from tests.support.sandbox import Row
 from tests.support.world import World

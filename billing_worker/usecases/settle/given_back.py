@@ -87,7 +87,7 @@ def _alert_strangers(
             f"payment {attempt.imp_uid} of invoice {settlement.invoice.id}: {payment.cancelled} is given back by now"
         )
         uow.alerts.open("cancelled_elsewhere", attempt.id, f"{detail}, not all of it by this worker", now)
-    if attempt.surplus and not any(a.surplus and a.holds_money for a in uow.attempts.of_invoice(settlement.invoice.id)):
+    if attempt.surplus and not any(a.surplus and a.holds_money for a in settlement.attempts):
         uow.alerts.close("surplus_payment", settlement.invoice.id, now)
 
 
