@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
-from billing_worker.domain.proof import judge_all, tells
+from billing_worker.domain.proof import judge_all, speaks_of
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
@@ -98,7 +98,7 @@ def _read(ports: Ports, question: _Question) -> _Reading:
     began_at = ports.clock.real_now()
     listing = ports.gateway.payments_of(question.request.merchant_uid)
     shows_new = any(
-        payment.imp_uid not in question.settled_imp_uids and tells(question.request, payment)
+        payment.imp_uid not in question.settled_imp_uids and speaks_of(question.request, payment)
         for payment, _ in listing.payments
     )
     if listing.trouble is not None or shows_new or question.still_in_flight:
