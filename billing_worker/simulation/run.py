@@ -9,19 +9,19 @@ from functools import partial
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
-from billing_worker.simulation.chaos import Chaos
-from billing_worker.simulation.client import VirtualClock, World
-from billing_worker.simulation.fleet import ENVIRONMENT, Fleet
-from billing_worker.simulation.gateway import FaultyGateway
-from billing_worker.simulation.ledger import Ledger, Row
-from billing_worker.simulation.market import Market
-from billing_worker.simulation.rest import Rest
-from billing_worker.simulation.safety import Breach, Safety
-from billing_worker.simulation.scheduler import Process, Scheduler
-from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
-from billing_worker.simulation.swarm import Options
-from billing_worker.simulation.tables import Entry
-from billing_worker.simulation.trace import Trace
+from billing_worker.simulation.fleet.chaos import Chaos
+from billing_worker.simulation.fleet.client import VirtualClock, World
+from billing_worker.simulation.fleet.fleet import ENVIRONMENT, Fleet
+from billing_worker.simulation.fleet.gateway import FaultyGateway
+from billing_worker.simulation.fleet.ledger import Ledger, Row
+from billing_worker.simulation.fleet.scheduler import Process, Scheduler
+from billing_worker.simulation.fleet.swarm import Options
+from billing_worker.simulation.judge.rest import Rest
+from billing_worker.simulation.judge.safety import Breach, Safety
+from billing_worker.simulation.judge.trace import Trace
+from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.memory.tables import Entry
+from billing_worker.simulation.world.market import Market
 
 START = datetime(2025, 11, 30, 15, 0, tzinfo=UTC)
 """Midnight of a first of December in Seoul: the first leap day comes in the third year."""

@@ -31,17 +31,17 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
 from billing_worker.ports.outgoing import Address, Refusal
 from billing_worker.ports.outside import Listing
-from billing_worker.simulation.gateway import BUYER_EMAIL, seen
-from billing_worker.simulation.ledger import Card, Ledger, Row
-from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen
+from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
+from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
 from billing_worker.usecases.charge import collect, reconcile, retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
-from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.key import change, confirm, decide, reactivate, register
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
-from billing_worker.usecases.subscription import cancel, catch_up, change, create_plan, renew, replace_key, subscribe
+from billing_worker.usecases.subscription import cancel, catch_up, create_plan, renew, replace_key, subscribe
 from tests.support.clock import FrozenClock
 
 STEPS = 250

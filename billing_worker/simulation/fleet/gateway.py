@@ -18,9 +18,9 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.proof import judge, refusal
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from billing_worker.ports.outside import Listing, Sheet
-from billing_worker.simulation.client import OUTAGE, World
-from billing_worker.simulation.ledger import AGAIN, ISSUE, LATE, NO_SUCH_KEY, Row
-from billing_worker.simulation.scheduler import Crash
+from billing_worker.simulation.fleet.client import OUTAGE, World
+from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, NO_SUCH_KEY, Row
+from billing_worker.simulation.fleet.scheduler import Crash
 
 DEADLINE = timedelta(seconds=65)
 """When a client stops to wait for an answer."""

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.refund import Refund, RefundStatus
-from billing_worker.simulation.attempts import MemoryAttempts
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.attempts import MemoryAttempts
+from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 
 
 class MemoryRefunds(Table[Refund]):

@@ -7,12 +7,12 @@ from functools import partial
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 from billing_worker.ports.bundle import Ports
-from billing_worker.simulation.broker import Broker, Message, Worker
-from billing_worker.simulation.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
-from billing_worker.simulation.gateway import FaultyGateway
-from billing_worker.simulation.scheduler import Crash, Process
-from billing_worker.simulation.swarm import Options
-from billing_worker.simulation.tables import DueIndex, Entry
+from billing_worker.simulation.fleet.broker import Broker, Message, Worker
+from billing_worker.simulation.fleet.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
+from billing_worker.simulation.fleet.gateway import FaultyGateway
+from billing_worker.simulation.fleet.scheduler import Crash, Process
+from billing_worker.simulation.fleet.swarm import Options
+from billing_worker.simulation.memory.tables import DueIndex, Entry
 from billing_worker.usecases.incoming.receive import Notification, receive
 from billing_worker.usecases.jobs import JOBS, Job, JobName
 

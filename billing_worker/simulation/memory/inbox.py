@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.notification import READ_WINDOW, UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports.incoming import Arrival, Echo, InboxMessage, InboxStatus, Sought, Stored
-from billing_worker.simulation.tables import DueIndex, Entry, Table, either
+from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 PORTONE = "portone"
 RECORDED = "the charge had been recorded from its own answer"

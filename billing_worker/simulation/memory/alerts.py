@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing_worker.ports.alerts import Alert
-from billing_worker.simulation.tables import Entry, Table, either
+from billing_worker.simulation.memory.tables import Entry, Table, either
 
 
 class AlertTable(Table[Alert]):

@@ -17,12 +17,12 @@ from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.refund import Refund, RefundRequest
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outgoing import OutboxMessage
-from billing_worker.simulation.edges import BEGINS, EDGES
-from billing_worker.simulation.invoices import OrderId
-from billing_worker.simulation.ledger import AGAIN, ISSUE, LATE, Ledger, Row
-from billing_worker.simulation.scheduler import Scheduler
-from billing_worker.simulation.store import Store
-from billing_worker.simulation.tables import Entry
+from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, Ledger, Row
+from billing_worker.simulation.fleet.scheduler import Scheduler
+from billing_worker.simulation.judge.edges import BEGINS, EDGES
+from billing_worker.simulation.memory.invoices import OrderId
+from billing_worker.simulation.memory.store import Store
+from billing_worker.simulation.memory.tables import Entry
 
 IN_DOUBT = ("in_flight", "unknown")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.ports.incoming import Echo
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 
 class MemoryAttempts(Table[PaymentAttempt]):

@@ -10,10 +10,10 @@ from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 from billing_worker.ports.control import Spent
-from billing_worker.simulation.tables import Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.tables import Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 
 class MemoryStops(Table[Stop]):

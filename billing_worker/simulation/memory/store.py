@@ -13,21 +13,21 @@ from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.outside import Ids
-from billing_worker.simulation.alerts import MemoryAlerts
-from billing_worker.simulation.attempts import MemoryAttempts
-from billing_worker.simulation.books import MemoryBooks
-from billing_worker.simulation.catch_up import MemoryCatchUp
-from billing_worker.simulation.doors import MemoryActions, NotSimulated
-from billing_worker.simulation.doubts import MemoryDoubts
-from billing_worker.simulation.inbox import MemoryInbox
-from billing_worker.simulation.invoices import MemoryInvoices
-from billing_worker.simulation.outbox import MemoryEndpoints, MemoryOutbox
-from billing_worker.simulation.periodic import MemoryAudits, MemoryComparisons
-from billing_worker.simulation.pingbacks import MemoryPingbacks
-from billing_worker.simulation.refunds import MemoryRefunds
-from billing_worker.simulation.stops import MemoryEnvironment, MemorySpending, MemoryStops
-from billing_worker.simulation.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
-from billing_worker.simulation.tables import DueIndex, Entry
+from billing_worker.simulation.memory.alerts import MemoryAlerts
+from billing_worker.simulation.memory.attempts import MemoryAttempts
+from billing_worker.simulation.memory.books import MemoryBooks
+from billing_worker.simulation.memory.catch_up import MemoryCatchUp
+from billing_worker.simulation.memory.doors import MemoryActions, NotSimulated
+from billing_worker.simulation.memory.doubts import MemoryDoubts
+from billing_worker.simulation.memory.inbox import MemoryInbox
+from billing_worker.simulation.memory.invoices import MemoryInvoices
+from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbox
+from billing_worker.simulation.memory.periodic import MemoryAudits, MemoryComparisons
+from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
+from billing_worker.simulation.memory.refunds import MemoryRefunds
+from billing_worker.simulation.memory.stops import MemoryEnvironment, MemorySpending, MemoryStops
+from billing_worker.simulation.memory.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
+from billing_worker.simulation.memory.tables import DueIndex, Entry
 
 
 class Numbered:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from billing_worker.simulation.chaos import Chaos
-from billing_worker.simulation.scheduler import Crash, Process, Scheduler
+from billing_worker.simulation.fleet.chaos import Chaos
+from billing_worker.simulation.fleet.scheduler import Crash, Process, Scheduler
 
 RING_EXPIRES, UNIT_EXPIRES = timedelta(seconds=300), timedelta(seconds=60)
 """After this long a message is thrown away unheard, as in `tasks/schedule.py` and `tasks/jobs.py`."""

@@ -6,10 +6,10 @@ from datetime import timedelta
 from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.refund import Refund
-from billing_worker.simulation.fleet import Fleet
-from billing_worker.simulation.ledger import ISSUE
-from billing_worker.simulation.paymentwall import Paymentwall
-from billing_worker.simulation.safety import Safety
+from billing_worker.simulation.fleet.fleet import Fleet
+from billing_worker.simulation.fleet.ledger import ISSUE
+from billing_worker.simulation.judge.safety import Safety
+from billing_worker.simulation.world.paymentwall import Paymentwall
 
 GRACE = timedelta(minutes=10)
 """Work that fell due only just now may be under way."""

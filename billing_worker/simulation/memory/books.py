@@ -13,7 +13,7 @@ from billing_worker.ports.incoming import InboxStatus, Sought
 from billing_worker.ports.review import SettledPayment, Standing, Tally
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 
 MANY = 10**9

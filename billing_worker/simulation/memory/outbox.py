@@ -9,7 +9,7 @@ from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.ports.outgoing import EventFilter, OutboxMessage
-from billing_worker.simulation.tables import DueIndex, Entry, Table, either
+from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
 
 
 @dataclass(slots=True)

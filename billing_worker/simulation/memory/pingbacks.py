@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from billing_worker.domain.pingback import PingbackPayment, Verdict
-from billing_worker.simulation.tables import Entry, Table, either
+from billing_worker.simulation.memory.tables import Entry, Table, either
 
 
 class MemoryPingbacks(Table[PingbackPayment]):

@@ -9,10 +9,10 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports.control import DueBetween
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 
 class MemoryPlans(Table[Plan]):

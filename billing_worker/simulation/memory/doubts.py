@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from billing_worker.simulation.tables import Entry, Table
+from billing_worker.simulation.memory.tables import Entry, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.pingback import mark_of
-from billing_worker.simulation.fleet import Fleet
-from billing_worker.simulation.ledger import Card, Row
+from billing_worker.simulation.fleet.fleet import Fleet
+from billing_worker.simulation.fleet.ledger import Card, Row
 from billing_worker.usecases.incoming import receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 

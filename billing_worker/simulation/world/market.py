@@ -13,11 +13,11 @@ from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
-from billing_worker.simulation.fleet import Fleet
-from billing_worker.simulation.gateway import BUYER_EMAIL
-from billing_worker.simulation.ledger import REVIEW, Card, Row
-from billing_worker.simulation.paymentwall import Paymentwall
-from billing_worker.simulation.swarm import PLANS, WEIGHTS, Options
+from billing_worker.simulation.fleet.fleet import Fleet
+from billing_worker.simulation.fleet.gateway import BUYER_EMAIL
+from billing_worker.simulation.fleet.ledger import REVIEW, Card, Row
+from billing_worker.simulation.fleet.swarm import PLANS, WEIGHTS, Options
+from billing_worker.simulation.world.paymentwall import Paymentwall
 from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import receive

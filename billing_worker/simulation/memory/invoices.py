@@ -10,10 +10,10 @@ from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports.control import DueBetween
-from billing_worker.simulation.tables import DueIndex, Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 

@@ -10,10 +10,10 @@ from billing_worker.domain.payment import (
 )
 from billing_worker.domain.refund import RefundRequest
 from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
-from billing_worker.simulation.chaos import Chaos
-from billing_worker.simulation.ledger import Ledger
-from billing_worker.simulation.scheduler import Crash, Scheduler
-from billing_worker.simulation.store import Committed, MemoryTransaction, Store
+from billing_worker.simulation.fleet.chaos import Chaos
+from billing_worker.simulation.fleet.ledger import Ledger
+from billing_worker.simulation.fleet.scheduler import Crash, Scheduler
+from billing_worker.simulation.memory.store import Committed, MemoryTransaction, Store
 
 STALL = (1.0, 600.0)
 """Seconds that a process is held up: less and much more than any lease."""

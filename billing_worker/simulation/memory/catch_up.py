@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
-from billing_worker.simulation.tables import Table
+from billing_worker.simulation.memory.tables import Table
 
 if TYPE_CHECKING:
-    from billing_worker.simulation.store import Store
+    from billing_worker.simulation.memory.store import Store
 
 
 class Buckets(Table[Bucket]):
