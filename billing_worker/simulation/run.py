@@ -72,7 +72,7 @@ class Run:
         self.trace = Trace()
         self.commits = 0
         self.world = World(self.scheduler, self.chaos, self.store, self.ledger)
-        self.safety = Safety(self.store, self.ledger, self.scheduler)
+        self.safety = Safety(self.store.rows, self.ledger, self.scheduler)
         self.fleet = Fleet(options, self.world, self._committed, self._broken)
         self.market = Market(self.fleet, self._quiet_ports())
         self.market.on_click = lambda invoice_id: self.safety.clicked.__setitem__(invoice_id, self.scheduler.now)

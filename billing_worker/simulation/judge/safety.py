@@ -20,8 +20,8 @@ from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, Ledger, Row
 from billing_worker.simulation.fleet.scheduler import Scheduler
 from billing_worker.simulation.judge.edges import BEGINS, EDGES
-from billing_worker.simulation.memory.invoices import OrderId
-from billing_worker.simulation.memory.store import Store
+from billing_worker.simulation.memory.order_ids import OrderId
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import Entry
 
 IN_DOUBT = ("in_flight", "unknown")
@@ -57,13 +57,13 @@ class _Decline:
 class Safety:
     """Watches one run; `breach` is the first that it saw."""
 
-    def __init__(self, store: Store, ledger: Ledger, scheduler: Scheduler) -> None:
+    def __init__(self, rows: Rows, ledger: Ledger, scheduler: Scheduler) -> None:
         self.breach: Breach | None = None
         self.clicked: dict[str, datetime] = {}
         """When a person last asked for an invoice to be tried at once, or gave another card for it."""
         self.orders: defaultdict[str, list[str]] = defaultdict(list)
         self.requests = 0
-        self._store = store
+        self._rows = rows
         self._ledger = ledger
         self._scheduler = scheduler
         self._posts: defaultdict[str, int] = defaultdict(int)
@@ -98,13 +98,13 @@ class Safety:
     def requested(self, request: ChargeRequest) -> None:
         """A charge is sent."""
         self.requests += 1
-        uid, store, now = request.merchant_uid, self._store, self._scheduler.now
-        order = store.invoices.order_ids.rows.get(uid)
+        uid, tables, now = request.merchant_uid, self._rows, self._scheduler.now
+        order = tables.invoices.order_ids.rows.get(uid)
         if order is None:
             self.found("I17", f"{uid} is charged, and no invoice has this order", uid)
             return
-        invoice = store.invoices.rows[order.invoice_id]
-        own = [store.attempts.rows[each] for each in store.attempts.by_invoice[invoice.id]]
+        invoice = tables.invoices.rows[order.invoice_id]
+        own = [tables.attempts.rows[each] for each in tables.attempts.by_invoice[invoice.id]]
         sent = [row for row in own if row.merchant_uid == uid]
         intents = [row for row in sent if row.status in IN_DOUBT]
         self._posts[uid] += 1
@@ -114,7 +114,7 @@ class Safety:
             self.found("I5", f"{uid} is charged over {request.money}, owed is {invoice.money}", uid, invoice.id)
         if now < invoice.period.start:
             self.found("I15", f"{uid} is charged before its period begins at {invoice.period.start}", uid, invoice.id)
-        key = store.keys.rows[intents[0].billing_key_id] if intents else None
+        key = tables.keys.rows[intents[0].billing_key_id] if intents else None
         if key is not None and key.issue_claim == "open":
             text = f"{uid} is charged, and nobody decided what the payment that issued {key.id} pays"
             self.found("I1", text, uid, invoice.id)
@@ -123,7 +123,7 @@ class Safety:
 
     def paid(self, row: Row) -> None:
         """The gateway took money."""
-        order = self._store.invoices.order_ids.rows.get(row.merchant_uid)
+        order = self._rows.invoices.order_ids.rows.get(row.merchant_uid)
         if order is None:
             return
         holding = [each for each in self.payments(order.invoice_id) if each.holds and each.cause in (AGAIN, ISSUE)]
@@ -139,15 +139,15 @@ class Safety:
 
     def refund_requested(self, request: RefundRequest) -> None:
         """Money is to be given back: by an intent of ours, with an amount, and with the balance that we believe in."""
-        store = self._store
-        intent = store.refunds.rows.get(request.reason.split()[0])
+        tables = self._rows
+        intent = tables.refunds.rows.get(request.reason.split()[0])
         about = (request.imp_uid, request.merchant_uid)
         if intent is None or intent.status not in IN_DOUBT:
             self.found("I10", f"{request.imp_uid} is given back without an intent: {request.reason}", *about)
             return
         if request.money != intent.money or request.money.amount <= 0 or request.balance.amount != intent.balance:
             self.found("I10", f"refund {intent.id} asks for {request.money} of {request.balance}", intent.id, *about)
-        paid = store.attempts.rows[intent.attempt_id]
+        paid = tables.attempts.rows[intent.attempt_id]
         if paid.imp_uid != request.imp_uid or paid.status != "approved":
             self.found("I10", f"refund {intent.id} gives {request.imp_uid} back, which is not its payment", *about)
 
@@ -164,7 +164,7 @@ class Safety:
         return [row for uid in self.orders[invoice_id] for row in self._ledger.orders[uid]]
 
     def _after_cancel(self, invoice: Invoice, intents: Sequence[PaymentAttempt]) -> None:
-        canceled_at = self._store.subscriptions.rows[invoice.subscription_id].canceled_at
+        canceled_at = self._rows.subscriptions.rows[invoice.subscription_id].canceled_at
         if canceled_at is None:
             return
         begun = max((row.started_at for row in intents), default=canceled_at)
@@ -181,7 +181,7 @@ class Safety:
         asked = self.clicked.get(invoice.id)
         if last.customer_uid != request.customer_uid or (asked is not None and asked >= last.when):
             return
-        plan = self._store.plans.rows[self._store.subscriptions.rows[invoice.subscription_id].plan_id]
+        plan = self._rows.plans.rows[self._rows.subscriptions.rows[invoice.subscription_id].plan_id]
         waits = plan.dunning.retry_days
         about = (invoice.id, request.merchant_uid)
         if last.kind == HARD:
@@ -195,8 +195,8 @@ class Safety:
 
     def _attempt(self, before: PaymentAttempt | None, after: PaymentAttempt) -> None:
         self._edge("attempt", before, after)
-        store = self._store
-        invoice = store.invoices.rows[after.invoice_id]
+        tables = self._rows
+        invoice = tables.invoices.rows[after.invoice_id]
         if before is None:
             self._begun(after, invoice)
         elif after.fence < before.fence:
@@ -205,11 +205,11 @@ class Safety:
             self._approved(after)
 
     def _begun(self, attempt: PaymentAttempt, invoice: Invoice) -> None:
-        rows = self._store.attempts.rows
-        doubtful = [each for each in self._store.attempts.by_invoice[invoice.id] if rows[each].status in IN_DOUBT]
+        rows = self._rows.attempts.rows
+        doubtful = [each for each in self._rows.attempts.by_invoice[invoice.id] if rows[each].status in IN_DOUBT]
         if len(doubtful) > 1:
             self.found("I8", f"invoice {invoice.id} has {len(doubtful)} open attempts: {doubtful}", invoice.id)
-        key = self._store.keys.rows[attempt.billing_key_id]
+        key = self._rows.keys.rows[attempt.billing_key_id]
         if key.status != "active" and not attempt.found:
             self.found("I7", f"attempt {attempt.id} began on key {key.id}, which is {key.status}", attempt.id, key.id)
         if attempt.money != invoice.money:
@@ -223,16 +223,16 @@ class Safety:
             self.found("I15", f"attempt {attempt.id} began before the period did", attempt.id, invoice.id)
 
     def _stopped(self, attempt: PaymentAttempt, invoice: Invoice) -> list[str]:
-        pg = self._store.keys.rows[attempt.billing_key_id].pg_provider
+        pg = self._rows.keys.rows[attempt.billing_key_id].pg_provider
         here = ("all", f"pg:{pg}", f"subscription:{invoice.subscription_id}")
-        return [row.scope for row in self._store.stops.rows.values() if row.closed_at is None and row.scope in here]
+        return [row.scope for row in self._rows.stops.rows.values() if row.closed_at is None and row.scope in here]
 
     def _approved(self, attempt: PaymentAttempt) -> None:
         row = self._ledger.rows.get(attempt.imp_uid or "")
         if row is None:
             self.found("I2", f"attempt {attempt.id} is approved by {attempt.imp_uid}, which is nowhere", attempt.id)
             return
-        card = self._store.keys.rows[attempt.billing_key_id].customer_uid
+        card = self._rows.keys.rows[attempt.billing_key_id].customer_uid
         said = (attempt.merchant_uid, attempt.money.amount, attempt.money.currency, card)
         shown = (row.merchant_uid, row.amount, row.currency, row.customer_uid)
         if said != shown or row.status not in ("paid", "cancelled"):
@@ -246,10 +246,10 @@ class Safety:
             self._opened(after)
             return
         if after.status == "paid" and before.status != "paid":
-            rows = self._store.attempts.rows
+            rows = self._rows.attempts.rows
             settling = [
                 each
-                for each in self._store.attempts.by_invoice[after.id]
+                for each in self._rows.attempts.by_invoice[after.id]
                 if rows[each].status == "approved" and not rows[each].surplus
             ]
             if len(settling) != 1:
@@ -265,18 +265,18 @@ class Safety:
                 self.found("I7", text, after.id)
 
     def _opened(self, invoice: Invoice) -> None:
-        store, owner = self._store, invoice.subscription_id
-        siblings = store.invoices.by_subscription[owner]
+        tables, owner = self._rows, invoice.subscription_id
+        siblings = tables.invoices.by_subscription[owner]
         period = invoice.period
         if len(siblings) > 1:
-            last = store.invoices.rows[siblings[-2]]
+            last = tables.invoices.rows[siblings[-2]]
             left_out = self._left_out_at.get(owner, last.created_at) > last.created_at
             if period.start < last.period.end or (period.start > last.period.end and not left_out):
                 text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {last.period.end}"
                 self.found("I15", text, invoice.id, owner)
         if period.start > self._scheduler.now:
             self.found("I15", f"invoice {invoice.id} is opened before its period begins", invoice.id)
-        if invoice.money != store.plans.rows[store.subscriptions.rows[owner].plan_id].money:
+        if invoice.money != tables.plans.rows[tables.subscriptions.rows[owner].plan_id].money:
             self.found("I5", f"invoice {invoice.id} is over {invoice.money}, which is not the plan's price", invoice.id)
 
     def _subscription(self, before: Subscription | None, after: Subscription) -> None:
@@ -287,7 +287,7 @@ class Safety:
     def _key(self, before: BillingKey | None, after: BillingKey) -> None:
         self._edge("billing key", before, after)
         if before is not None and before.status != "active" and after.status == "active":
-            told = [row for row in self._store.pingbacks.rows.values() if row.uid == after.customer_uid]
+            told = [row for row in self._rows.pingbacks.rows.values() if row.uid == after.customer_uid]
             heard = [row.verdict for row in told if row.verdict != "undecided"]
             if heard and heard[-1] != "delivered":
                 self.found("I14", f"key {after.id} was unlocked by a payment that is {heard[-1]}", after.id)
@@ -296,7 +296,7 @@ class Safety:
         self._edge("refund", before, after)
         if after.status != "succeeded" or (before is not None and before.status == "succeeded"):
             return
-        row = self._ledger.rows.get(self._store.attempts.rows[after.attempt_id].imp_uid or "")
+        row = self._ledger.rows.get(self._rows.attempts.rows[after.attempt_id].imp_uid or "")
         shown = row is not None and (
             after.money.amount in [a for a, why in row.cancellations if why.startswith(after.id)]
         )

@@ -3,15 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.ports.incoming import Echo
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
-
-if TYPE_CHECKING:
-    from billing_worker.simulation.memory.store import Store
 
 
 class MemoryAttempts(Table[PaymentAttempt]):
@@ -19,9 +16,9 @@ class MemoryAttempts(Table[PaymentAttempt]):
 
     kind, entity = "attempt", PaymentAttempt
 
-    def __init__(self, journal: "list[Entry]", store: "Store") -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._store = store
+        self._rows = rows
         self.by_invoice: defaultdict[str, list[str]] = defaultdict(list)
         self.open_of: dict[str, str] = {}
         self.looks = DueIndex()
@@ -52,7 +49,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
             raise GuardBroken(f"payment {after.imp_uid} is on two attempts")
         if before is not None:
             return
-        order = self._store.invoices.order_ids.rows.get(after.merchant_uid)
+        order = self._rows.invoices.order_ids.rows.get(after.merchant_uid)
         if order is None or order.invoice_id != after.invoice_id:
             raise GuardBroken(f"attempt {after.id} has the order of another invoice")
         if any(self.rows[each].number == after.number for each in self.by_invoice[after.invoice_id]):
@@ -79,7 +76,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
             self._note(after)
             self.looks.set(row.id, after.next_look_at)
         if before is None or after is None or before.is_open != after.is_open:
-            self._store.plan_charge(row.invoice_id)
+            self._rows.replan(row.invoice_id)
 
     def of_invoice(self, invoice_id: str) -> Sequence[PaymentAttempt]:
         """All attempts of an invoice, by number."""
@@ -115,7 +112,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
         """The imp_uid of the newest payment that the gateway showed us, for a control read."""
         seen = (self.rows[ident] for ident in reversed(self._seen))
         known = (row for row in seen if row.imp_uid and row.invoice_id != other_than)
-        return next((row.imp_uid for row in known if not self._store.doubts.holds(row.id)), None)
+        return next((row.imp_uid for row in known if not self._rows.doubts.holds(row.id)), None)
 
     def _forget(self, row: PaymentAttempt) -> None:
         if row.is_open:

@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
-from billing_worker.simulation.memory.tables import Table
-
-if TYPE_CHECKING:
-    from billing_worker.simulation.memory.store import Store
+from billing_worker.simulation.memory.alerts import AlertTable
+from billing_worker.simulation.memory.rows import Rows
+from billing_worker.simulation.memory.tables import Entry, Table
 
 
 class Buckets(Table[Bucket]):
@@ -23,48 +21,51 @@ class Buckets(Table[Bucket]):
 class MemoryCatchUp:
     """Late subscriptions and invoices."""
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
-        self.buckets = Buckets(store.journal)
+    def __init__(self, journal: list[Entry], rows: Rows, alerts: AlertTable) -> None:
+        self._rows = rows
+        self._alerts = alerts
+        self.buckets = Buckets(journal)
 
     def late(self, before: datetime, chosen: Chosen) -> Generator[Subscription]:
         """Renewing subscriptions whose next period began at or before this, oldest first."""
         for row in sorted(self._late(before, chosen), key=lambda each: (each.next_period_start, each.id)):
-            yield self._store.subscriptions.get(row.id)
+            yield self._rows.subscriptions.get(row.id)
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
         """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
         concerned: Counter[str] = Counter()
         for row in self._late(before, chosen):
-            subscription = self._store.subscriptions.get(row.id)
+            subscription = self._rows.subscriptions.get(row.id)
             subscription.held_since, subscription.catch_up_mode, subscription.catch_up_until = None, mode, until
-            self._store.subscriptions.save(subscription)
+            self._rows.subscriptions.save(subscription)
             concerned[row.plan_id] += 1
         return concerned
 
     def held(self, plan_id: str) -> int:
         """How many subscriptions of a plan wait for a person."""
-        rows = self._store.subscriptions.rows.values()
+        rows = self._rows.subscriptions.rows.values()
         return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
 
     def answered(self) -> Sequence[str]:
         """Plans whose alert is open although nobody of them waits any more."""
-        asked = [subject for kind, subject in self._store.alerts.table.open_ids if kind == "catch_up"]
+        asked = [subject for kind, subject in self._alerts.open_ids if kind == "catch_up"]
         return [plan_id for plan_id in asked if not self.held(plan_id)]
 
     def unasked(self) -> Sequence[str]:
         """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
-        asked = {subject for kind, subject in self._store.alerts.table.open_ids if kind == "catch_up"}
-        rows = self._store.subscriptions.rows.values()
+        asked = {subject for kind, subject in self._alerts.open_ids if kind == "catch_up"}
+        rows = self._rows.subscriptions.rows.values()
         return sorted({row.plan_id for row in rows if row.held_since and row.status in RENEWING} - asked)
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
-        store = self._store
+        others = self._rows
         if work is Work.RENEWALS:
-            rows = store.subscriptions.rows
-            return any(rows[ident].next_period_start <= before for ident in store.subscriptions.renewals.ripe(real_now))
-        due = (store.invoices.rows[ident] for ident in store.invoices.due.ripe(real_now))
+            rows = others.subscriptions.rows
+            return any(
+                rows[ident].next_period_start <= before for ident in others.subscriptions.renewals.ripe(real_now)
+            )
+        due = (others.invoices.rows[ident] for ident in others.invoices.due.ripe(real_now))
         return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
 
     def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
@@ -80,7 +81,7 @@ class MemoryCatchUp:
     def _late(self, before: datetime, chosen: Chosen) -> list[Subscription]:
         return [
             row
-            for row in self._store.subscriptions.rows.values()
+            for row in self._rows.subscriptions.rows.values()
             if row.status in RENEWING
             and row.next_period_start <= before
             and not row.cancel_at_period_end

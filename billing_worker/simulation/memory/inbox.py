@@ -3,15 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from billing_worker.domain.notification import READ_WINDOW, UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports.incoming import Arrival, Echo, InboxMessage, InboxStatus, Sought, Stored
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
-
-if TYPE_CHECKING:
-    from billing_worker.simulation.memory.store import Store
 
 PORTONE = "portone"
 RECORDED = "the charge had been recorded from its own answer"
@@ -22,9 +19,9 @@ class MemoryInbox(Table[InboxMessage]):
 
     kind, entity = "inbox message", InboxMessage
 
-    def __init__(self, journal: list[Entry], store: "Store") -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._store = store
+        self._rows = rows
         self._known: dict[tuple[str, str], int] = {}
         self._naming: defaultdict[str, dict[int, None]] = defaultdict(dict)
         self._number = 0
@@ -72,7 +69,7 @@ class MemoryInbox(Table[InboxMessage]):
         return message.id
 
     def _is_foreign(self, arrival: Arrival) -> bool:
-        known = self._store.invoices.order_ids.rows
+        known = self._rows.invoices.order_ids.rows
         return arrival.source == PORTONE and arrival.payload["merchant_uid"] not in known
 
     def watch(self, before: InboxMessage | None, after: InboxMessage | None) -> None:
@@ -97,7 +94,7 @@ class MemoryInbox(Table[InboxMessage]):
                 continue
             if message.waits_since > (message.last_received_at or message.received_at):
                 continue
-            if self._store.attempts.echo_of(said["imp_uid"], said["merchant_uid"]) is Echo.RECORDED:
+            if self._rows.attempts.echo_of(said["imp_uid"], said["merchant_uid"]) is Echo.RECORDED:
                 message.status, message.note, message.closed_at = InboxStatus.APPLIED, RECORDED, real_now
                 self.save(message)
                 closed += 1

@@ -2,35 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports.control import DueBetween
+from billing_worker.simulation.memory.order_ids import OrderId, OrderIds
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 
-if TYPE_CHECKING:
-    from billing_worker.simulation.memory.store import Store
-
 UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
-
-
-@dataclass(slots=True)
-class OrderId:
-    """A merchant_uid that was given to an invoice, for ever."""
-
-    id: str
-    invoice_id: str
-    generation: int
-
-
-class OrderIds(Table[OrderId]):
-    """The register of merchant_uids."""
-
-    kind, entity = "merchant_uid", OrderId
 
 
 class MemoryInvoices(Table[Invoice]):
@@ -38,9 +20,9 @@ class MemoryInvoices(Table[Invoice]):
 
     kind, entity = "invoice", Invoice
 
-    def __init__(self, journal: "list[Entry]", store: "Store") -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._store = store
+        self._rows = rows
         self.order_ids = OrderIds(journal)
         self.due = DueIndex()
         self.by_subscription: defaultdict[str, list[str]] = defaultdict(list)
@@ -91,7 +73,7 @@ class MemoryInvoices(Table[Invoice]):
             if after.status is InvoiceStatus.OPEN:
                 self.open_by_key[after.billing_key_id][row.id] = None
                 self.open_by_subscription[row.subscription_id][row.id] = None
-        self._store.plan_charge(row.id)
+        self._rows.replan(row.id)
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
         """All invoices of a subscription, oldest first."""
@@ -99,7 +81,7 @@ class MemoryInvoices(Table[Invoice]):
 
     def voidable(self, subscription_id: str) -> Sequence[Invoice]:
         """Unpaid invoices of a subscription without an open attempt."""
-        busy = self._store.attempts.open_of
+        busy = self._rows.attempts.open_of
         own = self.by_subscription[subscription_id]
         return [self.get(each) for each in own if self.rows[each].status in UNPAID and each not in busy]
 
@@ -152,12 +134,12 @@ class MemoryInvoices(Table[Invoice]):
         row = self.rows.get(invoice_id)
         if row is None or row.status is not InvoiceStatus.OPEN or row.next_attempt_at is None:
             return None
-        store = self._store
-        if invoice_id in store.attempts.open_of or store.keys.rows[row.billing_key_id].status is KeyStatus.PENDING:
+        others = self._rows
+        if invoice_id in others.attempts.open_of or others.keys.rows[row.billing_key_id].status is KeyStatus.PENDING:
             return None
-        if store.subscriptions.rows[row.subscription_id].status not in COLLECTING:
+        if others.subscriptions.rows[row.subscription_id].status not in COLLECTING:
             return None
-        if store.stops.holding(row.subscription_id, store.keys.rows[row.billing_key_id].pg_provider):
+        if others.stops.holding(row.subscription_id, others.keys.rows[row.billing_key_id].pg_provider):
             return None
         return row.next_attempt_at if row.lease_until is None else max(row.next_attempt_at, row.lease_until)
 

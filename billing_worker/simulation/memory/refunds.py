@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.refund import Refund, RefundStatus
-from billing_worker.simulation.memory.attempts import MemoryAttempts
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 
 
@@ -15,9 +15,9 @@ class MemoryRefunds(Table[Refund]):
 
     kind, entity = "refund", Refund
 
-    def __init__(self, journal: list[Entry], attempts: MemoryAttempts) -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._attempts = attempts
+        self._rows = rows
         self._of_attempt: defaultdict[str, list[str]] = defaultdict(list)
         self.steps = DueIndex()
 
@@ -61,7 +61,7 @@ class MemoryRefunds(Table[Refund]):
 
     def of_invoice(self, invoice_id: str) -> Sequence[Refund]:
         """All refunds of an invoice's payments, oldest first."""
-        own = [refund for each in self._attempts.by_invoice[invoice_id] for refund in self.of_attempt(each)]
+        own = [refund for each in self._rows.attempts.by_invoice[invoice_id] for refund in self.of_attempt(each)]
         return sorted(own, key=lambda refund: (refund.created_at, refund.id))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:

@@ -4,16 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 from billing_worker.ports.control import Spent
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import Entry, GuardBroken, Table, either
-
-if TYPE_CHECKING:
-    from billing_worker.simulation.memory.store import Store
 
 
 class MemoryStops(Table[Stop]):
@@ -21,9 +18,9 @@ class MemoryStops(Table[Stop]):
 
     kind, entity = "stop", Stop
 
-    def __init__(self, journal: list[Entry], store: "Store") -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._store = store
+        self._rows = rows
         self._number = 0
         self.open_ids: dict[tuple[str, StopCause], int] = {}
 
@@ -41,9 +38,9 @@ class MemoryStops(Table[Stop]):
             self.open_ids[row.scope, row.cause] = row.id
         else:
             self.open_ids.pop((row.scope, row.cause), None)
-        for own in list(self._store.invoices.open_by_subscription.values()):
+        for own in list(self._rows.invoices.open_by_subscription.values()):
             for invoice_id in own:
-                self._store.plan_charge(invoice_id)
+                self._rows.replan(invoice_id)
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
         """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
@@ -89,13 +86,13 @@ class MemoryStops(Table[Stop]):
 
     def waiting(self, scope: str, now: datetime) -> int:
         """How many invoices are due there and not started."""
-        store = self._store
+        others = self._rows
         waits = 0
-        for own in store.invoices.open_by_subscription.values():
-            for row in (store.invoices.rows[ident] for ident in own):
-                pg = store.keys.rows[row.billing_key_id].pg_provider
+        for own in others.invoices.open_by_subscription.values():
+            for row in (others.invoices.rows[ident] for ident in own):
+                pg = others.keys.rows[row.billing_key_id].pg_provider
                 here = scope in (ALL, PG + pg, SUBSCRIPTION + row.subscription_id)
-                waits += here and row.is_due(now) and row.id not in store.attempts.open_of
+                waits += here and row.is_due(now) and row.id not in others.attempts.open_of
         return waits
 
     def wait_for_begun(self) -> None:
@@ -105,9 +102,9 @@ class MemoryStops(Table[Stop]):
 class MemoryEnvironment:
     """Who claimed this database."""
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
-        self._claims = ClaimTable(store.journal)
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
+        self._rows = rows
+        self._claims = ClaimTable(journal)
 
     def database(self) -> str:
         """There is only one."""
@@ -120,7 +117,7 @@ class MemoryEnvironment:
 
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
         """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
-        if not self._claims.rows and not self._store.attempts.rows:
+        if not self._claims.rows and not self._rows.attempts.rows:
             self.claim(fingerprint, now)
 
     def claim(self, fingerprint: Fingerprint, now: datetime) -> None:
@@ -146,8 +143,8 @@ class ClaimTable(Table[KeptClaim]):
 class MemorySpending:
     """What was charged lately."""
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
 
     def since(self, since: datetime, currency: str) -> Spent:
         """Everything begun after `since`: the number of charges, and the sum of what was or may have been taken."""
@@ -157,13 +154,13 @@ class MemorySpending:
 
     def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
         """The same for one customer, in this currency, over all subscriptions."""
-        store = self._store
+        others = self._rows
         taken = [
             row.money.amount
             for row in self._begun(since)
             if row.money.currency == currency
             and (row.is_open or row.status is AttemptStatus.APPROVED)
-            and store.subscriptions.rows[store.invoices.rows[row.invoice_id].subscription_id].customer == customer
+            and others.subscriptions.rows[others.invoices.rows[row.invoice_id].subscription_id].customer == customer
         ]
         return Spent(len(taken), sum(taken))
 
@@ -176,4 +173,4 @@ class MemorySpending:
         return len(lost), len({row.billing_key_id for row in closed})
 
     def _begun(self, since: datetime) -> Iterator[PaymentAttempt]:
-        return (row for row in self._store.attempts.rows.values() if row.started_at > since)
+        return (row for row in self._rows.attempts.rows.values() if row.started_at > since)

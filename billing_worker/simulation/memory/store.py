@@ -25,6 +25,7 @@ from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbo
 from billing_worker.simulation.memory.periodic import MemoryAudits, MemoryComparisons
 from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
 from billing_worker.simulation.memory.refunds import MemoryRefunds
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.stops import MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.memory.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.memory.tables import DueIndex, Entry
@@ -51,30 +52,27 @@ class Store:
         self.busy = False
         """Whether a transaction is open: there is never more than one."""
         self.evidence: list[Evidence] = []
-        self.plans = MemoryPlans(self.journal)
-        self.keys = MemoryKeys(self.journal, self)
-        self.subscriptions = MemorySubscriptions(self.journal, self)
-        self.invoices = MemoryInvoices(self.journal, self)
-        self.attempts = MemoryAttempts(self.journal, self)
-        self.refunds = MemoryRefunds(self.journal, self.attempts)
-        self.inbox = MemoryInbox(self.journal, self)
+        self.rows = rows = Rows()
+        rows.plans = self.plans = MemoryPlans(self.journal)
+        rows.keys = self.keys = MemoryKeys(self.journal, rows)
+        rows.subscriptions = self.subscriptions = MemorySubscriptions(self.journal, rows)
+        rows.invoices = self.invoices = MemoryInvoices(self.journal, rows)
+        rows.attempts = self.attempts = MemoryAttempts(self.journal, rows)
+        rows.refunds = self.refunds = MemoryRefunds(self.journal, rows)
+        rows.pingbacks = self.pingbacks = MemoryPingbacks(self.journal)
+        rows.stops = self.stops = MemoryStops(self.journal, rows)
+        rows.doubts = self.doubts = MemoryDoubts(self.journal)
+        self.inbox = MemoryInbox(self.journal, rows)
         self.outbox = MemoryOutbox(self.journal)
         self.endpoints = MemoryEndpoints(self.journal)
         self.alerts = MemoryAlerts(self.journal)
-        self.stops = MemoryStops(self.journal, self)
-        self.environment = MemoryEnvironment(self)
+        self.environment = MemoryEnvironment(self.journal, rows)
         self.audits = MemoryAudits()
         self.comparisons = MemoryComparisons()
-        self.doubts = MemoryDoubts(self.journal)
-        self.spending = MemorySpending(self)
-        self.pingbacks = MemoryPingbacks(self.journal)
-        self.books = MemoryBooks(self)
-        self.catch_up = MemoryCatchUp(self)
+        self.spending = MemorySpending(rows)
+        self.books = MemoryBooks(rows, self.alerts.table, self.inbox, self.outbox)
+        self.catch_up = MemoryCatchUp(self.journal, rows, self.alerts.table)
         self.actions = MemoryActions(self.journal)
-
-    def plan_charge(self, invoice_id: str) -> None:
-        """Something changed that decides from when on this invoice may be claimed."""
-        self.invoices.due.set(invoice_id, self.invoices.due_from(invoice_id))
 
     def scans(self) -> dict[str, DueIndex]:
         """What each scan looks for, by the name of its job."""

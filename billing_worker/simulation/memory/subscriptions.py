@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from billing_worker.domain.billing_key import BillingKey, IssueUse, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports.control import DueBetween
+from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
-
-if TYPE_CHECKING:
-    from billing_worker.simulation.memory.store import Store
 
 
 class MemoryPlans(Table[Plan]):
@@ -30,9 +27,9 @@ class MemoryKeys(Table[BillingKey]):
 
     kind, entity = "billing key", BillingKey
 
-    def __init__(self, journal: "list[Entry]", store: "Store") -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._store = store
+        self._rows = rows
         self._by_uid: dict[str, str] = {}
         self.looks = DueIndex()
 
@@ -63,8 +60,8 @@ class MemoryKeys(Table[BillingKey]):
         self._by_uid[after.customer_uid] = after.id
         self.looks.set(after.id, after.next_look_at)
         if before is None or before.status is not after.status:
-            for invoice_id in self._store.invoices.open_by_key[after.id]:
-                self._store.plan_charge(invoice_id)
+            for invoice_id in self._rows.invoices.open_by_key[after.id]:
+                self._rows.replan(invoice_id)
 
     def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
         """The keys stored under these customer_uids."""
@@ -94,9 +91,9 @@ class MemorySubscriptions(Table[Subscription]):
 
     kind, entity = "subscription", Subscription
 
-    def __init__(self, journal: "list[Entry]", store: "Store") -> None:
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
         super().__init__(journal)
-        self._store = store
+        self._rows = rows
         self.renewals = DueIndex()
         self._leased: dict[str, datetime] = {}
 
@@ -104,7 +101,7 @@ class MemorySubscriptions(Table[Subscription]):
         """Canceled has a time, and nothing else has; the plan and the key exist."""
         if (after.status is SubscriptionStatus.CANCELED) != (after.canceled_at is not None):
             raise GuardBroken(f"subscription {after.id} is {after.status}, canceled at {after.canceled_at}")
-        if after.plan_id not in self._store.plans.rows or after.billing_key_id not in self._store.keys.rows:
+        if after.plan_id not in self._rows.plans.rows or after.billing_key_id not in self._rows.keys.rows:
             raise GuardBroken(f"subscription {after.id} names a plan or key that is not there")
 
     def watch(self, before: Subscription | None, after: Subscription | None) -> None:
@@ -122,8 +119,8 @@ class MemorySubscriptions(Table[Subscription]):
                 when = after.lease_until
         self.renewals.set(after.id, when)
         if before is None or before.status is not after.status:
-            for invoice_id in self._store.invoices.open_by_subscription[after.id]:
-                self._store.plan_charge(invoice_id)
+            for invoice_id in self._rows.invoices.open_by_subscription[after.id]:
+                self._rows.replan(invoice_id)
 
     def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
         """A transaction is alone anyway."""
