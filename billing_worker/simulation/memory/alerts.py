@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from billing_worker.ports.alerts import Alert
 from billing_worker.simulation.memory.tables import Entry, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
 
 
 class AlertTable(Table[Alert]):
@@ -57,10 +59,6 @@ class MemoryAlerts:
         rows = self.table.rows.values()
         return any((row.kind, row.subject_id, row.detail) == (kind, subject_id, detail) for row in rows)
 
-    def get(self, alert_id: int) -> Alert:
-        """The alert, open or closed. Raises NotFound."""
-        return self.table.get(alert_id)
-
     def list_open(self, limit: int) -> Sequence[Alert]:
         """Open alerts, newest first."""
         return [self.table.get(ident) for ident in sorted(self.table.open_ids.values(), reverse=True)[:limit]]
@@ -76,10 +74,5 @@ class MemoryAlerts:
         if known is not None:
             self.table.save(replace(self.table.get(known), closed_at=now))
 
-    def close_one(self, alert_id: int, now: datetime) -> bool:
-        """Close the alert with this id; False when it was closed already. Raises NotFound."""
-        alert = self.table.get(alert_id)
-        if alert.closed_at is not None:
-            return False
-        self.table.save(replace(alert, closed_at=now))
-        return True
+    get: Any = Unserved()
+    close_one: Any = Unserved()

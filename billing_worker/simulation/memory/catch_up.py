@@ -1,8 +1,9 @@
 """Late work in memory: who is late, what a person decided, and the buckets that pace it."""
 
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
 from billing_worker.domain.subscription import RENEWING, Subscription
@@ -10,6 +11,7 @@ from billing_worker.ports.control import Chosen, Work
 from billing_worker.simulation.memory.alerts import AlertTable
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import Entry, Table
+from billing_worker.simulation.memory.unserved import Unserved
 
 
 class Buckets(Table[Bucket]):
@@ -26,11 +28,6 @@ class MemoryCatchUp:
         self._alerts = alerts
         self.buckets = Buckets(journal)
 
-    def late(self, before: datetime, chosen: Chosen) -> Generator[Subscription]:
-        """Renewing subscriptions whose next period began at or before this, oldest first."""
-        for row in sorted(self._late(before, chosen), key=lambda each: (each.next_period_start, each.id)):
-            yield self._rows.subscriptions.get(row.id)
-
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
         """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
         concerned: Counter[str] = Counter()
@@ -45,17 +42,6 @@ class MemoryCatchUp:
         """How many subscriptions of a plan wait for a person."""
         rows = self._rows.subscriptions.rows.values()
         return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
-
-    def answered(self) -> Sequence[str]:
-        """Plans whose alert is open although nobody of them waits any more."""
-        asked = [subject for kind, subject in self._alerts.open_ids if kind == "catch_up"]
-        return [plan_id for plan_id in asked if not self.held(plan_id)]
-
-    def unasked(self) -> Sequence[str]:
-        """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
-        asked = {subject for kind, subject in self._alerts.open_ids if kind == "catch_up"}
-        rows = self._rows.subscriptions.rows.values()
-        return sorted({row.plan_id for row in rows if row.held_since and row.status in RENEWING} - asked)
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
@@ -88,3 +74,7 @@ class MemoryCatchUp:
             and chosen.plan_id in (None, row.plan_id)
             and chosen.subscription_id in (None, row.id)
         ]
+
+    late: Any = Unserved()
+    answered: Any = Unserved()
+    unasked: Any = Unserved()

@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from billing_worker.domain.notification import READ_WINDOW, UNANSWERED_FOR, WAITING_FOR
+from billing_worker.domain.notification import READ_WINDOW
 from billing_worker.domain.payment import PaymentStatus
-from billing_worker.ports.incoming import Arrival, Echo, InboxMessage, InboxStatus, Sought, Stored
+from billing_worker.ports.incoming import Arrival, Echo, InboxMessage, InboxStatus, Stored
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
 
 PORTONE = "portone"
 RECORDED = "the charge had been recorded from its own answer"
@@ -123,42 +125,8 @@ class MemoryInbox(Table[InboxMessage]):
         read = (self.rows[ident].read_at for ident in self._naming[merchant_uid] if ident != other_than)
         return sum(at is not None and at > since for at in read)
 
-    def list(self, sought: Sought, limit: int) -> Sequence[InboxMessage]:
-        """Notifications, newest first."""
-        return [self.get(row.id) for row in reversed(self.rows.values()) if self._fits(row, sought)][:limit]
-
-    def count(self, sought: Sought) -> int:
-        """How many there are."""
-        return sum(self._fits(row, sought) for row in self.rows.values())
-
-    def lock_some(self, sought: Sought, after: int, limit: int) -> Sequence[InboxMessage]:
-        """Notifications with a higher id than `after`, in their order."""
-        return [self.get(row.id) for row in self.rows.values() if row.id > after and self._fits(row, sought)][:limit]
-
-    def let_go_foreign(self, before: datetime, real_now: datetime, note: str, limit: int) -> int:
-        """Ignore foreign notifications that wait since `before` or longer; returns how many."""
-        sought = Sought(status=InboxStatus.RECEIVED, foreign=True)
-        waiting = [row for row in self.list(sought, len(self.rows)) if row.waits_since <= before]
-        for message in waiting[:limit]:
-            message.status, message.closed_at, message.note = InboxStatus.IGNORED, real_now, note
-            self.save(message)
-        return len(waiting[:limit])
-
-    def forget(self, _before: datetime, _limit: int) -> int:
-        """A simulated database keeps everything."""
-        return 0
-
-    def _fits(self, row: InboxMessage, sought: Sought) -> bool:
-        at = sought.stuck_at
-        if at is not None:
-            long = row.tries == 0 and row.waits_since <= at - UNANSWERED_FOR
-            stuck = row.status is InboxStatus.RECEIVED and not row.is_foreign
-            if not stuck or not (long or row.waits_since <= at - WAITING_FOR):
-                return False
-        return (
-            sought.status in (None, row.status)
-            and sought.source in (None, row.source)
-            and sought.foreign in (None, row.is_foreign)
-            and (sought.waits_since is None or row.waits_since <= sought.waits_since)
-            and (sought.since is None or row.received_at >= sought.since)
-        )
+    list: Any = Unserved()
+    count: Any = Unserved()
+    lock_some: Any = Unserved()
+    let_go_foreign: Any = Unserved()
+    forget: Any = Unserved()

@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
-from billing_worker.ports.outgoing import EventFilter, OutboxMessage
+from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Streams(Table[Stream]):
 
 
 class MemoryOutbox(Table[OutboxMessage]):
-    """Events for the merchant. Nobody replays or forgets any here."""
+    """Events for the merchant."""
 
     kind, entity = "event", OutboxMessage
 
@@ -63,15 +65,6 @@ class MemoryOutbox(Table[OutboxMessage]):
         row = self.rows[ident]
         return row.next_try_at if row.lease_until is None else max(row.next_try_at, row.lease_until)
 
-    def latest(self, limit: int) -> Sequence[OutboxMessage]:
-        """The newest events, newest first."""
-        return [self.get(ident) for ident in list(reversed(self.rows))[:limit]]
-
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
-        about = (row.id for row in reversed(self.rows.values()) if ident in (row.event.subject_id, row.event.stream_id))
-        return [self.get(each) for each in about][:limit]
-
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
         ids = self.due.take_of(real_now, limit, lambda ident: self.rows[ident].next_try_at)
@@ -103,12 +96,8 @@ class MemoryOutbox(Table[OutboxMessage]):
             self.save(message)
         return len(tried)
 
-    def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
-        """Nobody asks here."""
-        raise NotImplementedError
-
-    def forget(self, before: datetime, limit: int) -> int:  # noqa: ARG002 - nothing grows old here
-        """Nothing is forgotten."""
+    def forget(self, before: datetime, limit: int) -> int:  # noqa: ARG002 - the port's
+        """A run keeps every event to its end, so none is ever forgotten."""
         return 0
 
     def announce(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
@@ -120,6 +109,10 @@ class MemoryOutbox(Table[OutboxMessage]):
         stream.last_sequence += 1
         self.streams.save(stream)
         super().add(OutboxMessage(ident, event, now, real_now, 0, None, None, stream.last_sequence))
+
+    latest: Any = Unserved()
+    of_subject: Any = Unserved()
+    replay: Any = Unserved()
 
 
 class MemoryEndpoints(Table[Endpoint]):

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
-from billing_worker.ports.control import Spent
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
 
 
 class MemoryStops(Table[Stop]):
@@ -74,11 +75,6 @@ class MemoryStops(Table[Stop]):
         """Whether charging is stopped there for this cause."""
         return (scope, cause) in self.open_ids
 
-    def accepted(self, cause: StopCause) -> frozenset[str]:
-        """Subjects of stops of this cause that a person cleared."""
-        closed = (row for row in self.rows.values() if row.cause is cause and not row.is_open)
-        return frozenset(subject for row in closed for subject in row.subjects)
-
     def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
         """When a person last cleared a stop there."""
         here = (row.closed_at for row in self.rows.values() if (row.scope, row.cause) == (scope, cause))
@@ -98,6 +94,8 @@ class MemoryStops(Table[Stop]):
     def wait_for_begun(self) -> None:
         """There is nothing to wait for: a transaction runs alone."""
 
+    accepted: Any = Unserved()
+
 
 class MemoryEnvironment:
     """Who claimed this database."""
@@ -107,13 +105,18 @@ class MemoryEnvironment:
         self._claims = ClaimTable(journal)
 
     def database(self) -> str:
-        """There is only one."""
+        """One run has one database, and nobody copies it."""
         return "memory/1/1"
 
     def claimed(self) -> Fingerprint | None:
         """The claim that is in force."""
         newest = next(reversed(self._claims.rows.values()), None)
         return None if newest is None else newest.fingerprint
+
+    def elsewhere(self) -> bool:
+        """Whether this is another database than the one that was claimed; False where nobody claimed any."""
+        claimed = self.claimed()
+        return claimed is not None and claimed.database != self.database()
 
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
         """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
@@ -146,24 +149,6 @@ class MemorySpending:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def since(self, since: datetime, currency: str) -> Spent:
-        """Everything begun after `since`: the number of charges, and the sum of what was or may have been taken."""
-        begun = [row for row in self._begun(since) if row.status is not AttemptStatus.FAILED and not row.found]
-        taken = [row for row in begun if row.money.currency == currency and row.status is not AttemptStatus.DECLINED]
-        return Spent(len(begun), sum(row.money.amount for row in taken))
-
-    def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
-        """The same for one customer, in this currency, over all subscriptions."""
-        others = self._rows
-        taken = [
-            row.money.amount
-            for row in self._begun(since)
-            if row.money.currency == currency
-            and (row.is_open or row.status is AttemptStatus.APPROVED)
-            and others.subscriptions.rows[others.invoices.rows[row.invoice_id].subscription_id].customer == customer
-        ]
-        return Spent(len(taken), sum(taken))
-
     def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
         """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
         closed = [row for row in self._begun(since) if not row.is_open and row.status is not AttemptStatus.FAILED]
@@ -174,3 +159,6 @@ class MemorySpending:
 
     def _begun(self, since: datetime) -> Iterator[PaymentAttempt]:
         return (row for row in self._rows.attempts.rows.values() if row.started_at > since)
+
+    since: Any = Unserved()
+    of_customer: Any = Unserved()

@@ -1,34 +1,31 @@
 """The database in memory, behind the port: all tables, one transaction at a time."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
-from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.outside import Ids
+from billing_worker.simulation.memory.actions import MemoryActions
 from billing_worker.simulation.memory.alerts import MemoryAlerts
 from billing_worker.simulation.memory.attempts import MemoryAttempts
-from billing_worker.simulation.memory.books import MemoryBooks
 from billing_worker.simulation.memory.catch_up import MemoryCatchUp
-from billing_worker.simulation.memory.doors import MemoryActions, NotSimulated
 from billing_worker.simulation.memory.doubts import MemoryDoubts
 from billing_worker.simulation.memory.inbox import MemoryInbox
 from billing_worker.simulation.memory.invoices import MemoryInvoices
 from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbox
-from billing_worker.simulation.memory.periodic import MemoryAudits, MemoryComparisons
 from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
 from billing_worker.simulation.memory.refunds import MemoryRefunds
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.stops import MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.memory.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.memory.tables import DueIndex, Entry
+from billing_worker.simulation.memory.unserved import Unserved, UnservedSubject
 
 
 class Numbered:
@@ -67,10 +64,7 @@ class Store:
         self.endpoints = MemoryEndpoints(self.journal)
         self.alerts = MemoryAlerts(self.journal)
         self.environment = MemoryEnvironment(self.journal, rows)
-        self.audits = MemoryAudits()
-        self.comparisons = MemoryComparisons()
         self.spending = MemorySpending(rows)
-        self.books = MemoryBooks(rows, self.alerts.table, self.inbox, self.outbox)
         self.catch_up = MemoryCatchUp(self.journal, rows, self.alerts.table)
         self.actions = MemoryActions(self.journal)
 
@@ -106,18 +100,13 @@ class MemoryTransaction:
         "actions",
         "alerts",
         "attempts",
-        "audits",
-        "books",
         "catch_up",
-        "comparisons",
         "doubts",
         "endpoints",
         "environment",
         "inbox",
         "invoices",
-        "kept_answers",
         "keys",
-        "lists",
         "outbox",
         "pingbacks",
         "plans",
@@ -125,7 +114,6 @@ class MemoryTransaction:
         "spending",
         "stops",
         "subscriptions",
-        "tokens",
     )
 
     def __init__(self, store: Store, committed: Committed) -> None:
@@ -142,18 +130,13 @@ class MemoryTransaction:
         self.outbox = store.outbox
         self.endpoints = store.endpoints
         self.alerts = store.alerts
-        self.books = store.books
         self.catch_up = store.catch_up
         self.stops = store.stops
         self.environment = store.environment
-        self.audits = store.audits
-        self.comparisons = store.comparisons
         self.doubts = store.doubts
         self.spending = store.spending
         self.pingbacks = store.pingbacks
         self.actions = store.actions
-        not_simulated: Any = NotSimulated()
-        self.tokens = self.kept_answers = self.lists = not_simulated
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +161,7 @@ class MemoryTransaction:
             plan=store.plans.get(subscription.plan_id),
             has_open_attempt=invoice_id in store.attempts.open_of,
             stop=held[0].id if held else None,
-            elsewhere=False,
+            elsewhere=store.environment.elsewhere(),
             last_paid=store.invoices.last_paid(subscription.id, invoice.money.currency),
         )
 
@@ -213,20 +196,10 @@ class MemoryTransaction:
         for event in sorted(events, key=lambda each: each.stream_id):
             self.outbox.announce(self._store.ids.new("evt"), event, now, real_now)
 
-    def savepoint(self) -> AbstractContextManager[Any]:
-        """Nobody takes a part of a simulated transaction."""
-        raise AssertionError("savepoints are not simulated")
-
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
         """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""
         self._store.evidence.append(evidence)
         return len(self._store.evidence)
-
-    def evidence(self, evidence_id: int) -> Evidence:
-        """What the gateway said, as it was kept. Raises NotFound."""
-        if not 0 < evidence_id <= len(self._store.evidence):
-            raise NotFound("evidence", str(evidence_id))
-        return self._store.evidence[evidence_id - 1]
 
     def commit(self) -> None:
         """Keep it all."""
@@ -239,3 +212,12 @@ class MemoryTransaction:
     def _end(self) -> None:
         self._open = self._store.busy = False
         self._store.roll_back()
+
+    savepoint: Any = Unserved()
+    evidence: Any = Unserved()
+    audits: Any = UnservedSubject("audits")
+    comparisons: Any = UnservedSubject("comparisons")
+    books: Any = UnservedSubject("books")
+    lists: Any = UnservedSubject("lists")
+    tokens: Any = UnservedSubject("tokens")
+    kept_answers: Any = UnservedSubject("kept_answers")

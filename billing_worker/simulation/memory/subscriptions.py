@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from billing_worker.domain.billing_key import BillingKey, IssueUse, KeyStatus
 from billing_worker.domain.errors import Conflict
@@ -10,6 +11,7 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.ports.control import DueBetween
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
 
 
 class MemoryPlans(Table[Plan]):
@@ -17,9 +19,7 @@ class MemoryPlans(Table[Plan]):
 
     kind, entity = "plan", Plan
 
-    def all(self) -> Sequence[Plan]:
-        """Every plan."""
-        return [self.get(ident) for ident in self.rows]
+    all: Any = Unserved()
 
 
 class MemoryKeys(Table[BillingKey]):
@@ -63,14 +63,6 @@ class MemoryKeys(Table[BillingKey]):
             for invoice_id in self._rows.invoices.open_by_key[after.id]:
                 self._rows.replan(invoice_id)
 
-    def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
-        """The keys stored under these customer_uids."""
-        return [self.get(self._by_uid[uid]) for uid in customer_uids if uid in self._by_uid]
-
-    def pg_providers(self) -> Sequence[str]:
-        """The PGs that any key has, by name."""
-        return sorted({row.pg_provider for row in self.rows.values()})
-
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of pending keys whose next look has come; put off to `lease_until`."""
         ids = self.looks.take(real_now, limit)
@@ -84,6 +76,9 @@ class MemoryKeys(Table[BillingKey]):
         """The key stored under this customer_uid."""
         found = self._by_uid.get(customer_uid)
         return None if found is None else self.get(found)
+
+    lock_customer_uids: Any = Unserved()
+    pg_providers: Any = Unserved()
 
 
 class MemorySubscriptions(Table[Subscription]):
@@ -122,9 +117,6 @@ class MemorySubscriptions(Table[Subscription]):
             for invoice_id in self._rows.invoices.open_by_subscription[after.id]:
                 self._rows.replan(invoice_id)
 
-    def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """A transaction is alone anyway."""
-
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
         """A live subscription of this customer on this plan."""
         for row in self.rows.values():
@@ -136,11 +128,6 @@ class MemorySubscriptions(Table[Subscription]):
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
         return [self.get(row.id) for row in self.rows.values() if row.billing_key_id == key_id]
-
-    def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
-        """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
-        found = (row for row in self.rows.values() if row.billing_key_id in key_ids or row.customer in customers)
-        return [self.get(row.id) for row in found]
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
@@ -159,3 +146,6 @@ class MemorySubscriptions(Table[Subscription]):
             subscription.lease_until = lease_until
             self.save(subscription)
         return ids
+
+    lock_pairs: Any = Unserved()
+    of_keys_or_customers: Any = Unserved()

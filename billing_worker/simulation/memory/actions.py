@@ -1,9 +1,10 @@
-"""What stands at the doors of the real database. The simulation comes in through none of them."""
+"""The log of actions in memory."""
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from billing_worker.domain.action import Action
+from billing_worker.simulation.memory.unserved import Unserved
 
 
 class MemoryActions:
@@ -21,17 +22,8 @@ class MemoryActions:
             self.done.append(action)
             self._journal.append((self, None, action))
 
-    def of_subjects(self, subjects: Sequence[str], most: int) -> Sequence[Action]:  # noqa: ARG002 - the port's
-        """Nobody asks here."""
-        raise AssertionError("reading actions is not simulated")
+    of_subjects: Any = Unserved()
 
     def undo(self, _before: None, _after: Action) -> None:
         """Take the newest one back."""
         self.done.pop()
-
-
-class NotSimulated:
-    """Fails whoever asks: what looked like an answer could pass for behaviour."""
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AssertionError(f"{name} is not simulated")
