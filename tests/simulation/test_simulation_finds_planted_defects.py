@@ -17,7 +17,7 @@ from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.outside import Listing
 from billing_worker.simulation.fleet.client import FaultyDatabase, Transaction
 from billing_worker.simulation.fleet.swarm import Options
-from billing_worker.simulation.judge.safety import Breach
+from billing_worker.simulation.judge.docket import Breach
 from billing_worker.simulation.run import START, Run
 
 MONEY = {
@@ -241,8 +241,8 @@ def test_an_edge_that_no_table_lists_is_seen() -> None:
     run.verdict()
     paid = next(row for row in run.store.attempts.rows.values() if row.status is AttemptStatus.APPROVED)
     run.safety.committed([(run.store.attempts, paid, replace(paid, status=AttemptStatus.DECLINED))])
-    assert run.safety.breach is not None
-    assert run.safety.breach.invariant == "I14"
+    assert run.docket.breach is not None
+    assert run.docket.breach.invariant == "I14"
 
 
 def test_a_clock_that_runs_ahead_charges_too_early() -> None:

@@ -8,7 +8,7 @@ from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.refund import Refund
 from billing_worker.simulation.fleet.fleet import Fleet
 from billing_worker.simulation.fleet.ledger import ISSUE
-from billing_worker.simulation.judge.safety import Safety
+from billing_worker.simulation.judge.docket import Docket
 from billing_worker.simulation.world.paymentwall import Paymentwall
 
 GRACE = timedelta(minutes=10)
@@ -29,11 +29,11 @@ RENEWING = ("pending", "trialing", "active", "past_due")
 class Rest:
     """Looks at one run that has come to rest."""
 
-    def __init__(self, fleet: Fleet, safety: Safety, paymentwall: Paymentwall) -> None:
+    def __init__(self, fleet: Fleet, docket: Docket, paymentwall: Paymentwall) -> None:
         self._fleet = fleet
         self._store = fleet.world.store
         self._ledger = fleet.world.ledger
-        self._safety = safety
+        self._docket = docket
         self._paymentwall = paymentwall
         self._alerted = self._store.alerts.table.open_ids
         """What a person was told, and is a stated reason to wait."""
@@ -42,7 +42,7 @@ class Rest:
     def look(self) -> None:
         """Report the first thing that is not as it must be."""
         for invariant, text, about in (*self._lost(), *self._unclear(), *self._unheard(), *self._books()):
-            self._safety.found(invariant, text, *about)
+            self._docket.found(invariant, text, *about)
 
     def _lost(self) -> Iterator[Finding]:
         late = self._now - GRACE
@@ -123,7 +123,7 @@ class Rest:
                 text = f"payment {row.imp_uid} ({row.cause}) of {row.merchant_uid} is on no attempt"
                 yield "I3", text, (row.merchant_uid,)
         for invoice_id in self._store.invoices.rows:
-            own = [row for row in self._safety.payments(invoice_id) if row.holds and row.merchant_uid not in disputed]
+            own = [row for row in self._docket.payments(invoice_id) if row.holds and row.merchant_uid not in disputed]
             if len(own) > 1 and ("surplus_payment", invoice_id) not in self._alerted:
                 yield (
                     "I1",
