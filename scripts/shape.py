@@ -81,7 +81,7 @@ LEFT_OUT = "billing_worker/adapters/database/migrations"
 """A migration is history: nobody may change it, so nobody can shorten it."""
 
 DATA = {
-    "billing_worker/sandbox/behaviours.py": "its only long function is the table of behaviours, one a line",
+    "billing_worker/sandbox/world/behaviours.py": "its only long function is the table of behaviours, one a line",
 }
 """Files that are almost only data, with the reason: their lengths are not counted, everything else is."""
 

@@ -4,21 +4,21 @@ import asyncio
 from dataclasses import dataclass, field
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.agenda import Agenda
-from billing_worker.sandbox.behaviours import BEHAVIOURS, Webhook
-from billing_worker.sandbox.behaviours import Books as Recorded
-from billing_worker.sandbox.books import Books
-from billing_worker.sandbox.choosing import chosen, counts_calls, provider_of, spelled
 from billing_worker.sandbox.clock import Clock
-from billing_worker.sandbox.deliveries import AFTER_ANSWER, Deliveries
-from billing_worker.sandbox.journal import Journal
 from billing_worker.sandbox.latency import Latency
 from billing_worker.sandbox.options import SandboxOptions
-from billing_worker.sandbox.payment_view import plain
-from billing_worker.sandbox.pingbacks import purchase
 from billing_worker.sandbox.records import DECIMALS, Json, Key, Later, Payment
-from billing_worker.sandbox.rules import Plan, Rules
-from billing_worker.sandbox.tokens import Tokens
+from billing_worker.sandbox.sending.deliveries import AFTER_ANSWER, Deliveries
+from billing_worker.sandbox.sending.pingbacks import purchase
+from billing_worker.sandbox.world.agenda import Agenda
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Webhook
+from billing_worker.sandbox.world.behaviours import Books as Recorded
+from billing_worker.sandbox.world.books import Books
+from billing_worker.sandbox.world.choosing import chosen, counts_calls, provider_of, spelled
+from billing_worker.sandbox.world.journal import Journal
+from billing_worker.sandbox.world.payment_view import plain
+from billing_worker.sandbox.world.rules import Plan, Rules
+from billing_worker.sandbox.world.tokens import Tokens
 
 PAYMENTWALL = "paymentwall"
 

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS, Behaviour, Webhook
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Webhook
 
 ENDPOINTS = ("again", "onetime", "retry", "read", "cancel", "customers", "schedule", "prepare", "token", "delivery")
 ANY = "any"

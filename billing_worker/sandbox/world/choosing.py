@@ -7,8 +7,8 @@ After `<K>x-` another behaviour may follow: `decline-limit-2x-drop-after-charge-
 import re
 from functools import lru_cache
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS, BY_CARD, OK, Behaviour
 from billing_worker.sandbox.texts import CHANNELS, DEFAULT_PROVIDER
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, BY_CARD, OK, Behaviour
 
 NAMES = sorted(BEHAVIOURS, key=len, reverse=True)  # the longest first: `error500-charged` before `error500`
 TIMES = re.compile(r"(\d+)x(?:-|$)")

@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.gate import Gate
-from billing_worker.sandbox.gateway import Gateway
-from billing_worker.sandbox.payment_view import payment_answer
 from billing_worker.sandbox.records import Json, Payment
+from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.wire import Refused, envelope, number, text, truthy
+from billing_worker.sandbox.world.gateway import Gateway
+from billing_worker.sandbox.world.payment_view import payment_answer
 
 BALANCE_TOLERANCE = 0.0005  # less than any currency's smallest unit (a fils of KWD is 0.001)
 

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.gate import Gate
-from billing_worker.sandbox.gateway import Gateway
-from billing_worker.sandbox.payment_view import payment_answer, plain
 from billing_worker.sandbox.records import Json, Payment
+from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.wire import Refused, envelope, many, number, text, truthy, whole
+from billing_worker.sandbox.world.gateway import Gateway
+from billing_worker.sandbox.world.payment_view import payment_answer, plain
 
 STATUSES = ("all", "ready", "paid", "cancelled", "failed")
 WINDOW = 90 * 86_400  # documented: at most 90 days

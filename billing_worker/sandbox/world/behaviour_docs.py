@@ -1,6 +1,6 @@
 """The table of behaviours as Markdown: what docs/sandbox.md contains is made here and compared by a test."""
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS, Behaviour, Books, Reply
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Books, Reply
 
 SAID = {
     Reply.PAYMENT: "the payment",

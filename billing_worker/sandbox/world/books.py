@@ -6,9 +6,9 @@ Promise: what an answer has shown survives `kill -9`; opening the same ledger ag
 from collections.abc import Iterator
 from typing import Any
 
-from billing_worker.sandbox.journal import Journal
 from billing_worker.sandbox.records import Json, Key, Later, Payment, Schedule, as_row
-from billing_worker.sandbox.tokens import Tokens
+from billing_worker.sandbox.world.journal import Journal
+from billing_worker.sandbox.world.tokens import Tokens
 
 SPREAD = 618_033_988_749  # coprime to 10**12: ids look random and never repeat
 IDS = 10**12

@@ -6,11 +6,11 @@ PortOne shows the issuing payment as `ready` until Paymentwall's pingback has co
 import asyncio
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.gateway import PAYMENTWALL, Gateway
-from billing_worker.sandbox.payment_view import payment_answer
-from billing_worker.sandbox.pingbacks import purchase
 from billing_worker.sandbox.records import Json, Key, Payment
+from billing_worker.sandbox.sending.pingbacks import purchase
 from billing_worker.sandbox.wire import Refused, number, text, whole
+from billing_worker.sandbox.world.gateway import PAYMENTWALL, Gateway
+from billing_worker.sandbox.world.payment_view import payment_answer
 
 OPTIONAL = ("reason", "refund_amount", "merchant_refund_id")  # parameters of a reversal
 ECHOED = ("name", "buyer_name", "buyer_email", "buyer_tel", "notice_url", "custom_data")

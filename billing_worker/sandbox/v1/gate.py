@@ -7,11 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS, Behaviour, Reply
-from billing_worker.sandbox.gateway import Gateway
-from billing_worker.sandbox.replies import fault
-from billing_worker.sandbox.tokens import TOKEN_HEADERS
+from billing_worker.sandbox.v1.replies import fault
 from billing_worker.sandbox.wire import Refused, envelope, read_fields, text, unauthorized
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Reply
+from billing_worker.sandbox.world.gateway import Gateway
+from billing_worker.sandbox.world.tokens import TOKEN_HEADERS
 
 Work = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]

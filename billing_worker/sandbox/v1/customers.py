@@ -5,15 +5,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.api_payments import paged
-from billing_worker.sandbox.charging import Charging
-from billing_worker.sandbox.choosing import provider_of
-from billing_worker.sandbox.gate import Gate
-from billing_worker.sandbox.gateway import PAYMENTWALL, Gateway
-from billing_worker.sandbox.payment_view import CUSTOMER_FIELDS, customer_answer
-from billing_worker.sandbox.paymentwall import Paymentwall
 from billing_worker.sandbox.records import Json, Key
+from billing_worker.sandbox.v1.charging import Charging
+from billing_worker.sandbox.v1.gate import Gate
+from billing_worker.sandbox.v1.payments import paged
 from billing_worker.sandbox.wire import Refused, envelope, many, text
+from billing_worker.sandbox.world.choosing import provider_of
+from billing_worker.sandbox.world.gateway import PAYMENTWALL, Gateway
+from billing_worker.sandbox.world.payment_view import CUSTOMER_FIELDS, customer_answer
+from billing_worker.sandbox.world.paymentwall import Paymentwall
 
 PAGE = 20  # documented for a customer's payments
 BAD_CARD = "0000"  # a card number that ends so cannot be registered

@@ -4,10 +4,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.behaviours import Behaviour, Reply
-from billing_worker.sandbox.payment_view import payment_answer
 from billing_worker.sandbox.records import Json, Payment
 from billing_worker.sandbox.wire import Dropped, envelope, unauthorized
+from billing_worker.sandbox.world.behaviours import Behaviour, Reply
+from billing_worker.sandbox.world.payment_view import payment_answer
 
 PAGE = "<html><head><title>{0} Bad Gateway</title></head><body><center><h1>{0} Bad Gateway</h1></center></body></html>"
 NEW_FIELDS: Json = {"settlement_tier": "T2", "network_token": {"kind": "vts", "rotated": True}, "risk_score": 12.5}

@@ -5,12 +5,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.charging import Charging
-from billing_worker.sandbox.gate import Gate
-from billing_worker.sandbox.gateway import Gateway, Order
-from billing_worker.sandbox.payment_view import schedule_answer
 from billing_worker.sandbox.records import Json, Payment, Schedule
+from billing_worker.sandbox.v1.charging import Charging
+from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.wire import Refused, envelope, number, text, whole
+from billing_worker.sandbox.world.gateway import Gateway, Order
+from billing_worker.sandbox.world.payment_view import schedule_answer
 
 WINDOW = 93 * 86_400  # documented: at most 3 months
 LIMIT, MOST = 20, 1000

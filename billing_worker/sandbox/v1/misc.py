@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.gate import Gate
-from billing_worker.sandbox.gateway import Gateway
 from billing_worker.sandbox.records import Json
+from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.wire import Refused, envelope, text
+from billing_worker.sandbox.world.gateway import Gateway
 
 DELIVERY_REQUIRED = ("imp_uid", "merchant_uid", "type", "status")
 

@@ -9,15 +9,15 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.behaviours import OK
-from billing_worker.sandbox.choosing import provider_of
-from billing_worker.sandbox.control import Json, Work, guarded
-from billing_worker.sandbox.gateway import Gateway, Order
-from billing_worker.sandbox.payment_view import customer_answer, ledger_row, plain
-from billing_worker.sandbox.paymentwall import Paymentwall
+from billing_worker.sandbox.control.control import Json, Work, guarded
 from billing_worker.sandbox.records import Key, Payment
-from billing_worker.sandbox.rules import Plan
 from billing_worker.sandbox.wire import Refused, number, text, whole
+from billing_worker.sandbox.world.behaviours import OK
+from billing_worker.sandbox.world.choosing import provider_of
+from billing_worker.sandbox.world.gateway import Gateway, Order
+from billing_worker.sandbox.world.payment_view import customer_answer, ledger_row, plain
+from billing_worker.sandbox.world.paymentwall import Paymentwall
+from billing_worker.sandbox.world.rules import Plan
 
 PAGE, MOST = 1000, 100_000
 CHUNK = 500  # rows of a stream between two chances for other calls

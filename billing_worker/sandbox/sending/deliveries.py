@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from billing_worker.sandbox.clock import Clock
 from billing_worker.sandbox.options import SandboxOptions
-from billing_worker.sandbox.pingbacks import pingback_query, tampered
 from billing_worker.sandbox.records import Payment
-from billing_worker.sandbox.sending import Answer, SendError, send
+from billing_worker.sandbox.sending.pingbacks import pingback_query, tampered
+from billing_worker.sandbox.sending.send import Answer, SendError, send
 
 KEPT = 20_000  # deliveries remembered for GET /_sandbox/webhooks
 TOGETHER = 32  # sends in flight at once: enough for a benchmark, too few to drown a receiver

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS
-from billing_worker.sandbox.gate import FAULTS, Gate
-from billing_worker.sandbox.gateway import Gateway
+from billing_worker.sandbox.control.recorder import Requests
 from billing_worker.sandbox.latency import Quantiles
-from billing_worker.sandbox.recorder import Requests
+from billing_worker.sandbox.v1.gate import FAULTS, Gate
 from billing_worker.sandbox.wire import JsonText, Refused, number, read_fields, text, whole
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS
+from billing_worker.sandbox.world.gateway import Gateway
 
 MARKER = "billing-worker"  # `GET /_sandbox` answers it: how a worker knows that no real money moves
 Json = dict[str, Any]

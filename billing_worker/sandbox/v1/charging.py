@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.behaviours import OK, Reply, Webhook
-from billing_worker.sandbox.behaviours import Books as Recorded
-from billing_worker.sandbox.gateway import PAYMENTWALL, Gateway, Order
 from billing_worker.sandbox.records import Json, Key, Payment
-from billing_worker.sandbox.replies import reply_to
-from billing_worker.sandbox.rules import Plan
+from billing_worker.sandbox.v1.replies import reply_to
 from billing_worker.sandbox.wire import Refused, number, text
+from billing_worker.sandbox.world.behaviours import OK, Reply, Webhook
+from billing_worker.sandbox.world.behaviours import Books as Recorded
+from billing_worker.sandbox.world.gateway import PAYMENTWALL, Gateway, Order
+from billing_worker.sandbox.world.rules import Plan
 
 UID_LIMIT = 40  # documented for merchant_uid
 ECHOED = (
