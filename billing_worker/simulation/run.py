@@ -172,7 +172,7 @@ class Run:
                 self._alerted(before, row)
 
     def _alerted(self, before: Alert | None, alert: Alert) -> None:
-        """A person reads it, and does what it asks for."""
+        """An operator reads it, and does what it asks for."""
         operators = self.market.operators
         acts = {
             "mismatch": operators.alarmed,

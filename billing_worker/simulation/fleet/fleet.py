@@ -95,7 +95,7 @@ class Fleet:
             beat.process.on_start.append(self.look)
 
     def receive(self, notification: Notification, *, again: bool) -> None:
-        """A webhook or pingback arrives at one of the receivers; `again`: it is sent until somebody took it."""
+        """A webhook or pingback arrives at one of the receivers; `again`: it is sent until a receiver took it."""
         chaos = self.world.chaos
         receiver = self.receivers[int(chaos.roll() * len(self.receivers))]
         later = partial(self.receive, notification, again=again)
@@ -139,7 +139,7 @@ class Fleet:
             self.world.scheduler.at(when, partial(self._wake, scan, when))
 
     def look(self) -> None:
-        """Somebody just started: whatever is due is rung for at once."""
+        """A process just started: whatever is due is rung for at once."""
         self._heard.clear()
         for scan, index in self.scans.items():
             when = index.next()

@@ -12,7 +12,7 @@ NEVER_REUSES = frozenset({"naverpay"})
 
 AGAIN, LATE, REVIEW, OPERATOR, ISSUE = "again", "late", "review", "operator", "issue"
 """How a payment came about: a charge that was answered in time; one that the gateway finished long after its client
-had hung up; a failure that a risk review turned into a payment; a person at the
+had hung up; a failure that a risk review turned into a payment; an operator at the
 console; the customer, when the key was issued."""
 
 
@@ -127,7 +127,7 @@ class Ledger:
         return row
 
     def pay_at_the_console(self, failed: Row, now: datetime) -> Row:
-        """A person charges an order once more that had failed."""
+        """An operator charges an order once more that had failed."""
         card = self.cards[failed.customer_uid]
         row = self._row(failed.merchant_uid, card, (failed.amount, failed.currency), now, OPERATOR)
         self.pay(row, now)
@@ -150,4 +150,4 @@ class Ledger:
 
 
 def _nobody(_row: Row) -> None:
-    """Stand for whoever watches the books."""
+    """Stand for the observer of the books."""

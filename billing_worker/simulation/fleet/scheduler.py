@@ -50,7 +50,7 @@ class Scheduler:
         self.now = start
         self.steps = 0
         self.halted = False
-        """Set by whoever has seen enough: nothing more happens."""
+        """Set by the judge who has seen enough: nothing more happens."""
         self._heap: list[tuple[datetime, int, Do]] = []
         self._number = 0
         self._until = start

@@ -95,7 +95,7 @@ class Options:
     refund_rate: float
     """Of the payments, the part that a customer asks back, all or some of it."""
     stops_a_year: float
-    """Times when a person stops all charging, one PG or one subscription."""
+    """Times when an operator stops all charging, one PG or one subscription."""
     catch_up: str
     catch_up_rate: int
     notifies: bool
@@ -144,5 +144,5 @@ class Options:
         )
 
     def told(self) -> dict[str, object]:
-        """Every option by its name, for whoever reads the run."""
+        """Every option by its name, for the reader of a run."""
         return asdict(self)

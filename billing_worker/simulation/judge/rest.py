@@ -36,7 +36,7 @@ class Rest:
         self._docket = docket
         self._paymentwall = paymentwall
         self._alerted = self._store.alerts.table.open_ids
-        """What a person was told, and is a stated reason to wait."""
+        """What an operator was told, and is a stated reason to wait."""
         self._now = fleet.world.scheduler.now
 
     def look(self) -> None:
@@ -71,7 +71,7 @@ class Rest:
     def _unclear(self) -> Iterator[Finding]:
         for row in self._store.attempts.rows.values():
             in_doubt = row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE
-            # That the gateway contradicts itself is a stated reason: a person was told.
+            # That the gateway contradicts itself is a stated reason: an operator was told.
             if in_doubt and ("mismatch", row.id) not in self._alerted:
                 yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
         for refund in self._store.refunds.rows.values():
@@ -113,7 +113,7 @@ class Rest:
             if attempt.status == "approved" and row is not None and attempt.refunded != row.cancelled:
                 text = f"{row.imp_uid} gave {row.cancelled} back, attempt {attempt.id} knows of {attempt.refunded}"
                 yield "I10", text, (attempt.id,)
-        # Money that came under an order of ours from another card, say: a person was told, and must decide.
+        # Money that came under an order of ours from another card, say: an operator was told, and must decide.
         disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in self._alerted}
         for row in self._ledger.rows.values():
             late = (row.paid_at or row.started_at) > self._now - GRACE
@@ -134,7 +134,7 @@ class Rest:
                 yield "I1", f"invoice {invoice_id} still holds {[row.imp_uid for row in own]}", (invoice_id,)
 
     def _refused(self, invoice_id: str) -> bool:
-        """Whether a person must give the surplus back, since the gateway did not."""
+        """Whether an operator must give the surplus back, since the gateway did not."""
         refunds = self._store.refunds.of_invoice(invoice_id)
         kinds = ("refund_failed", "refund_stuck")
         own = [refund for refund in refunds if refund.created_at <= self._now - self._settled_within(refund)]
@@ -142,6 +142,6 @@ class Rest:
         return young or any((kind, refund.id) in self._alerted for refund in own for kind in kinds)
 
     def _settled_within(self, refund: Refund) -> timedelta:
-        """Paymentwall moves the money of a refund later, and shows nothing meanwhile: after a day a person is told."""
+        """Paymentwall moves the money of a refund later, and shows nothing yet: after a day an operator is told."""
         key = self._store.attempts.rows[refund.attempt_id].billing_key_id
         return TOLD_WITHIN if self._store.keys.rows[key].pg_provider == PAYMENTWALL else SETTLED_WITHIN

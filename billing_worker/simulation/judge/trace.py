@@ -1,4 +1,4 @@
-"""What happened, line by line: a hash of all of it, and the last part of it for whoever reads a failure."""
+"""What happened, line by line: a hash of all of it, and the last part of it for the reader of a failure."""
 
 from collections import deque
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ class AlertTable(Table[Alert]):
 
 
 class MemoryAlerts:
-    """Things a person must look at."""
+    """Things an operator must look at."""
 
     def __init__(self, journal: list[Entry]) -> None:
         self.table = AlertTable(journal)

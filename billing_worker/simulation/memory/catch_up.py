@@ -1,4 +1,4 @@
-"""Late work in memory: who is late, what a person decided, and the buckets that pace it."""
+"""Late work in memory: who is late, what an operator decided, and the buckets that pace it."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class MemoryCatchUp:
         self.buckets = Buckets(journal)
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
-        """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
+        """Note an operator's word and end the hold; returns for how many subscriptions, by plan."""
         concerned: Counter[str] = Counter()
         for row in self._late(before, chosen):
             subscription = self._rows.subscriptions.get(row.id)
@@ -39,7 +39,7 @@ class MemoryCatchUp:
         return concerned
 
     def held(self, plan_id: str) -> int:
-        """How many subscriptions of a plan wait for a person."""
+        """How many subscriptions of a plan wait for an operator."""
         rows = self._rows.subscriptions.rows.values()
         return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
 

@@ -87,7 +87,7 @@ class MemoryInbox(Table[InboxMessage]):
         self.due.set(after.id, after.next_try_at if after.status is InboxStatus.RECEIVED else None)
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid, but not those that a person opened again."""
+        """Close waiting webhooks that call paid what is recorded as paid, but not those an operator opened again."""
         closed = 0
         for ident in self.due.ripe(real_now):
             message = self.get(ident)

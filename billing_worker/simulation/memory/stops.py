@@ -46,7 +46,7 @@ class MemoryStops(Table[Stop]):
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
         """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
 
-        The reason of a breach is added, too: whoever clears the stop accepts all of them, and must have read them.
+        The reason of a breach is added, too: the operator who clears the stop accepts all, and must have read them.
         """
         known = self.open_ids.get((scope, cause))
         if known is None:
@@ -76,7 +76,7 @@ class MemoryStops(Table[Stop]):
         return (scope, cause) in self.open_ids
 
     def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
-        """When a person last cleared a stop there."""
+        """When an operator last cleared a stop there."""
         here = (row.closed_at for row in self.rows.values() if (row.scope, row.cause) == (scope, cause))
         return max((when for when in here if when is not None), default=None)
 

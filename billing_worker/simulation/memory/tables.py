@@ -113,7 +113,7 @@ class DueIndex:
         self.times: dict[Any, datetime] = {}
         self._heap: list[tuple[datetime, Any]] = []
         self.tell: Callable[[datetime], None] = nobody_listens
-        """Called with every new moment, so that somebody can ring then."""
+        """Called with every new moment, so that a beat can ring then."""
 
     def set(self, ident: Any, when: datetime | None) -> None:
         """It is due from this moment on; None: not at all."""

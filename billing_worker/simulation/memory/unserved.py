@@ -1,4 +1,4 @@
-"""What the simulation never calls: it fails whoever asks, since any answer could pass for behaviour."""
+"""What the simulation never calls: it fails its caller, since any answer could pass for behaviour."""
 
 from typing import Any, NoReturn
 
