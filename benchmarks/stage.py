@@ -26,8 +26,8 @@ from billing_worker.domain.proof import judge
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
 from billing_worker.runtime import Process, Supervisor, free_port
-from billing_worker.simulation.gateway import seen
-from billing_worker.simulation.ledger import Card, Ledger, Row
+from billing_worker.simulation.fleet.gateway import seen
+from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.key.register import register_key
 from billing_worker.usecases.subscription import renew

@@ -36,9 +36,9 @@ BOUNDS = {
     "function lines, 90 of 100": Bound(aim=20, now=20),
     "function lines, longest": Bound(aim=LONGEST_FUNCTION, now=60),
     "file lines, longest": Bound(aim=LONGEST_FILE, now=421),
-    f"files above {LONGEST_FILE} lines": Bound(aim=0, now=4),
-    "import cycles": Bound(aim=0, now=1),
-    "modules in import cycles": Bound(aim=0, now=9),
+    f"files above {LONGEST_FILE} lines": Bound(aim=0, now=2),
+    "import cycles": Bound(aim=0, now=0),
+    "modules in import cycles": Bound(aim=0, now=0),
     "imports against the floors": Bound(aim=0, now=0),
     "use cases in no room": Bound(aim=0, now=0),
     "places that write a job's name": Bound(aim=11, now=11),
@@ -81,7 +81,7 @@ LEFT_OUT = "billing_worker/adapters/database/migrations"
 """A migration is history: nobody may change it, so nobody can shorten it."""
 
 DATA = {
-    "billing_worker/sandbox/behaviours.py": "its only long function is the table of behaviours, one a line",
+    "billing_worker/sandbox/world/behaviours.py": "its only long function is the table of behaviours, one a line",
 }
 """Files that are almost only data, with the reason: their lengths are not counted, everything else is."""
 

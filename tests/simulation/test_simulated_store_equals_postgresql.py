@@ -31,9 +31,9 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
 from billing_worker.ports.outgoing import Address, Refusal
 from billing_worker.ports.outside import Listing
-from billing_worker.simulation.gateway import BUYER_EMAIL, seen
-from billing_worker.simulation.ledger import Card, Ledger, Row
-from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen
+from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
+from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
 from billing_worker.usecases.charge import collect, reconcile, retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
