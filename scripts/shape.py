@@ -36,7 +36,7 @@ BOUNDS = {
     "function lines, 90 of 100": Bound(aim=20, now=20),
     "function lines, longest": Bound(aim=LONGEST_FUNCTION, now=60),
     "file lines, longest": Bound(aim=LONGEST_FILE, now=421),
-    f"files above {LONGEST_FILE} lines": Bound(aim=0, now=4),
+    f"files above {LONGEST_FILE} lines": Bound(aim=0, now=3),
     "import cycles": Bound(aim=0, now=1),
     "modules in import cycles": Bound(aim=0, now=9),
     "imports against the floors": Bound(aim=0, now=0),
