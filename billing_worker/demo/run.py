@@ -17,7 +17,8 @@ from rich.live import Live
 from billing_worker import bootstrap
 from billing_worker.cli import stack
 from billing_worker.cli.session import quiet_logs
-from billing_worker.config import PREFIX, Settings, load_settings
+from billing_worker.config import Settings, load_settings
+from billing_worker.config.names import PREFIX
 from billing_worker.demo import books, portfolio, view
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Ports
