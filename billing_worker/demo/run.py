@@ -25,7 +25,8 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.ports.review import Standing
 from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
-from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.reading.one import latest_events
+from billing_worker.usecases.reading.report import payments, report
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+09:00")
 END = datetime.fromisoformat("2026-03-31T23:59:59+09:00")
@@ -163,9 +164,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
         return 130
     if not finished:
         console.print(f"Not everything came to an end within {DRAIN:g} s.", style="bold red")
-    with ports.database.transaction() as uow:
-        payments = uow.books.payments()
-    comparison = books.compare(payments, books.ledger(sandbox_url, PREFIX_OF_IDS), TIMEZONE)
+    comparison = books.compare(payments(ports), books.ledger(sandbox_url, PREFIX_OF_IDS), TIMEZONE)
     console.print(view.closing_books(comparison))
     for difference in comparison.differences:
         console.print(difference, style="red", highlight=False)
@@ -204,8 +203,7 @@ def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: C
 
 
 def _news(ports: Ports) -> Sequence[OutboxMessage]:
-    with ports.database.transaction() as uow:
-        return uow.outbox.latest(NEWS)
+    return latest_events(ports, NEWS)
 
 
 def _nothing_left(standing: Standing) -> bool:

@@ -19,6 +19,7 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.reading.views.fields import told
 
 MOST_EVENTS = 10_000
 """More than one subscription ever has."""
@@ -32,18 +33,14 @@ MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known about one subscription, invoice, attempt, refund or key."""
+    """What is known about one subscription, invoice, attempt, refund or key, in plain words."""
 
     subject: str
-    answer: str
-    """One sentence: the state, and the reason for it."""
-    history: list[str] = field(default_factory=list)
-    """What happened so far, oldest first."""
-    next: str = "Nothing: this is final."
-    """What will happen, and what an operator can do."""
-    alerts: list[str] = field(default_factory=list)
-    actions: list[str] = field(default_factory=list)
-    """Who did what, oldest first."""
+    answer: str = field(metadata=told("One sentence: the state, and the reason for it"))
+    history: list[str] = field(metadata=told("What happened so far, oldest first"))
+    next: str = field(metadata=told("What will happen, and what an operator can do"))
+    alerts: list[str]
+    actions: list[str] = field(metadata=told("Who did what, oldest first"))
 
 
 @dataclass(frozen=True, slots=True)

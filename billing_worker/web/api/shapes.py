@@ -1,6 +1,6 @@
 """What the requests and answers of all endpoints share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -72,9 +72,7 @@ class Listing:
     request: Request
     response: Response
 
-    def of(
-        self, kind: Kind, query: Paging, shown: Callable[[Any], T], wanted: Mapping[str, object] | None = None
-    ) -> Page[T]:
+    def of(self, kind: Kind, query: Paging, wanted: Mapping[str, object] | None = None) -> Page[Any]:
         """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
         chosen = query.wanted() if wanted is None else wanted
         found = listed(self.context.ports, kind, chosen, limit=query.limit, cursor=query.cursor)
@@ -83,7 +81,7 @@ class Listing:
             target = urlencode([*kept, ("cursor", found.next_cursor)])
             # Relative, so that it holds behind any proxy, whatever host the caller claimed.
             self.response.headers["Link"] = f'<{self.request.url.path}?{target}>; rel="next"'
-        return Page(data=[shown(one) for one in found.items], next_cursor=found.next_cursor)
+        return Page(data=list(found.items), next_cursor=found.next_cursor)
 
 
 async def _listing(context: Ctx, request: Request, response: Response) -> Listing:
@@ -170,13 +168,6 @@ METADATA: Any = Field(
 METADATA_CHANGES = Field(
     default=None, description="Pairs to set; null takes a pair out (RFC 7396)", examples=[{"team": "support"}]
 )
-
-
-class Labels(BaseModel):
-    """What the merchant wrote on it."""
-
-    external_id: str | None = Field(description="Your own id", examples=["order-1001"])
-    metadata: dict[str, str] = Field(description="Your own pairs of text", examples=[{"team": "sales"}])
 
 
 class Created(Paging):
