@@ -8,8 +8,7 @@ from billing_worker.domain.payment import Evidence
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.ports.alerts import Alert
 from billing_worker.usecases.reading.views.evidence import EvidenceView, of_evidence
-from billing_worker.usecases.reading.views.fields import SUBSCRIPTION_ID, told
-from billing_worker.usecases.reading.views.joined import joined
+from billing_worker.usecases.reading.views.fields import SUBSCRIPTION_ID, told, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,45 +65,19 @@ class ActionView:
 
 def of_stop(stop: Stop, waiting: int) -> StopView:
     """The view of a stop, with the number of due invoices that wait there."""
-    return StopView(
-        id=stop.id,
-        scope=stop.scope,
-        cause=stop.cause,
-        reason=stop.reason,
-        subjects=list(stop.subjects),
-        waiting_invoices=waiting,
-        opened_at=stop.opened_at,
-        closed_at=stop.closed_at,
-        note=stop.note,
-    )
+    return view_of(StopView, stop, subjects=list(stop.subjects), waiting_invoices=waiting)
 
 
 def of_alert(alert: Alert) -> AlertView:
     """The view of an alert."""
-    return AlertView(
-        id=alert.id,
-        kind=alert.kind,
-        subject_id=alert.subject_id,
-        detail=alert.detail,
-        proposal=alert.proposal,
-        evidence_id=alert.evidence_id,
-        opened_at=alert.opened_at,
-        closed_at=alert.closed_at,
-    )
+    return view_of(AlertView, alert)
 
 
 def detail_of_alert(alert: Alert, evidence: Evidence | None) -> AlertDetail:
     """The view of an alert with what the gateway said."""
-    return joined(AlertDetail, of_alert(alert), evidence=of_evidence(evidence))
+    return view_of(AlertDetail, of_alert(alert), evidence=of_evidence(evidence))
 
 
 def of_action(action: Action) -> ActionView:
     """The view of an action that was written down."""
-    return ActionView(
-        id=action.id or 0,
-        actor=action.actor,
-        verb=action.verb,
-        subject_id=action.subject_id,
-        at=action.at,
-        detail=action.detail,
-    )
+    return view_of(ActionView, action, id=action.id or 0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from billing_worker.domain.payment import Evidence
-from billing_worker.usecases.reading.views.fields import told
+from billing_worker.usecases.reading.views.fields import told, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,4 @@ def of_evidence(evidence: Evidence | None) -> EvidenceView | None:
     """The view of what the gateway said, if it said anything."""
     if evidence is None:
         return None
-    return EvidenceView(
-        source=evidence.source, request=evidence.request, http_status=evidence.http_status, body=evidence.body
-    )
+    return view_of(EvidenceView, evidence)

@@ -1,8 +1,11 @@
 """What a field of a view may say about itself, beside its name and type."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 CURRENCY_IN = "currency_in"
 """For an amount: the field that names its currency. Text shows both as one sum."""
@@ -32,6 +35,12 @@ KEY_ID = told(example="key_0123456789abcdef")
 SUBSCRIPTION_ID = told(example="sub_0123456789abcdef")
 INVOICE_ID = told(example="inv_0123456789abcdef")
 ATTEMPT_ID = told(example="att_0123456789abcdef")
+
+
+def view_of(kind: type[T], thing: object, **named: object) -> T:
+    """The view of a thing: each field is what `named` says, or else the thing's attribute of the same name."""
+    rest = {each.name: getattr(thing, each.name) for each in fields(kind) if each.name not in named}  # type: ignore[arg-type] # a view is a dataclass
+    return kind(**named, **rest)
 
 
 def masked(secret: str) -> str:

@@ -15,8 +15,8 @@ from billing_worker.usecases.reading.views.fields import (
     SUBSCRIPTION_ID,
     minor,
     told,
+    view_of,
 )
-from billing_worker.usecases.reading.views.joined import joined
 from billing_worker.usecases.reading.views.refunds import RefundView, of_refund
 
 
@@ -76,51 +76,27 @@ class InvoiceDetail(InvoiceView):
 
 def of_invoice(invoice: Invoice) -> InvoiceView:
     """The view of an invoice."""
-    return InvoiceView(
-        id=invoice.id,
-        subscription_id=invoice.subscription_id,
-        billing_key_id=invoice.billing_key_id,
-        status=invoice.status,
+    return view_of(
+        InvoiceView,
+        invoice,
         amount=invoice.money.amount,
         currency=invoice.money.currency,
         period_index=invoice.period.index,
         period_start=invoice.period.start,
         period_end=invoice.period.end,
-        merchant_uid=invoice.merchant_uid,
         attempt_count=invoice.attempts,
         decline_count=invoice.declines,
-        next_attempt_at=invoice.next_attempt_at,
-        last_reason=invoice.last_reason,
-        created_at=invoice.created_at,
-        closed_at=invoice.closed_at,
     )
 
 
 def of_attempt(attempt: PaymentAttempt) -> AttemptView:
     """The view of an attempt."""
-    return AttemptView(
-        id=attempt.id,
-        invoice_id=attempt.invoice_id,
-        billing_key_id=attempt.billing_key_id,
-        number=attempt.number,
-        status=attempt.status,
-        amount=attempt.money.amount,
-        currency=attempt.money.currency,
-        merchant_uid=attempt.merchant_uid,
-        imp_uid=attempt.imp_uid,
-        decline_kind=attempt.decline_kind,
-        reason=attempt.reason,
-        surplus=attempt.surplus,
-        refunded=attempt.refunded,
-        started_at=attempt.started_at,
-        next_look_at=attempt.next_look_at,
-        closed_at=attempt.closed_at,
-    )
+    return view_of(AttemptView, attempt, amount=attempt.money.amount, currency=attempt.money.currency)
 
 
 def detail_of_invoice(invoice: Invoice, attempts: Sequence[PaymentAttempt], refunds: Sequence[Refund]) -> InvoiceDetail:
     """The view of an invoice with its attempts and refunds."""
-    return joined(
+    return view_of(
         InvoiceDetail,
         of_invoice(invoice),
         refunded=sum(attempt.refunded for attempt in attempts),

@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.billing_key import BillingKey, IssueUse, KeyStatus
-from billing_worker.usecases.reading.views.fields import EXTERNAL_ID, KEY_ID, METADATA, SECRET, masked, minor, told
+from billing_worker.usecases.reading.views.fields import (
+    EXTERNAL_ID,
+    KEY_ID,
+    METADATA,
+    SECRET,
+    masked,
+    minor,
+    told,
+    view_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,36 +49,16 @@ class KeyView(KeySummary):
 
 def summary_of_key(key: BillingKey) -> KeySummary:
     """The view of a key in a list."""
-    return KeySummary(
-        id=key.id,
-        customer_uid=masked(key.customer_uid),
-        pg_provider=key.pg_provider,
-        status=key.status,
-        invalid_reason=key.invalid_reason,
-        external_id=key.external_id,
-        metadata=dict(key.metadata),
-        created_at=key.created_at,
-        activated_at=key.activated_at,
-    )
+    return view_of(KeySummary, key, customer_uid=masked(key.customer_uid), metadata=dict(key.metadata))
 
 
 def of_key(key: BillingKey) -> KeyView:
     """The view of a key."""
     issue = key.issue
-    return KeyView(
-        id=key.id,
-        customer_uid=key.customer_uid,
-        pg_provider=key.pg_provider,
-        status=key.status,
-        invalid_reason=key.invalid_reason,
-        external_id=key.external_id,
+    return view_of(
+        KeyView,
+        key,
         metadata=dict(key.metadata),
-        created_at=key.created_at,
-        activated_at=key.activated_at,
-        buyer_name=key.buyer_name,
-        buyer_email=key.buyer_email,
-        buyer_tel=key.buyer_tel,
-        goodsid=key.goodsid,
         issuing_payment=issue.imp_uid if issue else None,
         issuing_amount=issue.money.amount if issue else None,
         issuing_currency=issue.money.currency if issue else None,

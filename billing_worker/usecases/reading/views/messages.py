@@ -9,8 +9,7 @@ from billing_worker.domain.delivery import Endpoint, EndpointStatus
 from billing_worker.domain.events import EventType
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.outgoing import EventStatus, OutboxMessage
-from billing_worker.usecases.reading.views.fields import told
-from billing_worker.usecases.reading.views.joined import joined
+from billing_worker.usecases.reading.views.fields import told, view_of
 
 LONGEST_VALUE = 80
 _PLAIN = {
@@ -85,56 +84,31 @@ class NotificationView(NotificationSummary):
 
 def of_event(message: OutboxMessage) -> EventView:
     """The view of an event."""
-    return EventView(
-        id=message.id,
+    return view_of(
+        EventView,
+        message,
         type=message.event.type,
         subject_id=message.event.subject_id,
         stream=message.event.stream_id,
         sequence=message.stream_sequence,
-        version=message.version,
         data=dict(message.event.data),
-        status=message.status,
-        occurred_at=message.occurred_at,
-        tries=message.tries,
-        replays=message.replays,
         next_try_at=message.next_try_at if message.waits else None,
-        delivered_at=message.delivered_at,
-        abandoned_at=message.abandoned_at,
-        note=message.note,
     )
 
 
 def of_endpoint(endpoint: Endpoint) -> EndpointView:
     """The view of the receiver."""
-    return EndpointView(
-        url=endpoint.url,
-        status=endpoint.status,
-        failing_since=endpoint.failing_since,
-        next_probe_at=endpoint.next_probe_at,
-        disabled_at=endpoint.disabled_at,
-        last_success_at=endpoint.last_success_at,
-        last_trouble=endpoint.last_trouble,
-    )
+    return view_of(EndpointView, endpoint)
 
 
 def summary_of_notification(message: InboxMessage) -> NotificationSummary:
     """The view of a notification in a list."""
-    return NotificationSummary(
-        id=message.id,
-        source=message.source,
-        status=message.status,
-        foreign=message.is_foreign,
-        payload=_payload(message.payload),
-        note=message.note,
-        received_at=message.received_at,
-        deliveries=message.deliveries,
-        tries=message.tries,
-    )
+    return view_of(NotificationSummary, message, foreign=message.is_foreign, payload=_payload(message.payload))
 
 
 def of_notification(message: InboxMessage) -> NotificationView:
     """The view of a notification."""
-    return joined(
+    return view_of(
         NotificationView,
         summary_of_notification(message),
         led_to=message.subject_id,

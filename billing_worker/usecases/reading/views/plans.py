@@ -6,7 +6,7 @@ from datetime import datetime
 from billing_worker.domain.calendar import AnchoredCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, CatchUpMode
 from billing_worker.domain.plan import Plan
-from billing_worker.usecases.reading.views.fields import CURRENCY, EXTERNAL_ID, METADATA, PLAN_ID, minor, told
+from billing_worker.usecases.reading.views.fields import CURRENCY, EXTERNAL_ID, METADATA, PLAN_ID, minor, told, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,9 @@ def of_plan(plan: Plan) -> PlanView:
     """The view of a plan."""
     calendar = plan.calendar
     anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
-    return PlanView(
-        id=plan.id,
-        name=plan.name,
+    return view_of(
+        PlanView,
+        plan,
         amount=plan.money.amount,
         currency=plan.money.currency,
         calendar=str(calendar),
@@ -47,7 +47,5 @@ def of_plan(plan: Plan) -> PlanView:
         dunning_days=list(plan.dunning.retry_days),
         catch_up=plan.catch_up.mode,
         catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,
-        external_id=plan.external_id,
         metadata=dict(plan.metadata),
-        created_at=plan.created_at,
     )

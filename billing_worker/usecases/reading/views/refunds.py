@@ -6,8 +6,7 @@ from datetime import datetime
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus
 from billing_worker.usecases.reading.views.evidence import EvidenceView, of_evidence
-from billing_worker.usecases.reading.views.fields import ATTEMPT_ID, CURRENCY, minor, told
-from billing_worker.usecases.reading.views.joined import joined
+from billing_worker.usecases.reading.views.fields import ATTEMPT_ID, CURRENCY, minor, told, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +37,11 @@ class RefundDetail(RefundView):
 
 def of_refund(refund: Refund) -> RefundView:
     """The view of a refund."""
-    return RefundView(
-        id=refund.id,
-        attempt_id=refund.attempt_id,
-        status=refund.status,
-        amount=refund.money.amount,
-        currency=refund.money.currency,
-        cause=refund.cause,
-        reason=refund.reason,
-        idempotency_key=refund.idempotency_key,
-        send_count=refund.sends,
-        note=refund.note,
-        next_step_at=refund.next_step_at,
-        created_at=refund.created_at,
-        closed_at=refund.closed_at,
+    return view_of(
+        RefundView, refund, amount=refund.money.amount, currency=refund.money.currency, send_count=refund.sends
     )
 
 
 def detail_of_refund(refund: Refund, evidence: Evidence | None) -> RefundDetail:
     """The view of a refund with what the gateway said."""
-    return joined(RefundDetail, of_refund(refund), evidence=of_evidence(evidence))
+    return view_of(RefundDetail, of_refund(refund), evidence=of_evidence(evidence))

@@ -6,9 +6,16 @@ from datetime import datetime
 
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
-from billing_worker.usecases.reading.views.fields import EXTERNAL_ID, KEY_ID, METADATA, PLAN_ID, SUBSCRIPTION_ID, told
+from billing_worker.usecases.reading.views.fields import (
+    EXTERNAL_ID,
+    KEY_ID,
+    METADATA,
+    PLAN_ID,
+    SUBSCRIPTION_ID,
+    told,
+    view_of,
+)
 from billing_worker.usecases.reading.views.invoices import InvoiceView, of_invoice
-from billing_worker.usecases.reading.views.joined import joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,26 +48,10 @@ class SubscriptionDetail(SubscriptionView):
 
 def of_subscription(subscription: Subscription) -> SubscriptionView:
     """The view of a subscription."""
-    return SubscriptionView(
-        id=subscription.id,
-        plan_id=subscription.plan_id,
-        billing_key_id=subscription.billing_key_id,
-        customer=subscription.customer,
-        status=subscription.status,
-        start=subscription.anchor,
-        next_period_index=subscription.next_period_index,
-        next_period_start=subscription.next_period_start,
-        cancel_at_period_end=subscription.cancel_at_period_end,
-        held_since=subscription.held_since,
-        canceled_at=subscription.canceled_at,
-        allow_duplicate=subscription.allow_duplicate,
-        external_id=subscription.external_id,
-        metadata=dict(subscription.metadata),
-        created_at=subscription.created_at,
-    )
+    return view_of(SubscriptionView, subscription, start=subscription.anchor, metadata=dict(subscription.metadata))
 
 
 def detail_of_subscription(subscription: Subscription, invoices: Sequence[Invoice]) -> SubscriptionDetail:
     """The view of a subscription with its invoices."""
     shown = [of_invoice(invoice) for invoice in invoices]
-    return joined(SubscriptionDetail, of_subscription(subscription), invoices=shown)
+    return view_of(SubscriptionDetail, of_subscription(subscription), invoices=shown)

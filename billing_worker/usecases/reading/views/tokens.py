@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing_worker.domain.access import ApiToken, Scope
-from billing_worker.usecases.reading.views.joined import joined
+from billing_worker.usecases.reading.views.fields import view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +28,9 @@ class NewTokenView(TokenView):
 
 def of_token(token: ApiToken) -> TokenView:
     """The view of a token."""
-    return TokenView(
-        name=token.name,
-        scope=token.scope,
-        created_at=token.created_at,
-        created_by=token.created_by,
-        revoked_at=token.revoked_at,
-        revoked_by=token.revoked_by,
-    )
+    return view_of(TokenView, token)
 
 
 def of_new_token(token: ApiToken, text: str) -> NewTokenView:
     """The view of a token at the moment when it is given out."""
-    return joined(NewTokenView, of_token(token), token=text)
+    return view_of(NewTokenView, of_token(token), token=text)
