@@ -14,7 +14,7 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.key.change import set_email as change_email
 from billing_worker.usecases.key.decide import decide
 from billing_worker.usecases.key.reactivate import reactivate as reactivate_key
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.reading.one import key_with
 from billing_worker.usecases.reading.views.keys import of_key
 
@@ -51,14 +51,16 @@ def register(
     with session(as_json=as_json) as work:
         key = register_key(
             work.ports,
-            customer_uid,
-            pg,
-            buyer_name=buyer_name,
-            buyer_email=buyer_email,
-            buyer_tel=buyer_tel,
-            goodsid=goodsid,
-            external_id=external_id,
-            metadata=listing.pairs(metadata),
+            NewKey(
+                customer_uid,
+                pg,
+                buyer_name=buyer_name,
+                buyer_email=buyer_email,
+                buyer_tel=buyer_tel,
+                goodsid=goodsid,
+                external_id=external_id,
+                metadata=listing.pairs(metadata),
+            ),
         )
         work.out.record(of_key(key), headline=f"Registered key {key.id}")
 

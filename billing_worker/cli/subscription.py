@@ -15,7 +15,7 @@ from billing_worker.usecases.reading.one import subscription_with
 from billing_worker.usecases.reading.views.subscriptions import of_subscription
 from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
 from billing_worker.usecases.subscription.replace_key import replace_key
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 app = typer.Typer(help="Subscriptions: a customer on a plan, charged on a billing key.")
 
@@ -49,13 +49,15 @@ def create(
     with session(as_json=as_json) as work:
         made = subscribe(
             work.ports,
-            plan,
-            key,
-            customer,
-            start=moment("start", start),
-            allow_duplicate=allow_duplicate,
-            external_id=external_id,
-            metadata=listing.pairs(metadata),
+            NewSubscription(
+                plan,
+                key,
+                customer,
+                start=moment("start", start),
+                allow_duplicate=allow_duplicate,
+                external_id=external_id,
+                metadata=listing.pairs(metadata),
+            ),
         )
         work.out.record(of_subscription(made), headline=f"Created subscription {made.id}")
 

@@ -161,7 +161,7 @@ class Market:
     def _sign_up(self, ports: Ports) -> None:
         plan_id = self._chaos.random.choices(self._plans, WEIGHTS)[0]
         key_id = self._new_key(ports, plan_id)
-        subscription = subscribe.subscribe(ports, plan_id, key_id, f"customer of {key_id}")
+        subscription = subscribe.subscribe(ports, subscribe.NewSubscription(plan_id, key_id, f"customer of {key_id}"))
         stay = YEAR * self.options.churn_years * self._chaos.random.expovariate(1)
         self._later(stay, partial(self._leave, subscription.id))
 
@@ -267,7 +267,7 @@ class Market:
         card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
         name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
-        return register.register_key(ports, uid, pg, buyer_name=name, buyer_email=email).id
+        return register.register_key(ports, register.NewKey(uid, pg, buyer_name=name, buyer_email=email)).id
 
     def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
         """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""

@@ -16,26 +16,24 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.jobs import JobName
 from billing_worker.usecases.key import decide
 from billing_worker.usecases.key.change import change_key
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.reading.one import key_with
 from billing_worker.usecases.reading.views.keys import KeySummary, KeyView, of_key
 from billing_worker.web.api.shapes import (
     CHANGES,
-    EXTERNAL_ID,
     JSON,
-    METADATA,
     METADATA_CHANGES,
     READS,
     READS_ONE,
     Created,
     Described,
-    ExternalId,
     Ident,
     Input,
+    LabelledInput,
     Lists,
-    Metadata,
     MetadataChanges,
     Name,
+    OwnId,
     Page,
     Text,
     Word,
@@ -50,7 +48,7 @@ router = APIRouter(prefix="/billing-keys", tags=["billing keys"])
 Email = Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 
 
-class KeyInput(Input):
+class KeyInput(LabelledInput):
     """A billing key that PortOne stores already. Never card data: those go to PortOne only."""
 
     model_config = example(customer_uid="user-1-card-1", pg_provider="nice_v2")
@@ -71,8 +69,6 @@ class KeyInput(Input):
     goodsid: Annotated[Text, Described(minLength=1, maxLength=LONGEST_GOODSID)] | None = Field(
         None, description="The product that Paymentwall's pingbacks about this key must name"
     )
-    external_id: ExternalId | None = EXTERNAL_ID
-    metadata: Metadata = METADATA
 
 
 class KeyChanges(Input):
@@ -87,7 +83,7 @@ class KeyChanges(Input):
 class KeyQuery(Created):
     """Which keys to list."""
 
-    external_id: Word | None = Field(None, description="Only the one with this id of yours")
+    external_id: OwnId = None
     customer_uid: Word | None = Field(None, description="Only the one with this name at PortOne")
     customer: Word | None = Field(None, description="Only those that this customer's subscriptions are charged on")
     pg_provider: Word | None = Field(None, description="Only of this PG")
@@ -105,17 +101,7 @@ class IssuingPaymentInput(Input):
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
 def register(key: KeyInput, context: Ctx) -> KeyView:
     """Make a key known that PortOne stores. A Paymentwall key stays pending until its payment is confirmed."""
-    registered = register_key(
-        context.ports,
-        key.customer_uid,
-        key.pg_provider,
-        buyer_name=key.buyer_name,
-        buyer_email=key.buyer_email,
-        buyer_tel=key.buyer_tel,
-        goodsid=key.goodsid,
-        external_id=key.external_id,
-        metadata=key.metadata,
-    )
+    registered = register_key(context.ports, NewKey(**key.model_dump()))
     return of_key(registered)
 
 

@@ -13,7 +13,18 @@ from billing_worker.usecases.outgoing.replay import endpoint as receiver
 from billing_worker.usecases.outgoing.replay import send_again
 from billing_worker.usecases.reading.one import event_with
 from billing_worker.usecases.reading.views.messages import EndpointView, EventView, of_endpoint, of_event
-from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Id, Ident, Instant, Lists, Page, Paging
+from billing_worker.web.api.shapes import (
+    ACTS,
+    READS,
+    READS_ONE,
+    Id,
+    Ident,
+    Instant,
+    Lists,
+    OfSubscription,
+    Page,
+    Paging,
+)
 from billing_worker.web.context import Ctx
 
 router = APIRouter(prefix="/events", tags=["events"])
@@ -22,7 +33,7 @@ router = APIRouter(prefix="/events", tags=["events"])
 class EventQuery(Paging):
     """Which events to list."""
 
-    subscription_id: Id | None = Field(None, description="Only of this subscription")
+    subscription_id: OfSubscription = None
     subject_id: Id | None = Field(None, description="Only about this invoice, key, refund or subscription")
     type: EventType | None = Field(None, description="Only of this type")
     status: EventStatus | None = Field(None, description="Only with this status")

@@ -14,14 +14,18 @@ from billing_worker.web.api.shapes import (
     ACTS,
     READS,
     READS_ONE,
+    AtLeast,
+    AtMost,
     Created,
     Id,
     Ident,
+    InCurrency,
     Instant,
     Lists,
+    OfCustomer,
+    OfSubscription,
     Page,
     Paging,
-    Sum,
     Word,
 )
 from billing_worker.web.context import Ctx
@@ -35,13 +39,13 @@ class InvoiceQuery(Created):
     """Which invoices to list."""
 
     status: InvoiceStatus | None = Field(None, description="Only with this status")
-    subscription_id: Id | None = Field(None, description="Only of this subscription")
-    customer: Word | None = Field(None, description="Only of this customer")
+    subscription_id: OfSubscription = None
+    customer: OfCustomer = None
     plan_id: Id | None = Field(None, description="Only of subscriptions on this plan")
     billing_key_id: Id | None = Field(None, description="Only charged on this key")
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = Field(None, description="Only in this currency")
-    amount_min: Sum | None = Field(None, description="Minor units, at least")
-    amount_max: Sum | None = Field(None, description="Minor units, at most")
+    currency: InCurrency = None
+    amount_min: AtLeast = None
+    amount_max: AtMost = None
     period_after: Instant | None = Field(None, description="Whose period begins at or after this")
     period_before: Instant | None = Field(None, description="Whose period begins before this")
 
@@ -51,8 +55,8 @@ class AttemptQuery(Paging):
 
     status: AttemptStatus | None = Field(None, description="Only with this status")
     invoice_id: Id | None = Field(None, description="Only of this invoice")
-    subscription_id: Id | None = Field(None, description="Only of this subscription")
-    customer: Word | None = Field(None, description="Only of this customer")
+    subscription_id: OfSubscription = None
+    customer: OfCustomer = None
     billing_key_id: Id | None = Field(None, description="Only on this key")
     imp_uid: Word | None = Field(None, description="Only the one that is this payment at PortOne")
     started_after: Instant | None = Field(None, description="Started at or after this")

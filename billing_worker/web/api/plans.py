@@ -18,26 +18,25 @@ from billing_worker.usecases.subscription.change import change_plan
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.web.api.shapes import (
     CHANGES,
-    EXTERNAL_ID,
     JSON,
-    METADATA,
     METADATA_CHANGES,
     READS,
     READS_ONE,
+    AtLeast,
+    AtMost,
     Created,
     Currency,
     Described,
-    ExternalId,
     Ident,
+    InCurrency,
     Input,
+    LabelledInput,
     Lists,
-    Metadata,
     MetadataChanges,
     Minor,
+    OwnId,
     Page,
-    Sum,
     Text,
-    Word,
     example,
 )
 from billing_worker.web.context import Ctx
@@ -45,7 +44,7 @@ from billing_worker.web.context import Ctx
 router = APIRouter(prefix="/plans", tags=["plans"])
 
 
-class PlanInput(Input):
+class PlanInput(LabelledInput):
     """A new plan: an interval counted from each subscription's start, or a cron expression."""
 
     model_config = example(name="Basic", amount=9900, currency="KRW", interval="month")
@@ -72,8 +71,6 @@ class PlanInput(Input):
     catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] = Field(
         DEFAULT_MAX_AGE, description="Days; for older periods an operator is asked"
     )
-    external_id: ExternalId | None = EXTERNAL_ID
-    metadata: Metadata = METADATA
 
 
 class PlanChanges(Input):
@@ -93,10 +90,10 @@ class PlanChanges(Input):
 class PlanQuery(Created):
     """Which plans to list."""
 
-    external_id: Word | None = Field(None, description="Only the one with this id of yours")
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = Field(None, description="Only in this currency")
-    amount_min: Sum | None = Field(None, description="Minor units, at least")
-    amount_max: Sum | None = Field(None, description="Minor units, at most")
+    external_id: OwnId = None
+    currency: InCurrency = None
+    amount_min: AtLeast = None
+    amount_max: AtMost = None
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="create_plan")

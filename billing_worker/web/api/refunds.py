@@ -16,6 +16,8 @@ from billing_worker.web.api.shapes import (
     JSON,
     READS,
     READS_ONE,
+    AtLeast,
+    AtMost,
     Created,
     Described,
     Id,
@@ -23,10 +25,10 @@ from billing_worker.web.api.shapes import (
     Input,
     Lists,
     Name,
+    OfCustomer,
+    OfSubscription,
     Page,
-    Sum,
     Text,
-    Word,
     example,
 )
 from billing_worker.web.context import Ctx
@@ -57,10 +59,10 @@ class RefundQuery(Created):
     status: RefundStatus | None = Field(None, description="Only with this status")
     cause: RefundCause | None = Field(None, description="Only for this cause")
     invoice_id: Id | None = Field(None, description="Only of this invoice's payments")
-    subscription_id: Id | None = Field(None, description="Only of this subscription")
-    customer: Word | None = Field(None, description="Only of this customer")
-    amount_min: Sum | None = Field(None, description="Minor units, at least")
-    amount_max: Sum | None = Field(None, description="Minor units, at most")
+    subscription_id: OfSubscription = None
+    customer: OfCustomer = None
+    amount_min: AtLeast = None
+    amount_max: AtMost = None
 
 
 @router.post(

@@ -170,8 +170,23 @@ METADATA_CHANGES = Field(
 )
 
 
+OfCustomer = Annotated[Word | None, Field(description="Only of this customer")]
+OfSubscription = Annotated[Id | None, Field(description="Only of this subscription")]
+OwnId = Annotated[Word | None, Field(description="Only the one with this id of yours")]
+InCurrency = Annotated[Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, Field(description="Only in this currency")]
+AtLeast = Annotated[Sum | None, Field(description="Minor units, at least")]
+AtMost = Annotated[Sum | None, Field(description="Minor units, at most")]
+
+
 class Created(Paging):
     """A list that can be cut by time."""
 
     created_after: Instant | None = Field(None, description="Created at or after this")
     created_before: Instant | None = Field(None, description="Created before this")
+
+
+class LabelledInput(Input):
+    """A request that makes a thing on which the merchant may write something of its own."""
+
+    external_id: ExternalId | None = EXTERNAL_ID
+    metadata: Metadata = METADATA

@@ -12,29 +12,28 @@ from billing_worker.usecases.reading.views.subscriptions import SubscriptionDeta
 from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
 from billing_worker.usecases.subscription.change import change_subscription
 from billing_worker.usecases.subscription.replace_key import replace_key
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from billing_worker.usecases.subscription.subscribe import subscribe as subscribe_customer
 from billing_worker.web.api.shapes import (
     CHANGES,
-    EXTERNAL_ID,
     JSON,
-    METADATA,
     READS,
     READS_ONE,
     Created,
     Described,
-    ExternalId,
     Id,
     Ident,
     Input,
     Instant,
+    LabelledInput,
     Lists,
-    Metadata,
     MetadataChanges,
     Moment,
     Name,
+    OfCustomer,
+    OwnId,
     Page,
     Text,
-    Word,
     example,
 )
 from billing_worker.web.context import Ctx
@@ -42,7 +41,7 @@ from billing_worker.web.context import Ctx
 router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 
 
-class SubscriptionInput(Input):
+class SubscriptionInput(LabelledInput):
     """A customer to put on a plan."""
 
     model_config = example(plan_id="plan_0123456789abcdef", billing_key_id="key_0123456789abcdef", customer="user-1")
@@ -56,8 +55,6 @@ class SubscriptionInput(Input):
     allow_duplicate: bool = Field(
         default=False, description="Another live subscription of this customer on this plan is meant"
     )
-    external_id: ExternalId | None = EXTERNAL_ID
-    metadata: Metadata = METADATA
 
 
 class SubscriptionChanges(Input):
@@ -89,8 +86,8 @@ class NewKeyInput(Input):
 class SubscriptionQuery(Created):
     """Which subscriptions to list."""
 
-    external_id: Word | None = Field(None, description="Only the one with this id of yours")
-    customer: Word | None = Field(None, description="Only of this customer")
+    external_id: OwnId = None
+    customer: OfCustomer = None
     plan_id: Id | None = Field(None, description="Only on this plan")
     billing_key_id: Id | None = Field(None, description="Only charged on this key")
     status: SubscriptionStatus | None = Field(None, description="Only with this status")
@@ -101,16 +98,7 @@ class SubscriptionQuery(Created):
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="subscribe")
 def subscribe(wanted: SubscriptionInput, context: Ctx) -> SubscriptionView:
     """Put a customer on a plan. The first charge is due when the first period begins."""
-    made = subscribe_customer(
-        context.ports,
-        wanted.plan_id,
-        wanted.billing_key_id,
-        wanted.customer,
-        start=wanted.start,
-        allow_duplicate=wanted.allow_duplicate,
-        external_id=wanted.external_id,
-        metadata=wanted.metadata,
-    )
+    made = subscribe_customer(context.ports, NewSubscription(**wanted.model_dump()))
     return of_subscription(made)
 
 
