@@ -30,7 +30,7 @@ OWNERS = {
     "simplejson": ("billing_worker/adapters", "billing_worker/sandbox"),
     "typer": ("billing_worker/cli",),
     "rich": ("billing_worker/cli", "billing_worker/demo"),
-    "pydantic_settings": ("billing_worker/config.py",),
+    "pydantic_settings": ("billing_worker/config",),
     "prometheus_client": ("billing_worker/web",),
 }
 """Where each library may be imported: a new place is a decision, not an accident."""
@@ -39,7 +39,7 @@ TYPES_ONLY = {"billing_worker/bootstrap.py": {"Engine"}, "tasks/process.py": {"E
 """Modules that hand a library's value on and may name its type, and nothing else of it."""
 
 READERS_OF_THE_ENVIRONMENT = (
-    "billing_worker/config.py",
+    "billing_worker/config",
     "billing_worker/runtime",
     "billing_worker/sandbox/command.py",
     "billing_worker/cli/main.py",  # shell completion, set by the shell

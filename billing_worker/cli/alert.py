@@ -1,6 +1,5 @@
 """`billing-worker alert …`."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.reading.one import alert_with
 
 app = typer.Typer(help="Alerts: what a person must look at.")
 
@@ -35,7 +35,7 @@ def list_(
         columns = (*COLUMNS, "closed_at") if closed else COLUMNS
         empty = "No alert was closed." if closed else "No alert is open."
         most = None if everything else limit
-        show_list(work, Kind.ALERTS, wanted, asdict, columns, most=most, empty=empty)
+        show_list(work, Kind.ALERTS, wanted, columns, most=most, empty=empty)
 
 
 @app.command()
@@ -50,17 +50,10 @@ def show(
 
     Example: billing-worker alert show 7
     """
-    with session(as_json=as_json) as work, work.ports.database.transaction() as uow:
-        alert = uow.alerts.get(alert_id)
-        evidence = None if alert.evidence_id is None else asdict(uow.evidence(alert.evidence_id))
-        if as_json:
-            work.out.json({**asdict(alert), "evidence": evidence})
-            return
-        work.out.record(asdict(alert))
-        if evidence is not None:
-            work.out.say("")
-            work.out.say("What the gateway said", "bold")
-            work.out.record(evidence)
+    with session(as_json=as_json) as work:
+        found = alert_with(work.ports, alert_id)
+        work.out.record(found)
+        work.out.part("What the gateway said", found.evidence)
 
 
 @app.command()
@@ -77,4 +70,4 @@ def close(
     """
     with session(as_json=as_json) as work:
         close_alert(work.ports, alert_id)
-        work.out.record({"id": alert_id, "status": "closed"})
+        work.out.record(alert_with(work.ports, alert_id), headline=f"Alert {alert_id} is closed")

@@ -1,6 +1,5 @@
 """`billing-worker why ID`."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -27,7 +26,7 @@ def why(
     with session(as_json=as_json) as work:
         told = explain(work.ports, ident, work.settings.timezone)
         if as_json:
-            work.out.json(asdict(told))
+            work.out.json(told)
             return
         work.out.say(told.subject, "bold")
         work.out.say(told.answer)

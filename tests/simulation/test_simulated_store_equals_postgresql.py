@@ -39,9 +39,11 @@ from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 from billing_worker.usecases.key import change, confirm, decide, reactivate, register
+from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
 from billing_worker.usecases.subscription import cancel, catch_up, create_plan, renew, replace_key, subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.clock import FrozenClock
 
 STEPS = 250
@@ -160,7 +162,7 @@ class Story:
             if pg == "paymentwall"
             else {}
         )
-        made = register.register_key(self.ports, uid, pg, **buyer)
+        made = register.register_key(self.ports, NewKey(uid, pg, **buyer))
         now = self.clock.now()
         known = now + timedelta(hours=self.random.randrange(50)) if pg == "paymentwall" else now
         dies = now + timedelta(days=self.random.randrange(1, 90))
@@ -171,7 +173,9 @@ class Story:
 
     def come(self) -> Any:
         plan, key = self.random.choice(self.plans), self.random.choice(self.keys)
-        self.subscriptions.append(subscribe.subscribe(self.ports, plan, key, f"customer {len(self.subscriptions)}").id)
+        self.subscriptions.append(
+            subscribe.subscribe(self.ports, NewSubscription(plan, key, f"customer {len(self.subscriptions)}")).id
+        )
 
     def leave(self) -> Any:
         at_end = self.random.random() < 0.5
@@ -396,7 +400,7 @@ def _pingbacks(story: Story) -> list[str]:
     for step, (kind, ref) in enumerate(zip([*PINGBACKS, *PINGBACKS], "aabcbaaacbb" * 2, strict=True)):
         if step == 2:
             buyer = {"buyer_name": "Gildong Hong", "buyer_email": "g@example.com"}
-            register.register_key(story.ports, "card", "paymentwall", **buyer)
+            register.register_key(story.ports, NewKey("card", "paymentwall", **buyer))
         payload = {"uid": "card", "goodsid": "gold", "type": kind, "ref": ref}
         receipt = receive.receive(story.ports, receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
         told.append(apply.apply(story.ports, receipt.id).note)

@@ -7,7 +7,8 @@ import pytest
 from billing_worker.domain.errors import InvalidInput, NotFound
 from billing_worker.domain.payment import Failed
 from billing_worker.usecases.reading.report import report
-from billing_worker.usecases.reading.why import Explanation, why
+from billing_worker.usecases.reading.teller import Explanation
+from billing_worker.usecases.reading.why import why
 from tests.support.gateways import Around, answers, never_arrives
 from tests.support.world import World
 

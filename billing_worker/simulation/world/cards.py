@@ -44,7 +44,7 @@ class Cards:
         card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
         name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
-        return register.register_key(ports, uid, pg, buyer_name=name, buyer_email=email).id
+        return register.register_key(ports, register.NewKey(uid, pg, buyer_name=name, buyer_email=email)).id
 
     def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
         """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""

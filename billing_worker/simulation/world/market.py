@@ -126,7 +126,7 @@ class Market:
     def _sign_up(self, ports: Ports) -> None:
         plan_id = self._chaos.random.choices(self._plans, WEIGHTS)[0]
         key_id = self.cards.new_key(ports, plan_id)
-        subscription = subscribe.subscribe(ports, plan_id, key_id, f"customer of {key_id}")
+        subscription = subscribe.subscribe(ports, subscribe.NewSubscription(plan_id, key_id, f"customer of {key_id}"))
         stay = YEAR * self.options.churn_years * self._chaos.random.expovariate(1)
         self.office.later(stay, partial(self._leave, subscription.id))
 

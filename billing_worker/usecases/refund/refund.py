@@ -233,6 +233,12 @@ def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real
         uow.alerts.open("refund_stuck", found.id, f"tried {found.sends} times: {found.note}", now)
 
 
+def payment_to_refund(ports: Ports, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
+    """The payment that a refund of this invoice would be about. Raises NotFound, InvalidInput or Conflict."""
+    with ports.database.transaction() as uow:
+        return payment_of(uow.attempts.of_invoice(uow.invoices.get(invoice_id).id), invoice_id, attempt_id)
+
+
 def payment_of(attempts: Sequence[PaymentAttempt], invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
     """The payment of an invoice that is to be given back. Raises InvalidInput, or Conflict where there is none."""
     paid = [attempt for attempt in attempts if attempt.imp_uid and attempt.closed_at]

@@ -1,6 +1,6 @@
 """What the requests and answers of all endpoints share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -72,9 +72,7 @@ class Listing:
     request: Request
     response: Response
 
-    def of(
-        self, kind: Kind, query: Paging, shown: Callable[[Any], T], wanted: Mapping[str, object] | None = None
-    ) -> Page[T]:
+    def of(self, kind: Kind, query: Paging, wanted: Mapping[str, object] | None = None) -> Page[Any]:
         """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
         chosen = query.wanted() if wanted is None else wanted
         found = listed(self.context.ports, kind, chosen, limit=query.limit, cursor=query.cursor)
@@ -83,7 +81,7 @@ class Listing:
             target = urlencode([*kept, ("cursor", found.next_cursor)])
             # Relative, so that it holds behind any proxy, whatever host the caller claimed.
             self.response.headers["Link"] = f'<{self.request.url.path}?{target}>; rel="next"'
-        return Page(data=[shown(one) for one in found.items], next_cursor=found.next_cursor)
+        return Page(data=list(found.items), next_cursor=found.next_cursor)
 
 
 async def _listing(context: Ctx, request: Request, response: Response) -> Listing:
@@ -172,11 +170,12 @@ METADATA_CHANGES = Field(
 )
 
 
-class Labels(BaseModel):
-    """What the merchant wrote on it."""
-
-    external_id: str | None = Field(description="Your own id", examples=["order-1001"])
-    metadata: dict[str, str] = Field(description="Your own pairs of text", examples=[{"team": "sales"}])
+OfCustomer = Annotated[Word | None, Field(description="Only of this customer")]
+OfSubscription = Annotated[Id | None, Field(description="Only of this subscription")]
+OwnId = Annotated[Word | None, Field(description="Only the one with this id of yours")]
+InCurrency = Annotated[Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, Field(description="Only in this currency")]
+AtLeast = Annotated[Sum | None, Field(description="Minor units, at least")]
+AtMost = Annotated[Sum | None, Field(description="Minor units, at most")]
 
 
 class Created(Paging):
@@ -184,3 +183,10 @@ class Created(Paging):
 
     created_after: Instant | None = Field(None, description="Created at or after this")
     created_before: Instant | None = Field(None, description="Created before this")
+
+
+class LabelledInput(Input):
+    """A request that makes a thing on which the merchant may write something of its own."""
+
+    external_id: ExternalId | None = EXTERNAL_ID
+    metadata: Metadata = METADATA
