@@ -18,7 +18,7 @@ from billing_worker.usecases.outgoing.replay import MOST_REPLAYED, send_again, s
 from billing_worker.usecases.outgoing.replay import enable as enable_endpoint
 from billing_worker.usecases.outgoing.replay import endpoint as receiver
 from billing_worker.usecases.reading.one import event_with
-from billing_worker.usecases.reading.views.messages import of_endpoint, of_event
+from billing_worker.usecases.reading.views.traffic import of_endpoint, of_event
 
 app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")
 

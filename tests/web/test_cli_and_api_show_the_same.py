@@ -18,10 +18,10 @@ from billing_worker.cli.main import main
 from billing_worker.cli.output import Output
 from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
 from billing_worker.usecases.reading.teller import Explanation
-from billing_worker.usecases.reading.views import control, customers, insight, invoices, keys, messages, plans, refunds
+from billing_worker.usecases.reading.views import control, customers, insight, invoices, keys, plans, refunds, traffic
 from billing_worker.usecases.reading.views import evidence as gateway
 from billing_worker.usecases.reading.views import subscriptions as subscribed
-from billing_worker.usecases.reading.views.fields import told
+from billing_worker.usecases.reading.views.fields import described
 from billing_worker.web.openapi import new_app
 from tests.builders import EVIDENCE, a_payment
 
@@ -127,7 +127,7 @@ def test_why_and_the_report_say_the_same_on_both(
 
 def views() -> dict[str, type]:
     """Every view by its name."""
-    rooms = (control, customers, gateway, insight, invoices, keys, messages, plans, refunds, subscribed)
+    rooms = (control, customers, gateway, insight, invoices, keys, traffic, plans, refunds, subscribed)
     found = {name: each for room in rooms for name, each in vars(room).items() if is_dataclass(each)}
     ours = {name: each for name, each in found.items() if each.__module__.startswith(plans.__package__)}
     return ours | {"Explanation": Explanation}
@@ -170,9 +170,9 @@ def test_a_field_that_a_view_gets_is_in_the_json_of_both_and_described() -> None
     class Before:
         """A thing."""
 
-        id: str = field(metadata=told(example="x_1"))
+        id: str = field(metadata=described(example="x_1"))
 
-    added = ("colour", str, field(metadata=told("How it looks", example="red")))
+    added = ("colour", str, field(metadata=described("How it looks", example="red")))
     after = make_dataclass("After", [added], bases=(Before,), frozen=True, slots=True, kw_only=True)
     after.__doc__ = "A thing."
     thing = after(id="x_1", colour="blue")

@@ -17,10 +17,10 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.reading.views.control import of_action, of_alert, of_stop
 from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoice
 from billing_worker.usecases.reading.views.keys import summary_of_key
-from billing_worker.usecases.reading.views.messages import of_event, summary_of_notification
 from billing_worker.usecases.reading.views.plans import of_plan
 from billing_worker.usecases.reading.views.refunds import of_refund
 from billing_worker.usecases.reading.views.subscriptions import of_subscription
+from billing_worker.usecases.reading.views.traffic import of_event, summary_of_notification
 
 AT_ONCE = 500
 """Rows that are read in one transaction where a whole list is wanted."""

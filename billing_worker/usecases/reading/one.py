@@ -9,10 +9,10 @@ from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.usecases.reading.views.control import AlertDetail, detail_of_alert
 from billing_worker.usecases.reading.views.invoices import AttemptView, InvoiceDetail, detail_of_invoice, of_attempt
 from billing_worker.usecases.reading.views.keys import KeyView, of_key
-from billing_worker.usecases.reading.views.messages import EventView, NotificationView, of_event, of_notification
 from billing_worker.usecases.reading.views.plans import PlanView, of_plan
 from billing_worker.usecases.reading.views.refunds import RefundDetail, detail_of_refund
 from billing_worker.usecases.reading.views.subscriptions import SubscriptionDetail, detail_of_subscription
+from billing_worker.usecases.reading.views.traffic import EventView, NotificationView, of_event, of_notification
 
 MOST_INVOICES = 100
 """Of a subscription, the newest; the list of invoices has the rest."""

@@ -19,7 +19,7 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.reading.views.fields import told
+from billing_worker.usecases.reading.views.fields import described
 
 MOST_EVENTS = 10_000
 """More than one subscription ever has."""
@@ -36,11 +36,11 @@ class Explanation:
     """What is known about one subscription, invoice, attempt, refund or key, in plain words."""
 
     subject: str
-    answer: str = field(metadata=told("One sentence: the state, and the reason for it"))
-    history: list[str] = field(metadata=told("What happened so far, oldest first"))
-    next: str = field(metadata=told("What will happen, and what an operator can do"))
+    answer: str = field(metadata=described("One sentence: the state, and the reason for it"))
+    history: list[str] = field(metadata=described("What happened so far, oldest first"))
+    next: str = field(metadata=described("What will happen, and what an operator can do"))
     alerts: list[str]
-    actions: list[str] = field(metadata=told("Who did what, oldest first"))
+    actions: list[str] = field(metadata=described("Who did what, oldest first"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,16 @@ class Teller:
         """A customer with several subscriptions: each in a line."""
         live = [each for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
         subject = f"customer {customer}: {len(subscriptions)} subscriptions, {len(live)} of them live"
-        told = [self.of_subscription(each) for each in reversed(subscriptions)]
+        described = [self.of_subscription(each) for each in reversed(subscriptions)]
         answer = "Each has a story of its own; see: " + ", ".join(
             f"why {each.id}" for each in subscriptions[:MOST_SHOWN]
         )
-        history = [f"{each.subject}. {each.answer}" for each in told]
-        alerts = [line for each in told for line in each.alerts]
+        history = [f"{each.subject}. {each.answer}" for each in described]
+        alerts = [line for each in described for line in each.alerts]
         then = " ".join(
-            f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), told, strict=True) if s in live
+            f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), described, strict=True) if s in live
         )
-        acts = list(dict.fromkeys(line for each in told for line in each.actions))
+        acts = list(dict.fromkeys(line for each in described for line in each.actions))
         return Explanation(subject, answer, history, then or "Nothing: all of them ended.", alerts, acts)
 
     def of_invoice(self, invoice: Invoice) -> Explanation:
@@ -86,8 +86,8 @@ class Teller:
             then += f" Refund {under_way.id} over {under_way.money} is under way."
             then += " " + self._state_of_refund(under_way)[1]
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
-        told = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
-        return Explanation(subject, answer, told, then, self._alerts(subjects), self._acts(subjects))
+        described = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
+        return Explanation(subject, answer, described, then, self._alerts(subjects), self._acts(subjects))
 
     def of_refund(self, refund: Refund) -> Explanation:
         """A refund, and the others of the same payment."""
@@ -215,14 +215,14 @@ class Teller:
         unpaid = [
             invoice for invoice in invoices if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
         ]
-        told = [
+        described = [
             (
                 each.period.start,
                 f"{self._date(each.period.start)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})",
             )
             for each in invoices
         ]
-        history = [line for _, line in sorted(told + self._skipped(subscription))]
+        history = [line for _, line in sorted(described + self._skipped(subscription))]
         answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
         if unpaid:
             answer += " " + self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)[0]

@@ -12,7 +12,7 @@ from billing_worker.usecases.outgoing.replay import enable as enable_endpoint
 from billing_worker.usecases.outgoing.replay import endpoint as receiver
 from billing_worker.usecases.outgoing.replay import send_again
 from billing_worker.usecases.reading.one import event_with
-from billing_worker.usecases.reading.views.messages import EndpointView, EventView, of_endpoint, of_event
+from billing_worker.usecases.reading.views.traffic import EndpointView, EventView, of_endpoint, of_event
 from billing_worker.web.api.shapes import (
     ACTS,
     READS,

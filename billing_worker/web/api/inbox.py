@@ -10,7 +10,7 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.incoming import replay as review
 from billing_worker.usecases.jobs import JobName
 from billing_worker.usecases.reading.one import notification_with
-from billing_worker.usecases.reading.views.messages import NotificationSummary, NotificationView, of_notification
+from billing_worker.usecases.reading.views.traffic import NotificationSummary, NotificationView, of_notification
 from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging
 from billing_worker.web.context import Ctx
 

@@ -8,7 +8,7 @@ from billing_worker.domain.payment import Evidence
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.ports.alerts import Alert
 from billing_worker.usecases.reading.views.evidence import EvidenceView, of_evidence
-from billing_worker.usecases.reading.views.fields import SUBSCRIPTION_ID, told, view_of
+from billing_worker.usecases.reading.views.fields import SUBSCRIPTION_ID, described, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +20,9 @@ class StopView:
     cause: StopCause
     reason: str
     subjects: list[str] = field(
-        metadata=told("What it is about: breaches, or invoices", example=["inv_0123456789abcdef"])
+        metadata=described("What it is about: breaches, or invoices", example=["inv_0123456789abcdef"])
     )
-    waiting_invoices: int = field(metadata=told("Due invoices that wait there now"))
+    waiting_invoices: int = field(metadata=described("Due invoices that wait there now"))
     opened_at: datetime
     closed_at: datetime | None
     note: str | None
@@ -33,13 +33,13 @@ class AlertView:
     """Something that an operator must look at."""
 
     id: int
-    kind: str = field(metadata=told(example="mismatch"))
-    subject_id: str = field(metadata=told(example="att_0123456789abcdef"))
+    kind: str = field(metadata=described(example="mismatch"))
+    subject_id: str = field(metadata=described(example="att_0123456789abcdef"))
     detail: str
     proposal: str | None = field(
-        metadata=told("What to do about it, in one line", example="see the runbook: docs/runbook.md")
+        metadata=described("What to do about it, in one line", example="see the runbook: docs/runbook.md")
     )
-    evidence_id: int | None = field(metadata=told("What the gateway said; the alert by itself shows it"))
+    evidence_id: int | None = field(metadata=described("What the gateway said; the alert by itself shows it"))
     opened_at: datetime
     closed_at: datetime | None
 
@@ -56,9 +56,9 @@ class ActionView:
     """What an operator or a program did."""
 
     id: int
-    actor: str = field(metadata=told("`token:NAME`, `cli:USER`, or `worker` itself", example="token:shop"))
+    actor: str = field(metadata=described("`token:NAME`, `cli:USER`, or `worker` itself", example="token:shop"))
     verb: Verb
-    subject_id: str = field(metadata=told("What it was done to", example=SUBSCRIPTION_ID["examples"][0]))
+    subject_id: str = field(metadata=described("What it was done to", example=SUBSCRIPTION_ID["examples"][0]))
     at: datetime
     detail: str | None
 

@@ -3,17 +3,17 @@
 from dataclasses import dataclass, field
 
 from billing_worker.domain.payment import Evidence
-from billing_worker.usecases.reading.views.fields import told, view_of
+from billing_worker.usecases.reading.views.fields import described, view_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceView:
     """What the gateway said, with card numbers masked."""
 
-    source: str = field(metadata=told(example="portone"))
-    request: str = field(metadata=told(example="GET /payments/imp_123456789012"))
-    http_status: int | None = field(metadata=told(example=200))
-    body: str = field(metadata=told("As it came; cut off where it was long", example="{}"))
+    source: str = field(metadata=described(example="portone"))
+    request: str = field(metadata=described(example="GET /payments/imp_123456789012"))
+    http_status: int | None = field(metadata=described(example=200))
+    body: str = field(metadata=described("As it came; cut off where it was long", example="{}"))
 
 
 def of_evidence(evidence: Evidence | None) -> EvidenceView | None:

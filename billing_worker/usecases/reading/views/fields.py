@@ -16,7 +16,7 @@ SHORTEST_SHOWN = 10
 """The six letters that are shown of a shorter name would be most of it."""
 
 
-def told(description: str = "", *, example: Any = None, **marks: Any) -> Mapping[str, Any]:
+def described(description: str = "", *, example: Any = None, **marks: Any) -> Mapping[str, Any]:
     """What a field means, and a value as it comes."""
     said = {"description": description} if description else {}
     return MappingProxyType(said | ({} if example is None else {"examples": [example]}) | marks)
@@ -24,17 +24,17 @@ def told(description: str = "", *, example: Any = None, **marks: Any) -> Mapping
 
 def minor(description: str = "Minor units: won for KRW, cents for USD", *, of: str = "currency") -> Mapping[str, Any]:
     """An amount of the currency that the field `of` names."""
-    return told(description, example=9900, **{CURRENCY_IN: of})
+    return described(description, example=9900, **{CURRENCY_IN: of})
 
 
-CURRENCY = told("ISO 4217", example="KRW")
-EXTERNAL_ID = told("Your own id", example="order-1001")
-METADATA = told("Your own pairs of text", example={"team": "sales"})
-PLAN_ID = told(example="plan_0123456789abcdef")
-KEY_ID = told(example="key_0123456789abcdef")
-SUBSCRIPTION_ID = told(example="sub_0123456789abcdef")
-INVOICE_ID = told(example="inv_0123456789abcdef")
-ATTEMPT_ID = told(example="att_0123456789abcdef")
+CURRENCY = described("ISO 4217", example="KRW")
+EXTERNAL_ID = described("Your own id", example="order-1001")
+METADATA = described("Your own pairs of text", example={"team": "sales"})
+PLAN_ID = described(example="plan_0123456789abcdef")
+KEY_ID = described(example="key_0123456789abcdef")
+SUBSCRIPTION_ID = described(example="sub_0123456789abcdef")
+INVOICE_ID = described(example="inv_0123456789abcdef")
+ATTEMPT_ID = described(example="att_0123456789abcdef")
 
 
 def view_of(kind: type[T], thing: object, **named: object) -> T:

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.usecases.reading.views.control import AlertView
-from billing_worker.usecases.reading.views.fields import CURRENCY, minor, told
+from billing_worker.usecases.reading.views.fields import CURRENCY, described, minor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthView:
     """What the invoices of one month, in one currency, came to."""
 
-    month: str = field(metadata=told(example="2026-01"))
+    month: str = field(metadata=described(example="2026-01"))
     currency: str = field(metadata=CURRENCY)
     invoices: int
     paid: int
@@ -19,7 +19,7 @@ class MonthView:
     open: int
     uncollectible: int
     void: int
-    recovered: int = field(metadata=told("Paid after at least one decline"))
+    recovered: int = field(metadata=described("Paid after at least one decline"))
     refunded_amount: int = field(metadata=minor())
 
 
@@ -34,17 +34,19 @@ class StandingView:
     waiting_for_key: int
     in_dunning: int
     oldest_due: datetime | None
-    late: int = field(metadata=told("Due for more than an hour, or could not be placed: started at a bounded rate"))
-    on_hold: int = field(metadata=told("Subscriptions whose late periods wait for an operator's decision"))
+    late: int = field(
+        metadata=described("Due for more than an hour, or could not be placed: started at a bounded rate")
+    )
+    on_hold: int = field(metadata=described("Subscriptions whose late periods wait for an operator's decision"))
     open_alerts: int
-    open_stops: int = field(metadata=told("Where charging is stopped until an operator clears it"))
+    open_stops: int = field(metadata=described("Where charging is stopped until an operator clears it"))
     undelivered_events: int
-    abandoned_events: int = field(metadata=told("Events that were given up after three days, and not replayed"))
+    abandoned_events: int = field(metadata=described("Events that were given up after three days, and not replayed"))
     unapplied_notifications: int
-    stuck_notifications: int = field(metadata=told("Of these, those that an operator must look at"))
-    foreign_notifications: int = field(metadata=told("Of these, webhooks whose merchant_uid was never ours"))
-    oldest_notification: datetime | None = field(metadata=told("Real time since when the oldest of them waits"))
-    compared_until: datetime | None = field(metadata=told("Up to when both books were compared, without a gap"))
+    stuck_notifications: int = field(metadata=described("Of these, those that an operator must look at"))
+    foreign_notifications: int = field(metadata=described("Of these, webhooks whose merchant_uid was never ours"))
+    oldest_notification: datetime | None = field(metadata=described("Real time since when the oldest of them waits"))
+    compared_until: datetime | None = field(metadata=described("Up to when both books were compared, without a gap"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class DrainView:
     """How late work goes down."""
 
     late: int
-    per_minute: int = field(metadata=told("0: as fast as the workers can"))
+    per_minute: int = field(metadata=described("0: as fast as the workers can"))
     done_at: datetime | None
 
 
@@ -60,8 +62,8 @@ class DrainView:
 class ReportView:
     """What the books say."""
 
-    timezone: str = field(metadata=told("Whose months these are"))
+    timezone: str = field(metadata=described("Whose months these are"))
     months: list[MonthView]
     standing: StandingView
-    drain: DrainView | None = field(metadata=told("Empty where nothing is late"))
+    drain: DrainView | None = field(metadata=described("Empty where nothing is late"))
     alerts: list[AlertView]

@@ -13,8 +13,8 @@ from billing_worker.usecases.reading.views.fields import (
     INVOICE_ID,
     KEY_ID,
     SUBSCRIPTION_ID,
+    described,
     minor,
-    told,
     view_of,
 )
 from billing_worker.usecases.reading.views.refunds import RefundView, of_refund
@@ -56,8 +56,8 @@ class AttemptView:
     merchant_uid: str
     imp_uid: str | None
     decline_kind: DeclineKind | None
-    reason: str | None = field(metadata=told(example="balance too low"))
-    surplus: bool = field(metadata=told("Paid although the invoice was paid already: to be refunded"))
+    reason: str | None = field(metadata=described(example="balance too low"))
+    surplus: bool = field(metadata=described("Paid although the invoice was paid already: to be refunded"))
     refunded: int = field(metadata=minor())
     started_at: datetime
     next_look_at: datetime | None

@@ -9,9 +9,9 @@ from billing_worker.usecases.reading.views.fields import (
     KEY_ID,
     METADATA,
     SECRET,
+    described,
     masked,
     minor,
-    told,
     view_of,
 )
 
@@ -21,8 +21,8 @@ class KeySummary:
     """A billing key in a list."""
 
     id: str = field(metadata=KEY_ID)
-    customer_uid: str = field(metadata=told("Masked in lists", example="user…-1"))
-    pg_provider: str = field(metadata=told(example="nice_v2"))
+    customer_uid: str = field(metadata=described("Masked in lists", example="user…-1"))
+    pg_provider: str = field(metadata=described(example="nice_v2"))
     status: KeyStatus
     invalid_reason: str | None
     external_id: str | None = field(metadata=EXTERNAL_ID)
@@ -35,16 +35,16 @@ class KeySummary:
 class KeyView(KeySummary):
     """A billing key."""
 
-    customer_uid: str = field(metadata=told("Its name at PortOne", example="user-1-card-1", **{SECRET: True}))
+    customer_uid: str = field(metadata=described("Its name at PortOne", example="user-1-card-1", **{SECRET: True}))
     buyer_name: str | None
     buyer_email: str | None
     buyer_tel: str | None
     goodsid: str | None
-    issuing_payment: str | None = field(metadata=told("imp_uid of the payment that issued it, once it was read"))
+    issuing_payment: str | None = field(metadata=described("imp_uid of the payment that issued it, once it was read"))
     issuing_amount: int | None = field(metadata=minor("Minor units of that payment", of="issuing_currency"))
-    issuing_currency: str | None = field(metadata=told("ISO 4217", example="KRW"))
-    issuing_claim: IssueUse = field(metadata=told("What that payment pays"))
-    counts_for: str | None = field(metadata=told("The subscription whose period it pays"))
+    issuing_currency: str | None = field(metadata=described("ISO 4217", example="KRW"))
+    issuing_claim: IssueUse = field(metadata=described("What that payment pays"))
+    counts_for: str | None = field(metadata=described("The subscription whose period it pays"))
 
 
 def summary_of_key(key: BillingKey) -> KeySummary:

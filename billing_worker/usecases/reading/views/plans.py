@@ -6,7 +6,15 @@ from datetime import datetime
 from billing_worker.domain.calendar import AnchoredCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, CatchUpMode
 from billing_worker.domain.plan import Plan
-from billing_worker.usecases.reading.views.fields import CURRENCY, EXTERNAL_ID, METADATA, PLAN_ID, minor, told, view_of
+from billing_worker.usecases.reading.views.fields import (
+    CURRENCY,
+    EXTERNAL_ID,
+    METADATA,
+    PLAN_ID,
+    described,
+    minor,
+    view_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,17 +22,17 @@ class PlanView:
     """A plan."""
 
     id: str = field(metadata=PLAN_ID)
-    name: str = field(metadata=told(example="Basic"))
+    name: str = field(metadata=described(example="Basic"))
     amount: int = field(metadata=minor())
     currency: str = field(metadata=CURRENCY)
-    calendar: str = field(metadata=told("Interval or cron expression, in words", example="every month"))
-    interval: Unit | None = field(metadata=told("What its periods count; null for a cron plan"))
-    interval_count: int | None = field(metadata=told(example=1))
-    cron: str | None = field(metadata=told(example="0 9 L * *"))
-    timezone: str = field(metadata=told(example="Asia/Seoul"))
-    dunning_days: list[int] = field(metadata=told(example=[1, 3, 5, 7]))
+    calendar: str = field(metadata=described("Interval or cron expression, in words", example="every month"))
+    interval: Unit | None = field(metadata=described("What its periods count; null for a cron plan"))
+    interval_count: int | None = field(metadata=described(example=1))
+    cron: str | None = field(metadata=described(example="0 9 L * *"))
+    timezone: str = field(metadata=described(example="Asia/Seoul"))
+    dunning_days: list[int] = field(metadata=described(example=[1, 3, 5, 7]))
     catch_up: CatchUpMode
-    catch_up_max_age: int = field(metadata=told(example=30))
+    catch_up_max_age: int = field(metadata=described(example=30))
     external_id: str | None = field(metadata=EXTERNAL_ID)
     metadata: dict[str, str] = field(metadata=METADATA)
     created_at: datetime

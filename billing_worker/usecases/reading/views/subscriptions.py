@@ -12,7 +12,7 @@ from billing_worker.usecases.reading.views.fields import (
     METADATA,
     PLAN_ID,
     SUBSCRIPTION_ID,
-    told,
+    described,
     view_of,
 )
 from billing_worker.usecases.reading.views.invoices import InvoiceView, of_invoice
@@ -25,15 +25,15 @@ class SubscriptionView:
     id: str = field(metadata=SUBSCRIPTION_ID)
     plan_id: str = field(metadata=PLAN_ID)
     billing_key_id: str = field(metadata=KEY_ID)
-    customer: str = field(metadata=told(example="user-1"))
+    customer: str = field(metadata=described(example="user-1"))
     status: SubscriptionStatus
     start: datetime
     next_period_index: int
     next_period_start: datetime
     cancel_at_period_end: bool
-    held_since: datetime | None = field(metadata=told("Late periods wait for an operator's decision since then"))
+    held_since: datetime | None = field(metadata=described("Late periods wait for an operator's decision since then"))
     canceled_at: datetime | None
-    allow_duplicate: bool = field(metadata=told("Meant beside another live one of this customer on this plan"))
+    allow_duplicate: bool = field(metadata=described("Meant beside another live one of this customer on this plan"))
     external_id: str | None = field(metadata=EXTERNAL_ID)
     metadata: dict[str, str] = field(metadata=METADATA)
     created_at: datetime
@@ -43,7 +43,7 @@ class SubscriptionView:
 class SubscriptionDetail(SubscriptionView):
     """A subscription with its newest 100 invoices."""
 
-    invoices: list[InvoiceView] = field(metadata=told("The newest 100, newest first"))
+    invoices: list[InvoiceView] = field(metadata=described("The newest 100, newest first"))
 
 
 def of_subscription(subscription: Subscription) -> SubscriptionView:

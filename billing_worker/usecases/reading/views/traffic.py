@@ -9,7 +9,7 @@ from billing_worker.domain.delivery import Endpoint, EndpointStatus
 from billing_worker.domain.events import EventType
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.outgoing import EventStatus, OutboxMessage
-from billing_worker.usecases.reading.views.fields import told, view_of
+from billing_worker.usecases.reading.views.fields import described, view_of
 
 LONGEST_VALUE = 80
 _PLAIN = {
@@ -24,11 +24,11 @@ _PLAIN = {
 class EventView:
     """An event and its delivery."""
 
-    id: str = field(metadata=told("The `webhook-id`", example="evt_0123456789abcdef"))
+    id: str = field(metadata=described("The `webhook-id`", example="evt_0123456789abcdef"))
     type: EventType
     subject_id: str
-    stream: str = field(metadata=told("What it is delivered in one order with: its subscription, or its key"))
-    sequence: int = field(metadata=told("Its place in that order"))
+    stream: str = field(metadata=described("What it is delivered in one order with: its subscription, or its key"))
+    sequence: int = field(metadata=described("Its place in that order"))
     version: int
     data: dict[str, str | int | None]
     status: EventStatus
@@ -37,8 +37,10 @@ class EventView:
     replays: int
     next_try_at: datetime | None
     delivered_at: datetime | None
-    abandoned_at: datetime | None = field(metadata=told("Given up after three days; `replay` sends it again"))
-    note: str | None = field(metadata=told("What the receiver answered last", example="the receiver answered HTTP 503"))
+    abandoned_at: datetime | None = field(metadata=described("Given up after three days; `replay` sends it again"))
+    note: str | None = field(
+        metadata=described("What the receiver answered last", example="the receiver answered HTTP 503")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,24 +64,24 @@ class NotificationSummary:
     source: str
     status: InboxStatus
     foreign: bool
-    payload: dict[str, str] = field(metadata=told("What it says; names of cards are masked"))
-    note: str | None = field(metadata=told(example="the payment is recorded already"))
+    payload: dict[str, str] = field(metadata=described("What it says; names of cards are masked"))
+    note: str | None = field(metadata=described(example="the payment is recorded already"))
     received_at: datetime
     deliveries: int
-    tries: int = field(metadata=told("Reads of the gateway that were answered, since it came last"))
+    tries: int = field(metadata=described("Reads of the gateway that were answered, since it came last"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationView(NotificationSummary):
     """A webhook or pingback."""
 
-    led_to: str | None = field(metadata=told("The invoice or key that it led to"))
-    last_received_at: datetime | None = field(metadata=told("The last delivery but the first"))
-    read_at: datetime | None = field(metadata=told("When the gateway was asked last"))
-    unanswered: int = field(metadata=told("Reads in a row that were not answered"))
+    led_to: str | None = field(metadata=described("The invoice or key that it led to"))
+    last_received_at: datetime | None = field(metadata=described("The last delivery but the first"))
+    read_at: datetime | None = field(metadata=described("When the gateway was asked last"))
+    unanswered: int = field(metadata=described("Reads in a row that were not answered"))
     next_try_at: datetime | None
     closed_at: datetime | None
-    answer: dict[str, Any] | None = field(metadata=told("What the gateway said last, with card numbers masked"))
+    answer: dict[str, Any] | None = field(metadata=described("What the gateway said last, with card numbers masked"))
 
 
 def of_event(message: OutboxMessage) -> EventView:
