@@ -119,7 +119,7 @@ class Output:
             case list() | tuple():
                 return [self.plain(member) for member in value]
             case _ if is_dataclass(value):
-                return {each.name: self.plain(getattr(value, each.name)) for each in fields(value)}
+                return {name: self.plain(member) for name, member in _masked(value).items()}
             case _:
                 return value
 
@@ -211,15 +211,18 @@ def _flat(view: View) -> Mapping[str, object]:
     """A view as text shows it: an amount with its currency is one sum, and a name that opens something is masked."""
     if not is_dataclass(view):
         return dict(view)
-    shown = {each.name: getattr(view, each.name) for each in fields(view)}
+    shown = _masked(view)
     sums = {each.name: each.metadata[CURRENCY_IN] for each in fields(view) if CURRENCY_IN in each.metadata}
     for name, currency in sums.items():
         if shown[name] is not None:
             shown[name] = Money(shown[name], getattr(view, currency))
-    for each in fields(view):
-        if each.metadata.get(SECRET):
-            shown[each.name] = masked(shown[each.name])
     return {name: value for name, value in shown.items() if name not in sums.values()}
+
+
+def _masked(view: Any) -> dict[str, Any]:
+    """The fields of a view. A name that opens something is masked: what a command prints ends in files and logs."""
+    shown = {each.name: getattr(view, each.name) for each in fields(view)}
+    return shown | {each.name: masked(shown[each.name]) for each in fields(view) if each.metadata.get(SECRET)}
 
 
 def _has_views(value: object) -> bool:

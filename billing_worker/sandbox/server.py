@@ -18,11 +18,11 @@ from billing_worker.sandbox.control.control import Control
 from billing_worker.sandbox.control.money import MoneyControl
 from billing_worker.sandbox.control.recorder import Recorder, Requests
 from billing_worker.sandbox.options import SandboxOptions
+from billing_worker.sandbox.v1.accounts import Accounts
 from billing_worker.sandbox.v1.cancel import Cancels
 from billing_worker.sandbox.v1.charging import Charging
 from billing_worker.sandbox.v1.customers import Customers
 from billing_worker.sandbox.v1.gate import Gate
-from billing_worker.sandbox.v1.misc import Misc
 from billing_worker.sandbox.v1.payments import PaymentReads
 from billing_worker.sandbox.v1.schedules import Schedules
 from billing_worker.sandbox.wire import TRANSPORT, envelope
@@ -60,7 +60,7 @@ def create_app(options: SandboxOptions) -> Starlette:
 
     routes = [
         Route("/subscribe/payments/again", gate.guard("again", charging.again), methods=["POST"]),
-        *Misc(gateway, gate).routes(),
+        *Accounts(gateway, gate).routes(),
         *Cancels(gateway, gate).routes(),
         *PaymentReads(gateway, gate).routes(),
         *Customers(gateway, gate, charging, paymentwall).routes(),

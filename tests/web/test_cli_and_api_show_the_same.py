@@ -21,7 +21,7 @@ from billing_worker.usecases.reading.teller import Explanation
 from billing_worker.usecases.reading.views import control, customers, insight, invoices, keys, plans, refunds, traffic
 from billing_worker.usecases.reading.views import evidence as gateway
 from billing_worker.usecases.reading.views import subscriptions as subscribed
-from billing_worker.usecases.reading.views.fields import described
+from billing_worker.usecases.reading.views.fields import described, masked
 from billing_worker.web.openapi import new_app
 from tests.builders import EVIDENCE, a_payment
 
@@ -103,7 +103,10 @@ ONE = {name: command for name, command in LISTS.items() if name not in ("actions
 @pytest.mark.parametrize("path", ONE)
 def test_one_thing_is_shown_the_same_on_both(web: Web, say: Say, path: str) -> None:
     ident = web.api.get(f"/v1/{path}").json()["data"][0]["id"]
-    assert say(*ONE[path], "show", str(ident)) == web.api.get(f"/v1/{path}/{ident}").json()
+    answered = web.api.get(f"/v1/{path}/{ident}").json()
+    if path == "billing-keys":  # what a command prints ends in files and logs
+        answered["customer_uid"] = masked(answered["customer_uid"])
+    assert say(*ONE[path], "show", str(ident)) == answered
 
 
 def test_an_invoice_shows_its_attempts_and_a_customer_everything_on_both(web: Web, say: Say, invoice_id: str) -> None:

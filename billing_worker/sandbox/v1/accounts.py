@@ -13,7 +13,7 @@ from billing_worker.sandbox.world.gateway import Gateway
 DELIVERY_REQUIRED = ("imp_uid", "merchant_uid", "type", "status")
 
 
-class Misc:
+class Accounts:
     """The endpoints that move no money."""
 
     def __init__(self, gateway: Gateway, gate: Gate) -> None:
