@@ -5,8 +5,11 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 HINTS ?= 1000000
+INPUTS ?= 1000000
+SEEDS ?= 200
+PAIRS ?= 1
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-statements bench-receiver bench-receiver-kill receiver-kill up clean lock
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-statements bench-receiver bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,8 +26,8 @@ test: .venv/ready lint types imports ## Lint, types, import rules, and all tests
 long: .venv/ready ## What takes minutes: README and runbook run as they say, `up`, `demo`, deployment, a short chaos
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
-pairs: .venv/ready ## Every pair of faults at every step of three periods
-	$(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal
+pairs: .venv/ready ## Every pair of faults at every step of three periods; PAIRS=6 runs a sixth of them
+	PAIRS=$(PAIRS) $(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -35,9 +38,9 @@ planted: .venv/ready ## Make mistakes on purpose, in copies: the tests must noti
 	$(BIN)/python -m tests.planted
 
 fuzz: .venv/ready ## A million garbled answers for the parser, and a million for both parsers of the receiver
-	$(BIN)/python -m tests.fuzz --of answers --inputs 1000000 --seed $(SEED)
-	$(BIN)/python -m tests.fuzz --of hints --inputs 500000 --seed $(SEED)
-	$(BIN)/python -m tests.fuzz --of pingbacks --inputs 500000 --seed $(SEED)
+	$(BIN)/python -m tests.fuzz --of answers --inputs $(INPUTS) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz --of hints --inputs $$(($(INPUTS) / 2)) --seed $(SEED)
+	$(BIN)/python -m tests.fuzz --of pingbacks --inputs $$(($(INPUTS) / 2)) --seed $(SEED)
 
 hostile: .venv/ready ## What a hostile network sends: the API's description at length, 10,000 forged requests (SEED=7 repeats a run)
 	SEED=$(SEED) $(BIN)/python -m pytest tests/web/hostile.py -q -n $(WORKERS) --dist worksteal
@@ -49,7 +52,7 @@ imports: .venv/ready
 	$(BIN)/lint-imports
 
 simulate: .venv/ready ## 20,000 subscription-years on a virtual clock, with seeded faults
-	$(BIN)/billing-worker simulate --seed $(SEED) --seeds 200 --subscriptions 20 --years 5
+	$(BIN)/billing-worker simulate --seed $(SEED) --seeds $(SEEDS) --subscriptions 20 --years 5
 
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py
@@ -79,6 +82,9 @@ docs: .venv/ready ## Write anew what scripts write: .env.example, docs/failure-m
 
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up
+
+nightly: .venv/ready ## What is too long for each commit, in full: pairs, fuzz, simulate, chaos (an hour and a half)
+	$(MAKE) pairs fuzz simulate chaos
 
 lock: ## Write the locked requirements anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
