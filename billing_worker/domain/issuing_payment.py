@@ -17,8 +17,8 @@ REVIEWED_WITHIN = timedelta(days=7)
 """A failure may still become a payment: Paymentwall's risk review takes days. After this it is taken for final."""
 
 PAID_AHEAD = timedelta(days=3)
-"""Registering and subscribing may take a weekend. A payment that is older at the start of the first period we bill was
-rather for one before it: some merchants subscribe with a start at the second period."""
+"""Registering and subscribing may take a weekend. A payment more than three days before the first billed period
+probably paid for an earlier one: some merchants start the subscription at the second period."""
 
 ISSUES = "issue"
 

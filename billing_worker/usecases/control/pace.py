@@ -1,7 +1,8 @@
 """Claims at a pace: what is due now goes first, and what is due for long starts at a bounded rate.
 
 The rate is kept in the database, by a bucket that each scan empties by what it hands out: so all scans of all
-processes share it. A claim that nobody starts is paid for again; that makes the drain slower, never faster.
+processes share it. If a claimed item is never started, claiming it again costs another token. The backlog then
+drains slower, never faster.
 """
 
 from collections.abc import Callable, Sequence

@@ -78,7 +78,7 @@ def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
 
 
 def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
-    """Let charges go on, and accept what the stop was about: those breaches, and those invoices, trip no second time.
+    """Clear the stop. The breaches and invoices that caused it are accepted, and will not trigger another.
 
     Raises NotFound, InvalidInput, or Conflict when it is cleared already.
     """

@@ -31,7 +31,7 @@ def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by
     """The gateway confirms this key, and `issued_by` is the payment that issued it: activate it, once.
 
     Without the payment, read now, nothing is activated: a look at the key is due at once (`confirm`), which reads it.
-    At one that was given up no scan looks any more: then the notification has to ask until the key was read.
+    No scan reads a key that was given up, so the notification keeps asking until the key has been read.
     """
     if not key.awaits_confirmation:
         return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}, as was known", subject_id=key.id)

@@ -4,8 +4,8 @@ from billing_worker.ports.bundle import Ports
 
 KIND = "pingback_refused"
 MOST_SUBJECTS = 10
-"""Open alerts about different parameters; one more tells of the latest of all others. Bytes that are moved within one
-signed text make up names, and whoever moves them must not fill the list."""
+"""At most this many open alerts, one per parameter; everything beyond shares one more. A forger can invent parameter
+names without breaking the signature, and must not be able to flood the list."""
 LATEST = 200
 """Open alerts that are looked through for them."""
 

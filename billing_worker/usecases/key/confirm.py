@@ -53,8 +53,8 @@ def confirm(ports: Ports, key_id: str) -> bool:
 def _confirms(key: BillingKey, payment: GatewayPayment) -> bool:
     """Whether the key may be charged, if the gateway has it.
 
-    One that worked before an update of this worker is confirmed anew: that its first payment was given back since took
-    no key away.
+    A key that worked before this release is confirmed again. It still counts if its first payment has been refunded
+    since.
     """
     return payment.holds_money or (key.activated_at is not None and payment.status is PaymentStatus.CANCELLED)
 

@@ -44,7 +44,10 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
 
 
 def _look_up(ports: Ports, key_id: str) -> None:
-    """Read what issued a Paymentwall key that worked, and died, before that was kept: it is charged as issued only."""
+    """Look up which payment issued a key: older releases did not store it.
+
+    A Paymentwall key must be charged exactly as it was issued.
+    """
     with ports.database.transaction() as uow:
         key = uow.keys.get(key_id)
     if key.pg_provider != PAYMENTWALL or key.status is not KeyStatus.INVALID:

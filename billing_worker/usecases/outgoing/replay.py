@@ -13,7 +13,7 @@ REPLAY_PAUSE = timedelta(milliseconds=100)
 """Between two events that are replayed together: ten a second, beside those that are new."""
 
 MOST_REPLAYED = 100_000
-"""By one command. Whoever means more says it again with a later `since`."""
+"""The most that one command replays; for more, run it again with a later `since`."""
 
 
 def send_again(ports: Ports, message_id: str) -> OutboxMessage:
