@@ -23,6 +23,7 @@ from billing_worker.broker_url import BrokerURL
 from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import BillingError, InvalidInput, SettingsInvalid
+from billing_worker.domain.language import Language
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
@@ -62,9 +63,7 @@ class Settings(BaseSettings):
         description="Redis for Celery: redis://:password@host:6379/0; TLS, Unix socket, Sentinel: docs/redis.md",
     )
     broker_master_name: str | None = Field(None, description="With sentinel://…: the name of the master, e.g. mymaster")
-    broker_sentinel_password: SecretStr | None = Field(
-        None, description="The password of the Sentinels themselves, if they ask for one"
-    )
+    broker_sentinel_password: SecretStr | None = Field(None, description="Password of the Sentinels themselves, if any")
     var_dir: Path = Field(Path("var"), description="Files of the embedded services, and the logs of `up`")
 
     portone_api_url: AnyHttpUrl = Field(AnyHttpUrl(LIVE_PORTONE), description="PortOne REST API V1")
@@ -113,6 +112,7 @@ class Settings(BaseSettings):
         90, ge=1, le=36_500, description="Days that delivered events are kept; undelivered ones are kept for ever"
     )
 
+    language: Language = Field(Language.EN, description="What operators read: en or ko")
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
     time_machine: str | None = Field(

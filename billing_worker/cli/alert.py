@@ -1,6 +1,7 @@
 """`billing-worker alert …`."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,11 +10,12 @@ from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.ports.lists import Kind
+from billing_worker.texts.alerts import action_lines, shown, view
 from billing_worker.usecases.control.alerts import close_alert
 
-app = typer.Typer(help="Alerts: what a person must look at.")
+app = typer.Typer(help="Alerts: what an operator must look at.")
 
-COLUMNS = ("id", "kind", "subject_id", "detail", "proposal", "opened_at")
+COLUMNS = ("id", "severity", "kind", "subject_id", "detail", "proposal", "opened_at")
 
 
 @app.command("list")
@@ -35,7 +37,8 @@ def list_(
         columns = (*COLUMNS, "closed_at") if closed else COLUMNS
         empty = "No alert was closed." if closed else "No alert is open."
         most = None if everything else limit
-        show_list(work, Kind.ALERTS, wanted, asdict, columns, most=most, empty=empty)
+        shown_as = partial(view, language=work.settings.language)
+        show_list(work, Kind.ALERTS, wanted, shown_as, columns, most=most, empty=empty)
 
 
 @app.command()
@@ -53,10 +56,17 @@ def show(
     with session(as_json=as_json) as work, work.ports.database.transaction() as uow:
         alert = uow.alerts.get(alert_id)
         evidence = None if alert.evidence_id is None else asdict(uow.evidence(alert.evidence_id))
+        language = work.settings.language
         if as_json:
-            work.out.json({**asdict(alert), "evidence": evidence})
+            work.out.json({**view(alert, language), "evidence": evidence})
             return
-        work.out.record(asdict(alert))
+        fields = view(alert, language)
+        for name in ("title", "proposal", "facts", "actions"):
+            del fields[name]
+        words = shown(alert, language)
+        work.out.record(fields, headline=words.title)
+        for line in action_lines(words):
+            work.out.say(f"- {line}")
         if evidence is not None:
             work.out.say("")
             work.out.say("What the gateway said", "bold")

@@ -10,6 +10,7 @@ from billing_worker.cli.session import session
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.money import Money
 from billing_worker.ports.review import Tally
+from billing_worker.texts.alerts import view
 from billing_worker.usecases.reading.report import Drain
 from billing_worker.usecases.reading.report import report as read_books
 
@@ -17,7 +18,7 @@ MONTHS = (
     *("month", "currency", "invoices", "paid", "paid_amount", "refunded_amount"),
     *("open", "uncollectible", "void", "recovered"),
 )
-ALERTS = ("opened_at", "kind", "subject_id", "detail", "proposal")
+ALERTS = ("opened_at", "severity", "kind", "subject_id", "detail", "proposal")
 
 
 def report(
@@ -40,7 +41,7 @@ def report(
                     "months": [asdict(tally) for tally in books.months],
                     "standing": asdict(books.standing),
                     "drain": asdict(books.drain) if books.drain else None,
-                    "alerts": [asdict(alert) for alert in books.alerts],
+                    "alerts": [view(alert, work.settings.language) for alert in books.alerts],
                 }
             )
             return
@@ -52,7 +53,8 @@ def report(
         out.record(asdict(books.standing))
         if books.drain is not None:
             out.say(_draining(books.drain, zone), "yellow")
-        out.section("Alerts: a person must look at these", [asdict(alert) for alert in books.alerts], ALERTS)
+        alerts = [view(alert, work.settings.language) for alert in books.alerts]
+        out.section("Alerts: an operator must look at these", alerts, ALERTS)
 
 
 def _draining(drain: Drain, zone: str) -> str:

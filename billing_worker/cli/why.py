@@ -1,12 +1,13 @@
 """`billing-worker why ID`."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
+from billing_worker.texts.alerts import line
+from billing_worker.texts.explanations import view_of_explanation
 from billing_worker.usecases.reading.why import why as explain
 
 
@@ -26,22 +27,23 @@ def why(
     """
     with session(as_json=as_json) as work:
         told = explain(work.ports, ident, work.settings.timezone)
+        explained = view_of_explanation(told, work.settings.language)
         if as_json:
-            work.out.json(asdict(told))
+            work.out.json(explained)
             return
         work.out.say(told.subject, "bold")
         work.out.say(told.answer)
         if told.history:
             work.out.say("")
             work.out.say("So far")
-            for line in told.history:
-                work.out.say(f"  {line}")
+            for past in told.history:
+                work.out.say(f"  {past}")
         if told.actions:
             work.out.say("")
             work.out.say("Who did what")
-            for line in told.actions:
-                work.out.say(f"  {line}")
+            for act in told.actions:
+                work.out.say(f"  {act}")
         work.out.say("")
-        work.out.say(f"Next: {told.next}")
+        work.out.say(f"Next: {explained['next']}")
         for alert in told.alerts:
-            work.out.say(f"ALERT {alert}", "bold red")
+            work.out.say(f"ALERT {line(alert, work.settings.language)}", "bold red")

@@ -85,7 +85,6 @@ OF_SCHEMA: Mapping[tuple[str, str], Any] = {
     ("AttemptOutput", "reason"): "balance too low",
     ("NotificationSummary", "note"): "the payment is recorded already",
     ("NotificationOutput", "note"): "the payment is recorded already",
-    ("AlertOutput", "proposal"): "see the runbook: docs/runbook.md",
     ("Health", "version"): "1.0.0",
 }
 """Where the name alone does not say it."""

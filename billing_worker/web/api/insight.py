@@ -6,10 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
+from billing_worker.texts.explanations import view_of_explanation
 from billing_worker.usecases.reading import report as reporting
 from billing_worker.usecases.reading import why as explaining
-from billing_worker.web.api.alerts import AlertOutput
-from billing_worker.web.api.shapes import READS, READS_ONE, Currency, Minor
+from billing_worker.web.api.alerts import ActionOutput, AlertOutput, shown
+from billing_worker.web.api.shapes import READS, READS_ONE, Currency, InLanguage, Minor
 from billing_worker.web.context import Ctx
 
 router = APIRouter(tags=["insight"])
@@ -26,6 +27,7 @@ class ExplanationOutput(BaseModel):
     history: list[str] = Field(description="What happened so far, oldest first")
     actions: list[str] = Field(description="Who did what, oldest first")
     next: str = Field(description="What will happen, and what an operator can do")
+    ways_out: list[ActionOutput] = Field(description="What an operator can do")
     alerts: list[str]
 
 
@@ -90,19 +92,25 @@ def why(
         str, Path(min_length=1, max_length=LONGEST_IDENT, description="An id of ours, of PortOne's, or of your own")
     ],
     context: Ctx,
+    language: InLanguage,
 ) -> ExplanationOutput:
     """Say why something stands as it does, and what comes next.
 
     Takes ids of ours (sub_…, inv_…, att_…, rfd_…, key_…), a merchant_uid, an imp_uid, a customer_uid, an external_id or
     the merchant's own id of a customer.
     """
-    return ExplanationOutput.model_validate(
-        explaining.why(context.ports, id, context.settings.timezone), from_attributes=True
-    )
+    told = view_of_explanation(explaining.why(context.ports, id, context.settings.timezone), language)
+    return ExplanationOutput.model_validate(told, from_attributes=True)
 
 
 @router.get("/report", responses=READS, name="report")
-def report(context: Ctx) -> ReportOutput:
+def report(context: Ctx, language: InLanguage) -> ReportOutput:
     """Show what the books say: month by month, and now. Months are those of the setting BILLING_TIMEZONE."""
     found = reporting.report(context.ports, context.settings.timezone)
-    return ReportOutput.model_validate(found, from_attributes=True)
+    alerts = [shown(alert, language) for alert in found.alerts]
+    return ReportOutput(
+        months=[MonthOutput.model_validate(each, from_attributes=True) for each in found.months],
+        standing=StandingOutput.model_validate(found.standing, from_attributes=True),
+        alerts=alerts,
+        drain=DrainOutput.model_validate(found.drain, from_attributes=True) if found.drain is not None else None,
+    )

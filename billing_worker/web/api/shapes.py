@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from billing_worker.domain.labels import LONGEST_EXTERNAL_ID, LONGEST_PAIR_NAME, LONGEST_PAIR_VALUE, MOST_PAIRS
+from billing_worker.domain.language import Language
 from billing_worker.domain.text import misplaced, named
 from billing_worker.ports.lists import Kind
+from billing_worker.texts.catalogue import accepted
 from billing_worker.usecases.reading.lists import LONGEST_CURSOR, listed
 from billing_worker.web.context import Context, Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
@@ -92,6 +94,20 @@ async def _listing(context: Ctx, request: Request, response: Response) -> Listin
 
 
 Lists = Annotated[Listing, Depends(_listing)]
+
+
+async def _language(
+    context: Ctx,
+    accept_language: Annotated[
+        str | None, Header(description="Texts about alerts are in this language: en or ko; else in BILLING_LANGUAGE")
+    ] = None,
+) -> Language:
+    """Async, since a sync dependency would cost a thread for every request."""
+    return accepted(accept_language, context.settings.language)
+
+
+InLanguage = Annotated[Language, Depends(_language)]
+"""The language that the reader asked for."""
 
 
 def _printable(text: str) -> str:
