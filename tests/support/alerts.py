@@ -2,7 +2,8 @@
 
 from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
-from billing_worker.texts.alerts import shown
+from billing_worker.texts.alerts import shown, ways_out
+from billing_worker.usecases.reading.why import Explanation
 
 
 def said(alert: Alert) -> str:
@@ -11,3 +12,8 @@ def said(alert: Alert) -> str:
 
 def proposed(alert: Alert) -> str:
     return shown(alert, Language.EN).proposal or ""
+
+
+def offered(told: Explanation) -> str:
+    """What `why` offers an operator to do, with the commands."""
+    return ways_out(told.ways_out, Language.EN)

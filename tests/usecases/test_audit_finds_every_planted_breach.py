@@ -557,7 +557,7 @@ def test_the_texts_looked_at_are_those_written_last(world: World) -> None:
         uow.commit()
     with world.ports.database.transaction() as uow:
         seen = [written for table, _, written in uow.audits.texts(3) if table == "alerts"]
-    assert seen == ["text 11", "text 10", "text 9"]
+    assert seen == [f'{{"reason": "text {number}"}}' for number in (11, 10, 9)]
 
 
 @pytest.mark.parametrize(

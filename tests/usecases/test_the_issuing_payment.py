@@ -19,7 +19,7 @@ from billing_worker.usecases.key import confirm, decide, reactivate, register
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.review import audit
 from billing_worker.usecases.subscription import change, replace_key
-from tests.support.alerts import proposed, said
+from tests.support.alerts import offered, proposed, said
 from tests.support.gateways import Around
 from tests.support.sandbox import Row
 from tests.support.world import World
@@ -125,7 +125,7 @@ def test_another_sum_is_never_guessed_about(world: World, answer: str, charged: 
     invoice = world.invoice(subscription)
     assert (invoice.status, again(world, key)) == ("open", [])
     assert kinds(world) == {"issuing_payment", "stopped"}
-    assert "key issuing-payment" in why(world.ports, invoice.id).next
+    assert "key issuing-payment" in offered(why(world.ports, invoice.id))
     decide.decide(world.ports, key.id, None if answer == "none" else subscription.id)
     assert kinds(world) == set()
     world.settle()
@@ -459,7 +459,7 @@ def test_a_key_that_died_before_an_update_is_looked_up_and_charged_again_on_a_pe
 def test_a_key_that_died_before_an_update_needs_the_email_of_the_payment_that_issued_it(world: World) -> None:
     key, _ = issued_key(world, noted_email="other@example.com")
     died_before_an_update(world, key)
-    with pytest.raises(Conflict, match="key set-email"):
+    with pytest.raises(Conflict, match="first set that e-mail"):
         reactivate.reactivate(world.ports, key.id)
     change.set_email(world.ports, key.id, "gildong@example.com")
     assert reactivate.reactivate(world.ports, key.id).status == "active"

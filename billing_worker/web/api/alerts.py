@@ -37,15 +37,19 @@ class AlertQuery(Paging):
     opened_before: Instant | None = Field(None, description="Opened before this")
 
 
-class ActionOutput(BaseModel):
+class WayOutOutput(BaseModel):
     """A way out: what an operator can do."""
 
     model_config = ConfigDict(json_schema_extra={"example": WAY_OUT})
 
     action: Action
-    text: str
-    command: str | None = Field(description="The command that does it; null where it is done elsewhere")
-    about: dict[str, str | int | None] = Field(description="The ids that it needs, by name")
+    text: str = Field(examples=[WAY_OUT["text"]])
+    command: str | None = Field(
+        description="The command that does it; null where it is done elsewhere", examples=[WAY_OUT["command"]]
+    )
+    about: dict[str, str | int | None] = Field(
+        description="The ids that it needs, by name", examples=[WAY_OUT["about"]]
+    )
 
 
 class AlertOutput(BaseModel):
@@ -61,7 +65,7 @@ class AlertOutput(BaseModel):
         description="What it says, by name; null for one that an earlier release opened",
         examples=[{"reason": "the amount is another"}],
     )
-    actions: list[ActionOutput] = Field(description="The ways out")
+    actions: list[WayOutOutput] = Field(description="The ways out")
     proposal: str | None = Field(description="The ways out, in one line")
     evidence_id: int | None = Field(description="What the gateway said: `billing-worker alert show ID` prints it")
     opened_at: datetime
@@ -92,5 +96,5 @@ def close(alert_id: Number, context: Ctx, language: InLanguage) -> AlertOutput:
 def shown(alert: Alert, language: Language) -> AlertOutput:
     """As the API shows it."""
     words = texts.shown(alert, language)
-    actions = [ActionOutput.model_validate(each, from_attributes=True) for each in words.actions]
+    actions = [WayOutOutput.model_validate(each, from_attributes=True) for each in words.actions]
     return AlertOutput.model_validate({**texts.view(alert, language), "actions": actions})

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from billing_worker.texts.explanations import view_of_explanation
 from billing_worker.usecases.reading import report as reporting
 from billing_worker.usecases.reading import why as explaining
-from billing_worker.web.api.alerts import ActionOutput, AlertOutput, shown
+from billing_worker.web.api.alerts import AlertOutput, WayOutOutput, shown
 from billing_worker.web.api.shapes import READS, READS_ONE, Currency, InLanguage, Minor
 from billing_worker.web.context import Ctx
 
@@ -27,7 +27,7 @@ class ExplanationOutput(BaseModel):
     history: list[str] = Field(description="What happened so far, oldest first")
     actions: list[str] = Field(description="Who did what, oldest first")
     next: str = Field(description="What will happen, and what an operator can do")
-    ways_out: list[ActionOutput] = Field(description="What an operator can do")
+    ways_out: list[WayOutOutput] = Field(description="What an operator can do")
     alerts: list[str]
 
 

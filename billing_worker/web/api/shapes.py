@@ -98,11 +98,9 @@ Lists = Annotated[Listing, Depends(_listing)]
 
 async def _language(
     context: Ctx,
-    accept_language: Annotated[
-        str | None, Header(description="Texts about alerts are in this language: en or ko; else in BILLING_LANGUAGE")
-    ] = None,
+    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Language:
-    """Async, since a sync dependency would cost a thread for every request."""
+    """Not in the description, where it would pass for a filter: docs/api.md tells of it. Async, as the others."""
     return accepted(accept_language, context.settings.language)
 
 
