@@ -32,10 +32,10 @@ from billing_worker.config import load_settings
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import Supervisor, free_port
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.subscription.create_plan import create_plan
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 LATENCY = "120,380"
 """Milliseconds, median and 99th percentile: what the issue that asked for this benchmark names."""
@@ -136,8 +136,8 @@ def load(ports: Ports, count: int, due_at: datetime) -> None:
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=AnchoredCalendar(Unit.MONTH, 1))
 
     def one(number: int) -> None:
-        key = register_key(ports, f"ok-bench-{number}", "nice_v2")
-        subscribe(ports, plan.id, key.id, f"bench {number}", start=due_at)
+        key = register_key(ports, NewKey(f"ok-bench-{number}", "nice_v2"))
+        subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}", start=due_at))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(count)))

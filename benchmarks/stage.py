@@ -26,13 +26,13 @@ from billing_worker.domain.proof import judge
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
 from billing_worker.runtime import Process, Supervisor, free_port
-from billing_worker.simulation.gateway import seen
-from billing_worker.simulation.ledger import Card, Ledger, Row
+from billing_worker.simulation.fleet.gateway import seen
+from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.subscription import renew
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 HERE = Path(__file__).parent
 RECORDED, IN_FLIGHT = 300, 40
@@ -180,8 +180,8 @@ def _payments(ports: Ports) -> dict[str, list[list[str]]]:
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=calendar_from(interval="month"))
 
     def one(number: int) -> str:
-        key = register_key(ports, f"bench-{number}", "nice_v2")
-        invoice = renew.renew(ports, subscribe(ports, plan.id, key.id, f"bench {number}").id)
+        key = register_key(ports, NewKey(f"bench-{number}", "nice_v2"))
+        invoice = renew.renew(ports, subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}")).id)
         assert invoice is not None
         with suppress(_WorkerDiesError):
             collect.collect(ports, invoice)

@@ -29,10 +29,10 @@ from billing_worker.config import load_settings
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.subscription import renew
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 BATCH = 20
 PLAIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -112,8 +112,8 @@ def charged(engines: dict[str, Engine], rounds: int) -> dict[str, float]:
     def prepare(name: str) -> None:
         made.clear()
         for _ in range(BATCH):
-            key = register_key(ways[name], ids.new("bench"), "nice_v2")
-            made.append(subscribe(ways[name], plan.id, key.id, key.id).id)
+            key = register_key(ways[name], NewKey(ids.new("bench"), "nice_v2"))
+            made.append(subscribe(ways[name], NewSubscription(plan.id, key.id, key.id)).id)
 
     def work(name: str) -> None:
         for subscription in made:

@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from billing_worker.config import PREFIX, Settings, variables  # noqa: E402 - the line above makes it importable
+from billing_worker.config import Settings, variables  # noqa: E402 - the line above makes it importable
+from billing_worker.config.names import PREFIX  # noqa: E402 - as above
 
 HEAD = """\
 # Settings of billing-worker.
@@ -20,7 +21,7 @@ HEAD = """\
 # To set a value, remove the # and write the value. `NAME=` without a value counts as not set.
 # An environment variable wins over a line of this file.
 #
-# Written by scripts/env_example.py. Change the settings in billing_worker/config.py, then run that script again."""
+# Written by scripts/env_example.py. Change the settings in billing_worker/config/, then run that script again."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Database and broker. With neither set, `billing-worker up` starts its own; docker-compose.yml sets both": (

@@ -35,36 +35,36 @@ BOUNDS = {
     "function lines, median": Bound(aim=6, now=6),
     "function lines, 90 of 100": Bound(aim=20, now=20),
     "function lines, longest": Bound(aim=LONGEST_FUNCTION, now=60),
-    "file lines, longest": Bound(aim=LONGEST_FILE, now=421),
-    f"files above {LONGEST_FILE} lines": Bound(aim=0, now=4),
-    "import cycles": Bound(aim=0, now=1),
-    "modules in import cycles": Bound(aim=0, now=9),
+    "file lines, longest": Bound(aim=LONGEST_FILE, now=320),
+    f"files above {LONGEST_FILE} lines": Bound(aim=0, now=0),
+    "import cycles": Bound(aim=0, now=0),
+    "modules in import cycles": Bound(aim=0, now=0),
     "imports against the floors": Bound(aim=0, now=0),
     "use cases in no room": Bound(aim=0, now=0),
     "places that write a job's name": Bound(aim=11, now=11),
-    "transactions outside use cases": Bound(aim=0, now=26),
+    "transactions outside use cases": Bound(aim=0, now=0),
     "alert kinds as bare strings": Bound(aim=0, now=0),
     "places that write an alert's kind": Bound(aim=0, now=0),
-    # A trip's aim is what it took at 3d46064, when the moves were planned.
+    # A trip's aim: 25 files and 120 moves for a charge; for the others what they took when the moves were planned.
     "renew: files": Bound(aim=19, now=19),
     "renew: moves": Bound(aim=57, now=62),
     "renew: statements": Bound(aim=5, now=5),
     "renew: transactions": Bound(aim=1, now=1),
-    "collect, approved: files": Bound(aim=38, now=41),
-    "collect, approved: moves": Bound(aim=209, now=246),
+    "collect, approved: files": Bound(aim=25, now=41),
+    "collect, approved: moves": Bound(aim=120, now=244),
     "collect, approved: statements": Bound(aim=10, now=10),
     "collect, approved: transactions": Bound(aim=2, now=2),
-    "collect, issuing payment: files": Bound(aim=40, now=46),
-    "collect, issuing payment: moves": Bound(aim=344, now=405),
-    "collect, issuing payment: statements": Bound(aim=25, now=27),
+    "collect, issuing payment: files": Bound(aim=25, now=47),
+    "collect, issuing payment: moves": Bound(aim=120, now=338),
+    "collect, issuing payment: statements": Bound(aim=25, now=25),
     "collect, issuing payment: transactions": Bound(aim=2, now=2),
     "webhook, received: files": Bound(aim=9, now=9),
     "webhook, received: moves": Bound(aim=18, now=20),
     "webhook, received: statements": Bound(aim=3, now=3),
     "webhook, received: transactions": Bound(aim=1, now=1),
-    "webhook, applied: files": Bound(aim=38, now=42),
-    "webhook, applied: moves": Bound(aim=237, now=268),
-    "webhook, applied: statements": Bound(aim=16, now=18),
+    "webhook, applied: files": Bound(aim=38, now=41),
+    "webhook, applied: moves": Bound(aim=237, now=237),
+    "webhook, applied: statements": Bound(aim=16, now=16),
     "webhook, applied: transactions": Bound(aim=2, now=2),
 }
 """Every figure that is held. `--check` fails above `now`; nothing fails above `aim`."""
@@ -81,7 +81,7 @@ LEFT_OUT = "billing_worker/adapters/database/migrations"
 """A migration is history: nobody may change it, so nobody can shorten it."""
 
 DATA = {
-    "billing_worker/sandbox/behaviours.py": "its only long function is the table of behaviours, one a line",
+    "billing_worker/sandbox/world/behaviours.py": "its only long function is the table of behaviours, one a line",
 }
 """Files that are almost only data, with the reason: their lengths are not counted, everything else is."""
 

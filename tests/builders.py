@@ -21,7 +21,7 @@ from billing_worker.domain.payment import (
     Unknown,
 )
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 
 NOW = datetime(2026, 1, 31, 0, 0, tzinfo=UTC)
@@ -126,17 +126,22 @@ def an_attempt(**fields: Any) -> PaymentAttempt:
     return PaymentAttempt(**defaults | fields)
 
 
-def a_charge(**fields: Any) -> Settlement:
-    """One open attempt of one open invoice of an active subscription, and its key."""
+def a_settlement(
+    attempt: PaymentAttempt | None = None,
+    key: BillingKey | None = None,
+    policy: DunningPolicy | None = None,
+    **fields: Any,
+) -> Settlement:
+    """One open invoice of an active subscription, and its open attempt on its key."""
+    attempt, key = attempt or an_attempt(), key or a_key()
     defaults: dict[str, Any] = {
         "subscription": a_subscription(),
         "invoice": an_invoice(attempts=1),
-        "attempt": an_attempt(),
-        "key": a_key(),
-        "policy": DunningPolicy(),
-        "calendar": AnchoredCalendar(Unit.MONTH, 1),
+        "plan": a_plan(dunning=policy or DunningPolicy()),
+        "keys": {attempt.billing_key_id: key},
+        "attempts": [attempt],
     }
-    return Settlement(**defaults | fields)
+    return LockedInvoice(**defaults | fields).about(attempt)
 
 
 def a_request(**fields: Any) -> ChargeRequest:

@@ -1,6 +1,7 @@
 """The house keeps its shape: who may import whom, one owner for each outside library, and small functions."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ OWNERS = {
     "simplejson": ("billing_worker/adapters", "billing_worker/sandbox"),
     "typer": ("billing_worker/cli",),
     "rich": ("billing_worker/cli", "billing_worker/demo"),
-    "pydantic_settings": ("billing_worker/config.py",),
+    "pydantic_settings": ("billing_worker/config",),
     "prometheus_client": ("billing_worker/web",),
 }
 """Where each library may be imported: a new place is a decision, not an accident."""
@@ -38,7 +39,7 @@ TYPES_ONLY = {"billing_worker/bootstrap.py": {"Engine"}, "tasks/process.py": {"E
 """Modules that hand a library's value on and may name its type, and nothing else of it."""
 
 READERS_OF_THE_ENVIRONMENT = (
-    "billing_worker/config.py",
+    "billing_worker/config",
     "billing_worker/runtime",
     "billing_worker/sandbox/command.py",
     "billing_worker/cli/main.py",  # shell completion, set by the shell
@@ -202,7 +203,7 @@ def test_no_function_is_longer_than_fifty_lines_of_code() -> None:
         lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
         for function in functions(tree):
             length = lines_of_code(function, lines)
-            table = function.name == "_table" and path == "billing_worker/sandbox/behaviours.py"
+            table = function.name == "_table" and path == "billing_worker/sandbox/world/behaviours.py"
             if length > LONGEST_FUNCTION and not table and "/migrations/" not in path:
                 long.append(f"{path}:{function.lineno} {function.name} has {length} lines")
     assert long == []
@@ -268,3 +269,43 @@ def test_what_proves_a_sender_is_compared_in_constant_time() -> None:
             if {getattr(part, "id", None), getattr(part, "attr", None)} & proofs
         ]
         assert compared == []
+
+
+def forbidden_words() -> list[tuple[str, frozenset[str]]]:
+    """Each word that the glossary forbids, with the kinds of names that may not have it."""
+    table = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split("## Words that the code does not use")[1]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
+    assert len(rows) >= 5
+    return [
+        (word, frozenset(kinds.strip().split(", "))) for words, kinds in rows for word in re.findall(r"`(\w+)`", words)
+    ]
+
+
+def names(kind: str) -> Iterator[tuple[str, str]]:
+    """Every public name of this kind, with its place."""
+    for path, tree in sources("billing_worker", "tasks"):
+        if kind == "module":
+            yield Path(path).stem, path
+            continue
+        wanted = ast.ClassDef if kind == "class" else ast.FunctionDef
+        for node in tree.body:
+            if isinstance(node, wanted) and not node.name.startswith("_"):
+                yield node.name, f"{path}:{node.lineno}"
+
+
+def parts(name: str) -> set[str]:
+    """The words that a name is made of."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+
+
+@pytest.mark.parametrize("kind", ["class", "module", "function"])
+def test_no_name_has_a_word_that_the_glossary_forbids(kind: str) -> None:
+    found = list(names(kind))
+    assert len(found) > 100
+    wrong = [
+        f"{place} {name}: not {word}"
+        for word, kinds in forbidden_words()
+        for name, place in found
+        if (kind in kinds and word in parts(name)) or (f"{kind} (by itself)" in kinds and word == name.lower())
+    ]
+    assert wrong == []

@@ -1,6 +1,5 @@
 """`billing-worker action …`."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -38,4 +37,4 @@ def list_(
     with session(as_json=as_json) as work:
         wanted = {"subject_id": subject, "actor": actor, "verb": verb, **listing.between(work, "acted", after, before)}
         empty, most = "Nobody did anything like that.", None if everything else limit
-        show_list(work, Kind.ACTIONS, wanted, asdict, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.ACTIONS, wanted, COLUMNS, most=most, empty=empty)

@@ -1,7 +1,5 @@
 """`billing-worker alert …`."""
 
-from dataclasses import asdict
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,8 +8,9 @@ from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.ports.lists import Kind
-from billing_worker.texts.alerts import action_lines, shown, view
+from billing_worker.texts.alerts import action_lines
 from billing_worker.usecases.control.alerts import close_alert
+from billing_worker.usecases.reading.one import alert_with
 
 app = typer.Typer(help="Alerts: what an operator must look at.")
 
@@ -37,8 +36,7 @@ def list_(
         columns = (*COLUMNS, "closed_at") if closed else COLUMNS
         empty = "No alert was closed." if closed else "No alert is open."
         most = None if everything else limit
-        shown_as = partial(view, language=work.settings.language)
-        show_list(work, Kind.ALERTS, wanted, shown_as, columns, most=most, empty=empty)
+        show_list(work, Kind.ALERTS, wanted, columns, most=most, empty=empty)
 
 
 @app.command()
@@ -53,24 +51,12 @@ def show(
 
     Example: billing-worker alert show 7
     """
-    with session(as_json=as_json) as work, work.ports.database.transaction() as uow:
-        alert = uow.alerts.get(alert_id)
-        evidence = None if alert.evidence_id is None else asdict(uow.evidence(alert.evidence_id))
-        language = work.settings.language
-        if as_json:
-            work.out.json({**view(alert, language), "evidence": evidence})
-            return
-        fields = view(alert, language)
-        for name in ("title", "proposal", "facts", "actions"):
-            del fields[name]
-        words = shown(alert, language)
-        work.out.record(fields, headline=words.title)
-        for line in action_lines(words):
+    with session(as_json=as_json) as work:
+        found = alert_with(work.ports, alert_id, work.settings.language)
+        work.out.record(found, headline=found.title, without=("title", "proposal", "facts"))
+        for line in action_lines(found.actions) or filter(None, [found.proposal]):
             work.out.say(f"- {line}")
-        if evidence is not None:
-            work.out.say("")
-            work.out.say("What the gateway said", "bold")
-            work.out.record(evidence)
+        work.out.part("What the gateway said", found.evidence)
 
 
 @app.command()
@@ -87,4 +73,5 @@ def close(
     """
     with session(as_json=as_json) as work:
         close_alert(work.ports, alert_id)
-        work.out.record({"id": alert_id, "status": "closed"})
+        closed = alert_with(work.ports, alert_id, work.settings.language)
+        work.out.record(closed, headline=f"Alert {alert_id} is closed", without=("facts",))

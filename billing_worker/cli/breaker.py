@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from billing_worker.cli.listing import Every, show_list
-from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
+from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, Stop, require_scope
+from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, require_scope
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.control.environment import accept_fingerprint as claim_environment
 from billing_worker.usecases.control.environment import compared
-from billing_worker.usecases.control.stop_charging import Stopped, clear_stop, held_by, stop_on_word, stops
+from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, stops
+from billing_worker.usecases.reading.one import pg_providers
+from billing_worker.usecases.reading.views.control import of_stop
 
 app = typer.Typer(help="Stop the line: no new charges for all, one PG or one subscription, until you clear it.")
 
@@ -35,11 +37,7 @@ def list_(
         columns = (*COLUMNS, "closed_at", "note") if cleared else COLUMNS
         wanted = {"open": None if cleared else True}
         most = None if everything else limit
-
-        def shown(stop: Stop) -> View:
-            return _shown(held_by(work.ports, [stop])[0])
-
-        show_list(work, Kind.STOPS, wanted, shown, columns, most=most, empty="Nothing is stopped.")
+        show_list(work, Kind.STOPS, wanted, columns, most=most, empty="Nothing is stopped.")
 
 
 @app.command()
@@ -61,7 +59,7 @@ def trip(
         scope = _scope(pg, subscription, everything=everything)
         _refuse_nobodys(work, pg)
         stopped = stop_on_word(work.ports, scope, reason)
-        work.out.record(_shown(stopped))
+        work.out.record(of_stop(stopped.stop, stopped.waiting))
         work.out.say(f"No new charge begins there. Due invoices that wait now: {stopped.waiting}.")
         work.out.say(f"To go on: billing-worker breaker clear {stopped.stop.id} --note '...'")
 
@@ -83,7 +81,7 @@ def clear(
     """
     with session(as_json=as_json) as work:
         stopped = clear_stop(work.ports, stop_id, note)
-        work.out.record(_shown(stopped))
+        work.out.record(of_stop(stopped.stop, stopped.waiting))
         others = [each.stop.id for each in stops(work.ports, limit=100)]
         if others:
             numbers = ", ".join(map(str, others))
@@ -138,23 +136,7 @@ def _refuse_nobodys(work: Session, pg: str | None) -> None:
     if pg is None:
         return
     require_scope(PG + pg)
-    with work.ports.database.transaction() as uow:
-        known = uow.keys.pg_providers()
+    known = pg_providers(work.ports)
     if pg not in known:
         names = f"the keys here have {', '.join(known)}" if known else "there are no keys"
         raise InvalidInput("pg", pg, f"no key has this PG, nothing would be stopped; {names}")
-
-
-def _shown(stopped: Stopped) -> View:
-    stop = stopped.stop
-    return {
-        "id": stop.id,
-        "scope": stop.scope,
-        "cause": stop.cause,
-        "reason": stop.reason,
-        "subjects": stop.subjects,
-        "waiting_invoices": stopped.waiting,
-        "opened_at": stop.opened_at,
-        "closed_at": stop.closed_at,
-        "note": stop.note,
-    }

@@ -20,6 +20,7 @@ from billing_worker.domain.stop import StopCause
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.control.environment import compared
 from billing_worker.usecases.control.stop_charging import stops
+from billing_worker.usecases.reading.report import compared_until
 from billing_worker.web.security import is_loopback
 from billing_worker.web.sources import PORTONE_ADDRESSES, Sources
 
@@ -141,8 +142,7 @@ def clocks(ports: Ports) -> Iterator[Finding]:
 def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
     """Both books were compared not long ago. Raises Unavailable."""
     now = ports.clock.now()
-    with ports.database.transaction() as uow:
-        until = uow.books.standing(now, ports.clock.real_now()).compared_until
+    until = compared_until(ports)
     way_out = "start worker and beat, or run: billing-worker reconcile"
     if until is None:
         yield Finding("books", Verdict.WARN, "never compared with the gateway's so far", way_out)

@@ -1,11 +1,9 @@
 """`billing-worker customer …`."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from billing_worker.cli import views
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
 from billing_worker.usecases.reading.customer import customer_with
@@ -16,7 +14,7 @@ SUBSCRIPTIONS = ("id", "status", "plan_id", "billing_key_id", "next_period_start
 KEYS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason")
 INVOICES = ("id", "amount", "status", "period_start", "next_attempt_at", "last_reason")
 PAYMENTS = ("id", "amount", "imp_uid", "closed_at", "refunded", "merchant_uid")
-NEXT = ("at", "what", "money", "subscription_id", "invoice_id")
+NEXT = ("at", "what", "amount", "subscription_id", "invoice_id")
 
 
 @app.command()
@@ -31,29 +29,12 @@ def show(
     """
     with session(as_json=as_json) as work:
         found = customer_with(work.ports, customer)
-        subscriptions = [views.of_subscription(each) for each in found.subscriptions]
-        keys = [views.of_key(each) for each in found.keys]
-        owed = [views.of_invoice(each) for each in found.owed]
-        payments = [{**views.of_attempt(each), "amount": each.money} for each in found.payments]
-        coming = [{**asdict(each), "money": each.money} for each in found.coming]
         if as_json:
-            work.out.json(
-                {
-                    "customer": found.customer,
-                    "subscriptions": subscriptions,
-                    "billing_keys": keys,
-                    "open_invoices": owed,
-                    "last_payments": payments,
-                    "next": [
-                        {"amount" if name == "money" else name: value for name, value in each.items()}
-                        for each in coming
-                    ],
-                }
-            )
+            work.out.json(found)
             return
         work.out.say(f"customer {found.customer}", "bold")
-        work.out.section("subscriptions", subscriptions, SUBSCRIPTIONS)
-        work.out.section("billing keys", keys, KEYS)
-        work.out.section("open invoices", owed, INVOICES)
-        work.out.section("last payments", payments, PAYMENTS)
-        work.out.section("what comes next", coming, NEXT)
+        work.out.section("subscriptions", found.subscriptions, SUBSCRIPTIONS)
+        work.out.section("billing keys", found.billing_keys, KEYS)
+        work.out.section("open invoices", found.open_invoices, INVOICES)
+        work.out.section("last payments", found.last_payments, PAYMENTS)
+        work.out.section("what comes next", found.next, NEXT)

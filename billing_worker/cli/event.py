@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 
 from billing_worker.cli.listing import Every, show_list
-from billing_worker.cli.output import AsJson, Limit, View
+from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
-from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.events import EventType
 from billing_worker.ports.lists import Kind
-from billing_worker.ports.outgoing import EventFilter, EventStatus, OutboxMessage
+from billing_worker.ports.outgoing import EventFilter, EventStatus
 from billing_worker.usecases.outgoing.replay import MOST_REPLAYED, send_again, send_range_again
 from billing_worker.usecases.outgoing.replay import enable as enable_endpoint
 from billing_worker.usecases.outgoing.replay import endpoint as receiver
+from billing_worker.usecases.reading.one import event_with
+from billing_worker.usecases.reading.views.traffic import of_endpoint, of_event
 
 app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")
 
@@ -64,7 +65,7 @@ def list_(
             "occurred_after": day_or_moment("since", since, work.settings.timezone),
         }
         empty, most = "There are no such events.", None if everything else limit
-        show_list(work, Kind.EVENTS, wanted, of_event, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.EVENTS, wanted, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -74,9 +75,7 @@ def show(event_id: Annotated[str, typer.Argument(metavar="ID", help="evt_…")],
     Example: billing-worker event show evt_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            message = uow.outbox.get(event_id)
-        work.out.record({**of_event(message), "data": message.event.data} if as_json else _flat(message))
+        work.out.record(event_with(work.ports, event_id))
 
 
 @app.command()
@@ -126,42 +125,6 @@ def endpoint(
     with session(as_json=as_json) as work:
         found = enable_endpoint(work.ports) if action is Action.ENABLE else receiver(work.ports)
         work.out.record(of_endpoint(found))
-
-
-def of_event(message: OutboxMessage) -> View:
-    """An event and its delivery."""
-    return {
-        "id": message.id,
-        "type": message.event.type,
-        "subject_id": message.event.subject_id,
-        "stream": message.event.stream_id,
-        "sequence": message.stream_sequence,
-        "status": message.status,
-        "occurred_at": message.occurred_at,
-        "tries": message.tries,
-        "replays": message.replays,
-        "next_try_at": message.next_try_at if message.waits else None,
-        "delivered_at": message.delivered_at,
-        "abandoned_at": message.abandoned_at,
-        "note": message.note,
-    }
-
-
-def of_endpoint(found: Endpoint) -> View:
-    """The receiver."""
-    return {
-        "url": found.url,
-        "status": found.status,
-        "failing_since": found.failing_since,
-        "next_probe_at": found.next_probe_at,
-        "disabled_at": found.disabled_at,
-        "last_success_at": found.last_success_at,
-        "last_trouble": found.last_trouble,
-    }
-
-
-def _flat(message: OutboxMessage) -> View:
-    return {**of_event(message), **{f"data.{name}": value for name, value in message.event.data.items()}}
 
 
 def _filter(

@@ -5,7 +5,7 @@ dry run judges as the import does. An empty cell says nothing, and contradicts n
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,8 @@ from billing_worker.cli.import_columns import COLUMNS, Part
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.subscription import Subscription
-from billing_worker.domain.text import normal_form, spellings
-from billing_worker.ports.storage import UnitOfWork
+from billing_worker.domain.text import normal_form
+from billing_worker.usecases.subscription.enroll import Stored
 
 Values = Mapping[str, Any]
 COMPARED = (Part.KEY, Part.SUBSCRIPTION)
@@ -53,28 +53,6 @@ class Earlier:
             self.keys.pop(uid, None)
         if self.by_customer.get(customer, There("", {})).where == f"line {line}":
             del self.by_customer[customer]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What the database has about the customers of some rows; the keys are locked until the transaction ends."""
-
-    keys: Mapping[str, BillingKey]
-    by_key: Mapping[str, Sequence[Subscription]]
-    by_customer: Mapping[tuple[str, str], Sequence[Subscription]]
-
-    @classmethod
-    def about(cls, uow: UnitOfWork, rows: Sequence[Values]) -> "Stored":
-        """Read it. The same file may be imported twice at once: the second run waits here, and then sees the first."""
-        uow.subscriptions.lock_pairs([(row["customer"], row["plan_id"]) for row in rows])
-        keys = uow.keys.lock_customer_uids(sorted({row["customer_uid"] for row in rows}))
-        customers = {form for row in rows for form in spellings(row["customer"])}
-        found = uow.subscriptions.of_keys_or_customers([key.id for key in keys], sorted(customers))
-        by_key, by_customer = defaultdict(list), defaultdict(list)
-        for each in found:
-            by_key[each.billing_key_id].append(each)
-            by_customer[normal_form(each.customer), each.plan_id].append(each)
-        return cls({key.customer_uid: key for key in keys}, by_key, by_customer)
 
 
 def found_in(row: Values, earlier: Earlier, stored: Stored) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from billing_worker.cli.import_columns import COLUMNS, Part, read_cells
 from billing_worker.cli.import_file import Row
-from billing_worker.cli.import_judge import Earlier, Stored, found_in
+from billing_worker.cli.import_judge import Earlier, found_in
 from billing_worker.domain.errors import Busy, Conflict, InvalidInput, Unavailable
 from billing_worker.domain.plan import Plan
 from billing_worker.ports.bundle import Ports
@@ -63,8 +63,7 @@ class Importer:
         self._ports = ports
         self._dry_run = dry_run
         self._earlier = Earlier()
-        with ports.database.transaction() as uow:
-            self._plans: Mapping[str, Plan] = {plan.id: plan for plan in uow.plans.all()}
+        self._plans: Mapping[str, Plan] = enroll.plans(ports)
 
     def take(self, rows: Sequence[Row]) -> Sequence[Outcome]:
         """What became of each row. Raises Unavailable where the database does not answer: then nobody knows."""
@@ -84,21 +83,25 @@ class Importer:
         read = [self._read(row) for row in rows]
         accepted: list[_Accepted] = []
         outcomes: list[Outcome] = []
+
+        def judge(stored: enroll.Stored, now: datetime) -> Sequence[enroll.Enrolment]:
+            for row, values in zip(rows, read, strict=True):
+                result = self._judged(row, values, stored, now)
+                if isinstance(result, _Accepted):
+                    accepted.append(result)
+                    self._earlier.add(row.line, result.values, result.enrolment.key)
+                    outcomes.append(result.outcome())
+                else:
+                    outcomes.append(result)
+            return [each.enrolment for each in accepted]
+
+        wanted = [
+            enroll.Wanted(values["customer_uid"], values["customer"], values["plan_id"])
+            for values in read
+            if not isinstance(values, Exception)
+        ]
         try:
-            with self._ports.database.transaction() as uow:
-                now = self._ports.clock.now()
-                stored = Stored.about(uow, [values for values in read if not isinstance(values, Exception)])
-                for row, values in zip(rows, read, strict=True):
-                    result = self._judged(row, values, stored, now)
-                    if isinstance(result, _Accepted):
-                        accepted.append(result)
-                        self._earlier.add(row.line, result.values, result.enrolment.key)
-                        outcomes.append(result.outcome())
-                    else:
-                        outcomes.append(result)
-                if accepted and not self._dry_run:
-                    enroll.store(self._ports, uow, now, [each.enrolment for each in accepted])
-                    uow.commit()
+            enroll.enroll(self._ports, wanted, judge, dry_run=self._dry_run)
         except Exception:
             for each in reversed(accepted):
                 self._earlier.forget(each.row.line, each.values)
@@ -118,7 +121,7 @@ class Importer:
         return values
 
     def _judged(
-        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: Stored, now: datetime
+        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: enroll.Stored, now: datetime
     ) -> Outcome | _Accepted:
         if isinstance(values, InvalidInput):
             return _refused(row, values)

@@ -1,22 +1,24 @@
 """`billing-worker inbox …`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from billing_worker.cli.listing import Every, show_list
-from billing_worker.cli.output import HIGHEST, AsJson, Limit, View
+from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.ports.incoming import InboxMessage, InboxStatus, Sought
+from billing_worker.ports.incoming import Sought
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.incoming import replay as review
 from billing_worker.usecases.incoming.apply import apply
+from billing_worker.usecases.reading.one import notification_with
 
 app = typer.Typer(help="Webhooks and pingbacks: what came, what became of it, and have it looked into again.")
 
-COLUMNS = ("id", "source", "status", "foreign", "says", "tries", "received_at", "note")
+COLUMNS = ("id", "source", "status", "foreign", "payload", "tries", "received_at", "note")
 
 Status = Annotated[str | None, typer.Option(help="received, applied or ignored.")]
 Source = Annotated[str | None, typer.Option(help="portone or paymentwall.")]
@@ -48,7 +50,7 @@ def list_(
         wanted = {"status": sought.status, "source": sought.source, "foreign": sought.foreign}
         chosen = {**wanted, "received_after": sought.since, "stuck_at": sought.stuck_at}
         empty, most = "Nothing like that was received.", None if everything else limit
-        show_list(work, Kind.NOTIFICATIONS, chosen, _summary, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.NOTIFICATIONS, chosen, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -64,19 +66,13 @@ def show(
     Example: billing-worker inbox show 7
     """
     with session(as_json=as_json) as work:
-        message = review.look(work.ports, message_id)
-        view = _whole(message)
+        found = notification_with(work.ports, message_id)
         if as_json:
-            work.out.json({**view, "payload": review.shown(message.payload), "answer": message.answer})
+            work.out.json(found)
             return
-        work.out.record(view)
-        work.out.say("")
-        work.out.say("What it says", "bold")
-        work.out.record(review.shown(message.payload))
-        if message.answer is not None:
-            work.out.say("")
-            work.out.say("What the gateway said last", "bold")
-            work.out.record(message.answer)
+        work.out.record(replace(found, payload={}, answer=None))
+        work.out.part("What it says", found.payload)
+        work.out.part("What the gateway said last", found.answer)
 
 
 @app.command()
@@ -104,7 +100,7 @@ def replay(
             work.check_gateway()
             review.look_again(work.ports, message_id)
             apply(work.ports, message_id)
-            work.out.record(_whole(review.look(work.ports, message_id)))
+            work.out.record(notification_with(work.ports, message_id))
             return
         if status is None:
             raise InvalidInput("--status", "", "give an ID, or a status such as ignored")
@@ -120,38 +116,3 @@ def _sought(
 ) -> Sought:
     moment = day_or_moment("since", since, work.settings.timezone)
     return review.seek(work.ports, status=status, source=source, foreign=foreign, since=moment, stuck=stuck)
-
-
-def _summary(message: InboxMessage) -> View:
-    payload = review.shown(message.payload)
-    names = ("status", "imp_uid", "merchant_uid") if message.source == "portone" else ("type", "ref", "uid")
-    return {
-        "id": message.id,
-        "source": message.source,
-        "status": message.status,
-        "foreign": message.is_foreign,
-        "says": " ".join(payload.get(name, "-") for name in names),
-        "tries": message.tries,
-        "received_at": message.received_at,
-        "note": message.note,
-    }
-
-
-def _whole(message: InboxMessage) -> View:
-    waits = message.status is InboxStatus.RECEIVED
-    return {
-        "id": message.id,
-        "source": message.source,
-        "status": message.status,
-        "foreign": message.is_foreign,
-        "note": message.note,
-        "led_to": message.subject_id,
-        "received_at": message.received_at,
-        "deliveries": message.deliveries,
-        "last_received_at": message.last_received_at,
-        "read_at": message.read_at,
-        "tries": message.tries,
-        "unanswered": message.failures,
-        "next_try_at": message.next_try_at if waits else None,
-        "closed_at": message.closed_at,
-    }

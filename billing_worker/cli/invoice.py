@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, views
+from billing_worker.cli import listing
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.reading.one import invoice_with
+from billing_worker.usecases.reading.views.invoices import of_invoice
 
 app = typer.Typer(help="Invoices: what is owed for one period, and the attempts to collect it.")
 
@@ -52,7 +54,7 @@ def list_(
         any_wanted = any(value is not None for value in chosen.values())
         empty = "There are no such invoices." if any_wanted else "There are no invoices: nothing was due so far."
         most = None if everything else limit
-        show_list(work, Kind.INVOICES, chosen, views.of_invoice, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.INVOICES, chosen, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -62,18 +64,10 @@ def show(invoice_id: Id, *, as_json: AsJson = False) -> None:
     Example: billing-worker invoice show inv_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            invoice = uow.invoices.get(invoice_id)
-            tried = uow.attempts.of_invoice(invoice_id)
-            refunds = [views.of_refund(refund) for refund in uow.refunds.of_invoice(invoice_id)]
-        attempts = [views.of_attempt(attempt) for attempt in tried]
-        told = {**views.of_invoice(invoice), **views.given_back(invoice, tried)}
-        if as_json:
-            work.out.json({**told, "attempts": attempts, "refunds": refunds})
-        else:
-            work.out.record(told)
-            work.out.section("attempts", attempts, ATTEMPT_COLUMNS)
-            work.out.section("refunds", refunds, REFUND_COLUMNS)
+        found = invoice_with(work.ports, invoice_id)
+        work.out.record(found)
+        work.out.section("attempts", found.attempts, ATTEMPT_COLUMNS)
+        work.out.section("refunds", found.refunds, REFUND_COLUMNS)
 
 
 @app.command()
@@ -86,4 +80,4 @@ def retry(invoice_id: Id, *, as_json: AsJson = False) -> None:
     """
     with session(as_json=as_json) as work:
         invoice = retry_now(work.ports, invoice_id)
-        work.out.record(views.of_invoice(invoice), headline=f"Invoice {invoice.id} is due now")
+        work.out.record(of_invoice(invoice), headline=f"Invoice {invoice.id} is due now")

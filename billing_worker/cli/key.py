@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, options, views
+from billing_worker.cli import listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
@@ -14,7 +14,9 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.key.change import set_email as change_email
 from billing_worker.usecases.key.decide import decide
 from billing_worker.usecases.key.reactivate import reactivate as reactivate_key
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.reading.one import key_with
+from billing_worker.usecases.reading.views.keys import of_key
 
 app = typer.Typer(help="Billing keys: one stored card each, known to PortOne by its customer_uid.")
 
@@ -49,16 +51,18 @@ def register(
     with session(as_json=as_json) as work:
         key = register_key(
             work.ports,
-            customer_uid,
-            pg,
-            buyer_name=buyer_name,
-            buyer_email=buyer_email,
-            buyer_tel=buyer_tel,
-            goodsid=goodsid,
-            external_id=external_id,
-            metadata=listing.pairs(metadata),
+            NewKey(
+                customer_uid,
+                pg,
+                buyer_name=buyer_name,
+                buyer_email=buyer_email,
+                buyer_tel=buyer_tel,
+                goodsid=goodsid,
+                external_id=external_id,
+                metadata=listing.pairs(metadata),
+            ),
         )
-        work.out.record(views.of_key(key), headline=f"Registered key {key.id}")
+        work.out.record(of_key(key), headline=f"Registered key {key.id}")
 
 
 @app.command("list")
@@ -83,7 +87,7 @@ def list_(
         span = listing.between(work, "created", created_after, created_before)
         empty = "There are no such keys. Register one: billing-worker key register CUSTOMER_UID --pg nice_v2"
         most = None if everything else limit
-        show_list(work, Kind.BILLING_KEYS, {**wanted, **span}, views.of_key, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.BILLING_KEYS, {**wanted, **span}, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -93,9 +97,7 @@ def show(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *
     Example: billing-worker key show key_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            key = uow.keys.get(key_id)
-        work.out.record(views.of_key(key))
+        work.out.record(key_with(work.ports, key_id))
 
 
 @app.command()
@@ -106,7 +108,7 @@ def reactivate(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…
     """
     with session(as_json=as_json) as work:
         key = reactivate_key(work.ports, key_id)
-        work.out.record(views.of_key(key), headline=f"Key {key.id} is charged again")
+        work.out.record(of_key(key), headline=f"Key {key.id} is charged again")
 
 
 @app.command("set-email")
@@ -122,7 +124,7 @@ def set_email(
     """
     with session(as_json=as_json) as work:
         key = change_email(work.ports, key_id, email)
-        work.out.record(views.of_key(key), headline=f"Changed the e-mail of key {key.id}")
+        work.out.record(of_key(key), headline=f"Changed the e-mail of key {key.id}")
 
 
 @app.command("issuing-payment")
@@ -149,4 +151,4 @@ def issuing_payment(
     with session(as_json=as_json) as work:
         key = decide(work.ports, key_id, counts_for)
         what = f"counts for {counts_for}" if counts_for else "pays no period"
-        work.out.record(views.of_key(key), headline=f"The issuing payment of key {key.id} {what}")
+        work.out.record(of_key(key), headline=f"The issuing payment of key {key.id} {what}")

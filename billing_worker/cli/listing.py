@@ -2,9 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,14 +31,13 @@ def show_list(
     work: Session,
     kind: Kind,
     wanted: Mapping[str, object],
-    view: Callable[[Any], View],
     columns: Sequence[str],
     *,
     most: int | None,
     empty: str,
 ) -> None:
     """Print what fits, newest first: at most `most`, or, where that is None, everything, part by part."""
-    views = (view(each) for each in every(work.ports, kind, wanted, most))
+    views = every(work.ports, kind, wanted, most, language=work.settings.language)
     if work.out.as_json:
         _stream_json(work.out, views)
         return

@@ -1,17 +1,17 @@
 """How anything is shown: as JSON for programs, as aligned text for people.
 
-A *view* is a mapping from names to values: text, numbers, Money, times, lists of these, or lists of views. JSON shows
-money as `amount` in minor units and `currency`, and times as ISO 8601; text shows `9,900 KRW`, and times in the zone of
-the settings.
+A *view* is one of `usecases/reading/views`, which the HTTP API answers with as well, or a mapping from names to values:
+text, numbers, Money, times, lists of these, or lists of views. JSON shows money in minor units beside its currency, and
+times as ISO 8601 in UTC, as the API does; text shows `9,900 KRW`, and times in the zone of the settings.
 """
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,9 +25,11 @@ from rich.text import Text
 
 from billing_worker.cli.streams import speaks_unicode
 from billing_worker.domain.money import Money
+from billing_worker.usecases.reading.views.fields import CURRENCY_IN, SECRET, masked
 
 T = TypeVar("T")
-View = Mapping[str, object]
+View = Any
+"""A dataclass of `usecases/reading/views`, or a mapping."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show at most this many, newest first.")]
@@ -46,8 +48,11 @@ class Output:
     as_json: bool
     zone: str
 
-    def record(self, view: View, *, headline: str | None = None) -> None:
-        """One thing: a name and a value a line; what is not set is left out."""
+    def record(self, view: View, *, headline: str | None = None, without: Collection[str] = ()) -> None:
+        """One thing: a name and a value a line; what is not set, and lists of other things, are left out.
+
+        `without`: names that text says elsewhere.
+        """
         if self.as_json:
             self.json(view)
             return
@@ -57,8 +62,8 @@ class Output:
         lines = Table.grid(padding=(0, 2))
         lines.add_column(style="dim", no_wrap=True)
         lines.add_column(overflow="fold")
-        for name, value in view.items():
-            if value not in (None, [], (), {}):
+        for name, value in _flat(view).items():
+            if name not in without and value not in (None, [], (), {}) and not _has_views(value):
                 lines.add_row(_title(name), self._text(value))
         console.print(lines)
 
@@ -77,10 +82,16 @@ class Output:
             self.say(empty)
 
     def section(self, title: str, views: Sequence[View], columns: Sequence[str]) -> None:
-        """A titled table within a text; nothing where there are no rows."""
-        if views:
+        """A titled table within a text; nothing in JSON, or where there are no rows."""
+        if views and not self.as_json:
             console_for(sys.stdout).print(Text(f"\n{title}", style="bold"))
             console_for(sys.stdout).print(self._table(views, columns))
+
+    def part(self, title: str, view: View) -> None:
+        """A titled part of one thing within a text; nothing in JSON, or where there is none."""
+        if view is not None and not self.as_json:
+            self.say(f"\n{title}", "bold")
+            self.record(view)
 
     def say(self, text: str, style: str = "") -> None:
         """A line for people; nothing in JSON."""
@@ -91,7 +102,7 @@ class Output:
         """The whole answer, as JSON."""
         sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=self.ascii_only, indent=2) + "\n")
 
-    def plain(self, value: object) -> Any:
+    def plain(self, value: object) -> Any:  # noqa: PLR0911 - one a kind of value
         """The value in JSON's own types."""
         match value:
             case Mapping():
@@ -105,15 +116,18 @@ class Output:
             case Enum():
                 return value.value
             case datetime():
-                return value.astimezone(ZoneInfo(self.zone)).isoformat()
+                return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
             case date() | Path():
                 return str(value)
             case list() | tuple():
                 return [self.plain(member) for member in value]
+            case _ if is_dataclass(value):
+                return {each.name: self.plain(getattr(value, each.name)) for each in fields(value)}
             case _:
                 return value
 
     def _table(self, views: Sequence[View], columns: Sequence[str], *, titles: bool = True) -> Table:
+        views = [_flat(view) for view in views]
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
         for name in columns:
             number = all(isinstance(view.get(name), int | Money) for view in views)
@@ -196,9 +210,24 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
-def masked(secret: str) -> str:
-    """Enough of a name to recognise it, not enough to use it."""
-    return f"{secret[:4]}…{secret[-3:]}" if len(secret) > 12 else f"{secret[:2]}…"  # noqa: PLR2004 - a short one shows less
+def _flat(view: View) -> Mapping[str, object]:
+    """A view as text shows it: an amount with its currency is one sum, and a name that opens something is masked."""
+    if not is_dataclass(view):
+        return dict(view)
+    shown = {each.name: getattr(view, each.name) for each in fields(view)}
+    sums = {each.name: each.metadata[CURRENCY_IN] for each in fields(view) if CURRENCY_IN in each.metadata}
+    for name, currency in sums.items():
+        if shown[name] is not None:
+            shown[name] = Money(shown[name], getattr(view, currency))
+    for each in fields(view):
+        if each.metadata.get(SECRET):
+            shown[each.name] = masked(shown[each.name])
+    return {name: value for name, value in shown.items() if name not in sums.values()}
+
+
+def _has_views(value: object) -> bool:
+    members = value if isinstance(value, list) else [value]
+    return any(is_dataclass(member) and not isinstance(member, Money) for member in members)
 
 
 def _title(name: str) -> str:

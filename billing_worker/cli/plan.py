@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, options, views
+from billing_worker.cli import listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import minor_units
@@ -14,6 +14,8 @@ from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
+from billing_worker.usecases.reading.one import plan_with
+from billing_worker.usecases.reading.views.plans import of_plan
 from billing_worker.usecases.subscription.change import change_plan
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 
@@ -77,7 +79,7 @@ def create(
             external_id=external_id,
             metadata=listing.pairs(metadata),
         )
-        work.out.record(views.of_plan(plan), headline=f"Created plan {plan.id}")
+        work.out.record(of_plan(plan), headline=f"Created plan {plan.id}")
 
 
 @app.command("list")
@@ -98,7 +100,7 @@ def list_(
         wanted = {"external_id": external_id, **listing.between(work, "created", created_after, created_before)}
         empty = "There are no plans. Create one: billing-worker plan create NAME --amount 9900 --interval month"
         most = None if everything else limit
-        show_list(work, Kind.PLANS, wanted, views.of_plan, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.PLANS, wanted, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -108,9 +110,7 @@ def show(plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")],
     Example: billing-worker plan show plan_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            plan = uow.plans.get(plan_id)
-        work.out.record(views.of_plan(plan))
+        work.out.record(plan_with(work.ports, plan_id))
 
 
 @app.command("set-catch-up")
@@ -129,7 +129,7 @@ def set_catch_up(
     """
     with session(as_json=as_json) as work:
         plan = change_plan(work.ports, plan_id, catch_up=mode, catch_up_max_age=max_age)
-        work.out.record(views.of_plan(plan), headline=f"Plan {plan.id}: {plan.catch_up.mode}")
+        work.out.record(of_plan(plan), headline=f"Plan {plan.id}: {plan.catch_up.mode}")
 
 
 def _days(text: str) -> list[int]:

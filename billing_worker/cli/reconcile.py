@@ -19,6 +19,8 @@ from billing_worker.texts.alerts import ways_out
 from billing_worker.texts.commands import COMMANDS
 from billing_worker.usecases.charge.reconcile import open_attempts
 from billing_worker.usecases.charge.reconcile import reconcile as look
+from billing_worker.usecases.reading.one import attempt_with, comparison_with
+from billing_worker.usecases.reading.report import compared_until, has_open_alerts
 from billing_worker.usecases.review.compare import Compared, compare, plan
 
 ATTEMPTS = ("attempt", "invoice", "was", "became", "reason", "next_look_at")
@@ -60,8 +62,7 @@ def reconcile(
 
 def _is_unfinished(work: Session, comparison_id: int) -> bool:
     """Whether what another worker took over is not compared yet: nobody may read that the books agree there."""
-    with work.ports.database.transaction() as uow:
-        return uow.comparisons.get(comparison_id).status is not ComparisonStatus.DONE
+    return comparison_with(work.ports, comparison_id).status is not ComparisonStatus.DONE
 
 
 def _start(work: Session, since: str | None, days: int | None) -> datetime | None:
@@ -77,12 +78,11 @@ def _start(work: Session, since: str | None, days: int | None) -> datetime | Non
 
 
 def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], trouble: Sequence[str]) -> bool:
-    """Print what was found; returns whether nothing is left for a person."""
+    """Print what was found; returns whether nothing is left for an operator."""
     language = work.settings.language
     findings = [_finding(finding, language) for span in spans for finding in span.findings]
-    with work.ports.database.transaction() as uow:
-        until = uow.books.standing(work.ports.clock.now(), work.ports.clock.real_now()).compared_until
-        alerts = len(uow.alerts.list_open(1))
+    until = compared_until(work.ports)
+    alerts = has_open_alerts(work.ports)
     payments = sum(span.comparison.payments for span in spans)
     answer: dict[str, object] = {"attempts": attempts, "findings": findings, "payments": payments}
     answer |= {"compared_until": until, "trouble": trouble}
@@ -109,11 +109,9 @@ def _agreement(payments: int, *, whole: bool) -> str:
 
 
 def _looked(work: Session, attempt_id: str) -> View:
-    with work.ports.database.transaction() as uow:
-        before = uow.attempts.get(attempt_id).status
+    before = attempt_with(work.ports, attempt_id).status
     look(work.ports, attempt_id)
-    with work.ports.database.transaction() as uow:
-        after = uow.attempts.get(attempt_id)
+    after = attempt_with(work.ports, attempt_id)
     return {
         "attempt": attempt_id,
         "invoice": after.invoice_id,

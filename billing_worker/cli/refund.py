@@ -1,12 +1,11 @@
 """`billing-worker refund …`."""
 
 import sys
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, views
+from billing_worker.cli import listing
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import minor_units
@@ -15,7 +14,9 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import RefundStatus, check_amount, refundable
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.refund.refund import payment_of, request_refund
+from billing_worker.usecases.reading.one import refund_with
+from billing_worker.usecases.reading.views.refunds import of_refund
+from billing_worker.usecases.refund.refund import payment_to_refund, request_refund
 
 app = typer.Typer(help="Refunds: money given back, in part or whole.")
 
@@ -62,7 +63,7 @@ def create(
             attempt_id=attempt,
             idempotency_key=idempotency_key,
         )
-        work.out.record(views.of_refund(made), headline=f"Refund {made.id} over {made.money} is {made.status}")
+        work.out.record(of_refund(made), headline=f"Refund {made.id} over {made.money} is {made.status}")
 
 
 @app.command("list")
@@ -87,7 +88,7 @@ def list_(
         any_wanted = any(value is not None for value in chosen.values())
         empty = "There are no such refunds." if any_wanted else "There are no refunds."
         most = None if everything else limit
-        show_list(work, Kind.REFUNDS, chosen, views.of_refund, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.REFUNDS, chosen, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
@@ -97,22 +98,14 @@ def show(refund_id: Annotated[str, typer.Argument(metavar="ID", help="rfd_…")]
     Example: billing-worker refund show rfd_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            found = uow.refunds.get(refund_id)
-            evidence = uow.evidence(found.evidence_id) if found.evidence_id is not None else None
-        if as_json:
-            work.out.json({**views.of_refund(found), "evidence": asdict(evidence) if evidence else None})
-            return
-        work.out.record(views.of_refund(found))
-        if evidence is not None:
-            work.out.say("\nwhat the gateway said", "bold")
-            work.out.record(asdict(evidence))
+        found = refund_with(work.ports, refund_id)
+        work.out.record(found)
+        work.out.part("what the gateway said", found.evidence)
 
 
 def _ask(work: Session, invoice_id: str, attempt_id: str | None, amount: int | None) -> None:
-    """Let a person at a terminal look once more: what was given back cannot be fetched again."""
-    with work.ports.database.transaction() as uow:
-        payment = payment_of(uow, uow.invoices.get(invoice_id).id, attempt_id)
+    """Let an operator at a terminal look once more: what was given back cannot be fetched again."""
+    payment = payment_to_refund(work.ports, invoice_id, attempt_id)
     left = Money(refundable(payment), payment.money.currency)
     money = left if amount is None else check_amount(amount, payment)
     typer.confirm(f"Give back {money} of payment {payment.imp_uid} ({left} left)?", abort=True, err=True)

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from billing_worker.cli.output import AsJson, Output
-from billing_worker.config import PREFIX, Settings, load_settings, variables
+from billing_worker.config import Settings, load_settings, variables
+from billing_worker.config.names import PREFIX
 
 COLUMNS = ("variable", "value", "given", "meaning")
 

@@ -15,7 +15,11 @@ from billing_worker.runtime.errors import RuntimeProblem
 if TYPE_CHECKING:
     from billing_worker.simulation.run import Verdict
 
-MISSING = "simulate needs the library greenlet; install it with: pip install 'billing-worker[simulation]'"
+NO_GREENLET = "simulate needs the library greenlet; in a checkout of the sources: pip install -e '.[simulation]'"
+NO_SIMULATION = "the wheel has no simulation; in a checkout of the sources: pip install -e '.[simulation]'"
+MISSING = {"greenlet": NO_GREENLET, "billing_worker.simulation": NO_SIMULATION}
+"""What to do about each module that production does without."""
+
 CORES = os.cpu_count() or 1
 VIOLATED = 1
 
@@ -45,11 +49,11 @@ def simulate(
     Example: billing-worker simulate --seed 1 --seeds 20 --subscriptions 20 --years 5
     """
     try:
-        from billing_worker.simulation.many import run_many  # noqa: PLC0415 - needs a library that is an extra
+        from billing_worker.simulation.many import run_many  # noqa: PLC0415 - production has neither it nor its library
     except ModuleNotFoundError as error:
-        if error.name != "greenlet":
+        if error.name not in MISSING:
             raise
-        raise RuntimeProblem(MISSING) from error
+        raise RuntimeProblem(MISSING[error.name]) from error
     out = Output(as_json, "UTC")
     began = time.perf_counter()
     verdicts: list[Verdict] = []

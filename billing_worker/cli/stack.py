@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from billing_worker.config import PREFIX, RUNTIME_FILE, SANDBOX_SETTINGS, Settings
+from billing_worker.config import Settings
+from billing_worker.config.gateway import SANDBOX_SETTINGS
+from billing_worker.config.names import PREFIX
+from billing_worker.config.services import RUNTIME_FILE
 from billing_worker.runtime import EmbeddedPostgres, EmbeddedRedis, Process, RuntimeProblem, port_is_free
 
 LOOPBACK = "127.0.0.1"

@@ -4,16 +4,18 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, options, views
+from billing_worker.cli import listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.lists import Kind
+from billing_worker.usecases.reading.one import subscription_with
+from billing_worker.usecases.reading.views.subscriptions import of_subscription
 from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
 from billing_worker.usecases.subscription.replace_key import replace_key
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 app = typer.Typer(help="Subscriptions: a customer on a plan, charged on a billing key.")
 
@@ -47,15 +49,17 @@ def create(
     with session(as_json=as_json) as work:
         made = subscribe(
             work.ports,
-            plan,
-            key,
-            customer,
-            start=moment("start", start),
-            allow_duplicate=allow_duplicate,
-            external_id=external_id,
-            metadata=listing.pairs(metadata),
+            NewSubscription(
+                plan,
+                key,
+                customer,
+                start=moment("start", start),
+                allow_duplicate=allow_duplicate,
+                external_id=external_id,
+                metadata=listing.pairs(metadata),
+            ),
         )
-        work.out.record(views.of_subscription(made), headline=f"Created subscription {made.id}")
+        work.out.record(of_subscription(made), headline=f"Created subscription {made.id}")
 
 
 @app.command("list")
@@ -81,24 +85,19 @@ def list_(
         span = listing.between(work, "created", created_after, created_before)
         chosen = {**wanted, "external_id": external_id, **span}
         empty, most = "There are no such subscriptions.", None if everything else limit
-        show_list(work, Kind.SUBSCRIPTIONS, chosen, views.of_subscription, COLUMNS, most=most, empty=empty)
+        show_list(work, Kind.SUBSCRIPTIONS, chosen, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
 def show(subscription_id: Id, *, as_json: AsJson = False) -> None:
-    """Show one subscription and its invoices.
+    """Show one subscription and its newest 100 invoices.
 
     Example: billing-worker subscription show sub_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        with work.ports.database.transaction() as uow:
-            found = uow.subscriptions.get(subscription_id)
-            invoices = [views.of_invoice(invoice) for invoice in uow.invoices.of_subscription(subscription_id)]
-        if as_json:
-            work.out.json({**views.of_subscription(found), "invoices": invoices})
-        else:
-            work.out.record(views.of_subscription(found))
-            work.out.section("invoices", invoices, INVOICE_COLUMNS)
+        found = subscription_with(work.ports, subscription_id)
+        work.out.record(found)
+        work.out.section("invoices", found.invoices, INVOICE_COLUMNS)
 
 
 @app.command()
@@ -118,7 +117,7 @@ def cancel(
         ended = cancel_subscription(work.ports, subscription_id, at_period_end=at_period_end)
         # An unpaid one is in no period and ends at once, whatever was asked for.
         what = "is canceled" if ended.status is SubscriptionStatus.CANCELED else "ends when its period does"
-        work.out.record(views.of_subscription(ended), headline=f"Subscription {ended.id} {what}")
+        work.out.record(of_subscription(ended), headline=f"Subscription {ended.id} {what}")
 
 
 @app.command("set-key")
@@ -134,4 +133,4 @@ def set_key(
     """
     with session(as_json=as_json) as work:
         changed = replace_key(work.ports, subscription_id, key_id)
-        work.out.record(views.of_subscription(changed), headline=f"Subscription {changed.id} is charged on {key_id}")
+        work.out.record(of_subscription(changed), headline=f"Subscription {changed.id} is charged on {key_id}")

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli.output import AsJson, View
+from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
-from billing_worker.domain.access import ApiToken, Scope
+from billing_worker.domain.access import Scope
 from billing_worker.usecases.access.tokens import create_token, revoke_token
 from billing_worker.usecases.access.tokens import tokens as all_tokens
+from billing_worker.usecases.reading.views.tokens import of_new_token, of_token
 
 app = typer.Typer(help="Tokens that let programs use the HTTP API: each has a name, and a scope.")
 
@@ -32,7 +33,7 @@ def create(
     """
     with session(as_json=as_json) as work:
         made = create_token(work.ports, name, scope, secrets.token_urlsafe(32))
-        view = {**_view(made.token), "token": made.text}
+        view = of_new_token(made.token, made.text)
         work.out.record(view, headline=f"Token {name}: copy it now, it is shown this once")
 
 
@@ -46,7 +47,7 @@ def list_(*, as_json: AsJson = False) -> None:
     Example: billing-worker token list
     """
     with session(as_json=as_json) as work:
-        views = [_view(token) for token in all_tokens(work.ports)]
+        views = [of_token(token) for token in all_tokens(work.ports)]
         empty = "There are none. Create one: billing-worker token create NAME --scope read"
         work.out.rows(views, COLUMNS, empty=empty)
 
@@ -59,15 +60,4 @@ def revoke(name: Name, *, as_json: AsJson = False) -> None:
     """
     with session(as_json=as_json) as work:
         token = revoke_token(work.ports, name)
-        work.out.record(_view(token), headline=f"Token {name} is revoked")
-
-
-def _view(token: ApiToken) -> View:
-    return {
-        "name": token.name,
-        "scope": token.scope,
-        "created_at": token.created_at,
-        "created_by": token.created_by,
-        "revoked_at": token.revoked_at,
-        "revoked_by": token.revoked_by,
-    }
+        work.out.record(of_token(token), headline=f"Token {name} is revoked")

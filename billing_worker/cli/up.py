@@ -8,7 +8,8 @@ import typer
 from billing_worker import bootstrap
 from billing_worker.cli import stack
 from billing_worker.cli.api_token import FILE, with_token
-from billing_worker.config import LIVE_PORTONE, Settings, load_settings
+from billing_worker.config import Settings, load_settings
+from billing_worker.config.gateway import LIVE_PORTONE
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.runtime import Supervisor, free_port
 

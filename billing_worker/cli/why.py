@@ -6,8 +6,6 @@ import typer
 
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
-from billing_worker.texts.alerts import line
-from billing_worker.texts.explanations import view_of_explanation
 from billing_worker.usecases.reading.why import why as explain
 
 
@@ -26,24 +24,23 @@ def why(
     Example: billing-worker why inv_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        told = explain(work.ports, ident, work.settings.timezone)
-        explained = view_of_explanation(told, work.settings.language)
+        told = explain(work.ports, ident, work.settings.timezone, work.settings.language)
         if as_json:
-            work.out.json(explained)
+            work.out.json(told)
             return
         work.out.say(told.subject, "bold")
         work.out.say(told.answer)
         if told.history:
             work.out.say("")
             work.out.say("So far")
-            for past in told.history:
-                work.out.say(f"  {past}")
+            for line in told.history:
+                work.out.say(f"  {line}")
         if told.actions:
             work.out.say("")
             work.out.say("Who did what")
-            for act in told.actions:
-                work.out.say(f"  {act}")
+            for line in told.actions:
+                work.out.say(f"  {line}")
         work.out.say("")
-        work.out.say(f"Next: {explained['next']}")
+        work.out.say(f"Next: {told.next}")
         for alert in told.alerts:
-            work.out.say(f"ALERT {line(alert, work.settings.language)}", "bold red")
+            work.out.say(f"ALERT {alert}", "bold red")

@@ -10,9 +10,9 @@ from billing_worker.domain.calendar import BillingCalendar, Unit
 from billing_worker.domain.calendar import CronCalendar as Cron
 from billing_worker.domain.money import Money
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.subscription.create_plan import create_plan
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 PLANS: dict[str, tuple[str, int, str, BillingCalendar]] = {
     "monthly": ("Monthly magazine", 9_900, "KRW", Every(Unit.MONTH, 1)),
@@ -105,7 +105,7 @@ def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
                 wait = {"confirm_after": CONFIRMED_AFTER}
                 sandbox.post("/_sandbox/paymentwall/issue", json=issue | buyer | wait).raise_for_status()
             name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
-            key = register_key(ports, customer.uid, customer.pg, buyer_name=name, buyer_email=email)
+            key = register_key(ports, NewKey(customer.uid, customer.pg, buyer_name=name, buyer_email=email))
             begins = start + timedelta(days=customer.day, hours=9)
-            subscribe(ports, plans[customer.plan], key.id, customer.uid, start=begins)
+            subscribe(ports, NewSubscription(plans[customer.plan], key.id, customer.uid, start=begins))
     return len(customers())

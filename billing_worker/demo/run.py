@@ -17,14 +17,16 @@ from rich.live import Live
 from billing_worker import bootstrap
 from billing_worker.cli import stack
 from billing_worker.cli.session import quiet_logs
-from billing_worker.config import PREFIX, Settings, load_settings
+from billing_worker.config import Settings, load_settings
+from billing_worker.config.names import PREFIX
 from billing_worker.demo import books, portfolio, view
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.ports.review import Standing
 from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
-from billing_worker.usecases.reading.report import report
+from billing_worker.usecases.reading.one import latest_events
+from billing_worker.usecases.reading.report import payments, report
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+09:00")
 END = datetime.fromisoformat("2026-03-31T23:59:59+09:00")
@@ -162,9 +164,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
         return 130
     if not finished:
         console.print(f"Not everything came to an end within {DRAIN:g} s.", style="bold red")
-    with ports.database.transaction() as uow:
-        payments = uow.books.payments()
-    comparison = books.compare(payments, books.ledger(sandbox_url, PREFIX_OF_IDS), TIMEZONE)
+    comparison = books.compare(payments(ports), books.ledger(sandbox_url, PREFIX_OF_IDS), TIMEZONE)
     console.print(view.closing_books(comparison))
     for difference in comparison.differences:
         console.print(difference, style="red", highlight=False)
@@ -203,8 +203,7 @@ def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: C
 
 
 def _news(ports: Ports) -> Sequence[OutboxMessage]:
-    with ports.database.transaction() as uow:
-        return uow.outbox.latest(NEWS)
+    return latest_events(ports, NEWS)
 
 
 def _nothing_left(standing: Standing) -> bool:

@@ -61,7 +61,7 @@ def judge_all(
     relevant = [
         (payment, evidence)
         for payment, evidence in ordered
-        if payment.imp_uid not in settled_imp_uids and tells(request, payment)
+        if payment.imp_uid not in settled_imp_uids and speaks_of(request, payment)
     ]
     if relevant:
         return judge(request, *relevant[0])
@@ -71,7 +71,7 @@ def judge_all(
     return None
 
 
-def tells(request: ChargeRequest, payment: GatewayPayment) -> bool:
+def speaks_of(request: ChargeRequest, payment: GatewayPayment) -> bool:
     """Whether a payment says anything about the attempt that asked for `request`.
 
     A failed one over another amount or card does not: somebody else tried, or an earlier card of the same order.

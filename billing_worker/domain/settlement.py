@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.declines import DUPLICATE
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
+from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
 
@@ -35,23 +35,54 @@ AWAITING_PAYMENT = (
 """A paid period makes these active."""
 
 
-@dataclass(slots=True)
-class Settlement:
-    """Everything that one outcome can touch, locked together by the subscription's row."""
+@dataclass(slots=True, kw_only=True)
+class LockedInvoice:
+    """An invoice with everything that an outcome can touch, read once under the lock of the subscription's row.
+
+    Nobody reads again what stands here: two objects of one row could undo each other's changes.
+    """
 
     subscription: Subscription
     invoice: Invoice
+    plan: Plan
+    keys: dict[str, BillingKey]
+    """By id: those that the attempts were begun with; the invoice's own where it has no attempt."""
+    attempts: list[PaymentAttempt]
+    """All attempts of the invoice, by number."""
+    events: list[Event] = field(default_factory=list)
+    """What happened, and is to be announced."""
+
+    @property
+    def has_open_attempt(self) -> bool:
+        """Whether an attempt of the invoice has no known outcome."""
+        return any(attempt.is_open for attempt in self.attempts)
+
+    def about(self, attempt: PaymentAttempt) -> "Settlement":
+        """The settlement of this attempt; it shares everything with this invoice."""
+        return Settlement(
+            subscription=self.subscription,
+            invoice=self.invoice,
+            plan=self.plan,
+            keys=self.keys,
+            attempts=self.attempts,
+            events=self.events,
+            attempt=attempt,
+            key=self.keys[attempt.billing_key_id],
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Settlement(LockedInvoice):
+    """One attempt of an invoice, with everything that its outcome can touch."""
+
     attempt: PaymentAttempt
     key: BillingKey
-    policy: DunningPolicy
-    calendar: BillingCalendar
-    plan_name: str = ""
-    events: list[Event] = field(default_factory=list)
+    """The one that the attempt was begun with; the invoice's may be another one by now."""
 
     @property
     def request(self) -> ChargeRequest:
         """What this attempt asks the gateway for."""
-        return self.attempt.request(self.key, self.plan_name)
+        return self.attempt.request(self.key, self.plan.name)
 
     def announce(self, kind: EventType, **more: str | int | None) -> None:
         """Note what happened to the invoice, for the outbox."""
@@ -105,7 +136,7 @@ def _approve(settlement: Settlement, outcome: Approved, now: datetime) -> None:
     if subscription.status in AWAITING_PAYMENT:
         # Periods that began while it was unpaid are left out: nobody is charged for time without service.
         was_unpaid = subscription.status is SubscriptionStatus.UNPAID
-        skipped = subscription.skip_to(settlement.calendar, now) if was_unpaid else 0
+        skipped = subscription.skip_to(settlement.plan.calendar, now) if was_unpaid else 0
         subscription.move_to(SubscriptionStatus.ACTIVE)
         settlement.announce_of_subscription(EventType.SUBSCRIPTION_ACTIVATED, skipped_periods=skipped)
 
@@ -150,7 +181,7 @@ def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: d
 
 def _after_decline(settlement: Settlement, outcome: Declined, now: datetime) -> datetime | None:
     """When the invoice is taken up again; None when dunning is used up."""
-    invoice, policy = settlement.invoice, settlement.policy
+    invoice, policy = settlement.invoice, settlement.plan.dunning
     if invoice.billing_key_id != settlement.key.id:
         # Another card was given while this one was being charged: it gets its own try, at once.
         invoice.next_attempt_at = now

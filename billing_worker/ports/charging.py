@@ -9,7 +9,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.control import DueBetween
 from billing_worker.ports.incoming import Echo
@@ -183,10 +183,10 @@ class ChargingRecords(Protocol):
         """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
-        """An attempt with its invoice, subscription, key and policy, under the subscription's lock.
+        """An attempt with all that its outcome can touch, under the subscription's lock. Raises NotFound."""
 
-        Raises NotFound.
-        """
+    def lock_invoice(self, invoice_id: str) -> LockedInvoice:
+        """An invoice with all that an outcome can touch, under the subscription's lock. Raises NotFound."""
 
     def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
         """Write back everything an outcome can touch, and announce its events."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from billing_worker.sandbox.behaviour_docs import markdown_table
 from billing_worker.sandbox.clock import TimeMachine
 from billing_worker.sandbox.latency import Quantiles
 from billing_worker.sandbox.options import SandboxOptions
 from billing_worker.sandbox.server import run
+from billing_worker.sandbox.world.behaviour_docs import markdown_table
 
 DEFAULTS = SandboxOptions()
 

@@ -14,21 +14,21 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from billing_worker.sandbox.api_cancel import Cancels
-from billing_worker.sandbox.api_customers import Customers
-from billing_worker.sandbox.api_misc import Misc
-from billing_worker.sandbox.api_payments import PaymentReads
-from billing_worker.sandbox.api_schedules import Schedules
-from billing_worker.sandbox.charging import Charging
-from billing_worker.sandbox.control import Control
-from billing_worker.sandbox.control_money import MoneyControl
-from billing_worker.sandbox.gate import Gate
-from billing_worker.sandbox.gateway import Gateway
-from billing_worker.sandbox.journal import LedgerError
+from billing_worker.sandbox.control.control import Control
+from billing_worker.sandbox.control.money import MoneyControl
+from billing_worker.sandbox.control.recorder import Recorder, Requests
 from billing_worker.sandbox.options import SandboxOptions
-from billing_worker.sandbox.paymentwall import Paymentwall
-from billing_worker.sandbox.recorder import Recorder, Requests
+from billing_worker.sandbox.v1.cancel import Cancels
+from billing_worker.sandbox.v1.charging import Charging
+from billing_worker.sandbox.v1.customers import Customers
+from billing_worker.sandbox.v1.gate import Gate
+from billing_worker.sandbox.v1.misc import Misc
+from billing_worker.sandbox.v1.payments import PaymentReads
+from billing_worker.sandbox.v1.schedules import Schedules
 from billing_worker.sandbox.wire import TRANSPORT, envelope
+from billing_worker.sandbox.world.gateway import Gateway
+from billing_worker.sandbox.world.journal import LedgerError
+from billing_worker.sandbox.world.paymentwall import Paymentwall
 
 GOODBYE = 3  # seconds that calls in flight get at shutdown
 BACKLOG = 2048

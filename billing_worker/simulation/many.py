@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
 
+from billing_worker.simulation.fleet.swarm import Options
 from billing_worker.simulation.run import Verdict, run
-from billing_worker.simulation.swarm import Options
 
 
 def run_many(seeds: Sequence[int], subscriptions: int, years: int, workers: int) -> Iterator[Verdict]:

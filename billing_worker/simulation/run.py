@@ -9,19 +9,20 @@ from functools import partial
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
-from billing_worker.simulation.chaos import Chaos
-from billing_worker.simulation.client import VirtualClock, World
-from billing_worker.simulation.fleet import ENVIRONMENT, Fleet
-from billing_worker.simulation.gateway import FaultyGateway
-from billing_worker.simulation.ledger import Ledger, Row
-from billing_worker.simulation.market import Market
-from billing_worker.simulation.rest import Rest
-from billing_worker.simulation.safety import Breach, Safety
-from billing_worker.simulation.scheduler import Process, Scheduler
-from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
-from billing_worker.simulation.swarm import Options
-from billing_worker.simulation.tables import Entry
-from billing_worker.simulation.trace import Trace
+from billing_worker.simulation.fleet.chaos import Chaos
+from billing_worker.simulation.fleet.client import VirtualClock, World
+from billing_worker.simulation.fleet.fleet import ENVIRONMENT, Fleet
+from billing_worker.simulation.fleet.gateway import FaultyGateway
+from billing_worker.simulation.fleet.ledger import Ledger, Row
+from billing_worker.simulation.fleet.scheduler import Process, Scheduler
+from billing_worker.simulation.fleet.swarm import Options
+from billing_worker.simulation.judge.docket import Breach, Docket
+from billing_worker.simulation.judge.rest import Rest
+from billing_worker.simulation.judge.safety import Safety
+from billing_worker.simulation.judge.trace import Trace
+from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.memory.tables import Entry
+from billing_worker.simulation.world.market import Market
 
 START = datetime(2025, 11, 30, 15, 0, tzinfo=UTC)
 """Midnight of a first of December in Seoul: the first leap day comes in the third year."""
@@ -72,12 +73,15 @@ class Run:
         self.trace = Trace()
         self.commits = 0
         self.world = World(self.scheduler, self.chaos, self.store, self.ledger)
-        self.safety = Safety(self.store, self.ledger, self.scheduler)
+        self.docket = Docket(self.store.rows, self.ledger, self.scheduler)
+        self.safety = Safety(self.docket)
         self.fleet = Fleet(options, self.world, self._committed, self._broken)
         self.market = Market(self.fleet, self._quiet_ports())
-        self.market.on_click = lambda invoice_id: self.safety.clicked.__setitem__(invoice_id, self.scheduler.now)
-        self.world.on_request = self.safety.requested
-        self.world.on_refund = self.safety.refund_requested
+        self.market.office.on_click = lambda invoice_id: self.safety.charges.clicked.__setitem__(
+            invoice_id, self.scheduler.now
+        )
+        self.world.on_request = self.safety.charges.requested
+        self.world.on_refund = self.safety.refunds.requested
         self.ledger.on_paid = self._paid
         self.ledger.on_declined = self._declined
         self.ledger.on_cancelled = self._cancelled
@@ -90,9 +94,9 @@ class Run:
         self.scheduler.run(self.end)
         self._heal()
         self.scheduler.run(self.end + HEALING)
-        if self.safety.breach is None:
-            Rest(self.fleet, self.safety, self.market.paymentwall).look()
-        breach = self.safety.breach
+        if self.docket.breach is None:
+            Rest(self.fleet, self.docket, self.market.cards.paymentwall).look()
+        breach = self.docket.breach
         return Verdict(
             options=self.options,
             trace=self.trace.digest(),
@@ -101,7 +105,7 @@ class Run:
             fired=self.chaos.fired,
             steps=self.scheduler.steps,
             commits=self.commits,
-            requests=self.safety.requests,
+            requests=self.safety.charges.requests,
             payments=len(self.ledger.rows),
             periods=len(self.store.invoices.rows),
             deaths=sum(process.deaths for process in self.fleet.processes),
@@ -168,41 +172,41 @@ class Run:
                 self._alerted(before, row)
 
     def _alerted(self, before: Alert | None, alert: Alert) -> None:
-        """A person reads it, and does what it asks for."""
-        market = self.market
+        """An operator reads it, and does what it asks for."""
+        operators = self.market.operators
         acts = {
-            "mismatch": market.alarmed,
-            "refund_stuck": market.stuck,
-            "issuing_payment": market.asked_of_issue,
-            "key_email": market.misspelt,
-            "catch_up": market.asked,
+            "mismatch": operators.alarmed,
+            "refund_stuck": operators.stuck,
+            "issuing_payment": operators.asked_of_issue,
+            "key_email": operators.misspelt,
+            "catch_up": operators.asked,
         }
         if before is None and alert.kind in acts:
             acts[alert.kind](alert.subject_id)
         elif alert.kind == "taken_back" and alert.closed_at is None:
             # What was told after the first time says something else after the second.
-            market.taken_back(alert.subject_id)
+            operators.taken_back(alert.subject_id)
 
     def _paid(self, row: Row) -> None:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} paid {row.cause}")
-        self.safety.paid(row)
+        self.safety.charges.paid(row)
         self.market.paid(row)
 
     def _declined(self, row: Row) -> None:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} {row.reason}")
-        self.safety.declined(row)
+        self.safety.charges.declined(row)
         self.market.declined(row)
 
     def _cancelled(self, row: Row) -> None:
         amount, reason = row.cancellations[-1]
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} gave {amount} back: {reason}")
-        self.safety.cancelled(row)
+        self.safety.refunds.cancelled(row)
         self.market.cancelled(row)
 
     def _broken(self, process: Process, error: Exception) -> None:
         text = f"{process.name} met {type(error).__name__}: {error}"
         self.trace.note(self.scheduler.now, text)
-        self.safety.found("unforeseen", text, *str(error).split())
+        self.docket.found("unforeseen", text, *str(error).split())
 
     def _related(self, breach: Breach) -> list[str]:
         """The ids of a breach, and those of the invoice that they belong to."""
@@ -213,7 +217,7 @@ class Run:
             invoice_id = attempt.invoice_id if attempt else order.invoice_id if order else ident
             if invoice_id in self.store.invoices.rows:
                 attempts = self.store.attempts.by_invoice[invoice_id]
-                found |= dict.fromkeys([invoice_id, *attempts, *self.safety.orders[invoice_id]])
+                found |= dict.fromkeys([invoice_id, *attempts, *self.docket.orders[invoice_id]])
         return list(found)
 
 

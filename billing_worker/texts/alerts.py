@@ -3,6 +3,7 @@
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from billing_worker.domain.alert_rules import RULES, about, case_of
 from billing_worker.domain.alerts import CASE, Action, AlertKind, Concerns, Fact, Severity, WayOut
@@ -13,6 +14,18 @@ from billing_worker.texts.commands import command_of
 
 IDS = frozenset({"alert", *Concerns})
 """Facts that name what an action is about."""
+
+
+class Offer(Protocol):
+    """A way out in words."""
+
+    @property
+    def text(self) -> str:
+        """What to do."""
+
+    @property
+    def command(self) -> str | None:
+        """The command that does it; None where it is done elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +63,6 @@ def shown(alert: Alert, language: Language) -> ShownAlert:
     return ShownAlert(title, severity, _detail(kind, known, language), actions, proposal(actions))
 
 
-def view(alert: Alert, language: Language) -> dict[str, object]:
-    """The alert with its words, as the command line lists it."""
-    words = shown(alert, language)
-    return {
-        "id": alert.id,
-        "kind": alert.kind,
-        "severity": words.severity.value,
-        "title": words.title,
-        "subject_id": alert.subject_id,
-        "detail": words.detail,
-        "proposal": words.proposal,
-        "facts": alert.facts,
-        "actions": [each.action.value for each in words.actions],
-        "evidence_id": alert.evidence_id,
-        "opened_at": alert.opened_at,
-        "closed_at": alert.closed_at,
-    }
-
-
 def line(alert: Alert, language: Language) -> str:
     """The alert in one line, as `why` tells it."""
     words = shown(alert, language)
@@ -86,14 +80,12 @@ def proposal(actions: Iterable[ShownAction]) -> str | None:
     return "; ".join(_line(each) for each in actions) or None
 
 
-def action_lines(words: ShownAlert) -> list[str]:
-    """What to do, a line for each way out; what an earlier release proposed is one line."""
-    if words.actions:
-        return [_line(each) for each in words.actions]
-    return [words.proposal] if words.proposal else []
+def action_lines(actions: Iterable[Offer]) -> list[str]:
+    """What to do, a line for each way out."""
+    return [_line(each) for each in actions]
 
 
-def _line(each: ShownAction) -> str:
+def _line(each: Offer) -> str:
     return each.text if each.command is None else f"{each.text}: {each.command}"
 
 

@@ -76,15 +76,8 @@ EXAMPLES: Mapping[str, Any] = {
 """A field of the same name means the same everywhere; counters that are not here are small numbers."""
 
 OF_SCHEMA: Mapping[tuple[str, str], Any] = {
-    ("ExplanationOutput", "answer"): "It is paid: 9,900 KRW, by attempt att_0123456789abcdef.",
-    ("EventOutput", "id"): "evt_0123456789abcdef",
-    ("EventOutput", "note"): "the receiver answered HTTP 503",
+    ("Explanation", "answer"): "It is paid: 9,900 KRW, by attempt att_0123456789abcdef.",
     ("RefundInput", "reason"): "two days without service",
-    ("RefundOutput", "reason"): "two days without service",
-    ("RefundOutput", "note"): "PortOne says: the amount is larger than what is left",
-    ("AttemptOutput", "reason"): "balance too low",
-    ("NotificationSummary", "note"): "the payment is recorded already",
-    ("NotificationOutput", "note"): "the payment is recorded already",
     ("Health", "version"): "1.0.0",
 }
 """Where the name alone does not say it."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.subscription.create_plan import create_plan
-from billing_worker.usecases.subscription.subscribe import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 from tests.support.sandbox import IMP_KEY, IMP_SECRET
 
 HASTE = {
@@ -92,9 +92,9 @@ def subscribe_all(ports: Ports, charges: int, seconds: float, start: datetime) -
     def one(number: int) -> None:
         behaviour = TURN[number * 37 % len(TURN)]  # every kind at every time of the day
         pg = "naverpay" if behaviour.startswith("naver-") else "nice_v2"
-        key = register_key(ports, f"{behaviour}-{ENVIRONMENT}{number}", pg)
+        key = register_key(ports, NewKey(f"{behaviour}-{ENVIRONMENT}{number}", pg))
         begins = start + timedelta(days=1) * (number / count)
-        subscribe(ports, plans[number % 10 == 0].id, key.id, f"customer {number}", start=begins)
+        subscribe(ports, NewSubscription(plans[number % 10 == 0].id, key.id, f"customer {number}", start=begins))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(one, range(count)))

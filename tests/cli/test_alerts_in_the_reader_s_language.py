@@ -27,7 +27,7 @@ def test_an_alert_is_shown_with_its_ways_out_in_english(billing: Command, opened
     assert "Billing key with another e-mail" in out
     assert "- set the e-mail of the issuing payment: billing-worker key set-email key_1 --email ADDRESS" in out
     (listed,) = billing("alert", "list", "--json").json
-    assert listed["actions"] == ["set_key_email", "issue_key_again"]
+    assert [each["action"] for each in listed["actions"]] == ["set_key_email", "issue_key_again"]
     assert (listed["severity"], listed["facts"]["issued"]) == ("warning", "h***@example.com")
 
 

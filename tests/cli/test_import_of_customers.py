@@ -42,7 +42,7 @@ def test_rows_become_keys_and_subscriptions_and_the_same_file_can_be_run_again(
     assert (done["imported"], done["skipped"], done["rejected"], done["rejects_file"]) == (2, 0, 0, None)
     customers = {each["customer"]: each for each in billing("subscription", "list", "--json").json}
     assert set(customers) == {"김철수", "Lee, Yuna"}
-    assert customers["김철수"]["start"] == "2099-01-31T09:00:00+09:00"
+    assert customers["김철수"]["start"] == "2099-01-31T00:00:00Z"
     again = billing("import", file, "--json").json
     assert (again["imported"], again["skipped"]) == (0, 2)
     assert (counted()["billing_keys"], counted()["subscriptions"]) == (2, 2)

@@ -28,7 +28,7 @@ def test_the_inbox_is_listed_shown_and_replayed(
     assert len(billing("inbox", "list", "--json").json) == 3
     assert [each["foreign"] for each in billing("inbox", "list", "--foreign", "--json").json] == [True]
     (pingback,) = billing("inbox", "list", "--source", "paymentwall", "--json").json
-    assert pingback["says"] == "2 b77 cust…ody"
+    assert [pingback["payload"][name] for name in ("type", "ref", "uid")] == ["2", "b77", "cust…ody"]
     assert billing("inbox", "list", "--since", "2100-01-01", "--json").json == []
     shown = billing("inbox", "show", number, "--json").json
     assert (shown["status"], shown["answer"], shown["led_to"]) == ("received", None, None)

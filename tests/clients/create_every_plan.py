@@ -7,7 +7,7 @@ from billing_worker_client import AuthenticatedClient
 from billing_worker_client.api.billing_keys import register_billing_key
 from billing_worker_client.api.plans import create_plan, list_plans
 from billing_worker_client.api.subscriptions import subscribe
-from billing_worker_client.models import KeyInput, PlanInput, PlanOutput, Problem, SubscriptionInput
+from billing_worker_client.models import KeyInput, PlanInput, PlanView, Problem, SubscriptionInput
 from billing_worker_client.models.unit import Unit
 
 client = AuthenticatedClient(base_url=sys.argv[1], token=sys.argv[2])
@@ -19,7 +19,7 @@ wanted += [
 ]
 for number, plan in enumerate(wanted):
     made = create_plan.sync(client=client, body=plan, idempotency_key=f"plan-{number}")
-    assert isinstance(made, PlanOutput), made
+    assert isinstance(made, PlanView), made
 again = create_plan.sync(client=client, body=wanted[0], idempotency_key="plan-0")
 refused = create_plan.sync(client=client, body=PlanInput(name="", amount=1, currency="KRW", interval=Unit.DAY))
 assert isinstance(refused, Problem), refused

@@ -26,7 +26,7 @@ from billing_worker.domain.payment import (
     Unknown,
 )
 from billing_worker.domain.proof import judge_all
-from billing_worker.sandbox.behaviours import BEHAVIOURS
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 KEY, SECRET = "imp_key_sandbox", "imp_secret_sandbox"

@@ -10,6 +10,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "README.ko.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 

@@ -21,8 +21,8 @@ from tests.builders import (
     NOW,
     ORDER,
     WON,
-    a_charge,
     a_key,
+    a_settlement,
     a_subscription,
     an_attempt,
     an_invoice,
@@ -51,13 +51,13 @@ def kinds(settlement: Settlement) -> list[str]:
     return [event.type.value for event in settlement.events]
 
 
-def charge_in(
+def settlement_in(
     attempt: AttemptStatus = AttemptStatus.IN_FLIGHT,
     invoice: InvoiceStatus = InvoiceStatus.OPEN,
     subscription: SubscriptionStatus = SubscriptionStatus.ACTIVE,
     **fields: object,
 ) -> Settlement:
-    return a_charge(
+    return a_settlement(
         attempt=an_attempt(status=attempt),
         invoice=an_invoice(status=invoice, attempts=1, next_attempt_at=NOW if invoice is InvoiceStatus.OPEN else None),
         subscription=a_subscription(status=subscription),
@@ -71,7 +71,7 @@ EVERYWHERE = list(itertools.product(OUTCOMES, AttemptStatus, InvoiceStatus, Subs
 @pytest.mark.parametrize(("outcome", "attempt", "invoice", "subscription"), EVERYWHERE)
 def test_settling_the_same_outcome_again_changes_nothing_and_tells_nobody(outcome, attempt, invoice, subscription):
     for policy in (DunningPolicy(), GIVES_UP_AT_ONCE):
-        settlement = charge_in(attempt, invoice, subscription, policy=policy)
+        settlement = settlement_in(attempt, invoice, subscription, policy=policy)
         settle(settlement, OUTCOMES[outcome], NOW)
         once = copy.deepcopy(settlement)
         settle(settlement, OUTCOMES[outcome], LATER)
@@ -80,13 +80,13 @@ def test_settling_the_same_outcome_again_changes_nothing_and_tells_nobody(outcom
 
 @pytest.mark.parametrize("outcome", sorted(OUTCOMES.keys() - {"unknown"}))
 def test_settling_a_final_outcome_again_says_that_nothing_changed(outcome):
-    settlement = a_charge()
+    settlement = a_settlement()
     assert settle(settlement, OUTCOMES[outcome], NOW) is True
     assert settle(settlement, OUTCOMES[outcome], LATER) is False
 
 
 def test_an_attempt_that_stays_unknown_is_recorded_every_time_so_that_its_next_look_is_planned():
-    settlement = a_charge()
+    settlement = a_settlement()
     assert settle(settlement, unknown(), NOW) is True
     assert settle(settlement, unknown("still nothing"), LATER) is True
     assert settlement.attempt.reason == "still nothing"
@@ -95,7 +95,7 @@ def test_an_attempt_that_stays_unknown_is_recorded_every_time_so_that_its_next_l
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("status", [AttemptStatus.DECLINED, AttemptStatus.FAILED, AttemptStatus.APPROVED])
 def test_a_closed_attempt_changes_only_by_a_late_approval(status, outcome):
-    settlement = charge_in(status)
+    settlement = settlement_in(status)
     before = copy.deepcopy(settlement)
     late = outcome == "approved" and status is not AttemptStatus.APPROVED
     assert settle(settlement, OUTCOMES[outcome], LATER) is late
@@ -107,7 +107,7 @@ def test_a_closed_attempt_changes_only_by_a_late_approval(status, outcome):
 
 @pytest.mark.parametrize("status", OPEN_ATTEMPTS)
 def test_an_approval_pays_the_invoice_and_says_so_once(status):
-    settlement = charge_in(status)
+    settlement = settlement_in(status)
     assert settle(settlement, approved(), LATER)
     assert (settlement.attempt.status, settlement.attempt.imp_uid) == (AttemptStatus.APPROVED, "imps_000000000001")
     assert (settlement.attempt.closed_at, settlement.attempt.surplus, settlement.attempt.reason) == (LATER, False, None)
@@ -144,7 +144,7 @@ def test_an_approval_pays_the_invoice_and_says_so_once(status):
 def test_a_payment_activates_a_subscription_that_waits_for_money_and_revives_none_that_ended(
     invoice, before, after, told
 ):
-    settlement = charge_in(invoice=invoice, subscription=SubscriptionStatus(before))
+    settlement = settlement_in(invoice=invoice, subscription=SubscriptionStatus(before))
     settle(settlement, approved(), LATER)
     assert settlement.invoice.status is InvoiceStatus.PAID
     assert settlement.subscription.status == after
@@ -153,7 +153,7 @@ def test_a_payment_activates_a_subscription_that_waits_for_money_and_revives_non
 
 @pytest.mark.parametrize("attempt", CLOSED_UNPAID)
 def test_a_late_approval_settles_an_uncollectible_invoice_and_reactivates(attempt):
-    settlement = charge_in(attempt, InvoiceStatus.UNCOLLECTIBLE, SubscriptionStatus.UNPAID)
+    settlement = settlement_in(attempt, InvoiceStatus.UNCOLLECTIBLE, SubscriptionStatus.UNPAID)
     assert settle(settlement, approved(), LATER)
     assert settlement.attempt.status is AttemptStatus.APPROVED
     assert (settlement.invoice.status, settlement.invoice.closed_at) == (InvoiceStatus.PAID, LATER)
@@ -162,7 +162,7 @@ def test_a_late_approval_settles_an_uncollectible_invoice_and_reactivates(attemp
 
 
 def test_a_late_approval_leaves_no_trace_of_the_decline_on_the_attempt():
-    settlement = a_charge()
+    settlement = a_settlement()
     settle(settlement, declined(), NOW)
     settle(settlement, approved(), LATER)
     assert (settlement.attempt.status, settlement.attempt.reason) == (AttemptStatus.APPROVED, None)
@@ -174,7 +174,7 @@ def test_a_late_approval_leaves_no_trace_of_the_decline_on_the_attempt():
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.VOID])
 @pytest.mark.parametrize("subscription", list(SubscriptionStatus))
 def test_money_for_an_invoice_that_owes_nothing_is_surplus_and_moves_nothing_else(attempt, invoice, subscription):
-    settlement = charge_in(attempt, invoice, subscription)
+    settlement = settlement_in(attempt, invoice, subscription)
     before = copy.deepcopy(settlement)
     assert settle(settlement, approved(), LATER)
     assert settlement.attempt.status is AttemptStatus.APPROVED
@@ -190,11 +190,11 @@ def test_money_for_an_invoice_that_owes_nothing_is_surplus_and_moves_nothing_els
 
 
 def test_a_second_payment_of_the_same_invoice_becomes_surplus():
-    settlement = a_charge()
+    settlement = a_settlement()
     settle(settlement, declined(), NOW)
     second = settlement.invoice.start_attempt("att_2", LATER, LATER, Timing())
     settle(settlement, approved(imp_uid="imps_1"), LATER)  # the first attempt, approved late
-    other = a_charge(
+    other = a_settlement(
         subscription=settlement.subscription, invoice=settlement.invoice, attempt=second, key=settlement.key
     )
     settle(other, approved(imp_uid="imps_2"), LATER)
@@ -210,7 +210,7 @@ def test_one_payment_of_an_earlier_attempt_never_approves_a_later_one_as_well(se
     paid = first.status is AttemptStatus.APPROVED
     second = an_attempt(id="att_2", number=2, status=AttemptStatus.UNKNOWN)
     invoice = an_invoice(attempts=2, status=InvoiceStatus.PAID if paid else InvoiceStatus.OPEN)
-    settlement = a_charge(invoice=invoice, attempt=second)
+    settlement = a_settlement(invoice=invoice, attempt=second)
     finding = judge_all(settlement.request, [(payment, EVIDENCE)], {"imps_1"})
     if finding is not None:
         settle(settlement, finding, LATER)
@@ -223,12 +223,12 @@ def test_one_payment_of_an_earlier_attempt_never_approves_a_later_one_as_well(se
 
 
 def test_an_invoice_that_is_always_declined_softly_is_tried_on_day_0_1_4_9_16_and_then_given_up():
-    settlement = a_charge(invoice=an_invoice())
+    settlement = a_settlement(invoice=an_invoice())
     days, events = [], []
     while settlement.invoice.next_attempt_at is not None:
         now = settlement.invoice.next_attempt_at
         days.append((now - NOW).days)
-        settlement.attempt = settlement.invoice.start_attempt(f"att_{len(days)}", now, now, Timing())
+        settlement = settlement.about(settlement.invoice.start_attempt(f"att_{len(days)}", now, now, Timing()))
         settlement.events = []
         assert settle(settlement, declined(), now)
         assert settlement.attempt.status is AttemptStatus.DECLINED
@@ -253,7 +253,7 @@ def test_an_invoice_that_is_always_declined_softly_is_tried_on_day_0_1_4_9_16_an
 
 @pytest.mark.parametrize("status", OPEN_ATTEMPTS)
 def test_a_soft_decline_keeps_the_words_and_the_next_date(status):
-    settlement = charge_in(status)
+    settlement = settlement_in(status)
     settle(settlement, declined(reason="한도초과", imp_uid="imps_7"), LATER)
     attempt, invoice = settlement.attempt, settlement.invoice
     assert (attempt.imp_uid, attempt.decline_kind, attempt.reason) == ("imps_7", DeclineKind.SOFT, "한도초과")
@@ -265,7 +265,7 @@ def test_a_soft_decline_keeps_the_words_and_the_next_date(status):
 
 
 def test_a_hard_decline_invalidates_the_key_and_waits_for_a_new_one_until_dunning_would_have_ended():
-    settlement = a_charge()
+    settlement = a_settlement()
     settle(settlement, declined(HARD, "분실카드"), NOW)
     assert (settlement.key.status, settlement.key.invalid_reason) == (KeyStatus.INVALID, "분실카드")
     assert (settlement.invoice.status, settlement.invoice.declines) == (InvoiceStatus.OPEN, 1)
@@ -278,7 +278,7 @@ def test_a_hard_decline_invalidates_the_key_and_waits_for_a_new_one_until_dunnin
 @pytest.mark.parametrize("declines", range(6))
 @pytest.mark.parametrize("retry_days", [(), (2,), (1, 3, 5, 7)])
 def test_a_hard_decline_never_asks_for_an_earlier_try_than_the_end_of_dunning(declines, retry_days):
-    settlement = a_charge(invoice=an_invoice(attempts=1, declines=declines), policy=DunningPolicy(retry_days))
+    settlement = a_settlement(invoice=an_invoice(attempts=1, declines=declines), policy=DunningPolicy(retry_days))
     settle(settlement, declined(HARD, "분실카드"), NOW)
     left = sum(retry_days[declines:])
     assert settlement.key.status is KeyStatus.INVALID
@@ -291,7 +291,7 @@ def test_a_hard_decline_never_asks_for_an_earlier_try_than_the_end_of_dunning(de
 
 @pytest.mark.parametrize("key", [KeyStatus.INVALID, KeyStatus.DELETED])
 def test_a_key_that_was_out_of_use_already_is_not_announced_as_invalid_again(key):
-    settlement = a_charge(key=a_key(status=key))
+    settlement = a_settlement(key=a_key(status=key))
     settle(settlement, declined(HARD, "분실카드"), NOW)
     assert settlement.key.status is key
     assert "billing_key.invalid" not in kinds(settlement)
@@ -299,7 +299,7 @@ def test_a_key_that_was_out_of_use_already_is_not_announced_as_invalid_again(key
 
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE])
 def test_a_hard_decline_ends_the_key_whatever_became_of_the_invoice(invoice):
-    settlement = charge_in(invoice=invoice)
+    settlement = settlement_in(invoice=invoice)
     settle(settlement, declined(HARD, "분실카드"), NOW)
     assert settlement.key.status is KeyStatus.INVALID
 
@@ -307,7 +307,7 @@ def test_a_hard_decline_ends_the_key_whatever_became_of_the_invoice(invoice):
 @pytest.mark.parametrize("status", sorted(RENEWING))
 @pytest.mark.parametrize("outcome", ["declined softly", "declined hard"])
 def test_when_dunning_is_used_up_no_further_period_is_opened(outcome, status):
-    settlement = charge_in(subscription=status, policy=GIVES_UP_AT_ONCE)
+    settlement = settlement_in(subscription=status, policy=GIVES_UP_AT_ONCE)
     settle(settlement, OUTCOMES[outcome], NOW)
     assert settlement.invoice.status is InvoiceStatus.UNCOLLECTIBLE
     assert settlement.subscription.status not in RENEWING
@@ -325,7 +325,7 @@ def test_when_dunning_is_used_up_no_further_period_is_opened(outcome, status):
     ],
 )
 def test_a_decline_with_a_retry_ahead_makes_a_served_customer_past_due(before, after):
-    settlement = charge_in(subscription=SubscriptionStatus(before))
+    settlement = settlement_in(subscription=SubscriptionStatus(before))
     settle(settlement, declined(), NOW)
     assert settlement.subscription.status == after
     assert ("subscription.past_due" in kinds(settlement)) is (before != after)
@@ -334,7 +334,7 @@ def test_a_decline_with_a_retry_ahead_makes_a_served_customer_past_due(before, a
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.VOID])
 @pytest.mark.parametrize("outcome", ["declined softly", "failed"])
 def test_a_refusal_of_an_invoice_that_is_closed_already_closes_the_attempt_only(outcome, invoice):
-    settlement = charge_in(invoice=invoice)
+    settlement = settlement_in(invoice=invoice)
     before = copy.deepcopy(settlement)
     assert settle(settlement, OUTCOMES[outcome], LATER)
     assert not settlement.attempt.is_open
@@ -350,7 +350,7 @@ def test_a_refusal_of_an_invoice_that_is_closed_already_closes_the_attempt_only(
 
 
 def test_a_charge_that_was_never_placed_uses_up_no_dunning_and_is_tried_again_soon():
-    settlement, now = a_charge(), NOW
+    settlement, now = a_settlement(), NOW
     for failures in range(1, 101):
         assert settle(settlement, failed(), now)
         invoice = settlement.invoice
@@ -358,7 +358,7 @@ def test_a_charge_that_was_never_placed_uses_up_no_dunning_and_is_tried_again_so
         assert invoice.next_attempt_at == now + technical_backoff(failures)
         assert invoice.last_reason == settlement.attempt.reason == "connection refused"
         now = invoice.next_attempt_at
-        settlement.attempt = invoice.start_attempt(f"att_{failures + 1}", now, now, Timing())
+        settlement = settlement.about(invoice.start_attempt(f"att_{failures + 1}", now, now, Timing()))
     settle(settlement, declined(), now)
     assert settlement.invoice.next_attempt_at == now + timedelta(
         days=1
@@ -368,7 +368,7 @@ def test_a_charge_that_was_never_placed_uses_up_no_dunning_and_is_tried_again_so
 
 @pytest.mark.parametrize("status", list(SubscriptionStatus))
 def test_an_outage_changes_no_subscription_and_no_key_and_is_no_news_for_the_merchant(status):
-    settlement = charge_in(subscription=status)
+    settlement = settlement_in(subscription=status)
     settle(settlement, failed(), NOW)
     assert settlement.subscription.status is status
     assert settlement.key == a_key()
@@ -383,12 +383,12 @@ def test_an_outage_changes_no_subscription_and_no_key_and_is_no_news_for_the_mer
 @pytest.mark.parametrize("subscription", list(SubscriptionStatus))
 @pytest.mark.parametrize("alarming", [False, True])
 def test_an_unknown_outcome_changes_nothing_but_the_attempt(status, invoice, subscription, alarming):
-    settlement = charge_in(status, invoice, subscription)
+    settlement = settlement_in(status, invoice, subscription)
     before = copy.deepcopy(settlement)
     assert settle(settlement, Unknown("no answer", alarming=alarming), LATER)
     assert (settlement.attempt.status, settlement.attempt.reason) == (AttemptStatus.UNKNOWN, "no answer")
     assert (settlement.attempt.is_open, settlement.attempt.closed_at) == (True, None)
-    settlement.attempt = before.attempt
+    settlement.attempts, settlement.attempt = before.attempts, before.attempt
     assert settlement == before
 
 
@@ -402,7 +402,7 @@ def test_an_unknown_outcome_changes_nothing_but_the_attempt(status, invoice, sub
     ],
 )
 def test_an_attempt_remembers_that_the_gateway_refused_its_order_id_as_used(reason, refused):
-    settlement = a_charge()
+    settlement = a_settlement()
     settle(settlement, unknown(reason), NOW)
     assert settlement.attempt.refused is refused
     settle(settlement, unknown("no answer within 65 s"), LATER)
@@ -418,7 +418,7 @@ def test_an_attempt_remembers_that_the_gateway_refused_its_order_id_as_used(reas
 def test_a_canceled_subscriptions_invoice_is_voided_when_its_open_attempt_closes_without_money(
     outcome, invoice, policy
 ):
-    settlement = charge_in(AttemptStatus.UNKNOWN, invoice, SubscriptionStatus.CANCELED, policy=policy)
+    settlement = settlement_in(AttemptStatus.UNKNOWN, invoice, SubscriptionStatus.CANCELED, policy=policy)
     settle(settlement, OUTCOMES[outcome], LATER)
     assert (settlement.invoice.status, settlement.invoice.closed_at) == (InvoiceStatus.VOID, LATER)
     assert settlement.invoice.next_attempt_at is None
@@ -427,7 +427,7 @@ def test_a_canceled_subscriptions_invoice_is_voided_when_its_open_attempt_closes
 
 
 def test_a_canceled_subscriptions_invoice_stays_open_while_its_attempt_is_unknown():
-    settlement = charge_in(subscription=SubscriptionStatus.CANCELED)
+    settlement = settlement_in(subscription=SubscriptionStatus.CANCELED)
     settle(settlement, unknown(), NOW)
     assert settlement.invoice.status is InvoiceStatus.OPEN
     settle(settlement, failed(), LATER)
@@ -435,14 +435,14 @@ def test_a_canceled_subscriptions_invoice_stays_open_while_its_attempt_is_unknow
 
 
 def test_a_charge_in_flight_at_the_cancel_that_is_approved_pays_its_invoice():
-    settlement = charge_in(subscription=SubscriptionStatus.CANCELED)
+    settlement = settlement_in(subscription=SubscriptionStatus.CANCELED)
     settle(settlement, approved(), LATER)
     assert settlement.invoice.status is InvoiceStatus.PAID
     assert kinds(settlement) == ["invoice.paid"]
 
 
 def test_nobody_is_promised_another_try_for_a_canceled_subscription():
-    settlement = charge_in(subscription=SubscriptionStatus.CANCELED)
+    settlement = settlement_in(subscription=SubscriptionStatus.CANCELED)
     settle(settlement, declined(), LATER)
     assert [event.data["next_attempt_at"] for event in settlement.events if "next_attempt_at" in event.data] in (
         [],
@@ -508,12 +508,12 @@ class History:
     """One invoice through any sequence of attempts, outcomes (early, late, twice), reopenings and a cancel."""
 
     def __init__(self, policy: DunningPolicy) -> None:
-        self.charge = a_charge(invoice=an_invoice(), policy=policy)
+        self.settlement = a_settlement(invoice=an_invoice(), policy=policy)
         self.attempts: list[PaymentAttempt] = []
         self.now = NOW
 
     def step(self, what: str, which: int) -> None:
-        settlement, self.now = self.charge, self.now + timedelta(hours=1)
+        settlement, self.now = self.settlement, self.now + timedelta(hours=1)
         invoice, subscription = settlement.invoice, settlement.subscription
         if what == "start":
             if invoice.status is InvoiceStatus.OPEN and not any(attempt.is_open for attempt in self.attempts):
@@ -529,12 +529,12 @@ class History:
                     void_if_open(subscription, invoice, settlement.events, self.now)
         elif self.attempts:
             number = which % len(self.attempts)
-            settlement.attempt = self.attempts[number]
+            settlement = settlement.about(self.attempts[number])
             outcome = approved(imp_uid=f"imps_{number}") if what == "approved" else OUTCOMES[what]
             settle(settlement, outcome, self.now)
 
     def count(self, kind: EventType) -> int:
-        return [event.type for event in self.charge.events].count(kind)
+        return [event.type for event in self.settlement.events].count(kind)
 
 
 POLICIES = st.sampled_from([DunningPolicy(), DunningPolicy(()), DunningPolicy((1,))])
@@ -546,7 +546,7 @@ def test_an_invoice_is_reported_paid_at_most_once_under_any_sequence_of_outcomes
     history = History(policy)
     for what, which in steps:
         history.step(what, which)
-        invoice, taken = history.charge.invoice, [one for one in history.attempts if one.status == "approved"]
+        invoice, taken = history.settlement.invoice, [one for one in history.attempts if one.status == "approved"]
         paid = [attempt for attempt in taken if not attempt.surplus]
         assert len(paid) == history.count(EventType.INVOICE_PAID) == (1 if invoice.status == "paid" else 0)
         assert len(taken) - len(paid) == history.count(EventType.PAYMENT_SURPLUS)
@@ -558,9 +558,9 @@ def test_an_invoice_is_reported_paid_at_most_once_under_any_sequence_of_outcomes
 def test_only_declines_use_up_dunning_and_only_an_open_invoice_has_a_next_date(steps, policy):
     history = History(policy)
     for what, which in steps:
-        before = history.charge.invoice.declines
+        before = history.settlement.invoice.declines
         history.step(what, which)
-        invoice = history.charge.invoice
+        invoice = history.settlement.invoice
         assert invoice.declines - before in ((0, 1) if what.startswith("declined") else (0,))
         assert (invoice.closed_at is None) is (invoice.status is InvoiceStatus.OPEN)
         assert (invoice.next_attempt_at is not None) is (invoice.status is InvoiceStatus.OPEN)
@@ -576,6 +576,9 @@ def test_hearing_everything_twice_ends_where_hearing_it_once_does(steps, policy)
         if what in OUTCOMES:
             twice.step(what, which)
             twice.now = once.now
-    assert twice.charge.events == once.charge.events
+    assert twice.settlement.events == once.settlement.events
     assert twice.attempts == once.attempts
-    assert (twice.charge.invoice, twice.charge.subscription) == (once.charge.invoice, once.charge.subscription)
+    assert (twice.settlement.invoice, twice.settlement.subscription) == (
+        once.settlement.invoice,
+        once.settlement.subscription,
+    )

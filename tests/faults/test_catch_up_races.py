@@ -11,6 +11,7 @@ from billing_worker.ports.control import Chosen
 from billing_worker.usecases.subscription import catch_up, create_plan
 from billing_worker.usecases.subscription import subscribe as subscribing
 from billing_worker.usecases.subscription.backlog import preview
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.faults.test_two_workers_race import at_once
 from tests.support.world import World
 
@@ -25,7 +26,9 @@ def late(world: World) -> list[Subscription]:
     policy = policy_of("ask", 90)
     plan = create_plan.create_plan(world.ports, "Daily", 100, "KRW", calendar=calendar, catch_up=policy)
     key = world.key()
-    made = [subscribing.subscribe(world.ports, plan.id, key.id, f"c{number}") for number in range(MANY)]
+    made = [
+        subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, f"c{number}")) for number in range(MANY)
+    ]
     world.settle()
     world.clock.advance(days=DAYS)
     return made

@@ -12,7 +12,7 @@ import httpx
 
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import ChargeRequest
-from billing_worker.sandbox.behaviours import BEHAVIOURS
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, running_sandbox
 
 FILE = Path(__file__).with_name("corpus.json")

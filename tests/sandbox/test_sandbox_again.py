@@ -5,7 +5,7 @@ import httpx
 import pytest
 from sandbox_calls import eventually
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 
 DUPLICATE = "이미 주문이 이루어진 건입니다. (동일한 merchant_uid로 결제 또는 취소된 기록이 있습니다)"
 TRANSPORT = [name for name in BEHAVIOURS if name.startswith(("drop-", "cut-"))]

@@ -2,7 +2,7 @@ import httpx
 import pytest
 from sandbox_calls import eventually
 
-from billing_worker.sandbox.behaviours import BEHAVIOURS
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 
 
 def test_the_marker_tells_that_no_real_money_moves(sandbox):

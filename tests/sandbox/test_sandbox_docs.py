@@ -1,10 +1,10 @@
 import re
 from pathlib import Path
 
-from billing_worker.sandbox.behaviour_docs import markdown_table
-from billing_worker.sandbox.choosing import chosen, spelled
 from billing_worker.sandbox.command import parser
 from billing_worker.sandbox.texts import CHANNELS
+from billing_worker.sandbox.world.behaviour_docs import markdown_table
+from billing_worker.sandbox.world.choosing import chosen, spelled
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "sandbox.md").read_text()

@@ -4,7 +4,7 @@ import json
 import pytest
 from sandbox_calls import PAYMENTWALL_BUYER, eventually
 
-from billing_worker.sandbox.pingbacks import TAMPERINGS, signature
+from billing_worker.sandbox.sending.pingbacks import TAMPERINGS, signature
 
 SECRET = "a7408723eaf4bfa2e3ac49b3cb695046"
 

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from billing_worker.sandbox.sending import SendError, send
+from billing_worker.sandbox.sending.send import SendError, send
 
 
 def sent(answer: bytes, url: str = "http://127.0.0.1:{}/a b"):

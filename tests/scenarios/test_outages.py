@@ -16,6 +16,7 @@ from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.subscription import catch_up, create_plan
 from billing_worker.usecases.subscription import subscribe as subscribing
 from billing_worker.usecases.subscription.backlog import Preview, preview
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.alerts import said
 from tests.support.world import World
 
@@ -118,7 +119,7 @@ def crowd(world: World) -> list[Subscription]:
     ]
     key = world.key()
     made = [
-        subscribing.subscribe(world.ports, plan.id, key.id, f"customer {number}")
+        subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, f"customer {number}"))
         for plan in plans
         for number in range(3)
     ]

@@ -7,7 +7,7 @@ import pytest
 
 from billing_worker.cli.main import main
 from billing_worker.simulation import run as running
-from billing_worker.simulation.ledger import Ledger
+from billing_worker.simulation.fleet.ledger import Ledger
 
 SMALL = ("--subscriptions", "5", "--years", "1")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from billing_worker.adapters.database import rows
+from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.tables import schema
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
@@ -31,17 +31,19 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
 from billing_worker.ports.outgoing import Address, Refusal
 from billing_worker.ports.outside import Listing
-from billing_worker.simulation.gateway import BUYER_EMAIL, seen
-from billing_worker.simulation.ledger import Card, Ledger, Row
-from billing_worker.simulation.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen
+from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
+from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
 from billing_worker.usecases.charge import collect, reconcile, retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
-from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.key import change, confirm, decide, reactivate, register
+from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
-from billing_worker.usecases.subscription import cancel, catch_up, change, create_plan, renew, replace_key, subscribe
+from billing_worker.usecases.subscription import cancel, catch_up, create_plan, renew, replace_key, subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.clock import FrozenClock
 
 STEPS = 250
@@ -160,7 +162,7 @@ class Story:
             if pg == "paymentwall"
             else {}
         )
-        made = register.register_key(self.ports, uid, pg, **buyer)
+        made = register.register_key(self.ports, NewKey(uid, pg, **buyer))
         now = self.clock.now()
         known = now + timedelta(hours=self.random.randrange(50)) if pg == "paymentwall" else now
         dies = now + timedelta(days=self.random.randrange(1, 90))
@@ -171,7 +173,9 @@ class Story:
 
     def come(self) -> Any:
         plan, key = self.random.choice(self.plans), self.random.choice(self.keys)
-        self.subscriptions.append(subscribe.subscribe(self.ports, plan, key, f"customer {len(self.subscriptions)}").id)
+        self.subscriptions.append(
+            subscribe.subscribe(self.ports, NewSubscription(plan, key, f"customer {len(self.subscriptions)}")).id
+        )
 
     def leave(self) -> Any:
         at_end = self.random.random() < 0.5
@@ -314,7 +318,7 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "catch_up_buckets": store.catch_up.buckets,
     }
     found = {name: [_values(name, row) for row in table.rows.values()] for name, table in kept.items()}
-    found["doubts"] = [rows.plain(row) for row in store.doubts.rows.values() if row.since is not None]
+    found["doubts"] = [repository.plain(row) for row in store.doubts.rows.values() if row.since is not None]
     found["merchant_uids"] = [
         {"merchant_uid": row.id, "invoice_id": row.invoice_id, "generation": row.generation}
         for row in store.invoices.order_ids.rows.values()
@@ -327,7 +331,7 @@ def _values(name: str, row: Any) -> dict[str, Any]:
         return rows.plan_values(row)
     if name == "billing_keys":
         return rows.key_values(row)
-    values = rows.plain(row)
+    values = repository.plain(row)
     if name == "outbox":
         event = values.pop("event")
         values |= {"type": event.type, "subject_id": event.subject_id, "data": event.data}
@@ -396,7 +400,7 @@ def _pingbacks(story: Story) -> list[str]:
     for step, (kind, ref) in enumerate(zip([*PINGBACKS, *PINGBACKS], "aabcbaaacbb" * 2, strict=True)):
         if step == 2:
             buyer = {"buyer_name": "Gildong Hong", "buyer_email": "g@example.com"}
-            register.register_key(story.ports, "card", "paymentwall", **buyer)
+            register.register_key(story.ports, NewKey("card", "paymentwall", **buyer))
         payload = {"uid": "card", "goodsid": "gold", "type": kind, "ref": ref}
         receipt = receive.receive(story.ports, receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
         told.append(apply.apply(story.ports, receipt.id).note)

@@ -15,10 +15,10 @@ from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.outside import Listing
-from billing_worker.simulation.client import FaultyDatabase, Transaction
+from billing_worker.simulation.fleet.client import FaultyDatabase, Transaction
+from billing_worker.simulation.fleet.swarm import Options
+from billing_worker.simulation.judge.docket import Breach
 from billing_worker.simulation.run import START, Run
-from billing_worker.simulation.safety import Breach
-from billing_worker.simulation.swarm import Options
 
 MONEY = {
     "soft_rate": 0.1,
@@ -241,8 +241,8 @@ def test_an_edge_that_no_table_lists_is_seen() -> None:
     run.verdict()
     paid = next(row for row in run.store.attempts.rows.values() if row.status is AttemptStatus.APPROVED)
     run.safety.committed([(run.store.attempts, paid, replace(paid, status=AttemptStatus.DECLINED))])
-    assert run.safety.breach is not None
-    assert run.safety.breach.invariant == "I14"
+    assert run.docket.breach is not None
+    assert run.docket.breach.invariant == "I14"
 
 
 def test_a_clock_that_runs_ahead_charges_too_early() -> None:
@@ -415,7 +415,7 @@ def test_the_stores_own_guards_are_seen_as_what_they_are() -> None:
 
 
 def _refuses(before: Any, _after: Any) -> None:
-    from billing_worker.simulation.tables import GuardBroken  # noqa: PLC0415 - only this test breaks one
+    from billing_worker.simulation.memory.tables import GuardBroken  # noqa: PLC0415 - only this test breaks one
 
     if before is None:
         raise GuardBroken("planted")

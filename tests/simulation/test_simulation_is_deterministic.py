@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from billing_worker.simulation.fleet.swarm import FAULTS, Options
 from billing_worker.simulation.many import run_many, run_one
-from billing_worker.simulation.swarm import FAULTS, Options
 
 ROOT = Path(__file__).resolve().parents[2]
 

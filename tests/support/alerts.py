@@ -2,8 +2,8 @@
 
 from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
-from billing_worker.texts.alerts import shown, ways_out
-from billing_worker.usecases.reading.why import Explanation
+from billing_worker.texts.alerts import action_lines, shown
+from billing_worker.usecases.reading.views.insight import Explanation
 
 
 def said(alert: Alert) -> str:
@@ -16,4 +16,4 @@ def proposed(alert: Alert) -> str:
 
 def offered(told: Explanation) -> str:
     """What `why` offers an operator to do, with the commands."""
-    return ways_out(told.ways_out, Language.EN)
+    return "; ".join(action_lines(told.ways_out))

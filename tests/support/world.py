@@ -27,8 +27,10 @@ from billing_worker.usecases.incoming import receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 from billing_worker.usecases.jobs import BY_NAME
 from billing_worker.usecases.key import register
+from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.subscription import cancel, create_plan, renew
 from billing_worker.usecases.subscription import subscribe as subscribing
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.clock import FrozenClock
 from tests.support.invariants import Books, violations
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
@@ -130,7 +132,7 @@ class World:
         """A billing key that the gateway knows and we know; its charges behave as its name says."""
         customer_uid = self.uid(behaviour)
         self.sandbox.register(customer_uid, pg)
-        return register.register_key(self.ports, customer_uid, pg, **buyer)
+        return register.register_key(self.ports, NewKey(customer_uid, pg, **buyer))
 
     def paymentwall_key(
         self, *, registered: bool = True, amount: float = 9900, confirm_after: float = 3600, **more: Any
@@ -151,7 +153,7 @@ class World:
             **{name: value for name, value in more.items() if name != "noted_email"},
         )
         buyer |= {"buyer_email": more["noted_email"]} if "noted_email" in more else {}
-        key = register.register_key(self.ports, customer_uid, "paymentwall", **buyer) if registered else None
+        key = register.register_key(self.ports, NewKey(customer_uid, "paymentwall", **buyer)) if registered else None
         return customer_uid, key, issued
 
     def subscribe(
@@ -160,7 +162,7 @@ class World:
         """A customer on a plan, from now on unless `start` says otherwise: one customer a key, unless one is named."""
         key = key or self.key(behaviour)
         customer = more.pop("customer", f"customer of {key.id}")
-        return subscribing.subscribe(self.ports, (plan or self.plan()).id, key.id, customer, **more)
+        return subscribing.subscribe(self.ports, NewSubscription((plan or self.plan()).id, key.id, customer, **more))
 
     def backdate(self, subscription: Subscription, start: datetime) -> None:
         """As if it had begun then and nobody had worked since: for tests on a clock that cannot be moved."""

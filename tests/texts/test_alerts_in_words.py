@@ -42,7 +42,7 @@ def an_alert(kind: AlertKind, case: str) -> Alert:
 def test_every_kind_has_a_rule_and_every_action_is_somebodys_way_out() -> None:
     assert set(RULES) == set(AlertKind)
     of_alerts = {action for rule in RULES.values() for action in rule.actions}
-    explains = (USE_CASES / "reading" / "why.py").read_text()
+    explains = (USE_CASES / "reading" / "teller.py").read_text()
     assert all(f"Action.{action.name}" in explains for action in set(Action) - of_alerts)
 
 

@@ -206,7 +206,7 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     later(world, 1)
     live(told, hours=71)
     (bad,) = listed(told.ports, Kind.EVENTS, {"failed": True}, limit=10).items
-    assert (bad.event.type, bad.tries > 5) == ("invoice.paid", True)
+    assert (bad.type, bad.tries > 5) == ("invoice.paid", True)
     assert len(merchant.got) == 2
     live(told, hours=2)
     assert len(merchant.got) == 3
@@ -224,7 +224,7 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     merchant.refuses = lambda _message: None
     replay.send_again(told.ports, bad.id)
     told.settle()
-    assert merchant.got[-1] == (bad.event.subject_id, "invoice.paid")
+    assert merchant.got[-1] == (bad.subject_id, "invoice.paid")
     assert merchant.asked[-1] == bad.id
     assert world.alerts() == []
 

@@ -20,7 +20,7 @@ from billing_worker.usecases.control.alerts import report_crashed_job
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import confirm
 from billing_worker.usecases.key.reactivate import reactivate
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.settle.record import record_answer
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from tests.support.gateways import Around, loses_the_reply, never_arrives
@@ -185,7 +185,7 @@ def test_a_payment_of_another_amount_on_a_closed_attempt_is_told(world: World) -
 
 
 def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World) -> None:
-    key = register_key(world.ports, "user-42-card-1", "nice_v2")
+    key = register_key(world.ports, NewKey("user-42-card-1", "nice_v2"))
     subscription = world.subscribe(key=key)
     world.settle()
     assert world.key_now(key).status == "invalid"
@@ -199,7 +199,7 @@ def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World)
 
 def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(world: World) -> None:
     """It was given up at once: it still counted as one that had waited for another key."""
-    key = register_key(world.ports, "user-44-card-1", "nice_v2")
+    key = register_key(world.ports, NewKey("user-44-card-1", "nice_v2"))
     both = [world.subscribe(key=key) for _ in range(2)]
     world.run_until(world.clock.now() + timedelta(days=25))
     assert [world.invoice(each).status for each in both] == ["uncollectible"] * 2
@@ -212,7 +212,7 @@ def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(w
 
 
 def test_whoever_reactivates_a_key_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
-    key = register_key(world.ports, "user-43-card-1", "nice_v2")
+    key = register_key(world.ports, NewKey("user-43-card-1", "nice_v2"))
     world.subscribe(key=key)
     world.settle()
     assert world.key_now(key).status == "invalid"
@@ -266,7 +266,7 @@ def test_text_that_no_database_keeps_is_refused_by_its_field(world: World, bad: 
     with pytest.raises(InvalidInput, match=f"name: has {named}; take it out"):
         create_plan(world.ports, bad, 100, "KRW", calendar=calendar_from(interval="month"))
     with pytest.raises(InvalidInput, match=f"buyer_name: has {named}; take it out"):
-        register_key(world.ports, "ok-x", "nice_v2", buyer_name=bad)
+        register_key(world.ports, NewKey("ok-x", "nice_v2", buyer_name=bad))
 
 
 def test_the_next_period_begins_where_the_one_before_ended_even_after_a_long_outage(world: World) -> None:

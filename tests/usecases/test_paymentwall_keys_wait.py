@@ -7,6 +7,7 @@ from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import confirm as confirming
 from billing_worker.usecases.key import register
+from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.reading.why import why
 from tests.support.sandbox import Row
@@ -108,7 +109,7 @@ def test_a_pingback_while_the_gateway_cannot_be_asked_waits(waiting) -> None:
 
 def test_a_genuine_pingback_whose_key_the_gateway_does_not_have_unlocks_nothing(world: World) -> None:
     buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
-    key = register.register_key(world.ports, world.uid("pw-ok"), "paymentwall", **buyer)
+    key = register.register_key(world.ports, NewKey(world.uid("pw-ok"), "paymentwall", **buyer))
     world.pingback(key.customer_uid)
     world.settle()
     assert world.key_now(key).status == "pending"
@@ -126,7 +127,7 @@ def test_a_key_that_is_registered_after_its_confirmation_arrived_is_unlocked_all
         world.pingback(customer_uid)
     world.settle()
     buyer = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
-    key = register.register_key(world.ports, customer_uid, "paymentwall", **buyer)
+    key = register.register_key(world.ports, NewKey(customer_uid, "paymentwall", **buyer))
     subscription = world.subscribe(key=key)
     world.clock.advance(seconds=10)
     world.settle()

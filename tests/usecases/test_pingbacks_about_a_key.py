@@ -8,6 +8,7 @@ from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import confirm, register
+from billing_worker.usecases.key.register import NewKey
 from tests.support.alerts import proposed
 from tests.support.world import World
 
@@ -211,7 +212,7 @@ def test_a_key_registered_after_its_payment_was_refused_becomes_invalid(world: W
     world.pingback(customer_uid, "0")
     world.pingback(customer_uid, "202")
     world.settle()
-    key = register.register_key(world.ports, customer_uid, "paymentwall", **BUYER)
+    key = register.register_key(world.ports, NewKey(customer_uid, "paymentwall", **BUYER))
     assert not look(world, key)
     world.clock.advance(minutes=5)
     world.settle()
@@ -221,14 +222,14 @@ def test_a_key_registered_after_its_payment_was_refused_becomes_invalid(world: W
 def test_another_goodsid_than_registered_confirms_nothing(world: World) -> None:
     customer_uid, _, _ = world.paymentwall_key(registered=False)
     world.sandbox.control("/paymentwall/confirm", customer_uid=customer_uid)
-    key = register.register_key(world.ports, customer_uid, "paymentwall", goodsid="gold", **BUYER)
+    key = register.register_key(world.ports, NewKey(customer_uid, "paymentwall", goodsid="gold", **BUYER))
     tell(world, key, "0", "b1", goodsid="silver")
     tell(world, key, "202", "b2", goodsid="silver")
     assert (world.key_now(key).status, kinds(world)) == ("pending", ["pingback_goodsid", "pingback_reversal"])
     tell(world, key, "0", "b3", goodsid="gold")
     assert world.key_now(key).status == "active"
     with pytest.raises(InvalidInput, match="goodsid"):
-        register.register_key(world.ports, world.uid(), "nice_v2", goodsid="g" * 257)
+        register.register_key(world.ports, NewKey(world.uid(), "nice_v2", goodsid="g" * 257))
 
 
 @pytest.mark.fm("E20")

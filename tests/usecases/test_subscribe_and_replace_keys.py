@@ -8,8 +8,10 @@ from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.key import register
+from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.subscription import create_plan, replace_key
 from billing_worker.usecases.subscription import subscribe as subscribing
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 
@@ -97,20 +99,20 @@ def test_a_wrong_key_is_refused_by_field_and_nothing_is_stored(
     world: World, customer_uid: str, pg: str, buyer: dict, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        register.register_key(world.ports, customer_uid, pg, **buyer)
+        register.register_key(world.ports, NewKey(customer_uid, pg, **buyer))
     assert refusal.value.field == field
     assert rows_in_all(world)["billing_keys"] == 0
 
 
 def test_a_customer_uid_of_exactly_eighty_characters_is_taken(world: World) -> None:
-    assert register.register_key(world.ports, "u" * 80, "nice_v2").status == "active"
+    assert register.register_key(world.ports, NewKey("u" * 80, "nice_v2")).status == "active"
 
 
 @pytest.mark.fm("L5")
 def test_a_customer_uid_is_registered_once(world: World) -> None:
     key = world.key()
     with pytest.raises(Conflict, match="exists already") as refusal:
-        register.register_key(world.ports, key.customer_uid, "kcp_billing")
+        register.register_key(world.ports, NewKey(key.customer_uid, "kcp_billing"))
     assert refusal.value.field == "customer_uid"
     assert rows_in_all(world)["billing_keys"] == 1
 
@@ -119,7 +121,7 @@ def test_a_subscription_to_an_unknown_plan_or_key_is_refused_by_field(world: Wor
     plan, key = world.plan(), world.key()
     for plan_id, key_id, field in [("plan_x", key.id, "plan_id"), (plan.id, "key_x", "billing_key_id")]:
         with pytest.raises(InvalidInput) as refusal:
-            subscribing.subscribe(world.ports, plan_id, key_id, "kim")
+            subscribing.subscribe(world.ports, NewSubscription(plan_id, key_id, "kim"))
         assert refusal.value.field == field
     assert rows_in_all(world)["subscriptions"] == rows_in_all(world)["outbox"] == 0
 
@@ -141,7 +143,7 @@ def test_a_start_without_a_zone_is_refused(world: World) -> None:
 def test_a_subscription_needs_a_customer(world: World, customer: str) -> None:
     plan, key = world.plan(), world.key()
     with pytest.raises(InvalidInput, match="customer"):
-        subscribing.subscribe(world.ports, plan.id, key.id, customer)
+        subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, customer))
 
 
 def test_a_new_subscription_is_pending_until_it_is_paid(world: World) -> None:

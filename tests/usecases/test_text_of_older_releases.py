@@ -10,6 +10,7 @@ from billing_worker.domain.errors import Conflict
 from billing_worker.usecases.control.stop_charging import stops
 from billing_worker.usecases.refund import refund
 from billing_worker.usecases.subscription import subscribe
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.world import World
 
 NAME = "홍길동"
@@ -32,11 +33,11 @@ def test_a_customer_of_an_older_release_is_charged_and_stays_as_it_was_stored(wo
 
 def test_the_budget_of_a_customer_counts_both_forms_together(world: World) -> None:
     guarded, plan = world.with_ports(budgets=Budgets(customer_day={"KRW": 15_000})), world.plan(9900)
-    first = subscribe.subscribe(world.ports, plan.id, world.key().id, NAME)
+    first = subscribe.subscribe(world.ports, NewSubscription(plan.id, world.key().id, NAME))
     rewritten(world, "UPDATE subscriptions SET customer = :older", older=OLDER)
     guarded.settle()
     assert world.invoice(first).status == "paid"
-    second = subscribe.subscribe(world.ports, plan.id, world.key().id, OLDER, allow_duplicate=True)
+    second = subscribe.subscribe(world.ports, NewSubscription(plan.id, world.key().id, OLDER, allow_duplicate=True))
     assert second.customer == NAME
     guarded.settle()
     assert world.invoice(second).status == "open"

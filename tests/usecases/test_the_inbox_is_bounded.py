@@ -13,6 +13,7 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.incoming import apply, receive, replay, tidy
 from billing_worker.usecases.incoming.receive import Notification
 from billing_worker.usecases.reading.lists import listed
+from billing_worker.usecases.reading.one import notification_with
 from tests.support.alerts import said
 from tests.support.sandbox import Row
 from tests.support.world import World
@@ -251,11 +252,11 @@ def test_a_replayed_echo_is_read_by_a_scan_too_although_its_charge_is_recorded(w
     replay.look_again(world.ports, message)
     world.settle()
     assert world.attempt(world.invoice(subscription)).refunded == 900
-    read = replay.look(world.ports, message).read_at
+    read = notification_with(world.ports, message).read_at
     world.clock.advance(seconds=10)
     world.webhook(str(paid.imp_uid), paid.merchant_uid)
     world.settle()
-    assert replay.look(world.ports, message).read_at == read, "delivered again it is an echo again"
+    assert notification_with(world.ports, message).read_at == read, "delivered again it is an echo again"
 
 
 def test_a_replay_reads_anew_and_twice_changes_nothing(world: World) -> None:

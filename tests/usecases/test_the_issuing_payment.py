@@ -15,10 +15,11 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Listing
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.incoming import apply
-from billing_worker.usecases.key import confirm, decide, reactivate, register
+from billing_worker.usecases.key import change, confirm, decide, reactivate, register
+from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.review import audit
-from billing_worker.usecases.subscription import change, replace_key
+from billing_worker.usecases.subscription import replace_key
 from tests.support.alerts import offered, proposed, said
 from tests.support.gateways import Around
 from tests.support.sandbox import Row
@@ -249,7 +250,7 @@ def test_what_the_customer_typed_for_an_email_is_never_written_on_a_key(
         buyer_name="Gildong Hong",
         buyer_email=typed,
     )
-    key = register.register_key(world.ports, uid, "paymentwall", buyer_name="Gildong Hong", buyer_email=noted)
+    key = register.register_key(world.ports, NewKey(uid, "paymentwall", buyer_name="Gildong Hong", buyer_email=noted))
     world.sandbox.control("/paymentwall/confirm", customer_uid=uid)
     subscription = world.subscribe(key=key)
     hear(world, issued)

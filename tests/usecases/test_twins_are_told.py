@@ -13,13 +13,14 @@ from billing_worker.usecases.control.stop_charging import stops
 from billing_worker.usecases.review import audit as auditing
 from billing_worker.usecases.review.audit import audit_recent
 from billing_worker.usecases.subscription import subscribe as subscribing
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.alerts import proposed, said
 from tests.support.world import World
 
 
 def come(world: World, plan: Plan, customer: str = "kim") -> Subscription:
     """As an older release did it, which asked nobody whether another one is meant."""
-    made = subscribing.subscribe(world.ports, plan.id, world.key().id, customer, allow_duplicate=True)
+    made = subscribing.subscribe(world.ports, NewSubscription(plan.id, world.key().id, customer, allow_duplicate=True))
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE subscriptions SET allow_duplicate = false"))
     world.settle()
@@ -76,7 +77,7 @@ def test_it_is_the_first_charge_that_counts_and_not_the_anchor(world: World) -> 
     """An imported subscription has an anchor of long ago, and is charged from its next date on."""
     plan = world.plan()
     long_ago = world.clock.now() - timedelta(days=400)
-    subscribing.subscribe(world.ports, plan.id, world.key().id, "kim", start=long_ago)
+    subscribing.subscribe(world.ports, NewSubscription(plan.id, world.key().id, "kim", start=long_ago))
     (imported,) = world.rows("SELECT next_period_start FROM subscriptions")
     assert told(world) == []
     world.run_until(imported["next_period_start"])
@@ -86,8 +87,8 @@ def test_it_is_the_first_charge_that_counts_and_not_the_anchor(world: World) -> 
 
 def test_one_that_is_meant_beside_another_is_none(world: World) -> None:
     plan, key = world.plan(), world.key()
-    subscribing.subscribe(world.ports, plan.id, key.id, "kim")
-    subscribing.subscribe(world.ports, plan.id, key.id, "kim", allow_duplicate=True)
+    subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, "kim"))
+    subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, "kim", allow_duplicate=True))
     world.settle()
     assert told(world) == []
 

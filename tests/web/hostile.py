@@ -20,7 +20,7 @@ SEED = int(os.environ.get("SEED", "1"))
 EXAMPLES = 25
 REQUESTS = 10_000
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(2000)
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["random-ids", "known-ids"])

@@ -21,6 +21,6 @@ def test_the_header_chooses_the_language_and_the_actions_stay(web: Web) -> None:
     assert (cancel["action"], cancel["about"]["subscription"]) == ("cancel_subscription", subscription["id"])
     assert [each["command"] for each in korean["actions"]] == [retry["command"], cancel["command"]]
     shown = web.api.get(f"/v1/alerts/{english['id']}", headers={"Accept-Language": "ko"}).json()
-    assert shown == korean
+    assert shown == {**korean, "evidence": None}
     told = web.api.get(f"/v1/why/{invoice}", headers={"Accept-Language": "ko"}).json()
     assert "결정을 기다립니다" in told["alerts"][0]

@@ -69,6 +69,7 @@ def test_a_part_is_asked_for_carried_out_and_shown(web: Web) -> None:
     refunding.refund(ports, asked["id"])
     done = web.api.get(f"/v1/refunds/{asked['id']}").json()
     assert (done["status"], done["send_count"]) == ("succeeded", 1)
+    assert done.pop("evidence")["source"] == EVIDENCE.source
     invoice = web.api.get(f"/v1/invoices/{invoice_id}").json()
     assert (invoice["status"], invoice["refunded"], invoice["refundable"]) == ("paid", 3000, 6900)
     assert invoice["refunds"] == [done]

@@ -117,7 +117,7 @@ def test_what_failed_on_our_side_is_undone_as_a_whole_and_may_be_repeated(
         raise RuntimeError("a mistake of ours, after the effect")
 
     with monkeypatch.context() as broken:
-        broken.setattr("billing_worker.web.api.subscriptions.shown", fail)
+        broken.setattr("billing_worker.web.api.subscriptions.of_subscription", fail)
         assert_problem(web.api.post("/v1/subscriptions", json=body, headers=KEY), 500)
     assert (web.count("subscriptions"), web.count("kept_answers")) == (0, 0)
     assert web.api.post("/v1/subscriptions", json=body, headers=KEY).status_code == 201

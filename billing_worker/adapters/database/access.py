@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from billing_worker.adapters.database import rows
+from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.access import actions, api_tokens
 from billing_worker.domain.access import ApiToken
@@ -58,7 +58,7 @@ class SqlActions:
 
     def add_all(self, added: Sequence[Action]) -> None:
         """Keep them."""
-        values: list[dict[str, Any]] = [rows.plain(action) for action in added]
+        values: list[dict[str, Any]] = [repository.plain(action) for action in added]
         for each in values:
             del each["id"]
         if values:

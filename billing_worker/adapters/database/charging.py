@@ -14,6 +14,7 @@ from billing_worker.adapters.database.invoices import SqlInvoices
 from billing_worker.adapters.database.keys import SqlBillingKeys
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.plans import SqlPlans
+from billing_worker.adapters.database.repository import Values
 from billing_worker.adapters.database.stops import ON_INVOICE
 from billing_worker.adapters.database.subscriptions import SqlSubscriptions
 from billing_worker.adapters.database.tables.billing import billing_keys, invoices, plans, subscriptions
@@ -22,7 +23,7 @@ from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.ports.charging import DueInvoice
 
 _OF_INVOICE = select(invoices.c.subscription_id).where(invoices.c.id == bindparam("ident")).scalar_subquery()
@@ -45,6 +46,7 @@ _LOCK_BY_INVOICE = _locking(_OF_INVOICE).where(
     func.pg_advisory_xact_lock_shared(AdvisoryLock.CHARGING.value).is_not(None)
 )
 _LOCK_BY_ATTEMPT = _locking(_OF_ATTEMPT)
+_LOCK_OWNER_OF_INVOICE = _locking(_OF_INVOICE)
 
 _OPEN_ATTEMPT = (
     exists()
@@ -79,15 +81,28 @@ _DUE_NAMES = [*([c.name for c in table.c] for table in (invoices, billing_keys, 
 _EVIDENCE = select(evidence.c.source, evidence.c.request, evidence.c.http_status, evidence.c.body).where(
     evidence.c.id == bindparam("ident")
 )
-_CHARGE = (
-    select(payment_attempts, invoices, billing_keys, plans)
-    .join(invoices, invoices.c.id == payment_attempts.c.invoice_id)
-    .join(billing_keys, billing_keys.c.id == payment_attempts.c.billing_key_id)
-    .join(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
-    .join(plans, plans.c.id == subscriptions.c.plan_id)
-    .where(payment_attempts.c.id == bindparam("ident"))
+_INVOICE_OF_ATTEMPT = (
+    select(payment_attempts.c.invoice_id).where(payment_attempts.c.id == bindparam("ident")).scalar_subquery()
 )
-_CHARGE_NAMES = [[c.name for c in table.c] for table in (payment_attempts, invoices, billing_keys, plans)]
+
+
+def _locked_invoice(invoice: Any) -> Any:
+    """An invoice with its plan, and its attempts with their keys: one row an attempt, by number."""
+    own_key = func.coalesce(payment_attempts.c.billing_key_id, invoices.c.billing_key_id)
+    return (
+        select(invoices, plans, billing_keys, payment_attempts)
+        .join(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
+        .join(plans, plans.c.id == subscriptions.c.plan_id)
+        .outerjoin(payment_attempts, payment_attempts.c.invoice_id == invoices.c.id)
+        .join(billing_keys, billing_keys.c.id == own_key)
+        .where(invoices.c.id == invoice)
+        .order_by(payment_attempts.c.number)
+    )
+
+
+_AT_ATTEMPT = _locked_invoice(_INVOICE_OF_ATTEMPT)
+_AT_INVOICE = _locked_invoice(bindparam("ident"))
+_AT_NAMES = [[c.name for c in table.c] for table in (invoices, plans, billing_keys, payment_attempts)]
 
 
 class SqlChargingRecords:
@@ -125,7 +140,7 @@ class SqlChargingRecords:
         """An invoice with its subscription (locked), key and plan. Raises NotFound."""
         subscription = self._lock(_LOCK_BY_INVOICE, "invoice", invoice_id)
         row = self._connection.execute(_DUE, {"ident": invoice_id}).one()
-        invoice, key, plan, facts = rows.split(row, _DUE_NAMES)
+        invoice, key, plan, facts = _split(row, _DUE_NAMES)
         return DueInvoice(
             subscription=self.subscriptions.adopt(subscription),
             invoice=self.invoices.adopt(invoice),
@@ -140,17 +155,24 @@ class SqlChargingRecords:
     def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with all that its outcome can touch, under the subscription's lock. Raises NotFound."""
         subscription = self._lock(_LOCK_BY_ATTEMPT, "attempt", attempt_id)
-        row = self._connection.execute(_CHARGE, {"ident": attempt_id}).one()
-        attempt, invoice, key, plan_row = rows.split(row, _CHARGE_NAMES)
-        plan = rows.to_plan(plan_row)
-        return Settlement(
+        locked = self._read_invoice(_AT_ATTEMPT, subscription, attempt_id)
+        return locked.about(next(attempt for attempt in locked.attempts if attempt.id == attempt_id))
+
+    def lock_invoice(self, invoice_id: str) -> LockedInvoice:
+        """An invoice with all that an outcome can touch, under the subscription's lock. Raises NotFound."""
+        subscription = self._lock(_LOCK_OWNER_OF_INVOICE, "invoice", invoice_id)
+        return self._read_invoice(_AT_INVOICE, subscription, invoice_id)
+
+    def _read_invoice(self, statement: Any, subscription: Values, ident: str) -> LockedInvoice:
+        found = [_split(row, _AT_NAMES) for row in self._connection.execute(statement, {"ident": ident})]
+        invoice, plan = found[0][0], found[0][1]
+        keys = {key["id"]: key for _, _, key, _ in found}
+        return LockedInvoice(
             subscription=self.subscriptions.adopt(subscription),
             invoice=self.invoices.adopt(invoice),
-            attempt=self.attempts.adopt(attempt),
-            key=self.keys.adopt(key),
-            policy=plan.dunning,
-            calendar=plan.calendar,
-            plan_name=plan.name,
+            plan=rows.to_plan(plan),
+            keys={ident: self.keys.adopt(key) for ident, key in keys.items()},
+            attempts=[self.attempts.adopt(attempt) for *_, attempt in found if attempt["id"] is not None],
         )
 
     def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
@@ -185,8 +207,17 @@ class SqlChargingRecords:
             raise NotFound("evidence", str(evidence_id))
         return Evidence(**row)
 
-    def _lock(self, statement: Any, kind: str, ident: str) -> rows.Values:
+    def _lock(self, statement: Any, kind: str, ident: str) -> Values:
         row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()
         if row is None:
             raise NotFound(kind, ident)
         return dict(row)
+
+
+def _split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:
+    """A joined row cut into one dictionary a table."""
+    parts, start = [], 0
+    for columns in names:
+        parts.append(dict(zip(columns, row[start : start + len(columns)], strict=True)))
+        start += len(columns)
+    return parts

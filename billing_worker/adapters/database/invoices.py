@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from billing_worker.adapters.database import rows
+from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.billing import invoices, merchant_uids
 from billing_worker.adapters.database.tables.payments import payment_attempts
@@ -58,7 +58,7 @@ class SqlInvoices(Repository[Invoice]):
 
     def add(self, entity: Invoice) -> bool:
         """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
-        values = rows.plain(entity)
+        values = repository.plain(entity)
         statement = insert(invoices).on_conflict_do_nothing(index_elements=["subscription_id", "period_start"])
         if self._connection.execute(statement, values).rowcount == 0:
             return False

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, Table, func, literal, select
 
-from billing_worker.adapters.database import rows
+from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.inbox import is_stuck
 from billing_worker.adapters.database.tables.access import actions
 from billing_worker.adapters.database.tables.billing import billing_keys, invoices, plans, subscriptions
@@ -88,7 +88,7 @@ class _List:
     """One kind: its table, how a row becomes an entity, its order, and its filters by name."""
 
     table: Table
-    hydrate: Callable[[rows.Values], Any]
+    hydrate: Callable[[repository.Values], Any]
     order: tuple[str, ...]
     filters: Mapping[str, Filter]
 

@@ -66,7 +66,7 @@ def in_batches(table: str, order: str, statement: str) -> None:
                 if until is not None:
                     connection.execute(text(statement), {"after": after, "until": until})
             if until is not None:
-                tell(f"table {table}: rows up to number {until:,} of {max(last, until):,} are done")
+                print_line(f"table {table}: rows up to number {until:,} of {max(last, until):,} are done")
             after = until
 
 
@@ -85,7 +85,7 @@ def _transaction(connection: Connection) -> Iterator[None]:
     session.commit()
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Tell how far long work is, to whoever runs the upgrade."""
     told: Callable[[str], None] | None = context.config.attributes.get("progress")
     if told is not None:

@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from billing_worker.adapters.database import rows
-from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.rows import Values
+from billing_worker.adapters.database import repository, rows
+from billing_worker.adapters.database.repository import Repository, Values
 from billing_worker.adapters.database.tables.outgoing import event_endpoints, outbox
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
@@ -86,7 +85,7 @@ _FORGET = text("""
 
 
 def _values(message: OutboxMessage) -> Values:
-    values = rows.plain(message)
+    values = repository.plain(message)
     event: Event = values.pop("event")
     stream = event.stream_id
     return values | {"type": event.type, "subject_id": event.subject_id, "stream_id": stream, "data": event.data}
@@ -189,6 +188,6 @@ class SqlEndpoints(Repository[Endpoint]):
 
     def add(self, entity: Endpoint) -> bool:
         """Store a new one; False where it is known."""
-        statement = insert(event_endpoints).values(rows.plain(entity)).on_conflict_do_nothing()
+        statement = insert(event_endpoints).values(repository.plain(entity)).on_conflict_do_nothing()
         added = self._connection.execute(statement.returning(event_endpoints.c.id))
         return added.scalar_one_or_none() is not None

@@ -61,7 +61,7 @@ def state_of(engine: Engine) -> Found:
         with engine.connect() as connection:
             return look(connection, opening.limits)
     except SQLAlchemyError as error:
-        line = refusals.told(error, opening.address)
+        line = refusals.in_one_line(error, opening.address)
         if line is None:
             raise
         raise line from error

@@ -71,7 +71,7 @@ def refused(error: DBAPIError) -> BillingError | None:
     return line
 
 
-def told(error: SQLAlchemyError, address: Address) -> BillingError | None:
+def in_one_line(error: SQLAlchemyError, address: Address) -> BillingError | None:
     """The line for whatever the database said; None for a mistake of ours."""
     if isinstance(error, DBAPIError):
         known = refused(error)

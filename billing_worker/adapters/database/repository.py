@@ -1,15 +1,40 @@
 """What all repositories share: fetch by id, lock, add, write back what changed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from billing_worker.adapters.database.rows import Values, plain
 from billing_worker.domain.errors import Conflict, NotFound
+from billing_worker.domain.invoice import Period
+from billing_worker.domain.money import Money
 
 T = TypeVar("T")
+Values = dict[str, Any]
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(entity: type) -> tuple[str, ...]:
+    if entity not in _NAMES:
+        _NAMES[entity] = tuple(field.name for field in fields(entity))
+    return _NAMES[entity]
+
+
+def plain(entity: Any) -> Values:
+    """The fields of an entity whose columns have the same names, with Money and Period spread over theirs."""
+    values: Values = {}
+    for name in _names(type(entity)):
+        value = getattr(entity, name)
+        if isinstance(value, Money):
+            values["amount"], values["currency"] = value.amount, value.currency
+        elif isinstance(value, Period):
+            values["period_index"], values["period_start"], values["period_end"] = value.index, value.start, value.end
+        else:
+            values[name] = value
+    return values
 
 
 class Repository(Generic[T]):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, select, text
 
-from billing_worker.adapters.database import rows
+from billing_worker.adapters.database import repository
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.tables.access import kept_answers
 from billing_worker.ports.requests import KeptAnswer
@@ -39,7 +39,7 @@ class SqlKeptAnswers:
 
     def add(self, answer: KeptAnswer) -> None:
         """Keep an answer."""
-        self._connection.execute(insert(kept_answers), rows.plain(answer))
+        self._connection.execute(insert(kept_answers), repository.plain(answer))
 
     def forget(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` answers that were given before this moment; returns how many."""

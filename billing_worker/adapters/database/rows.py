@@ -1,9 +1,6 @@
 """Between rows and entities: plain functions, one pair a kind."""
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any
-
+from billing_worker.adapters.database.repository import Values, plain
 from billing_worker.domain.access import ApiToken
 from billing_worker.domain.action import Action
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
@@ -25,24 +22,8 @@ from billing_worker.ports.alerts import Alert
 from billing_worker.ports.incoming import InboxMessage
 from billing_worker.ports.outgoing import OutboxMessage
 
-Values = dict[str, Any]
-
 ISSUED = ("imp_uid", "merchant_uid", "amount", "currency", "paid_at", "buyer_email", "evidence_id")
 """Columns about the payment that issued a key, each with `issue_` before its name."""
-
-
-def plain(entity: Any) -> Values:
-    """The fields of an entity whose columns have the same names, with Money and Period spread over theirs."""
-    values: Values = {}
-    for name in _names(type(entity)):
-        value = getattr(entity, name)
-        if isinstance(value, Money):
-            values["amount"], values["currency"] = value.amount, value.currency
-        elif isinstance(value, Period):
-            values["period_index"], values["period_start"], values["period_end"] = value.index, value.start, value.end
-        else:
-            values[name] = value
-    return values
 
 
 def plan_values(plan: Plan) -> Values:
@@ -179,21 +160,3 @@ def to_api_token(row: Values) -> ApiToken:
 def to_action(row: Values) -> Action:
     """The action in a row."""
     return Action(**row)
-
-
-def split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:
-    """A joined row cut into one dictionary a table."""
-    parts, start = [], 0
-    for columns in names:
-        parts.append(dict(zip(columns, row[start : start + len(columns)], strict=True)))
-        start += len(columns)
-    return parts
-
-
-_NAMES: dict[type, tuple[str, ...]] = {}
-
-
-def _names(entity: type) -> tuple[str, ...]:
-    if entity not in _NAMES:
-        _NAMES[entity] = tuple(field.name for field in fields(entity))
-    return _NAMES[entity]

@@ -69,7 +69,7 @@ def upgrade(engine: Engine, tell: Tell = lambda _: None, patience: Patience = PA
                 _migrate(migrating, guard, tell, patience)
             return before
     except SQLAlchemyError as error:
-        line = refusals.told(error, own.address)
+        line = refusals.in_one_line(error, own.address)
         if line is None:
             raise
         raise line from error

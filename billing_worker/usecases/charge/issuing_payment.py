@@ -15,10 +15,9 @@ from billing_worker.domain.billing_key import (
 )
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.issuing_payment import Seen, Verdict, may_be_for, verdict
-from billing_worker.domain.settlement import cover
+from billing_worker.domain.settlement import LockedInvoice, cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.stop_charging import open_stop
 from billing_worker.usecases.key.decide import use_issuing_payment
@@ -39,15 +38,17 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
         _doubt(ports, invoice_id, issue, began_at)
         return False
     with ports.database.transaction() as uow:
-        due = uow.lock_due(invoice_id)
-        key = uow.keys.lock(due.key.id)
-        if key.undecided_issue(due.subscription.id) is None:
+        locked = uow.lock_invoice(invoice_id)
+        owner, invoice = locked.subscription.id, locked.invoice
+        key = locked.keys[invoice.billing_key_id] = uow.keys.lock(invoice.billing_key_id)
+        if key.undecided_issue(owner) is None:
             return True
-        if not due.invoice.is_due(ports.clock.now()) or due.has_open_attempt or due.stop is not None:
+        held = locked.has_open_attempt or uow.stops.holding(owner, key.pg_provider)
+        if held or not invoice.is_due(ports.clock.now()):
             return False
         if uow.doubts.end(key.id):
             uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, ports.clock.now())
-        charge = _follow(ports, uow, due, key, listing.payments[0])
+        charge = _follow(ports, uow, locked, key, listing.payments[0])
         uow.commit()
     return charge
 
@@ -67,30 +68,31 @@ def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datet
         uow.commit()
 
 
-def _follow(ports: Ports, uow: UnitOfWork, due: DueInvoice, key: BillingKey, seen: Seen) -> bool:
+def _follow(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen) -> bool:
     """Do what the verdict says; returns whether to charge."""
-    payment, now, owner = seen[0], ports.clock.now(), due.subscription.id
-    if any(_comes_before(each, due.invoice) for each in uow.invoices.of_subscription(owner)):
+    payment, now = seen[0], ports.clock.now()
+    invoice, owner = locked.invoice, locked.subscription.id
+    if any(_comes_before(each, invoice) for each in uow.invoices.of_subscription(owner)):
         return False  # the oldest period comes first; this one is offered again when its claim has ended
     candidates = _candidates(uow, key)
-    found = verdict(key, due.invoice, payment, candidates)
-    if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, due.invoice.id):
+    found = verdict(key, invoice, payment, candidates)
+    if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, invoice.id):
         found = Verdict.ASK
     match found:
         case Verdict.PAYS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
-            uow.invoices.adopt_merchant_uid(due.invoice.id, payment.merchant_uid)
-            record_payment(ports, uow, due.invoice.id, *seen)
+            uow.invoices.adopt_merchant_uid(invoice.id, payment.merchant_uid)
+            record_payment(ports, uow, locked, *seen)
         case Verdict.COVERS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
-            events = cover(due.subscription, due.invoice, payment.imp_uid, now)
-            uow.invoices.save(due.invoice)
-            uow.subscriptions.save(due.subscription)
+            events = cover(locked.subscription, invoice, payment.imp_uid, now)
+            uow.invoices.save(invoice)
+            uow.subscriptions.save(locked.subscription)
             uow.announce(events, now, ports.clock.real_now())
         case Verdict.ASK:
             # Its place in the queue is free again: when the answer comes, it is due at once.
-            due.invoice.lease_until = None
-            uow.invoices.save(due.invoice)
+            invoice.lease_until = None
+            uow.invoices.save(invoice)
             _ask(uow, key, sorted({owner, *candidates}), now)
         case Verdict.CHARGE if not payment.holds_money or key.issue_claim is IssueUse.OPEN:
             use_issuing_payment(uow, key, IssueUse.NONE, None, now)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
-from billing_worker.domain.proof import judge_all, tells
+from billing_worker.domain.proof import judge_all, speaks_of
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
@@ -83,7 +83,7 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
             attempt.move_to(AttemptStatus.UNKNOWN, ports.clock.now())
             attempt.reason = "no answer was recorded before the lease ended"
         attempt.looks += 1
-        others = [a for a in uow.attempts.of_invoice(settlement.invoice.id) if a.id != attempt.id]
+        others = [a for a in settlement.attempts if a.id != attempt.id]
         uow.attempts.save(attempt)
         question = _Question(
             request=settlement.request,
@@ -99,7 +99,7 @@ def _read(ports: Ports, question: _Question) -> _Reading:
     began_at = ports.clock.real_now()
     listing = ports.gateway.payments_of(question.request.merchant_uid)
     shows_new = any(
-        payment.imp_uid not in question.settled_imp_uids and tells(question.request, payment)
+        payment.imp_uid not in question.settled_imp_uids and speaks_of(question.request, payment)
         for payment, _ in listing.payments
     )
     if listing.trouble is not None or shows_new or question.still_in_flight:
@@ -120,9 +120,7 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
         settlement = uow.lock_settlement(attempt_id)
         if not settlement.attempt.is_open:
             return
-        finding = _finding(ports, uow, settlement, reading)
-        settlement = uow.lock_settlement(attempt_id)
-        attempt = settlement.attempt
+        finding, attempt = _finding(ports, uow, settlement, reading), settlement.attempt
         if finding is None and question.still_in_flight:
             # The call may still be under way: that nothing is there yet proves nothing.
             attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
@@ -150,12 +148,11 @@ def _finding(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Re
     """What the listing proves about this attempt; payments of earlier attempts go to those first."""
     if reading.listing.trouble is not None:
         return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
-    invoice_id = settlement.invoice.id
-    owned = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.imp_uid and a.id != settlement.attempt.id}
+    owned = {a.imp_uid for a in settlement.attempts if a.imp_uid and a.id != settlement.attempt.id}
     for payment, evidence in reading.listing.payments:
         if payment.imp_uid in owned and payment.holds_money:
-            record_payment(ports, uow, invoice_id, payment, evidence)
-    settling = {a.imp_uid for a in uow.attempts.of_invoice(invoice_id) if a.status is AttemptStatus.APPROVED}
+            record_payment(ports, uow, settlement, payment, evidence)
+    settling = {a.imp_uid for a in settlement.attempts if a.status is AttemptStatus.APPROVED}
     rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
     return judge_all(settlement.request, rest, owned)
 
@@ -164,11 +161,10 @@ def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, readin
     """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
     if settlement.attempt.is_open:
         return
-    invoice_id = settlement.invoice.id
-    known = {attempt.imp_uid for attempt in uow.attempts.of_invoice(invoice_id)}
+    known = {attempt.imp_uid for attempt in settlement.attempts}
     for payment, evidence in reading.listing.payments:
         if payment.holds_money and payment.imp_uid not in known:
-            record_payment(ports, uow, invoice_id, payment, evidence)
+            record_payment(ports, uow, settlement, payment, evidence)
 
 
 def _absence(ports: Ports, settlement: Settlement, reading: _Reading) -> Outcome:

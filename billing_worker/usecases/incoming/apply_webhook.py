@@ -35,7 +35,8 @@ def _apply_own(
     ports: Ports, uow: UnitOfWork, message: InboxMessage, invoice_id: str, seen: tuple[GatewayPayment, Evidence]
 ) -> Applied:
     """A payment of our own: recorded as the books have it, and read again where the webhook tells of more."""
-    note, told = record_payment(ports, uow, invoice_id, *seen), message.payload.get("status")
+    locked = uow.lock_invoice(invoice_id)
+    note, told = record_payment(ports, uow, locked, *seen), message.payload.get("status")
     if not books_lag(told, seen[0]):
         return Applied(InboxStatus.APPLIED, note, subject_id=invoice_id)
     note = f"says {told or 'no status'}, and the gateway's books say {seen[0].status} (so far); {note}"

@@ -1,10 +1,9 @@
-"""Look into the inbox, and have notifications looked into again.
+"""Have notifications looked into again.
 
 A replay moves no money by itself: it makes a worker read the gateway anew, and what the gateway answers is recorded
 through the same door as ever. Replaying twice reads twice and changes nothing the second time.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,20 +17,6 @@ from billing_worker.usecases.access.actions import note
 SOURCES = ("portone", "paymentwall")
 MOST_AT_ONCE = 1_000
 """Entries that are opened again in one transaction: receivers wait for their locks."""
-
-LONGEST_VALUE = 80
-_PLAIN = {
-    *("imp_uid", "merchant_uid", "status", "cancellation_id"),
-    *("ref", "type", "goodsid", "slength", "speriod", "reason", "is_test", "sign_version", "currency", "amount"),
-    *("revenue", "refund_id", "revid"),
-}
-"""Fields that may be shown as they came. What else a pingback has names a customer, or may be anything."""
-
-
-def look(ports: Ports, message_id: int) -> InboxMessage:
-    """One notification. Raises NotFound."""
-    with ports.database.transaction() as uow:
-        return uow.inbox.get(message_id)
 
 
 def count_sought(ports: Ports, sought: Sought) -> int:
@@ -85,18 +70,6 @@ def seek(
         raise InvalidInput("source", source, f"must be one of {', '.join(SOURCES)}")
     sought = Sought(InboxStatus(status) if status else None, source, foreign, since)
     return replace(sought, stuck_at=ports.clock.real_now()) if stuck else sought
-
-
-def shown(payload: Mapping[str, str]) -> dict[str, str]:
-    """A payload for people's eyes: names of customers' cards are masked, and what nobody knows is left out."""
-    return {name: _masked(name, value) for name, value in payload.items()}
-
-
-def _masked(name: str, value: str) -> str:
-    if name in _PLAIN:
-        return value[:LONGEST_VALUE]
-    few = 12
-    return f"{value[:4]}…{value[-3:]}" if name == "uid" and len(value) > few else "…"
 
 
 def _open_again(message: InboxMessage, real_now: datetime) -> None:

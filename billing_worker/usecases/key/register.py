@@ -1,6 +1,7 @@
 """Make a billing key known that PortOne already stores."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.action import Verb
@@ -24,31 +25,24 @@ from billing_worker.usecases.access.actions import note
 from billing_worker.usecases.key.confirm import FIRST_LOOK
 
 
-def register_key(
-    ports: Ports,
-    customer_uid: str,
-    pg_provider: str,
-    *,
-    buyer_name: str | None = None,
-    buyer_email: str | None = None,
-    buyer_tel: str | None = None,
-    goodsid: str | None = None,
-    external_id: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-) -> BillingKey:
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What a caller says of a billing key that PortOne stores; `new_key` checks it."""
+
+    customer_uid: str = field(repr=False)
+    pg_provider: str
+    _: KW_ONLY
+    buyer_name: str | None = None
+    buyer_email: str | None = None
+    buyer_tel: str | None = None
+    goodsid: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+def register_key(ports: Ports, wanted: NewKey) -> BillingKey:
     """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
-    key = new_key(
-        ports,
-        ports.clock.now(),
-        customer_uid,
-        pg_provider,
-        buyer_name=buyer_name,
-        buyer_email=buyer_email,
-        buyer_tel=buyer_tel,
-        goodsid=goodsid,
-        external_id=external_id,
-        metadata=metadata,
-    )
+    key = new_key(ports, ports.clock.now(), wanted)
     with ports.database.transaction() as uow:
         uow.keys.add(key)
         note(ports, uow, Verb.KEY_REGISTERED, key.id)
@@ -56,37 +50,25 @@ def register_key(
     return key
 
 
-def new_key(
-    ports: Ports,
-    now: datetime,
-    customer_uid: str,
-    pg_provider: str,
-    *,
-    buyer_name: str | None = None,
-    buyer_email: str | None = None,
-    buyer_tel: str | None = None,
-    goodsid: str | None = None,
-    external_id: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-) -> BillingKey:
+def new_key(ports: Ports, now: datetime, wanted: NewKey) -> BillingKey:
     """A billing key as it is first stored; nothing is stored here. Raises InvalidInput."""
-    pg_provider = entered("pg_provider", pg_provider, LONGEST_PG)
+    pg_provider = entered("pg_provider", wanted.pg_provider, LONGEST_PG)
     status = first_status(pg_provider)
     return BillingKey(
         id=ports.ids.new("key"),
-        customer_uid=entered("customer_uid", customer_uid, LONGEST_CUSTOMER_UID, ascii_only=True, secret=True),
+        customer_uid=entered("customer_uid", wanted.customer_uid, LONGEST_CUSTOMER_UID, ascii_only=True, secret=True),
         pg_provider=pg_provider,
         status=status,
-        buyer_name=_optional("buyer_name", buyer_name, LONGEST_BUYER_NAME),
-        buyer_email=_optional("buyer_email", buyer_email, LONGEST_BUYER_EMAIL),
-        buyer_tel=_optional("buyer_tel", buyer_tel, LONGEST_BUYER_TEL),
+        buyer_name=_optional("buyer_name", wanted.buyer_name, LONGEST_BUYER_NAME),
+        buyer_email=_optional("buyer_email", wanted.buyer_email, LONGEST_BUYER_EMAIL),
+        buyer_tel=_optional("buyer_tel", wanted.buyer_tel, LONGEST_BUYER_TEL),
         created_at=now,
         activated_at=now if status is KeyStatus.ACTIVE else None,
         next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
-        goodsid=_optional("goodsid", goodsid, LONGEST_GOODSID),
+        goodsid=_optional("goodsid", wanted.goodsid, LONGEST_GOODSID),
         issue_claim=IssueUse.OPEN if pg_provider == PAYMENTWALL else IssueUse.NONE,
-        external_id=entered_external_id(external_id),
-        metadata=entered_metadata(metadata),
+        external_id=entered_external_id(wanted.external_id),
+        metadata=entered_metadata(wanted.metadata),
     )
 
 

@@ -1,7 +1,6 @@
 """One customer as a whole: what was bought, what is owed, what was paid, and what comes next."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,40 +14,17 @@ from billing_worker.domain.text import storable
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.reading.views.customers import ComingView, CustomerView
+from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoice
+from billing_worker.usecases.reading.views.keys import summary_of_key
+from billing_worker.usecases.reading.views.subscriptions import of_subscription
 
 MOST = 100
 """Of each kind, the newest; the lists have the rest."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """Something that will happen to a customer."""
-
-    at: datetime | None
-    """Billing time; None where it waits for something that has no date."""
-    what: str
-    subscription_id: str
-    invoice_id: str | None
-    money: Money
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """What there is about one customer; of each kind the newest."""
-
-    customer: str
-    subscriptions: Sequence[Subscription]
-    keys: Sequence[BillingKey]
-    owed: Sequence[Invoice]
-    """Open, or given up by dunning."""
-    payments: Sequence[PaymentAttempt]
-    """Approved attempts."""
-    coming: Sequence[Coming]
-    """Soonest first; what has no date comes last."""
-
-
-def customer_with(ports: Ports, customer: str) -> Customer:
+def customer_with(ports: Ports, customer: str) -> CustomerView:
     """The customer with this id of the merchant's. Raises NotFound for one that was never subscribed."""
     if not storable(customer):
         raise NotFound("customer", customer)
@@ -66,7 +42,14 @@ def customer_with(ports: Ports, customer: str) -> Customer:
     owed.sort(key=lambda invoice: invoice.created_at, reverse=True)
     coming = [*_charges(owed, subscriptions, keys), *_periods(subscriptions, plans)]
     coming.sort(key=lambda each: each.at or _NEVER)
-    return Customer(customer, subscriptions, keys, owed, payments, coming)
+    return CustomerView(
+        customer=customer,
+        subscriptions=[of_subscription(each) for each in subscriptions],
+        billing_keys=[summary_of_key(each) for each in keys],
+        open_invoices=[of_invoice(each) for each in owed],
+        last_payments=[of_attempt(each) for each in payments],
+        next=coming,
+    )
 
 
 def _list(uow: UnitOfWork, kind: Kind, wanted: Mapping[str, object]) -> Sequence[Any]:
@@ -75,7 +58,7 @@ def _list(uow: UnitOfWork, kind: Kind, wanted: Mapping[str, object]) -> Sequence
 
 def _charges(
     owed: Sequence[Invoice], subscriptions: Sequence[Subscription], keys: Sequence[BillingKey]
-) -> Sequence[Coming]:
+) -> Sequence[ComingView]:
     chargeable = {each.id for each in keys if each.status is KeyStatus.ACTIVE}
     collecting = {each.id for each in subscriptions if each.status in COLLECTING}
     found = []
@@ -85,11 +68,11 @@ def _charges(
         ready = invoice.billing_key_id in chargeable and invoice.next_attempt_at is not None
         what = "an open invoice is charged" if ready else "an open invoice waits; `why` says for what"
         at = invoice.next_attempt_at if ready else None
-        found.append(Coming(at, what, invoice.subscription_id, invoice.id, invoice.money))
+        found.append(_coming(at, what, invoice.subscription_id, invoice.id, invoice.money))
     return found
 
 
-def _periods(subscriptions: Sequence[Subscription], plans: Mapping[str, Plan]) -> Sequence[Coming]:
+def _periods(subscriptions: Sequence[Subscription], plans: Mapping[str, Plan]) -> Sequence[ComingView]:
     found = []
     for each in subscriptions:
         if each.status not in RENEWING:
@@ -100,5 +83,16 @@ def _periods(subscriptions: Sequence[Subscription], plans: Mapping[str, Plan]) -
             what = "it ends, and is not charged again"
         elif each.held_since is not None:
             at, what = None, "late periods wait for an operator's decision"
-        found.append(Coming(at, what, each.id, None, plans[each.plan_id].money))
+        found.append(_coming(at, what, each.id, None, plans[each.plan_id].money))
     return found
+
+
+def _coming(at: datetime | None, what: str, subscription_id: str, invoice_id: str | None, money: Money) -> ComingView:
+    return ComingView(
+        at=at,
+        what=what,
+        subscription_id=subscription_id,
+        invoice_id=invoice_id,
+        amount=money.amount,
+        currency=money.currency,
+    )

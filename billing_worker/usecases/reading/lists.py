@@ -3,29 +3,62 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.language import Language
+from billing_worker.domain.stop import Stop
 from billing_worker.domain.text import storable
+from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind, Position
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.reading.views.control import of_action, of_alert, of_stop
+from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoice
+from billing_worker.usecases.reading.views.keys import summary_of_key
+from billing_worker.usecases.reading.views.plans import of_plan
+from billing_worker.usecases.reading.views.refunds import of_refund
+from billing_worker.usecases.reading.views.subscriptions import of_subscription
+from billing_worker.usecases.reading.views.traffic import of_event, summary_of_notification
 
 AT_ONCE = 500
 """Rows that are read in one transaction where a whole list is wanted."""
 LONGEST_CURSOR = 500
 
+SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.PLANS: of_plan,
+    Kind.BILLING_KEYS: summary_of_key,
+    Kind.SUBSCRIPTIONS: of_subscription,
+    Kind.INVOICES: of_invoice,
+    Kind.ATTEMPTS: of_attempt,
+    Kind.REFUNDS: of_refund,
+    Kind.ACTIONS: of_action,
+    Kind.EVENTS: of_event,
+    Kind.NOTIFICATIONS: summary_of_notification,
+}
+"""What a list shows of each thing. A stop also shows what waits there, and an alert is in the reader's language."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A part of a list, and the cursor of the next one."""
+    """A part of a list, as views of its things, and the cursor of the next one."""
 
     items: Sequence[Any]
     next_cursor: str | None
 
 
-def listed(ports: Ports, kind: Kind, wanted: Mapping[str, object], *, limit: int, cursor: str | None = None) -> Listed:
+def listed(
+    ports: Ports,
+    kind: Kind,
+    wanted: Mapping[str, object],
+    *,
+    limit: int,
+    cursor: str | None = None,
+    language: Language = Language.EN,
+) -> Listed:
     """At most `limit` things that fit, newest first, from the cursor on.
 
     A filter that is None does not matter. Raises InvalidInput for a cursor that no answer about this kind gave.
@@ -33,19 +66,31 @@ def listed(ports: Ports, kind: Kind, wanted: Mapping[str, object], *, limit: int
     chosen = {name: value for name, value in wanted.items() if value is not None}
     with ports.database.transaction() as uow:
         part = uow.lists.part(kind, chosen, limit, None if cursor is None else _position(kind, cursor))
-    return Listed(part.items, None if part.next is None else _cursor(kind, part.next))
+        items = [_shown(uow, ports.clock.now(), kind, item, language) for item in part.items]
+    return Listed(items, None if part.next is None else _cursor(kind, part.next))
 
 
-def every(ports: Ports, kind: Kind, wanted: Mapping[str, object], most: int | None) -> Iterator[Any]:
+def every(
+    ports: Ports, kind: Kind, wanted: Mapping[str, object], most: int | None, *, language: Language = Language.EN
+) -> Iterator[Any]:
     """All things that fit, newest first, at most `most`; read in parts, so that the first come at once."""
     left, cursor = most, None
     while left is None or left > 0:
-        part = listed(ports, kind, wanted, limit=AT_ONCE if left is None else min(left, AT_ONCE), cursor=cursor)
+        limit = AT_ONCE if left is None else min(left, AT_ONCE)
+        part = listed(ports, kind, wanted, limit=limit, cursor=cursor, language=language)
         yield from part.items
         cursor = part.next_cursor
         left = None if left is None else left - len(part.items)
         if cursor is None:
             return
+
+
+def _shown(uow: UnitOfWork, now: datetime, kind: Kind, item: Any, language: Language) -> Any:
+    if isinstance(item, Stop):
+        return of_stop(item, uow.stops.waiting(item.scope, now) if item.is_open else 0)
+    if isinstance(item, Alert):
+        return of_alert(item, language)
+    return SHOWN[kind](item)
 
 
 def _cursor(kind: Kind, position: Position) -> str:

@@ -1,12 +1,15 @@
 """What the books say: month by month, and at this moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.review import Standing, Tally
+from billing_worker.ports.review import SettledPayment, Standing, Tally
+from billing_worker.usecases.reading.views.control import of_alert
+from billing_worker.usecases.reading.views.insight import DrainView, MonthView, ReportView, StandingView
 
 MOST_ALERTS = 100
 
@@ -23,7 +26,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The months so far, how things stand now, and what a person must look at."""
+    """The months so far, how things stand now, and what an operator must look at."""
 
     months: Sequence[Tally]
     standing: Standing
@@ -42,6 +45,36 @@ def report(ports: Ports, timezone: str) -> Report:
             alerts=uow.alerts.list_open(MOST_ALERTS),
             drain=_drain(ports, standing.late),
         )
+
+
+def report_in(ports: Ports, timezone: str, language: Language) -> ReportView:
+    """The report as every entrance shows it."""
+    found = report(ports, timezone)
+    return ReportView(
+        timezone=timezone,
+        months=[MonthView(**asdict(tally)) for tally in found.months],
+        standing=StandingView(**asdict(found.standing)),
+        drain=DrainView(**asdict(found.drain)) if found.drain else None,
+        alerts=[of_alert(alert, language) for alert in found.alerts],
+    )
+
+
+def compared_until(ports: Ports) -> datetime | None:
+    """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+    with ports.database.transaction() as uow:
+        return uow.books.standing(ports.clock.now(), ports.clock.real_now()).compared_until
+
+
+def has_open_alerts(ports: Ports) -> bool:
+    """Whether an operator must look at anything."""
+    with ports.database.transaction() as uow:
+        return bool(uow.alerts.list_open(1))
+
+
+def payments(ports: Ports) -> Sequence[SettledPayment]:
+    """Every approved attempt, by period."""
+    with ports.database.transaction() as uow:
+        return uow.books.payments()
 
 
 def _drain(ports: Ports, late: int) -> Drain | None:

@@ -1,86 +1,57 @@
 """Say in plain words why something was, or was not, charged, and what happens next."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
-
-from billing_worker.domain.action import Verb
-from billing_worker.domain.alert_rules import RULES
-from billing_worker.domain.alerts import Action, AlertKind, WayOut
-from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput, NotFound
-from billing_worker.domain.events import EventType
-from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
-from billing_worker.domain.money import Money
-from billing_worker.domain.payment import DeclineKind
-from billing_worker.domain.plan import Plan
-from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
-from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
+from billing_worker.domain.language import Language
 from billing_worker.domain.text import storable
-from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
-from billing_worker.ports.storage import UnitOfWork
-
-MOST_EVENTS = 10_000
-"""More than one subscription ever has."""
-MOST_LISTED = 100
-MOST_SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What is known about one subscription, invoice, attempt, refund or key."""
-
-    subject: str
-    answer: str
-    """One sentence: the state, and the reason for it."""
-    history: list[str] = field(default_factory=list)
-    """What happened so far, oldest first."""
-    next: str = "Nothing: this is final."
-    """What will happen."""
-    ways_out: list[WayOut] = field(default_factory=list)
-    """What an operator can do."""
-    alerts: list[Alert] = field(default_factory=list)
-    """What is open about it."""
-    actions: list[str] = field(default_factory=list)
-    """Who did what, oldest first."""
+from billing_worker.texts.alerts import line, ways_out
+from billing_worker.usecases.reading.teller import Outline, Teller
+from billing_worker.usecases.reading.views.control import of_way_out
+from billing_worker.usecases.reading.views.fields import view_of
+from billing_worker.usecases.reading.views.insight import Explanation
 
 
-class _State(NamedTuple):
-    """How a thing stands, what comes next, and what an operator can do."""
-
-    answer: str
-    next: str
-    ways_out: tuple[WayOut, ...] = ()
-
-
-def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
+def why(ports: Ports, ident: str, timezone: str = "UTC", language: Language = Language.EN) -> Explanation:
     """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…) or key (key_…).
 
     Also what a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer names,
-    in this order. Times are told in `timezone` (an IANA name).
+    in this order. Times are told in `timezone` (an IANA name), alerts and ways out in `language`.
 
     Raises NotFound for an id of ours that is not there, or InvalidInput for one that names nothing here.
     """
     if not storable(ident):
         raise _names_nothing(ident)
     with ports.database.transaction() as uow:
-        teller = _Teller(uow, ports.clock.now(), zone_named(timezone))
-        try:
-            explained = _by_own_id(teller, ident)
-        except NotFound:
-            # A merchant's own id may look like one of ours.
-            explained = _by_other_id(teller, ident)
-            if explained is None:
-                raise
-        explained = explained or _by_other_id(teller, ident)
-        if explained is None:
-            raise _names_nothing(ident)
-        return explained
+        return _explained(_outline(Teller(uow, ports.clock.now(), zone_named(timezone)), ident), language)
+
+
+def _explained(outline: Outline, language: Language) -> Explanation:
+    """The view of what was found out, with its alerts and ways out in words."""
+    offered = ways_out(outline.ways_out, language)
+    then = " ".join(filter(None, (outline.next, offered[:1].upper() + offered[1:])))
+    return view_of(
+        Explanation,
+        outline,
+        next=then,
+        ways_out=[of_way_out(way, language) for way in outline.ways_out],
+        alerts=[line(alert, language) for alert in outline.alerts],
+    )
+
+
+def _outline(teller: Teller, ident: str) -> Outline:
+    try:
+        found = _by_own_id(teller, ident)
+    except NotFound:
+        # A merchant's own id may look like one of ours.
+        found = _by_other_id(teller, ident)
+        if found is None:
+            raise
+    found = found or _by_other_id(teller, ident)
+    if found is None:
+        raise _names_nothing(ident)
+    return found
 
 
 def _names_nothing(ident: str) -> InvalidInput:
@@ -88,7 +59,7 @@ def _names_nothing(ident: str) -> InvalidInput:
     return InvalidInput("id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid")
 
 
-def _by_own_id(teller: "_Teller", ident: str) -> Explanation | None:
+def _by_own_id(teller: Teller, ident: str) -> Outline | None:
     uow = teller.uow
     match ident.partition("_")[0]:
         case "sub":
@@ -104,7 +75,7 @@ def _by_own_id(teller: "_Teller", ident: str) -> Explanation | None:
     return None
 
 
-def _by_other_id(teller: "_Teller", ident: str) -> Explanation | None:  # noqa: PLR0911 - one a kind of id
+def _by_other_id(teller: Teller, ident: str) -> Outline | None:  # noqa: PLR0911 - one a kind of id
     uow = teller.uow
     invoice_id = uow.invoices.with_merchant_uid(ident)
     if invoice_id is not None:
@@ -122,268 +93,3 @@ def _by_other_id(teller: "_Teller", ident: str) -> Explanation | None:  # noqa: 
     if len(theirs) == 1:
         return teller.of_subscription(theirs[0])
     return teller.of_customer(ident, theirs) if theirs else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Teller:
-    """Tells what is so at one moment, in one time zone."""
-
-    uow: UnitOfWork
-    now: datetime
-    zone: ZoneInfo
-
-    def listed(self, kind: Kind, **wanted: object) -> Sequence[Any]:
-        """The newest things of a kind that fit."""
-        return self.uow.lists.part(kind, wanted, MOST_LISTED, None).items
-
-    def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Explanation:
-        """A customer with several subscriptions: each in a line."""
-        live = [each for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
-        subject = f"customer {customer}: {len(subscriptions)} subscriptions, {len(live)} of them live"
-        told = [self.of_subscription(each) for each in reversed(subscriptions)]
-        answer = "Each has a story of its own; see: " + ", ".join(
-            f"why {each.id}" for each in subscriptions[:MOST_SHOWN]
-        )
-        history = [f"{each.subject}. {each.answer}" for each in told]
-        alerts = [alert for each in told for alert in each.alerts]
-        then = " ".join(
-            f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), told, strict=True) if s in live
-        )
-        acts = list(dict.fromkeys(line for each in told for line in each.actions))
-        ways_out = [way for each in told for way in each.ways_out]
-        return Explanation(subject, answer, history, then or "Nothing: all of them ended.", ways_out, alerts, acts)
-
-    def of_invoice(self, invoice: Invoice) -> Explanation:
-        attempts = self.uow.attempts.of_invoice(invoice.id)
-        subscription = self.uow.subscriptions.get(invoice.subscription_id)
-        key = self.uow.keys.get(invoice.billing_key_id)
-        period = f"{self._date(invoice.period.start)} to {self._date(invoice.period.end)}"
-        subject = f"invoice {invoice.id}: {invoice.money} for {period}, order {invoice.merchant_uid}"
-        refunds = self.uow.refunds.of_invoice(invoice.id)
-        answer, then, ways_out = self._state_of(invoice, attempts, subscription, key)
-        answer += self._given_back(attempts)
-        under_way = next((refund for refund in refunds if refund.is_open), None)
-        if under_way is not None:
-            then += f" Refund {under_way.id} over {under_way.money} is under way."
-            then += " " + self._state_of_refund(under_way).next
-        subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
-        told = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
-        alerts = self._alerts(subjects)
-        return Explanation(subject, answer, told, then, list(ways_out), alerts, self._acts(subjects))
-
-    def of_refund(self, refund: Refund) -> Explanation:
-        attempt = self.uow.attempts.get(refund.attempt_id)
-        subject = f"refund {refund.id}: {refund.money} of payment {attempt.imp_uid}, invoice {attempt.invoice_id}"
-        answer, then, ways_out = self._state_of_refund(refund)
-        left = Money(refundable(attempt), attempt.money.currency)
-        history = [self._told_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
-        then += f" Of this payment {left} is left."
-        alerts = self._alerts([refund.id, attempt.id])
-        return Explanation(subject, answer, history, then, list(ways_out), alerts, self._acts([refund.id]))
-
-    def _state_of_refund(self, refund: Refund) -> _State:
-        match refund.status:
-            case RefundStatus.PENDING if refund.sends == 0:
-                return _State("Written down, and not sent yet.", "The next scan hands it to a worker, within seconds.")
-            case RefundStatus.PENDING:
-                answer = f"Not given back yet: sent {refund.sends} times ({refund.note})."
-                return _State(answer, f"It is sent again on {self._day(refund.next_step_at)}.")
-            case RefundStatus.IN_FLIGHT:
-                return _State("Being sent.", "The answer, or a read of the payment, decides.")
-            case RefundStatus.UNKNOWN:
-                answer = f"Not known: it was sent and its outcome is unclear ({refund.note})."
-                then = f"The payment is read again at {self._day(refund.next_step_at)}; nothing is sent before."
-                return _State(answer, then)
-            case RefundStatus.SUCCEEDED:
-                return _State(f"Given back: the gateway shows it since {self._day(refund.closed_at)}.", "Nothing.")
-            case RefundStatus.FAILED:
-                answer = f"Not given back by it: {refund.note}."
-                invoice_id = self.uow.attempts.get(refund.attempt_id).invoice_id
-                ways_out = (WayOut(Action.REQUEST_REFUND, {"invoice": invoice_id}),)
-                return _State(answer, "Nothing by itself. An operator can ask again.", ways_out)
-
-    def _given_back(self, attempts: Sequence[PaymentAttempt]) -> str:
-        paid = [attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED]
-        given = sum(attempt.refunded for attempt in paid)
-        if not given:
-            return ""
-        currency = paid[0].money.currency
-        return f" Given back so far: {Money(given, currency)}; left: {Money(left_of(paid), currency)}."
-
-    def _told_refund(self, refund: Refund) -> str:
-        cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "a person asked"
-        line = f"{self._day(refund.created_at)} refund {refund.id} of {refund.money}, {cause} ({refund.reason})"
-        return f"{line}: {refund.status}"
-
-    def _state_of(  # noqa: C901, PLR0911 - one sentence a state
-        self, invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey
-    ) -> _State:
-        open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
-        match invoice.status:
-            case InvoiceStatus.PAID:
-                paid = next(a for a in attempts if a.status is AttemptStatus.APPROVED and not a.surplus)
-                answer = f"Paid on {self._day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
-                card = self.uow.keys.get(paid.billing_key_id)
-                if card.issue is not None and card.issue.imp_uid == paid.imp_uid:
-                    answer = (
-                        f"Paid by payment {paid.imp_uid}, with which key {card.id} was issued; nothing was charged."
-                    )
-                return _State(answer, "Nothing: this period will not be charged again.")
-            case InvoiceStatus.VOID:
-                covered = invoice.last_reason if subscription.status is not SubscriptionStatus.CANCELED else None
-                answer = "Not charged: the subscription was canceled before it was paid."
-                return _State(f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final.")
-            case InvoiceStatus.UNCOLLECTIBLE:
-                answer = (
-                    f"Not paid: dunning gave up after {invoice.declines} declines; the last: {invoice.last_reason}."
-                )
-                ways_out = (WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id}),)
-                return _State(answer, "Nothing by itself. An operator can try again.", ways_out)
-        if open_attempt is not None:
-            return self._open(open_attempt)
-        if subscription.status is SubscriptionStatus.CANCELED:
-            return _State("Not charged: the subscription is canceled.", "Nothing: this is final.")
-        if key.status is KeyStatus.PENDING:
-            answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
-            return _State(answer, f"It is charged as soon as the confirmation of key {key.id} arrives.")
-        held = self._held(invoice, subscription, key)
-        if held is not None:
-            return held
-        if key.status is not KeyStatus.ACTIVE:
-            answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
-            ways_out = (WayOut(Action.SET_SUBSCRIPTION_KEY, {"subscription": subscription.id}),)
-            until = self._day(invoice.next_attempt_at)
-            return _State(answer, f"Given up on {until} unless the customer gives another card.", ways_out)
-        if invoice.awaits_decision:
-            answer = f"Not charged: it was paid and given back at the gateway {invoice.taken_back} times."
-            once_more = WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id})
-            end = WayOut(Action.CANCEL_SUBSCRIPTION, {"subscription": subscription.id})
-            return _State(answer, "Nothing by itself: an operator decides.", (once_more, end))
-        if invoice.is_due(self.now):
-            return _State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
-        if invoice.last_reason is not None:
-            what = "was paid and given back" if invoice.taken_back else "could not be placed"
-            what = "declined" if invoice.declines else what
-            answer = f"Not paid yet: it {what} ({invoice.last_reason})."
-            return _State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.")
-        return _State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.")
-
-    def _held(self, invoice: Invoice, subscription: Subscription, key: BillingKey) -> _State | None:
-        holding = self.uow.stops.holding(subscription.id, key.pg_provider)
-        if not holding:
-            return None
-        about = {"key": key.id, "subscription": subscription.id}
-        ways_out = tuple(
-            WayOut(action, {**about, "stop": str(stop.id)})
-            for stop in holding
-            for action in RULES[AlertKind.STOPPED].cases[stop.cause].actions
-        )
-        then = "It keeps its place and is charged" if invoice.is_due(self.now) else "It is charged when it is due"
-        return _State(f"Not charged: {holding[0]}.", f"{then} once an operator clears the stop.", ways_out)
-
-    def _open(self, attempt: PaymentAttempt) -> _State:
-        if attempt.status is AttemptStatus.IN_FLIGHT:
-            answer = f"Being charged: attempt {attempt.number} is on its way."
-            return _State(answer, "The answer, or a read of the gateway, decides.")
-        answer = f"Not known: attempt {attempt.number} was sent and its outcome is unclear ({attempt.reason})."
-        then = f"The gateway is read again at {self._day(attempt.next_look_at)}; until it is known, nothing is "
-        return _State(answer, then + "charged again.")
-
-    def of_subscription(self, subscription: Subscription) -> Explanation:
-        plan = self.uow.plans.get(subscription.plan_id)
-        key = self.uow.keys.get(subscription.billing_key_id)
-        invoices = self.uow.invoices.of_subscription(subscription.id)
-        subject = f"subscription {subscription.id}: {subscription.customer} on {_of_plan(plan)}"
-        unpaid = [
-            invoice for invoice in invoices if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
-        ]
-        told = [
-            (
-                each.period.start,
-                f"{self._date(each.period.start)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})",
-            )
-            for each in invoices
-        ]
-        history = [line for _, line in sorted(told + self._skipped(subscription))]
-        answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
-        if unpaid:
-            attempts = self.uow.attempts.of_invoice(unpaid[0].id)
-            answer += " " + self._state_of(unpaid[0], attempts, subscription, key).answer
-        then = {
-            SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
-            SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
-            SubscriptionStatus.PAUSED: "No further period is opened while it is paused.",
-        }.get(
-            subscription.status,
-            f"The next period begins, and is charged, on {self._day(subscription.next_period_start)}.",
-        )
-        ways_out: list[WayOut] = []
-        if subscription.held_since is not None and subscription.status in RENEWING:
-            answer += f" The period of {self._date(subscription.next_period_start)} is late: an operator must decide."
-            then, ways_out = "On hold until an operator decides.", [_decide(subscription)]
-        if subscription.cancel_at_period_end and subscription.status in RENEWING:
-            then, ways_out = f"It ends on {self._day(subscription.next_period_start)} and is not charged again.", []
-        owned = [subscription.id, *(each.id for each in invoices)]
-        alerts = self._alerts([subscription.id])
-        return Explanation(subject, answer, history, then, ways_out, alerts, self._acts(owned, plan.id))
-
-    def of_key(self, key: BillingKey) -> Explanation:
-        subject, ways_out = f"billing key {key.id} at {key.pg_provider}", list[WayOut]()
-        match key.status:
-            case KeyStatus.PENDING:
-                answer = "It may not be charged yet: Paymentwall has not confirmed the payment that issued it."
-                then = "PortOne's webhook or Paymentwall's pingback unlocks it; due invoices wait and follow at once."
-            case KeyStatus.ACTIVE:
-                answer, then = (
-                    f"It may be charged since {self._day(key.activated_at)}.",
-                    "It is charged when an invoice is due.",
-                )
-            case _:
-                answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
-                then, ways_out = "The customer needs another card.", [WayOut(Action.SET_SUBSCRIPTION_KEY)]
-        return Explanation(subject, answer, [], then, ways_out, self._alerts([key.id]), self._acts([key.id]))
-
-    def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
-        """Late periods that were waived, as the events tell."""
-        found = []
-        for message in self.uow.outbox.of_subject(subscription.id, MOST_EVENTS):
-            if message.event.type is EventType.SUBSCRIPTION_PERIODS_SKIPPED:
-                data = message.event.data
-                first, last = (datetime.fromisoformat(str(data[name])) for name in ("first", "last"))
-                line = f"{self._date(first)} to {self._date(last)} waived: {data['count']} late periods, never charged"
-                found.append((first, line))
-        return found
-
-    def _told(self, attempt: PaymentAttempt) -> str:
-        line = f"{self._day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"
-        if attempt.decline_kind is not None:
-            final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"
-            line += f", {final}"
-        return f"{line}: {attempt.reason}" if attempt.reason else line
-
-    def _acts(self, subjects: Sequence[str], plan_id: str | None = None) -> list[str]:
-        """What was done to these, and what somebody decided about the late periods of all on their plan."""
-        found = self.uow.actions.of_subjects(subjects, MOST_LISTED)
-        if plan_id is not None:
-            of_plan = self.uow.actions.of_subjects([plan_id], MOST_LISTED)
-            decided = [act for act in of_plan if act.verb is Verb.LATE_PERIODS_DECIDED]
-            found = sorted([*found, *decided], key=lambda act: (act.at, act.id or 0))[-MOST_LISTED:]
-        lines = ((f"{self._day(act.at)} {act.actor}: {act.verb} {act.subject_id}", act.detail) for act in found)
-        return [f"{line} ({detail})" if detail else line for line, detail in lines]
-
-    def _alerts(self, subjects: Sequence[str]) -> list[Alert]:
-        return [alert for subject in subjects for alert in self.uow.alerts.of_subject(subject)]
-
-    def _date(self, when: datetime) -> str:
-        return f"{when.astimezone(self.zone):%Y-%m-%d}"
-
-    def _day(self, when: datetime | None) -> str:
-        return f"{when.astimezone(self.zone):%Y-%m-%d %H:%M %Z}" if when is not None else "an unknown date"
-
-
-def _decide(subscription: Subscription) -> WayOut:
-    return WayOut(Action.DECIDE_LATE_PERIODS, {"subscription": subscription.id})
-
-
-def _of_plan(plan: Plan) -> str:
-    return f"{plan.name} ({plan.money}, {plan.calendar}, {plan.calendar.zone})"

@@ -67,13 +67,13 @@ def request_refund(
         idempotency_key = entered("idempotency_key", idempotency_key, LONGEST_IDEMPOTENCY_KEY)
     reason = entered("reason", reason, LONGEST_REASON)
     with ports.database.transaction() as uow:
-        uow.lock_due(invoice_id)
+        locked = uow.lock_invoice(invoice_id)
         earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
         for each in earlier:
             # An older release kept it as it came: the same key in another form must not give back twice.
             if each.idempotency_key and normal_form(each.idempotency_key) == idempotency_key:
                 return _same(each, amount, attempt_id)
-        attempt = payment_of(uow, invoice_id, attempt_id)
+        attempt = payment_of(locked.attempts, invoice_id, attempt_id)
         left = refundable(attempt)
         if left == 0:
             raise Conflict(f"payment {attempt.imp_uid} of invoice {invoice_id} is given back already")
@@ -203,7 +203,7 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
             _alert(uow, found, settled, now, real_now)
             uow.refunds.save(found)
         if found.status is RefundStatus.FAILED:
-            refund_surplus(ports, uow, uow.lock_settlement(step.attempt_id))
+            refund_surplus(ports, uow, settlement)
         uow.commit()
 
 
@@ -235,9 +235,15 @@ def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real
         uow.alerts.open(AlertKind.REFUND_STUCK, found.id, stuck, now)
 
 
-def payment_of(uow: UnitOfWork, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
+def payment_to_refund(ports: Ports, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
+    """The payment that a refund of this invoice would be about. Raises NotFound, InvalidInput or Conflict."""
+    with ports.database.transaction() as uow:
+        return payment_of(uow.attempts.of_invoice(uow.invoices.get(invoice_id).id), invoice_id, attempt_id)
+
+
+def payment_of(attempts: Sequence[PaymentAttempt], invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
     """The payment of an invoice that is to be given back. Raises InvalidInput, or Conflict where there is none."""
-    paid = [attempt for attempt in uow.attempts.of_invoice(invoice_id) if attempt.imp_uid and attempt.closed_at]
+    paid = [attempt for attempt in attempts if attempt.imp_uid and attempt.closed_at]
     approved = [attempt for attempt in paid if attempt.status == "approved"]
     if attempt_id is not None:
         approved = [attempt for attempt in approved if attempt.id == attempt_id]

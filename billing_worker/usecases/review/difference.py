@@ -127,7 +127,7 @@ def _conclude(
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
     invoice_id = known.invoices[payment.merchant_uid]
     before = known.booked.get(payment.imp_uid)
-    done = record_payment(ports, uow, invoice_id, payment, evidence)
+    done = record_payment(ports, uow, uow.lock_invoice(invoice_id), payment, evidence)
     after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
     kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
     alerted = ALERTED.get(kind)
@@ -221,12 +221,13 @@ def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
 def _mismatch_was_told(uow: UnitOfWork, invoice_id: str, payment: GatewayPayment) -> bool:
     """A payment that contradicts its order changes nothing however often it is recorded: the alert alone remembers."""
     nothing = Evidence("portone", "list", None, "")
-    for attempt in uow.attempts.of_invoice(invoice_id):
+    locked = uow.lock_invoice(invoice_id)
+    for attempt in locked.attempts:
         concerned = attempt.imp_uid == payment.imp_uid or (
             attempt.status is AttemptStatus.UNKNOWN and attempt.merchant_uid == payment.merchant_uid
         )
         if concerned:
-            outcome = judge(uow.lock_settlement(attempt.id).request, payment, nothing)
+            outcome = judge(locked.about(attempt).request, payment, nothing)
             facts = {"reason": outcome.reason} if isinstance(outcome, Unknown) else None
             if facts is not None and uow.alerts.told(AlertKind.MISMATCH, attempt.id, facts):
                 return True

@@ -90,7 +90,7 @@ def _alert_strangers(
             "given_back": str(payment.cancelled),
         }
         uow.alerts.open(AlertKind.CANCELLED_ELSEWHERE, attempt.id, facts, now)
-    if attempt.surplus and not any(a.surplus and a.holds_money for a in uow.attempts.of_invoice(settlement.invoice.id)):
+    if attempt.surplus and not any(a.surplus and a.holds_money for a in settlement.attempts):
         uow.alerts.close(AlertKind.SURPLUS_PAYMENT, settlement.invoice.id, now)
 
 

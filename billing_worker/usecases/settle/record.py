@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
 from billing_worker.domain.errors import Unavailable
-from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, merchant_uid
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
 from billing_worker.domain.payment import (
     Approved,
     Declined,
@@ -18,7 +18,7 @@ from billing_worker.domain.payment import (
     Unknown,
 )
 from billing_worker.domain.proof import judge
-from billing_worker.domain.settlement import Settlement, settle
+from billing_worker.domain.settlement import LockedInvoice, Settlement, settle
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
@@ -66,8 +66,9 @@ def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
     """An old answer may tell of money that was given back since; what cannot be read is left to comparing the books."""
     listing = ports.gateway.payment(imp_uid)
     with ports.database.transaction() as uow:
+        locked = uow.lock_invoice(invoice_id)
         for payment, evidence in listing.payments:
-            record_payment(ports, uow, invoice_id, payment, evidence)
+            record_payment(ports, uow, locked, payment, evidence)
         uow.commit()
 
 
@@ -80,7 +81,7 @@ def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcom
     evidence_id = _keep(ports, uow, settlement, outcome)
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
         # A key may serve several subscriptions: two workers must not both say that it just became invalid.
-        settlement.key = uow.keys.lock(settlement.key.id)
+        settlement.keys[settlement.key.id] = settlement.key = uow.keys.lock(settlement.key.id)
     was = attempt.status
     if not settle(settlement, outcome, now):
         alert_mismatch(uow, settlement, outcome, now)
@@ -99,14 +100,15 @@ def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcom
     return True
 
 
-def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: GatewayPayment, evidence: Evidence) -> str:
+def record_payment(
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence
+) -> str:
     """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
 
     It belongs to the attempt that has its imp_uid; else to the open one; else, where it holds money, to the last
     attempt that never got an imp_uid (a late approval), or to a new attempt: somebody charged behind our back.
     """
-    due = uow.lock_due(invoice_id)
-    attempts = [a for a in uow.attempts.of_invoice(invoice_id) if a.merchant_uid == payment.merchant_uid]
+    attempts = [a for a in locked.attempts if a.merchant_uid == payment.merchant_uid]
     attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
     if attempt is None:
         attempt = next((a for a in attempts if a.is_open), None)
@@ -115,21 +117,30 @@ def record_payment(ports: Ports, uow: UnitOfWork, invoice_id: str, payment: Gate
     if attempt is None:
         attempt = next((a for a in reversed(attempts) if a.imp_uid is None), None)
     if attempt is None:
-        now, real_now = ports.clock.now(), ports.clock.real_now()
-        attempt = due.invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
-        attempt.merchant_uid = payment.merchant_uid
-        attempt.found = True
-        if due.has_open_attempt:
-            # Only one may be open; a closed one takes a late approval just as well.
-            attempt.move_to(AttemptStatus.FAILED, now)
-            attempt.reason = "found at the gateway; not placed by this worker"
-        uow.attempts.add(attempt)
-        uow.invoices.save(due.invoice)
-    settlement = uow.lock_settlement(attempt.id)
+        attempt = _found_attempt(ports, uow, locked, payment)
+    settlement = locked.about(attempt)
     changed = note_refunds(ports, uow, settlement, payment, evidence)
     changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence))
     alert_unasked(uow, settlement, ports.clock.now())
-    return f"attempt {attempt.id} is {settlement.attempt.status}" + ("" if changed else ", as was known")
+    return f"attempt {attempt.id} is {attempt.status}" + ("" if changed else ", as was known")
+
+
+def _found_attempt(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> PaymentAttempt:
+    """A new attempt for a payment that no attempt of ours made."""
+    invoice, now = locked.invoice, ports.clock.now()
+    attempt = invoice.start_attempt(ports.ids.new("att"), now, ports.clock.real_now(), ports.timing)
+    attempt.merchant_uid = payment.merchant_uid
+    attempt.found = True
+    if locked.has_open_attempt:
+        # Only one may be open; a closed one takes a late approval just as well.
+        attempt.move_to(AttemptStatus.FAILED, now)
+        attempt.reason = "found at the gateway; not placed by this worker"
+    uow.attempts.add(attempt)
+    uow.invoices.save(invoice)
+    locked.attempts.append(attempt)
+    if attempt.billing_key_id not in locked.keys:
+        locked.keys[attempt.billing_key_id] = uow.keys.get(attempt.billing_key_id)
+    return attempt
 
 
 def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> datetime:

@@ -1,7 +1,8 @@
-"""Enroll many customers at once: their keys and subscriptions in one transaction of the caller's."""
+"""Enroll many customers at once: their keys and subscriptions, in one transaction."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +10,12 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
+from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note_all
-from billing_worker.usecases.key.register import new_key
-from billing_worker.usecases.subscription.subscribe import created, new_subscription
+from billing_worker.usecases.key.register import NewKey, new_key
+from billing_worker.usecases.subscription.subscribe import NewSubscription, created, new_subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,24 @@ class Enrolment:
     has_new_key: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom a caller wants to enroll, by the names that may be stored already."""
+
+    customer_uid: str = field(repr=False)
+    customer: str
+    plan_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database has about some customers; the keys are locked until the transaction ends."""
+
+    keys: Mapping[str, BillingKey]
+    by_key: Mapping[str, Sequence[Subscription]]
+    by_customer: Mapping[tuple[str, str], Sequence[Subscription]]
+
+
 def prepare(
     ports: Ports,
     now: datetime,
@@ -36,9 +56,48 @@ def prepare(
     of_subscription: Mapping[str, Any],
 ) -> Enrolment:
     """Check the values as `register_key` and `subscribe` do; nothing is stored. Raises InvalidInput or Conflict."""
-    key = known_key or new_key(ports, now, **of_key)
-    subscription = new_subscription(ports, now, plan, key, **of_subscription)
+    key = known_key or new_key(ports, now, NewKey(**of_key))
+    wanted = NewSubscription(plan.id, key.id, **of_subscription)
+    subscription = new_subscription(ports, now, plan, key, wanted)
     return Enrolment(plan, key, subscription, has_new_key=known_key is None)
+
+
+def plans(ports: Ports) -> Mapping[str, Plan]:
+    """Every plan, by its id."""
+    with ports.database.transaction() as uow:
+        return {plan.id: plan for plan in uow.plans.all()}
+
+
+def enroll(
+    ports: Ports,
+    wanted: Sequence[Wanted],
+    judge: Callable[[Stored, datetime], Sequence[Enrolment]],
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Let the caller judge what it wants by what is stored, and write down what it accepts: all of it, or nothing.
+
+    A dry run judges the same way, and writes nothing. Raises what `judge` raises, and what `store` raises.
+    """
+    with ports.database.transaction() as uow:
+        now = ports.clock.now()
+        accepted = judge(_stored(uow, wanted), now)
+        if accepted and not dry_run:
+            store(ports, uow, now, accepted)
+            uow.commit()
+
+
+def _stored(uow: UnitOfWork, wanted: Sequence[Wanted]) -> Stored:
+    """Read it. The same file may be imported twice at once: the second run waits here, and then sees the first."""
+    uow.subscriptions.lock_pairs([(each.customer, each.plan_id) for each in wanted])
+    keys = uow.keys.lock_customer_uids(sorted({each.customer_uid for each in wanted}))
+    customers = {form for each in wanted for form in spellings(each.customer)}
+    found = uow.subscriptions.of_keys_or_customers([key.id for key in keys], sorted(customers))
+    by_key, by_customer = defaultdict(list), defaultdict(list)
+    for each in found:
+        by_key[each.billing_key_id].append(each)
+        by_customer[normal_form(each.customer), each.plan_id].append(each)
+    return Stored({key.customer_uid: key for key in keys}, by_key, by_customer)
 
 
 def store(ports: Ports, uow: UnitOfWork, now: datetime, enrolments: Sequence[Enrolment]) -> None:

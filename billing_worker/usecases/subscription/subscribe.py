@@ -1,6 +1,7 @@
-"""Create plans, register billing keys and subscribe customers."""
+"""Put customers on plans."""
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
 
 from billing_worker.domain.action import Verb
@@ -26,17 +27,22 @@ EARLIEST_START, LATEST_START = 1970, 2199
 """Years. A start beyond them is a slip, and far enough from what a date can hold that no period overflows."""
 
 
-def subscribe(
-    ports: Ports,
-    plan_id: str,
-    billing_key_id: str,
-    customer: str,
-    *,
-    start: datetime | None = None,
-    allow_duplicate: bool = False,
-    external_id: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-) -> Subscription:
+@dataclass(frozen=True, slots=True)
+class NewSubscription:
+    """What a caller says of a subscription; `new_subscription` checks it."""
+
+    plan_id: str
+    billing_key_id: str
+    customer: str
+    _: KW_ONLY
+    start: datetime | None = None
+    """When the first period begins; None: now."""
+    allow_duplicate: bool = False
+    external_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
     """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins.
 
     A start of more than a day ago is an anchor only: whoever moves existing customers here has charged the periods
@@ -48,22 +54,12 @@ def subscribe(
     now = ports.clock.now()
     with ports.database.transaction() as uow:
         try:
-            plan = uow.plans.get(plan_id)
-            key = uow.keys.get(billing_key_id)
+            plan = uow.plans.get(wanted.plan_id)
+            key = uow.keys.get(wanted.billing_key_id)
         except NotFound as error:
             field = "plan_id" if error.kind == "plan" else "billing_key_id"
             raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
-        subscription = new_subscription(
-            ports,
-            now,
-            plan,
-            key,
-            customer,
-            start=start,
-            allow_duplicate=allow_duplicate,
-            external_id=external_id,
-            metadata=metadata,
-        )
+        subscription = new_subscription(ports, now, plan, key, wanted)
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
         uow.announce(
@@ -85,19 +81,9 @@ def _refuse_twin(uow: UnitOfWork, wanted: Subscription) -> None:
         raise Conflict(f"{problem}; {way_out}", field="customer", existing_id=twin.id)
 
 
-def new_subscription(
-    ports: Ports,
-    now: datetime,
-    plan: Plan,
-    key: BillingKey,
-    customer: str,
-    *,
-    start: datetime | None = None,
-    allow_duplicate: bool = False,
-    external_id: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-) -> Subscription:
+def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, wanted: NewSubscription) -> Subscription:
     """A subscription as it is first stored; nothing is stored here. Raises InvalidInput, Conflict for a dead key."""
+    start = wanted.start
     if start is not None and start.tzinfo is None:
         raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
     if start is not None and not EARLIEST_START <= start.year <= LATEST_START:
@@ -110,15 +96,15 @@ def new_subscription(
         id=ports.ids.new("sub"),
         plan_id=plan.id,
         billing_key_id=key.id,
-        customer=entered("customer", customer, LONGEST_CUSTOMER),
+        customer=entered("customer", wanted.customer, LONGEST_CUSTOMER),
         status=SubscriptionStatus.PENDING,
         anchor=anchor,
         next_period_index=0,
         next_period_start=plan.calendar.first_start(anchor),
         created_at=now,
-        external_id=entered_external_id(external_id),
-        metadata=entered_metadata(metadata),
-        allow_duplicate=allow_duplicate,
+        external_id=entered_external_id(wanted.external_id),
+        metadata=entered_metadata(wanted.metadata),
+        allow_duplicate=wanted.allow_duplicate,
     )
     if subscription.next_period_start < now - CHARGED_AT_ONCE:
         subscription.skip_to(plan.calendar, now)

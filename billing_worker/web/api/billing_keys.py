@@ -1,6 +1,5 @@
 """Billing keys: cards that PortOne stores, under the names that the merchant gave them there."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,33 +10,30 @@ from billing_worker.domain.billing_key import (
     LONGEST_BUYER_NAME,
     LONGEST_BUYER_TEL,
     LONGEST_GOODSID,
-    BillingKey,
-    IssueUse,
     KeyStatus,
 )
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.jobs import JobName
 from billing_worker.usecases.key import decide
 from billing_worker.usecases.key.change import change_key
-from billing_worker.usecases.key.register import register_key
+from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.reading.one import key_with
+from billing_worker.usecases.reading.views.keys import KeySummary, KeyView, of_key
 from billing_worker.web.api.shapes import (
     CHANGES,
-    EXTERNAL_ID,
     JSON,
-    METADATA,
     METADATA_CHANGES,
     READS,
     READS_ONE,
     Created,
     Described,
-    ExternalId,
     Ident,
     Input,
-    Labels,
+    LabelledInput,
     Lists,
-    Metadata,
     MetadataChanges,
     Name,
+    OwnId,
     Page,
     Text,
     Word,
@@ -46,16 +42,13 @@ from billing_worker.web.api.shapes import (
 from billing_worker.web.context import Ctx
 from billing_worker.web.openapi import MONEY
 
-SHORTEST_SHOWN = 10
-"""Of a shorter customer_uid the six characters shown in a list would be most of it."""
-
 router = APIRouter(prefix="/billing-keys", tags=["billing keys"])
 
 
 Email = Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 
 
-class KeyInput(Input):
+class KeyInput(LabelledInput):
     """A billing key that PortOne stores already. Never card data: those go to PortOne only."""
 
     model_config = example(customer_uid="user-1-card-1", pg_provider="nice_v2")
@@ -76,8 +69,6 @@ class KeyInput(Input):
     goodsid: Annotated[Text, Described(minLength=1, maxLength=LONGEST_GOODSID)] | None = Field(
         None, description="The product that Paymentwall's pingbacks about this key must name"
     )
-    external_id: ExternalId | None = EXTERNAL_ID
-    metadata: Metadata = METADATA
 
 
 class KeyChanges(Input):
@@ -92,7 +83,7 @@ class KeyChanges(Input):
 class KeyQuery(Created):
     """Which keys to list."""
 
-    external_id: Word | None = Field(None, description="Only the one with this id of yours")
+    external_id: OwnId = None
     customer_uid: Word | None = Field(None, description="Only the one with this name at PortOne")
     customer: Word | None = Field(None, description="Only those that this customer's subscriptions are charged on")
     pg_provider: Word | None = Field(None, description="Only of this PG")
@@ -107,68 +98,32 @@ class IssuingPaymentInput(Input):
     counts_for: Name | None = Field(description="Pays the next unpaid period of this subscription; null: of none")
 
 
-class KeySummary(Labels):
-    """A billing key in a list."""
-
-    id: str = Field(examples=["key_0123456789abcdef"])
-    customer_uid: str = Field(description="Masked in lists", examples=["user…-1"])
-    pg_provider: str = Field(examples=["nice_v2"])
-    status: KeyStatus
-    created_at: datetime
-    activated_at: datetime | None
-    invalid_reason: str | None
-
-
-class KeyOutput(KeySummary):
-    """A billing key."""
-
-    customer_uid: str = Field(examples=["user-1-card-1"])
-    buyer_name: str | None
-    buyer_email: str | None
-    buyer_tel: str | None
-    goodsid: str | None
-    issuing_payment: str | None = Field(None, description="imp_uid of the payment that issued it, once it was read")
-    issuing_claim: IssueUse = Field(IssueUse.NONE, description="What that payment pays")
-    counts_for: str | None = Field(None, description="The subscription whose period it pays")
-
-
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
-def register(key: KeyInput, context: Ctx) -> KeyOutput:
+def register(key: KeyInput, context: Ctx) -> KeyView:
     """Make a key known that PortOne stores. A Paymentwall key stays pending until its payment is confirmed."""
-    registered = register_key(
-        context.ports,
-        key.customer_uid,
-        key.pg_provider,
-        buyer_name=key.buyer_name,
-        buyer_email=key.buyer_email,
-        buyer_tel=key.buyer_tel,
-        goodsid=key.goodsid,
-        external_id=key.external_id,
-        metadata=key.metadata,
-    )
-    return _shown(registered)
+    registered = register_key(context.ports, NewKey(**key.model_dump()))
+    return of_key(registered)
 
 
 @router.get("", responses=READS, name="list_billing_keys")
 def list_keys(query: Annotated[KeyQuery, Query()], lists: Lists) -> Page[KeySummary]:
     """List billing keys, newest first, each customer_uid masked."""
-    return lists.of(Kind.BILLING_KEYS, query, summary)
+    return lists.of(Kind.BILLING_KEYS, query)
 
 
 @router.get("/{billing_key_id}", responses=READS_ONE, name="get_billing_key")
-def get(billing_key_id: Ident, context: Ctx) -> KeyOutput:
+def get(billing_key_id: Ident, context: Ctx) -> KeyView:
     """Show one billing key."""
-    with context.ports.database.transaction() as uow:
-        return _shown(uow.keys.get(billing_key_id))
+    return key_with(context.ports, billing_key_id)
 
 
 @router.patch("/{billing_key_id}", dependencies=[JSON], responses=CHANGES, name="change_billing_key")
-def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyOutput:
+def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyView:
     """Change a key's e-mail or metadata. A Paymentwall key that waits for the right e-mail is looked up at once."""
     changed = change_key(context.ports, billing_key_id, buyer_email=changes.buyer_email, metadata=changes.metadata)
     if changes.buyer_email is not None and decide.given_up(changed):
         context.ring(JobName.CONFIRM, changed.id)
-    return _shown(changed)
+    return of_key(changed)
 
 
 @router.post(
@@ -178,25 +133,6 @@ def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyOutpu
     name="count_issuing_payment",
     openapi_extra=MONEY,
 )
-def count_issuing_payment(billing_key_id: Ident, wanted: IssuingPaymentInput, context: Ctx) -> KeyOutput:
+def count_issuing_payment(billing_key_id: Ident, wanted: IssuingPaymentInput, context: Ctx) -> KeyView:
     """Say what the payment pays with which a Paymentwall key was issued, where that is not clear."""
-    return _shown(decide.decide(context.ports, billing_key_id, wanted.counts_for))
-
-
-def _shown(key: BillingKey) -> KeyOutput:
-    shown = KeyOutput.model_validate(key, from_attributes=True)
-    shown.issuing_payment = key.issue.imp_uid if key.issue else None
-    shown.issuing_claim, shown.counts_for = key.issue_claim, key.issue_for
-    return shown
-
-
-def summary(key: BillingKey) -> KeySummary:
-    """As a list shows it."""
-    shown = KeySummary.model_validate(key, from_attributes=True)
-    shown.customer_uid = masked(key.customer_uid)
-    return shown
-
-
-def masked(customer_uid: str) -> str:
-    """Enough to recognise it by, and too little to use it."""
-    return f"{customer_uid[:4]}…{customer_uid[-2:]}" if len(customer_uid) >= SHORTEST_SHOWN else "…"
+    return of_key(decide.decide(context.ports, billing_key_id, wanted.counts_for))

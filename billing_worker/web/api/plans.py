@@ -1,43 +1,42 @@
 """Plans: what is charged, how often, and what happens after a decline."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from billing_worker.domain.calendar import LARGEST_COUNT, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.calendar import LARGEST_COUNT, BillingCalendar, Unit
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, LONGEST_MAX_AGE, CatchUpMode, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, LONGEST_RETRY_DAYS, MOST_RETRIES
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import LARGEST_AMOUNT
-from billing_worker.domain.plan import LONGEST_NAME, Plan
+from billing_worker.domain.plan import LONGEST_NAME
 from billing_worker.ports.lists import Kind
+from billing_worker.usecases.reading.one import plan_with
+from billing_worker.usecases.reading.views.plans import PlanView, of_plan
 from billing_worker.usecases.subscription.change import change_plan
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.web.api.shapes import (
     CHANGES,
-    EXTERNAL_ID,
     JSON,
-    METADATA,
     METADATA_CHANGES,
     READS,
     READS_ONE,
+    AtLeast,
+    AtMost,
     Created,
     Currency,
     Described,
-    ExternalId,
     Ident,
+    InCurrency,
     Input,
-    Labels,
+    LabelledInput,
     Lists,
-    Metadata,
     MetadataChanges,
     Minor,
+    OwnId,
     Page,
-    Sum,
     Text,
-    Word,
     example,
 )
 from billing_worker.web.context import Ctx
@@ -45,7 +44,7 @@ from billing_worker.web.context import Ctx
 router = APIRouter(prefix="/plans", tags=["plans"])
 
 
-class PlanInput(Input):
+class PlanInput(LabelledInput):
     """A new plan: an interval counted from each subscription's start, or a cron expression."""
 
     model_config = example(name="Basic", amount=9900, currency="KRW", interval="month")
@@ -72,8 +71,6 @@ class PlanInput(Input):
     catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] = Field(
         DEFAULT_MAX_AGE, description="Days; for older periods an operator is asked"
     )
-    external_id: ExternalId | None = EXTERNAL_ID
-    metadata: Metadata = METADATA
 
 
 class PlanChanges(Input):
@@ -93,31 +90,14 @@ class PlanChanges(Input):
 class PlanQuery(Created):
     """Which plans to list."""
 
-    external_id: Word | None = Field(None, description="Only the one with this id of yours")
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = Field(None, description="Only in this currency")
-    amount_min: Sum | None = Field(None, description="Minor units, at least")
-    amount_max: Sum | None = Field(None, description="Minor units, at most")
-
-
-class PlanOutput(Labels):
-    """A plan."""
-
-    id: str = Field(examples=["plan_0123456789abcdef"])
-    name: str = Field(examples=["Basic"])
-    amount: Minor
-    currency: Currency
-    interval: Unit | None = Field(description="What its periods count; null for a cron plan")
-    interval_count: int | None = Field(examples=[1])
-    cron: str | None = Field(examples=["0 9 L * *"])
-    timezone: str = Field(examples=["Asia/Seoul"])
-    dunning_days: list[int] = Field(examples=[[1, 3, 5, 7]])
-    catch_up: CatchUpMode
-    catch_up_max_age: int = Field(examples=[30])
-    created_at: datetime
+    external_id: OwnId = None
+    currency: InCurrency = None
+    amount_min: AtLeast = None
+    amount_max: AtMost = None
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="create_plan")
-def create(plan: PlanInput, context: Ctx) -> PlanOutput:
+def create(plan: PlanInput, context: Ctx) -> PlanView:
     """Create a plan. It cannot be changed afterwards: a new price is a new plan."""
     calendar = _calendar(plan, plan.timezone or context.settings.timezone)
     created = create_plan(
@@ -131,24 +111,23 @@ def create(plan: PlanInput, context: Ctx) -> PlanOutput:
         external_id=plan.external_id,
         metadata=plan.metadata,
     )
-    return shown(created)
+    return of_plan(created)
 
 
 @router.get("", responses=READS, name="list_plans")
-def list_plans(query: Annotated[PlanQuery, Query()], lists: Lists) -> Page[PlanOutput]:
+def list_plans(query: Annotated[PlanQuery, Query()], lists: Lists) -> Page[PlanView]:
     """List plans, newest first."""
-    return lists.of(Kind.PLANS, query, shown)
+    return lists.of(Kind.PLANS, query)
 
 
 @router.get("/{plan_id}", responses=READS_ONE, name="get_plan")
-def get(plan_id: Ident, context: Ctx) -> PlanOutput:
+def get(plan_id: Ident, context: Ctx) -> PlanView:
     """Show one plan."""
-    with context.ports.database.transaction() as uow:
-        return shown(uow.plans.get(plan_id))
+    return plan_with(context.ports, plan_id)
 
 
 @router.patch("/{plan_id}", dependencies=[JSON], responses=CHANGES, name="change_plan")
-def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanOutput:
+def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanView:
     """Change what a plan does with late periods, or its metadata. A new price is a new plan."""
     changed = change_plan(
         context.ports,
@@ -157,29 +136,7 @@ def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanOutput:
         catch_up_max_age=changes.catch_up_max_age,
         metadata=changes.metadata,
     )
-    return shown(changed)
-
-
-def shown(plan: Plan) -> PlanOutput:
-    """As the API shows it."""
-    calendar = plan.calendar
-    anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
-    return PlanOutput(
-        id=plan.id,
-        name=plan.name,
-        amount=plan.money.amount,
-        currency=plan.money.currency,
-        interval=anchored.unit if anchored else None,
-        interval_count=anchored.count if anchored else None,
-        cron=calendar.expression if isinstance(calendar, CronCalendar) else None,
-        timezone=calendar.zone,
-        dunning_days=list(plan.dunning.retry_days),
-        catch_up=plan.catch_up.mode,
-        catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,
-        created_at=plan.created_at,
-        external_id=plan.external_id,
-        metadata=dict(plan.metadata),
-    )
+    return of_plan(changed)
 
 
 def _calendar(plan: PlanInput, timezone: str) -> BillingCalendar:

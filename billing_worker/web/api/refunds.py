@@ -1,33 +1,34 @@
 """Refunds: money given back, in part or whole."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from billing_worker.domain.money import LARGEST_AMOUNT
-from billing_worker.domain.refund import LONGEST_REASON, Refund, RefundCause, RefundStatus
+from billing_worker.domain.refund import LONGEST_REASON, RefundCause, RefundStatus
 from billing_worker.ports.lists import Kind
+from billing_worker.usecases.reading.one import refund_with
+from billing_worker.usecases.reading.views.refunds import RefundDetail, RefundView, of_refund
 from billing_worker.usecases.refund.refund import request_refund
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
     READS,
     READS_ONE,
+    AtLeast,
+    AtMost,
     Created,
-    Currency,
     Described,
     Id,
     Ident,
     Input,
     Lists,
-    Minor,
     Name,
+    OfCustomer,
+    OfSubscription,
     Page,
-    Sum,
     Text,
-    Word,
     example,
 )
 from billing_worker.web.context import Ctx
@@ -52,34 +53,16 @@ class RefundInput(Input):
     attempt_id: Name | None = Field(None, description="Which payment, where the invoice was paid twice")
 
 
-class RefundOutput(BaseModel):
-    """A refund of one payment."""
-
-    id: str = Field(examples=["rfd_0123456789abcdef"])
-    attempt_id: str = Field(examples=["att_0123456789abcdef"])
-    status: RefundStatus
-    amount: Minor
-    currency: Currency
-    cause: RefundCause
-    reason: str
-    idempotency_key: str | None = Field(description="The Idempotency-Key with which it was asked for")
-    send_count: int = Field(description="How often it was sent: the balance that goes along lets only one through")
-    note: str | None
-    next_step_at: datetime | None
-    created_at: datetime
-    closed_at: datetime | None
-
-
 class RefundQuery(Created):
     """Which refunds to list."""
 
     status: RefundStatus | None = Field(None, description="Only with this status")
     cause: RefundCause | None = Field(None, description="Only for this cause")
     invoice_id: Id | None = Field(None, description="Only of this invoice's payments")
-    subscription_id: Id | None = Field(None, description="Only of this subscription")
-    customer: Word | None = Field(None, description="Only of this customer")
-    amount_min: Sum | None = Field(None, description="Minor units, at least")
-    amount_max: Sum | None = Field(None, description="Minor units, at most")
+    subscription_id: OfSubscription = None
+    customer: OfCustomer = None
+    amount_min: AtLeast = None
+    amount_max: AtMost = None
 
 
 @router.post(
@@ -90,7 +73,7 @@ class RefundQuery(Created):
     name="create_refund",
     openapi_extra=MONEY | KEY_NEEDED,
 )
-def create(invoice_id: Ident, wanted: RefundInput, context: Ctx) -> RefundOutput:
+def create(invoice_id: Ident, wanted: RefundInput, context: Ctx) -> RefundView:
     """Give back a part of an invoice's payment, or all that is left of it: written down here, and sent by a worker.
 
     It needs an Idempotency-Key: with the same one it is the same refund, however often it is sent. The invoice stays
@@ -108,36 +91,16 @@ def create(invoice_id: Ident, wanted: RefundInput, context: Ctx) -> RefundOutput
         attempt_id=wanted.attempt_id,
         idempotency_key=context.idempotency_key,
     )
-    return shown(made)
+    return of_refund(made)
 
 
 @router.get("/refunds", responses=READS, name="list_refunds")
-def list_refunds(query: Annotated[RefundQuery, Query()], lists: Lists) -> Page[RefundOutput]:
+def list_refunds(query: Annotated[RefundQuery, Query()], lists: Lists) -> Page[RefundView]:
     """List what was given back, or is to be, newest first."""
-    return lists.of(Kind.REFUNDS, query, shown)
+    return lists.of(Kind.REFUNDS, query)
 
 
 @router.get("/refunds/{refund_id}", responses=READS_ONE, name="get_refund")
-def get(refund_id: Ident, context: Ctx) -> RefundOutput:
-    """Show one refund."""
-    with context.ports.database.transaction() as uow:
-        return shown(uow.refunds.get(refund_id))
-
-
-def shown(refund: Refund) -> RefundOutput:
-    """As the API shows it."""
-    return RefundOutput(
-        id=refund.id,
-        attempt_id=refund.attempt_id,
-        status=refund.status,
-        amount=refund.money.amount,
-        currency=refund.money.currency,
-        cause=refund.cause,
-        reason=refund.reason,
-        idempotency_key=refund.idempotency_key,
-        send_count=refund.sends,
-        note=refund.note,
-        next_step_at=refund.next_step_at,
-        created_at=refund.created_at,
-        closed_at=refund.closed_at,
-    )
+def get(refund_id: Ident, context: Ctx) -> RefundDetail:
+    """Show one refund, and what the gateway said about it."""
+    return refund_with(context.ports, refund_id)

@@ -1,6 +1,6 @@
 """What the requests and answers of all endpoints share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -66,36 +66,6 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="The `cursor` of the next part; null at the end of the list")
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Answers with parts of lists."""
-
-    context: Context
-    request: Request
-    response: Response
-
-    def of(
-        self, kind: Kind, query: Paging, shown: Callable[[Any], T], wanted: Mapping[str, object] | None = None
-    ) -> Page[T]:
-        """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
-        chosen = query.wanted() if wanted is None else wanted
-        found = listed(self.context.ports, kind, chosen, limit=query.limit, cursor=query.cursor)
-        if found.next_cursor is not None:
-            kept = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
-            target = urlencode([*kept, ("cursor", found.next_cursor)])
-            # Relative, so that it holds behind any proxy, whatever host the caller claimed.
-            self.response.headers["Link"] = f'<{self.request.url.path}?{target}>; rel="next"'
-        return Page(data=[shown(one) for one in found.items], next_cursor=found.next_cursor)
-
-
-async def _listing(context: Ctx, request: Request, response: Response) -> Listing:
-    """Async, since a sync dependency would cost a thread for every request."""
-    return Listing(context, request, response)
-
-
-Lists = Annotated[Listing, Depends(_listing)]
-
-
 async def _language(
     context: Ctx,
     accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
@@ -106,6 +76,36 @@ async def _language(
 
 InLanguage = Annotated[Language, Depends(_language)]
 """The language that the reader asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Answers with parts of lists."""
+
+    context: Context
+    request: Request
+    response: Response
+    language: Language
+
+    def of(self, kind: Kind, query: Paging, wanted: Mapping[str, object] | None = None) -> Page[Any]:
+        """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
+        chosen = query.wanted() if wanted is None else wanted
+        ports, language = self.context.ports, self.language
+        found = listed(ports, kind, chosen, limit=query.limit, cursor=query.cursor, language=language)
+        if found.next_cursor is not None:
+            kept = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
+            target = urlencode([*kept, ("cursor", found.next_cursor)])
+            # Relative, so that it holds behind any proxy, whatever host the caller claimed.
+            self.response.headers["Link"] = f'<{self.request.url.path}?{target}>; rel="next"'
+        return Page(data=list(found.items), next_cursor=found.next_cursor)
+
+
+async def _listing(context: Ctx, request: Request, response: Response, language: InLanguage) -> Listing:
+    """Async, since a sync dependency would cost a thread for every request."""
+    return Listing(context, request, response, language)
+
+
+Lists = Annotated[Listing, Depends(_listing)]
 
 
 def _printable(text: str) -> str:
@@ -186,11 +186,12 @@ METADATA_CHANGES = Field(
 )
 
 
-class Labels(BaseModel):
-    """What the merchant wrote on it."""
-
-    external_id: str | None = Field(description="Your own id", examples=["order-1001"])
-    metadata: dict[str, str] = Field(description="Your own pairs of text", examples=[{"team": "sales"}])
+OfCustomer = Annotated[Word | None, Field(description="Only of this customer")]
+OfSubscription = Annotated[Id | None, Field(description="Only of this subscription")]
+OwnId = Annotated[Word | None, Field(description="Only the one with this id of yours")]
+InCurrency = Annotated[Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, Field(description="Only in this currency")]
+AtLeast = Annotated[Sum | None, Field(description="Minor units, at least")]
+AtMost = Annotated[Sum | None, Field(description="Minor units, at most")]
 
 
 class Created(Paging):
@@ -198,3 +199,10 @@ class Created(Paging):
 
     created_after: Instant | None = Field(None, description="Created at or after this")
     created_before: Instant | None = Field(None, description="Created before this")
+
+
+class LabelledInput(Input):
+    """A request that makes a thing on which the merchant may write something of its own."""
+
+    external_id: ExternalId | None = EXTERNAL_ID
+    metadata: Metadata = METADATA

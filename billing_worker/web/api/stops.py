@@ -1,14 +1,14 @@
 """Stops: where no new charge begins until a person clears it."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from billing_worker.domain.stop import LONGEST_REASON, StopCause
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.control.stop_charging import Stopped, clear_stop, held_by, stop_on_word, wait_for_begun
+from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, wait_for_begun
+from billing_worker.usecases.reading.views.control import StopView, of_stop
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
@@ -59,48 +59,22 @@ class StopQuery(Paging):
     opened_before: Instant | None = Field(None, description="Opened before this")
 
 
-class StopOutput(BaseModel):
-    """A stop."""
-
-    id: int
-    scope: str
-    cause: StopCause
-    reason: str
-    opened_at: datetime
-    closed_at: datetime | None
-    note: str | None
-    waiting_invoices: int = Field(description="Due invoices that wait there now")
-
-
 @router.get("", responses=READS, name="list_stops")
-def list_stops(query: Annotated[StopQuery, Query()], context: Ctx, lists: Lists) -> Page[StopOutput]:
+def list_stops(query: Annotated[StopQuery, Query()], lists: Lists) -> Page[StopView]:
     """List where charging is, or was, stopped, newest first."""
-    return lists.of(Kind.STOPS, query, lambda stop: _shown(held_by(context.ports, [stop])[0]))
+    return lists.of(Kind.STOPS, query)
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="stop_charging", openapi_extra=MONEY)
-def stop(wanted: StopInput, context: Ctx) -> StopOutput:
+def stop(wanted: StopInput, context: Ctx) -> StopView:
     """Stop charging. When this answers no new charge begins there; a stop that is open already keeps its number."""
     stopped = stop_on_word(context.ports, wanted.scope, wanted.reason, waits=False)
     context.then(wait_for_begun)
-    return _shown(stopped)
+    return of_stop(stopped.stop, stopped.waiting)
 
 
 @router.post("/{stop_id}/clear", dependencies=[JSON], responses=CHANGES, name="clear_stop", openapi_extra=MONEY)
-def clear(stop_id: Number, wanted: ClearInput, context: Ctx) -> StopOutput:
+def clear(stop_id: Number, wanted: ClearInput, context: Ctx) -> StopView:
     """Let charges go on, and accept what the stop was about: it trips no second time for the same."""
-    return _shown(clear_stop(context.ports, stop_id, wanted.note))
-
-
-def _shown(stopped: Stopped) -> StopOutput:
-    stop = stopped.stop
-    return StopOutput(
-        id=stop.id,
-        scope=stop.scope,
-        cause=stop.cause,
-        reason=stop.reason,
-        opened_at=stop.opened_at,
-        closed_at=stop.closed_at,
-        note=stop.note,
-        waiting_invoices=stopped.waiting,
-    )
+    cleared = clear_stop(context.ports, stop_id, wanted.note)
+    return of_stop(cleared.stop, cleared.waiting)

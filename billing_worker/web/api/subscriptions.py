@@ -1,40 +1,39 @@
 """Subscriptions: customers on plans."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
+from billing_worker.domain.subscription import LONGEST_CUSTOMER, SubscriptionStatus
 from billing_worker.ports.lists import Kind
+from billing_worker.usecases.reading.one import subscription_with
+from billing_worker.usecases.reading.views.subscriptions import SubscriptionDetail, SubscriptionView, of_subscription
 from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
 from billing_worker.usecases.subscription.change import change_subscription
 from billing_worker.usecases.subscription.replace_key import replace_key
+from billing_worker.usecases.subscription.subscribe import NewSubscription
 from billing_worker.usecases.subscription.subscribe import subscribe as subscribe_customer
 from billing_worker.web.api.shapes import (
     CHANGES,
-    EXTERNAL_ID,
     JSON,
-    METADATA,
     READS,
     READS_ONE,
     Created,
     Described,
-    ExternalId,
     Id,
     Ident,
     Input,
     Instant,
-    Labels,
+    LabelledInput,
     Lists,
-    Metadata,
     MetadataChanges,
     Moment,
     Name,
+    OfCustomer,
+    OwnId,
     Page,
     Text,
-    Word,
     example,
 )
 from billing_worker.web.context import Ctx
@@ -42,7 +41,7 @@ from billing_worker.web.context import Ctx
 router = APIRouter(prefix="/subscriptions", tags=["subscriptions"])
 
 
-class SubscriptionInput(Input):
+class SubscriptionInput(LabelledInput):
     """A customer to put on a plan."""
 
     model_config = example(plan_id="plan_0123456789abcdef", billing_key_id="key_0123456789abcdef", customer="user-1")
@@ -56,8 +55,6 @@ class SubscriptionInput(Input):
     allow_duplicate: bool = Field(
         default=False, description="Another live subscription of this customer on this plan is meant"
     )
-    external_id: ExternalId | None = EXTERNAL_ID
-    metadata: Metadata = METADATA
 
 
 class SubscriptionChanges(Input):
@@ -89,8 +86,8 @@ class NewKeyInput(Input):
 class SubscriptionQuery(Created):
     """Which subscriptions to list."""
 
-    external_id: Word | None = Field(None, description="Only the one with this id of yours")
-    customer: Word | None = Field(None, description="Only of this customer")
+    external_id: OwnId = None
+    customer: OfCustomer = None
     plan_id: Id | None = Field(None, description="Only on this plan")
     billing_key_id: Id | None = Field(None, description="Only charged on this key")
     status: SubscriptionStatus | None = Field(None, description="Only with this status")
@@ -98,87 +95,38 @@ class SubscriptionQuery(Created):
     next_period_before: Instant | None = Field(None, description="Whose next period begins before this")
 
 
-class SubscriptionOutput(Labels):
-    """A subscription."""
-
-    id: str = Field(examples=["sub_0123456789abcdef"])
-    plan_id: str = Field(examples=["plan_0123456789abcdef"])
-    billing_key_id: str = Field(examples=["key_0123456789abcdef"])
-    customer: str = Field(examples=["user-1"])
-    status: SubscriptionStatus
-    start: datetime
-    next_period_index: int
-    next_period_start: datetime
-    cancel_at_period_end: bool
-    held_since: datetime | None = Field(description="Late periods wait for a person's decision since then")
-    canceled_at: datetime | None
-    allow_duplicate: bool = Field(description="Meant beside another live one of this customer on this plan")
-    created_at: datetime
-
-
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="subscribe")
-def subscribe(wanted: SubscriptionInput, context: Ctx) -> SubscriptionOutput:
+def subscribe(wanted: SubscriptionInput, context: Ctx) -> SubscriptionView:
     """Put a customer on a plan. The first charge is due when the first period begins."""
-    made = subscribe_customer(
-        context.ports,
-        wanted.plan_id,
-        wanted.billing_key_id,
-        wanted.customer,
-        start=wanted.start,
-        allow_duplicate=wanted.allow_duplicate,
-        external_id=wanted.external_id,
-        metadata=wanted.metadata,
-    )
-    return shown(made)
+    made = subscribe_customer(context.ports, NewSubscription(**wanted.model_dump()))
+    return of_subscription(made)
 
 
 @router.get("", responses=READS, name="list_subscriptions")
-def list_subscriptions(query: Annotated[SubscriptionQuery, Query()], lists: Lists) -> Page[SubscriptionOutput]:
+def list_subscriptions(query: Annotated[SubscriptionQuery, Query()], lists: Lists) -> Page[SubscriptionView]:
     """List subscriptions, newest first."""
-    return lists.of(Kind.SUBSCRIPTIONS, query, shown)
+    return lists.of(Kind.SUBSCRIPTIONS, query)
 
 
 @router.get("/{subscription_id}", responses=READS_ONE, name="get_subscription")
-def get(subscription_id: Ident, context: Ctx) -> SubscriptionOutput:
-    """Show one subscription."""
-    with context.ports.database.transaction() as uow:
-        return shown(uow.subscriptions.get(subscription_id))
+def get(subscription_id: Ident, context: Ctx) -> SubscriptionDetail:
+    """Show one subscription with its newest invoices."""
+    return subscription_with(context.ports, subscription_id)
 
 
 @router.patch("/{subscription_id}", dependencies=[JSON], responses=CHANGES, name="change_subscription")
-def change(subscription_id: Ident, changes: SubscriptionChanges, context: Ctx) -> SubscriptionOutput:
+def change(subscription_id: Ident, changes: SubscriptionChanges, context: Ctx) -> SubscriptionView:
     """Change a subscription's metadata."""
-    return shown(change_subscription(context.ports, subscription_id, metadata=changes.metadata))
+    return of_subscription(change_subscription(context.ports, subscription_id, metadata=changes.metadata))
 
 
 @router.post("/{subscription_id}/cancel", dependencies=[JSON], responses=CHANGES, name="cancel_subscription")
-def cancel(subscription_id: Ident, how: CancelInput, context: Ctx) -> SubscriptionOutput:
+def cancel(subscription_id: Ident, how: CancelInput, context: Ctx) -> SubscriptionView:
     """End a subscription. Once this is answered no charge begins for it (or, at the period's end, no further one)."""
-    return shown(cancel_subscription(context.ports, subscription_id, at_period_end=how.at_period_end))
+    return of_subscription(cancel_subscription(context.ports, subscription_id, at_period_end=how.at_period_end))
 
 
 @router.put("/{subscription_id}/billing-key", dependencies=[JSON], responses=CHANGES, name="replace_billing_key")
-def set_key(subscription_id: Ident, new: NewKeyInput, context: Ctx) -> SubscriptionOutput:
+def set_key(subscription_id: Ident, new: NewKeyInput, context: Ctx) -> SubscriptionView:
     """Charge another card from now on; what is open is tried at once."""
-    return shown(replace_key(context.ports, subscription_id, new.billing_key_id))
-
-
-def shown(subscription: Subscription) -> SubscriptionOutput:
-    """As the API shows it."""
-    return SubscriptionOutput(
-        id=subscription.id,
-        plan_id=subscription.plan_id,
-        billing_key_id=subscription.billing_key_id,
-        customer=subscription.customer,
-        status=subscription.status,
-        start=subscription.anchor,
-        next_period_index=subscription.next_period_index,
-        next_period_start=subscription.next_period_start,
-        cancel_at_period_end=subscription.cancel_at_period_end,
-        held_since=subscription.held_since,
-        canceled_at=subscription.canceled_at,
-        allow_duplicate=subscription.allow_duplicate,
-        created_at=subscription.created_at,
-        external_id=subscription.external_id,
-        metadata=dict(subscription.metadata),
-    )
+    return of_subscription(replace_key(context.ports, subscription_id, new.billing_key_id))

@@ -1,0 +1,105 @@
+"""Settings: the only reader of the environment. Frozen, validated, and clear about what is wrong.
+
+Every setting is an environment variable `BILLING_…`, or a line in a file `.env`. What `billing-worker up` started in
+`BILLING_VAR_DIR` is found there when no URL is set. Each part is a file here, by its subject; `Settings` is all of
+them together.
+"""
+
+import difflib
+import os
+import re
+from decimal import Decimal
+
+from dotenv import dotenv_values
+from pydantic import SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from billing_worker.config.billing import Billing
+from billing_worker.config.doors import Doors
+from billing_worker.config.gateway import SANDBOX_SETTINGS, GatewaySettings
+from billing_worker.config.limits import Limits, Size
+from billing_worker.config.names import ENV_FILE, PREFIX
+from billing_worker.config.services import Services, read_runtime
+from billing_worker.domain.errors import BillingError, SettingsInvalid
+
+SHORTEST_SECRET = 6
+
+
+class Settings(Limits, Size, Billing, Doors, GatewaySettings, Services, BaseSettings):
+    """All settings, validated together. Secrets never show in `repr`. The part that is named last comes first."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> "Settings":
+        self.check_gateway()
+        self.check_events()
+        if self.time_machine is not None and self.gateway_is_live:
+            host = self.portone_api_url.host
+            raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {host} moves real money; use the sandbox")
+        if self.broker_url is not None:
+            _ = self.broker_server
+        _ = self.timing
+        return self
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that no log line may show: keys, tokens, and the passwords inside of URLs, in each spelling."""
+        fields = [getattr(self, name) for name in type(self).model_fields]
+        # The events' secret may be two.
+        found = [part for value in fields if isinstance(value, SecretStr) for part in value.get_secret_value().split()]
+        found += [self.portone_imp_key or "", *self.passwords]
+        # A password that is a short word would blank that word out of every line.
+        return tuple(sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment and `.env`. Raises SettingsInvalid: one line that names the variable and the way out."""
+    _refuse_unknown()
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
+        found = read_runtime(settings.var_dir)
+        # Only beside the database that `up` started with it: never a sandbox on books of one's own.
+        beside = settings.portone_imp_key is None and settings.database_url is None and settings.gateway_is_live
+        if beside and set(SANDBOX_SETTINGS) <= found.keys():
+            sandbox = {name: found[name] for name in SANDBOX_SETTINGS}
+            settings = Settings(**(overrides | sandbox))  # type: ignore[arg-type] # as above
+    except ValidationError as error:
+        raise SettingsInvalid("; ".join(_line(problem) for problem in error.errors())) from None
+    return settings
+
+
+def variables() -> dict[str, str]:
+    """Every variable and what it is for."""
+    return {PREFIX + name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
+
+
+def _refuse_unknown() -> None:
+    known = variables()
+    for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
+        if name.startswith(PREFIX) and name not in known:
+            # Without the prefix, which all of them share.
+            own = {each.removeprefix(PREFIX): each for each in known}
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), own, n=1, cutoff=0.7)
+            hint = f"did you mean {own[near[0]]}?" if near else "see .env.example for all settings"
+            raise SettingsInvalid(f"{name}: is not a setting; {hint}")
+
+
+_MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL")
+"""Variables whose wrong value is not repeated: a URL may hold a password."""
+
+
+def _line(problem: ErrorDetails) -> str:
+    where = PREFIX + "_".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else ""
+    cause = problem.get("ctx", {}).get("error")
+    text = str(cause) if isinstance(cause, BillingError | ValueError) else str(problem["msg"])
+    shown = problem.get("input")
+    given = (
+        f" (got {shown!r})"
+        if isinstance(shown, str | int | float | Decimal) and not _MAY_BE_SECRET.search(where)
+        else ""
+    )
+    return f"{where}: {text}{given}" if where else text

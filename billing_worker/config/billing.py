@@ -1,0 +1,64 @@
+"""Billing itself: its time, and limits against our own mistakes."""
+
+from pydantic import BaseModel, Field, field_validator
+
+from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
+from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.language import Language
+from billing_worker.domain.time_machine import TimeMachine
+
+
+class Billing(BaseModel):
+    """Whose time it is, and how much may be charged."""
+
+    language: Language = Field(Language.EN, description="What operators read: en or ko")
+    timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
+    environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
+    time_machine: str | None = Field(
+        None, description="Sandbox only: '2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z'"
+    )
+
+    budget_run: str | None = Field(
+        None, description="The most that is charged within an hour, in minor units: KRW=50000000,USD=2000000"
+    )
+    budget_count: int | None = Field(None, ge=1, le=10_000_000, description="The most charges within an hour")
+    budget_customer_day: str | None = Field(
+        None, description="The most that one customer is charged within 24 hours, in minor units: KRW=500000"
+    )
+    budget_jump: int = Field(
+        DEFAULT_JUMP, ge=0, le=1000, description="Hold an invoice above this many times the last paid one; 0: never"
+    )
+    audit_interval: float = Field(300.0, ge=1, le=86_400, description="Seconds between two audits of the invariants")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zone_named(value)
+        except InvalidInput as error:
+            raise ValueError(error.problem) from error
+        return value
+
+    @field_validator("time_machine")
+    @classmethod
+    def _readable(cls, value: str | None) -> str | None:
+        if value is not None:
+            TimeMachine.parse(value)
+        return value
+
+    @field_validator("budget_run", "budget_customer_day")
+    @classmethod
+    def _sums(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_sums(value)
+            except InvalidInput as error:
+                raise ValueError(error.problem) from error
+        return value
+
+    @property
+    def budgets(self) -> Budgets:
+        """How much may be charged before a person must look."""
+        run, day = parse_sums(self.budget_run or ""), parse_sums(self.budget_customer_day or "")
+        return Budgets(run=run, count=self.budget_count, customer_day=day, jump=self.budget_jump)

@@ -1,0 +1,59 @@
+"""Doors to and from other programs: the HTTP API, the receiver, and the merchant's own receiver."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
+
+from billing_worker.config.names import listed
+from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.domain.notification import InboxRules
+
+
+class Doors(BaseModel):
+    """Who may come in, what is kept of it, and where events go."""
+
+    api_token: SecretStr | None = Field(
+        None, description="A token of the HTTP API that may do everything; without it one is made in the var directory"
+    )
+    webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated source addresses of webhooks; empty: any (the body is only a hint)"
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Your proxies' addresses, whose X-Forwarded-For is believed for the list above; or: none"
+    )
+    foreign_reads: int = Field(
+        60, ge=1, le=100_000, description="Reads of PortOne a minute about webhooks whose merchant_uid was never ours"
+    )
+    inbox_retention_days: int = Field(
+        90, ge=1, le=3660, description="Days until an applied or ignored webhook or pingback is deleted"
+    )
+    events_url: AnyHttpUrl | None = Field(None, description="Where events are sent, as Standard Webhooks")
+    events_secret: SecretStr | None = Field(
+        None, description="Signs the events: whsec_ and base64; two of them, with a space between, while you change it"
+    )
+    events_allow_private: bool = Field(
+        default=False, description="Also send events by http, and to private addresses; never needed with a sandbox"
+    )
+    events_disable_after: float = Field(
+        5.0, gt=0, le=365, description="Days without a single event taken until the receiver is disabled"
+    )
+    events_retention_days: int = Field(
+        90, ge=1, le=36_500, description="Days that delivered events are kept; undelivered ones are kept for ever"
+    )
+
+    @field_validator("webhook_allowed_ips", "trusted_proxies", mode="before")
+    @classmethod
+    def _addresses_between_commas(cls, value: object) -> object:
+        return listed(value)
+
+    @property
+    def inbox(self) -> InboxRules:
+        """What holds for webhooks and pingbacks that were received."""
+        return InboxRules(self.foreign_reads, timedelta(days=self.inbox_retention_days))
+
+    def check_events(self) -> None:
+        """Raises SettingsInvalid for a receiver without a secret."""
+        if self.events_url is not None and self.events_secret is None:
+            raise SettingsInvalid("BILLING_EVENTS_SECRET: is needed to sign what is sent to BILLING_EVENTS_URL")

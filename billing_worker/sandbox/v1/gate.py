@@ -1,0 +1,124 @@
+"""The door of every V1 endpoint: outages and rules first, then the token, then the body, then the work."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from billing_worker.sandbox.v1.replies import fault
+from billing_worker.sandbox.wire import Refused, envelope, read_fields, text, unauthorized
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Reply
+from billing_worker.sandbox.world.gateway import Gateway
+from billing_worker.sandbox.world.tokens import TOKEN_HEADERS
+
+Work = Callable[[Request, dict[str, Any]], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+CHARGES = {"again", "onetime", "retry"}  # their rules are applied by Charging, which knows about money
+FAULTS = {
+    Reply.DROP, Reply.CUT, Reply.TRUNCATED, Reply.GARBLED, Reply.ERROR_JSON, Reply.ERROR_HTML, Reply.UNAUTHORIZED,
+    Reply.RATE_LIMIT, Reply.REDIRECT, Reply.REFUSAL,
+}  # fmt: skip
+
+
+class Outage:
+    """A time in which every call of some endpoints meets the same fault."""
+
+    def __init__(self) -> None:
+        self.behaviour: Behaviour | None = None
+        self.until: float | None = None
+        self.endpoints: set[str] = set()
+
+    def begin(self, behaviour: Behaviour, until: float | None, endpoints: set[str]) -> None:
+        """Start; without `until` it lasts until `end`."""
+        self.behaviour, self.until, self.endpoints = behaviour, until, endpoints
+
+    def end(self) -> None:
+        """Be well again."""
+        self.behaviour = None
+
+    def at(self, endpoint: str, now: float) -> Behaviour | None:
+        """Return the fault that this endpoint has now."""
+        if self.behaviour is None or (self.until is not None and now >= self.until):
+            return None
+        return self.behaviour if not self.endpoints or endpoint in self.endpoints else None
+
+
+class RateLimit:
+    """At most so many calls in any second that begins with a call; without a number no limit."""
+
+    def __init__(self, calls: int | None) -> None:
+        self.calls = calls
+        self._second = 0.0
+        self._used = 0
+
+    def exceeded(self, now: float) -> bool:
+        """Count a call and say whether it is one too many."""
+        if self.calls is None:
+            return False
+        if now - self._second >= 1:
+            self._second, self._used = now, 0
+        self._used += 1
+        return self._used > self.calls
+
+
+class Gate:
+    """Wraps endpoints of one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.outage = Outage()
+        self.rate_limit = RateLimit(gateway.options.rate_limit)
+
+    def guard(self, name: str, work: Work, *, token: bool = True) -> Endpoint:
+        """Return an endpoint that lets a call through to `work`, or answers in its place."""
+
+        async def endpoint(request: Request) -> Response:
+            gateway, now = self._gateway, self._gateway.clock.real()
+            fields: dict[str, Any] = {}
+            try:
+                fields = await read_fields(request)
+                request.scope["sandbox.fields"] = fields
+                broken = self.outage.at(name, now)
+                if broken is None and self.rate_limit.exceeded(now):
+                    broken = BEHAVIOURS["rate-limit"]
+                if broken is not None:
+                    return await self._fault(broken, request, slow=True)
+                given = [request.headers.get(name) for name in TOKEN_HEADERS]
+                if token and not any(gateway.tokens.accepts(header, now) for header in given):
+                    return unauthorized()
+                if name not in CHARGES and (answer := await self._ruled(name, request, fields)):
+                    return answer
+                answer = await work(request, fields)
+            except Refused as refused:
+                answer = envelope(None, code=refused.code, message=refused.message, http=refused.http)
+            await gateway.books.durable()
+            return answer
+
+        return endpoint
+
+    async def _ruled(self, name: str, request: Request, fields: dict[str, Any]) -> Response | None:
+        gateway = self._gateway
+        wait = gateway.read_latency.draw() if name == "read" else 0.0
+        rule = None
+        if gateway.rules.rules:
+            path = request.path_params
+            customer_uid = text(fields, "customer_uid") or path.get("customer_uid", "")
+            merchant_uid = text(fields, "merchant_uid") or path.get("merchant_uid", "")
+            rule = gateway.rules.pick(name, customer_uid, merchant_uid, gateway.clock.real())
+        if rule is not None:
+            behaviour = BEHAVIOURS[rule.behaviour]
+            if behaviour.slow_before or behaviour.slow_after or rule.delay is not None:
+                wait += gateway.options.slow_seconds if rule.delay is None else rule.delay
+        if wait:
+            await asyncio.sleep(wait)
+        if rule is None or behaviour.reply not in FAULTS:
+            return None
+        return await self._fault(behaviour, request)
+
+    async def _fault(self, behaviour: Behaviour, request: Request, *, slow: bool = False) -> Response:
+        request.scope["sandbox.behaviour"] = behaviour.name
+        if slow and (behaviour.slow_before or behaviour.slow_after):
+            await asyncio.sleep(self._gateway.options.slow_seconds)
+        return fault(behaviour, request)

@@ -1,0 +1,215 @@
+"""The gateway as one process reaches it: the ledger, behind a network that may do anything."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+
+from billing_worker.domain.money import Money
+from billing_worker.domain.payment import (
+    Cancellation,
+    ChargeRequest,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    Outcome,
+    PaymentStatus,
+    Unknown,
+)
+from billing_worker.domain.proof import judge, refusal
+from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
+from billing_worker.ports.outside import Listing, Sheet
+from billing_worker.simulation.fleet.client import OUTAGE, World
+from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, NO_SUCH_KEY, Row
+from billing_worker.simulation.fleet.scheduler import Crash
+
+DEADLINE = timedelta(seconds=65)
+"""When a client stops to wait for an answer."""
+
+BUYER_EMAIL = "gildong@example.com"
+
+LATE_BY = (1.0, 7200.0)
+
+NEVER_ARRIVES = ("charge.error_before", "charge.dropped_before")
+ANSWER_IS_LOST = ("charge.error_after", "charge.dropped_after", "charge.garbled")
+
+
+class FaultyGateway:
+    """The gateway as one process reaches it: the ledger, behind a network."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Place one charge, or lose it, or lose its answer."""
+        self._outside("a charge")
+        fault = self._world.chaos.strikes("charge")
+        not_sent = self._before(fault)
+        if not_sent is not None:
+            return not_sent
+        self._world.on_request(request)
+        self._world.scheduler.wait(self._world.chaos.call())
+        if fault in NEVER_ARRIVES:
+            return self._no_answer(fault)
+        if fault == "charge.late":
+            self._world.scheduler.after(self._world.chaos.between(*LATE_BY), partial(self._execute, request, LATE))
+            return self._no_answer(fault)
+        return self._after(request, self._execute(request), fault)
+
+    def _before(self, fault: str | None) -> Outcome | None:
+        """What keeps a request from being sent."""
+        world = self._world
+        if fault == "charge.crash_before":
+            raise Crash
+        if fault == "charge.outage":
+            world.gateway_down_until = world.scheduler.now + world.chaos.between(*OUTAGE)
+        if fault == "charge.refused" or world.scheduler.now < world.gateway_down_until:
+            world.scheduler.wait(world.chaos.pause())
+            return Failed("not sent: connection refused")
+        if fault == "charge.unauthorized":
+            world.scheduler.wait(world.chaos.call())
+            return Failed("not sent: no access token")
+        return None
+
+    def _after(self, request: ChargeRequest, answer: Row | str, fault: str | None) -> Outcome:
+        """What becomes of the answer to a charge that was executed."""
+        world = self._world
+        if fault == "charge.crash_after":
+            raise Crash
+        if fault == "charge.taken_back" and isinstance(answer, Row) and answer.status == "paid":
+            world.scheduler.after(world.chaos.between(1, 60), partial(self._take_back, answer))
+            return self._no_answer(fault)
+        if fault in ANSWER_IS_LOST:
+            return self._no_answer(fault)
+        if fault == "charge.stall":
+            world.stall()
+        world.scheduler.wait(world.chaos.call())
+        return self._understood(request, answer)
+
+    def cancel(self, request: RefundRequest) -> RefundAnswer:
+        """Give money back, or lose the request, or lose its answer."""
+        world = self._world
+        self._outside("a refund")
+        fault = world.chaos.strikes("cancel")
+        if fault == "cancel.refused" or world.scheduler.now < world.gateway_down_until:
+            world.scheduler.wait(world.chaos.pause())
+            return Failed("not sent: connection refused")
+        world.on_refund(request)
+        world.scheduler.wait(world.chaos.call())
+        if fault == "cancel.dropped_before":
+            return self._no_answer(fault)
+        answer = world.ledger.refund(request.imp_uid, request.money.amount, request.balance.amount, request.reason)
+        if fault == "cancel.crash_after":
+            raise Crash
+        if fault == "cancel.dropped_after":
+            return self._no_answer(fault)
+        if fault == "cancel.stall":
+            world.stall()
+        world.scheduler.wait(world.chaos.call())
+        if isinstance(answer, Row):
+            return Answered(*seen(answer, "POST cancel"))
+        return Refused(answer, Evidence("simulation", "POST cancel", 200, answer))
+
+    def payment(self, imp_uid: str) -> Listing:
+        """The payment with this id."""
+        trouble = self._read("payment")
+        if trouble is not None:
+            return Listing((), trouble)
+        row = self._world.ledger.rows.get(imp_uid)
+        return Listing(() if row is None else (seen(row, "GET payment"),))
+
+    def shows(self, imp_uid: str) -> bool:
+        """Whether a read of this payment finds it."""
+        return bool(self.payment(imp_uid).payments)
+
+    def payments_of(self, merchant_uid: str) -> Listing:
+        """Every payment under this merchant_uid."""
+        trouble = self._read("payments_of")
+        if trouble is not None:
+            return Listing((), trouble)
+        return Listing(tuple(seen(row, "GET findAll") for row in self._world.ledger.orders[merchant_uid]))
+
+    def payments_of_key(self, customer_uid: str) -> Listing:
+        """Every payment of this billing key."""
+        trouble = self._read("payments_of_key")
+        if trouble is not None:
+            return Listing((), trouble)
+        rows = self._world.ledger.of_card[customer_uid]
+        return Listing(tuple(seen(row, "GET customers payments") for row in rows))
+
+    def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
+        """All payments that changed in this span, in one sheet."""
+        trouble = self._read("payments_between")
+        rows = self._world.ledger.rows.values()
+        shown = [seen(row, "GET status")[0] for row in rows if start <= (row.paid_at or row.started_at) < end]
+        yield Sheet((), trouble=trouble) if trouble is not None else Sheet(shown)
+
+    def knows_key(self, customer_uid: str) -> bool | None:
+        """Whether the gateway has this billing key."""
+        if self._read("knows_key") is not None:
+            return None
+        card = self._world.ledger.cards.get(customer_uid)
+        return card is not None and card.known_from <= self._world.scheduler.now
+
+    def _read(self, name: str) -> str | None:
+        """One read; what went wrong with it. What it shows is of the moment when it was answered."""
+        world = self._world
+        self._outside(name)
+        world.scheduler.wait(world.chaos.call())
+        match world.chaos.strikes("read"):
+            case "read.crash":
+                raise Crash
+            case "read.stall":
+                world.stall()
+            case "read.trouble":
+                return "the connection broke"
+        return "connection refused" if world.scheduler.now < world.gateway_down_until else None
+
+    def _outside(self, what: str) -> None:
+        if self._world.store.busy:
+            raise AssertionError(f"{what} within a transaction: a connection is held while the network is slow")
+
+    def _execute(self, request: ChargeRequest, cause: str = AGAIN) -> Row | str:
+        money, world = request.money, self._world
+        wanted = (money.amount, money.currency)
+        return world.ledger.charge(request.merchant_uid, request.customer_uid, wanted, world.scheduler.now, cause=cause)
+
+    def _take_back(self, row: Row) -> None:
+        if row.status == "paid":
+            self._world.ledger.cancel(row, row.holds, "net-cancel")
+
+    def _no_answer(self, fault: str | None) -> Unknown:
+        if fault == "charge.garbled":
+            return Unknown("the answer is not JSON", Evidence("simulation", "POST again", 200, "<html>"))
+        if fault in ("charge.error_before", "charge.error_after"):
+            return Unknown("HTTP 502", Evidence("simulation", "POST again", 502, ""))
+        self._world.scheduler.wait(DEADLINE)
+        return Unknown("no answer: the connection was lost")
+
+    @staticmethod
+    def _understood(request: ChargeRequest, answer: Row | str) -> Outcome:
+        if isinstance(answer, Row):
+            return judge(request, *seen(answer, "POST again"))
+        evidence = Evidence("simulation", "POST again", 200, answer)
+        if answer == NO_SUCH_KEY:
+            return refusal(answer, evidence)
+        return Unknown(f"code 1 ({answer}): the merchant_uid was used before, it may be ours", evidence)
+
+
+def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
+    """A payment as a read shows it."""
+    payment = GatewayPayment(
+        imp_uid=row.imp_uid,
+        merchant_uid=row.merchant_uid,
+        customer_uid=row.customer_uid,
+        status=PaymentStatus(row.status),
+        money=Money(row.amount, row.currency),
+        cancelled=Money(row.cancelled, row.currency),
+        pg_provider=row.pg,
+        fail_reason=row.reason,
+        started_at=row.started_at,
+        paid_at=row.paid_at,
+        usage="issue" if row.cause == ISSUE else "payment",
+        buyer_email=BUYER_EMAIL,
+        cancellations=tuple(Cancellation(Money(amount, row.currency), why) for amount, why in row.cancellations),
+    )
+    return payment, Evidence("simulation", request, 200, row.imp_uid)

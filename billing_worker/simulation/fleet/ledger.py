@@ -1,0 +1,153 @@
+"""The gateway's own books: the judge. It knows nothing of the worker, not even its types."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+DUPLICATE = "이미 주문이 이루어진 건입니다. 주문번호를 변경해 주시기 바랍니다."
+NO_SUCH_KEY = "등록되지 않은 구매자입니다."
+
+NEVER_REUSES = frozenset({"naverpay"})
+
+AGAIN, LATE, REVIEW, OPERATOR, ISSUE = "again", "late", "review", "operator", "issue"
+"""How a payment came about: a charge that was answered in time; one that the gateway finished long after its client
+had hung up; a failure that a risk review turned into a payment; an operator at the
+console; the customer, when the key was issued."""
+
+
+@dataclass(slots=True)
+class Card:
+    """A card under its customer_uid, and how it behaves."""
+
+    customer_uid: str
+    pg: str
+    soft_rate: float
+    dies_at: datetime
+    hard_reason: str
+    known_from: datetime
+    """Paymentwall: the gateway has the key only after its issuing payment was confirmed."""
+    empty_until: datetime
+    """No money on it until then."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One payment."""
+
+    imp_uid: str
+    merchant_uid: str
+    customer_uid: str
+    pg: str
+    amount: int
+    currency: str
+    status: str
+    started_at: datetime
+    cause: str
+    cancelled: int = 0
+    cancellations: list[tuple[int, str]] = field(default_factory=list)
+    """Minor units and the reason that was given, oldest first."""
+    reason: str | None = None
+    paid_at: datetime | None = None
+
+    @property
+    def holds(self) -> int:
+        """Minor units that are with the merchant now."""
+        return self.amount - self.cancelled if self.status in ("paid", "cancelled") else 0
+
+
+Watcher = Callable[[Row], None]
+
+
+class Ledger:
+    """Every payment that was ever tried, by imp_uid and by order."""
+
+    def __init__(self, roll: Callable[[], float]) -> None:
+        self.rows: dict[str, Row] = {}
+        self.orders: defaultdict[str, list[Row]] = defaultdict(list)
+        self.of_card: defaultdict[str, list[Row]] = defaultdict(list)
+        self.cards: dict[str, Card] = {}
+        self.refused: defaultdict[str, int] = defaultdict(int)
+        """Charges of a key that is not there, by order: no payment comes of them, and yet they are an answer."""
+        self.on_paid: Watcher = _nobody
+        self.on_declined: Watcher = _nobody
+        self.on_cancelled: Watcher = _nobody
+        self._roll = roll
+
+    def takes(self, merchant_uid: str, pg: str) -> bool:
+        """Whether this order may still be charged: not after it was paid or cancelled."""
+        rows = self.orders[merchant_uid]
+        if pg in NEVER_REUSES:
+            return not rows
+        return all(row.status in ("failed", "ready") for row in rows)
+
+    def charge(
+        self, merchant_uid: str, customer_uid: str, money: tuple[int, str], now: datetime, *, cause: str = AGAIN
+    ) -> Row | str:
+        """Charge a card minor units of a currency. Returns the payment, paid or failed, or the words of a refusal."""
+        card = self.cards.get(customer_uid)
+        if card is None or card.known_from > now:
+            self.refused[merchant_uid] += 1
+            return NO_SUCH_KEY
+        if not self.takes(merchant_uid, card.pg):
+            return DUPLICATE
+        row = self._row(merchant_uid, card, money, now, cause)
+        row.reason = self._refusal(card, now)
+        if row.reason is None:
+            self.pay(row, now)
+        else:
+            row.status = "failed"
+            self.on_declined(row)
+        return row
+
+    def issue(self, card: Card, money: tuple[int, str], now: datetime) -> Row:
+        """The customer gives a card and is charged; it is not settled before the key is known."""
+        return self._row(f"shop-{card.customer_uid}", card, money, now, ISSUE)
+
+    def pay(self, row: Row, now: datetime, cause: str | None = None) -> None:
+        """The money moves."""
+        row.status, row.paid_at, row.reason = "paid", now, None
+        row.cause = cause or row.cause
+        self.on_paid(row)
+
+    def cancel(self, row: Row, amount: int, reason: str) -> None:
+        """Money moves back."""
+        row.status, row.cancelled = "cancelled", row.cancelled + amount
+        row.cancellations.append((amount, reason))
+        self.on_cancelled(row)
+
+    def refund(self, imp_uid: str, amount: int, checksum: int, reason: str) -> Row | str:
+        """Give money back, if what is left is what the caller believes. Returns the payment, or a refusal."""
+        row = self.rows.get(imp_uid)
+        if row is None or not row.holds:
+            return "취소할 결제건이 존재하지 않습니다."
+        if row.holds != checksum or not 0 < amount <= row.holds:
+            return "취소 가능 잔액이 일치하지 않습니다."
+        self.cancel(row, amount, reason)
+        return row
+
+    def pay_at_the_console(self, failed: Row, now: datetime) -> Row:
+        """An operator charges an order once more that had failed."""
+        card = self.cards[failed.customer_uid]
+        row = self._row(failed.merchant_uid, card, (failed.amount, failed.currency), now, OPERATOR)
+        self.pay(row, now)
+        return row
+
+    def _row(self, merchant_uid: str, card: Card, money: tuple[int, str], now: datetime, cause: str) -> Row:
+        imp_uid = f"imp_{len(self.rows) + 1:012d}"
+        row = Row(imp_uid, merchant_uid, card.customer_uid, card.pg, *money, "ready", now, cause)
+        self.rows[imp_uid] = row
+        self.orders[merchant_uid].append(row)
+        self.of_card[card.customer_uid].append(row)
+        return row
+
+    def _refusal(self, card: Card, now: datetime) -> str | None:
+        if now >= card.dies_at:
+            return card.hard_reason
+        if now < card.empty_until or self._roll() < card.soft_rate:
+            return "한도초과"
+        return None
+
+
+def _nobody(_row: Row) -> None:
+    """Stand for the observer of the books."""

@@ -1,0 +1,113 @@
+"""What must never be sent to the gateway as a charge, and what it must never take (I1, I5, I6, I7, I15, I17)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.payment import ChargeRequest
+from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, Row
+from billing_worker.simulation.judge.docket import IN_DOUBT, Docket
+
+SENT_AFTER_CANCEL = timedelta(seconds=66)
+"""A charge that was written down before the cancellation may still be sent within the HTTP deadline."""
+
+HARD, SOFT = "hard", "soft"
+
+
+@dataclass(frozen=True, slots=True)
+class _Decline:
+    when: datetime
+    customer_uid: str
+    kind: str
+
+
+class Charges:
+    """Looks at each charge as it reaches the gateway, and at what the gateway makes of it."""
+
+    def __init__(self, docket: Docket) -> None:
+        self.clicked: dict[str, datetime] = {}
+        """When a customer last asked for an invoice to be tried at once, or gave another card for it."""
+        self.requests = 0
+        self._docket = docket
+        self._posts: defaultdict[str, int] = defaultdict(int)
+        self._declines: defaultdict[str, list[_Decline]] = defaultdict(list)
+
+    def requested(self, request: ChargeRequest) -> None:
+        """A charge is sent."""
+        self.requests += 1
+        uid, tables, now = request.merchant_uid, self._docket.rows, self._docket.now
+        order = tables.invoices.order_ids.rows.get(uid)
+        if order is None:
+            self._docket.found("I17", f"{uid} is charged, and no invoice has this order", uid)
+            return
+        invoice = tables.invoices.rows[order.invoice_id]
+        own = [tables.attempts.rows[each] for each in tables.attempts.by_invoice[invoice.id]]
+        sent = [row for row in own if row.merchant_uid == uid]
+        intents = [row for row in sent if row.status in IN_DOUBT]
+        self._posts[uid] += 1
+        if not intents or self._posts[uid] > len(sent):
+            self._docket.found(
+                "I17", f"{uid} is charged {self._posts[uid]} times by {len(sent)} attempts", uid, invoice.id
+            )
+        if any((row.money, invoice.money) != (request.money, request.money) for row in intents):
+            self._docket.found("I5", f"{uid} is charged over {request.money}, owed is {invoice.money}", uid, invoice.id)
+        if now < invoice.period.start:
+            self._docket.found(
+                "I15", f"{uid} is charged before its period begins at {invoice.period.start}", uid, invoice.id
+            )
+        key = tables.keys.rows[intents[0].billing_key_id] if intents else None
+        if key is not None and key.issue_claim == "open":
+            text = f"{uid} is charged, and nobody decided what the payment that issued {key.id} pays"
+            self._docket.found("I1", text, uid, invoice.id)
+        self._after_cancel(invoice, intents)
+        self._bounded(invoice, request, now)
+
+    def paid(self, row: Row) -> None:
+        """The gateway took money."""
+        order = self._docket.rows.invoices.order_ids.rows.get(row.merchant_uid)
+        if order is None:
+            return
+        holding = [
+            each for each in self._docket.payments(order.invoice_id) if each.holds and each.cause in (AGAIN, ISSUE)
+        ]
+        if len(holding) > 1:
+            names = ", ".join(each.imp_uid for each in holding)
+            self._docket.found(
+                "I1", f"invoice {order.invoice_id} is charged {len(holding)} times: {names}", order.invoice_id
+            )
+
+    def declined(self, row: Row) -> None:
+        """The gateway refused a card."""
+        kind = SOFT if row.reason == "한도초과" else HARD
+        if row.cause != LATE:
+            self._declines[row.merchant_uid].append(_Decline(row.started_at, row.customer_uid, kind))
+
+    def _after_cancel(self, invoice: Invoice, intents: Sequence[PaymentAttempt]) -> None:
+        canceled_at = self._docket.rows.subscriptions.rows[invoice.subscription_id].canceled_at
+        if canceled_at is None:
+            return
+        begun = max((row.started_at for row in intents), default=canceled_at)
+        if begun > canceled_at or self._docket.now - canceled_at > SENT_AFTER_CANCEL:
+            text = f"invoice {invoice.id} is charged, its subscription was canceled at {canceled_at}"
+            self._docket.found("I6", text, invoice.id, invoice.subscription_id)
+
+    def _bounded(self, invoice: Invoice, request: ChargeRequest, now: datetime) -> None:
+        """Not again on a dead card, not sooner than the policy says, not more often."""
+        declines = [each for uid in self._docket.orders[invoice.id] for each in self._declines[uid]]
+        if not declines:
+            return
+        last = max(declines, key=lambda each: each.when)
+        asked = self.clicked.get(invoice.id)
+        if last.customer_uid != request.customer_uid or (asked is not None and asked >= last.when):
+            return
+        plan = self._docket.rows.plans.rows[self._docket.rows.subscriptions.rows[invoice.subscription_id].plan_id]
+        waits = plan.dunning.retry_days
+        about = (invoice.id, request.merchant_uid)
+        if last.kind == HARD:
+            self._docket.found("I7", f"invoice {invoice.id} is charged to a card that was declined for good", *about)
+        elif len(declines) > len(waits) and asked is None:
+            self._docket.found("I7", f"invoice {invoice.id} is charged after {len(declines)} declines", *about)
+        elif asked is None and now < last.when + timedelta(days=waits[len(declines) - 1]):
+            self._docket.found("I7", f"invoice {invoice.id} is charged again at once after {last.when}", *about)

@@ -1,0 +1,49 @@
+"""What every rule of the judge sees, and the first breach that any of them found."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing_worker.simulation.fleet.ledger import Ledger, Row
+from billing_worker.simulation.fleet.scheduler import Scheduler
+from billing_worker.simulation.memory.rows import Rows
+
+IN_DOUBT = ("in_flight", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One promise that was broken."""
+
+    invariant: str
+    text: str
+    when: datetime
+    about: tuple[str, ...]
+    """Ids to look for in the trace."""
+
+
+class Docket:
+    """The rows as data, the gateway's ledger, the time; `breach` is the first that was found."""
+
+    def __init__(self, rows: Rows, ledger: Ledger, scheduler: Scheduler) -> None:
+        self.breach: Breach | None = None
+        self.rows = rows
+        self.ledger = ledger
+        self.orders: defaultdict[str, list[str]] = defaultdict(list)
+        """The merchant_uids of each invoice."""
+        self._scheduler = scheduler
+
+    @property
+    def now(self) -> datetime:
+        """Virtual time."""
+        return self._scheduler.now
+
+    def found(self, invariant: str, text: str, *about: str) -> None:
+        """A promise was broken; the first one counts."""
+        if self.breach is None:
+            self.breach = Breach(invariant, text, self.now, about)
+            self._scheduler.halted = True
+
+    def payments(self, invoice_id: str) -> list[Row]:
+        """All that the gateway has under any order of this invoice."""
+        return [row for uid in self.orders[invoice_id] for row in self.ledger.orders[uid]]

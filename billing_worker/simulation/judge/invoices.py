@@ -1,0 +1,69 @@
+"""What must never be written about an invoice: its settling payment, its declines, its period (I2, I5, I7, I15)."""
+
+from datetime import datetime, timedelta
+
+from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.outgoing import OutboxMessage
+from billing_worker.simulation.judge.docket import Docket
+
+MOMENT = timedelta(microseconds=1)
+
+
+class Invoices:
+    """Looks at each invoice as it opens and closes, and remembers where periods were left out."""
+
+    def __init__(self, docket: Docket) -> None:
+        self._docket = docket
+        self._left_out_at: dict[str, datetime] = {}
+
+    def committed(self, before: Invoice | None, after: Invoice) -> None:
+        """An invoice was written."""
+        if before is None:
+            self._opened(after)
+            return
+        if after.status == "paid" and before.status != "paid":
+            rows = self._docket.rows.attempts.rows
+            settling = [
+                each
+                for each in self._docket.rows.attempts.by_invoice[after.id]
+                if rows[each].status == "approved" and not rows[each].surplus
+            ]
+            if len(settling) != 1:
+                self._docket.found("I2", f"invoice {after.id} is paid by {len(settling)} attempts", after.id)
+        if after.declines > before.declines:
+            answered = sum(
+                self._docket.ledger.refused[uid] + sum(row.reason is not None or row.cause == "review" for row in rows)
+                for uid in self._docket.orders[after.id]
+                for rows in (self._docket.ledger.orders[uid],)
+            )
+            if after.declines > answered:
+                text = f"invoice {after.id} counts {after.declines} declines, the gateway made {answered}"
+                self._docket.found("I7", text, after.id)
+
+    def _opened(self, invoice: Invoice) -> None:
+        tables, owner = self._docket.rows, invoice.subscription_id
+        siblings = tables.invoices.by_subscription[owner]
+        period = invoice.period
+        if len(siblings) > 1:
+            last = tables.invoices.rows[siblings[-2]]
+            left_out = self._left_out_at.get(owner, last.created_at) > last.created_at
+            if period.start < last.period.end or (period.start > last.period.end and not left_out):
+                text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {last.period.end}"
+                self._docket.found("I15", text, invoice.id, owner)
+        if period.start > self._docket.now:
+            self._docket.found("I15", f"invoice {invoice.id} is opened before its period begins", invoice.id)
+        if invoice.money != tables.plans.rows[tables.subscriptions.rows[owner].plan_id].money:
+            self._docket.found(
+                "I5", f"invoice {invoice.id} is over {invoice.money}, which is not the plan's price", invoice.id
+            )
+
+    def subscribed(self, _before: Subscription | None, after: Subscription) -> None:
+        """A subscription was written: while it is unpaid, periods are left out."""
+        if after.status == "unpaid":
+            self._left_out_at[after.id] = self._docket.now
+
+    def announced(self, _before: OutboxMessage | None, after: OutboxMessage) -> None:
+        """An event was written: it may say that periods were left out."""
+        if after.event.type == "subscription.periods_skipped":
+            self._left_out_at[after.event.subject_id] = self._docket.now + MOMENT

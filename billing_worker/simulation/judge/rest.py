@@ -1,0 +1,147 @@
+"""What must be so once faults have stopped and some hours have passed: nothing lost, nothing open, both books equal."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.refund import Refund
+from billing_worker.simulation.fleet.fleet import Fleet
+from billing_worker.simulation.fleet.ledger import ISSUE
+from billing_worker.simulation.judge.docket import Docket
+from billing_worker.simulation.world.paymentwall import Paymentwall
+
+GRACE = timedelta(minutes=10)
+"""Work that fell due only just now may be under way."""
+
+TOLD_WITHIN = timedelta(hours=28)
+SETTLED_WITHIN = timedelta(hours=3)
+CONFIRMED_WITHIN = timedelta(hours=2)
+GIVEN_UP_WITHIN = timedelta(days=8)
+"""A failed issuing payment is taken for final after a week."""
+
+Finding = tuple[str, str, tuple[str, ...]]
+"""An invariant, what is wrong, and the ids to look for in the trace."""
+
+RENEWING = ("pending", "trialing", "active", "past_due")
+
+
+class Rest:
+    """Looks at one run that has come to rest."""
+
+    def __init__(self, fleet: Fleet, docket: Docket, paymentwall: Paymentwall) -> None:
+        self._fleet = fleet
+        self._store = fleet.world.store
+        self._ledger = fleet.world.ledger
+        self._docket = docket
+        self._paymentwall = paymentwall
+        self._alerted = self._store.alerts.table.open_ids
+        """What an operator was told, and is a stated reason to wait."""
+        self._now = fleet.world.scheduler.now
+
+    def look(self) -> None:
+        """Report the first thing that is not as it must be."""
+        for invariant, text, about in (*self._lost(), *self._unclear(), *self._unheard(), *self._books()):
+            self._docket.found(invariant, text, *about)
+
+    def _lost(self) -> Iterator[Finding]:
+        late = self._now - GRACE
+        for row in self._store.subscriptions.rows.values():
+            held = row.held_since is not None and ("catch_up", row.plan_id) in self._alerted
+            if row.status in RENEWING and row.next_period_start <= late and not held:
+                text = f"subscription {row.id} ({row.status}) has not opened the period of {row.next_period_start}"
+                yield "I4", text, (row.id,)
+        for invoice in self._store.invoices.rows.values():
+            if invoice.status == "open" and not self._waits(invoice):
+                text = f"invoice {invoice.id} is open, due since {invoice.next_attempt_at}, and nobody is at it"
+                yield "I4", text, (invoice.id,)
+
+    def _waits(self, invoice: Invoice) -> bool:
+        """For its date, for its key, or for an attempt whose outcome is (still) looked for."""
+        if invoice.next_attempt_at is None:
+            return ("taken_back", invoice.id) in self._alerted
+        pending = self._store.keys.rows[invoice.billing_key_id].status == "pending"
+        in_doubt = any(
+            self._store.attempts.rows[each].status in ("in_flight", "unknown")
+            for each in self._store.attempts.by_invoice[invoice.id]
+        )
+        asked = ("issuing_payment", invoice.billing_key_id) in self._alerted
+        return invoice.next_attempt_at > self._now - GRACE or pending or in_doubt or asked
+
+    def _unclear(self) -> Iterator[Finding]:
+        for row in self._store.attempts.rows.values():
+            in_doubt = row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE
+            # That the gateway contradicts itself is a stated reason: an operator was told.
+            if in_doubt and ("mismatch", row.id) not in self._alerted:
+                yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
+        for refund in self._store.refunds.rows.values():
+            old = refund.created_at <= self._now - self._settled_within(refund)
+            told = ("refund_stuck", refund.id) in self._alerted
+            if refund.status in ("pending", "in_flight", "unknown") and old and not told:
+                yield "I16", f"refund {refund.id} is {refund.status}: {refund.note}", (refund.id, refund.attempt_id)
+        yield from self._pending()
+
+    def _pending(self) -> Iterator[Finding]:
+        """Keys that still wait, and for what."""
+        for key in self._store.keys.rows.values():
+            if key.status != "pending" or ("key_email", key.id) in self._alerted:
+                continue
+            known_from = self._ledger.cards[key.customer_uid].known_from
+            told = [row for row in self._store.pingbacks.rows.values() if row.uid == key.customer_uid]
+            blocked = next((row.verdict for row in reversed(told) if row.blocks), None)
+            heard = {(row.ref, mark) for row in told for mark in row.seen}
+            if blocked is not None and set(self._paymentwall.sent[key.customer_uid]) <= heard:
+                if key.created_at <= self._now - GIVEN_UP_WITHIN:
+                    yield "I4", f"key {key.id} is pending, and its payment was {blocked}", (key.id,)
+            elif blocked is None and max(known_from, key.created_at) <= self._now - CONFIRMED_WITHIN:
+                yield "I4", f"key {key.id} is pending, and was confirmed at {known_from}", (key.id,)
+
+    def _unheard(self) -> Iterator[Finding]:
+        for scan, index in self._fleet.scans.items():
+            when = index.next()
+            if when is not None and when <= self._now - GRACE:
+                yield "I4", f"{scan} has work that is due since {when}", (scan,)
+
+    def _books(self) -> Iterator[Finding]:
+        attempts = self._store.attempts.rows.values()
+        approved = [row.imp_uid for row in attempts if row.status == "approved"]
+        known = set(approved)
+        if len(known) != len(approved):
+            yield "I3", "one payment is approved on two attempts", ()
+        for attempt in attempts:
+            row = self._ledger.rows.get(attempt.imp_uid or "")
+            if attempt.status == "approved" and row is not None and attempt.refunded != row.cancelled:
+                text = f"{row.imp_uid} gave {row.cancelled} back, attempt {attempt.id} knows of {attempt.refunded}"
+                yield "I10", text, (attempt.id,)
+        # Money that came under an order of ours from another card, say: an operator was told, and must decide.
+        disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in self._alerted}
+        for row in self._ledger.rows.values():
+            late = (row.paid_at or row.started_at) > self._now - GRACE
+            if row.cause == ISSUE and row.merchant_uid not in self._store.invoices.order_ids.rows:
+                continue  # it pays for nothing here
+            if row.holds and row.imp_uid not in known and not late and row.merchant_uid not in disputed:
+                text = f"payment {row.imp_uid} ({row.cause}) of {row.merchant_uid} is on no attempt"
+                yield "I3", text, (row.merchant_uid,)
+        for invoice_id in self._store.invoices.rows:
+            own = [row for row in self._docket.payments(invoice_id) if row.holds and row.merchant_uid not in disputed]
+            if len(own) > 1 and ("surplus_payment", invoice_id) not in self._alerted:
+                yield (
+                    "I1",
+                    f"invoice {invoice_id} holds {[row.imp_uid for row in own]}, and nobody is told",
+                    (invoice_id,),
+                )
+            if len(own) > 1 and not self._refused(invoice_id):
+                yield "I1", f"invoice {invoice_id} still holds {[row.imp_uid for row in own]}", (invoice_id,)
+
+    def _refused(self, invoice_id: str) -> bool:
+        """Whether an operator must give the surplus back, since the gateway did not."""
+        refunds = self._store.refunds.of_invoice(invoice_id)
+        kinds = ("refund_failed", "refund_stuck")
+        own = [refund for refund in refunds if refund.created_at <= self._now - self._settled_within(refund)]
+        young = len(own) < len(refunds)
+        return young or any((kind, refund.id) in self._alerted for refund in own for kind in kinds)
+
+    def _settled_within(self, refund: Refund) -> timedelta:
+        """Paymentwall moves the money of a refund later, and shows nothing yet: after a day an operator is told."""
+        key = self._store.attempts.rows[refund.attempt_id].billing_key_id
+        return TOLD_WITHIN if self._store.keys.rows[key].pg_provider == PAYMENTWALL else SETTLED_WITHIN

@@ -1,0 +1,62 @@
+"""What must never happen, looked for at every commit and at every request that reaches the gateway.
+
+Nothing here asks the worker's rules: the edges, the counting and the comparing are written down once more. Rows are
+read as data; what was charged is read from the gateway's ledger.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from billing_worker.domain.event_order import Story
+from billing_worker.ports.outgoing import OutboxMessage
+from billing_worker.simulation.judge.attempts import Attempts
+from billing_worker.simulation.judge.charges import Charges
+from billing_worker.simulation.judge.docket import Docket
+from billing_worker.simulation.judge.edges import Edges
+from billing_worker.simulation.judge.invoices import Invoices
+from billing_worker.simulation.judge.refunds import Refunds
+from billing_worker.simulation.memory.order_ids import OrderId
+from billing_worker.simulation.memory.tables import Entry
+
+Check = Callable[[Any, Any], None]
+
+
+class Safety:
+    """Hands each commit to the rules about its rows; what reaches the gateway goes to `charges` and `refunds`."""
+
+    def __init__(self, docket: Docket) -> None:
+        self._docket = docket
+        self.charges = Charges(docket)
+        self.refunds = Refunds(docket)
+        self._edges = Edges(docket)
+        self._story = Story()
+        attempts, invoices = Attempts(docket), Invoices(docket)
+        self._checks: dict[str, tuple[Check, ...]] = {
+            "attempt": (attempts.committed,),
+            "invoice": (invoices.committed,),
+            "subscription": (invoices.subscribed,),
+            "billing key": (self._edges.unlocked,),
+            "merchant_uid": (self._ordered,),
+            "refund": (self.refunds.committed,),
+            "event": (self._told, invoices.announced),
+        }
+        self._stated = ("attempt", "invoice", "subscription", "billing key", "refund")
+
+    def committed(self, changes: Sequence[Entry]) -> None:
+        """A transaction was kept."""
+        for table, before, after in changes:
+            if table.kind in self._stated:
+                self._edges.passed(table.kind, before, after)
+            for check in self._checks.get(table.kind, ()):
+                check(before, after)
+
+    def _told(self, before: OutboxMessage | None, after: OutboxMessage) -> None:
+        """The events about one subject tell a story that can be true (I22)."""
+        event = after.event
+        if before is None:
+            problems = self._story.hear(event.type, event.subject_id, event.data)
+            for problem in problems + self._story.place(event.stream_id, after.stream_sequence):
+                self._docket.found("I22", problem, event.subject_id, after.id)
+
+    def _ordered(self, _before: OrderId | None, after: OrderId) -> None:
+        self._docket.orders[after.invoice_id].append(after.id)

@@ -1,0 +1,29 @@
+"""The log of actions in memory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billing_worker.domain.action import Action
+from billing_worker.simulation.memory.unserved import Unserved
+
+
+class MemoryActions:
+    """What was done by whom: kept to the end, undone with its transaction."""
+
+    kind = "action"
+
+    def __init__(self, journal: list[Any]) -> None:
+        self._journal = journal
+        self.done: list[Action] = []
+
+    def add_all(self, added: Sequence[Action]) -> None:
+        """Keep them."""
+        for action in added:
+            self.done.append(action)
+            self._journal.append((self, None, action))
+
+    of_subjects: Any = Unserved()
+
+    def undo(self, _before: None, _after: Action) -> None:
+        """Take the newest one back."""
+        self.done.pop()

@@ -1,0 +1,79 @@
+"""Alerts in memory, as their SQL table keeps them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from billing_worker.domain.alert_rules import checked
+from billing_worker.domain.alerts import AlertKind, Facts
+from billing_worker.ports.alerts import Alert
+from billing_worker.simulation.memory.tables import Entry, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
+
+
+class AlertTable(Table[Alert]):
+    """Alerts, open and closed."""
+
+    kind, entity = "alert", Alert
+
+    def __init__(self, journal: list[Entry]) -> None:
+        super().__init__(journal)
+        self.open_ids: dict[tuple[str, str], int] = {}
+
+    def watch(self, before: Alert | None, after: Alert | None) -> None:
+        """By kind and subject while open."""
+        row = either(before, after)
+        if after is not None and after.closed_at is None:
+            self.open_ids[row.kind, row.subject_id] = row.id
+        else:
+            self.open_ids.pop((row.kind, row.subject_id), None)
+
+
+class MemoryAlerts:
+    """Things an operator must look at."""
+
+    def __init__(self, journal: list[Entry]) -> None:
+        self.table = AlertTable(journal)
+        self._number = 0
+
+    def open(
+        self,
+        kind: AlertKind,
+        subject_id: str,
+        facts: Facts,
+        now: datetime,
+        *,
+        evidence_id: int | None = None,
+    ) -> None:
+        """Open an alert; the same kind and subject again only renews what it says."""
+        known = self.table.open_ids.get((kind, subject_id))
+        if known is None:
+            self._number += 1
+            self.table.add(Alert(self._number, kind, subject_id, checked(kind, facts), now, evidence_id=evidence_id))
+            return
+        alert = self.table.get(known)
+        self.table.save(replace(alert, facts=checked(kind, facts), evidence_id=evidence_id))
+
+    def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
+        """Whether an alert of this kind and subject, open or closed, has said the same."""
+        said, rows = checked(kind, facts), self.table.rows.values()
+        return any((row.kind, row.subject_id, row.facts) == (kind, subject_id, said) for row in rows)
+
+    def list_open(self, limit: int) -> Sequence[Alert]:
+        """Open alerts, newest first."""
+        return [self.table.get(ident) for ident in sorted(self.table.open_ids.values(), reverse=True)[:limit]]
+
+    def of_subject(self, subject_id: str) -> Sequence[Alert]:
+        """Open alerts about one subject."""
+        own = [ident for (_, subject), ident in self.table.open_ids.items() if subject == subject_id]
+        return [self.table.get(ident) for ident in sorted(own)]
+
+    def close(self, kind: AlertKind, subject_id: str, now: datetime) -> None:
+        """Close it, if it is open."""
+        known = self.table.open_ids.get((kind, subject_id))
+        if known is not None:
+            self.table.save(replace(self.table.get(known), closed_at=now))
+
+    get: Any = Unserved()
+    close_one: Any = Unserved()

@@ -1,0 +1,80 @@
+"""Late work in memory: who is late, what an operator decided, and the buckets that pace it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.domain.subscription import RENEWING, Subscription
+from billing_worker.ports.control import Chosen, Work
+from billing_worker.simulation.memory.alerts import AlertTable
+from billing_worker.simulation.memory.rows import Rows
+from billing_worker.simulation.memory.tables import Entry, Table
+from billing_worker.simulation.memory.unserved import Unserved
+
+
+class Buckets(Table[Bucket]):
+    """What late work may start now."""
+
+    kind, entity = "bucket", Bucket
+
+
+class MemoryCatchUp:
+    """Late subscriptions and invoices."""
+
+    def __init__(self, journal: list[Entry], rows: Rows, alerts: AlertTable) -> None:
+        self._rows = rows
+        self._alerts = alerts
+        self.buckets = Buckets(journal)
+
+    def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
+        """Note an operator's word and end the hold; returns for how many subscriptions, by plan."""
+        concerned: Counter[str] = Counter()
+        for row in self._late(before, chosen):
+            subscription = self._rows.subscriptions.get(row.id)
+            subscription.held_since, subscription.catch_up_mode, subscription.catch_up_until = None, mode, until
+            self._rows.subscriptions.save(subscription)
+            concerned[row.plan_id] += 1
+        return concerned
+
+    def held(self, plan_id: str) -> int:
+        """How many subscriptions of a plan wait for an operator."""
+        rows = self._rows.subscriptions.rows.values()
+        return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
+
+    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
+        """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
+        others = self._rows
+        if work is Work.RENEWALS:
+            rows = others.subscriptions.rows
+            return any(
+                rows[ident].next_period_start <= before for ident in others.subscriptions.renewals.ripe(real_now)
+            )
+        due = (others.invoices.rows[ident] for ident in others.invoices.due.ripe(real_now))
+        return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
+
+    def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
+        """The bucket; an empty one, or a full one, where there is none yet."""
+        if work.value not in self.buckets.rows:
+            self.buckets.add(Bucket(work.value, BRIMFUL if full else 0, real_now))
+        return self.buckets.get(work.value)
+
+    def save_bucket(self, bucket: Bucket) -> None:
+        """Write the bucket back."""
+        self.buckets.save(bucket)
+
+    def _late(self, before: datetime, chosen: Chosen) -> list[Subscription]:
+        return [
+            row
+            for row in self._rows.subscriptions.rows.values()
+            if row.status in RENEWING
+            and row.next_period_start <= before
+            and not row.cancel_at_period_end
+            and chosen.plan_id in (None, row.plan_id)
+            and chosen.subscription_id in (None, row.id)
+        ]
+
+    late: Any = Unserved()
+    answered: Any = Unserved()
+    unasked: Any = Unserved()

@@ -1,0 +1,95 @@
+"""The tables by name: each reaches the others here, and none of them knows the store that holds them all."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.pingback import PingbackPayment
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.refund import Refund
+from billing_worker.domain.stop import Stop, StopCause
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.incoming import Echo
+from billing_worker.simulation.memory.order_ids import OrderIds
+from billing_worker.simulation.memory.tables import DueIndex, Table
+
+
+class SubscriptionRows(Protocol):
+    """What other tables ask of the subscriptions."""
+
+    rows: dict[Any, Subscription]
+    renewals: DueIndex
+
+    def get(self, ident: Any) -> Subscription:
+        """A copy of the row. Raises NotFound."""
+
+    def save(self, entity: Subscription) -> None:
+        """Write the row back, if it changed."""
+
+
+class InvoiceRows(Protocol):
+    """What other tables ask of the invoices."""
+
+    rows: dict[Any, Invoice]
+    order_ids: OrderIds
+    due: DueIndex
+    by_subscription: defaultdict[str, list[str]]
+    open_by_key: defaultdict[str, dict[str, None]]
+    open_by_subscription: defaultdict[str, dict[str, None]]
+
+    def due_from(self, invoice_id: str) -> datetime | None:
+        """From when on a scan may claim it; None while something stands against that."""
+
+
+class AttemptRows(Protocol):
+    """What other tables ask of the attempts."""
+
+    rows: dict[Any, PaymentAttempt]
+    by_invoice: defaultdict[str, list[str]]
+    open_of: dict[str, str]
+
+    def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
+        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
+
+
+class StopRows(Protocol):
+    """What other tables ask of the stops."""
+
+    rows: dict[Any, Stop]
+    open_ids: dict[tuple[str, StopCause], int]
+
+    def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
+        """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
+
+
+class DoubtRows(Protocol):
+    """What other tables ask of the doubts."""
+
+    def holds(self, subject_id: str) -> bool:
+        """Whether it is doubted now."""
+
+
+class Rows:
+    """The tables that others look into. `Store` sets each once."""
+
+    plans: Table[Plan]
+    keys: Table[BillingKey]
+    subscriptions: SubscriptionRows
+    invoices: InvoiceRows
+    attempts: AttemptRows
+    refunds: Table[Refund]
+    pingbacks: Table[PingbackPayment]
+    stops: StopRows
+    doubts: DoubtRows
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in self.__dict__:
+            raise AssertionError(f"the table {name} is set already")
+        super().__setattr__(name, value)
+
+    def replan(self, invoice_id: str) -> None:
+        """Something changed that decides from when on this invoice may be claimed."""
+        self.invoices.due.set(invoice_id, self.invoices.due_from(invoice_id))

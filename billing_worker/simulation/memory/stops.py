@@ -1,0 +1,164 @@
+"""Stops, the claim of the database, and what was charged lately, in memory."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from billing_worker.domain.environment import Fingerprint
+from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
+from billing_worker.simulation.memory.rows import Rows
+from billing_worker.simulation.memory.tables import Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
+
+
+class MemoryStops(Table[Stop]):
+    """Stops."""
+
+    kind, entity = "stop", Stop
+
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
+        super().__init__(journal)
+        self._rows = rows
+        self._number = 0
+        self.open_ids: dict[tuple[str, StopCause], int] = {}
+
+    def guard(self, before: Stop | None, after: Stop) -> None:  # noqa: ARG002 - one interface
+        """One open stop a scope and cause; a closed one says why."""
+        if (after.closed_at is None) != (after.note is None):
+            raise GuardBroken(f"stop {after.id} was closed at {after.closed_at}: {after.note}")
+        if after.is_open and self.open_ids.get((after.scope, after.cause), after.id) != after.id:
+            raise GuardBroken(f"{after.scope} is stopped twice ({after.cause})")
+
+    def watch(self, before: Stop | None, after: Stop | None) -> None:
+        """By scope and cause while open; and what is due depends on it."""
+        row = either(before, after)
+        if after is not None and after.is_open:
+            self.open_ids[row.scope, row.cause] = row.id
+        else:
+            self.open_ids.pop((row.scope, row.cause), None)
+        for own in list(self._rows.invoices.open_by_subscription.values()):
+            for invoice_id in own:
+                self._rows.replan(invoice_id)
+
+    def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
+        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
+
+        The reason of a breach is added, too: the operator who clears the stop accepts all, and must have read them.
+        """
+        known = self.open_ids.get((scope, cause))
+        if known is None:
+            self._number += 1
+            self.add(Stop(self._number, scope, cause, reason, list(subjects), now))
+            return self.get(self._number)
+        stop = self.get(known)
+        if cause is StopCause.BREACH and stop.reason not in reason:
+            reason = stop.reason if reason in stop.reason else f"{stop.reason}; {reason}"[:LONGEST_REASON]
+        stop.reason, stop.subjects = reason, sorted({*stop.subjects, *subjects})
+        self.save(stop)
+        return stop
+
+    def list_open(self) -> Sequence[Stop]:
+        """Open stops, oldest first."""
+        return [self.get(ident) for ident in sorted(self.open_ids.values())]
+
+    def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
+        """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
+        if not self.open_ids:
+            return ()
+        scopes = scopes_of(subscription_id, pg_provider)
+        return [stop for stop in self.list_open() if stop.scope in scopes]
+
+    def is_open(self, scope: str, cause: StopCause) -> bool:
+        """Whether charging is stopped there for this cause."""
+        return (scope, cause) in self.open_ids
+
+    def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
+        """When an operator last cleared a stop there."""
+        here = (row.closed_at for row in self.rows.values() if (row.scope, row.cause) == (scope, cause))
+        return max((when for when in here if when is not None), default=None)
+
+    def waiting(self, scope: str, now: datetime) -> int:
+        """How many invoices are due there and not started."""
+        others = self._rows
+        waits = 0
+        for own in others.invoices.open_by_subscription.values():
+            for row in (others.invoices.rows[ident] for ident in own):
+                pg = others.keys.rows[row.billing_key_id].pg_provider
+                here = scope in (ALL, PG + pg, SUBSCRIPTION + row.subscription_id)
+                waits += here and row.is_due(now) and row.id not in others.attempts.open_of
+        return waits
+
+    def wait_for_begun(self) -> None:
+        """There is nothing to wait for: a transaction runs alone."""
+
+    accepted: Any = Unserved()
+
+
+class MemoryEnvironment:
+    """Who claimed this database."""
+
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
+        self._rows = rows
+        self._claims = ClaimTable(journal)
+
+    def database(self) -> str:
+        """One run has one database, and nobody copies it."""
+        return "memory/1/1"
+
+    def claimed(self) -> Fingerprint | None:
+        """The claim that is in force."""
+        newest = next(reversed(self._claims.rows.values()), None)
+        return None if newest is None else newest.fingerprint
+
+    def elsewhere(self) -> bool:
+        """Whether this is another database than the one that was claimed; False where nobody claimed any."""
+        claimed = self.claimed()
+        return claimed is not None and claimed.database != self.database()
+
+    def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
+        """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
+        if not self._claims.rows and not self._rows.attempts.rows:
+            self.claim(fingerprint, now)
+
+    def claim(self, fingerprint: Fingerprint, now: datetime) -> None:
+        """Put this claim in force."""
+        self._claims.add(KeptClaim(len(self._claims.rows) + 1, fingerprint, now))
+
+
+@dataclass(slots=True)
+class KeptClaim:
+    """One claim."""
+
+    id: int
+    fingerprint: Fingerprint
+    claimed_at: datetime
+
+
+class ClaimTable(Table[KeptClaim]):
+    """Claims, the newest in force."""
+
+    kind, entity = "claim", KeptClaim
+
+
+class MemorySpending:
+    """What was charged lately."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
+        """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
+        closed = [row for row in self._begun(since) if not row.is_open and row.status is not AttemptStatus.FAILED]
+        lost = {
+            row.billing_key_id for row in closed if row.decline_kind == "hard" and re.search(pattern, row.reason or "")
+        }
+        return len(lost), len({row.billing_key_id for row in closed})
+
+    def _begun(self, since: datetime) -> Iterator[PaymentAttempt]:
+        return (row for row in self._rows.attempts.rows.values() if row.started_at > since)
+
+    since: Any = Unserved()
+    of_customer: Any = Unserved()

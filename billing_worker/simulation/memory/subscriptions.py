@@ -1,0 +1,151 @@
+"""Plans, keys and subscriptions in memory, each with the constraints that its SQL table has."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from billing_worker.domain.billing_key import BillingKey, IssueUse, KeyStatus
+from billing_worker.domain.errors import Conflict
+from billing_worker.domain.plan import Plan
+from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
+from billing_worker.ports.control import DueBetween
+from billing_worker.simulation.memory.rows import Rows
+from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
+from billing_worker.simulation.memory.unserved import Unserved
+
+
+class MemoryPlans(Table[Plan]):
+    """Plans."""
+
+    kind, entity = "plan", Plan
+
+    all: Any = Unserved()
+
+
+class MemoryKeys(Table[BillingKey]):
+    """Billing keys."""
+
+    kind, entity = "billing key", BillingKey
+
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
+        super().__init__(journal)
+        self._rows = rows
+        self._by_uid: dict[str, str] = {}
+        self.looks = DueIndex()
+
+    def add(self, entity: BillingKey) -> None:
+        """Store a new key. Raises Conflict when the customer_uid is known already."""
+        known = self._by_uid.get(entity.customer_uid)
+        if known is not None:
+            problem = f"a billing key with this customer_uid exists already: {known}"
+            raise Conflict(problem, field="customer_uid", existing_id=known)
+        super().add(entity)
+
+    def guard(self, before: BillingKey | None, after: BillingKey) -> None:  # noqa: ARG002 - one interface
+        """Only a pending key is looked at; one that is charged carries the e-mail with which it was issued."""
+        if after.status is KeyStatus.ACTIVE and not after.email_agrees:
+            raise GuardBroken(f"key {after.id} is active, and not as it was issued")
+        if (after.issue_for is not None) != (after.issue_claim in (IssueUse.CHOSEN, IssueUse.COUNTED)):
+            raise GuardBroken(f"what issued key {after.id} is {after.issue_claim} for {after.issue_for}")
+        if after.next_look_at is not None and after.status is not KeyStatus.PENDING:
+            raise GuardBroken(f"key {after.id} is looked at for nothing")
+
+    def watch(self, before: BillingKey | None, after: BillingKey | None) -> None:
+        """By customer_uid, by the next look; and what is due on a key depends on its status."""
+        if after is None:
+            gone = either(before, after)
+            del self._by_uid[gone.customer_uid]
+            self.looks.set(gone.id, None)
+            return
+        self._by_uid[after.customer_uid] = after.id
+        self.looks.set(after.id, after.next_look_at)
+        if before is None or before.status is not after.status:
+            for invoice_id in self._rows.invoices.open_by_key[after.id]:
+                self._rows.replan(invoice_id)
+
+    def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of pending keys whose next look has come; put off to `lease_until`."""
+        ids = self.looks.take(real_now, limit)
+        for ident in ids:
+            key = self.get(ident)
+            key.next_look_at = lease_until
+            self.save(key)
+        return ids
+
+    def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
+        """The key stored under this customer_uid."""
+        found = self._by_uid.get(customer_uid)
+        return None if found is None else self.get(found)
+
+    lock_customer_uids: Any = Unserved()
+    pg_providers: Any = Unserved()
+
+
+class MemorySubscriptions(Table[Subscription]):
+    """Subscriptions."""
+
+    kind, entity = "subscription", Subscription
+
+    def __init__(self, journal: list[Entry], rows: Rows) -> None:
+        super().__init__(journal)
+        self._rows = rows
+        self.renewals = DueIndex()
+        self._leased: dict[str, datetime] = {}
+
+    def guard(self, before: Subscription | None, after: Subscription) -> None:  # noqa: ARG002 - one interface
+        """Canceled has a time, and nothing else has; the plan and the key exist."""
+        if (after.status is SubscriptionStatus.CANCELED) != (after.canceled_at is not None):
+            raise GuardBroken(f"subscription {after.id} is {after.status}, canceled at {after.canceled_at}")
+        if after.plan_id not in self._rows.plans.rows or after.billing_key_id not in self._rows.keys.rows:
+            raise GuardBroken(f"subscription {after.id} names a plan or key that is not there")
+
+    def watch(self, before: Subscription | None, after: Subscription | None) -> None:
+        """By the moment of the next renewal; and what is due depends on the status."""
+        if after is None:
+            self.renewals.set(either(before, after).id, None)
+            return
+        self._leased.pop(after.id, None)
+        if after.lease_until is not None:
+            self._leased[after.id] = after.lease_until
+        when = None
+        if after.status in RENEWING and after.held_since is None:
+            when = after.next_period_start
+            if after.lease_until is not None and after.lease_until > when:
+                when = after.lease_until
+        self.renewals.set(after.id, when)
+        if before is None or before.status is not after.status:
+            for invoice_id in self._rows.invoices.open_by_subscription[after.id]:
+                self._rows.replan(invoice_id)
+
+    def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
+        """A live subscription of this customer on this plan."""
+        for row in self.rows.values():
+            live = row.status is not SubscriptionStatus.CANCELED
+            if live and row.customer == customer and row.plan_id == plan_id:
+                return self.get(row.id)
+        return None
+
+    def of_key(self, key_id: str) -> Sequence[Subscription]:
+        """All subscriptions that are charged to this key."""
+        return [self.get(row.id) for row in self.rows.values() if row.billing_key_id == key_id]
+
+    def claim_renewals(
+        self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
+    ) -> Sequence[str]:
+        """Ids whose next period is due and that nobody else is working on, leased to the caller."""
+
+        def since(ident: str) -> datetime | None:
+            when = self.rows[ident].next_period_start
+            return when if due.after < when <= due.until else None
+
+        self._leased = {ident: until for ident, until in self._leased.items() if until > real_now}
+        room = min(limit if most is None else most, limit - len(self._leased))
+        ids = self.renewals.take_of(real_now, room, since)
+        for ident in ids:
+            subscription = self.get(ident)
+            subscription.lease_until = lease_until
+            self.save(subscription)
+        return ids
+
+    lock_pairs: Any = Unserved()
+    of_keys_or_customers: Any = Unserved()

@@ -1,0 +1,173 @@
+"""Rows in memory: copied in and out, every change journaled, undone unless the transaction commits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from heapq import heappop, heappush
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from billing_worker.domain.errors import NotFound
+
+T = TypeVar("T")
+
+Entry = tuple["Table[Any]", Any, Any]
+"""A table, and a row of it before (None: it was not there) and after."""
+
+
+class GuardBroken(Exception):
+    """A constraint of the schema refused a row: the code above has a bug, and met the last guard."""
+
+
+class Table(Generic[T]):
+    """One kind of entity. What is handed out is a copy; what is kept is another."""
+
+    kind: str
+    entity: type[T]
+
+    def __init__(self, journal: list[Entry]) -> None:
+        self.rows: dict[Any, T] = {}
+        self._journal = journal
+        names = [each.name for each in fields(self.entity)]  # type: ignore[arg-type] # every entity is a dataclass
+        self._read: Callable[[T], tuple[Any, ...]] = attrgetter(*names)
+        self._make: Callable[..., T] = self.entity
+        if hasattr(self.entity, "__post_init__"):
+            # It was checked when it was made; a copy need not be.
+            self._make = _unchecked(self.entity, names)
+
+    def get(self, ident: Any) -> T:
+        """A copy of the row. Raises NotFound."""
+        row = self.rows.get(ident)
+        if row is None:
+            raise NotFound(self.kind, str(ident))
+        return self._make(*self._read(row))
+
+    def lock(self, ident: Any) -> T:
+        """The same: a transaction is alone from its first read to its commit. Raises NotFound."""
+        return self.get(ident)
+
+    def add(self, entity: T) -> Any:
+        """Store a new row."""
+        if entity.id in self.rows:  # type: ignore[attr-defined] # every entity has an id
+            raise GuardBroken(f"{self.kind} {entity.id} exists already")  # type: ignore[attr-defined] # as above
+        self._write(None, entity)
+
+    def save(self, entity: T) -> None:
+        """Write the row back, if it changed."""
+        before = self.rows[entity.id]  # type: ignore[attr-defined] # as above
+        if self._read(before) != self._read(entity):
+            self._write(before, entity)
+
+    def undo(self, before: T | None, after: T) -> None:
+        """Take one change back; the newest first."""
+        ident = after.id  # type: ignore[attr-defined] # as above
+        if before is None:
+            del self.rows[ident]
+        else:
+            self.rows[ident] = before
+        self.watch(after, before)
+
+    def guard(self, before: T | None, after: T) -> None:
+        """Raise GuardBroken for a row that the schema would refuse."""
+
+    def watch(self, before: T | None, after: T | None) -> None:
+        """Keep the indexes; called for every change, and the other way round when it is undone."""
+
+    def _write(self, before: T | None, entity: T) -> None:
+        self.guard(before, entity)
+        after = self._make(*self._read(entity))
+        self.rows[after.id] = after  # type: ignore[attr-defined] # as above
+        self._journal.append((self, before, after))
+        self.watch(before, after)
+
+
+def either(before: T | None, after: T | None) -> T:
+    """A change has a row before it, after it, or both: the younger one."""
+    row = before if after is None else after
+    if row is None:
+        raise AssertionError("a change without a row")
+    return row
+
+
+def _unchecked(entity: type[T], names: Sequence[str]) -> Callable[..., T]:
+    """Makes an entity of its fields, as its own constructor would without the checks."""
+    setters = [getattr(entity, name).__set__ for name in names]
+
+    def make(*values: Any) -> T:
+        made = object.__new__(entity)
+        for put, value in zip(setters, values, strict=True):
+            put(made, value)
+        return made
+
+    return make
+
+
+def nobody_listens(_when: datetime) -> None:
+    """Stand for the beats where there are none."""
+
+
+class DueIndex:
+    """Ids by the moment from which they are due."""
+
+    def __init__(self) -> None:
+        self.times: dict[Any, datetime] = {}
+        self._heap: list[tuple[datetime, Any]] = []
+        self.tell: Callable[[datetime], None] = nobody_listens
+        """Called with every new moment, so that a beat can ring then."""
+
+    def set(self, ident: Any, when: datetime | None) -> None:
+        """It is due from this moment on; None: not at all."""
+        if self.times.get(ident) == when:
+            return
+        if when is None:
+            del self.times[ident]
+            return
+        self.times[ident] = when
+        heappush(self._heap, (when, ident))
+        self.tell(when)
+
+    def next(self) -> datetime | None:
+        """The earliest moment at which anything is due; it may be past."""
+        heap, times = self._heap, self.times
+        while heap:
+            when, ident = heap[0]
+            if times.get(ident) == when:
+                return when
+            heappop(heap)
+        return None
+
+    def take(self, now: datetime, limit: int) -> list[Any]:
+        """Up to `limit` ids that are due, oldest first. The caller gives each a new moment."""
+        found: dict[Any, None] = {}
+        while len(found) < limit:
+            when = self.next()
+            if when is None or when > now:
+                break
+            found[heappop(self._heap)[1]] = None
+        return list(found)
+
+    def take_of(self, now: datetime, limit: int, since: Callable[[Any], datetime | None]) -> list[Any]:
+        """Up to `limit` of the ids that are due, those first that `since` names as due for longest; None: not this one.
+
+        The others stay due.
+        """
+        due = self.take(now, len(self.times))
+        fitting = [(when, ident) for ident in due if (when := since(ident)) is not None]
+        found = [ident for _, ident in sorted(fitting)[: max(0, limit)]]
+        if len(found) < len(due):
+            taken = set(found)
+            for ident in due:
+                if ident not in taken:
+                    self.put_back(ident)
+        return found
+
+    def ripe(self, now: datetime) -> list[Any]:
+        """All ids that are due. They stay due."""
+        due = self.take(now, len(self.times))
+        for ident in due:
+            self.put_back(ident)
+        return due
+
+    def put_back(self, ident: Any) -> None:
+        """It was taken, and stays due."""
+        heappush(self._heap, (self.times[ident], ident))

@@ -1,0 +1,61 @@
+"""The customers' cards, and the keys that are issued for them."""
+
+from datetime import timedelta
+from functools import partial
+
+from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.ports.bundle import Ports
+from billing_worker.simulation.fleet.fleet import Fleet
+from billing_worker.simulation.fleet.gateway import BUYER_EMAIL
+from billing_worker.simulation.fleet.ledger import Card, Row
+from billing_worker.simulation.world.paymentwall import Paymentwall
+from billing_worker.usecases.key import register
+
+YEAR = timedelta(days=365.25)
+HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
+USUAL = 0.9
+"""Of the customers, those who pay the plan's price when their key is issued; those whose e-mail is noted rightly."""
+
+
+class Cards:
+    """Draws how each card behaves, and registers its key as the merchant does."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.paymentwall = Paymentwall(fleet)
+        self._options = fleet.options
+        self._world = fleet.world
+        self._chaos = fleet.world.chaos
+        self._scheduler = fleet.world.scheduler
+        self._cards = 0
+
+    def new_key(self, ports: Ports, plan_id: str) -> str:
+        """The id of a key for a new card."""
+        self._cards += 1
+        uid = f"card-{self._cards}"
+        options, roll, now = self._options, self._chaos.roll(), self._scheduler.now
+        pg = "nice_v2"
+        if roll < options.paymentwall:
+            pg = PAYMENTWALL
+        elif roll < options.paymentwall + options.naverpay:
+            pg = "naverpay"
+        reviewed = self._chaos.between(60, 3 * 86400) if pg == PAYMENTWALL else timedelta(0)
+        dies = now + YEAR * options.card_years * self._chaos.random.expovariate(1)
+        reason = HARD_REASONS[int(self._chaos.roll() * len(HARD_REASONS))]
+        card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
+        buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
+        name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
+        return register.register_key(ports, register.NewKey(uid, pg, buyer_name=name, buyer_email=email)).id
+
+    def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
+        """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""
+        price = self._world.store.plans.rows[plan_id].money
+        amount = price.amount if self._chaos.roll() < USUAL else price.amount - 1
+        row = self._world.ledger.issue(card, (amount, price.currency), self._scheduler.now)
+        self._scheduler.at(card.known_from, partial(self._settle_issue, row))
+        self.paymentwall.issued(card, row)
+        email = BUYER_EMAIL if self._chaos.roll() < USUAL else "hong@example.com"
+        return {"buyer_name": "Gildong Hong", "buyer_email": email}
+
+    def _settle_issue(self, row: Row) -> None:
+        if row.status == "ready":
+            self._world.ledger.pay(row, self._scheduler.now)

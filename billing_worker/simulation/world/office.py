@@ -1,0 +1,54 @@
+"""The office: where customers and operators click, and click again when they meet an error."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from billing_worker.domain.errors import BillingError, Unavailable
+from billing_worker.ports.bundle import Ports
+from billing_worker.simulation.fleet.fleet import Fleet
+
+TRIES = 5
+"""A customer or operator whose click met an error clicks again, so often."""
+
+
+class Office:
+    """Runs each act as a task of its process, through its ports, which may fail like any other's."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.open = True
+        """Whether customers and operators still act; while the run heals they do not."""
+        self.on_click: Callable[[str], None] = lambda _invoice_id: None
+        """Called with an invoice that is to be tried again at once."""
+        self._fleet = fleet
+        self._chaos = fleet.world.chaos
+        self._scheduler = fleet.world.scheduler
+
+    def now(self, act: Callable[[Ports], None], ports: Ports) -> None:
+        """Act at once, through these ports."""
+        self._scheduler.start(self._fleet.office, partial(act, ports))
+
+    def days(self, least: float, most: float) -> timedelta:
+        """A chance between two numbers of days, each as likely."""
+        return timedelta(days=least + (most - least) * self._chaos.roll())
+
+    def later(self, delay: timedelta, act: Callable[[Ports], None]) -> None:
+        """Act after this delay."""
+        self._scheduler.after(delay, partial(self._click, act, TRIES))
+
+    def _click(self, act: Callable[[Ports], None], tries: int) -> None:
+        if self._fleet.office.up:
+            self._scheduler.start(self._fleet.office, partial(self._try, act, tries))
+        elif tries > 1:
+            self._scheduler.after(timedelta(minutes=1), partial(self._click, act, tries - 1))
+
+    def _try(self, act: Callable[[Ports], None], tries: int) -> None:
+        if not self.open:
+            return
+        try:
+            act(self._fleet.ports[self._fleet.office.name])
+        except Unavailable:
+            if tries > 1:
+                self._scheduler.after(timedelta(minutes=1), partial(self._click, act, tries - 1))
+        except BillingError:
+            return  # it says why: canceled already, an attempt is open, …

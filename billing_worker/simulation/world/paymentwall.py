@@ -1,0 +1,79 @@
+"""What Paymentwall tells a merchant about the payments that issue keys: pingbacks in any order, late and doubled."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from billing_worker.domain.pingback import mark_of
+from billing_worker.simulation.fleet.fleet import Fleet
+from billing_worker.simulation.fleet.ledger import Card, Row
+from billing_worker.usecases.incoming import receive
+from billing_worker.usecases.incoming.apply_pingback import dedupe_key
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+PAID, REVERSED, UNDER_REVIEW, ACCEPTED, DECLINED, VOIDED, PARTLY_REVERSED = "0", "2", "200", "201", "202", "203", "220"
+CHARGEBACK = "1"
+
+STORIES = ("paid", "accepted", "declined", "voided", "charged_back", "given_back", "partly_given_back")
+WEIGHTS = (50, 15, 8, 4, 10, 5, 8)
+"""How many of a hundred issuing payments end in which way."""
+
+LATER = (86_400.0, 300 * 86_400.0)
+
+
+class Paymentwall:
+    """Draws what becomes of each issuing payment, and sends the pingbacks of it until they were taken."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.sent: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        """By customer_uid: ref and mark of each pingback that was or will be sent."""
+        self._fleet = fleet
+        self._chaos = fleet.world.chaos
+        self._scheduler = fleet.world.scheduler
+
+    def issued(self, card: Card, row: Row) -> None:
+        """A key was asked for together with this payment, which settles when the card is known from."""
+        if self._chaos.roll() >= self._fleet.options.pingbacks:
+            return  # the project is PortOne's: it alone is told
+        story = self._chaos.random.choices(STORIES, WEIGHTS)[0]
+        begun, decided = self._scheduler.now, card.known_from
+        later = decided + self._chaos.between(*LATER)
+        if story in ("accepted", "declined", "voided"):
+            self._tell(row, begun, UNDER_REVIEW)
+        match story:
+            case "accepted":
+                self._tell(row, decided, ACCEPTED)
+            case "declined" | "voided":
+                card.known_from = NEVER
+                self._scheduler.at(decided, partial(_refuse, row))
+                self._tell(row, decided, DECLINED if story == "declined" else VOIDED)
+            case _:
+                self._tell(row, decided, PAID)
+        match story:
+            case "charged_back":
+                self._tell(row, later, REVERSED, reason=CHARGEBACK)
+            case "given_back":
+                self._tell(row, later, REVERSED)
+            case "partly_given_back":
+                self._tell(row, later, PARTLY_REVERSED, refund_amount="1.00")
+
+    def _tell(self, row: Row, when: datetime, kind: str, **more: str) -> None:
+        payload = {"uid": row.customer_uid, "type": kind, "ref": f"b{row.imp_uid}"} | more
+        self.sent[row.customer_uid].append((payload["ref"], mark_of(payload)))
+        pingback = receive.Notification(receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)
+        delay = self._chaos.between(0.3, 60)
+        match self._chaos.strikes("webhook"):
+            case "webhook.early":
+                delay = timedelta(0)
+            case "webhook.late":
+                delay = self._chaos.between(10, 10 * 86400)
+            case "webhook.doubled":
+                twice = partial(self._fleet.receive, pingback, again=False)
+                self._scheduler.at(when + self._chaos.between(0.3, 86400), twice)
+        self._scheduler.at(when + delay, partial(self._fleet.receive, pingback, again=True))
+
+
+def _refuse(row: Row) -> None:
+    if row.status == "ready":
+        row.status, row.reason = "failed", "declined by risk review"

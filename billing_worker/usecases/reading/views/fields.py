@@ -1,0 +1,48 @@
+"""What a field of a view may say about itself, beside its name and type."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+CURRENCY_IN = "currency_in"
+"""For an amount: the field that names its currency. Text shows both as one sum."""
+SECRET = "secret"  # noqa: S105 - the name of a mark, not a secret
+"""For a name that opens something: text shows it masked."""
+
+SHORTEST_SHOWN = 10
+"""The six letters that are shown of a shorter name would be most of it."""
+
+
+def described(description: str = "", *, example: Any = None, **marks: Any) -> Mapping[str, Any]:
+    """What a field means, and a value as it comes."""
+    said = {"description": description} if description else {}
+    return MappingProxyType(said | ({} if example is None else {"examples": [example]}) | marks)
+
+
+def minor(description: str = "Minor units: won for KRW, cents for USD", *, of: str = "currency") -> Mapping[str, Any]:
+    """An amount of the currency that the field `of` names."""
+    return described(description, example=9900, **{CURRENCY_IN: of})
+
+
+CURRENCY = described("ISO 4217", example="KRW")
+EXTERNAL_ID = described("Your own id", example="order-1001")
+METADATA = described("Your own pairs of text", example={"team": "sales"})
+PLAN_ID = described(example="plan_0123456789abcdef")
+KEY_ID = described(example="key_0123456789abcdef")
+SUBSCRIPTION_ID = described(example="sub_0123456789abcdef")
+INVOICE_ID = described(example="inv_0123456789abcdef")
+ATTEMPT_ID = described(example="att_0123456789abcdef")
+
+
+def view_of(kind: type[T], thing: object, **named: object) -> T:
+    """The view of a thing: each field is what `named` says, or else the thing's attribute of the same name."""
+    rest = {each.name: getattr(thing, each.name) for each in fields(kind) if each.name not in named}  # type: ignore[arg-type] # a view is a dataclass
+    return kind(**named, **rest)
+
+
+def masked(secret: str) -> str:
+    """Enough of a name to recognise it by, and too little to use it."""
+    return f"{secret[:4]}…{secret[-2:]}" if len(secret) >= SHORTEST_SHOWN else "…"

@@ -1,0 +1,106 @@
+"""What is shown of an invoice, and of the attempts to collect it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.refund import Refund, left_of
+from billing_worker.usecases.reading.views.fields import (
+    ATTEMPT_ID,
+    CURRENCY,
+    INVOICE_ID,
+    KEY_ID,
+    SUBSCRIPTION_ID,
+    described,
+    minor,
+    view_of,
+)
+from billing_worker.usecases.reading.views.refunds import RefundView, of_refund
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceView:
+    """An invoice."""
+
+    id: str = field(metadata=INVOICE_ID)
+    subscription_id: str = field(metadata=SUBSCRIPTION_ID)
+    billing_key_id: str = field(metadata=KEY_ID)
+    status: InvoiceStatus
+    amount: int = field(metadata=minor())
+    currency: str = field(metadata=CURRENCY)
+    period_index: int
+    period_start: datetime
+    period_end: datetime
+    merchant_uid: str
+    attempt_count: int
+    decline_count: int
+    next_attempt_at: datetime | None
+    last_reason: str | None
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    """One intended payment."""
+
+    id: str = field(metadata=ATTEMPT_ID)
+    invoice_id: str = field(metadata=INVOICE_ID)
+    billing_key_id: str = field(metadata=KEY_ID)
+    number: int
+    status: AttemptStatus
+    amount: int = field(metadata=minor())
+    currency: str = field(metadata=CURRENCY)
+    merchant_uid: str
+    imp_uid: str | None
+    decline_kind: DeclineKind | None
+    reason: str | None = field(metadata=described(example="balance too low"))
+    surplus: bool = field(metadata=described("Paid although the invoice was paid already: to be refunded"))
+    refunded: int = field(metadata=minor())
+    started_at: datetime
+    next_look_at: datetime | None
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceDetail(InvoiceView):
+    """An invoice with everything that was tried and given back."""
+
+    refunded: int = field(metadata=minor())
+    refundable: int = field(metadata=minor())
+    attempts: list[AttemptView]
+    refunds: list[RefundView]
+
+
+def of_invoice(invoice: Invoice) -> InvoiceView:
+    """The view of an invoice."""
+    return view_of(
+        InvoiceView,
+        invoice,
+        amount=invoice.money.amount,
+        currency=invoice.money.currency,
+        period_index=invoice.period.index,
+        period_start=invoice.period.start,
+        period_end=invoice.period.end,
+        attempt_count=invoice.attempts,
+        decline_count=invoice.declines,
+    )
+
+
+def of_attempt(attempt: PaymentAttempt) -> AttemptView:
+    """The view of an attempt."""
+    return view_of(AttemptView, attempt, amount=attempt.money.amount, currency=attempt.money.currency)
+
+
+def detail_of_invoice(invoice: Invoice, attempts: Sequence[PaymentAttempt], refunds: Sequence[Refund]) -> InvoiceDetail:
+    """The view of an invoice with its attempts and refunds."""
+    return view_of(
+        InvoiceDetail,
+        of_invoice(invoice),
+        refunded=sum(attempt.refunded for attempt in attempts),
+        refundable=left_of(attempts),
+        attempts=[of_attempt(attempt) for attempt in attempts],
+        refunds=[of_refund(refund) for refund in refunds],
+    )
