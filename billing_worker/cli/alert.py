@@ -54,7 +54,7 @@ def show(
     with session(as_json=as_json) as work:
         found = alert_with(work.ports, alert_id, work.settings.language)
         work.out.record(found, headline=found.title, without=("title", "proposal", "facts"))
-        for line in action_lines(found.actions) or filter(None, [found.proposal]):
+        for line in action_lines(found.actions, found.proposal):
             work.out.say(f"- {line}")
         work.out.part("What the gateway said", found.evidence)
 

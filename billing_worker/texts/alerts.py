@@ -80,9 +80,9 @@ def proposal(actions: Iterable[ShownAction]) -> str | None:
     return "; ".join(_line(each) for each in actions) or None
 
 
-def action_lines(actions: Iterable[Offer]) -> list[str]:
-    """What to do, a line for each way out."""
-    return [_line(each) for each in actions]
+def action_lines(actions: Iterable[Offer], otherwise: str | None = None) -> list[str]:
+    """What to do, a line for each way out; where there is none, what an earlier release proposed."""
+    return [_line(each) for each in actions] or ([otherwise] if otherwise else [])
 
 
 def _line(each: Offer) -> str:

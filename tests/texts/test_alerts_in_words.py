@@ -124,7 +124,7 @@ def test_an_alert_of_an_earlier_release_says_what_that_release_wrote() -> None:
     assert (words.title, words.detail, words.proposal) == ("retired_kind", "what was written", "what was proposed")
     known = Alert(1, "mismatch", "att_1", None, NOW, "what was written")
     assert texts.shown(known, Language.KO).detail == "what was written"
-    assert texts.action_lines(words) == ["what was proposed"]
+    assert texts.action_lines(words.actions, words.proposal) == ["what was proposed"]
 
 
 @pytest.mark.parametrize("action", COMMANDS)

@@ -5,14 +5,18 @@ from datetime import datetime
 
 from billing_worker.domain.action import Action as Act
 from billing_worker.domain.action import Verb
-from billing_worker.domain.alerts import Action, Fact, Severity, WayOut
+from billing_worker.domain.alerts import Action, Fact, Facts, Severity, WayOut
 from billing_worker.domain.language import Language
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.ports.alerts import Alert
 from billing_worker.texts.alerts import ShownAction, shown, shown_action
+from billing_worker.texts.commands import command_of
 from billing_worker.usecases.reading.views.evidence import EvidenceView, of_evidence
-from billing_worker.usecases.reading.views.fields import SUBSCRIPTION_ID, described, view_of
+from billing_worker.usecases.reading.views.fields import INVOICE_ID, SUBSCRIPTION_ID, described, view_of
+
+ABOUT: Facts = {"invoice": INVOICE_ID["examples"][0]}
+RETRY = command_of(WayOut(Action.RETRY_INVOICE, ABOUT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +45,10 @@ class WayOutView:
     command: str | None = field(
         metadata=described(
             "The command that does it; null where it is done elsewhere",
-            example="billing-worker invoice retry inv_0123456789abcdef",
+            example=RETRY,
         )
     )
-    about: dict[str, Fact] = field(
-        metadata=described("The ids that it needs, by name", example={"invoice": "inv_0123456789abcdef"})
-    )
+    about: dict[str, Fact] = field(metadata=described("The ids that it needs, by name", example=ABOUT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class AlertView:
     proposal: str | None = field(
         metadata=described(
             "The ways out, in one line",
-            example="charge it once more: billing-worker invoice retry inv_0123456789abcdef",
+            example=f"charge it once more: {RETRY}",
         )
     )
     evidence_id: int | None = field(metadata=described("What the gateway said; the alert by itself shows it"))
