@@ -75,9 +75,10 @@ chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real proc
 chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs a machine with nothing else to do
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
 
-docs: .venv/ready ## Write anew what scripts write: .env.example, docs/failure-matrix.md, anchors of docs/architecture.md
+docs: .venv/ready ## Write anew what scripts write: .env.example, docs/failure-matrix.md, the table of alerts, anchors
 	$(BIN)/python scripts/env_example.py > .env.example
 	$(BIN)/python scripts/failure_matrix.py > docs/failure-matrix.md
+	$(BIN)/python scripts/alert_table.py
 	$(BIN)/python scripts/anchors.py
 
 up: .venv/ready ## Run everything for real use (see .env.example)

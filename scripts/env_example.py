@@ -60,7 +60,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "events_disable_after",
         "events_retention_days",
     ),
-    "Billing": ("timezone", "environment", "time_machine"),
+    "Billing": ("language", "timezone", "environment", "time_machine"),
     "Limits against our own mistakes: what goes beyond waits until a person clears it": (
         "budget_run",
         "budget_count",

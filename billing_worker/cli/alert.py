@@ -8,12 +8,13 @@ from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit
 from billing_worker.cli.session import session
 from billing_worker.ports.lists import Kind
+from billing_worker.texts.alerts import action_lines
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.reading.one import alert_with
 
-app = typer.Typer(help="Alerts: what a person must look at.")
+app = typer.Typer(help="Alerts: what an operator must look at.")
 
-COLUMNS = ("id", "kind", "subject_id", "detail", "proposal", "opened_at")
+COLUMNS = ("id", "severity", "kind", "subject_id", "detail", "proposal", "opened_at")
 
 
 @app.command("list")
@@ -51,8 +52,10 @@ def show(
     Example: billing-worker alert show 7
     """
     with session(as_json=as_json) as work:
-        found = alert_with(work.ports, alert_id)
-        work.out.record(found)
+        found = alert_with(work.ports, alert_id, work.settings.language)
+        work.out.record(found, headline=found.title, without=("title", "proposal", "facts"))
+        for line in action_lines(found.actions, found.proposal):
+            work.out.say(f"- {line}")
         work.out.part("What the gateway said", found.evidence)
 
 
@@ -70,4 +73,5 @@ def close(
     """
     with session(as_json=as_json) as work:
         close_alert(work.ports, alert_id)
-        work.out.record(alert_with(work.ports, alert_id), headline=f"Alert {alert_id} is closed")
+        closed = alert_with(work.ports, alert_id, work.settings.language)
+        work.out.record(closed, headline=f"Alert {alert_id} is closed", without=("facts",))

@@ -37,7 +37,7 @@ def show_list(
     empty: str,
 ) -> None:
     """Print what fits, newest first: at most `most`, or, where that is None, everything, part by part."""
-    views = every(work.ports, kind, wanted, most)
+    views = every(work.ports, kind, wanted, most, language=work.settings.language)
     if work.out.as_json:
         _stream_json(work.out, views)
         return

@@ -8,7 +8,7 @@ times as ISO 8601 in UTC, as the API does; text shows `9,900 KRW`, and times in 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
@@ -48,8 +48,11 @@ class Output:
     as_json: bool
     zone: str
 
-    def record(self, view: View, *, headline: str | None = None) -> None:
-        """One thing: a name and a value a line; what is not set, and lists of other things, are left out."""
+    def record(self, view: View, *, headline: str | None = None, without: Collection[str] = ()) -> None:
+        """One thing: a name and a value a line; what is not set, and lists of other things, are left out.
+
+        `without`: names that text says elsewhere.
+        """
         if self.as_json:
             self.json(view)
             return
@@ -60,7 +63,7 @@ class Output:
         lines.add_column(style="dim", no_wrap=True)
         lines.add_column(overflow="fold")
         for name, value in _flat(view).items():
-            if value not in (None, [], (), {}) and not _has_views(value):
+            if name not in without and value not in (None, [], (), {}) and not _has_views(value):
                 lines.add_row(_title(name), self._text(value))
         console.print(lines)
 

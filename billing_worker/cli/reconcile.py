@@ -10,8 +10,13 @@ import typer
 from billing_worker.cli.output import AsJson, View, followed
 from billing_worker.cli.parsing import day_or_moment
 from billing_worker.cli.session import Session, session
+from billing_worker.domain.alerts import WayOut
+from billing_worker.domain.comparing import Finding
 from billing_worker.domain.comparison import LONGEST_LOOK_BACK, ComparisonStatus
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.language import Language
+from billing_worker.texts.alerts import ways_out
+from billing_worker.texts.commands import COMMANDS
 from billing_worker.usecases.charge.reconcile import open_attempts
 from billing_worker.usecases.charge.reconcile import reconcile as look
 from billing_worker.usecases.reading.one import attempt_with, comparison_with
@@ -74,7 +79,8 @@ def _start(work: Session, since: str | None, days: int | None) -> datetime | Non
 
 def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], trouble: Sequence[str]) -> bool:
     """Print what was found; returns whether nothing is left for an operator."""
-    findings = [asdict(finding) for span in spans for finding in span.findings]
+    language = work.settings.language
+    findings = [_finding(finding, language) for span in spans for finding in span.findings]
     until = compared_until(work.ports)
     alerts = has_open_alerts(work.ports)
     payments = sum(span.comparison.payments for span in spans)
@@ -91,6 +97,11 @@ def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], tr
         if alerts:
             work.out.say("An alert is open; see: billing-worker alert list", "bold red")
     return not trouble and not alerts
+
+
+def _finding(finding: Finding, language: Language) -> View:
+    ways = (WayOut(action) for action in finding.actions if action not in COMMANDS)
+    return {**asdict(finding), "proposal": ways_out(ways, language) or None}
 
 
 def _agreement(payments: int, *, whole: bool) -> str:

@@ -15,7 +15,7 @@ MONTHS = (
     *("month", "invoices", "paid", "paid_amount", "refunded_amount"),
     *("open", "uncollectible", "void", "recovered"),
 )
-ALERTS = ("opened_at", "kind", "subject_id", "detail", "proposal")
+ALERTS = ("opened_at", "severity", "kind", "subject_id", "detail", "proposal")
 
 
 def report(
@@ -30,7 +30,7 @@ def report(
     with session(as_json=as_json) as work:
         zone = work.settings.timezone if timezone is None else timezone
         zone_named(zone)
-        books = report_in(work.ports, zone)
+        books = report_in(work.ports, zone, work.settings.language)
         if as_json:
             work.out.json(books)
             return

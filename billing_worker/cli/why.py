@@ -24,7 +24,7 @@ def why(
     Example: billing-worker why inv_0123456789abcdef
     """
     with session(as_json=as_json) as work:
-        told = explain(work.ports, ident, work.settings.timezone)
+        told = explain(work.ports, ident, work.settings.timezone, work.settings.language)
         if as_json:
             work.out.json(told)
             return

@@ -5,12 +5,14 @@ from pydantic import BaseModel, Field, field_validator
 from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.language import Language
 from billing_worker.domain.time_machine import TimeMachine
 
 
 class Billing(BaseModel):
     """Whose time it is, and how much may be charged."""
 
+    language: Language = Field(Language.EN, description="What operators read: en or ko")
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
     time_machine: str | None = Field(

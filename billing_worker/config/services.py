@@ -30,9 +30,7 @@ class Services(BaseModel):
         description="Redis for Celery: redis://:password@host:6379/0; TLS, Unix socket, Sentinel: docs/redis.md",
     )
     broker_master_name: str | None = Field(None, description="With sentinel://…: the name of the master, e.g. mymaster")
-    broker_sentinel_password: SecretStr | None = Field(
-        None, description="The password of the Sentinels themselves, if they ask for one"
-    )
+    broker_sentinel_password: SecretStr | None = Field(None, description="Password of the Sentinels themselves, if any")
     var_dir: Path = Field(Path("var"), description="Files of the embedded services, and the logs of `up`")
 
     @field_validator("broker_url")

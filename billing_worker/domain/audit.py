@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from billing_worker.domain.alerts import Facts
+
 STOPPING = frozenset({"I1", "I2", "I5", "I6", "I10", "I13"})
 """Invariants whose breach, seen in our own database, means that money may be wrong or secrets are out. Nobody at the
 gateway's console can cause one: it is this program, or a hand in its database, and may concern everybody."""
@@ -50,6 +52,8 @@ class Breach:
     detail: str
     subscription: str | None = None
     """Whose charging stops, where that is what it stops."""
+    facts: Facts | None = None
+    """What an alert of its own says about it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from billing_worker.domain.alerts import Action
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
@@ -125,8 +126,8 @@ class Finding:
     merchant_uid: str
     invoice_id: str | None
     done: str
-    proposal: str | None = None
-    """What a person should do; None where nothing is left to do."""
+    actions: tuple[Action, ...] = ()
+    """What an operator should do; nothing where nothing is left to do."""
 
     @property
     def booked(self) -> bool:

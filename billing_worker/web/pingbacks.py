@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from billing_worker.domain.errors import InvalidInput, PingbackRefused
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 from billing_worker.usecases.incoming.receive import PAYMENTWALL_PINGBACK, Notification
-from billing_worker.usecases.incoming.refuse_pingback import ANNOUNCE, TESTED, refuse_pingback
+from billing_worker.usecases.incoming.refuse_pingback import refuse_pingback
 from billing_worker.web.context import Context, Ctx, Pingback
 from billing_worker.web.errors import ErrorType, Refused, documented
 
@@ -31,8 +31,7 @@ async def receive_paymentwall(request: Request, context: Ctx) -> Response:
     pingback = await _accepted(context, request.scope["query_string"])
     if pingback.is_test and context.settings.gateway_is_live:
         text = "a test pingback is not taken where real money moves"
-        detail = f"{text}; one was about {pingback.ref}"
-        await to_thread.run_sync(refuse_pingback, context.ports, "is_test", detail, TESTED)
+        await to_thread.run_sync(refuse_pingback, context.ports, "is_test", {"case": "test", "ref": pingback.ref})
         raise Refused(403, ErrorType.FORBIDDEN, text, "is_test")
     # As it was read: "00" is type 0 as well.
     payload = dict(pingback.parameters) | {"type": str(pingback.type)}
@@ -48,8 +47,8 @@ async def _accepted(context: Context, raw_query: bytes) -> Pingback:
     try:
         return context.verify_pingback(raw_query)
     except PingbackRefused as error:
-        detail = f"{error.field}: {error.problem}"
-        await to_thread.run_sync(refuse_pingback, context.ports, error.field, detail, ANNOUNCE)
+        facts = {"case": "parameter", "field": error.field, "problem": error.problem}
+        await to_thread.run_sync(refuse_pingback, context.ports, error.field, facts)
         raise Refused(400, ErrorType.INVALID_INPUT, error.problem, error.field) from error
     except InvalidInput as error:
         raise Refused(400, ErrorType.INVALID_INPUT, error.problem, error.field) from error

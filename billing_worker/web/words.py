@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 
+from billing_worker.domain.alerts import Action
+from billing_worker.domain.language import Language
+from billing_worker.texts.alerts import text
+
 MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Unit": {
         "day": "days of the plan's time zone",
@@ -63,6 +67,12 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "RefundCause": {
         "requested": "a person or a program asked for it",
         "surplus": "the period was paid by another payment, or is not owed any more",
+    },
+    "Action": {action.value: text(f"action.{action}", Language.EN) for action in Action},
+    "Severity": {
+        "critical": "look now: money, or charging as a whole, may be wrong",
+        "warning": "look today: a customer or a payment waits for an operator",
+        "info": "nothing waits for it",
     },
     "StopCause": {
         "person": "somebody said so",

@@ -11,6 +11,7 @@ from typer.main import get_command
 from billing_worker.adapters.notifier import WebhookNotifier
 from billing_worker.cli.commands import assemble
 from billing_worker.cli.session import whoami
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.ports.outgoing import Refusal
 from tests.support.receivers import Merchant
 from tests.support.sandbox import Sandbox
@@ -126,7 +127,7 @@ def test_what_the_payment_of_a_key_pays(billing: Command, added: Added, world: W
 def test_alerts_and_notifications(billing: Command, added: Added, world: World, with_gateway: Sandbox) -> None:
     assert with_gateway
     with world.ports.database.transaction() as uow:
-        uow.alerts.open("mismatch", "att_1", "something", world.clock.now())
+        uow.alerts.open(AlertKind.MISMATCH, "att_1", {"reason": "something"}, world.clock.now())
         uow.commit()
     (alert,) = (row["id"] for row in world.rows("SELECT id FROM alerts"))
     billing("alert", "close", str(alert))

@@ -16,11 +16,13 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import migrations
+from billing_worker.adapters.database.alerts import SqlAlerts
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.usecases.key import confirm
 from tests.support.sandbox import Sandbox
@@ -205,6 +207,70 @@ def test_payments_that_were_told_as_missing_are_looked_for_again_after_an_update
     upgrade(engine)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT id FROM doubts")).scalars().all() == ["att_open"]
+
+
+TOLD_BEFORE = {
+    AlertKind.UNASKED_PAYMENT: (
+        (
+            "payment imp_1 over 9,900 KRW was taken under our order bw1; this worker had not asked for it. "
+            "It pays invoice inv_1"
+        ),
+        {"payment": "imp_1", "money": "9,900 KRW", "order": "bw1", "invoice": "inv_1"},
+    ),
+    AlertKind.ORPHAN_PAYMENT: (
+        "9,900 KRW were taken under bw1: period 3 of subscription sub_1, of which this database knows nothing",
+        {"money": "9,900 KRW", "order": "bw1", "period": 3, "subscription": "sub_1"},
+    ),
+    AlertKind.FOREIGN_PAYMENT: (
+        "9,900 KRW of one of our customers' cards were taken under order shop 7",
+        {"money": "9,900 KRW", "order": "shop 7"},
+    ),
+    AlertKind.ISSUED_TWICE: (
+        "payment imp_2 over 1.00 USD issued key key_1 as well as payment imp_1 did",
+        {"money": "1.00 USD", "key": "key_1", "first": "imp_1"},
+    ),
+    AlertKind.UNREADABLE_PAYMENT: ("bw1: a fraction of a won", {"order": "bw1", "problem": "a fraction of a won"}),
+    AlertKind.TWIN_SUBSCRIPTION: (
+        "subscription s is on plan pla_1 for the same customer as sub_1, and both begin to be charged within a day",
+        {"plan": "pla_1", "earlier": "sub_1"},
+    ),
+    AlertKind.MISMATCH: ("another amount", {"reason": "another amount"}),
+    AlertKind.PHANTOM_PAYMENT: (
+        (
+            "attempt att_1 of invoice inv_1 is approved by imp_1; since 2026-01-02 03:04:05 UTC the gateway has it as "
+            "failed under bw1"
+        ),
+        {
+            "case": "differs",
+            "invoice": "inv_1",
+            "payment": "imp_1",
+            "since": "2026-01-02 03:04:05 UTC",
+            "status": "failed",
+            "order": "bw1",
+        },
+    ),
+}
+
+
+def test_what_an_earlier_release_told_is_not_told_again_and_its_sentences_stay(engine: Engine) -> None:
+    before = ScriptDirectory(MIGRATIONS).get_revision("0013").down_revision
+    assert isinstance(before, str)
+    to(engine, before)
+    told = {kind.value: sentence for kind, (sentence, _) in TOLD_BEFORE.items()} | {"stopped": "all is stopped"}
+    with engine.begin() as connection:
+        for kind, sentence in told.items():
+            connection.execute(
+                text("INSERT INTO alerts (kind, subject_id, detail, opened_at) VALUES (:kind, 's', :detail, now())"),
+                {"kind": kind, "detail": sentence},
+            )
+    upgrade(engine)
+    with engine.connect() as connection:
+        alerts = SqlAlerts(connection)
+        for kind, (_, facts) in TOLD_BEFORE.items():
+            assert alerts.told(kind, "s", facts), kind
+            assert not alerts.told(kind, "other", facts), kind
+        (stopped,) = [alert for alert in alerts.list_open(100) if alert.kind == "stopped"]
+        assert (stopped.facts, stopped.detail) == (None, "all is stopped")
 
 
 def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(engine: Engine) -> None:

@@ -20,6 +20,7 @@ from billing_worker.cli.import_columns import COLUMNS
 from billing_worker.config import Settings, variables
 from billing_worker.domain.access import Scope
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import KEY_TRANSITIONS
 from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.events import EventType
@@ -162,7 +163,11 @@ def test_the_glossary_has_the_states_of_the_inbox_and_the_kinds_of_declines():
 
 def test_the_runbook_has_every_kind_of_alert_that_the_code_opens_and_no_other():
     told = {row[0].strip("`") for row in _table_after(RUNBOOK, "## Alerts\n")}
-    assert told == _alert_kinds()
+    assert told == set(AlertKind) == _alert_kinds()
+
+
+def test_the_table_of_alerts_is_what_its_script_writes():
+    assert _script("alert_table").written(RUNBOOK) == RUNBOOK, "make docs"
 
 
 def test_the_runbook_has_every_metric():
@@ -323,13 +328,14 @@ def test_the_examples_for_systemd_and_kubernetes_give_a_charge_time_to_end():
 
 
 def _alert_kinds() -> set[str]:
-    """The first argument of every `alerts.open(…)`; one that is no plain text cannot be documented."""
+    """The first argument of every `alerts.open(…)`; one that names no kind cannot be documented."""
     kinds = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("alerts.open"):
-                assert isinstance(node.args[0], ast.Constant), f"{path}:{node.lineno}"
-                kinds.add(node.args[0].value)
+                named = ast.unparse(node.args[0]).removeprefix("AlertKind.")
+                assert named in AlertKind.__members__, f"{path}:{node.lineno}"
+                kinds.add(AlertKind[named])
     return kinds
 
 

@@ -17,6 +17,7 @@ from billing_worker.usecases.subscription import catch_up, create_plan
 from billing_worker.usecases.subscription import subscribe as subscribing
 from billing_worker.usecases.subscription.backlog import Preview, preview
 from billing_worker.usecases.subscription.subscribe import NewSubscription
+from tests.support.alerts import said
 from tests.support.world import World
 
 DAY = timedelta(days=1)
@@ -261,7 +262,7 @@ def test_who_is_on_hold_is_not_forgotten_when_somebody_closes_the_alert(world: W
     world.settle()
     tidy(world.ports, INBOX)
     [again] = world.alerts()
-    assert (again.kind, again.subject_id, again.detail) == ("catch_up", waiting.plan_id, asked.detail)
+    assert (again.kind, again.subject_id, said(again)) == ("catch_up", waiting.plan_id, said(asked))
     catch_up.decide_late(world.ports, "forgive", EVERYBODY)
     tidy(world.ports, INBOX)
     assert world.alerts() == []

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from tests.support.alerts import said
 from tests.support.databases import Databases
 from tests.support.faults import FAULTS, Fault, Saboteur, Script, Step, Storm
 from tests.support.invariants import violations
@@ -150,7 +151,7 @@ def judged(world: World, customers: Sequence[Customer]) -> dict[str, list[str]]:
     for row in world.rows("SELECT id, status FROM payment_attempts WHERE status IN ('in_flight', 'unknown')"):
         problems[whose[row["id"]]].append(f"attempt {row['id']} is {row['status']}")
     for alert in world.alerts():
-        problems[whose[alert.subject_id]].append(f"an alert is open: {alert.kind}, {alert.detail}")
+        problems[whose[alert.subject_id]].append(f"an alert is open: {alert.kind}, {said(alert)}")
     for line in violations(world.books()):
         named = {whose[word] for word in re.findall(r"\w+", line) if word in whose}
         for owner in named or problems:

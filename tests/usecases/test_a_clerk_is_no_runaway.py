@@ -8,6 +8,7 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.control.stop_charging import clear_stop, stops
 from billing_worker.usecases.review.audit import Audit, audit
+from tests.support.alerts import said
 from tests.support.sandbox import Row
 from tests.support.world import World
 
@@ -43,8 +44,8 @@ def test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_nobod
     found = whole(world)
     assert (found.breaches, found.stops, stops(world.ports, 10)) == (0, [], [])
     (alert,) = world.alerts()
-    assert (alert.kind, row["imp_uid"] in alert.detail) == ("unasked_payment", True)
-    assert world.invoice(subscription).id in alert.detail
+    assert (alert.kind, row["imp_uid"] in said(alert)) == ("unasked_payment", True)
+    assert world.invoice(subscription).id in said(alert)
     other = world.subscribe()
     world.settle()
     assert world.invoice(other).status == "paid", "everybody else is charged"

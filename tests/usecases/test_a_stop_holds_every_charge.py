@@ -7,19 +7,22 @@ from datetime import timedelta
 import pytest
 
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
+from billing_worker.domain.language import Language
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports.outside import Gateway
+from billing_worker.texts.alerts import ways_out
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, stops
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.subscription import renew
+from tests.support.alerts import said
 from tests.support.gateways import Around
 from tests.support.world import World
 
 
 def stop_alerts(world: World) -> list[str]:
-    return [alert.detail for alert in world.alerts() if alert.kind == "stopped"]
+    return [said(alert) for alert in world.alerts() if alert.kind == "stopped"]
 
 
 def test_nothing_is_charged_while_all_is_stopped_and_everything_once_it_is_cleared(world: World) -> None:
@@ -164,7 +167,7 @@ def test_why_says_what_stopped_it_and_the_way_out(world: World) -> None:
     number = stop_on_word(world.ports, "pg:kcp", "kcp answers strangely").stop.id
     told = why(world.ports, world.invoice(subscription).id)
     assert "kcp answers strangely" in told.answer
-    assert f"billing-worker breaker clear {number}" in told.next
+    assert f"billing-worker breaker clear {number}" in ways_out(told.ways_out, Language.EN)
     assert "kcp answers strangely" in why(world.ports, subscription.id).answer
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from tests.support.alerts import said
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Sandbox, running_sandbox
 from tests.support.world import World
 
@@ -29,7 +30,7 @@ def test_what_a_test_channel_approved_is_never_paid_and_a_person_is_told(databas
         assert world.attempt(invoice).status is AttemptStatus.UNKNOWN
         assert "invoice.paid" not in world.events()
         (alert,) = [alert for alert in world.alerts() if alert.kind == "mismatch"]
-        assert "test channel" in alert.detail
+        assert "test channel" in said(alert)
         assert len(world.ledger(invoice)) == 1  # doubt never charges again
 
 

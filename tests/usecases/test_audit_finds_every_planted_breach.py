@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from billing_worker.adapters.database.audit import MOST_SHOWN
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.audit import exposes
 from billing_worker.domain.runaway import MOST_BY_HAND
 from billing_worker.domain.stop import ALL
@@ -18,6 +19,7 @@ from billing_worker.usecases.control.environment import accept_fingerprint
 from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, stops
 from billing_worker.usecases.review import audit as auditing
 from billing_worker.usecases.review.audit import Audit, audit, audit_recent
+from tests.support.alerts import said
 from tests.support.databases import Databases
 from tests.support.gateways import Around
 from tests.support.sandbox import Row, Sandbox
@@ -254,9 +256,9 @@ def test_a_grave_breach_is_found_and_stops_all_charging(busy: World, invariant: 
     named = next(check for check in found.checks if check.invariant == invariant and check.breaches).breaches[0].subject
     assert named in stopped.stop.reason
     (alert,) = [alert for alert in busy.alerts() if alert.kind == "stopped"]
-    assert named in alert.detail
-    assert "sehr-geheim" not in str(found) + alert.detail
-    assert CARD not in str(found) + alert.detail
+    assert named in said(alert)
+    assert "sehr-geheim" not in str(found) + said(alert)
+    assert CARD not in str(found) + said(alert)
     before = len(busy.ledger())
     busy.clock.advance(days=1)
     busy.settle()
@@ -281,12 +283,14 @@ def test_an_amount_changed_by_hand_is_found_and_charges_nothing_more(busy: World
 def test_an_order_number_of_the_shop_that_looks_like_a_card_stops_nobody(busy: World) -> None:
     """An alert about a payment in the console quotes its order; a secret of ours in an alert is another thing."""
     with busy.ports.database.transaction() as uow:
-        uow.alerts.open("foreign_payment", "imp_1", f"taken under order {CARD}", busy.clock.now())
+        facts = {"money": "9,900 KRW", "order": CARD}
+        uow.alerts.open(AlertKind.FOREIGN_PAYMENT, "imp_1", facts, busy.clock.now())
         uow.commit()
     found = whole(with_secret(busy))
     assert (broken(found), found.stop) == ({"I13"}, None)
     with busy.ports.database.transaction() as uow:
-        uow.alerts.open("foreign_payment", "imp_2", "taken under order sehr-geheim-123", busy.clock.now())
+        facts = {"money": "9,900 KRW", "order": "sehr-geheim-123"}
+        uow.alerts.open(AlertKind.FOREIGN_PAYMENT, "imp_2", facts, busy.clock.now())
         uow.commit()
     found = whole(with_secret(busy))
     assert found.stop is not None
@@ -549,11 +553,11 @@ def test_an_audit_opens_the_alert_of_a_stop_again_when_somebody_closed_it(world:
 def test_the_texts_looked_at_are_those_written_last(world: World) -> None:
     with world.ports.database.transaction() as uow:
         for number in range(12):
-            uow.alerts.open("note", f"s{number}", f"text {number}", world.clock.now())
+            uow.alerts.open(AlertKind.MISMATCH, f"s{number}", {"reason": f"text {number}"}, world.clock.now())
         uow.commit()
     with world.ports.database.transaction() as uow:
         seen = [written for table, _, written in uow.audits.texts(3) if table == "alerts"]
-    assert seen == ["text 11", "text 10", "text 9"]
+    assert seen == [f'{{"reason": "text {number}"}}' for number in (11, 10, 9)]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from billing_worker.domain.alerts import Action, AlertKind
 from billing_worker.domain.comparing import Finding, FindingKind
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.subscription import Subscription
@@ -18,6 +19,7 @@ from billing_worker.ports.outside import Gateway, Listing, Sheet
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.review import compare as comparing
 from billing_worker.usecases.review.audit import audit
+from tests.support.alerts import proposed, said
 from tests.support.clock import RunningClock
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import Row, Sandbox
@@ -150,8 +152,8 @@ def test_a_payment_of_a_subscription_that_a_restored_database_lost_is_an_orphan_
     assert finding.kind is FindingKind.ORPHAN_PAYMENT
     [alert] = world.alerts()
     assert alert.subject_id == row["imp_uid"]
-    assert "period 3 of subscription sub_" in alert.detail
-    assert "--start" in str(alert.proposal)
+    assert "period 3 of subscription sub_" in said(alert)
+    assert "--start" in proposed(alert)
     with world.ports.database.transaction() as uow:
         assert alert.evidence_id is not None
         assert row["merchant_uid"] in uow.evidence(alert.evidence_id).body
@@ -232,7 +234,7 @@ def test_a_charge_whose_answer_and_webhook_were_lost_is_booked_by_the_comparison
     blind.renew_and_charge()
     [finding] = compare(world)
     assert finding.kind is FindingKind.LOST_ANSWER
-    assert finding.proposal is None
+    assert finding.actions == ()
     assert world.invoice(subscription).status == "paid"
     assert world.alerts() == []
     world.assert_books_agree()
@@ -244,7 +246,7 @@ def test_an_operators_charge_of_our_order_pays_the_invoice_and_ends_dunning(worl
     pay(world, merchant_uid=world.invoice(declined).merchant_uid)
     [finding] = compare(world)
     assert finding.kind is FindingKind.OPERATOR_PAYMENT
-    assert "unasked_payment" in str(finding.proposal)
+    assert Action.FIND_OUT_WHO_CHARGED in finding.actions
     assert [alert.kind for alert in world.alerts()] == ["unasked_payment"]
     invoice = world.invoice(declined)
     assert (invoice.status, invoice.next_attempt_at) == ("paid", None)
@@ -273,7 +275,7 @@ def test_an_approval_that_the_gateway_does_not_show_is_alerted_and_not_unbooked(
     assert finding.kind is FindingKind.PHANTOM_PAYMENT
     [alert] = world.alerts()
     assert (alert.kind, alert.subject_id) == ("phantom_payment", world.attempt(world.invoice(gone)).id)
-    assert "charge nothing by hand unless PortOne has confirmed" in str(alert.proposal)
+    assert "charge nothing by hand unless PortOne has confirmed" in proposed(alert)
     assert world.invoice(gone).status == "paid"
     assert compare(world) == []
     assert [each.id for each in world.alerts()] == [alert.id]
@@ -331,12 +333,15 @@ def test_what_can_be_read_again_and_what_was_settled_meanwhile_closes_with_the_n
     attempt, invoice = world.attempt(world.invoice(paid)), world.invoice(paid)
     earlier = attempt.started_at - timedelta(hours=1)
     with world.ports.database.transaction() as uow:
-        uow.alerts.open("unreadable_payment", imp_uid(world, paid), "a fraction of a won", earlier)
-        uow.alerts.open("mismatch", attempt.id, "another amount", earlier)
-        uow.alerts.open("mismatch", world.attempt(world.invoice(dunned)).id, "another amount", datetime.now(UTC))
-        uow.alerts.open("not_placed", invoice.id, "refused", earlier)
-        uow.alerts.open("taken_back", invoice.id, "taken back", earlier)
-        uow.alerts.open("not_placed", world.invoice(dunned).id, "refused", earlier)
+        problem = {"order": "o", "problem": "a fraction of a won"}
+        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, imp_uid(world, paid), problem, earlier)
+        another = {"reason": "another amount"}
+        uow.alerts.open(AlertKind.MISMATCH, attempt.id, another, earlier)
+        uow.alerts.open(AlertKind.MISMATCH, world.attempt(world.invoice(dunned)).id, another, datetime.now(UTC))
+        uow.alerts.open(AlertKind.NOT_PLACED, invoice.id, {"reason": "refused"}, earlier)
+        over = {"case": "over", "attempt": attempt.id, "subscription": paid.id}
+        uow.alerts.open(AlertKind.TAKEN_BACK, invoice.id, over, earlier)
+        uow.alerts.open(AlertKind.NOT_PLACED, world.invoice(dunned).id, {"reason": "refused"}, earlier)
         uow.commit()
     compare(world)
     left = {(alert.kind, alert.subject_id) for alert in world.alerts()}
@@ -382,7 +387,7 @@ def test_an_approval_that_the_gateway_calls_failed_is_a_phantom(world: World) ->
     [finding] = [each for each in compare(world) if each.kind is FindingKind.PHANTOM_PAYMENT]
     assert finding.invoice_id == world.invoice(subscription).id
     [alert] = [each for each in world.alerts() if each.kind == "phantom_payment"]
-    assert f"under shop-{world.environment}" in alert.detail
+    assert f"under shop-{world.environment}" in said(alert)
 
 
 def test_a_payment_that_cannot_be_read_is_told_and_hides_no_other(world: World) -> None:
@@ -522,7 +527,7 @@ def test_a_second_payment_that_issued_a_key_is_told_of_once_although_its_webhook
     assert (finding.kind, finding.imp_uid) == (FindingKind.ISSUED_TWICE, second["imp_uid"])
     (alert,) = world.alerts()
     assert (alert.kind, alert.subject_id) == ("issued_twice", second["imp_uid"])
-    assert all(row["imp_uid"] in alert.detail for row in (first, second))
+    assert all(row["imp_uid"] in said(alert) for row in (first, second))
     close_alert(world.ports, alert.id)
     world.webhook(second["imp_uid"], second["merchant_uid"])
     world.settle()

@@ -13,6 +13,7 @@ from billing_worker.ports.outgoing import Address, Delivering, EventFilter, Outb
 from billing_worker.usecases.outgoing import deliver, replay
 from billing_worker.usecases.reading.lists import listed
 from billing_worker.usecases.settle.record import record_answer, record_outcome
+from tests.support.alerts import proposed, said
 from tests.support.invariants import i22_no_contradiction, violations
 from tests.support.receivers import Merchant
 from tests.support.told import EVENTS, STATES, contradictions
@@ -139,7 +140,7 @@ def test_a_receiver_that_fails_for_days_is_disabled_with_one_alert_and_can_be_en
     live(told, days=2, hours=23)
     (alert,) = [each for each in world.alerts() if each.kind.startswith("events")]
     assert alert.kind == "events_disabled"
-    assert "billing-worker event endpoint enable" in (alert.proposal or "")
+    assert "billing-worker event endpoint enable" in proposed(alert)
     merchant.asked.clear()
     live(told, days=10)
     assert merchant.asked == []
@@ -182,7 +183,7 @@ def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
     told.settle()
     assert merchant.got == []
     (alert,) = world.alerts()
-    assert (alert.kind, alert.detail.partition(" takes no")[0]) == ("events_disabled", merchant.address.shown)
+    assert (alert.kind, said(alert).partition(" takes no")[0]) == ("events_disabled", merchant.address.shown)
     replay.enable(told.ports)
     told.settle()
     assert (len(merchant.got), world.alerts()) == (1, [])
@@ -210,7 +211,7 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     live(told, hours=2)
     assert len(merchant.got) == 3
     (alert,) = world.alerts()
-    assert (alert.kind, alert.detail.partition(",")[0]) == ("events_given_up", "1 events were given up")
+    assert (alert.kind, said(alert).partition(",")[0]) == ("events_given_up", "1 events were given up")
     with world.ports.database.transaction() as uow:
         assert uow.books.standing(world.clock.now(), world.clock.real_now()).abandoned_events == 1
     assert replay.endpoint(told.ports).disabled_at is None

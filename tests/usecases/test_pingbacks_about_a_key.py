@@ -9,6 +9,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import confirm, register
 from billing_worker.usecases.key.register import NewKey
+from tests.support.alerts import proposed
 from tests.support.world import World
 
 BUYER = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
@@ -65,7 +66,7 @@ def test_what_each_type_does_to_a_pending_key(
     subscription = world.subscribe(key=key)
     tell(world, key, kind, **more)
     assert (world.key_now(key).status, kinds(world)) == (status, alerts)
-    assert all(alert.proposal for alert in world.alerts())
+    assert all(proposed(alert) for alert in world.alerts())
     paid = {"active": "paid", "invalid": "open", "pending": "open"}[status]
     assert world.invoice(subscription).status == paid
     assert ("billing_key.invalid" in world.events()) is (status == "invalid")

@@ -14,6 +14,7 @@ from billing_worker.usecases.charge.retry import retry_now
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.settle.record import record_answer
 from billing_worker.usecases.subscription.replace_key import replace_key
+from tests.support.alerts import offered, proposed, said
 from tests.support.gateways import Around, answers, loses_the_reply, never_arrives
 from tests.support.stack import eventually
 from tests.support.world import World
@@ -272,13 +273,13 @@ def test_after_a_day_a_person_is_told_and_the_reads_go_on(known: World) -> None:
         (alert,) = known.alerts()
         attempt = known.attempt(known.invoice(subscription))
         assert (alert.kind, alert.subject_id) == ("unknown", attempt.id)
-        assert attempt.merchant_uid in alert.detail
+        assert attempt.merchant_uid in said(alert)
         assert attempt.status == "unknown"
-        assert "PortOne's console" in str(alert.proposal)
+        assert "PortOne's console" in proposed(alert)
         with known.ports.database.transaction() as uow:
             assert alert.evidence_id is not None
-            said = uow.evidence(alert.evidence_id)
-        assert (said.http_status, attempt.merchant_uid in said.request) == (503, True)
+            kept = uow.evidence(alert.evidence_id)
+        assert (kept.http_status, attempt.merchant_uid in kept.request) == (503, True)
         kept = known.rows("SELECT count(*) AS n FROM evidence WHERE attempt_id = :id", id=attempt.id)
         known.run_until(known.clock.now() + timedelta(hours=5), timedelta(hours=1))
         assert kept == known.rows("SELECT count(*) AS n FROM evidence WHERE attempt_id = :id", id=attempt.id)
@@ -383,11 +384,11 @@ def test_a_second_time_that_money_is_taken_back_a_person_decides(known: World) -
     assert known.money(invoice) == []
     (alert,) = [each for each in known.alerts() if each.kind == "taken_back"]
     assert alert.subject_id == invoice.id
-    assert f"billing-worker invoice retry {invoice.id}" in str(alert.proposal)
-    assert f"billing-worker subscription cancel {subscription.id}" in str(alert.proposal)
+    assert f"billing-worker invoice retry {invoice.id}" in proposed(alert)
+    assert f"billing-worker subscription cancel {subscription.id}" in proposed(alert)
     told = why(known.ports, invoice.id)
     assert "given back at the gateway 2 times" in told.answer
-    assert f"invoice retry {invoice.id}" in told.next
+    assert f"invoice retry {invoice.id}" in offered(told)
     assert "taken_back" in str(told.alerts)
 
 

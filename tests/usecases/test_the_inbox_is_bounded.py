@@ -14,6 +14,7 @@ from billing_worker.usecases.incoming import apply, receive, replay, tidy
 from billing_worker.usecases.incoming.receive import Notification
 from billing_worker.usecases.reading.lists import listed
 from billing_worker.usecases.reading.one import notification_with
+from tests.support.alerts import said
 from tests.support.sandbox import Row
 from tests.support.world import World
 
@@ -186,8 +187,8 @@ def test_what_is_stuck_is_told_to_a_person_and_the_alert_closes_by_itself(world:
             tidy.tidy(world.ports, tidy.INBOX)
     (alert,) = world.alerts()
     assert alert.kind == "inbox_stuck"
-    assert f"the newest is {message}" in alert.detail
-    assert "503" in alert.detail
+    assert f"the newest is {message}" in said(alert)
+    assert "503" in said(alert)
     sought = replay.seek(world.ports, stuck=True)
     stuck = listed(world.ports, Kind.NOTIFICATIONS, {"stuck_at": sought.stuck_at}, limit=9).items
     assert [found.id for found in stuck] == [message]

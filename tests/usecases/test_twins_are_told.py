@@ -14,6 +14,7 @@ from billing_worker.usecases.review import audit as auditing
 from billing_worker.usecases.review.audit import audit_recent
 from billing_worker.usecases.subscription import subscribe as subscribing
 from billing_worker.usecases.subscription.subscribe import NewSubscription
+from tests.support.alerts import proposed, said
 from tests.support.world import World
 
 
@@ -40,11 +41,11 @@ def test_a_twin_is_told_with_a_proposal_and_charged_all_the_same(world: World) -
     first, second = come(world, plan), come(world, plan)
     (alert,) = told(world)
     later, earlier = sorted((first.id, second.id), key=lambda ident: ident == alert.subject_id, reverse=True)
-    assert alert.detail == (
+    assert said(alert) == (
         f"subscription {later} is on plan {plan.id} for the same customer as {earlier}, "
         "and both begin to be charged within a day"
     )
-    assert f"billing-worker subscription cancel {later}" in str(alert.proposal)
+    assert f"billing-worker subscription cancel {later}" in proposed(alert)
     assert stops(world.ports, 10) == []
     assert len(world.money()) == 2
     assert [each.id for each in told(world)] == [alert.id]
@@ -111,7 +112,7 @@ def test_a_pair_that_a_person_accepted_is_not_told_again_and_a_third_is(world: W
     third = come(world, plan)
     (another,) = told(world)
     assert another.id != alert.id
-    assert third.id in another.detail
+    assert third.id in said(another)
 
 
 def test_however_many_there_are_few_are_told_at_a_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

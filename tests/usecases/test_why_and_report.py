@@ -7,8 +7,9 @@ import pytest
 from billing_worker.domain.errors import InvalidInput, NotFound
 from billing_worker.domain.payment import Failed
 from billing_worker.usecases.reading.report import report
-from billing_worker.usecases.reading.teller import Explanation
+from billing_worker.usecases.reading.views.insight import Explanation
 from billing_worker.usecases.reading.why import why
+from tests.support.alerts import offered
 from tests.support.gateways import Around, answers, never_arrives
 from tests.support.world import World
 
@@ -49,7 +50,7 @@ def test_an_invoice_on_a_dead_key_names_the_command_that_saves_it(world: World) 
     world.settle()
     found = told(world, subscription)
     assert "invalid" in found.answer
-    assert f"set-key {subscription.id}" in found.next
+    assert f"set-key {subscription.id}" in offered(found)
     assert "2026-02-16" in found.next
     assert "final on this key" in found.history[0]
 
@@ -59,7 +60,7 @@ def test_an_invoice_that_was_given_up_names_the_command_that_tries_again(world: 
     world.settle()
     found = told(world, subscription)
     assert "gave up after 1 declines" in found.answer
-    assert f"invoice retry {world.invoice(subscription).id}" in found.next
+    assert f"invoice retry {world.invoice(subscription).id}" in offered(found)
     assert "No further period is opened" in why(world.ports, subscription.id).next
 
 

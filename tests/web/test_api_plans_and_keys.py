@@ -8,6 +8,8 @@ import structlog
 from web_calls import PLAN, assert_problem
 from web_helpers import Web
 
+from billing_worker.domain.alerts import AlertKind
+
 KEY = {"customer_uid": "user-1-card-1", "pg_provider": "nice_v2"}
 
 
@@ -224,7 +226,7 @@ def test_a_list_takes_a_limit_and_says_whether_there_is_more(web: Web, path: str
     for number in range(3):
         subscription = web.subscribed(f"user-{number}")
         with web.ports.database.transaction() as uow:
-            uow.alerts.open("test", subscription["id"], "look", web.clock.now())
+            uow.alerts.open(AlertKind.MISMATCH, subscription["id"], {"reason": "look"}, web.clock.now())
             uow.commit()
         web.open_invoice(subscription)
     for limit, more in ((2, True), (3, False)):

@@ -7,6 +7,7 @@ import pytest
 from web_calls import PLAN, assert_problem
 from web_helpers import Web
 
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
 from tests.builders import EVIDENCE, a_payment
 
@@ -221,7 +222,7 @@ def test_why_answers_for_every_kind_of_id(web: Web) -> None:
     idents = [subscription["id"], invoice_id, invoice["attempts"][0]["id"], invoice["merchant_uid"]]
     for ident in idents:
         told = web.api.get(f"/v1/why/{ident}").json()
-        assert set(told) == {"subject", "answer", "history", "actions", "next", "alerts"}
+        assert set(told) == {"subject", "answer", "history", "actions", "next", "ways_out", "alerts"}
         assert "한도초과" in told["answer"]
         assert told["history"]
     key = web.api.get(f"/v1/why/{subscription['billing_key_id']}").json()
@@ -236,7 +237,7 @@ def test_the_report_and_the_alerts_say_how_things_stand(web: Web) -> None:
     waiting, _ = web.invoiced(customer_uid="user-2")
     web.clock.advance(hours=2)
     with web.ports.database.transaction() as uow:
-        uow.alerts.open("test", waiting["id"], "look at this", web.clock.now())
+        uow.alerts.open(AlertKind.MISMATCH, waiting["id"], {"reason": "look at this"}, web.clock.now())
         uow.commit()
     told = web.api.get("/v1/report").json()
     (month,) = told["months"]
@@ -244,7 +245,8 @@ def test_the_report_and_the_alerts_say_how_things_stand(web: Web) -> None:
     assert (told["standing"]["due"], told["standing"]["open_alerts"]) == (1, 1)
     oldest = datetime.fromisoformat(told["standing"]["oldest_due"])
     assert web.clock.now() - oldest == timedelta(hours=2)
-    assert [alert["detail"] for alert in told["alerts"]] == ["look at this"]
+    assert [alert["facts"] for alert in told["alerts"]] == [{"reason": "look at this"}]
+    assert told["alerts"][0]["detail"].endswith("look at this")
     assert web.api.get("/v1/alerts").json()["data"] == told["alerts"]
 
 

@@ -17,7 +17,6 @@ from web_helpers import Web
 from billing_worker.cli.main import main
 from billing_worker.cli.output import Output
 from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
-from billing_worker.usecases.reading.teller import Explanation
 from billing_worker.usecases.reading.views import control, customers, insight, invoices, keys, plans, refunds, traffic
 from billing_worker.usecases.reading.views import evidence as gateway
 from billing_worker.usecases.reading.views import subscriptions as subscribed
@@ -128,12 +127,29 @@ def test_why_and_the_report_say_the_same_on_both(
     assert {**printed, "standing": None, "drain": None} == {**answered, "standing": None, "drain": None}
 
 
+def test_alerts_are_the_same_on_both_in_the_reader_s_language(
+    web: Web, say: Say, invoice_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = web.api.get("/v1/alerts").json()["data"]
+    monkeypatch.setenv("BILLING_LANGUAGE", "ko")
+    web.api.headers["Accept-Language"] = "ko"
+    korean = web.api.get("/v1/alerts").json()["data"]
+    assert korean
+    assert all(each["actions"] for each in korean)
+    assert [each["title"] for each in korean] != [each["title"] for each in english]
+    assert say("alert", "list") == korean
+    ident = korean[0]["id"]
+    assert say("alert", "show", str(ident)) == web.api.get(f"/v1/alerts/{ident}").json()
+    assert say("report")["alerts"] == web.api.get("/v1/report").json()["alerts"] == korean
+    monkeypatch.setenv("BILLING_TIMEZONE", "Asia/Seoul")
+    assert say("why", invoice_id) == web.api.get(f"/v1/why/{invoice_id}").json()
+
+
 def views() -> dict[str, type]:
     """Every view by its name."""
     rooms = (control, customers, gateway, insight, invoices, keys, traffic, plans, refunds, subscribed)
     found = {name: each for room in rooms for name, each in vars(room).items() if is_dataclass(each)}
-    ours = {name: each for name, each in found.items() if each.__module__.startswith(plans.__package__)}
-    return ours | {"Explanation": Explanation}
+    return {name: each for name, each in found.items() if each.__module__.startswith(plans.__package__)}
 
 
 @pytest.mark.parametrize("name", views())

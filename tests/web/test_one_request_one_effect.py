@@ -10,6 +10,7 @@ import pytest
 from web_calls import HINT, PLAN, assert_problem, eventually
 from web_helpers import Web
 
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.usecases.access.requests import KEPT_FOR, OneEffect
 from billing_worker.usecases.incoming import tidy
 from billing_worker.web.api import plans
@@ -269,7 +270,7 @@ def a_stop(web: Web) -> int:
 
 def an_alert(web: Web) -> int:
     with web.ports.database.transaction() as uow:
-        uow.alerts.open("mismatch", "att_1", "something", web.clock.now())
+        uow.alerts.open(AlertKind.MISMATCH, "att_1", {"reason": "something"}, web.clock.now())
         uow.commit()
     return int(web.rows("SELECT id FROM alerts")[0]["id"])
 

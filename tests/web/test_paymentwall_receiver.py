@@ -142,9 +142,9 @@ def test_a_parameter_that_nobody_announced_is_refused_by_name_and_told_once(web_
         assert "BILLING_PAYMENTWALL_PARAMETERS" in message
     assert web.count("inbox") == 0
     assert alerts(web) == [("pingback_refused", "paymentwall level")]
-    (row,) = web.rows("SELECT detail, proposal FROM alerts")
-    assert "level" in row["detail"]
-    assert "BILLING_PAYMENTWALL_PARAMETERS" in row["proposal"]
+    (alert,) = web.api.get("/v1/alerts").json()["data"]
+    assert "level" in alert["detail"]
+    assert "BILLING_PAYMENTWALL_PARAMETERS" in alert["proposal"]
     told = web_with(paymentwall_parameters="level,note")
     assert told.api.get(f"{PATH}?{pingback(level='7')}").content == b"OK"
 
@@ -165,7 +165,7 @@ def test_what_is_refused_for_many_reasons_opens_few_alerts_and_the_last_tells_of
     assert alerts(web) == [("pingback_refused", f"paymentwall own{number}") for number in range(10)] + [
         ("pingback_refused", "paymentwall others")
     ]
-    assert "own11" in web.rows("SELECT detail FROM alerts ORDER BY id DESC LIMIT 1")[0]["detail"]
+    assert web.rows("SELECT facts FROM alerts ORDER BY id DESC LIMIT 1")[0]["facts"]["field"] == "own11"
 
 
 @pytest.mark.fm("E23")
@@ -174,7 +174,7 @@ def test_a_flood_of_test_pingbacks_in_production_is_one_alert(web_with: Callable
     for number in range(4):
         assert_problem(live.api.get(f"{PATH}?{pingback(is_test='1', ref=f't{number}')}"), 403, "is_test")
     assert alerts(live) == [("pingback_refused", "paymentwall is_test")]
-    assert "t0" in live.rows("SELECT detail FROM alerts")[0]["detail"]  # written once, not four times
+    assert "t0" in live.rows("SELECT facts FROM alerts")[0]["facts"]["ref"]  # written once, not four times
 
 
 def test_the_test_key_signs_beside_the_secret_where_no_real_money_moves(web_with: Callable[..., Web]) -> None:

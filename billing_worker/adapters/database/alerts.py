@@ -9,13 +9,15 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.review import alerts
+from billing_worker.domain.alert_rules import checked
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.ports.alerts import Alert
 
 _OPEN = alerts.c.closed_at.is_(None)
 
 
 class SqlAlerts(Repository[Alert]):
-    """Things a person must look at."""
+    """Things an operator must look at."""
 
     table = alerts
     kind = "alert"
@@ -23,24 +25,24 @@ class SqlAlerts(Repository[Alert]):
 
     def open(
         self,
-        kind: str,
+        kind: AlertKind,
         subject_id: str,
-        detail: str,
+        facts: Facts,
         now: datetime,
         *,
-        proposal: str | None = None,
         evidence_id: int | None = None,
     ) -> None:
         """Open an alert; the same kind and subject again only renews what it says."""
-        says = {"detail": detail, "proposal": proposal, "evidence_id": evidence_id}
+        says = {"facts": checked(kind, facts), "detail": None, "proposal": None, "evidence_id": evidence_id}
         statement = upsert(alerts).on_conflict_do_update(
             index_elements=["kind", "subject_id"], index_where=alerts.c.closed_at.is_(None), set_=says
         )
         self._connection.execute(statement, says | {"kind": kind, "subject_id": subject_id, "opened_at": now})
 
-    def told(self, kind: str, subject_id: str, detail: str) -> bool:
-        """Whether an alert of this kind and subject has said the same, be it closed by now."""
-        same = (alerts.c.kind == kind) & (alerts.c.subject_id == subject_id) & (alerts.c.detail == detail)
+    def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
+        """Whether an alert of this kind and subject, open or closed, has said the same."""
+        said = alerts.c.facts == checked(kind, facts)
+        same = (alerts.c.kind == kind) & (alerts.c.subject_id == subject_id) & said
         return bool(self._connection.execute(select(exists().where(same))).scalar_one())
 
     def list_open(self, limit: int) -> Sequence[Alert]:
@@ -52,7 +54,7 @@ class SqlAlerts(Repository[Alert]):
         """Open alerts about one subject."""
         return self._many(select(alerts).where(_OPEN & (alerts.c.subject_id == subject_id)).order_by(alerts.c.id))
 
-    def close(self, kind: str, subject_id: str, now: datetime) -> None:
+    def close(self, kind: AlertKind, subject_id: str, now: datetime) -> None:
         """Close it, if it is open."""
         here = (alerts.c.subject_id == subject_id) & (alerts.c.kind == kind)
         self._connection.execute(update(alerts).where(_OPEN & here).values(closed_at=now))

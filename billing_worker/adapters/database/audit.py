@@ -132,7 +132,7 @@ class SqlAudits:
     def twins(self, most: int) -> Sequence[Breach]:
         """Subscriptions that have a twin that nobody accepted, the later one of each pair."""
         found = self._connection.execute(twins.FOUND, {"most": most})
-        return [Breach(subject, detail, subject) for subject, detail in found]
+        return [_twin(*row) for row in found]
 
     def part_twins(self, now: datetime) -> None:
         """Close alerts about twins that are none any more."""
@@ -163,3 +163,8 @@ def _or_ever(since: datetime | None) -> Any:
 def _paid(row: dict[str, Any]) -> PaidAttempt:
     money = Money(row.pop("amount"), row.pop("currency"))
     return PaidAttempt(**row, money=money)
+
+
+def _twin(subject: str, plan_id: str, earlier: str) -> Breach:
+    detail = f"is on plan {plan_id} for the same customer as {earlier}, and both begin to be charged within a day"
+    return Breach(subject, detail, subject, {"plan": plan_id, "earlier": earlier})

@@ -212,7 +212,7 @@ CHECKS = (
 TEXTS = {
     "evidence": "SELECT id::text, body FROM evidence ORDER BY evidence.id DESC LIMIT :most",
     "outbox": "SELECT id, (data - 'customer')::text FROM outbox ORDER BY sequence DESC LIMIT :most",
-    "alerts": "SELECT id::text, detail FROM alerts ORDER BY alerts.id DESC LIMIT :most",
+    "alerts": "SELECT id::text, concat(detail, proposal, facts) FROM alerts ORDER BY alerts.id DESC LIMIT :most",
     "payment_attempts": "SELECT id, coalesce(reason, '') FROM payment_attempts ORDER BY started_at DESC LIMIT :most",
     "inbox": "SELECT id::text, concat(payload, note, answer) FROM inbox ORDER BY inbox.id DESC LIMIT :most",
 }

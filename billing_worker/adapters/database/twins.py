@@ -23,8 +23,7 @@ _PAIRS = f"""
         SELECT id, plan_id, lag(id) OVER line AS earlier, first_charge - lag(first_charge) OVER line AS apart
         FROM own WINDOW line AS (PARTITION BY customer, plan_id ORDER BY first_charge, id)),
     pairs AS (
-        SELECT id, 'is on plan ' || plan_id || ' for the same customer as ' || earlier
-                   || ', and both begin to be charged within a day' AS detail
+        SELECT id, plan_id, earlier, jsonb_build_object('plan', plan_id, 'earlier', earlier) AS facts
         FROM beside WHERE apart <= interval '1 day')
 """
 
@@ -33,10 +32,10 @@ COUNT = text(f"SELECT count(*) FROM subscriptions WHERE {LIVE}")
 FOUND = text(
     _PAIRS
     + """
-    SELECT id, detail FROM pairs
+    SELECT id, plan_id, earlier FROM pairs
     WHERE NOT EXISTS (
         SELECT FROM alerts WHERE kind = 'twin_subscription' AND subject_id = pairs.id
-        AND alerts.detail = 'subscription ' || pairs.id || ' ' || pairs.detail AND closed_at IS NOT NULL)
+        AND alerts.facts = pairs.facts AND closed_at IS NOT NULL)
     ORDER BY id LIMIT :most
 """
 )
@@ -46,7 +45,6 @@ PART = text(
     + """
     UPDATE alerts SET closed_at = :now
     WHERE kind = 'twin_subscription' AND closed_at IS NULL AND NOT EXISTS (
-        SELECT FROM pairs WHERE pairs.id = alerts.subject_id
-        AND alerts.detail = 'subscription ' || pairs.id || ' ' || pairs.detail)
+        SELECT FROM pairs WHERE pairs.id = alerts.subject_id AND pairs.facts = alerts.facts)
 """
 )

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from billing_worker.domain.alert_rules import checked
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.ports.alerts import Alert
 from billing_worker.simulation.memory.tables import Entry, Table, either
 from billing_worker.simulation.memory.unserved import Unserved
@@ -37,27 +39,26 @@ class MemoryAlerts:
 
     def open(
         self,
-        kind: str,
+        kind: AlertKind,
         subject_id: str,
-        detail: str,
+        facts: Facts,
         now: datetime,
         *,
-        proposal: str | None = None,
         evidence_id: int | None = None,
     ) -> None:
         """Open an alert; the same kind and subject again only renews what it says."""
         known = self.table.open_ids.get((kind, subject_id))
         if known is None:
             self._number += 1
-            self.table.add(Alert(self._number, kind, subject_id, detail, now, proposal, evidence_id))
+            self.table.add(Alert(self._number, kind, subject_id, checked(kind, facts), now, evidence_id=evidence_id))
             return
         alert = self.table.get(known)
-        self.table.save(replace(alert, detail=detail, proposal=proposal, evidence_id=evidence_id))
+        self.table.save(replace(alert, facts=checked(kind, facts), evidence_id=evidence_id))
 
-    def told(self, kind: str, subject_id: str, detail: str) -> bool:
-        """Whether an alert of this kind and subject has said the same, be it closed by now."""
-        rows = self.table.rows.values()
-        return any((row.kind, row.subject_id, row.detail) == (kind, subject_id, detail) for row in rows)
+    def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
+        """Whether an alert of this kind and subject, open or closed, has said the same."""
+        said, rows = checked(kind, facts), self.table.rows.values()
+        return any((row.kind, row.subject_id, row.facts) == (kind, subject_id, said) for row in rows)
 
     def list_open(self, limit: int) -> Sequence[Alert]:
         """Open alerts, newest first."""
@@ -68,7 +69,7 @@ class MemoryAlerts:
         own = [ident for (_, subject), ident in self.table.open_ids.items() if subject == subject_id]
         return [self.table.get(ident) for ident in sorted(own)]
 
-    def close(self, kind: str, subject_id: str, now: datetime) -> None:
+    def close(self, kind: AlertKind, subject_id: str, now: datetime) -> None:
         """Close it, if it is open."""
         known = self.table.open_ids.get((kind, subject_id))
         if known is not None:

@@ -7,6 +7,7 @@ order of registering, confirming and subscribing leads around it.
 from collections.abc import Sequence
 from datetime import datetime
 
+from billing_worker.domain.alerts import AlertKind, Fact, Facts
 from billing_worker.domain.billing_key import (
     BillingKey,
     IssueUse,
@@ -46,7 +47,7 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
         if held or not invoice.is_due(ports.clock.now()):
             return False
         if uow.doubts.end(key.id):
-            uow.alerts.close("issuing_payment", key.id, ports.clock.now())
+            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, ports.clock.now())
         charge = _follow(ports, uow, locked, key, listing.payments[0])
         uow.commit()
     return charge
@@ -62,15 +63,8 @@ def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datet
         if lasts(ports, uow, key.id, key.pg_provider, began_at) is None:
             uow.commit()
             return
-        key_id = key.id
-        detail = (
-            f"PortOne shows payment {issue.imp_uid} no more, which issued key {key_id}: nothing is charged to the key"
-        )
-        proposal = (
-            "look for it in PortOne's console (test payments: BILLING_PORTONE_INCLUDE_SANDBOX); charging goes on when "
-            f"it is shown, or with: billing-worker key issuing-payment {key_id} --counts-for-none"
-        )
-        uow.alerts.open("issuing_payment", key_id, detail, ports.clock.now(), proposal=proposal)
+        facts: Facts = {"case": "unseen", "payment": issue.imp_uid}
+        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, ports.clock.now())
         uow.commit()
 
 
@@ -121,9 +115,8 @@ def _comes_before(other: Invoice, invoice: Invoice) -> bool:
 def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], now: datetime) -> None:
     if key.issue is None:
         raise AssertionError(f"nothing is known of what issued {key.id}")
-    told = f"payment {key.issue.imp_uid} over {key.issue.money}, which issued key {key.id}, may be for"
-    detail = f"{told} {', '.join(subscriptions)}"
-    way_out = f"billing-worker key issuing-payment {key.id} --counts-for SUBSCRIPTION_ID, or --counts-for-none"
+    reason = f"payment {key.issue.imp_uid} over {key.issue.money}, which issued key {key.id}, may be for it"
     for ident in subscriptions:
-        open_stop(uow, SUBSCRIPTION + ident, StopCause.ISSUE, f"{told} it; say so: {way_out}", [key.id], now=now)
-    uow.alerts.open("issuing_payment", key.id, detail, now, proposal=f"say which: {way_out}")
+        open_stop(uow, SUBSCRIPTION + ident, StopCause.ISSUE, reason, [key.id], now=now)
+    facts: dict[str, Fact] = {"case": "unclear", "payment": key.issue.imp_uid, "money": str(key.issue.money)}
+    uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts | {"subscriptions": subscriptions}, now)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all, speaks_of
@@ -134,13 +135,13 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
 
 def _alert(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
     """The inbox of a person: what was answered last, kept once for as long as it stays the same."""
-    detail = f"no answer for a day; last: {attempt.reason} (order {attempt.merchant_uid})"
-    if any(alert.kind == "unknown" and alert.detail == detail for alert in uow.alerts.of_subject(attempt.id)):
+    facts: Facts = {"order": attempt.merchant_uid, "reason": attempt.reason}
+    here = uow.alerts.of_subject(attempt.id)
+    if any(alert.kind == AlertKind.UNKNOWN and alert.facts == facts for alert in here):
         return
     said = reading.listing.evidence
     kept = uow.keep_evidence(attempt.id, said, ports.clock.real_now()) if said else attempt.evidence_id
-    proposal = f"look up {attempt.merchant_uid} in PortOne's console; do not charge it by hand meanwhile"
-    uow.alerts.open("unknown", attempt.id, detail, ports.clock.now(), proposal=proposal, evidence_id=kept)
+    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, ports.clock.now(), evidence_id=kept)
 
 
 def _finding(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> Outcome | None:

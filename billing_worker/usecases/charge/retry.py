@@ -1,6 +1,7 @@
 """Try an unpaid invoice again now, on a person's word."""
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_invoice
@@ -39,7 +40,7 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
             uow.announce([told], now, ports.clock.real_now())
         else:
             if invoice.awaits_decision:
-                uow.alerts.close("taken_back", invoice.id, now)
+                uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, now)
             invoice.next_attempt_at = now
         uow.invoices.save(invoice)
         note(ports, uow, Verb.INVOICE_RETRIED, invoice.id)

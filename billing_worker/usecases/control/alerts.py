@@ -1,6 +1,7 @@
 """A person looked at an alert and dealt with it."""
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.errors import Conflict
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
@@ -21,5 +22,5 @@ def close_alert(ports: Ports, alert_id: int) -> None:
 def report_crashed_job(ports: Ports, job: str, ident: str, error: str) -> None:
     """Open an alert about the id. Names the error's type only: its text may hold a customer's data."""
     with ports.database.transaction() as uow:
-        uow.alerts.open("not_served", ident, f"{job} failed with {error}; the log has more", ports.clock.now())
+        uow.alerts.open(AlertKind.NOT_SERVED, ident, {"job": job, "error": error}, ports.clock.now())
         uow.commit()

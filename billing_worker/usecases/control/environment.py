@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports.bundle import Ports
@@ -30,8 +31,7 @@ def require_claimed_environment(ports: Ports) -> None:
             uow.commit()
         if not found.differences or uow.stops.is_open(ALL, StopCause.ENVIRONMENT):
             return
-    reason = "; ".join(found.differences) + ". If this is the one that shall charge: billing-worker breaker claim"
-    stop_charging(ports, ALL, StopCause.ENVIRONMENT, reason)
+    stop_charging(ports, ALL, StopCause.ENVIRONMENT, "; ".join(found.differences))
 
 
 def compared(ports: Ports) -> Claim:
@@ -51,7 +51,7 @@ def accept_fingerprint(ports: Ports) -> Claim:
             if stop.cause is StopCause.ENVIRONMENT:
                 stop.clear("claimed", now)
                 uow.stops.save(stop)
-                uow.alerts.close("stopped", str(stop.id), now)
+                uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
         uow.commit()
     return before
 

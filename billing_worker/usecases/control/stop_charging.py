@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.stop import LONGEST_REASON, SUBSCRIPTION, Stop, StopCause, require_scope
 from billing_worker.domain.text import entered
@@ -73,8 +74,15 @@ def open_stop(
 
 def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
     """While a stop is open, so is its alert."""
-    detail = f"{stop}. When it is dealt with: billing-worker breaker clear {stop.id} --note '...'"
-    uow.alerts.open("stopped", str(stop.id), detail, now)
+    facts: dict[str, Fact] = {
+        "case": stop.cause.value,
+        "scope": stop.scope,
+        "since": f"{stop.opened_at:%Y-%m-%d %H:%M} UTC",
+        "reason": stop.reason,
+    }
+    if stop.cause is StopCause.ISSUE:
+        facts |= {"key": stop.subjects[0], "subscription": stop.scope.removeprefix(SUBSCRIPTION)}
+    uow.alerts.open(AlertKind.STOPPED, str(stop.id), facts, now)
 
 
 def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
@@ -87,7 +95,7 @@ def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
         stop = uow.stops.lock(stop_id)
         stop.clear(note_text, now)
         uow.stops.save(stop)
-        uow.alerts.close("stopped", str(stop.id), now)
+        uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
         note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text)
         uow.commit()
     return _held(ports, stop)

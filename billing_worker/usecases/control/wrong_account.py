@@ -25,6 +25,6 @@ def stop_when_keys_vanish(uow: UnitOfWork, outcome: Outcome, now: datetime) -> N
     if lost > MOST and lost * LARGEST_SHARE > charged:
         reason = (
             f"the gateway does not know {lost} of {charged} keys charged within an hour: is this the right account? "
-            "Then: billing-worker key reactivate"
+            "If it is not, correct it, and reactivate the keys"
         )
         open_stop(uow, ALL, StopCause.BREACH, reason, [], now=now)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import Event, EventType, of_key
 from billing_worker.domain.pingback import (
@@ -68,6 +69,15 @@ class _News:
         return f"Paymentwall's {self.payment.ref} (type {self.kind}{reason})"
 
     @property
+    def facts(self) -> dict[str, Fact]:
+        """What every alert about it says."""
+        return {"ref": self.payment.ref, "type": self.kind, "reason": self.reason}
+
+    @property
+    def key_id(self) -> str | None:
+        return self.key.id if self.key is not None else None
+
+    @property
     def other_product(self) -> bool:
         return self.key is not None and self.key.goodsid not in (None, self.payload.get("goodsid"))
 
@@ -81,15 +91,11 @@ def apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, know
     """Give a pingback its effect; `knows_key` is what the gateway said, None where it said nothing."""
     payload, now = message.payload, ports.clock.now()
     if message.deliveries > MOST_DELIVERIES:
-        detail = f"pingback {message.dedupe_key} came {message.deliveries} times, although it was answered OK"
-        proposal = "look at what stands between Paymentwall and the receiver: it must pass on exactly OK, status 200"
-        uow.alerts.open("pingback_repeated", message.dedupe_key, detail, now, proposal=proposal)
+        uow.alerts.open(AlertKind.PINGBACK_REPEATED, message.dedupe_key, {"times": message.deliveries}, now)
     mark, uid, goodsid = mark_of(payload), payload["uid"], payload.get("goodsid")
     payment = uow.pingbacks.start(payload["ref"], uid, goodsid, now)
     if (payment.uid, payment.goodsid) != (uid, goodsid):
-        detail = f"pingbacks about {payment.ref} name different uids or goodsids; the later one changed nothing"
-        proposal = "compare both with the payment at Paymentwall; its secret may be known to somebody"
-        uow.alerts.open("pingback_contradiction", payment.ref, detail, now, proposal=proposal)
+        uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, payment.ref, {"case": "owners"}, now)
         return Applied(InboxStatus.IGNORED, "names another uid or goodsid than before")
     first = mark not in payment.seen
     news = _News(ports, uow, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
@@ -136,10 +142,9 @@ def _hold(news: _News) -> Applied:
 
 def _cancel(news: _News) -> Applied:
     if news.first:
-        detail = f"{news.text} took back or refused a payment of {_whose(news)}"
-        news.uow.alerts.open(
-            "pingback_reversal", news.payment.ref, detail, news.ports.clock.now(), proposal=_after_reversal(news)
-        )
+        disputed = kills_active(news.signal, news.reason, confirmed_key=False)
+        facts = news.facts | {"case": "disputed" if disputed else "reversed", "key": news.key_id}
+        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.ports.clock.now())
     if news.key is None:
         return Applied(InboxStatus.RECEIVED, UNREGISTERED)
     if news.other_product:
@@ -155,52 +160,44 @@ def _cancel(news: _News) -> Applied:
         return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; a person decides")
     news.uow.keys.save(key)
     now, real_now = news.ports.clock.now(), news.ports.clock.real_now()
-    news.uow.alerts.close("key_pending", key.id, now)
+    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
     news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
 
 
 def _partial(news: _News) -> Applied:
-    amount = news.payload.get("refund_amount") or "an amount that it does not say"
-    detail = f"{news.text} gave back a part, {amount}, of a payment of {_whose(news)}; the key stays as it is"
+    facts = news.facts | {"key": news.key_id, "amount": news.payload.get("refund_amount") or None}
     subject = f"{news.payment.ref} {mark_of(news.payload)}"
-    news.uow.alerts.open("pingback_partial", subject, detail, news.ports.clock.now(), proposal=_after_reversal(news))
+    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.ports.clock.now())
     return Applied(InboxStatus.APPLIED, "a part was given back: a person decides")
 
 
 def _subscription(news: _News) -> Applied:
     payment, now = news.payment, news.ports.clock.now()
-    key_id = news.key.id if news.key is not None else None
+    key_id = news.key_id
     data: dict[str, str | int | None] = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
     event = Event(SUBSCRIPTION_EVENTS[news.kind], key_id or f"pingback_{payment.id}", data)
     news.uow.announce([event], now, news.ports.clock.real_now())
-    detail = f"{news.text}: Paymentwall itself bills {_whose(news)} by a subscription of its own, beside this worker"
-    proposal = "end one of the two, or the customer pays twice: the subscription at Paymentwall, or the one here"
-    news.uow.alerts.open("paymentwall_bills", key_id or payment.ref, detail, now, proposal=proposal)
+    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, now)
     return Applied(InboxStatus.APPLIED, "told the merchant")
 
 
 def _too_late(news: _News, key: BillingKey) -> Applied:
-    detail = f"{news.text} was paid, but key {key.id} is invalid: {key.invalid_reason}"
-    proposal = "the customer must give a card anew: this key was never confirmed"
-    if key.activated_at is not None:
-        proposal = f"if the customer gave the card anew: billing-worker key reactivate {key.id}"
-    now = news.ports.clock.now()
-    news.uow.alerts.open("pingback_contradiction", news.payment.ref, detail, now, proposal=proposal)
+    case = "worked" if key.activated_at is not None else "never_worked"
+    facts = news.facts | {"case": case, "key": key.id, "key_reason": key.invalid_reason}
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.ports.clock.now())
     return Applied(InboxStatus.IGNORED, f"key {key.id} is {key.status}")
 
 
 def _contradiction(news: _News) -> Applied:
-    detail = f"{news.text} calls paid what was {news.payment.verdict} before; nothing was unlocked"
-    proposal = "look the payment up at Paymentwall; if it was paid, the customer may give the card anew"
-    news.uow.alerts.open("pingback_contradiction", news.payment.ref, detail, news.ports.clock.now(), proposal=proposal)
+    facts = news.facts | {"case": "verdict", "verdict": str(news.payment.verdict)}
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.ports.clock.now())
     return Applied(InboxStatus.IGNORED, f"the payment was {news.payment.verdict} before")
 
 
 def _store(news: _News) -> Applied:
-    subject, detail = f"{news.payment.ref} {news.kind}", f"{news.text} is of a type that is not documented; it is kept"
-    proposal = "ask Paymentwall what this type means; nothing was done about it"
-    news.uow.alerts.open("pingback_unknown_type", subject, detail, news.ports.clock.now(), proposal=proposal)
+    subject = f"{news.payment.ref} {news.kind}"
+    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.ports.clock.now())
     return Applied(InboxStatus.IGNORED, f"type {news.kind} is not known")
 
 
@@ -209,23 +206,9 @@ def _nothing(news: _News) -> Applied:
 
 
 def _other_product(news: _News, key: BillingKey) -> Applied:
-    detail = f"{news.text} names another goodsid than key {key.id} was registered with; it confirms nothing"
-    proposal = "look the payment up at Paymentwall: another product of the same customer, or a wrong --goodsid"
-    news.uow.alerts.open("pingback_goodsid", news.payment.ref, detail, news.ports.clock.now(), proposal=proposal)
+    facts = news.facts | {"key": key.id}
+    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.ports.clock.now())
     return Applied(InboxStatus.IGNORED, "of another product than the key")
-
-
-def _whose(news: _News) -> str:
-    return f"key {news.key.id}" if news.key is not None else "a key that is not registered here"
-
-
-def _after_reversal(news: _News) -> str:
-    look = f"look at {news.payment.ref} at Paymentwall, and at the customer's payments in PortOne's console"
-    if news.signal is Signal.PARTLY_REVERSED:
-        return f"{look}; decide what the customer owes; do not give the same part back again here"
-    if kills_active(news.signal, news.reason, confirmed_key=False):
-        return f"{look}; cancel the subscription; give back what is disputed next: billing-worker refund create INVOICE"
-    return f"{look}; end the subscription if the customer left; what is left over: billing-worker refund create INVOICE"
 
 
 _EFFECTS: dict[Effect, Callable[[_News], Applied]] = {

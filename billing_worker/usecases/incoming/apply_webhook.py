@@ -1,5 +1,6 @@
 """Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
 
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.issuing_payment import ISSUES, is_another_issue
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
@@ -22,8 +23,7 @@ def apply_webhook(ports: Ports, uow: UnitOfWork, message: InboxMessage, listing:
         return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment", most_tries=few)
     payment, evidence = listing.payments[0]
     if payment.merchant_uid != message.payload["merchant_uid"]:
-        detail = f"a webhook names payment {payment.imp_uid} for another merchant_uid than the gateway does"
-        uow.alerts.open("webhook_mismatch", payment.imp_uid, detail, ports.clock.now())
+        uow.alerts.open(AlertKind.WEBHOOK_MISMATCH, payment.imp_uid, {}, ports.clock.now())
         return Applied(InboxStatus.IGNORED, "the gateway has this payment under another merchant_uid")
     invoice_id = uow.invoices.with_merchant_uid(payment.merchant_uid)
     if invoice_id is not None:

@@ -10,6 +10,7 @@ Once a minute, by one bucket for all processes; and each time a bounded piece of
 from collections.abc import Sequence
 from dataclasses import replace
 
+from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Work
@@ -61,21 +62,19 @@ def _alert_stuck(ports: Ports, uow: UnitOfWork) -> None:
     sought = Sought(stuck_at=ports.clock.real_now())
     count = uow.inbox.count(sought)
     if not count:
-        uow.alerts.close("inbox_stuck", INBOX, ports.clock.now())
+        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, ports.clock.now())
         return
     newest = uow.inbox.list(sought, 1)[0]
-    note = newest.note or "no worker has looked into it"
-    detail = f"{count} notifications wait for more than an hour; the newest is {newest.id}: {note}"
-    proposal = "billing-worker inbox list --stuck; billing-worker doctor; is a worker running?"
-    uow.alerts.open("inbox_stuck", INBOX, detail, ports.clock.now(), proposal=proposal)
+    facts: dict[str, Fact] = {"case": "unread", "count": count, "newest": newest.id}
+    if newest.note:
+        facts |= {"case": "read", "note": newest.note}
+    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, ports.clock.now())
 
 
 def _alert_flood(ports: Ports, uow: UnitOfWork) -> None:
     foreign = Sought(status=InboxStatus.RECEIVED, foreign=True)
     late = replace(foreign, waits_since=ports.clock.real_now() - UNANSWERED_FOR)
     if not uow.inbox.count(late):
-        uow.alerts.close("inbox_foreign", INBOX, ports.clock.now())
+        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, ports.clock.now())
         return
-    detail = f"{uow.inbox.count(foreign)} webhooks about orders that were never ours wait to be looked into"
-    proposal = "docs/receiver.md, Foreign webhooks: take webhooks from PortOne's addresses only, or read more"
-    uow.alerts.open("inbox_foreign", INBOX, detail, ports.clock.now(), proposal=proposal)
+    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, ports.clock.now())

@@ -7,6 +7,7 @@ PortOne stores a Paymentwall key under its customer_uid only after Paymentwall c
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.issuing_payment import Seen, is_another_issue, issuing_payment, never_issues
@@ -68,13 +69,13 @@ def _alert_others(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | N
             alert_another_issue(ports, uow, payment, key.id, first)
 
 
-def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: str) -> None:
+def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, found: Facts) -> None:
     now, real_now = ports.clock.now(), ports.clock.real_now()
     reason = never_issues(seen[0], now) if seen is not None and key.activated_at is None else None
     if reason is not None and key.invalidate(reason):
         uow.keys.save(key)
-        for kind in ("key_pending", "key_email"):
-            uow.alerts.close(kind, key.id, now)
+        uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
+        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, now)
         uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
         return
     overdue = key.created_at + timedelta(seconds=ports.timing.key_pending_alert)
@@ -87,21 +88,16 @@ def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen 
         _alert_pending(uow, key, found, now)
 
 
-def _alert_pending(uow: UnitOfWork, key: BillingKey, found: str, now: datetime) -> None:
-    detail = f"key {key.id} is not confirmed since {key.created_at:%Y-%m-%d %H:%M} UTC: {found}"
-    proposal = (
-        "look its issuing payment up in PortOne's console, and PortOne's pingback URL in Paymentwall's; "
-        "if there is no payment, the customer must give the card anew"
-    )
-    uow.alerts.open("key_pending", key.id, detail, now, proposal=proposal)
+def _alert_pending(uow: UnitOfWork, key: BillingKey, found: Facts, now: datetime) -> None:
+    facts = {**found, "since": f"{key.created_at:%Y-%m-%d %H:%M} UTC"}
+    uow.alerts.open(AlertKind.KEY_PENDING, key.id, facts, now)
 
 
-def _found(listing: Listing, seen: Seen | None, *, known: bool | None) -> str:
-    """What the gateway said, in words that stay the same from look to look."""
+def _found(listing: Listing, seen: Seen | None, *, known: bool | None) -> Facts:
+    """What the gateway said; the same from look to look, for as long as nothing changes."""
     if listing.trouble is not None or known is None:
-        return "PortOne could not be read"
+        return {"case": "unreadable"}
     if seen is None:
-        return "PortOne shows no payment that issued it"
-    if not known:
-        return f"PortOne has the issuing payment {seen[0].imp_uid} as {seen[0].status}, and no key"
-    return f"PortOne has the key, and its issuing payment {seen[0].imp_uid} as {seen[0].status}"
+        return {"case": "no_payment"}
+    case = "has_key" if known else "no_key"
+    return {"case": case, "payment": seen[0].imp_uid, "status": seen[0].status.value}

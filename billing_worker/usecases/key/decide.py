@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import (
     LONGEST_BUYER_EMAIL,
     BillingKey,
@@ -64,7 +65,7 @@ def with_email(ports: Ports, uow: UnitOfWork, key: BillingKey, email: str) -> Bi
     if checked.status is KeyStatus.PENDING:
         checked.next_look_at = ports.clock.real_now()
     if not given_up(checked):
-        uow.alerts.close("key_email", key.id, ports.clock.now())
+        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, ports.clock.now())
     return checked
 
 
@@ -77,13 +78,13 @@ def use_issuing_payment(uow: UnitOfWork, key: BillingKey, claim: IssueUse, owner
     """Note it, and let go on what was held for the answer."""
     key.use_issue(claim, owner)
     uow.keys.save(key)
-    uow.alerts.close("issuing_payment", key.id, now)
+    uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, now)
     uow.doubts.end(key.id)
     for stop in uow.stops.list_open():
         if stop.cause is StopCause.ISSUE and key.id in stop.subjects:
             stop.clear(f"the issuing payment is {claim}", now)
             uow.stops.save(stop)
-            uow.alerts.close("stopped", str(stop.id), now)
+            uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
 
 
 def _refuse_stranger(uow: UnitOfWork, key: BillingKey, subscription_id: str) -> None:

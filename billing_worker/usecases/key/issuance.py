@@ -1,5 +1,6 @@
 """Keep which payment issued a key, as the gateway shows it."""
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.ports.bundle import Ports
@@ -16,16 +17,13 @@ def note_issue(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayP
     key.issued_by(issue)
 
 
-PROPOSAL = "the customer paid each time the card was given: give back in PortOne's console what was not owed"
-
-
-def what_was_seen(payment: GatewayPayment, key_id: str, first: str) -> str:
-    """In the same words for whoever sees it, or it would be told again."""
-    return f"payment {payment.imp_uid} over {payment.money} issued key {key_id} as well as payment {first} did"
+def facts_of_another_issue(payment: GatewayPayment, key_id: str, first: str) -> Facts:
+    """Every path that notices it states the same facts, or it would be told again."""
+    return {"money": str(payment.money), "key": key_id, "first": first}
 
 
 def alert_another_issue(ports: Ports, uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str) -> None:
     """Open the alert, unless that was done before."""
-    detail = what_was_seen(payment, key_id, first)
-    if not uow.alerts.told("issued_twice", payment.imp_uid, detail):
-        uow.alerts.open("issued_twice", payment.imp_uid, detail, ports.clock.now(), proposal=PROPOSAL)
+    facts = facts_of_another_issue(payment, key_id, first)
+    if not uow.alerts.told(AlertKind.ISSUED_TWICE, payment.imp_uid, facts):
+        uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, ports.clock.now())

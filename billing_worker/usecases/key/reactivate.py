@@ -31,7 +31,7 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         if not key.email_agrees and (key.issue is None or key.activated_at is None):
             raise Conflict(f"billing key {key_id} never worked ({key.invalid_reason}): the customer needs another")
         if not key.email_agrees:
-            problem = "carries another e-mail than the payment that issued it: first billing-worker key set-email"
+            problem = "carries another e-mail than the payment that issued it: first set that e-mail"
             raise Conflict(f"billing key {key_id} {problem}")
         wake_invoices(uow, key_id, now)
         key.move_to(KeyStatus.ACTIVE)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.payment import Evidence, GatewayPayment
@@ -38,21 +39,17 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     uow.keys.save(key)
     if given_up:
         wake_invoices(uow, key.id, now)
-    uow.alerts.close("key_pending", key.id, now)
-    uow.alerts.close("key_email", key.id, now)
+    uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
+    uow.alerts.close(AlertKind.KEY_EMAIL, key.id, now)
     if never_worked:
         uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
     return True
 
 
 def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
-    shown = masked_email(key.issue.buyer_email if key.issue else None)
-    detail = f"key {key.id} is registered with the e-mail {masked_email(key.buyer_email)}; it was issued with {shown}"
-    proposal = (
-        f"Paymentwall takes only the e-mail of the issuing payment: billing-worker key set-email {key.id} --email "
-        "with that one, or issue the key anew"
-    )
-    uow.alerts.open("key_email", key.id, detail, now, proposal=proposal)
+    issued = masked_email(key.issue.buyer_email if key.issue else None)
+    facts: Facts = {"registered": masked_email(key.buyer_email), "issued": issued}
+    uow.alerts.open(AlertKind.KEY_EMAIL, key.id, facts, now)
 
 
 def held_by(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
+from billing_worker.domain.alerts import AlertKind, Fact, Facts
 from billing_worker.domain.delivery import LEASE, SENDING, Endpoint, next_try
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import Notifier, OutboxMessage, Refusal
@@ -17,12 +18,6 @@ from billing_worker.ports.storage import UnitOfWork
 
 FORGOTTEN_AT_ONCE = 500
 """By one scan, of what was delivered long ago: a few milliseconds beside finding what is due."""
-
-DISABLED = (
-    "repair the receiver, then: billing-worker event endpoint enable. Until then events are kept and not tried; "
-    "or set BILLING_EVENTS_URL to another receiver"
-)
-GIVEN_UP = "see: billing-worker event list --given-up; when the receiver works: billing-worker event replay --given-up"
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -73,20 +68,22 @@ def _endpoint(ports: Ports, uow: UnitOfWork, notifier: Notifier, real_now: datet
     address = notifier.address
     if uow.endpoints.find(address.id) is None and uow.endpoints.add(Endpoint(address.id, address.shown, real_now)):
         uow.outbox.hasten(real_now)
-        uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
+        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", ports.clock.now())
     return uow.endpoints.lock(address.id)
 
 
 def _alert_again(ports: Ports, uow: UnitOfWork, endpoint: Endpoint) -> None:
     """Somebody may have gone back to a receiver that is disabled, after the alert was closed by the other one."""
-    if not any(alert.kind == "events_disabled" for alert in uow.alerts.of_subject("endpoint")):
-        since = endpoint.failing_since or endpoint.disabled_at
-        _alert_disabled(ports, uow, endpoint, f"since {since:%Y-%m-%d %H:%M} UTC")
+    if not any(alert.kind == AlertKind.EVENTS_DISABLED for alert in uow.alerts.of_subject("endpoint")):
+        _alert_disabled(ports, uow, endpoint, endpoint.failing_since or endpoint.disabled_at)
 
 
-def _alert_disabled(ports: Ports, uow: UnitOfWork, endpoint: Endpoint, since: str) -> None:
-    detail = f"{endpoint.url} takes no events {since} and is disabled: {endpoint.last_trouble}"
-    uow.alerts.open("events_disabled", "endpoint", detail, ports.clock.now(), proposal=DISABLED)
+def _alert_disabled(ports: Ports, uow: UnitOfWork, endpoint: Endpoint, since: datetime | None) -> None:
+    """The receiver has taken nothing since then; or, for good, said that it is gone (410)."""
+    facts: dict[str, Fact] = {"case": "gone", "url": endpoint.url, "trouble": endpoint.last_trouble}
+    if since is not None:
+        facts |= {"case": "failing", "since": f"{since:%Y-%m-%d %H:%M} UTC"}
+    uow.alerts.open(AlertKind.EVENTS_DISABLED, "endpoint", facts, ports.clock.now())
 
 
 def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
@@ -139,7 +136,7 @@ def _note_success(ports: Ports, uow: UnitOfWork, notifier: Notifier, real_now: d
         uow.endpoints.save(endpoint)
         if endpoint.disabled_at is None:
             # A process that still had the URL before it may have told of that one once more.
-            uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
+            uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", ports.clock.now())
 
 
 def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal: Refusal, real_now: datetime) -> None:
@@ -150,8 +147,8 @@ def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal
         message.next_try_at = again
     else:
         message.abandoned_at = real_now
-        detail = f"{uow.outbox.given_up() + 1} events were given up, the last one ({message.id}): {refusal.trouble}"
-        uow.alerts.open("events_given_up", "endpoint", detail, now, proposal=GIVEN_UP)
+        facts: Facts = {"count": uow.outbox.given_up() + 1, "last": message.id, "trouble": refusal.trouble}
+        uow.alerts.open(AlertKind.EVENTS_GIVEN_UP, "endpoint", facts, now)
     if ports.notifier is None:
         return
     endpoint = uow.endpoints.lock(ports.notifier.address.id)
@@ -165,5 +162,4 @@ def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal
     )
     uow.endpoints.save(endpoint)
     if disabled:
-        since = f"since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC" if not refusal.gone else "for good (410 Gone)"
-        _alert_disabled(ports, uow, endpoint, since)
+        _alert_disabled(ports, uow, endpoint, None if refusal.gone else endpoint.failing_since)

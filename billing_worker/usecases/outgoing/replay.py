@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import Conflict
 from billing_worker.ports.bundle import Ports
@@ -32,7 +33,7 @@ def send_again(ports: Ports, message_id: str) -> OutboxMessage:
             message.replays += 1
         uow.outbox.save(message)
         if not uow.outbox.given_up():
-            uow.alerts.close("events_given_up", "endpoint", ports.clock.now())
+            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", ports.clock.now())
         note(ports, uow, Verb.EVENT_REPLAYED, message.id)
         uow.commit()
     return message
@@ -43,7 +44,7 @@ def send_range_again(ports: Ports, wanted: EventFilter) -> int:
     with ports.database.transaction() as uow:
         count = uow.outbox.replay(wanted, ports.clock.real_now(), REPLAY_PAUSE, MOST_REPLAYED)
         if not uow.outbox.given_up():
-            uow.alerts.close("events_given_up", "endpoint", ports.clock.now())
+            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", ports.clock.now())
         note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events")
         uow.commit()
     return count
@@ -73,7 +74,7 @@ def enable(ports: Ports) -> Endpoint:
             raise Conflict(f"{found.url} is not disabled; events are sent to it")
         found.enable()
         uow.endpoints.save(found)
-        uow.alerts.close("events_disabled", "endpoint", ports.clock.now())
+        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", ports.clock.now())
         note(ports, uow, Verb.ENDPOINT_ENABLED, "endpoint")
         uow.commit()
     return found

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.language import Language
 from billing_worker.domain.stop import Stop
 from billing_worker.domain.text import storable
+from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind, Position
 from billing_worker.ports.storage import UnitOfWork
@@ -33,12 +35,11 @@ SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.INVOICES: of_invoice,
     Kind.ATTEMPTS: of_attempt,
     Kind.REFUNDS: of_refund,
-    Kind.ALERTS: of_alert,
     Kind.ACTIONS: of_action,
     Kind.EVENTS: of_event,
     Kind.NOTIFICATIONS: summary_of_notification,
 }
-"""What a list shows of each thing. Of a stop it also shows what waits there."""
+"""What a list shows of each thing. A stop also shows what waits there, and an alert is in the reader's language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,15 @@ class Listed:
     next_cursor: str | None
 
 
-def listed(ports: Ports, kind: Kind, wanted: Mapping[str, object], *, limit: int, cursor: str | None = None) -> Listed:
+def listed(
+    ports: Ports,
+    kind: Kind,
+    wanted: Mapping[str, object],
+    *,
+    limit: int,
+    cursor: str | None = None,
+    language: Language = Language.EN,
+) -> Listed:
     """At most `limit` things that fit, newest first, from the cursor on.
 
     A filter that is None does not matter. Raises InvalidInput for a cursor that no answer about this kind gave.
@@ -57,15 +66,18 @@ def listed(ports: Ports, kind: Kind, wanted: Mapping[str, object], *, limit: int
     chosen = {name: value for name, value in wanted.items() if value is not None}
     with ports.database.transaction() as uow:
         part = uow.lists.part(kind, chosen, limit, None if cursor is None else _position(kind, cursor))
-        items = [_shown(uow, ports.clock.now(), kind, item) for item in part.items]
+        items = [_shown(uow, ports.clock.now(), kind, item, language) for item in part.items]
     return Listed(items, None if part.next is None else _cursor(kind, part.next))
 
 
-def every(ports: Ports, kind: Kind, wanted: Mapping[str, object], most: int | None) -> Iterator[Any]:
+def every(
+    ports: Ports, kind: Kind, wanted: Mapping[str, object], most: int | None, *, language: Language = Language.EN
+) -> Iterator[Any]:
     """All things that fit, newest first, at most `most`; read in parts, so that the first come at once."""
     left, cursor = most, None
     while left is None or left > 0:
-        part = listed(ports, kind, wanted, limit=AT_ONCE if left is None else min(left, AT_ONCE), cursor=cursor)
+        limit = AT_ONCE if left is None else min(left, AT_ONCE)
+        part = listed(ports, kind, wanted, limit=limit, cursor=cursor, language=language)
         yield from part.items
         cursor = part.next_cursor
         left = None if left is None else left - len(part.items)
@@ -73,9 +85,11 @@ def every(ports: Ports, kind: Kind, wanted: Mapping[str, object], most: int | No
             return
 
 
-def _shown(uow: UnitOfWork, now: datetime, kind: Kind, item: Any) -> Any:
+def _shown(uow: UnitOfWork, now: datetime, kind: Kind, item: Any, language: Language) -> Any:
     if isinstance(item, Stop):
         return of_stop(item, uow.stops.waiting(item.scope, now) if item.is_open else 0)
+    if isinstance(item, Alert):
+        return of_alert(item, language)
     return SHOWN[kind](item)
 
 

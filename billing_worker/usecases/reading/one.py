@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from billing_worker.domain.comparison import Comparison
+from billing_worker.domain.language import Language
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import OutboxMessage
@@ -58,11 +59,12 @@ def refund_with(ports: Ports, refund_id: str) -> RefundDetail:
         return detail_of_refund(refund, None if refund.evidence_id is None else uow.evidence(refund.evidence_id))
 
 
-def alert_with(ports: Ports, alert_id: int) -> AlertDetail:
+def alert_with(ports: Ports, alert_id: int, language: Language) -> AlertDetail:
     """An alert, open or closed, with what the gateway said about it."""
     with ports.database.transaction() as uow:
         alert = uow.alerts.get(alert_id)
-        return detail_of_alert(alert, None if alert.evidence_id is None else uow.evidence(alert.evidence_id))
+        evidence = None if alert.evidence_id is None else uow.evidence(alert.evidence_id)
+        return detail_of_alert(alert, evidence, language)
 
 
 def event_with(ports: Ports, event_id: str) -> EventView:

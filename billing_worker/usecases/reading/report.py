@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.review import SettledPayment, Standing, Tally
@@ -46,7 +47,7 @@ def report(ports: Ports, timezone: str) -> Report:
         )
 
 
-def report_in(ports: Ports, timezone: str) -> ReportView:
+def report_in(ports: Ports, timezone: str, language: Language) -> ReportView:
     """The report as every entrance shows it."""
     found = report(ports, timezone)
     return ReportView(
@@ -54,7 +55,7 @@ def report_in(ports: Ports, timezone: str) -> ReportView:
         months=[MonthView(**asdict(tally)) for tally in found.months],
         standing=StandingView(**asdict(found.standing)),
         drain=DrainView(**asdict(found.drain)) if found.drain else None,
-        alerts=[of_alert(alert) for alert in found.alerts],
+        alerts=[of_alert(alert, language) for alert in found.alerts],
     )
 
 

@@ -1,12 +1,14 @@
 """What `why` says of each thing: its state, its history, and what comes next."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alert_rules import RULES
+from billing_worker.domain.alerts import Action, AlertKind, WayOut
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
@@ -14,33 +16,37 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
-from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.reading.views.fields import described
 
 MOST_EVENTS = 10_000
 """More than one subscription ever has."""
-
-
 MOST_LISTED = 100
-
-
 MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """What is known about one subscription, invoice, attempt, refund or key, in plain words."""
+class Outline:
+    """An explanation whose alerts and ways out are not in words yet."""
 
     subject: str
-    answer: str = field(metadata=described("One sentence: the state, and the reason for it"))
-    history: list[str] = field(metadata=described("What happened so far, oldest first"))
-    next: str = field(metadata=described("What will happen, and what an operator can do"))
-    alerts: list[str]
-    actions: list[str] = field(metadata=described("Who did what, oldest first"))
+    answer: str
+    history: list[str]
+    next: str
+    ways_out: list[WayOut]
+    alerts: list[Alert]
+    """What is open about it."""
+    actions: list[str]
+
+
+class _State(NamedTuple):
+    """How a thing stands, what comes next, and what an operator can do."""
+
+    answer: str
+    next: str
+    ways_out: tuple[WayOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Teller:
         """The newest things of a kind that fit."""
         return self.uow.lists.part(kind, wanted, MOST_LISTED, None).items
 
-    def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Explanation:
+    def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Outline:
         """A customer with several subscriptions: each in a line."""
         live = [each for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
         subject = f"customer {customer}: {len(subscriptions)} subscriptions, {len(live)} of them live"
@@ -64,14 +70,15 @@ class Teller:
             f"why {each.id}" for each in subscriptions[:MOST_SHOWN]
         )
         history = [f"{each.subject}. {each.answer}" for each in described]
-        alerts = [line for each in described for line in each.alerts]
+        alerts = [alert for each in described for alert in each.alerts]
         then = " ".join(
             f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), described, strict=True) if s in live
         )
         acts = list(dict.fromkeys(line for each in described for line in each.actions))
-        return Explanation(subject, answer, history, then or "Nothing: all of them ended.", alerts, acts)
+        ways_out = [way for each in described for way in each.ways_out]
+        return Outline(subject, answer, history, then or "Nothing: all of them ended.", ways_out, alerts, acts)
 
-    def of_invoice(self, invoice: Invoice) -> Explanation:
+    def of_invoice(self, invoice: Invoice) -> Outline:
         """An invoice: its attempts, its refunds, and what comes next."""
         attempts = self.uow.attempts.of_invoice(invoice.id)
         subscription = self.uow.subscriptions.get(invoice.subscription_id)
@@ -79,45 +86,48 @@ class Teller:
         period = f"{self._date(invoice.period.start)} to {self._date(invoice.period.end)}"
         subject = f"invoice {invoice.id}: {invoice.money} for {period}, order {invoice.merchant_uid}"
         refunds = self.uow.refunds.of_invoice(invoice.id)
-        answer, then = self._state_of(invoice, attempts, subscription, key)
+        answer, then, ways_out = self._state_of(invoice, attempts, subscription, key)
         answer += self._given_back(attempts)
         under_way = next((refund for refund in refunds if refund.is_open), None)
         if under_way is not None:
             then += f" Refund {under_way.id} over {under_way.money} is under way."
-            then += " " + self._state_of_refund(under_way)[1]
+            then += " " + self._state_of_refund(under_way).next
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
         described = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
-        return Explanation(subject, answer, described, then, self._alerts(subjects), self._acts(subjects))
+        alerts = self._alerts(subjects)
+        return Outline(subject, answer, described, then, list(ways_out), alerts, self._acts(subjects))
 
-    def of_refund(self, refund: Refund) -> Explanation:
+    def of_refund(self, refund: Refund) -> Outline:
         """A refund, and the others of the same payment."""
         attempt = self.uow.attempts.get(refund.attempt_id)
         subject = f"refund {refund.id}: {refund.money} of payment {attempt.imp_uid}, invoice {attempt.invoice_id}"
-        answer, then = self._state_of_refund(refund)
+        answer, then, ways_out = self._state_of_refund(refund)
         left = Money(refundable(attempt), attempt.money.currency)
         history = [self._told_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
         then += f" Of this payment {left} is left."
-        return Explanation(
-            subject, answer, history, then, self._alerts([refund.id, attempt.id]), self._acts([refund.id])
-        )
+        alerts = self._alerts([refund.id, attempt.id])
+        return Outline(subject, answer, history, then, list(ways_out), alerts, self._acts([refund.id]))
 
-    def _state_of_refund(self, refund: Refund) -> tuple[str, str]:
+    def _state_of_refund(self, refund: Refund) -> _State:
         match refund.status:
             case RefundStatus.PENDING if refund.sends == 0:
-                return "Written down, and not sent yet.", "The next scan hands it to a worker, within seconds."
+                return _State("Written down, and not sent yet.", "The next scan hands it to a worker, within seconds.")
             case RefundStatus.PENDING:
                 answer = f"Not given back yet: sent {refund.sends} times ({refund.note})."
-                return answer, f"It is sent again on {self._day(refund.next_step_at)}."
+                return _State(answer, f"It is sent again on {self._day(refund.next_step_at)}.")
             case RefundStatus.IN_FLIGHT:
-                return "Being sent.", "The answer, or a read of the payment, decides."
+                return _State("Being sent.", "The answer, or a read of the payment, decides.")
             case RefundStatus.UNKNOWN:
                 answer = f"Not known: it was sent and its outcome is unclear ({refund.note})."
-                return answer, f"The payment is read again at {self._day(refund.next_step_at)}; nothing is sent before."
+                then = f"The payment is read again at {self._day(refund.next_step_at)}; nothing is sent before."
+                return _State(answer, then)
             case RefundStatus.SUCCEEDED:
-                return f"Given back: the gateway shows it since {self._day(refund.closed_at)}.", "Nothing."
+                return _State(f"Given back: the gateway shows it since {self._day(refund.closed_at)}.", "Nothing.")
             case RefundStatus.FAILED:
                 answer = f"Not given back by it: {refund.note}."
-                return answer, "Nothing by itself. A person can ask again: billing-worker refund create INVOICE_ID."
+                invoice_id = self.uow.attempts.get(refund.attempt_id).invoice_id
+                ways_out = (WayOut(Action.REQUEST_REFUND, {"invoice": invoice_id}),)
+                return _State(answer, "Nothing by itself. An operator can ask again.", ways_out)
 
     def _given_back(self, attempts: Sequence[PaymentAttempt]) -> str:
         paid = [attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED]
@@ -134,7 +144,7 @@ class Teller:
 
     def _state_of(  # noqa: C901, PLR0911 - one sentence a state
         self, invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey
-    ) -> tuple[str, str]:
+    ) -> _State:
         open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
         match invoice.status:
             case InvoiceStatus.PAID:
@@ -145,68 +155,68 @@ class Teller:
                     answer = (
                         f"Paid by payment {paid.imp_uid}, with which key {card.id} was issued; nothing was charged."
                     )
-                return answer, "Nothing: this period will not be charged again."
+                return _State(answer, "Nothing: this period will not be charged again.")
             case InvoiceStatus.VOID:
                 covered = invoice.last_reason if subscription.status is not SubscriptionStatus.CANCELED else None
                 answer = "Not charged: the subscription was canceled before it was paid."
-                return f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final."
+                return _State(f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final.")
             case InvoiceStatus.UNCOLLECTIBLE:
                 answer = (
                     f"Not paid: dunning gave up after {invoice.declines} declines; the last: {invoice.last_reason}."
                 )
-                return answer, f"Nothing by itself. A person can try again: billing-worker invoice retry {invoice.id}"
+                ways_out = (WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id}),)
+                return _State(answer, "Nothing by itself. An operator can try again.", ways_out)
         if open_attempt is not None:
             return self._open(open_attempt)
         if subscription.status is SubscriptionStatus.CANCELED:
-            return "Not charged: the subscription is canceled.", "Nothing: this is final."
+            return _State("Not charged: the subscription is canceled.", "Nothing: this is final.")
         if key.status is KeyStatus.PENDING:
             answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
-            return answer, f"It is charged as soon as the confirmation of key {key.id} arrives."
+            return _State(answer, f"It is charged as soon as the confirmation of key {key.id} arrives.")
         held = self._held(invoice, subscription, key)
         if held is not None:
             return held
         if key.status is not KeyStatus.ACTIVE:
             answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
-            way_out = f"billing-worker subscription set-key {subscription.id} KEY_ID"
+            ways_out = (WayOut(Action.SET_SUBSCRIPTION_KEY, {"subscription": subscription.id}),)
             until = self._day(invoice.next_attempt_at)
-            return answer, f"Given up on {until} unless the customer gives another card: {way_out}"
+            return _State(answer, f"Given up on {until} unless the customer gives another card.", ways_out)
         if invoice.awaits_decision:
             answer = f"Not charged: it was paid and given back at the gateway {invoice.taken_back} times."
-            once_more = f"billing-worker invoice retry {invoice.id}"
-            end = f"billing-worker subscription cancel {subscription.id}"
-            return answer, f"Nothing by itself: a person decides. Once more: {once_more}. Or end it: {end}."
+            once_more = WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id})
+            end = WayOut(Action.CANCEL_SUBSCRIPTION, {"subscription": subscription.id})
+            return _State(answer, "Nothing by itself: an operator decides.", (once_more, end))
         if invoice.is_due(self.now):
-            return "Due now, and not started yet.", "The next scan hands it to a worker, within seconds."
+            return _State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
         if invoice.last_reason is not None:
             what = "was paid and given back" if invoice.taken_back else "could not be placed"
             what = "declined" if invoice.declines else what
             answer = f"Not paid yet: it {what} ({invoice.last_reason})."
-            return answer, f"The next try is on {self._day(invoice.next_attempt_at)}."
-        return "Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}."
+            return _State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.")
+        return _State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.")
 
-    def _held(self, invoice: Invoice, subscription: Subscription, key: BillingKey) -> tuple[str, str] | None:
+    def _held(self, invoice: Invoice, subscription: Subscription, key: BillingKey) -> _State | None:
         holding = self.uow.stops.holding(subscription.id, key.pg_provider)
         if not holding:
             return None
-        ways_out = {
-            StopCause.ENVIRONMENT: "billing-worker breaker claim",
-            StopCause.ISSUE: f"billing-worker key issuing-payment {key.id} --counts-for {subscription.id}",
-        }
-        commands = [ways_out.get(stop.cause, f"billing-worker breaker clear {stop.id}") for stop in holding]
+        about = {"key": key.id, "subscription": subscription.id}
+        ways_out = tuple(
+            WayOut(action, {**about, "stop": str(stop.id)})
+            for stop in holding
+            for action in RULES[AlertKind.STOPPED].cases[stop.cause].actions
+        )
         then = "It keeps its place and is charged" if invoice.is_due(self.now) else "It is charged when it is due"
-        return f"Not charged: {holding[0]}.", f"{then} once a person clears the stop: {', '.join(commands)}."
+        return _State(f"Not charged: {holding[0]}.", f"{then} once an operator clears the stop.", ways_out)
 
-    def _open(self, attempt: PaymentAttempt) -> tuple[str, str]:
+    def _open(self, attempt: PaymentAttempt) -> _State:
         if attempt.status is AttemptStatus.IN_FLIGHT:
-            return (
-                f"Being charged: attempt {attempt.number} is on its way.",
-                "The answer, or a read of the gateway, decides.",
-            )
+            answer = f"Being charged: attempt {attempt.number} is on its way."
+            return _State(answer, "The answer, or a read of the gateway, decides.")
         answer = f"Not known: attempt {attempt.number} was sent and its outcome is unclear ({attempt.reason})."
         then = f"The gateway is read again at {self._day(attempt.next_look_at)}; until it is known, nothing is "
-        return answer, then + "charged again."
+        return _State(answer, then + "charged again.")
 
-    def of_subscription(self, subscription: Subscription) -> Explanation:
+    def of_subscription(self, subscription: Subscription) -> Outline:
         """A subscription: its periods, and what comes next."""
         plan = self.uow.plans.get(subscription.plan_id)
         key = self.uow.keys.get(subscription.billing_key_id)
@@ -225,7 +235,8 @@ class Teller:
         history = [line for _, line in sorted(described + self._skipped(subscription))]
         answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
         if unpaid:
-            answer += " " + self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)[0]
+            attempts = self.uow.attempts.of_invoice(unpaid[0].id)
+            answer += " " + self._state_of(unpaid[0], attempts, subscription, key).answer
         then = {
             SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
             SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
@@ -234,17 +245,19 @@ class Teller:
             subscription.status,
             f"The next period begins, and is charged, on {self._day(subscription.next_period_start)}.",
         )
+        ways_out: list[WayOut] = []
         if subscription.held_since is not None and subscription.status in RENEWING:
-            answer += f" The period of {self._date(subscription.next_period_start)} is late: a person must decide."
-            then = f"On hold. Decide: billing-worker catch-up apply --subscription {subscription.id} --mode MODE"
+            answer += f" The period of {self._date(subscription.next_period_start)} is late: an operator must decide."
+            then, ways_out = "On hold until an operator decides.", [_decide(subscription)]
         if subscription.cancel_at_period_end and subscription.status in RENEWING:
-            then = f"It ends on {self._day(subscription.next_period_start)} and is not charged again."
+            then, ways_out = f"It ends on {self._day(subscription.next_period_start)} and is not charged again.", []
         owned = [subscription.id, *(each.id for each in invoices)]
-        return Explanation(subject, answer, history, then, self._alerts([subscription.id]), self._acts(owned, plan.id))
+        alerts = self._alerts([subscription.id])
+        return Outline(subject, answer, history, then, ways_out, alerts, self._acts(owned, plan.id))
 
-    def of_key(self, key: BillingKey) -> Explanation:
+    def of_key(self, key: BillingKey) -> Outline:
         """A billing key, and whether it may be charged."""
-        subject = f"billing key {key.id} at {key.pg_provider}"
+        subject, ways_out = f"billing key {key.id} at {key.pg_provider}", list[WayOut]()
         match key.status:
             case KeyStatus.PENDING:
                 answer = "It may not be charged yet: Paymentwall has not confirmed the payment that issued it."
@@ -256,8 +269,8 @@ class Teller:
                 )
             case _:
                 answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
-                then = "The customer needs another card: billing-worker subscription set-key SUBSCRIPTION_ID KEY_ID"
-        return Explanation(subject, answer, [], then, self._alerts([key.id]), self._acts([key.id]))
+                then, ways_out = "The customer needs another card.", [WayOut(Action.SET_SUBSCRIPTION_KEY)]
+        return Outline(subject, answer, [], then, ways_out, self._alerts([key.id]), self._acts([key.id]))
 
     def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
         """Late periods that were waived, as the events tell."""
@@ -287,15 +300,18 @@ class Teller:
         lines = ((f"{self._day(act.at)} {act.actor}: {act.verb} {act.subject_id}", act.detail) for act in found)
         return [f"{line} ({detail})" if detail else line for line, detail in lines]
 
-    def _alerts(self, subjects: Sequence[str]) -> list[str]:
-        found: list[Alert] = [alert for subject in subjects for alert in self.uow.alerts.of_subject(subject)]
-        return ["; ".join(filter(None, (f"{alert.kind}: {alert.detail}", alert.proposal))) for alert in found]
+    def _alerts(self, subjects: Sequence[str]) -> list[Alert]:
+        return [alert for subject in subjects for alert in self.uow.alerts.of_subject(subject)]
 
     def _date(self, when: datetime) -> str:
         return f"{when.astimezone(self.zone):%Y-%m-%d}"
 
     def _day(self, when: datetime | None) -> str:
         return f"{when.astimezone(self.zone):%Y-%m-%d %H:%M %Z}" if when is not None else "an unknown date"
+
+
+def _decide(subscription: Subscription) -> WayOut:
+    return WayOut(Action.DECIDE_LATE_PERIODS, {"subscription": subscription.id})
 
 
 def _of_plan(plan: Plan) -> str:

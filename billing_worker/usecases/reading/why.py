@@ -2,35 +2,56 @@
 
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput, NotFound
+from billing_worker.domain.language import Language
 from billing_worker.domain.text import storable
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
-from billing_worker.usecases.reading.teller import Explanation, Teller
+from billing_worker.texts.alerts import line, ways_out
+from billing_worker.usecases.reading.teller import Outline, Teller
+from billing_worker.usecases.reading.views.control import of_way_out
+from billing_worker.usecases.reading.views.fields import view_of
+from billing_worker.usecases.reading.views.insight import Explanation
 
 
-def why(ports: Ports, ident: str, timezone: str = "UTC") -> Explanation:
+def why(ports: Ports, ident: str, timezone: str = "UTC", language: Language = Language.EN) -> Explanation:
     """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…) or key (key_…).
 
     Also what a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer names,
-    in this order. Times are told in `timezone` (an IANA name).
+    in this order. Times are told in `timezone` (an IANA name), alerts and ways out in `language`.
 
     Raises NotFound for an id of ours that is not there, or InvalidInput for one that names nothing here.
     """
     if not storable(ident):
         raise _names_nothing(ident)
     with ports.database.transaction() as uow:
-        teller = Teller(uow, ports.clock.now(), zone_named(timezone))
-        try:
-            explained = _by_own_id(teller, ident)
-        except NotFound:
-            # A merchant's own id may look like one of ours.
-            explained = _by_other_id(teller, ident)
-            if explained is None:
-                raise
-        explained = explained or _by_other_id(teller, ident)
-        if explained is None:
-            raise _names_nothing(ident)
-        return explained
+        return _explained(_outline(Teller(uow, ports.clock.now(), zone_named(timezone)), ident), language)
+
+
+def _explained(outline: Outline, language: Language) -> Explanation:
+    """The view of what was found out, with its alerts and ways out in words."""
+    offered = ways_out(outline.ways_out, language)
+    then = " ".join(filter(None, (outline.next, offered[:1].upper() + offered[1:])))
+    return view_of(
+        Explanation,
+        outline,
+        next=then,
+        ways_out=[of_way_out(way, language) for way in outline.ways_out],
+        alerts=[line(alert, language) for alert in outline.alerts],
+    )
+
+
+def _outline(teller: Teller, ident: str) -> Outline:
+    try:
+        found = _by_own_id(teller, ident)
+    except NotFound:
+        # A merchant's own id may look like one of ours.
+        found = _by_other_id(teller, ident)
+        if found is None:
+            raise
+    found = found or _by_other_id(teller, ident)
+    if found is None:
+        raise _names_nothing(ident)
+    return found
 
 
 def _names_nothing(ident: str) -> InvalidInput:
@@ -38,7 +59,7 @@ def _names_nothing(ident: str) -> InvalidInput:
     return InvalidInput("id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid")
 
 
-def _by_own_id(teller: Teller, ident: str) -> Explanation | None:
+def _by_own_id(teller: Teller, ident: str) -> Outline | None:
     uow = teller.uow
     match ident.partition("_")[0]:
         case "sub":
@@ -54,7 +75,7 @@ def _by_own_id(teller: Teller, ident: str) -> Explanation | None:
     return None
 
 
-def _by_other_id(teller: Teller, ident: str) -> Explanation | None:  # noqa: PLR0911 - one a kind of id
+def _by_other_id(teller: Teller, ident: str) -> Outline | None:  # noqa: PLR0911 - one a kind of id
     uow = teller.uow
     invoice_id = uow.invoices.with_merchant_uid(ident)
     if invoice_id is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.money import Money
@@ -193,9 +194,9 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
                 finding = judge_refund(found, settlement.attempt, payment)
                 settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
                 if finding.trouble is not None:
-                    uow.alerts.open("mismatch", step.attempt_id, finding.trouble, now)
+                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, now)
                 else:
-                    uow.alerts.close("mismatch", step.attempt_id, now)
+                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, now)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
             _announce(ports, uow, settlement, found)
@@ -222,15 +223,16 @@ def _announce(ports: Ports, uow: UnitOfWork, settlement: Settlement, found: Refu
 
 def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:
     if not found.is_open:
-        uow.alerts.close("refund_stuck", found.id, now)
+        uow.alerts.close(AlertKind.REFUND_STUCK, found.id, now)
     if settled.alert is not None:
-        uow.alerts.open("refund_failed", found.id, f"{found.money} of attempt {found.attempt_id}: {settled.alert}", now)
+        facts: Facts = {"money": str(found.money), "attempt": found.attempt_id, "reason": settled.alert}
+        uow.alerts.open(AlertKind.REFUND_FAILED, found.id, facts, now)
     late = found.lease_until is not None and real_now - found.lease_until > HUMAN_AFTER
     if found.status is RefundStatus.UNKNOWN and late:
-        detail = f"not shown by the gateway for a day: {found.note}. Look the payment up in PortOne's console"
-        uow.alerts.open("refund_stuck", found.id, detail, now)
+        uow.alerts.open(AlertKind.REFUND_STUCK, found.id, {"case": "unseen", "reason": found.note}, now)
     elif found.is_open and found.failures >= STUCK_AFTER:
-        uow.alerts.open("refund_stuck", found.id, f"tried {found.sends} times: {found.note}", now)
+        stuck: Facts = {"case": "tried", "times": found.sends, "reason": found.note}
+        uow.alerts.open(AlertKind.REFUND_STUCK, found.id, stuck, now)
 
 
 def payment_to_refund(ports: Ports, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:

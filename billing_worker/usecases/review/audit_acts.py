@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.audit import Breach, Checked, Reach
 from billing_worker.domain.runaway import WITHIN, Reached, is_runaway
 from billing_worker.domain.stop import ALL, SUBSCRIPTION, Stop, StopCause
@@ -61,22 +62,20 @@ def _alert(uow: UnitOfWork, checks: Sequence[Checked], now: datetime, *, whole: 
         own = [check for check in checks if check.invariant == invariant]
         wrong = [check for check in own if check.breaches]
         if wrong:
-            uow.alerts.open("invariant", invariant, "; ".join(_told(check) for check in wrong), now)
+            uow.alerts.open(AlertKind.INVARIANT, invariant, _facts(wrong), now)
         elif whole or all(check.standing for check in own):
-            uow.alerts.close("invariant", invariant, now)
+            uow.alerts.close(AlertKind.INVARIANT, invariant, now)
 
 
-def _told(check: Checked) -> str:
-    told = "; ".join(f"{breach.subject} {breach.detail}" for breach in check.breaches[:MOST_NAMED])
-    return f"{check.what}: {len(check.breaches)} wrong: {told}"
+def _facts(wrong: Sequence[Checked]) -> Facts:
+    return {
+        "promises": [check.what for check in wrong],
+        "count": sum(len(check.breaches) for check in wrong),
+        "found": [f"{breach.subject} {breach.detail}" for check in wrong for breach in check.breaches[:MOST_NAMED]],
+    }
 
 
 def _alert_of_twins(uow: UnitOfWork, found: Sequence[Breach], now: datetime) -> None:
     uow.audits.part_twins(now)
     for breach in found:
-        proposal = (
-            f"if one is a mistake: billing-worker subscription cancel {breach.subject}, and give back what it took; "
-            "if both are meant, close this alert: it is not asked again"
-        )
-        detail = f"subscription {breach.subject} {breach.detail}"
-        uow.alerts.open("twin_subscription", breach.subject, detail, now, proposal=proposal)
+        uow.alerts.open(AlertKind.TWIN_SUBSCRIPTION, breach.subject, breach.facts or {}, now)

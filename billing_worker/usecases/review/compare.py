@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.comparing import Booked, Finding, Match
 from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
@@ -225,18 +226,17 @@ def _end(run: _Run, trouble: str | None) -> Compared | None:
             return None
         current.payments, current.others = len(run.seen), run.others
         current.booked = sum(finding.booked for finding in run.findings)
-        current.alerted = sum(finding.proposal is not None for finding in run.findings)
+        current.alerted = sum(bool(finding.actions) for finding in run.findings)
         subject = str(current.id)
         if trouble is None:
             current.finish(real_now)
-            uow.alerts.close("not_compared", subject, now)
+            uow.alerts.close(AlertKind.NOT_COMPARED, subject, now)
             uow.comparisons.close_settled(now)
         else:
             current.fail(trouble, real_now)
             if current.tries >= QUIET_TRIES:
-                detail = f"both books could not be compared from {current.starts_at:%F %T} UTC on: {trouble}"
-                proposal = "read the reason, run billing-worker doctor; it closes by itself when the span was read"
-                uow.alerts.open("not_compared", subject, detail, now, proposal=proposal)
+                facts: Facts = {"since": f"{current.starts_at:%F %T} UTC", "trouble": trouble}
+                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, now)
         uow.comparisons.save(current)
         uow.commit()
     return Compared(current, run.findings, trouble)

@@ -7,6 +7,8 @@ goes through the one door (`record`). What a person was told once is not told ag
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing_worker.domain.alert_rules import RULES
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.comparing import (
     Booked,
     Finding,
@@ -25,7 +27,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Unreadable
 from billing_worker.ports.review import Known
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.key.issuance import PROPOSAL, what_was_seen
+from billing_worker.usecases.key.issuance import facts_of_another_issue
 from billing_worker.usecases.settle.doubt import Looked, believe, doubt, reads_work
 from billing_worker.usecases.settle.record import record_payment
 
@@ -39,14 +41,14 @@ LISTED_ONLY = (
     "BILLING_PORTONE_INCLUDE_SANDBOX=true, or these are another merchant's keys"
 )
 
-LEFT_TO_DO = {
-    FindingKind.OPERATOR_PAYMENT: "find out who charged it; see the alert unasked_payment",
-    FindingKind.DUPLICATE: "paid twice: this worker refunds it; see the alert surplus_payment",
-    FindingKind.REFUND: "given back outside this worker: decide what the customer owes; the invoice stays paid",
-    FindingKind.PARTIAL_REFUND: "given back in part outside this worker: decide what the customer owes",
-    FindingKind.MISMATCH: "compare with PortOne's console; refund it there if it is wrong",
+ALERTED = {
+    FindingKind.OPERATOR_PAYMENT: AlertKind.UNASKED_PAYMENT,
+    FindingKind.DUPLICATE: AlertKind.SURPLUS_PAYMENT,
+    FindingKind.REFUND: AlertKind.CANCELLED_ELSEWHERE,
+    FindingKind.PARTIAL_REFUND: AlertKind.CANCELLED_ELSEWHERE,
+    FindingKind.MISMATCH: AlertKind.MISMATCH,
 }
-"""What a person should do about a difference that was recorded; nothing where it is not named."""
+"""The alert that recording such a difference opens; none where it is not named."""
 
 
 def match(known: Known, payment: GatewayPayment, environment: str) -> Match:
@@ -92,16 +94,12 @@ def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked
         payment, evidence = listing.payments[0]
         found = match_booked(booked, payment)
         if found is Match.PHANTOM:
-            return doubt(ports, booked, _shown_as(payment), evidence, began_at)
+            return doubt(ports, booked, payment, evidence, began_at)
         believe(ports, booked.attempt_id)
         return Looked(None if found is Match.AGREES else conclude(ports, payment, evidence, began_at=began_at))
     if not reads_work(ports, booked.invoice_id, booked.customer_uid, control):
         raise NotRead(f"the gateway shows no payment {booked.imp_uid}, but not what must be there either")
-    return doubt(ports, booked, "the gateway shows no such payment", listing.evidence, began_at)
-
-
-def _shown_as(payment: GatewayPayment) -> str:
-    return f"the gateway has it as {payment.status} under {payment.merchant_uid}"
+    return doubt(ports, booked, None, listing.evidence, began_at)
 
 
 def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began_at: datetime) -> Finding | None:
@@ -113,7 +111,7 @@ def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began
             finding = _conclude(ports, uow, known, found, (payment, evidence))
             uow.commit()
             return finding
-    return doubt(ports, known.booked[payment.imp_uid], _shown_as(payment), evidence, began_at).finding
+    return doubt(ports, known.booked[payment.imp_uid], payment, evidence, began_at).finding
 
 
 def _conclude(
@@ -132,16 +130,17 @@ def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment
     done = record_payment(ports, uow, uow.lock_invoice(invoice_id), payment, evidence)
     after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
     kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
-    proposal = LEFT_TO_DO.get(kind)
-    if kind in (FindingKind.REFUND, FindingKind.PARTIAL_REFUND) and not _given_back_elsewhere(uow, after):
-        proposal = None
-    return Finding(kind, payment.imp_uid, payment.merchant_uid, invoice_id, done, proposal)
+    alerted = ALERTED.get(kind)
+    if alerted is AlertKind.CANCELLED_ELSEWHERE and not _given_back_elsewhere(uow, after):
+        alerted = None
+    actions = RULES[alerted].actions if alerted is not None else ()
+    return Finding(kind, payment.imp_uid, payment.merchant_uid, invoice_id, done, actions)
 
 
 def _given_back_elsewhere(uow: UnitOfWork, booked: Booked | None) -> bool:
     """Whether recording it told a person: a refund of our own that was not booked yet is no news."""
     alerts = uow.alerts.of_subject(booked.attempt_id) if booked is not None else ()
-    return any(alert.kind == "cancelled_elsewhere" for alert in alerts)
+    return any(alert.kind == AlertKind.CANCELLED_ELSEWHERE for alert in alerts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +148,9 @@ class _Notice:
     """What a person is told about a payment."""
 
     kind: FindingKind
-    subject_id: str
-    detail: str
-    proposal: str
-    payment: GatewayPayment | None
-    invoice_id: str | None = None
+    alert: AlertKind
+    facts: Facts
+    payment: GatewayPayment
 
 
 def _notice(known: Known, payment: GatewayPayment, found: Match) -> _Notice:
@@ -163,26 +160,20 @@ def _notice(known: Known, payment: GatewayPayment, found: Match) -> _Notice:
         return _orphan(payment, number)
     issued = known.issued.get(payment.customer_uid or "")
     if found is Match.ISSUED_TWICE and issued is not None:
-        detail = what_was_seen(payment, issued.key_id, issued.imp_uid)
-        return _Notice(FindingKind.ISSUED_TWICE, payment.imp_uid, detail, PROPOSAL, payment)
-    held = f"{payment.money} of one of our customers' cards were taken under order {payment.merchant_uid}"
-    proposal = (
-        "find out who charged it (PortOne's console, a schedule, the shop); refund it there if the customer paid "
-        "twice, and turn schedules and Recovery off"
-    )
-    return _Notice(FindingKind.FOREIGN_PAYMENT, payment.imp_uid, held, proposal, payment)
+        facts = facts_of_another_issue(payment, issued.key_id, issued.imp_uid)
+        return _Notice(FindingKind.ISSUED_TWICE, AlertKind.ISSUED_TWICE, facts, payment)
+    facts = {"money": str(payment.money), "order": payment.merchant_uid}
+    return _Notice(FindingKind.FOREIGN_PAYMENT, AlertKind.FOREIGN_PAYMENT, facts, payment)
 
 
 def _orphan(payment: GatewayPayment, number: OrderNumber) -> _Notice:
-    detail = (
-        f"{payment.money} were taken under {payment.merchant_uid}: period {number.period_index} of subscription "
-        f"{number.subscription_id}, of which this database knows nothing"
-    )
-    proposal = (
-        "after a restored backup: if the subscription is there, leave it, the period will be found paid; if not, "
-        "create it anew with --start at the next date, or refund the payment in PortOne's console"
-    )
-    return _Notice(FindingKind.ORPHAN_PAYMENT, payment.imp_uid, detail, proposal, payment)
+    facts: Facts = {
+        "money": str(payment.money),
+        "order": payment.merchant_uid,
+        "period": number.period_index,
+        "subscription": number.subscription_id,
+    }
+    return _Notice(FindingKind.ORPHAN_PAYMENT, AlertKind.ORPHAN_PAYMENT, facts, payment)
 
 
 def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
@@ -191,29 +182,28 @@ def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
         number = read_merchant_uid(row.merchant_uid)
         invoice_id = uow.invoices.with_merchant_uid(row.merchant_uid) if row.merchant_uid else None
         ours = invoice_id is not None or (number is not None and number.environment == ports.environment)
-        subject, detail = row.imp_uid or row.merchant_uid, f"{row.merchant_uid}: {row.problem}"
-        if not ours or uow.alerts.told("unreadable_payment", subject, detail):
+        subject, facts = row.imp_uid or row.merchant_uid, {"order": row.merchant_uid, "problem": row.problem}
+        if not ours or uow.alerts.told(AlertKind.UNREADABLE_PAYMENT, subject, facts):
             return None
         kept = uow.keep_evidence(None, row.evidence, ports.clock.real_now())
-        proposal = "look it up in PortOne's console; what it shows cannot be compared by this release"
-        now = ports.clock.now()
-        uow.alerts.open("unreadable_payment", subject, detail, now, proposal=proposal, evidence_id=kept)
+        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, ports.clock.now(), evidence_id=kept)
         uow.commit()
-    return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", proposal)
+    actions = RULES[AlertKind.UNREADABLE_PAYMENT].actions
+    return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", actions)
 
 
 def _alert(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
-    now, subject, detail = ports.clock.now(), notice.subject_id, notice.detail
+    now, payment, facts = ports.clock.now(), notice.payment, notice.facts
     kept = uow.keep_evidence(None, evidence, ports.clock.real_now()) if evidence else None
-    match notice.kind:
-        case FindingKind.ORPHAN_PAYMENT:
-            uow.alerts.open("orphan_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
-        case FindingKind.ISSUED_TWICE:
-            uow.alerts.open("issued_twice", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
+    match notice.alert:
+        case AlertKind.ORPHAN_PAYMENT:
+            uow.alerts.open(AlertKind.ORPHAN_PAYMENT, payment.imp_uid, facts, now, evidence_id=kept)
+        case AlertKind.ISSUED_TWICE:
+            uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, now, evidence_id=kept)
         case _:
-            uow.alerts.open("foreign_payment", subject, detail, now, proposal=notice.proposal, evidence_id=kept)
-    imp_uid, order = (notice.payment.imp_uid, notice.payment.merchant_uid) if notice.payment else ("", "")
-    return Finding(notice.kind, imp_uid, order, notice.invoice_id, "alert opened", notice.proposal)
+            uow.alerts.open(AlertKind.FOREIGN_PAYMENT, payment.imp_uid, facts, now, evidence_id=kept)
+    actions = RULES[notice.alert].actions
+    return Finding(notice.kind, payment.imp_uid, payment.merchant_uid, None, "alert opened", actions)
 
 
 def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
@@ -225,7 +215,7 @@ def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
     if found is Match.RECORD:
         return _mismatch_was_told(uow, known.invoices[payment.merchant_uid], payment)
     notice = _notice(known, payment, found)
-    return uow.alerts.told(notice.kind, notice.subject_id, notice.detail)
+    return uow.alerts.told(notice.alert, payment.imp_uid, notice.facts)
 
 
 def _mismatch_was_told(uow: UnitOfWork, invoice_id: str, payment: GatewayPayment) -> bool:
@@ -238,6 +228,7 @@ def _mismatch_was_told(uow: UnitOfWork, invoice_id: str, payment: GatewayPayment
         )
         if concerned:
             outcome = judge(locked.about(attempt).request, payment, nothing)
-            if isinstance(outcome, Unknown) and uow.alerts.told("mismatch", attempt.id, outcome.reason):
+            facts = {"reason": outcome.reason} if isinstance(outcome, Unknown) else None
+            if facts is not None and uow.alerts.told(AlertKind.MISMATCH, attempt.id, facts):
                 return True
     return False

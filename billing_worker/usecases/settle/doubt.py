@@ -8,16 +8,12 @@ control read, which shows something that must be there. As soon as a read shows 
 from dataclasses import dataclass
 from datetime import datetime
 
+from billing_worker.domain.alert_rules import RULES
+from billing_worker.domain.alerts import AlertKind, Fact, Facts
 from billing_worker.domain.comparing import Booked, Finding, FindingKind
-from billing_worker.domain.payment import Evidence
+from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
-
-PROPOSAL = (
-    "nothing was changed, and nothing is charged again: look the payment up in PortOne's console, and ask PortOne; "
-    "charge nothing by hand unless PortOne has confirmed that the money never came; this closes by itself when the "
-    "payment is shown"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,9 @@ def lasts(ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, bega
     return since if began_at - since >= ports.timing.settle_window_of(pg_provider) else None
 
 
-def doubt(ports: Ports, booked: Booked, said: str, evidence: Evidence | None, began_at: datetime) -> Looked:
+def doubt(
+    ports: Ports, booked: Booked, shown: GatewayPayment | None, evidence: Evidence | None, began_at: datetime
+) -> Looked:
     """A read that began then does not show the payment as it is booked; a person is told once it lasts, and once."""
     kind = FindingKind.PHANTOM_PAYMENT
     with ports.database.transaction() as uow:
@@ -57,24 +55,32 @@ def doubt(ports: Ports, booked: Booked, said: str, evidence: Evidence | None, be
         if since is None:
             uow.commit()
             return Looked()
-        approved = f"attempt {booked.attempt_id} of invoice {booked.invoice_id} is approved by {booked.imp_uid}"
-        detail = f"{approved}; since {since:%F %T} UTC {said}"
-        told = uow.alerts.told(kind, booked.attempt_id, detail)
+        facts = _facts(booked, shown, since)
+        told = uow.alerts.told(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts)
         if not told:
             real_now = ports.clock.real_now()
             kept = uow.keep_evidence(booked.attempt_id, evidence, real_now) if evidence else None
             now = ports.clock.now()
-            uow.alerts.open("phantom_payment", booked.attempt_id, detail, now, proposal=PROPOSAL, evidence_id=kept)
+            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, now, evidence_id=kept)
         uow.commit()
     if told:
         return Looked(lasts=True)
-    finding = Finding(kind, booked.imp_uid or "", booked.merchant_uid, booked.invoice_id, "alert opened", PROPOSAL)
+    actions = RULES[AlertKind.PHANTOM_PAYMENT].actions
+    finding = Finding(kind, booked.imp_uid or "", booked.merchant_uid, booked.invoice_id, "alert opened", actions)
     return Looked(finding, lasts=True)
+
+
+def _facts(booked: Booked, shown: GatewayPayment | None, since: datetime) -> Facts:
+    facts: dict[str, Fact] = {"case": "missing", "invoice": booked.invoice_id, "payment": booked.imp_uid}
+    facts |= {"since": f"{since:%F %T} UTC"}
+    if shown is not None:
+        facts |= {"case": "differs", "status": shown.status.value, "order": shown.merchant_uid}
+    return facts
 
 
 def believe(ports: Ports, attempt_id: str) -> None:
     """A read shows the payment as it is booked, or as more: nothing is in doubt any more."""
     with ports.database.transaction() as uow:
         if uow.doubts.end(attempt_id):
-            uow.alerts.close("phantom_payment", attempt_id, ports.clock.now())
+            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.now())
             uow.commit()

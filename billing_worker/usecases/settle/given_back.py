@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.events import Event, EventType, of_refund
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.money import Money
@@ -49,8 +50,8 @@ def _succeed(ports: Ports, uow: UnitOfWork, settlement: Settlement, refund: Refu
     refund.move_to(RefundStatus.SUCCEEDED, now)
     uow.refunds.save(refund)
     uow.announce([refund_event(settlement, refund)], now, ports.clock.real_now())
-    uow.alerts.close("refund_stuck", refund.id, now)
-    uow.alerts.close("refund_failed", refund.id, now)
+    uow.alerts.close(AlertKind.REFUND_STUCK, refund.id, now)
+    uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, now)
 
 
 def refund_event(settlement: Settlement, refund: Refund) -> Event:
@@ -73,9 +74,9 @@ def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Seque
         return
     for refund in refunds:
         if refund.status is RefundStatus.FAILED:
-            uow.alerts.close("refund_failed", refund.id, now)
+            uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, now)
     if attempt.found:
-        uow.alerts.close("unasked_payment", attempt.id, now)
+        uow.alerts.close(AlertKind.UNASKED_PAYMENT, attempt.id, now)
 
 
 def _alert_strangers(
@@ -83,12 +84,14 @@ def _alert_strangers(
 ) -> None:
     attempt, now = settlement.attempt, ports.clock.now()
     if attempt.refunded > sum(refund.money.amount for refund in refunds if _succeeded(refund)):
-        detail = (
-            f"payment {attempt.imp_uid} of invoice {settlement.invoice.id}: {payment.cancelled} is given back by now"
-        )
-        uow.alerts.open("cancelled_elsewhere", attempt.id, f"{detail}, not all of it by this worker", now)
+        facts: Facts = {
+            "payment": attempt.imp_uid,
+            "invoice": settlement.invoice.id,
+            "given_back": str(payment.cancelled),
+        }
+        uow.alerts.open(AlertKind.CANCELLED_ELSEWHERE, attempt.id, facts, now)
     if attempt.surplus and not any(a.surplus and a.holds_money for a in settlement.attempts):
-        uow.alerts.close("surplus_payment", settlement.invoice.id, now)
+        uow.alerts.close(AlertKind.SURPLUS_PAYMENT, settlement.invoice.id, now)
 
 
 def refund_surplus(ports: Ports, uow: UnitOfWork, settlement: Settlement) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.catch_up import LATE_AFTER, decision_of
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
@@ -77,8 +78,7 @@ def look_after_alerts(ports: Ports) -> None:
 
 
 def _ask(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
-    detail = f"late periods of {plan.name} wait for a decision; see: billing-worker catch-up --preview"
-    uow.alerts.open("catch_up", plan.id, detail, now)
+    uow.alerts.open(AlertKind.CATCH_UP, plan.id, {"plan_name": plan.name}, now)
 
 
 def _close_answered(ports: Ports, plan_id: str) -> None:
@@ -87,7 +87,7 @@ def _close_answered(ports: Ports, plan_id: str) -> None:
         if uow.catch_up.held(plan_id):
             return
         now = ports.clock.now()
-        uow.alerts.close("catch_up", plan_id, now)
+        uow.alerts.close(AlertKind.CATCH_UP, plan_id, now)
         # From here on the alert's row is ours: whoever was put on hold meanwhile is seen now, or opens a new one.
         if uow.catch_up.held(plan_id):
             return

@@ -9,7 +9,7 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.reading.one import alert_with
 from billing_worker.usecases.reading.views.control import AlertDetail, AlertView
-from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, Instant, Lists, Number, Page, Paging, Word
+from billing_worker.web.api.shapes import ACTS, READS, READS_ONE, InLanguage, Instant, Lists, Number, Page, Paging, Word
 from billing_worker.web.context import Ctx
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -32,13 +32,13 @@ def list_alerts(query: Annotated[AlertQuery, Query()], lists: Lists) -> Page[Ale
 
 
 @router.get("/{alert_id}", responses=READS_ONE, name="get_alert")
-def get(alert_id: Number, context: Ctx) -> AlertDetail:
+def get(alert_id: Number, context: Ctx, language: InLanguage) -> AlertDetail:
     """Show one alert, open or closed, and what the gateway said about it."""
-    return alert_with(context.ports, alert_id)
+    return alert_with(context.ports, alert_id, language)
 
 
 @router.post("/{alert_id}/close", responses=ACTS, name="close_alert")
-def close(alert_id: Number, context: Ctx) -> AlertDetail:
+def close(alert_id: Number, context: Ctx, language: InLanguage) -> AlertDetail:
     """Close an alert that is dealt with. The same trouble opens a new one."""
     close_alert(context.ports, alert_id)
-    return alert_with(context.ports, alert_id)
+    return alert_with(context.ports, alert_id, language)

@@ -1,4 +1,4 @@
-"""Why something was, or was not, charged; how the books stand; and what a person must look at."""
+"""Why something was, or was not, charged; how the books stand; and what an operator must look at."""
 
 from typing import Annotated
 
@@ -6,9 +6,8 @@ from fastapi import APIRouter, Path
 
 from billing_worker.usecases.reading import report as reporting
 from billing_worker.usecases.reading import why as explaining
-from billing_worker.usecases.reading.teller import Explanation
-from billing_worker.usecases.reading.views.insight import ReportView
-from billing_worker.web.api.shapes import READS, READS_ONE
+from billing_worker.usecases.reading.views.insight import Explanation, ReportView
+from billing_worker.web.api.shapes import READS, READS_ONE, InLanguage
 from billing_worker.web.context import Ctx
 
 router = APIRouter(tags=["insight"])
@@ -23,16 +22,17 @@ def why(
         str, Path(min_length=1, max_length=LONGEST_IDENT, description="An id of ours, of PortOne's, or of your own")
     ],
     context: Ctx,
+    language: InLanguage,
 ) -> Explanation:
     """Say why something stands as it does, and what comes next.
 
     Takes ids of ours (sub_…, inv_…, att_…, rfd_…, key_…), a merchant_uid, an imp_uid, a customer_uid, an external_id or
     the merchant's own id of a customer.
     """
-    return explaining.why(context.ports, id, context.settings.timezone)
+    return explaining.why(context.ports, id, context.settings.timezone, language)
 
 
 @router.get("/report", responses=READS, name="report")
-def report(context: Ctx) -> ReportView:
+def report(context: Ctx, language: InLanguage) -> ReportView:
     """Show what the books say: month by month, and now. Months are those of the setting BILLING_TIMEZONE."""
-    return reporting.report_in(context.ports, context.settings.timezone)
+    return reporting.report_in(context.ports, context.settings.timezone, language)

@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from billing_worker.domain.labels import LONGEST_EXTERNAL_ID, LONGEST_PAIR_NAME, LONGEST_PAIR_VALUE, MOST_PAIRS
+from billing_worker.domain.language import Language
 from billing_worker.domain.text import misplaced, named
 from billing_worker.ports.lists import Kind
+from billing_worker.texts.catalogue import accepted
 from billing_worker.usecases.reading.lists import LONGEST_CURSOR, listed
 from billing_worker.web.context import Context, Ctx
 from billing_worker.web.errors import ErrorType, Refused, documented
@@ -64,6 +66,18 @@ class Page(BaseModel, Generic[T]):
     next_cursor: str | None = Field(description="The `cursor` of the next part; null at the end of the list")
 
 
+async def _language(
+    context: Ctx,
+    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Language:
+    """Not in the description, where it would pass for a filter: docs/api.md tells of it. Async, as the others."""
+    return accepted(accept_language, context.settings.language)
+
+
+InLanguage = Annotated[Language, Depends(_language)]
+"""The language that the reader asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """Answers with parts of lists."""
@@ -71,11 +85,13 @@ class Listing:
     context: Context
     request: Request
     response: Response
+    language: Language
 
     def of(self, kind: Kind, query: Paging, wanted: Mapping[str, object] | None = None) -> Page[Any]:
         """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
         chosen = query.wanted() if wanted is None else wanted
-        found = listed(self.context.ports, kind, chosen, limit=query.limit, cursor=query.cursor)
+        ports, language = self.context.ports, self.language
+        found = listed(ports, kind, chosen, limit=query.limit, cursor=query.cursor, language=language)
         if found.next_cursor is not None:
             kept = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
             target = urlencode([*kept, ("cursor", found.next_cursor)])
@@ -84,9 +100,9 @@ class Listing:
         return Page(data=list(found.items), next_cursor=found.next_cursor)
 
 
-async def _listing(context: Ctx, request: Request, response: Response) -> Listing:
+async def _listing(context: Ctx, request: Request, response: Response, language: InLanguage) -> Listing:
     """Async, since a sync dependency would cost a thread for every request."""
-    return Listing(context, request, response)
+    return Listing(context, request, response, language)
 
 
 Lists = Annotated[Listing, Depends(_listing)]

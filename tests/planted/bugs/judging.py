@@ -80,7 +80,7 @@ BUGS = (
     bug(
         "a phantom for ever",
         "the alert stays open when the payment shows up",
-        (DOUBT, '            uow.alerts.close("phantom_payment", attempt_id, ports.clock.now())\n', ""),
+        (DOUBT, "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.now())\n", ""),
         catchers=(f"{COMPARES}::test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies",),
     ),
     bug(
@@ -133,7 +133,7 @@ BUGS = (
     bug(
         "a mismatch for ever",
         "the alert about a contradiction stays open when its attempt is settled",
-        (ALERTS, '        uow.alerts.close("mismatch", attempt.id, now)\n', ""),
+        (ALERTS, "        uow.alerts.close(AlertKind.MISMATCH, attempt.id, now)\n", ""),
         catchers=(f"{RESOLVES}::test_a_mismatch_closes_when_its_attempt_is_settled",),
     ),
     bug(

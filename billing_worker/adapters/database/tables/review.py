@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_worker.adapters.database.tables.schema import Named, metadata, moment, one_of, partial_index
 from billing_worker.domain.comparison import ComparisonStatus
@@ -45,11 +46,13 @@ alerts = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("subject_id", Text, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", Text),
     moment("opened_at"),
     moment("closed_at", required=False),
     Column("proposal", Text),
     Column("evidence_id", ForeignKey("evidence.id")),
+    Column("facts", JSONB),
+    CheckConstraint("detail IS NOT NULL OR facts IS NOT NULL", name="says_something"),
     Index("ix_alerts_subject_id", "subject_id", "kind"),
     partial_index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
 )

@@ -3,12 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from billing_worker.domain.action import Action, Verb
+from billing_worker.domain.action import Action as Act
+from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import Action, Fact, Facts, Severity, WayOut
+from billing_worker.domain.language import Language
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.ports.alerts import Alert
+from billing_worker.texts.alerts import ShownAction, shown, shown_action
+from billing_worker.texts.commands import command_of
 from billing_worker.usecases.reading.views.evidence import EvidenceView, of_evidence
-from billing_worker.usecases.reading.views.fields import SUBSCRIPTION_ID, described, view_of
+from billing_worker.usecases.reading.views.fields import INVOICE_ID, SUBSCRIPTION_ID, described, view_of
+
+ABOUT: Facts = {"invoice": INVOICE_ID["examples"][0]}
+RETRY = command_of(WayOut(Action.RETRY_INVOICE, ABOUT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +37,42 @@ class StopView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayOutView:
+    """A way out: what an operator can do."""
+
+    action: Action
+    text: str = field(metadata=described(example="charge it once more"))
+    command: str | None = field(
+        metadata=described(
+            "The command that does it; null where it is done elsewhere",
+            example=RETRY,
+        )
+    )
+    about: dict[str, Fact] = field(metadata=described("The ids that it needs, by name", example=ABOUT))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlertView:
     """Something that an operator must look at."""
 
     id: int
     kind: str = field(metadata=described(example="mismatch"))
+    severity: Severity
+    title: str = field(metadata=described("What happened, in a few words", example="Payment contradicts the order"))
     subject_id: str = field(metadata=described(example="att_0123456789abcdef"))
     detail: str
+    facts: dict[str, Fact] | None = field(
+        metadata=described(
+            "What it says, by name; null for one that an earlier release opened",
+            example={"reason": "the amount is another"},
+        )
+    )
+    actions: list[WayOutView] = field(metadata=described("The ways out"))
     proposal: str | None = field(
-        metadata=described("What to do about it, in one line", example="see the runbook: docs/runbook.md")
+        metadata=described(
+            "The ways out, in one line",
+            example=f"charge it once more: {RETRY}",
+        )
     )
     evidence_id: int | None = field(metadata=described("What the gateway said; the alert by itself shows it"))
     opened_at: datetime
@@ -68,16 +103,35 @@ def of_stop(stop: Stop, waiting: int) -> StopView:
     return view_of(StopView, stop, subjects=list(stop.subjects), waiting_invoices=waiting)
 
 
-def of_alert(alert: Alert) -> AlertView:
-    """The view of an alert."""
-    return view_of(AlertView, alert)
+def of_way_out(way: WayOut, language: Language) -> WayOutView:
+    """The view of a way out."""
+    return _way_out(shown_action(way, language))
 
 
-def detail_of_alert(alert: Alert, evidence: Evidence | None) -> AlertDetail:
+def _way_out(words: ShownAction) -> WayOutView:
+    return view_of(WayOutView, words, about=dict(words.about))
+
+
+def of_alert(alert: Alert, language: Language) -> AlertView:
+    """The view of an alert in the reader's language."""
+    words = shown(alert, language)
+    return view_of(
+        AlertView,
+        alert,
+        severity=words.severity,
+        title=words.title,
+        detail=words.detail,
+        facts=None if alert.facts is None else dict(alert.facts),
+        actions=[_way_out(each) for each in words.actions],
+        proposal=words.proposal,
+    )
+
+
+def detail_of_alert(alert: Alert, evidence: Evidence | None, language: Language) -> AlertDetail:
     """The view of an alert with what the gateway said."""
-    return view_of(AlertDetail, of_alert(alert), evidence=of_evidence(evidence))
+    return view_of(AlertDetail, of_alert(alert, language), evidence=of_evidence(evidence))
 
 
-def of_action(action: Action) -> ActionView:
+def of_action(action: Act) -> ActionView:
     """The view of an action that was written down."""
     return view_of(ActionView, action, id=action.id or 0)

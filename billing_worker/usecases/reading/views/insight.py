@@ -3,8 +3,21 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from billing_worker.usecases.reading.views.control import AlertView
+from billing_worker.usecases.reading.views.control import AlertView, WayOutView
 from billing_worker.usecases.reading.views.fields import CURRENCY, described, minor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What is known about one subscription, invoice, attempt, refund or key, in plain words."""
+
+    subject: str
+    answer: str = field(metadata=described("One sentence: the state, and the reason for it"))
+    history: list[str] = field(metadata=described("What happened so far, oldest first"))
+    next: str = field(metadata=described("What will happen, and what an operator can do"))
+    ways_out: list[WayOutView] = field(metadata=described("What an operator can do"))
+    alerts: list[str]
+    actions: list[str] = field(metadata=described("Who did what, oldest first"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,279 @@
+"""What holds for the alerts of each kind, and whether an alert says what its kind says."""
+
+from collections.abc import Mapping
+
+from billing_worker.domain.alerts import (
+    CASE,
+    Action,
+    AlertKind,
+    AlertRule,
+    Case,
+    Closes,
+    Concerns,
+    Fact,
+    Facts,
+    Severity,
+    WayOut,
+)
+
+
+def _one(*facts: str, do: tuple[Action, ...]) -> Mapping[str, Case]:
+    return {"": Case(facts, do)}
+
+
+_A = Action
+_CRITICAL, _WARNING, _INFO = Severity
+_ITSELF, _ACTION, _OPERATOR = Closes
+_DO_ISSUE = (_A.COUNT_ISSUING_PAYMENT, _A.DISREGARD_ISSUING_PAYMENT)
+_DO_PENDING = (_A.LOOK_UP_IN_CONSOLE, _A.CHECK_PINGBACK_URL, _A.ASK_FOR_CARD)
+_DO_PHANTOM = (_A.LOOK_UP_IN_CONSOLE, _A.ASK_PORTONE, _A.CHARGE_NOTHING_BY_HAND)
+_DO_REVERSED = (_A.LOOK_UP_AT_PAYMENTWALL, _A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)
+_TOLD = ("ref", "type", "reason")
+"""Which payment at Paymentwall a pingback names, its type, and its reason, where it has one."""
+_STOP = ("scope", "since", "reason")
+
+RULES: Mapping[AlertKind, AlertRule] = {
+    AlertKind.UNKNOWN: AlertRule(
+        Concerns.ATTEMPT,
+        _WARNING,
+        _ITSELF,
+        _one("order", "reason", do=(_A.LOOK_UP_IN_CONSOLE, _A.CHARGE_NOTHING_BY_HAND)),
+    ),
+    AlertKind.NOT_PLACED: AlertRule(
+        Concerns.INVOICE, _CRITICAL, _ITSELF, _one("reason", do=(_A.RUN_DOCTOR, _A.ASK_PORTONE))
+    ),
+    AlertKind.SURPLUS_PAYMENT: AlertRule(
+        Concerns.INVOICE, _INFO, _ITSELF, _one("payment", "invoice_status", do=(_A.WAIT,))
+    ),
+    AlertKind.REFUND_FAILED: AlertRule(
+        Concerns.REFUND,
+        _WARNING,
+        _ITSELF,
+        _one("money", "attempt", "reason", do=(_A.REQUEST_REFUND, _A.REFUND_IN_CONSOLE)),
+    ),
+    AlertKind.REFUND_STUCK: AlertRule(
+        Concerns.REFUND,
+        _WARNING,
+        _ITSELF,
+        {
+            "unseen": Case(("reason",), (_A.LOOK_UP_IN_CONSOLE,)),
+            "tried": Case(("times", "reason"), (_A.RUN_DOCTOR, _A.LOOK_UP_IN_CONSOLE)),
+        },
+    ),
+    AlertKind.MISMATCH: AlertRule(
+        Concerns.ATTEMPT, _CRITICAL, _ITSELF, _one("reason", do=(_A.LOOK_UP_IN_CONSOLE, _A.REFUND_IN_CONSOLE))
+    ),
+    AlertKind.CANCELLED_ELSEWHERE: AlertRule(
+        Concerns.ATTEMPT,
+        _WARNING,
+        _OPERATOR,
+        _one("payment", "invoice", "given_back", do=(_A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT)),
+    ),
+    AlertKind.WEBHOOK_MISMATCH: AlertRule(Concerns.PAYMENT, _INFO, _OPERATOR, _one(do=(_A.CLOSE_ALERT,))),
+    AlertKind.INBOX_STUCK: AlertRule(
+        Concerns.INBOX,
+        _CRITICAL,
+        _ITSELF,
+        {
+            "read": Case(("count", "newest", "note"), (_A.LIST_STUCK_NOTIFICATIONS, _A.RUN_DOCTOR)),
+            "unread": Case(("count", "newest"), (_A.LIST_STUCK_NOTIFICATIONS, _A.RUN_DOCTOR)),
+        },
+    ),
+    AlertKind.INBOX_FOREIGN: AlertRule(
+        Concerns.INBOX, _WARNING, _ITSELF, _one("count", do=(_A.RESTRICT_WEBHOOKS, _A.RAISE_FOREIGN_READS))
+    ),
+    AlertKind.TAKEN_BACK: AlertRule(
+        Concerns.INVOICE,
+        _WARNING,
+        _ITSELF,
+        {
+            "again": Case(("attempt", "subscription", "next"), (_A.CANCEL_SUBSCRIPTION,)),
+            "over": Case(("attempt", "subscription"), (_A.CANCEL_SUBSCRIPTION,)),
+            "waits": Case(("attempt", "subscription", "times"), (_A.RETRY_INVOICE, _A.CANCEL_SUBSCRIPTION)),
+        },
+    ),
+    AlertKind.KEY_PENDING: AlertRule(
+        Concerns.KEY,
+        _WARNING,
+        _ITSELF,
+        {
+            "unreadable": Case(("since",), _DO_PENDING),
+            "no_payment": Case(("since",), _DO_PENDING),
+            "no_key": Case(("since", "payment", "status"), _DO_PENDING),
+            "has_key": Case(("since", "payment", "status"), _DO_PENDING),
+        },
+    ),
+    AlertKind.KEY_EMAIL: AlertRule(
+        Concerns.KEY, _WARNING, _ITSELF, _one("registered", "issued", do=(_A.SET_KEY_EMAIL, _A.ISSUE_KEY_AGAIN))
+    ),
+    AlertKind.ISSUED_TWICE: AlertRule(
+        Concerns.PAYMENT, _WARNING, _ITSELF, _one("money", "key", "first", do=(_A.REFUND_IN_CONSOLE,))
+    ),
+    AlertKind.ISSUING_PAYMENT: AlertRule(
+        Concerns.KEY,
+        _WARNING,
+        _ACTION,
+        {
+            "unclear": Case(("payment", "money", "subscriptions"), _DO_ISSUE),
+            "unseen": Case(
+                ("payment",), (_A.LOOK_UP_IN_CONSOLE, _A.INCLUDE_TEST_CHANNEL, _A.DISREGARD_ISSUING_PAYMENT)
+            ),
+        },
+    ),
+    AlertKind.NOT_SERVED: AlertRule(
+        Concerns.WORK, _CRITICAL, _OPERATOR, _one("job", "error", do=(_A.READ_LOG, _A.REPORT_BUG, _A.CLOSE_ALERT))
+    ),
+    AlertKind.CATCH_UP: AlertRule(
+        Concerns.PLAN,
+        _WARNING,
+        _ACTION,
+        _one("plan_name", do=(_A.PREVIEW_LATE_PERIODS, _A.DECIDE_LATE_PERIODS_OF_PLAN)),
+    ),
+    AlertKind.EVENTS_DISABLED: AlertRule(
+        Concerns.ENDPOINT,
+        _CRITICAL,
+        _ACTION,
+        {
+            "failing": Case(("url", "since", "trouble"), (_A.ENABLE_ENDPOINT, _A.SET_ANOTHER_RECEIVER)),
+            "gone": Case(("url", "trouble"), (_A.ENABLE_ENDPOINT, _A.SET_ANOTHER_RECEIVER)),
+        },
+    ),
+    AlertKind.EVENTS_GIVEN_UP: AlertRule(
+        Concerns.ENDPOINT,
+        _WARNING,
+        _ACTION,
+        _one("count", "last", "trouble", do=(_A.LIST_GIVEN_UP_EVENTS, _A.REPLAY_GIVEN_UP_EVENTS)),
+    ),
+    AlertKind.STOPPED: AlertRule(
+        Concerns.STOP,
+        _CRITICAL,
+        _ACTION,
+        {
+            "person": Case(_STOP, (_A.CLEAR_STOP,)),
+            "breach": Case(_STOP, (_A.RUN_AUDIT, _A.CLEAR_STOP)),
+            "budget": Case(_STOP, (_A.CLEAR_STOP,)),
+            "issue": Case((*_STOP, "key", "subscription"), _DO_ISSUE),
+            "environment": Case(_STOP, (_A.CLAIM_ENVIRONMENT,)),
+        },
+    ),
+    AlertKind.INVARIANT: AlertRule(
+        Concerns.INVARIANT, _CRITICAL, _ITSELF, _one("promises", "count", "found", do=(_A.RUN_AUDIT, _A.REPORT_BUG))
+    ),
+    AlertKind.ORPHAN_PAYMENT: AlertRule(
+        Concerns.PAYMENT,
+        _CRITICAL,
+        _ITSELF,
+        _one(
+            *("money", "order", "period", "subscription"),
+            do=(_A.LEAVE_RESTORED_SUBSCRIPTION, _A.SUBSCRIBE_AGAIN, _A.REFUND_IN_CONSOLE),
+        ),
+    ),
+    AlertKind.UNASKED_PAYMENT: AlertRule(
+        Concerns.ATTEMPT,
+        _WARNING,
+        _ITSELF,
+        _one(
+            *("payment", "money", "order", "invoice"),
+            do=(_A.FIND_OUT_WHO_CHARGED, _A.TURN_RECOVERY_OFF, _A.CLOSE_ALERT),
+        ),
+    ),
+    AlertKind.TWIN_SUBSCRIPTION: AlertRule(
+        Concerns.SUBSCRIPTION,
+        _WARNING,
+        _ITSELF,
+        _one("plan", "earlier", do=(_A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)),
+    ),
+    AlertKind.FOREIGN_PAYMENT: AlertRule(
+        Concerns.PAYMENT,
+        _WARNING,
+        _ITSELF,
+        _one("money", "order", do=(_A.FIND_OUT_WHO_CHARGED, _A.REFUND_IN_CONSOLE, _A.TURN_RECOVERY_OFF)),
+    ),
+    AlertKind.PHANTOM_PAYMENT: AlertRule(
+        Concerns.ATTEMPT,
+        _CRITICAL,
+        _ITSELF,
+        {
+            "missing": Case(("invoice", "payment", "since"), _DO_PHANTOM),
+            "differs": Case(("invoice", "payment", "since", "status", "order"), _DO_PHANTOM),
+        },
+    ),
+    AlertKind.UNREADABLE_PAYMENT: AlertRule(
+        Concerns.PAYMENT, _WARNING, _ITSELF, _one("order", "problem", do=(_A.LOOK_UP_IN_CONSOLE, _A.REPORT_BUG))
+    ),
+    AlertKind.NOT_COMPARED: AlertRule(
+        Concerns.COMPARISON, _WARNING, _ITSELF, _one("since", "trouble", do=(_A.RUN_DOCTOR, _A.WAIT))
+    ),
+    AlertKind.PINGBACK_REVERSAL: AlertRule(
+        Concerns.PINGBACK,
+        _CRITICAL,
+        _OPERATOR,
+        {"disputed": Case((*_TOLD, "key"), _DO_REVERSED), "reversed": Case((*_TOLD, "key"), _DO_REVERSED)},
+    ),
+    AlertKind.PINGBACK_PARTIAL: AlertRule(
+        Concerns.PINGBACK,
+        _WARNING,
+        _OPERATOR,
+        _one(
+            *(*_TOLD, "key", "amount"),
+            do=(_A.LOOK_UP_AT_PAYMENTWALL, _A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT),
+        ),
+    ),
+    AlertKind.PINGBACK_CONTRADICTION: AlertRule(
+        Concerns.PINGBACK,
+        _WARNING,
+        _OPERATOR,
+        {
+            "owners": Case((), (_A.LOOK_UP_AT_PAYMENTWALL, _A.CLOSE_ALERT)),
+            "never_worked": Case((*_TOLD, "key", "key_reason"), (_A.ASK_FOR_CARD, _A.CLOSE_ALERT)),
+            "worked": Case((*_TOLD, "key", "key_reason"), (_A.REACTIVATE_KEY, _A.CLOSE_ALERT)),
+            "verdict": Case((*_TOLD, "verdict"), (_A.LOOK_UP_AT_PAYMENTWALL, _A.ASK_FOR_CARD, _A.CLOSE_ALERT)),
+        },
+    ),
+    AlertKind.PINGBACK_GOODSID: AlertRule(
+        Concerns.PINGBACK, _INFO, _OPERATOR, _one(*_TOLD, "key", do=(_A.LOOK_UP_AT_PAYMENTWALL, _A.CLOSE_ALERT))
+    ),
+    AlertKind.PINGBACK_UNKNOWN_TYPE: AlertRule(
+        Concerns.PINGBACK, _INFO, _OPERATOR, _one(*_TOLD, do=(_A.ASK_PAYMENTWALL, _A.CLOSE_ALERT))
+    ),
+    AlertKind.PINGBACK_REFUSED: AlertRule(
+        Concerns.PARAMETER,
+        _WARNING,
+        _OPERATOR,
+        {
+            "parameter": Case(("field", "problem"), (_A.NAME_PARAMETER, _A.CORRECT_PARAMETERS, _A.CLOSE_ALERT)),
+            "test": Case(("ref",), (_A.CHECK_PROJECT_MODE, _A.CLOSE_ALERT)),
+        },
+    ),
+    AlertKind.PINGBACK_REPEATED: AlertRule(
+        Concerns.PINGBACK, _WARNING, _OPERATOR, _one("times", do=(_A.CHECK_PROXY, _A.CLOSE_ALERT))
+    ),
+    AlertKind.PAYMENTWALL_BILLS: AlertRule(
+        Concerns.KEY, _WARNING, _OPERATOR, _one(*_TOLD, do=(_A.END_ONE_SUBSCRIPTION, _A.CLOSE_ALERT))
+    ),
+}
+
+
+def case_of(kind: AlertKind, facts: Facts) -> Case:
+    """The case that these facts tell of. Raises KeyError for one that the kind does not have."""
+    return RULES[kind].cases[str(facts.get(CASE, ""))]
+
+
+def checked(kind: AlertKind, facts: Facts) -> dict[str, Fact]:
+    """The facts as they are stored: exactly those of their case. Raises AssertionError: it is a mistake in the code."""
+    case = RULES[kind].cases.get(str(facts.get(CASE, "")))
+    expected = {*case.facts, *({CASE} if CASE in facts else ())} if case is not None else None
+    if set(facts) != expected:
+        raise AssertionError(f"an alert {kind} says {sorted(facts)}, not {expected or list(RULES[kind].cases)}")
+    return {name: fact if isinstance(fact, str | int | None) else list(fact) for name, fact in facts.items()}
+
+
+def about(kind: AlertKind, subject_id: str, facts: Facts) -> dict[str, Fact]:
+    """The facts, and the subject under the name of what it is."""
+    return {RULES[kind].concerns.value: subject_id, **facts}
+
+
+def ways_out(kind: AlertKind, subject_id: str, facts: Facts) -> tuple[WayOut, ...]:
+    """What an operator can do about it."""
+    known = about(kind, subject_id, facts)
+    return tuple(WayOut(action, known) for action in case_of(kind, facts).actions)

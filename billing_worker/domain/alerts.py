@@ -1,0 +1,186 @@
+"""What an operator is alerted to: kinds, whom an alert concerns, how grave it is, how it closes, and the ways out.
+
+An alert carries facts, never a sentence: `billing_worker.texts` makes the sentence when it is shown, in the reader's
+language, and turns an action into a command or a button. `alert_rules` has what holds for each kind.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Fact = str | int | Sequence[str] | None
+Facts = Mapping[str, Fact]
+"""What an alert says, by name. Nothing in it may be secret: no card number, no token, no whole e-mail address."""
+
+CASE = "case"
+"""The fact that tells apart the ways in which an alert of one kind comes about."""
+
+
+class AlertKind(StrEnum):
+    """What an operator is alerted to. The value is what the database, the API and the command line call it."""
+
+    UNKNOWN = "unknown"
+    NOT_PLACED = "not_placed"
+    SURPLUS_PAYMENT = "surplus_payment"
+    REFUND_FAILED = "refund_failed"
+    REFUND_STUCK = "refund_stuck"
+    MISMATCH = "mismatch"
+    CANCELLED_ELSEWHERE = "cancelled_elsewhere"
+    WEBHOOK_MISMATCH = "webhook_mismatch"
+    INBOX_STUCK = "inbox_stuck"
+    INBOX_FOREIGN = "inbox_foreign"
+    TAKEN_BACK = "taken_back"
+    KEY_PENDING = "key_pending"
+    KEY_EMAIL = "key_email"
+    ISSUED_TWICE = "issued_twice"
+    ISSUING_PAYMENT = "issuing_payment"
+    NOT_SERVED = "not_served"
+    CATCH_UP = "catch_up"
+    EVENTS_DISABLED = "events_disabled"
+    EVENTS_GIVEN_UP = "events_given_up"
+    STOPPED = "stopped"
+    INVARIANT = "invariant"
+    ORPHAN_PAYMENT = "orphan_payment"
+    UNASKED_PAYMENT = "unasked_payment"
+    TWIN_SUBSCRIPTION = "twin_subscription"
+    FOREIGN_PAYMENT = "foreign_payment"
+    PHANTOM_PAYMENT = "phantom_payment"
+    UNREADABLE_PAYMENT = "unreadable_payment"
+    NOT_COMPARED = "not_compared"
+    PINGBACK_REVERSAL = "pingback_reversal"
+    PINGBACK_PARTIAL = "pingback_partial"
+    PINGBACK_CONTRADICTION = "pingback_contradiction"
+    PINGBACK_GOODSID = "pingback_goodsid"
+    PINGBACK_UNKNOWN_TYPE = "pingback_unknown_type"
+    PINGBACK_REFUSED = "pingback_refused"
+    PINGBACK_REPEATED = "pingback_repeated"
+    PAYMENTWALL_BILLS = "paymentwall_bills"
+
+
+class Concerns(StrEnum):
+    """What the `subject_id` of an alert names. The value is also its name among the facts that a text can use."""
+
+    SUBSCRIPTION = "subscription"
+    INVOICE = "invoice"
+    ATTEMPT = "attempt"
+    PAYMENT = "payment"
+    """A payment at the gateway, by its imp_uid."""
+    REFUND = "refund"
+    KEY = "key"
+    PLAN = "plan"
+    STOP = "stop"
+    ENDPOINT = "endpoint"
+    INBOX = "inbox"
+    COMPARISON = "comparison"
+    INVARIANT = "invariant"
+    PINGBACK = "pingback"
+    """A payment at Paymentwall, or one message about it."""
+    PARAMETER = "parameter"
+    """A parameter of Paymentwall's pingbacks."""
+    WORK = "work"
+    """Whatever a job worked on."""
+
+
+class Severity(StrEnum):
+    """How soon an operator must look."""
+
+    CRITICAL = "critical"
+    """Now: money, or charging as a whole, may be wrong."""
+    WARNING = "warning"
+    """Today: a customer or a payment waits for an operator."""
+    INFO = "info"
+    """At some time: nothing waits for it."""
+
+
+class Closes(StrEnum):
+    """How an alert ends. An operator may also close any alert by hand."""
+
+    ITSELF = "itself"
+    """The worker sees that the cause is gone."""
+    ACTION = "action"
+    """One of its actions closes it."""
+    OPERATOR = "operator"
+    """Only by hand: the worker cannot see that it was dealt with."""
+
+
+class Action(StrEnum):
+    """A way out. The catalogue has a line for each; one that this worker can do has a command, too."""
+
+    REACTIVATE_KEY = "reactivate_key"
+    SET_KEY_EMAIL = "set_key_email"
+    SET_SUBSCRIPTION_KEY = "set_subscription_key"
+    COUNT_ISSUING_PAYMENT = "count_issuing_payment"
+    DISREGARD_ISSUING_PAYMENT = "disregard_issuing_payment"
+    CLEAR_STOP = "clear_stop"
+    CLAIM_ENVIRONMENT = "claim_environment"
+    RETRY_INVOICE = "retry_invoice"
+    CANCEL_SUBSCRIPTION = "cancel_subscription"
+    REQUEST_REFUND = "request_refund"
+    PREVIEW_LATE_PERIODS = "preview_late_periods"
+    DECIDE_LATE_PERIODS = "decide_late_periods"
+    DECIDE_LATE_PERIODS_OF_PLAN = "decide_late_periods_of_plan"
+    ENABLE_ENDPOINT = "enable_endpoint"
+    LIST_GIVEN_UP_EVENTS = "list_given_up_events"
+    REPLAY_GIVEN_UP_EVENTS = "replay_given_up_events"
+    LIST_STUCK_NOTIFICATIONS = "list_stuck_notifications"
+    RUN_DOCTOR = "run_doctor"
+    RUN_AUDIT = "run_audit"
+    CLOSE_ALERT = "close_alert"
+    WAIT = "wait"
+    LOOK_UP_IN_CONSOLE = "look_up_in_console"
+    REFUND_IN_CONSOLE = "refund_in_console"
+    TURN_RECOVERY_OFF = "turn_recovery_off"
+    FIND_OUT_WHO_CHARGED = "find_out_who_charged"
+    DECIDE_WHAT_IS_OWED = "decide_what_is_owed"
+    CHARGE_NOTHING_BY_HAND = "charge_nothing_by_hand"
+    ASK_PORTONE = "ask_portone"
+    INCLUDE_TEST_CHANNEL = "include_test_channel"
+    LEAVE_RESTORED_SUBSCRIPTION = "leave_restored_subscription"
+    SUBSCRIBE_AGAIN = "subscribe_again"
+    CHECK_PINGBACK_URL = "check_pingback_url"
+    ASK_FOR_CARD = "ask_for_card"
+    ISSUE_KEY_AGAIN = "issue_key_again"
+    SET_ANOTHER_RECEIVER = "set_another_receiver"
+    RESTRICT_WEBHOOKS = "restrict_webhooks"
+    RAISE_FOREIGN_READS = "raise_foreign_reads"
+    READ_LOG = "read_log"
+    REPORT_BUG = "report_bug"
+    LOOK_UP_AT_PAYMENTWALL = "look_up_at_paymentwall"
+    ASK_PAYMENTWALL = "ask_paymentwall"
+    NAME_PARAMETER = "name_parameter"
+    CORRECT_PARAMETERS = "correct_parameters"
+    CHECK_PROJECT_MODE = "check_project_mode"
+    CHECK_PROXY = "check_proxy"
+    END_ONE_SUBSCRIPTION = "end_one_subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """An action, and what it is about: the ids that its command, or its button, needs."""
+
+    action: Action
+    about: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One way in which an alert of a kind comes about: the facts that it carries, and the ways out of it."""
+
+    facts: tuple[str, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRule:
+    """What holds for all alerts of one kind."""
+
+    concerns: Concerns
+    severity: Severity
+    closes: Closes
+    cases: Mapping[str, Case]
+    """By the fact `case`; a kind with one case only has it under an empty name, and no such fact."""
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The ways out of all its cases."""
+        return tuple(dict.fromkeys(action for case in self.cases.values() for action in case.actions))
