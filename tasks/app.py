@@ -31,7 +31,7 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
     Strategy = "tasks.strategy:checked"
 
     def on_failure(self, exc: Exception, task_id: str, args: Sequence[object], kwargs: object, einfo: object) -> None:  # noqa: ARG002 - celery's signature
-        """What nobody foresaw: a person must look. The work stays in the database and is offered again."""
+        """What nobody foresaw: an operator must look. The work stays in the database and is offered again."""
         from tasks.process import process  # noqa: PLC0415 - it must not be built before the application is
 
         with suppress(Exception):

@@ -1,4 +1,4 @@
-"""`billing-worker catch-up`: what is late after an outage, and a person's decision about it."""
+"""`billing-worker catch-up`: what is late after an outage, and an operator's decision about it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

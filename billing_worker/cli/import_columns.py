@@ -57,7 +57,7 @@ def _customer_uid(name: str, cell: str) -> str:
 
 
 def _moment(name: str, cell: str) -> datetime | None:
-    """The instant, in the zone in which the cell has it: a person compares it with the file."""
+    """The instant, in the zone in which the cell has it: an operator compares it with the file."""
     text = normal_form(cell)
     instant = moment(name, text)
     return instant.astimezone(datetime.fromisoformat(text).tzinfo) if instant else None

@@ -1,4 +1,4 @@
-"""Values that a person types or a file holds, and no library reads."""
+"""Values that an operator types or a file holds, and no library reads."""
 
 import re
 from datetime import UTC, datetime

@@ -59,6 +59,6 @@ class Billing(BaseModel):
 
     @property
     def budgets(self) -> Budgets:
-        """How much may be charged before a person must look."""
+        """How much may be charged before an operator must look."""
         run, day = parse_sums(self.budget_run or ""), parse_sums(self.budget_customer_day or "")
         return Budgets(run=run, count=self.budget_count, customer_day=day, jump=self.budget_jump)

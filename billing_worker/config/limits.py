@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, field_validator
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 
 LONGEST_SETTLE_WINDOW = 86_400
-"""Seconds. A PG whose books need more than a day needs a person, not a setting."""
+"""Seconds. A PG whose books need more than a day needs an operator, not a setting."""
 _PG_SECONDS = re.compile(r"(?P<pg>[a-z0-9_]{1,40}) *= *(?P<seconds>\d{1,6}(?:\.\d{1,3})?)")
 
 

@@ -1,4 +1,4 @@
-"""What somebody did: each change that a person, or a token of the API, caused is kept with its actor."""
+"""What somebody did: each change that an operator, or a token of the API, caused is kept with its actor."""
 
 from dataclasses import dataclass
 from datetime import datetime

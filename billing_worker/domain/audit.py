@@ -66,7 +66,7 @@ class Checked:
     rows: int
     breaches: tuple[Breach, ...]
     accepted: int = 0
-    """Breaches beside these, which a person looked at and accepted by clearing their stop."""
+    """Breaches beside these, which an operator looked at and accepted by clearing their stop."""
     reach: Reach = Reach.NOTHING
     standing: bool = False
     """Whether it looks at everything that is so now, and not only at what changed lately."""

@@ -58,11 +58,11 @@ class IssueUse(StrEnum):
     OPEN = "open"
     """Nobody has claimed it yet: before the first charge of the key it must be decided."""
     CHOSEN = "chosen"
-    """A person named the subscription whose next unpaid period it pays."""
+    """An operator named the subscription whose next unpaid period it pays."""
     COUNTED = "counted"
     """It paid a period, and pays no other."""
     NONE = "none"
-    """It pays for nothing here: there is none, it was given back, or a person said so."""
+    """It pays for nothing here: there is none, it was given back, or an operator said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class BillingKey:
     issue: IssuingPayment | None = None
     issue_claim: IssueUse = IssueUse.NONE
     issue_for: str | None = None
-    """The subscription that a person chose, or whose period the issuing payment paid."""
+    """The subscription that an operator chose, or whose period the issuing payment paid."""
     external_id: str | None = None
     """The merchant's own id; unique among these."""
     metadata: Mapping[str, str] = field(default_factory=dict)

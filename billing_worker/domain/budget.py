@@ -1,4 +1,4 @@
-"""How much may be charged before a person must look: limits against our own mistakes, not against customers."""
+"""How much may be charged before an operator must look: limits against our own mistakes, not against customers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

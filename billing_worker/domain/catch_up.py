@@ -1,4 +1,4 @@
-"""What becomes of periods that nobody opened in time: after an outage, the plan's policy or a person decides.
+"""What becomes of periods that nobody opened in time: after an outage, the plan's policy or an operator decides.
 
 A run without an outage never comes here: a period that is opened within a day of its start is simply billed.
 """
@@ -43,16 +43,16 @@ class CatchUpMode(StrEnum):
     FORGIVE = "forgive"
     """Every late one is waived; the next one is billed at its time."""
     ASK = "ask"
-    """Nothing is opened until a person decides."""
+    """Nothing is opened until an operator decides."""
 
 
 DECISIONS = (CatchUpMode.BILL_ALL, CatchUpMode.LATEST_ONLY, CatchUpMode.FORGIVE)
-"""What a person can answer."""
+"""What an operator can answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUpPolicy:
-    """A mode, and the age in days beyond which it must not decide by itself; None where a person has decided."""
+    """A mode, and the age in days beyond which it must not decide by itself; None where an operator has decided."""
 
     mode: CatchUpMode = CatchUpMode.BILL_ALL
     max_age: int | None = DEFAULT_MAX_AGE
@@ -73,7 +73,7 @@ def policy_of(mode: str, max_age: int) -> CatchUpPolicy:
 
 
 def decision_of(mode: str) -> CatchUpMode:
-    """What a person decides for late periods. Raises InvalidInput for `ask`: somebody was asked already."""
+    """What an operator decides for late periods. Raises InvalidInput for `ask`: somebody was asked already."""
     return _known("mode", mode, DECISIONS)
 
 
@@ -87,8 +87,8 @@ def _known(field: str, mode: str, allowed: Sequence[CatchUpMode]) -> CatchUpMode
 class Backlog:
     """The periods of one subscription that have begun, as counts: first those to waive, then those to bill.
 
-    Where a person is to be asked, all of them wait. Together they are all begun periods (at most MOST_AT_ONCE; what is
-    left over is decided on afterwards).
+    Where an operator is to be asked, all of them wait. Together they are all begun periods (at most MOST_AT_ONCE; what
+    is left over is decided on afterwards).
     """
 
     waive: int = 0

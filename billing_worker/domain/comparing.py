@@ -88,7 +88,7 @@ def issues_key(payment: GatewayPayment) -> bool:
 
 
 class FindingKind(StrEnum):
-    """What was found, as a person reads it."""
+    """What was found, as an operator reads it."""
 
     LOST_ANSWER = "lost_answer"
     LATE_APPROVAL = "late_approval"

@@ -20,7 +20,7 @@ FIRST_LOOK_BACK = timedelta(days=3)
 """A fresh database looks this far back: far enough for what was under way when it was restored or taken into use."""
 
 LONGEST_LOOK_BACK = timedelta(days=3650)
-"""A person who asks for more has mistyped a year."""
+"""An operator who asks for more has mistyped a year."""
 
 RETRY_FIRST = timedelta(seconds=10)
 RETRY_LONGEST = timedelta(minutes=5)

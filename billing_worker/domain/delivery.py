@@ -158,7 +158,7 @@ class Endpoint:
         return False
 
     def enable(self) -> None:
-        """Send again, on a person's word."""
+        """Send again, on an operator's word."""
         self.disabled_at = None
         self._forget_trouble()
 

@@ -1,7 +1,7 @@
 """Which database, charging through which account, under which name: what must not change unnoticed.
 
 A restored backup, a copied database or a staging system with live credentials would charge a second time what the
-original charges. Such a twin shows another fingerprint, and waits until a person claims it.
+original charges. Such a twin shows another fingerprint, and waits until an operator claims it.
 """
 
 from dataclasses import dataclass

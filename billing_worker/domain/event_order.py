@@ -70,7 +70,7 @@ SUBSCRIPTION: Edges = {
 KEY: Edges = {
     BEGIN: {_E.BILLING_KEY_ACTIVATED: "active", _E.BILLING_KEY_INVALID: "invalid"},
     "active": {_E.BILLING_KEY_INVALID: "invalid"},
-    # On a person's word.
+    # On an operator's word.
     "invalid": {_E.BILLING_KEY_ACTIVATED: "active"},
 }
 

@@ -34,9 +34,9 @@ class Verdict(StrEnum):
     PAYS = "pays"
     """It is this invoice's payment."""
     COVERS = "covers"
-    """A person said that it stands for this period, and its sum is another one: nothing is owed."""
+    """An operator said that it stands for this period, and its sum is another one: nothing is owed."""
     ASK = "ask"
-    """It may be this period's: a person must say."""
+    """It may be this period's: an operator must say."""
     CHARGE = "charge"
     """It has nothing to do with this invoice."""
 

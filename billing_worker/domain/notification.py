@@ -29,7 +29,7 @@ MOST_TRIES = 34
 confirms only later."""
 
 UNANSWERED_FOR = timedelta(hours=1)
-"""A notification that waits for this long, and about which the gateway said nothing, is a matter for a person."""
+"""A notification that waits for this long, and about which the gateway said nothing, is a matter for an operator."""
 WAITING_FOR = timedelta(hours=25)
 """So is any that waits for longer than all its tries take together."""
 FOREIGN_FOR = timedelta(days=1)

@@ -109,7 +109,7 @@ class Failed:
     new_merchant_uid: bool = False
     """The gateway will not take this merchant_uid again, and nothing is paid under it."""
     taken_back: bool = False
-    """Money was taken and given back, by the PG itself (a net-cancel) or by a person: charge again, but not at once."""
+    """Money was taken and given back, by the PG (a net-cancel) or by an operator: charge again, but not at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Unknown:
     reason: str
     evidence: Evidence | None = None
     alarming: bool = False
-    """The gateway shows something that must not be: a different amount, currency or customer. A person must look."""
+    """The gateway shows something that must not be: a different amount, currency or customer. An operator must look."""
 
 
 Outcome = Approved | Declined | Failed | Unknown

@@ -233,7 +233,7 @@ class Settled:
 
     done: bool = False
     alert: str | None = None
-    """What a person must be told."""
+    """What an operator must be told."""
 
 
 def settle_refund(
@@ -266,7 +266,7 @@ def conclude(
 
     That nothing was given back is believed only after two reads, a settle window apart. Then it is sent again with the
     same amount and the same checksum, which lets at most one of both through; or, where the gateway had refused it or
-    the balance is another one by now, a person is told. What was taken and is shown later is waited for, without end.
+    the balance is another one, an operator is told. What was taken and is shown later is waited for, without end.
     """
     if finding.done:
         refund.move_to(RefundStatus.SUCCEEDED, now)

@@ -1,4 +1,4 @@
-"""A clerk, or a runaway? What a person does by hand concerns few customers; a program that runs wild concerns many."""
+"""A clerk, or a runaway? What a clerk does by hand concerns few customers; a program that runs wild concerns many."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -19,11 +19,11 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.domain.timing import technical_backoff
 
 TAKEN_BACK_PAUSE = timedelta(days=1)
-"""Nobody can tell a net-cancel from a refund that an operator gave: a day for a person to cancel the subscription."""
+"""A net-cancel looks like a refund that an operator gave: a day for an operator to cancel the subscription."""
 
 ROUNDS_BY_ITSELF = 1
 """How often an invoice is charged again by itself after its payment was taken back. Once it may be a PG's reversal; a
-second time somebody at the gateway does not want this charge, and a person decides."""
+second time somebody at the gateway does not want this charge, and an operator decides."""
 
 
 AWAITING_PAYMENT = (
@@ -240,7 +240,7 @@ def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], n
 
 
 def cover(subscription: Subscription, invoice: Invoice, imp_uid: str, now: datetime) -> list[Event]:
-    """A person said that a payment over another sum stands for this period: nothing is owed for it."""
+    """An operator said that a payment over another sum stands for this period: nothing is owed for it."""
     invoice.last_reason = f"covered by payment {imp_uid}, which issued the key"
     events: list[Event] = []
     void_if_open(subscription, invoice, events, now)

@@ -1,4 +1,4 @@
-"""A stop: no new charge begins where it applies, until a person clears it.
+"""A stop: no new charge begins where it applies, until an operator clears it.
 
 A stop never ends by itself and never by time. It holds charges only: periods are opened, outcomes are read, refunds
 are made and notifications are applied as always.
@@ -31,7 +31,7 @@ class StopCause(StrEnum):
     BUDGET = "budget"
     """A charge would have gone beyond what the settings allow."""
     ISSUE = "issue"
-    """What the payment that issued a key pays for must be said by a person."""
+    """What the payment that issued a key pays for must be said by an operator."""
     ENVIRONMENT = "environment"
     """This database, with these credentials, was not claimed: a restored backup, a copy, or another account."""
 

@@ -63,10 +63,10 @@ class Subscription:
     canceled_at: datetime | None = None
     lease_until: datetime | None = None
     held_since: datetime | None = None
-    """Its periods are late, and nothing is opened until a person decides what becomes of them."""
+    """Its periods are late, and nothing is opened until an operator decides what becomes of them."""
     catch_up_mode: CatchUpMode | None = None
     catch_up_until: datetime | None = None
-    """A person decided for the periods that had begun by this time; the plan's policy is for those after it."""
+    """An operator decided for the periods that had begun by this time; the plan's policy is for those after it."""
     external_id: str | None = None
     """The merchant's own id; unique among these."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Subscription:
         return self.status in RENEWING and self.held_since is None and self.next_period_start <= now
 
     def ruled_by(self, policy: CatchUpPolicy, now: datetime) -> tuple[CatchUpPolicy, datetime]:
-        """Which policy holds for its next period, and as of when: a person's word, else the plan's policy now."""
+        """Which policy holds for its next period, and as of when: an operator's word, else the plan's policy now."""
         if self.catch_up_mode and self.catch_up_until and self.next_period_start <= self.catch_up_until:
             # As it was at that time: what has begun since then is no part of what the person saw.
             return CatchUpPolicy(self.catch_up_mode, None), self.catch_up_until

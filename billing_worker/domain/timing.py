@@ -38,7 +38,7 @@ class Timing:
     compare_interval: float = 300.0
     """How often both books are compared; with the time that takes, far below the 15 minutes that are promised."""
     key_pending_alert: float = 3600.0
-    """Seconds of billing time after which a key that is not confirmed needs a person."""
+    """Seconds of billing time after which a key that is not confirmed needs an operator."""
 
     def __post_init__(self) -> None:
         if not 0 < self.http_deadline < self.lease:

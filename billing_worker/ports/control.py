@@ -62,19 +62,19 @@ class CatchUp(Protocol):
         """
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
-        """Note a person's word on the periods that had begun by `until`, and end the hold.
+        """Note an operator's word on the periods that had begun by `until`, and end the hold.
 
         Only for subscriptions whose next period began at or before `before`; returns how many, by plan.
         """
 
     def held(self, plan_id: str) -> int:
-        """How many subscriptions of a plan wait for a person."""
+        """How many subscriptions of a plan wait for an operator."""
 
     def answered(self) -> Sequence[str]:
         """Plans whose alert is open although nobody of them waits any more."""
 
     def unasked(self) -> Sequence[str]:
-        """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
+        """Plans of which somebody waits for an operator although no alert is open: it was closed by hand."""
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
@@ -114,10 +114,10 @@ class Stops(Protocol):
         """Whether charging is stopped there for this cause."""
 
     def accepted(self, cause: StopCause) -> frozenset[str]:
-        """Subjects of stops of this cause that a person cleared."""
+        """Subjects of stops of this cause that an operator cleared."""
 
     def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
-        """When a person last cleared a stop there."""
+        """When an operator last cleared a stop there."""
 
     def waiting(self, scope: str, now: datetime) -> int:
         """How many invoices are due there and not started."""

@@ -109,7 +109,7 @@ class Inbox(Protocol):
         """Store them as if one after the other; the same one again counts, and takes this status."""
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid, but not those that a person opened again.
+        """Close waiting webhooks that call paid what is recorded as paid, but not those that an operator opened again.
 
         Returns how many.
         """

@@ -43,7 +43,7 @@ class Delivering:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a person asks for; None asks for any."""
+    """Which events an operator asks for; None asks for any."""
 
     subscription_id: str | None = None
     type: str | None = None

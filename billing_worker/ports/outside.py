@@ -35,7 +35,7 @@ class Listing:
     trouble: str | None = None
     """Set when the read failed or could not be understood: then `payments` proves nothing."""
     evidence: Evidence | None = field(default=None, compare=False)
-    """The last answer of this read as it came, for a person who must judge what the program could not."""
+    """The last answer of this read as it came, for an operator who must judge what the program could not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,10 @@ class Standing:
     late: int
     """Subscriptions and invoices due for more than an hour, and charges that could not be placed: these are paced."""
     on_hold: int
-    """Subscriptions whose late periods wait for a person's decision."""
+    """Subscriptions whose late periods wait for an operator's decision."""
     open_alerts: int
     open_stops: int
-    """Places where charging is stopped until a person clears it."""
+    """Places where charging is stopped until an operator clears it."""
     undelivered_events: int
     abandoned_events: int
     """Given up after three days, and not replayed."""
@@ -117,7 +117,7 @@ class AuditWindow:
     skew: timedelta
     """Billing time by which the clocks of two hosts may differ."""
     accepted: frozenset[str] = frozenset()
-    """Breaches that a person accepted, as stops name them: they are shown after all others."""
+    """Breaches that an operator accepted, as stops name them: they are shown after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class Audits(Protocol):
     def twins(self, most: int) -> Sequence[Breach]:
         """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
 
-        The later one of each pair is the subject. A pair whose alert a person closed is accepted, and left out.
+        The later one of each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
         """
 
     def part_twins(self, now: datetime) -> None:

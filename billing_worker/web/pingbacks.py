@@ -1,7 +1,7 @@
 """The receiver for Paymentwall's pingbacks: believe what is signed and unambiguous, store it, answer `OK`, ring.
 
 Anything but `OK` makes Paymentwall send it again every half hour, with no known end. So whatever is signed and still
-refused opens an alert: it takes a person to change a setting.
+refused opens an alert: it takes an operator to change a setting.
 """
 
 from anyio import to_thread

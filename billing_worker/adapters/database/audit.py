@@ -16,7 +16,7 @@ from billing_worker.domain.subscription import COLLECTING, RENEWING
 from billing_worker.ports.review import AuditWindow, PaidAttempt
 
 MOST_SHOWN = 50
-"""Breaches of one check that are told; where there are more, the first ones say enough. What a person accepted comes
+"""Breaches of one check that are told; where there are more, the first ones say enough. What an operator accepted comes
 last: however much that is, it must not stand before a breach that nobody has seen."""
 
 KEPT = timedelta(days=30)

@@ -1,4 +1,4 @@
-"""Late work in PostgreSQL: who is late, what a person decided, and the buckets that pace it."""
+"""Late work in PostgreSQL: who is late, what an operator decided, and the buckets that pace it."""
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -92,14 +92,14 @@ class SqlCatchUp:
                 yield rows.to_subscription(dict(row))
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
-        """Note a person's word and end the hold; returns for how many subscriptions, by plan."""
+        """Note an operator's word and end the hold; returns for how many subscriptions, by plan."""
         wanted: dict[str, Any] = {"mode": mode.value, "before": before, "until": until}
         wanted |= {"plan_id": chosen.plan_id, "subscription_id": chosen.subscription_id}
         found = self._connection.execute(_DECIDE, wanted | {"renewing": [str(s) for s in RENEWING]})
         return Counter(found.scalars())
 
     def held(self, plan_id: str) -> int:
-        """How many subscriptions of a plan wait for a person."""
+        """How many subscriptions of a plan wait for an operator."""
         table = subscriptions.c
         here = (table.plan_id == plan_id) & table.held_since.is_not(None) & table.status.in_(RENEWING)
         return len(self._connection.execute(select(table.id).where(here)).all())
@@ -109,7 +109,7 @@ class SqlCatchUp:
         return list(self._connection.execute(_ANSWERED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
     def unasked(self) -> Sequence[str]:
-        """Plans of which somebody waits for a person although no alert is open: it was closed by hand."""
+        """Plans of which somebody waits for an operator although no alert is open: it was closed by hand."""
         return list(self._connection.execute(_UNASKED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
     def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:

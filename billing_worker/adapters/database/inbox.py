@@ -41,7 +41,7 @@ _NO_LONG_WAIT = text("SET LOCAL lock_timeout = '500ms'")
 """One row that somebody holds must not hold up for long all that are stored with it."""
 
 # Rows that somebody holds are left for the next time: waiting for one while holding others is how two statements
-# come to wait for each other. What waits since later than it came, a person wants to have read again.
+# come to wait for each other. What waits since later than it came, an operator wants to have read again.
 _CLOSE_ECHOES = text("""
     WITH chosen AS MATERIALIZED (
         SELECT m.id FROM inbox m
@@ -127,7 +127,7 @@ class SqlInbox(Repository[InboxMessage]):
         return [stored[each.source, each.dedupe_key] for each in arrivals]
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid, but not those that a person opened again."""
+        """Close waiting webhooks that call paid what is recorded as paid, but none that an operator opened again."""
         return self._connection.execute(_CLOSE_ECHOES, {"real_now": real_now}).rowcount
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int, *, foreign: bool) -> Sequence[int]:

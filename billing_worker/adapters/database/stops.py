@@ -91,12 +91,12 @@ class SqlStops(Repository[Stop]):
         return bool(self._connection.execute(select(select(stops.c.id).where(here).exists())).scalar_one())
 
     def accepted(self, cause: StopCause) -> frozenset[str]:
-        """Subjects of stops of this cause that a person cleared."""
+        """Subjects of stops of this cause that an operator cleared."""
         closed = select(func.unnest(stops.c.subjects)).where(~_OPEN & (stops.c.cause == cause))
         return frozenset(self._connection.execute(closed).scalars())
 
     def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
-        """When a person last cleared a stop there."""
+        """When an operator last cleared a stop there."""
         here = (stops.c.scope == scope) & (stops.c.cause == cause)
         newest = select(stops.c.closed_at).where(here & ~_OPEN).order_by(stops.c.closed_at.desc()).limit(1)
         return self._connection.execute(newest).scalar_one_or_none()

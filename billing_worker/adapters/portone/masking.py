@@ -12,7 +12,7 @@ LONGEST_EVIDENCE = 4096
 """Bytes of an answer that are kept: a PortOne payment has about 1,500."""
 
 LONGEST_LINE = 300
-"""Characters of a gateway's message that go into a reason: a person reads it in one glance."""
+"""Characters of a gateway's message that go into a reason: an operator reads it in one glance."""
 
 MOST_ESCAPES = 5000
 """Nobody escapes so many letters that need none, but who wants to keep us busy: they are not looked behind."""

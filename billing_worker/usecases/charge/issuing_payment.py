@@ -26,7 +26,7 @@ from billing_worker.usecases.settle.record import record_payment
 
 
 def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
-    """Let the issuing payment, as the gateway shows it now, pay the invoice, or ask a person.
+    """Let the issuing payment, as the gateway shows it now, pay the invoice, or ask an operator.
 
     Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
     """
@@ -54,7 +54,7 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
 
 
 def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datetime) -> None:
-    """One read that does not show it proves nothing; a person is told when that lasts, and other reads work."""
+    """One read that does not show it proves nothing; an operator is told when that lasts, and other reads work."""
     with ports.database.transaction() as uow:
         key = uow.keys.get(uow.invoices.get(invoice_id).billing_key_id)
     if not reads_work(ports, invoice_id, key.customer_uid):

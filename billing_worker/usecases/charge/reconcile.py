@@ -20,7 +20,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.settle.record import record_outcome, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)
-"""An answer that the gateway has not shown for this long needs a person beside the reads that go on."""
+"""An answer that the gateway has not shown for this long needs an operator beside the reads that go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
 
 
 def _alert(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
-    """The inbox of a person: what was answered last, kept once for as long as it stays the same."""
+    """The inbox of an operator: what was answered last, kept once for as long as it stays the same."""
     facts: Facts = {"order": attempt.merchant_uid, "reason": attempt.reason}
     here = uow.alerts.of_subject(attempt.id)
     if any(alert.kind == AlertKind.UNKNOWN and alert.facts == facts for alert in here):

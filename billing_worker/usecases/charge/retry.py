@@ -1,4 +1,4 @@
-"""Try an unpaid invoice again now, on a person's word."""
+"""Try an unpaid invoice again now, on an operator's word."""
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
@@ -12,7 +12,7 @@ from billing_worker.usecases.access.actions import note
 
 
 def retry_now(ports: Ports, invoice_id: str) -> Invoice:
-    """Make the invoice due at once, also one that dunning gave up or that waits for a person; the next scan charges it.
+    """Make the invoice due at once, also one that dunning gave up or that waits for an operator.
 
     Pressed twice it is still one charge. Raises NotFound, or Conflict that says what stands against it.
     """

@@ -1,4 +1,4 @@
-"""A person looked at an alert and dealt with it."""
+"""An operator looked at an alert and dealt with it."""
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind

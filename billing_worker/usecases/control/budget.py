@@ -1,4 +1,4 @@
-"""Whether a charge would go beyond the budgets: then it is not begun, and a person is asked."""
+"""Whether a charge would go beyond the budgets: then it is not begun, and an operator is asked."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ def beyond_budget(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datet
     """What stands against charging this invoice now; None when nothing does.
 
     Charges that begin at the same moment do not see each other: a limit may be overshot by as many as there are
-    threads. An invoice that a person let through passes, whatever it costs.
+    threads. An invoice that an operator let through passes, whatever it costs.
     """
     found = _of_subscription(uow, budgets, due, now) or _of_run(uow, budgets, due, now)
     if found is None or due.invoice.id in uow.stops.accepted(StopCause.BUDGET):

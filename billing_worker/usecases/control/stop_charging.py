@@ -1,4 +1,4 @@
-"""Stop the line: no new charge in a scope until a person clears it; and clear it."""
+"""Stop the line: no new charge in a scope until an operator clears it; and clear it."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,7 +25,7 @@ class Stopped:
 
 
 def stop_on_word(ports: Ports, scope: str, reason: str, *, waits: bool = True) -> Stopped:
-    """A person stops all charging, one PG (`pg:NAME`) or one subscription (`subscription:ID`).
+    """An operator stops all charging, one PG (`pg:NAME`) or one subscription (`subscription:ID`).
 
     Where this is a part of a larger transaction, it must not wait: nobody sees the stop before that ends, and what was
     held up by the waiting would begin all the same. The caller does it afterwards (`wait_for_begun`).

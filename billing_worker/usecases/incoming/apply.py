@@ -121,7 +121,7 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Re
     if applied.status is InboxStatus.RECEIVED and reading.answered and message.tries >= applied.most_tries:
         message.status = InboxStatus.IGNORED
     if message.status is InboxStatus.RECEIVED:
-        # While the gateway does not answer nothing is given up: tidying tells a person.
+        # While the gateway does not answer nothing is given up: tidying tells an operator.
         wait = wait_after(message.tries if reading.answered else message.failures)
         message.next_try_at = message.not_before = real_now + wait
     else:
@@ -129,7 +129,7 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Re
 
 
 def _said(reading: _Reading, real_now: datetime) -> dict[str, Any]:
-    """What the gateway said, for a person who looks into the inbox."""
+    """What the gateway said, for an operator who looks into the inbox."""
     at = real_now.isoformat(timespec="seconds")
     if reading.knows_key is not None:
         return {"at": at, "knows_key": reading.knows_key}

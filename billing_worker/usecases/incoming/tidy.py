@@ -1,8 +1,8 @@
-"""Look after the inbox: tell a person of what is stuck, let go of what was never ours, delete what is old.
+"""Look after the inbox: tell an operator of what is stuck, let go of what was never ours, delete what is old.
 
 Delete answers to requests that are kept no longer, too.
 
-And see to it that a person is asked about late periods as long as somebody waits for his answer, and no longer.
+And see to it that an operator is asked about late periods as long as somebody waits for his answer, and no longer.
 
 Once a minute, by one bucket for all processes; and each time a bounded piece of work, so that no lock is held for long.
 """

@@ -80,7 +80,7 @@ def _wait_or_give_up(ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen 
         return
     overdue = key.created_at + timedelta(seconds=ports.timing.key_pending_alert)
     wait = min(FIRST_LOOK * 2 ** min(key.looks, 20), LONGEST_LOOK)
-    # The look at which a person is told comes on time.
+    # The look at which an operator is told comes on time.
     key.next_look_at = real_now + (min(wait, overdue - now) if now < overdue else wait)
     key.looks += 1
     uow.keys.save(key)

@@ -22,7 +22,7 @@ from billing_worker.usecases.access.actions import note
 
 
 def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey:
-    """A person says what the issuing payment pays: the next unpaid period of a subscription, or (None) nothing.
+    """An operator says what the issuing payment pays: the next unpaid period of a subscription, or (None) nothing.
 
     What was held for the answer goes on. Raises NotFound, InvalidInput, or Conflict where it is decided for good, or
     where the subscription is not charged to this key.

@@ -15,7 +15,7 @@ from billing_worker.usecases.key.issuance import note_issue
 
 
 def reactivate(ports: Ports, key_id: str) -> BillingKey:
-    """On a person's word: the card works after all, or the gateway was asked with the wrong account.
+    """On an operator's word: the card works after all, or the gateway was asked with the wrong account.
 
     Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid, or
     that never was chargeable.

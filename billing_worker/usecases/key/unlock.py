@@ -17,7 +17,7 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     """Activate a key by the payment that issued it, within the caller's transaction.
 
     False when that was done before, when a pingback holds it back, or when the key carries another e-mail than the
-    payment: then it stays as it is, and a person is told.
+    payment: then it stays as it is, and an operator is told.
     """
     now = ports.clock.now()
     if held_by(uow, key) is not None:

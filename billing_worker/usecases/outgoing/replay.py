@@ -1,4 +1,4 @@
-"""What a person does with outgoing events: look, send again, and let a disabled receiver have them again."""
+"""What an operator does with outgoing events: look, send again, and let a disabled receiver have them again."""
 
 from datetime import timedelta
 

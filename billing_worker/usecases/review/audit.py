@@ -136,7 +136,7 @@ def _runaway(uow: UnitOfWork, now: datetime) -> Checked:
     breaches: tuple[Breach, ...] = ()
     if found.customers > MOST_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
         detail = f"{found.customers} of {of.customers} customers paid within a day were charged under our orders, and "
-        # Named by the last clearing: what a person accepted then is not this.
+        # Named by the last clearing: what an operator accepted then is not this.
         breaches = (Breach(f"since {cleared or 'ever'}", detail + "this worker had not asked for it"),)
     return Checked("I17", "customers charged by somebody else", found.customers, breaches, reach=Reach.ALL, told=True)
 

@@ -24,10 +24,10 @@ MOST_DOUBTED = 100
 """Payments in doubt that are looked at with one span, those first that were looked at longest ago."""
 
 QUIET_TRIES = 5
-"""A span that could not be read this many times in a row, within minutes, needs a person."""
+"""A span that could not be read this many times in a row, within minutes, needs an operator."""
 
 BY_HAND = timedelta(minutes=5)
-"""Spans that a person asked for wait this long for his command to read them, before a worker does."""
+"""Spans that an operator asked for wait this long for his command to read them, before a worker does."""
 
 LEASES = 2
 """A comparison is leased for this many leases of a charge: longer than any single call, renewed with every page."""
@@ -81,7 +81,7 @@ def due(ports: Ports, limit: int) -> Sequence[int]:
 
 
 def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
-    """Plan everything from `since` to now, for a person who reads it at once; returns the ids, oldest first.
+    """Plan everything from `since` to now, for an operator who reads it at once; returns the ids, oldest first.
 
     Without `since`: an overlap more than the next span would have. A later `since` leaves no gap behind: it begins
     where the last comparison ended, or, where none was done yet, where the last one that is planned ends.

@@ -1,7 +1,7 @@
-"""One difference between both books: read the payment singly, then book what it shows, or tell a person what to do.
+"""One difference between both books: read the payment singly, then book what it shows, or tell an operator what to do.
 
 What the list of payments shows only makes us look. The single read is the evidence, and what it says of an attempt
-goes through the one door (`record`). What a person was told once is not told again, be his alert open or closed.
+goes through the one door (`record`). What an operator was told once is not told again, be his alert open or closed.
 """
 
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked
 
 
 def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began_at: datetime) -> Finding | None:
-    """Book what a single read (begun at `began_at`, real time) shows, or tell a person; None: there is nothing new."""
+    """Book what one read (begun at `began_at`, real time) shows, or alert an operator; None: nothing is new."""
     with ports.database.transaction() as uow:
         known = uow.comparisons.known([payment])
         found = match(known, payment, ports.environment)
@@ -138,14 +138,14 @@ def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment
 
 
 def _given_back_elsewhere(uow: UnitOfWork, booked: Booked | None) -> bool:
-    """Whether recording it told a person: a refund of our own that was not booked yet is no news."""
+    """Whether recording it told an operator: a refund of our own that was not booked yet is no news."""
     alerts = uow.alerts.of_subject(booked.attempt_id) if booked is not None else ()
     return any(alert.kind == AlertKind.CANCELLED_ELSEWHERE for alert in alerts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
-    """What a person is told about a payment."""
+    """What an operator is told about a payment."""
 
     kind: FindingKind
     alert: AlertKind

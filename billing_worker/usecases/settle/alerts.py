@@ -1,4 +1,4 @@
-"""Alerts about one charge: opened with the outcome that calls for a person, closed with the one that ends the cause."""
+"""Alerts about one charge: opened with the outcome that calls for one, closed with the outcome that ends its cause."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ OUTAGE_ALERT = 5
 
 
 def alert(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
-    """Tell what this outcome means for a person; the attempt `was` in this state before it."""
+    """Tell what this outcome means for an operator; the attempt `was` in this state before it."""
     _close_what_is_over(uow, settlement, outcome, was, now)
     attempt, invoice = settlement.attempt, settlement.invoice
     if attempt.surplus:

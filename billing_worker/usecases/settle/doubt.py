@@ -1,7 +1,7 @@
 """A payment in our books that the gateway does not show as it is booked: doubted first, told only when that lasts.
 
 Books lag, and a read can be wrong: one read proves no absence, here as everywhere. The first read without the payment
-begins a doubt. A person is told when a read a settle window later says the same; each of both reads is followed by a
+begins a doubt. An operator is told when a read a settle window later says the same; each of both reads is followed by a
 control read, which shows something that must be there. As soon as a read shows the payment, doubt and alert are gone.
 """
 
@@ -48,7 +48,7 @@ def lasts(ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, bega
 def doubt(
     ports: Ports, booked: Booked, shown: GatewayPayment | None, evidence: Evidence | None, began_at: datetime
 ) -> Looked:
-    """A read that began then does not show the payment as it is booked; a person is told once it lasts, and once."""
+    """A read that began then does not show the payment as it is booked; an operator is told once it lasts, and once."""
     kind = FindingKind.PHANTOM_PAYMENT
     with ports.database.transaction() as uow:
         since = lasts(ports, uow, booked.attempt_id, booked.pg_provider, began_at)

@@ -20,7 +20,7 @@ def note_refunds(
     """Book what a read shows as given back of an approved attempt's payment; False when that was known.
 
     A refund of ours that the payment shows has succeeded by that, whoever read it. What no refund of ours explains was
-    given back by somebody else: a person is told.
+    given back by somebody else: an operator is told.
     """
     attempt = settlement.attempt
     known = attempt.status is AttemptStatus.APPROVED and attempt.imp_uid == payment.imp_uid

@@ -30,7 +30,7 @@ REMEMBERED = 10_000
 class PlanBacklog:
     """The late subscriptions of one plan, and what becomes of their periods. Money is periods times the plan's price.
 
-    `on_hold` of them wait for a person already; workers have not come to the others yet.
+    `on_hold` of them wait for an operator already; workers have not come to the others yet.
     """
 
     plan_id: str
@@ -78,7 +78,7 @@ class Preview:
 
 
 def preview(ports: Ports, chosen: Chosen, mode: str | None = None) -> Preview:
-    """Late subscriptions by plan; with `mode`, as if a person had decided so for all of them.
+    """Late subscriptions by plan; with `mode`, as if an operator had decided so for all of them.
 
     Charges counted for a week: the late periods that are billed, and the regular ones that the same subscriptions
     begin within seven days. Raises InvalidInput or NotFound.

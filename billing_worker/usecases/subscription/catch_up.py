@@ -1,4 +1,4 @@
-"""Late periods: follow the plan's policy, or ask a person and follow the answer."""
+"""Late periods: follow the plan's policy, or ask an operator and follow the answer."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,7 +35,7 @@ def may_bill_late_period(ports: Ports, uow: UnitOfWork, subscription: Subscripti
 
 
 def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
-    """A person decides what becomes of all periods that have begun, of everybody chosen who is late.
+    """An operator decides what becomes of all periods that have begun, of everybody chosen who is late.
 
     What is noted is the decision; workers follow it, at the pace of late work. Returns how many subscriptions it
     concerns, by plan. The last decision counts, for what the workers have not come to yet.

@@ -1,4 +1,4 @@
-"""Stops: where no new charge begins until a person clears it."""
+"""Stops: where no new charge begins until an operator clears it."""
 
 from typing import Annotated
 
