@@ -17,9 +17,11 @@ from tests.support.world import World
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C also where a shell started the tests in the background: it has its children ignore the signal."""
+    """Hear signals also where a shell, or nohup, started the tests in the background: their children ignore these."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 for _name in [name for name in os.environ if name.startswith("BILLING_")]:

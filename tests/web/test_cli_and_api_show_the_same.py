@@ -132,7 +132,7 @@ def test_alerts_are_the_same_on_both_in_the_reader_s_language(
 ) -> None:
     english = web.api.get("/v1/alerts").json()["data"]
     monkeypatch.setenv("BILLING_LANGUAGE", "ko")
-    web.api.headers["Accept-Language"] = "ko"
+    monkeypatch.setitem(web.api.headers, "Accept-Language", "ko")
     korean = web.api.get("/v1/alerts").json()["data"]
     assert korean
     assert all(each["actions"] for each in korean)
