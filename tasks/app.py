@@ -19,7 +19,7 @@ from billing_worker.domain.errors import Unavailable
 from billing_worker.usecases.control.alerts import report_crashed_job
 from billing_worker.usecases.jobs import JOBS, Queue
 from tasks.reconnect import survive_broker_loss
-from tasks.schedule import beat_schedule
+from tasks.schedule import beat_schedule, task_name
 
 _log = structlog.get_logger("billing.tasks")
 
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> Celery:
         task_default_queue=Queue.SCANS.value,
         task_queues=[queue_named(name.value) for name in Queue],
         task_create_missing_queues=False,
-        task_routes={f"billing.{job.name}": {"queue": job.queue.value} for job in JOBS},
+        task_routes={task_name(job.name): {"queue": job.queue.value} for job in JOBS},
         # Flower and other listeners see the tasks. Events may be lost; nothing depends on them.
         worker_send_task_events=True,
         worker_hijack_root_logger=False,

@@ -9,18 +9,14 @@ from typing import Any
 from billing_worker.usecases.jobs import JOBS, Job
 from tasks import app
 from tasks.process import process
-
-
-def task_name(job: str) -> str:
-    """The name of a task in Celery."""
-    return f"billing.{job}"
+from tasks.schedule import task_name
 
 
 def scanner(job: Job) -> Callable[[], None]:
     """Claims what is due of this job and enqueues one message an id. What is lost is claimed again after a while."""
 
     def scan() -> None:
-        for ident in job.due(process.ports, process.settings.scan_limit) if job.due is not None else ():
+        for ident in job.claim(process.ports, process.settings.scan_limit):
             # Not much longer than the claim: what is offered again must not pile up behind a slow queue.
             UNITS[job.name].apply_async((str(ident),), expires=2 * process.settings.claim)
 

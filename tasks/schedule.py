@@ -13,11 +13,16 @@ HEARD_WITHIN = 300
 wall clocks of two hosts: much longer than clocks of hosts differ, or a wrong clock would silence everything."""
 
 
+def task_name(job: str) -> str:
+    """The name of a job's unit, or of its scan, in Celery."""
+    return f"billing.{job}"
+
+
 def beat_schedule(interval: float) -> dict[str, dict[str, Any]]:
     """One ring a scan and interval (seconds), or a multiple of it."""
     return {
         job.scan: {
-            "task": f"billing.{job.scan}",
+            "task": task_name(job.scan),
             "schedule": interval * job.every,
             "options": {"expires": HEARD_WITHIN},
         }

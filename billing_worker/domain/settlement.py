@@ -67,7 +67,6 @@ class LockedInvoice:
             attempts=self.attempts,
             events=self.events,
             attempt=attempt,
-            key=self.keys[attempt.billing_key_id],
         )
 
 
@@ -76,8 +75,11 @@ class Settlement(LockedInvoice):
     """One attempt of an invoice, with everything that its outcome can touch."""
 
     attempt: PaymentAttempt
-    key: BillingKey
-    """The one that the attempt was begun with; the invoice's may be another one by now."""
+
+    @property
+    def key(self) -> BillingKey:
+        """The key that the attempt was begun with; the invoice's may be another one since."""
+        return self.keys[self.attempt.billing_key_id]
 
     @property
     def request(self) -> ChargeRequest:

@@ -71,6 +71,10 @@ class Job:
         """The name of the scan's task."""
         return f"{self.name}_due"
 
+    def claim(self, ports: Ports, limit: int) -> Iterable[object]:
+        """At most so many ids that are due, claimed; none where only rings ask for this job."""
+        return self.due(ports, limit) if self.due is not None else ()
+
 
 def _renewed(ports: Ports, ident: str) -> Sequence[Ring]:
     """Open the invoice of one period, and charge it in the same breath: it is due now."""

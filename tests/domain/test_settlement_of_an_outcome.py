@@ -582,3 +582,11 @@ def test_hearing_everything_twice_ends_where_hearing_it_once_does(steps, policy)
         once.settlement.invoice,
         once.settlement.subscription,
     )
+
+
+def test_all_views_of_one_invoice_see_the_key_that_was_locked_last():
+    """Two objects of one key could undo each other's changes."""
+    settlement = a_settlement()
+    other = settlement.about(an_attempt(id="att_2"))
+    other.keys[other.key.id] = a_key(status=KeyStatus.INVALID)
+    assert settlement.key is other.key

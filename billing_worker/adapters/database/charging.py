@@ -20,7 +20,6 @@ from billing_worker.adapters.database.subscriptions import SqlSubscriptions
 from billing_worker.adapters.database.tables.billing import billing_keys, invoices, plans, subscriptions
 from billing_worker.adapters.database.tables.payments import evidence, payment_attempts
 from billing_worker.domain.errors import NotFound
-from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import LockedInvoice, Settlement
@@ -174,19 +173,6 @@ class SqlChargingRecords:
             keys={ident: self.keys.adopt(key) for ident, key in keys.items()},
             attempts=[self.attempts.adopt(attempt) for *_, attempt in found if attempt["id"] is not None],
         )
-
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
-        """Write back everything an outcome can touch, and its events to the outbox."""
-        self.invoices.save(settlement.invoice)
-        self.attempts.save(settlement.attempt)
-        self.subscriptions.save(settlement.subscription)
-        self.keys.save(settlement.key)
-        self.announce(settlement.events, now, real_now)
-        settlement.events.clear()
-
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
-        """Write events to the outbox; the whole unit of work says how."""
-        raise NotImplementedError
 
     def keep_evidence(self, attempt_id: str | None, evidence_: Evidence, real_now: datetime) -> int:
         """Store what the gateway said. Returns the evidence's id."""

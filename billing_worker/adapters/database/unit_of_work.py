@@ -32,6 +32,7 @@ from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.events import Event
+from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.outside import Ids
 
 HELD = (LockNotAvailable, DeadlockDetected)
@@ -138,6 +139,16 @@ class SqlUnitOfWork(SqlChargingRecords):
     def lists(self) -> SqlLists:
         """Every list."""
         return SqlLists(self._connection)
+
+    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
+        """Write back everything an outcome can touch, and its events to the outbox."""
+        self.invoices.save(settlement.invoice)
+        self.attempts.save(settlement.attempt)
+        self.subscriptions.save(settlement.subscription)
+        for key in settlement.keys.values():
+            self.keys.save(key)
+        self.announce(settlement.events, now, real_now)
+        settlement.events.clear()
 
     def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
         """Write events to the outbox."""

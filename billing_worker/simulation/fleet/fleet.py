@@ -174,7 +174,7 @@ class Fleet:
                     self.broker.send(ring.job, ring.ident)
                 return
             job = SCANS[message.job]
-            for ident in job.due(ports, self.options.scan_limit) if job.due is not None else ():
+            for ident in job.claim(ports, self.options.scan_limit):
                 self.broker.send(job.name, str(ident))
         except Unavailable:
             return  # the work is still in the database, for the next scan

@@ -190,7 +190,8 @@ class MemoryTransaction:
         self.invoices.save(settlement.invoice)
         self.attempts.save(settlement.attempt)
         self.subscriptions.save(settlement.subscription)
-        self.keys.save(settlement.key)
+        for key in settlement.keys.values():
+            self.keys.save(key)
         self.announce(settlement.events, now, real_now)
         settlement.events.clear()
 

@@ -23,7 +23,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.incoming.applied import Applied, apply_confirmation
-from billing_worker.usecases.key.unlock import held_by
+from billing_worker.usecases.key.unlock import blocked_by_pingback
 
 MOST_DELIVERIES = 4
 """The first, and three repetitions of one that we answered `OK`: networks lose answers, but not so many."""
@@ -132,7 +132,7 @@ def _not_yet(news: _News, key: BillingKey) -> str | None:
         return "the gateway could not be asked whether it has the key"
     if not news.knows_key:
         return "the gateway does not have the key (yet)"
-    newest = held_by(news.uow, key) if key.awaits_confirmation else None
+    newest = blocked_by_pingback(news.uow, key) if key.awaits_confirmation else None
     return None if newest is None else f"the key's newest payment {newest.ref} is {newest.verdict}"
 
 
@@ -152,7 +152,7 @@ def _cancel(news: _News) -> Applied:
     key = news.uow.keys.lock(news.key.id)
     if key.status is KeyStatus.PENDING:
         # A newer payment may have been paid, and only the gateway's word about the key is missing.
-        dies = held_by(news.uow, key) is not None
+        dies = blocked_by_pingback(news.uow, key) is not None
     else:
         dies = kills_active(news.signal, news.reason, confirmed_key=news.payment.confirmed_key)
     reason = f"{news.text} was {news.payment.verdict}"

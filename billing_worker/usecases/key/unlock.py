@@ -20,13 +20,13 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     payment: then it stays as it is, and an operator is told.
     """
     now = ports.clock.now()
-    if held_by(uow, key) is not None:
+    if blocked_by_pingback(uow, key) is not None:
         return False
     given_up = key.status is KeyStatus.INVALID
     if given_up:
         lock_subscriptions(uow, key.id)
     key = uow.keys.lock(key.id)
-    if held_by(uow, key) is not None or not key.awaits_confirmation:
+    if blocked_by_pingback(uow, key) is not None or not key.awaits_confirmation:
         return False
     note_issue(ports, uow, key, payment, evidence)
     if not key.email_agrees:
@@ -52,7 +52,7 @@ def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
     uow.alerts.open(AlertKind.KEY_EMAIL, key.id, facts, now)
 
 
-def held_by(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:
+def blocked_by_pingback(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:
     """The newest payment at Paymentwall under this key's name, where nothing may confirm the key as it stands."""
     newest = uow.pingbacks.newest(key.customer_uid, key.goodsid)
     return newest if newest is not None and newest.blocks else None

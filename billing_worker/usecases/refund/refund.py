@@ -1,7 +1,7 @@
 """Give money back, in three short acts like a charge: commit the intent, make one call, commit the result.
 
 An answer that is missing or unclear is never repeated blindly: the payment is read until its list of cancellations
-tells. `give_back` has what every read of a payment books about refunds, whoever made them.
+tells. `settle/given_back` has what every read of a payment books about refunds, whoever made them.
 """
 
 from collections.abc import Sequence

@@ -61,7 +61,7 @@ def _alert_taken_back(uow: UnitOfWork, settlement: Settlement, now: datetime) ->
 
 def alert_unasked(uow: UnitOfWork, settlement: Settlement, now: datetime) -> None:
     """Open the alert, once. One too many has its own (`surplus_payment`), and so has the payment that issued a key."""
-    attempt, issue = settlement.attempt, settlement.key.issue
+    attempt, issue = settlement.attempt, settlement.keys[settlement.attempt.billing_key_id].issue
     issued = issue is not None and issue.imp_uid == attempt.imp_uid
     if not attempt.found or attempt.surplus or attempt.status is not AttemptStatus.APPROVED or issued:
         return

@@ -81,7 +81,7 @@ def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcom
     evidence_id = _keep(ports, uow, settlement, outcome)
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
         # A key may serve several subscriptions: two workers must not both say that it just became invalid.
-        settlement.keys[settlement.key.id] = settlement.key = uow.keys.lock(settlement.key.id)
+        settlement.keys[settlement.key.id] = uow.keys.lock(settlement.key.id)
     was = attempt.status
     if not settle(settlement, outcome, now):
         alert_mismatch(uow, settlement, outcome, now)
