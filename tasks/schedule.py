@@ -19,11 +19,11 @@ def task_name(job: str) -> str:
 
 
 def beat_schedule(interval: float) -> dict[str, dict[str, Any]]:
-    """One ring a scan and interval (seconds), or a multiple of it."""
+    """One ring a scan and interval (seconds)."""
     return {
         job.scan: {
             "task": task_name(job.scan),
-            "schedule": interval * job.every,
+            "schedule": interval,
             "options": {"expires": HEARD_WITHIN},
         }
         for job in JOBS

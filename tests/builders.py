@@ -17,6 +17,7 @@ from billing_worker.domain.payment import (
     Evidence,
     Failed,
     GatewayPayment,
+    Outcome,
     PaymentStatus,
     Unknown,
 )
@@ -189,3 +190,12 @@ def failed(reason: str = "connection refused") -> Failed:
 
 def unknown(reason: str = "no answer within 65 s") -> Unknown:
     return Unknown(reason, EVIDENCE)
+
+
+OUTCOMES: dict[str, Outcome] = {
+    "approved": approved(),
+    "declined softly": declined(),
+    "declined hard": declined(DeclineKind.HARD, "분실카드"),
+    "failed": failed(),
+    "unknown": unknown(),
+}

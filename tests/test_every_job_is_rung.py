@@ -46,7 +46,7 @@ def test_every_job_that_finds_due_work_is_rung_again_and_again(celery: dict) -> 
         if _finds_due_work(path)
     }
     assert finding == {job.due.__module__ for job in JOBS if job.due is not None}
-    assert celery["rung"] == {f"billing.{job.scan}": 7.0 * job.every for job in JOBS if job.due is not None}
+    assert celery["rung"] == {f"billing.{job.scan}": 7.0 for job in JOBS if job.due is not None}
 
 
 def test_every_job_has_a_queue_and_rings_lead_to_jobs(celery: dict) -> None:

@@ -2,6 +2,9 @@
 
 A job has a unit, which serves one id and returns the rings that follow from it, and mostly a scan, which claims the ids
 that are due. Celery's tasks, their routes, beat's schedule and the simulation are made of this table.
+
+All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). What is due less often says so in the database, where it
+holds for any number of beats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -63,8 +66,6 @@ class Job:
     """Claims at most so many ids that are due; None where only rings ask for this job."""
     event: str | None = None
     """A Celery event about each id that is served, for whoever listens."""
-    every: int = 1
-    """A scan is rung once in so many scan intervals (`BILLING_SCAN_INTERVAL`)."""
 
     @property
     def scan(self) -> str:
@@ -124,13 +125,7 @@ JOBS = (
     Job(JobName.DELIVER, _only(deliver.deliver), Queue.NOTICES, deliver.due),
     Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due),
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
-    Job(
-        JobName.TIDY,
-        _only(tidy.tidy),
-        Queue.SCANS,
-        tidy.due,
-        every=6,
-    ),
+    Job(JobName.TIDY, _only(tidy.tidy), Queue.SCANS, tidy.due),
 )
 
 BY_NAME = {job.name: job for job in JOBS}

@@ -15,6 +15,7 @@ UNANSWERED = """return {}(f"no answer: {{reason}}", self._evidence(call, None, h
                 return answers.outcome_of("""
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
 RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
+LEASES = "tests/usecases/test_leases_and_fences.py"
 HINTS = "tests/usecases/test_notifications_are_hints.py"
 STEPS = "tests/faults/test_every_step_may_fail_once.py"
 TRIAL = "tests/usecases/test_a_test_channel_pays_nothing.py"
@@ -123,13 +124,13 @@ BUGS = (
         "fence dropped",
         "a worker that lost its lease writes its outcome all the same",
         (RECORD, "lost = attempt.fence != fence", "lost = False"),
-        catchers=(f"{RESOLVES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
+        catchers=(f"{LEASES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
     ),
     bug(
         "fence not raised",
         "the resolver decides without taking the attempt away from its worker",
         ("billing_worker/usecases/charge/reconcile.py", "            attempt.fence += 1\n", ""),
-        catchers=(f"{RESOLVES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
+        catchers=(f"{LEASES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
     ),
     bug(
         "recorded once only",
