@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from billing_worker.usecases.jobs import JobName
+
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 320
@@ -51,20 +53,20 @@ BOUNDS = {
     "renew: statements": Bound(aim=5, now=5),
     "renew: transactions": Bound(aim=1, now=1),
     "collect, approved: files": Bound(aim=25, now=41),
-    "collect, approved: moves": Bound(aim=120, now=244),
+    "collect, approved: moves": Bound(aim=120, now=243),
     "collect, approved: statements": Bound(aim=10, now=10),
     "collect, approved: transactions": Bound(aim=2, now=2),
     "collect, issuing payment: files": Bound(aim=25, now=47),
-    "collect, issuing payment: moves": Bound(aim=120, now=338),
-    "collect, issuing payment: statements": Bound(aim=25, now=25),
+    "collect, issuing payment: moves": Bound(aim=120, now=337),
+    "collect, issuing payment: statements": Bound(aim=23, now=23),
     "collect, issuing payment: transactions": Bound(aim=2, now=2),
-    "webhook, received: files": Bound(aim=9, now=9),
+    "webhook, received: files": Bound(aim=8, now=8),
     "webhook, received: moves": Bound(aim=18, now=20),
     "webhook, received: statements": Bound(aim=3, now=3),
     "webhook, received: transactions": Bound(aim=1, now=1),
     "webhook, applied: files": Bound(aim=38, now=41),
-    "webhook, applied: moves": Bound(aim=237, now=237),
-    "webhook, applied: statements": Bound(aim=16, now=16),
+    "webhook, applied: moves": Bound(aim=225, now=225),
+    "webhook, applied: statements": Bound(aim=15, now=15),
     "webhook, applied: transactions": Bound(aim=2, now=2),
 }
 """Every figure that is held. `--check` fails above `now`; nothing fails above `aim`."""
@@ -103,19 +105,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
 TOP = "jobs.py"
 """This file of the use cases may import every room, and no room may import it."""
 
-JOBS = (
-    "renew",
-    "collect",
-    "reconcile",
-    "refund",
-    "apply",
-    "confirm",
-    "unlocked",
-    "deliver",
-    "compare",
-    "audit",
-    "tidy",
-)
+JOBS = tuple(str(name) for name in JobName)
 NAMING_FILES = ("jobs.py", "schedule.py")
 NAMING_CALLS = ("ring", "send", "Ring", "Job")
 """A bare job name is an English word, so it counts in these files and as the first argument of these calls only."""
