@@ -23,6 +23,7 @@ from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merch
 from billing_worker.domain.issuing_payment import is_another_issue
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
+from billing_worker.domain.settlement import LockedInvoice
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Unreadable
 from billing_worker.ports.review import Known
@@ -117,17 +118,21 @@ def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began
 def _conclude(
     ports: Ports, uow: UnitOfWork, known: Known, found: Match, seen: tuple[GatewayPayment, Evidence]
 ) -> Finding | None:
-    if found in (Match.AGREES, Match.OTHER) or _was_told(ports, uow, seen[0]):
+    if found in (Match.AGREES, Match.OTHER):
         return None
     if found is Match.RECORD:
         return _record(ports, uow, known, *seen)
-    return _alert(ports, uow, _notice(known, seen[0], found), seen[1])
+    notice = _notice(known, seen[0], found)
+    return None if _notice_was_told(uow, notice) else _alert(ports, uow, notice, seen[1])
 
 
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
     invoice_id = known.invoices[payment.merchant_uid]
+    locked = uow.lock_invoice(invoice_id)
+    if _mismatch_was_told(uow, locked, payment):
+        return None
     before = known.booked.get(payment.imp_uid)
-    done = record_payment(ports, uow, uow.lock_invoice(invoice_id), payment, evidence)
+    done = record_payment(ports, uow, locked, payment, evidence)
     after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
     kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
     alerted = ALERTED.get(kind)
@@ -213,15 +218,17 @@ def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
     if found is Match.PHANTOM:
         return False  # whether it lasts is for a read to say
     if found is Match.RECORD:
-        return _mismatch_was_told(uow, known.invoices[payment.merchant_uid], payment)
-    notice = _notice(known, payment, found)
-    return uow.alerts.told(notice.alert, payment.imp_uid, notice.facts)
+        return _mismatch_was_told(uow, uow.lock_invoice(known.invoices[payment.merchant_uid]), payment)
+    return _notice_was_told(uow, _notice(known, payment, found))
 
 
-def _mismatch_was_told(uow: UnitOfWork, invoice_id: str, payment: GatewayPayment) -> bool:
+def _notice_was_told(uow: UnitOfWork, notice: _Notice) -> bool:
+    return uow.alerts.told(notice.alert, notice.payment.imp_uid, notice.facts)
+
+
+def _mismatch_was_told(uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> bool:
     """A payment that contradicts its order changes nothing however often it is recorded: the alert alone remembers."""
     nothing = Evidence("portone", "list", None, "")
-    locked = uow.lock_invoice(invoice_id)
     for attempt in locked.attempts:
         concerned = attempt.imp_uid == payment.imp_uid or (
             attempt.status is AttemptStatus.UNKNOWN and attempt.merchant_uid == payment.merchant_uid
