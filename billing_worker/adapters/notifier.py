@@ -13,8 +13,8 @@ import httpx
 from standardwebhooks import Webhook
 
 from billing_worker.adapters.addresses import CheckedSockets, Forbidden, Resolve, resolve_by_system
+from billing_worker.adapters.network import Deadline, DeadlineTransport, within
 from billing_worker.adapters.portone.masking import one_line
-from billing_worker.adapters.portone.network import Deadline, DeadlineTransport, Exchange, running
 from billing_worker.domain.delivery import SENDING
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
@@ -104,7 +104,7 @@ class WebhookNotifier:
         if message.replays:
             headers["webhook-replay"] = str(message.replays)
         try:
-            with running(Exchange(Deadline(TOTAL))):
+            with within(Deadline(TOTAL)):
                 return self._post(body.encode(), headers, at)
         except Forbidden as error:
             return Refusal(f"refused to connect: {error} (see BILLING_EVENTS_ALLOW_PRIVATE)")

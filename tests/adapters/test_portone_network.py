@@ -28,9 +28,9 @@ from portone_world import (
 )
 from scripted_server import ScriptedServer, Seen, Wire
 
+from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.client import Client, NotSent
-from billing_worker.adapters.portone.network import Deadline
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.payment import Approved, Failed, Unknown

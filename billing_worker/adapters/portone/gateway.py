@@ -1,19 +1,21 @@
 """PortOne V1 as a Gateway."""
 
+import asyncio
 import os
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
+from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone import answers, pages, requests
 from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
 from billing_worker.adapters.portone.control_reads import CONTROL_EVERY, ControlReads
 from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.masking import evidence_text
-from billing_worker.adapters.portone.network import Deadline
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
@@ -51,7 +53,7 @@ class _NotRead(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _State:
     """What must not be shared across a fork: sockets, and locks that a thread of the parent may have held."""
 
@@ -59,6 +61,20 @@ class _State:
     client: Client
     tokens: Tokens
     controls: ControlReads
+    _fetching: asyncio.Task[str | NoToken] | None = None
+
+    async def token(self, deadline: Deadline) -> str | NoToken:
+        """A token; whoever finds none waits for the one thread that fetches it."""
+        token = self.tokens.at_hand()
+        if token is not None:
+            return token
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(asyncio.to_thread(self.tokens.get, deadline))
+        try:
+            async with asyncio.timeout_at(deadline.at):
+                return await asyncio.shield(self._fetching)
+        except TimeoutError:
+            return NoToken("no token came in time")
 
 
 class PortOneGateway:
@@ -108,12 +124,19 @@ class PortOneGateway:
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: `POST /subscribe/payments/again`, sent once, and once more after a 401 of PortOne."""
+        return self._here().client.loop.run(self._charge(request))
+
+    def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
+        """The same, without waiting: many may be under way, and no thread waits for any of them."""
+        return self._here().client.loop.begin(self._charge(request))
+
+    async def _charge(self, request: ChargeRequest) -> Outcome:
         try:
             call = requests.again(request, self._browser_ip)
         except InvalidInput as error:
             return Failed(f"not sent: {error}")
         deadline = Deadline(self._total_deadline)
-        result = self._ask(call, deadline, least=LEAST_SHARE * self._total_deadline)
+        result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline)
         match result:
             case NotSent(reason):
                 return Failed(f"not sent: {reason}")
@@ -249,15 +272,20 @@ class PortOneGateway:
         return page, said
 
     def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
+        """Ask, and wait for the answer."""
+        return self._here().client.loop.run(self._asked(call, deadline, least))
+
+    async def _asked(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
         """Send with a token; once more, with a fresh one, after a 401 that PortOne itself answered."""
         here = self._here()
         for is_last in (False, True):
-            token = here.tokens.get(deadline.at_most(TOKEN_DEADLINE))
+            token = await here.token(deadline.at_most(TOKEN_DEADLINE))
             if isinstance(token, NoToken):
                 return NotSent(f"no access token: {token.reason}")
             if deadline.remaining() <= least:
                 return NotSent("too little time was left to wait for an answer")
-            result = here.client.exchange(call, token, deadline, (*self._secrets(), *here.tokens.known()))
+            secrets = (*self._secrets(), *here.tokens.known())
+            result = await here.client.exchanged(call, token, deadline, secrets)
             if is_last or not isinstance(result, Answer) or not answers.is_unauthorized(result):
                 break
             here.tokens.drop(token)

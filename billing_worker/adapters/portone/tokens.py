@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from billing_worker.adapters.portone.network import Deadline
+from billing_worker.adapters.network import Deadline
 
 RENEW_BEFORE = 60.0
 """Seconds before the end in which PortOne prolongs a token."""
@@ -50,6 +50,14 @@ class Tokens:
         self._recent: deque[str] = deque(maxlen=4)
         self._ends = 0.0
         self._pause_until = 0.0
+
+    def at_hand(self) -> str | None:
+        """A token that is valid and needs no renewal, if there is one: without waiting."""
+        with self._changed:
+            now = self._monotonic()
+            left = self._ends - now
+            fresh = left > RENEW_BEFORE or (left > 0 and (self._fetching or now < self._pause_until))
+            return self._token if fresh else None
 
     def get(self, deadline: Deadline) -> str | NoToken:
         """A token that should be valid. Fetches one, or waits for the thread that does, until the deadline."""
