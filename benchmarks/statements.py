@@ -26,6 +26,7 @@ from billing_worker.adapters.database.engine import Session, open_engine, openin
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.config import load_settings
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
@@ -127,11 +128,10 @@ def charged(engines: dict[str, Engine], rounds: int) -> dict[str, float]:
 class _HostClock:
     """This host's: one database, one thread."""
 
-    def now(self) -> datetime:
+    def moment(self) -> Moment:
         """Now."""
-        return datetime.now(UTC)
-
-    real_now = now
+        now = datetime.now(UTC)
+        return Moment(now, now)
 
 
 def alternating(

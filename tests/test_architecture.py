@@ -57,6 +57,10 @@ UNPREDICTABLE = {
 }
 UNPREDICTABLE_MODULES = {"random", "secrets", "uuid", "socket", "threading", "subprocess", "time"}
 
+BOTH_CLOCKS = {"now", "real_now"}
+MOMENTS = 40
+"""Signatures that have a moment, at the least: with fewer the rule about both clocks looks at nothing."""
+
 
 def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     """Every module below these folders (or these files), by its path. A place without one is a mistake in the check."""
@@ -151,6 +155,38 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
                     found.append(f"{path}:{node.lineno} {owner}.{node.attr}")
         found += [f"{path}:{line} {module}" for module, _, line in imported(tree) if module in UNPREDICTABLE_MODULES]
     assert found == []
+
+
+def signatures(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
+    """The names that each function takes and each class has as fields, with the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            taken = node.args
+            yield node.lineno, {each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)}
+        elif isinstance(node, ast.ClassDef):
+            fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
+            yield node.lineno, {each.id for each in fields if isinstance(each, ast.Name)}
+
+
+def test_both_clocks_travel_as_one_moment() -> None:
+    """Two times in a row could be swapped, and nothing would notice."""
+    found = [(f"{path}:{line}", names) for path, tree in sources("billing_worker") for line, names in signatures(tree)]
+    assert sum("moment" in names for _, names in found) >= MOMENTS
+    assert [place for place, names in found if names >= BOTH_CLOCKS] == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "def announce(uow, now: datetime, real_now: datetime): ...",
+        "async def announce(uow, now, *, real_now): ...",
+        "class Window:\n    def claim(self, real_now, /, now): ...",
+        "class Window:\n    now: datetime\n    real_now: datetime",
+        "claim = lambda now, real_now: now",
+    ],
+)
+def test_two_clocks_beside_each_other_are_seen(written: str) -> None:
+    assert any(names >= BOTH_CLOCKS for _, names in signatures(ast.parse(written)))
 
 
 @pytest.mark.fm("L19")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.time_machine import TimeMachine
 
 LOOK_EVERY = 30.0
@@ -28,13 +29,12 @@ class DatabaseClock:
         self._seen: tuple[datetime, float] | None = None
         """What the server's clock showed, and ours at that moment: replaced as one, read without the lock."""
 
-    def now(self) -> datetime:
-        """Billing time. Raises Unavailable when the server was never reached."""
-        real = self.real_now()
-        return real if self._machine is None else self._machine.shows(real)
+    def moment(self) -> Moment:
+        """Both times, from one reading. Raises Unavailable when the server was never reached."""
+        real = self._real_now()
+        return Moment(billing=real if self._machine is None else self._machine.shows(real), real=real)
 
-    def real_now(self) -> datetime:
-        """Real time. Raises Unavailable when the server was never reached."""
+    def _real_now(self) -> datetime:
         seen = self._seen
         if seen is None or (time.monotonic() - seen[1] > LOOK_EVERY and not getattr(self._thread, "is_steady", False)):
             seen = self._look()
@@ -47,7 +47,7 @@ class DatabaseClock:
         Whoever holds one and waits for a second waits for ever where all hold one and wait, and a pooler may have two.
         Raises Unavailable when the server was never reached.
         """
-        self.real_now()
+        self._real_now()
         with self.still():
             yield
 

@@ -129,7 +129,7 @@ def budgets(settings: Settings) -> Iterator[Finding]:
 def clocks(ports: Ports) -> Iterator[Finding]:
     """This host's clock beside the database server's."""
     try:
-        skew = abs((datetime.now(UTC) - ports.clock.real_now()).total_seconds())
+        skew = abs((datetime.now(UTC) - ports.clock.moment().real).total_seconds())
     except BillingError:
         return  # the check of the database has said it
     if skew > LARGEST_SKEW:
@@ -141,7 +141,7 @@ def clocks(ports: Ports) -> Iterator[Finding]:
 
 def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
     """Both books were compared not long ago. Raises Unavailable."""
-    now = ports.clock.now()
+    now = ports.clock.moment().billing
     until = compared_until(ports)
     way_out = "start worker and beat, or run: billing-worker reconcile"
     if until is None:

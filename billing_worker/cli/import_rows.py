@@ -14,6 +14,7 @@ from billing_worker.cli.import_columns import COLUMNS, Part, read_cells
 from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_judge import Earlier, found_in
 from billing_worker.domain.errors import Busy, Conflict, InvalidInput, Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.plan import Plan
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.subscription import enroll
@@ -84,9 +85,9 @@ class Importer:
         accepted: list[_Accepted] = []
         outcomes: list[Outcome] = []
 
-        def judge(stored: enroll.Stored, now: datetime) -> Sequence[enroll.Enrolment]:
+        def judge(stored: enroll.Stored, moment: Moment) -> Sequence[enroll.Enrolment]:
             for row, values in zip(rows, read, strict=True):
-                result = self._judged(row, values, stored, now)
+                result = self._judged(row, values, stored, moment)
                 if isinstance(result, _Accepted):
                     accepted.append(result)
                     self._earlier.add(row.line, result.values, result.enrolment.key)
@@ -121,7 +122,7 @@ class Importer:
         return values
 
     def _judged(
-        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: enroll.Stored, now: datetime
+        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: enroll.Stored, moment: Moment
     ) -> Outcome | _Accepted:
         if isinstance(values, InvalidInput):
             return _refused(row, values)
@@ -132,7 +133,7 @@ class Importer:
             uid = values["customer_uid"]
             made = enroll.prepare(
                 self._ports,
-                now,
+                moment,
                 self._plans[values["plan_id"]],
                 stored.keys.get(uid) or self._earlier.keys.get(uid),
                 of_key=_of(Part.KEY, values),

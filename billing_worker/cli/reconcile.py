@@ -66,7 +66,7 @@ def _is_unfinished(work: Session, comparison_id: int) -> bool:
 
 
 def _start(work: Session, since: str | None, days: int | None) -> datetime | None:
-    now = work.ports.clock.now()
+    now = work.ports.clock.moment().billing
     if since is not None and days is not None:
         raise InvalidInput("days", days, "cannot be given together with --since")
     if days is not None:

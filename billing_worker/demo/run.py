@@ -169,7 +169,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
     for difference in comparison.differences:
         console.print(difference, style="red", highlight=False)
     last = report(ports, TIMEZONE)
-    console.print(view.line(last, ports.clock.now(), TIMEZONE, 0.0).rpartition(",")[0], highlight=False)
+    console.print(view.line(last, ports.clock.moment().billing, TIMEZONE, 0.0).rpartition(",")[0], highlight=False)
     agree = comparison.agree and finished
     verdict = "The books agree: every payment is in both, once." if agree else "THE BOOKS DO NOT AGREE."
     console.print(verdict, style="bold green" if agree else "bold red")
@@ -188,7 +188,7 @@ def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: C
             look_at = time.monotonic() + LOOK_EVERY
             if not supervisor.run(until=lambda: time.monotonic() >= look_at):  # noqa: B023 - called at once
                 return None
-            now, seen = ports.clock.now(), report(ports, TIMEZONE)
+            now, seen = ports.clock.moment().billing, report(ports, TIMEZONE)
             rate = watch.see(view.totals(seen)["paid"])
             done = (now - START) / (END - START)
             if live is not None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from billing_worker.domain.moment import Moment
+
 OVERLAP = timedelta(hours=1)
 """Each span begins this long before the last one's end: more than the clocks of two companies differ, than a charge
 stays in flight, and than the gateway's list may lag behind its books."""
@@ -96,17 +98,18 @@ class Comparison:
 Span = tuple[datetime, datetime]
 
 
-def next_span(last: Comparison | None, now: datetime, real_now: datetime, interval: timedelta) -> Span | None:
+def next_span(last: Comparison | None, moment: Moment, interval: timedelta) -> Span | None:
     """The span to compare next; None while there is none.
 
     One after the other, except that a full slice which fails again and again does not stand in the way of the next.
     While there are full slices to read, the next one follows at once.
     """
+    now = moment.billing
     if last is None:
         return spans(now - FIRST_LOOK_BACK, now)[0]
     if last.status is not ComparisonStatus.DONE and not (last.is_full and last.note is not None):
         return None
-    if now <= last.ends_at or (not last.is_full and real_now < last.created_at + interval):
+    if now <= last.ends_at or (not last.is_full and moment.real < last.created_at + interval):
         return None
     return last.ends_at - OVERLAP, min(now, last.ends_at + SLICE)
 

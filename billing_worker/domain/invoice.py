@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import InvalidTransition
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import ChargeRequest, DeclineKind
 from billing_worker.domain.timing import Timing
@@ -129,7 +130,7 @@ class Invoice:
         """Whether it may be charged now, as far as the invoice itself can tell."""
         return self.status is InvoiceStatus.OPEN and self.next_attempt_at is not None and self.next_attempt_at <= now
 
-    def start_attempt(self, attempt_id: str, now: datetime, real_now: datetime, timing: Timing) -> "PaymentAttempt":
+    def start_attempt(self, attempt_id: str, moment: Moment, timing: Timing) -> "PaymentAttempt":
         """Write down the intent to charge: from here on the attempt is open until its outcome is known."""
         self.attempts += 1
         self.lease_until = None
@@ -142,9 +143,9 @@ class Invoice:
             money=self.money,
             status=AttemptStatus.IN_FLIGHT,
             fence=self.fence,
-            started_at=now,
-            lease_until=real_now + timedelta(seconds=timing.lease),
-            next_look_at=timing.next_look(0, real_now),
+            started_at=moment.billing,
+            lease_until=moment.real + timedelta(seconds=timing.lease),
+            next_look_at=timing.next_look(0, moment.real),
         )
 
 

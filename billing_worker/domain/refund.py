@@ -14,6 +14,7 @@ from enum import StrEnum
 from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, PaymentStatus, Unknown
 from billing_worker.domain.text import require_printable
@@ -140,15 +141,15 @@ class Refund:
             self.closed_at = now
             self.next_step_at = self.lease_until = None
 
-    def send(self, now: datetime, real_now: datetime, timing: Timing) -> None:
+    def send(self, moment: Moment, timing: Timing) -> None:
         """Take it in hand: from here on it is open until the gateway's books tell."""
-        self.move_to(RefundStatus.IN_FLIGHT, now)
+        self.move_to(RefundStatus.IN_FLIGHT, moment.billing)
         self.fence += 1
         self.sends += 1
-        self.lease_until = real_now + timedelta(seconds=timing.lease)
+        self.lease_until = moment.real + timedelta(seconds=timing.lease)
         self.looks = 0
         self.absent_since = None
-        self.next_step_at = timing.next_look(0, real_now)
+        self.next_step_at = timing.next_look(0, moment.real)
 
     def look(self, now: datetime) -> None:
         """The gateway is about to be read; a worker that said nothing in time can write nothing from here on."""
@@ -237,30 +238,30 @@ class Settled:
 
 
 def settle_refund(
-    refund: Refund, attempt: PaymentAttempt, answer: RefundAnswer, now: datetime, *, real_now: datetime, timing: Timing
+    refund: Refund, attempt: PaymentAttempt, answer: RefundAnswer, moment: Moment, timing: Timing
 ) -> Settled:
     """Apply the answer to our own call. Only a payment that shows the refund proves it."""
     if isinstance(answer, Failed):
         refund.note = answer.reason
-        _send_again(refund, now, real_now)
+        _send_again(refund, moment)
         return Settled()
     if isinstance(answer, Answered):
         finding = judge_refund(refund, attempt, answer.payment)
         if finding.done:
-            refund.move_to(RefundStatus.SUCCEEDED, now)
+            refund.move_to(RefundStatus.SUCCEEDED, moment.billing)
             return Settled(done=True)
         refund.accepted = finding.trouble is None
         refund.note = finding.trouble or "taken by the gateway, which does not show it yet"
     else:
         refund.refused = isinstance(answer, Refused)
         refund.note = answer.reason
-    refund.move_to(RefundStatus.UNKNOWN, now)
-    refund.next_step_at = timing.next_look(0, real_now)
+    refund.move_to(RefundStatus.UNKNOWN, moment.billing)
+    refund.next_step_at = timing.next_look(0, moment.real)
     return Settled()
 
 
 def conclude(
-    refund: Refund, finding: RefundFinding, now: datetime, real_now: datetime, *, began_at: datetime, window: timedelta
+    refund: Refund, finding: RefundFinding, moment: Moment, *, began_at: datetime, window: timedelta
 ) -> Settled:
     """Apply what a read of the payment showed. `began_at` is when the read began, real time.
 
@@ -269,27 +270,27 @@ def conclude(
     the balance is another one, an operator is told. What was taken and is shown later is waited for, without end.
     """
     if finding.done:
-        refund.move_to(RefundStatus.SUCCEEDED, now)
+        refund.move_to(RefundStatus.SUCCEEDED, moment.billing)
         return Settled(done=True)
     refund.note = finding.trouble or refund.note
     if finding.trouble is not None or refund.accepted or (finding.may_come_later and not refund.refused):
         return Settled()
-    refund.absent_since = refund.absent_since or real_now
+    refund.absent_since = refund.absent_since or moment.real
     if began_at - refund.absent_since < window:
         return Settled()
     if finding.balance_changed:
         refund.note = "another refund of this payment came first; nothing was given back by this one"
-        refund.move_to(RefundStatus.FAILED, now)
+        refund.move_to(RefundStatus.FAILED, moment.billing)
         return Settled(alert=refund.note)
     if refund.refused:
-        refund.move_to(RefundStatus.FAILED, now)
+        refund.move_to(RefundStatus.FAILED, moment.billing)
         return Settled(alert=f"the gateway refused it: {refund.note}")
-    _send_again(refund, now, real_now)
+    _send_again(refund, moment)
     return Settled()
 
 
-def _send_again(refund: Refund, now: datetime, real_now: datetime) -> None:
-    refund.move_to(RefundStatus.PENDING, now)
+def _send_again(refund: Refund, moment: Moment) -> None:
+    refund.move_to(RefundStatus.PENDING, moment.billing)
     refund.lease_until = None
     refund.failures += 1
-    refund.next_step_at = real_now + technical_backoff(refund.failures)
+    refund.next_step_at = moment.real + technical_backoff(refund.failures)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import LockedInvoice, Settlement
@@ -188,7 +189,7 @@ class ChargingRecords(Protocol):
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
         """An invoice with all that an outcome can touch, under the subscription's lock. Raises NotFound."""
 
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
+    def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
         """Write back everything an outcome can touch, and announce its events."""
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from billing_worker.domain.catch_up import Bucket, CatchUpMode
 from billing_worker.domain.environment import Fingerprint
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription
 
@@ -76,7 +77,7 @@ class CatchUp(Protocol):
     def unasked(self) -> Sequence[str]:
         """Plans of which somebody waits for an operator although no alert is open: it was closed by hand."""
 
-    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
+    def waits(self, work: Work, before: datetime, moment: Moment) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
 
     def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
+from billing_worker.domain.moment import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,5 +179,5 @@ class OutgoingRecords(Protocol):
     def endpoints(self) -> Endpoints:
         """The merchant's receivers."""
 
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox: they are delivered if, and only if, this transaction commits."""

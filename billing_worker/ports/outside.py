@@ -5,18 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
 
 
 class Clock(Protocol):
-    """The only source of time. Both readings are aware UTC and follow the database server's clock."""
+    """The only source of time. It follows the database server's clock."""
 
-    def now(self) -> datetime:
-        """Billing time: decides what is due. Equals real time unless a time machine is set."""
-
-    def real_now(self) -> datetime:
-        """Real time: leases, deadlines and the resolver's looks, which wait for machines and not for the calendar."""
+    def moment(self) -> Moment:
+        """What both clocks show now. Raises Unavailable when the server was never reached."""
 
 
 class Ids(Protocol):

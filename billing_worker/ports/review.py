@@ -9,6 +9,7 @@ from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, Span
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.domain.runaway import Reached
@@ -110,8 +111,7 @@ class AuditWindow:
 
     since: datetime | None
     """Billing time; None: everything."""
-    now: datetime
-    real_now: datetime
+    moment: Moment
     grace: timedelta
     """Billing time: what is due for longer than this was lost."""
     skew: timedelta
@@ -141,7 +141,7 @@ class Books(Protocol):
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line a month and currency, oldest first."""
 
-    def standing(self, now: datetime, real_now: datetime) -> Standing:
+    def standing(self, moment: Moment) -> Standing:
         """How things stand."""
 
     def payments(self) -> Sequence[SettledPayment]:
@@ -204,7 +204,7 @@ class Doubts(Protocol):
 class Audits(Protocol):
     """Audits: whose turn it is, and what is to be checked."""
 
-    def claim(self, now: datetime, real_now: datetime, interval: timedelta) -> int | None:
+    def claim(self, moment: Moment, interval: timedelta) -> int | None:
         """The id of a new audit, where none began within the interval; never to two callers."""
 
     def audited_until(self) -> datetime | None:

@@ -57,7 +57,5 @@ def readyz(context: Ctx) -> Health | Response:
 )
 def metrics(context: Ctx) -> Response:
     """Show how the billing stands, for Prometheus. Computed from the database at every scrape."""
-    body = exposition(
-        report(context.ports, context.settings.timezone), context.ports.clock.now(), context.ports.clock.real_now()
-    )
+    body = exposition(report(context.ports, context.settings.timezone), context.ports.clock.moment())
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

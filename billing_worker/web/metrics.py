@@ -11,18 +11,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from billing_worker import __version__
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.review import Standing, Tally
 from billing_worker.usecases.reading.report import Report
 
 
-def exposition(report: Report, now: datetime, real_now: datetime) -> bytes:
+def exposition(report: Report, moment: Moment) -> bytes:
     """The text that Prometheus reads."""
     registry = CollectorRegistry()
-    registry.register(
-        _Snapshot(
-            [*_standing(report.standing, now), *_inbox(report.standing, real_now), *_money(report.months), _build()]
-        )
-    )
+    standing = report.standing
+    metrics = [*_standing(standing, moment.billing), *_inbox(standing, moment.real), *_money(report.months), _build()]
+    registry.register(_Snapshot(metrics))
     return generate_latest(registry)
 
 

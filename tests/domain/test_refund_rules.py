@@ -9,6 +9,7 @@ import pytest
 
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, Failed, GatewayPayment, PaymentStatus, Unknown
 from billing_worker.domain.refund import (
@@ -198,7 +199,7 @@ def test_only_a_shown_refund_succeeds_by_an_answer_and_only_an_unsent_one_is_sen
     answer: RefundAnswer, status: RefundStatus
 ) -> None:
     refund = a_refund(status=IN_FLIGHT)
-    settled = settle_refund(refund, ATTEMPT, answer, NOW, real_now=NOW, timing=TIMING)
+    settled = settle_refund(refund, ATTEMPT, answer, Moment(NOW, NOW), TIMING)
     assert (refund.status, settled.done, settled.alert) == (status, status is SUCCEEDED, None)
     assert refund.accepted == (answer is ANSWERS["taken, not shown"][0])
     assert refund.refused == isinstance(answer, Refused)
@@ -222,7 +223,7 @@ SEEN_TWICE = {
 
 def read(refund: Refund, finding: RefundFinding, seconds: float) -> Any:
     later = NOW + timedelta(seconds=seconds)
-    return conclude(refund, finding, NOW, later, began_at=later, window=WINDOW)
+    return conclude(refund, finding, Moment(NOW, later), began_at=later, window=WINDOW)
 
 
 @pytest.mark.parametrize(("refund", "finding", "status", "told"), SEEN_TWICE.values(), ids=SEEN_TWICE)
@@ -252,7 +253,7 @@ def test_a_read_that_began_within_the_window_and_ended_after_it_decides_nothing(
     refund = a_refund()
     read(refund, NOTHING, 0)
     ended = NOW + WINDOW + timedelta(seconds=60)
-    conclude(refund, NOTHING, NOW, ended, began_at=NOW + timedelta(seconds=60), window=WINDOW)
+    conclude(refund, NOTHING, Moment(NOW, ended), began_at=NOW + timedelta(seconds=60), window=WINDOW)
     assert refund.status is UNKNOWN
 
 
@@ -264,7 +265,7 @@ def test_one_read_that_shows_it_is_enough() -> None:
 
 def test_each_send_takes_the_fence_and_forgets_what_was_read_before() -> None:
     refund = a_refund(status=PENDING, absent_since=NOW, looks=3, fence=4)
-    refund.send(NOW, NOW, TIMING)
+    refund.send(Moment(NOW, NOW), TIMING)
     assert (refund.status, refund.fence, refund.sends) == (IN_FLIGHT, 5, 2)
     assert (refund.looks, refund.absent_since) == (0, None)
     refund.look(NOW)
@@ -277,9 +278,9 @@ def test_waits_between_sends_grow_to_an_hour() -> None:
     refund = a_refund(status=IN_FLIGHT)
     waits = []
     for _ in range(8):
-        settle_refund(refund, ATTEMPT, Failed("not sent"), NOW, real_now=NOW, timing=TIMING)
+        settle_refund(refund, ATTEMPT, Failed("not sent"), Moment(NOW, NOW), TIMING)
         assert refund.next_step_at is not None
         waits.append((refund.next_step_at - NOW) // timedelta(minutes=1))
-        refund.send(NOW, NOW, TIMING)
+        refund.send(Moment(NOW, NOW), TIMING)
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert refund.money.currency == WON.currency

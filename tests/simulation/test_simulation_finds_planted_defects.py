@@ -10,6 +10,7 @@ import pytest
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
 from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
@@ -258,11 +259,9 @@ class _Ahead:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def now(self) -> Any:
-        return self._run.scheduler.now + timedelta(days=2)
-
-    def real_now(self) -> Any:
-        return self._run.scheduler.now + timedelta(days=2)
+    def moment(self) -> Moment:
+        ahead = self._run.scheduler.now + timedelta(days=2)
+        return Moment(ahead, ahead)
 
 
 def test_a_calendar_with_a_hole_is_seen() -> None:

@@ -1,5 +1,6 @@
 """Events and a merchant's receiver that is slow, down, gone, or has one event that it cannot take."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from sqlalchemy import text
 
 from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
 from billing_worker.domain.errors import Conflict
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Declined, DeclineKind, Evidence
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import Address, Delivering, EventFilter, OutboxMessage, Refusal
@@ -96,9 +98,10 @@ def test_a_worker_that_was_held_up_before_its_call_sends_nothing(world: World, m
     class Stopped(type(world.clock)):  # type: ignore[misc] # the clock of this world, with a pause in it
         readings = 0
 
-        def real_now(self) -> datetime:
+        def moment(self) -> Moment:
             self.readings += 1
-            return super().real_now() + (LEASE if self.readings > 1 else timedelta(0))
+            at = super().moment()
+            return replace(at, real=at.real + (LEASE if self.readings > 1 else timedelta(0)))
 
     held = world.with_ports(notifier=merchant, clock=Stopped(world.clock.now()))
     deliver.deliver(held.ports, ident)
@@ -213,7 +216,7 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     (alert,) = world.alerts()
     assert (alert.kind, said(alert).partition(",")[0]) == ("events_given_up", "1 events were given up")
     with world.ports.database.transaction() as uow:
-        assert uow.books.standing(world.clock.now(), world.clock.real_now()).abandoned_events == 1
+        assert uow.books.standing(world.clock.moment()).abandoned_events == 1
     assert replay.endpoint(told.ports).disabled_at is None
 
     # Repaired: it is sent under its old name; and while it was refused again nobody waited for it.
@@ -294,7 +297,7 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     for owner in owners:
         with world.ports.database.transaction() as uow:
             due = uow.lock_due(world.invoice(owner).id)
-            attempt = due.invoice.start_attempt(f"att_{owner.id}"[:20], world.clock.now(), world.clock.now(), TIMING)
+            attempt = due.invoice.start_attempt(f"att_{owner.id}"[:20], world.clock.moment(), TIMING)
             uow.attempts.add(attempt)
             uow.invoices.save(due.invoice)
             uow.commit()
@@ -303,7 +306,7 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     with world.ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempts[0].id)
         record_answer(other.ports, attempts[1].id, attempts[1].fence, gone)
-        record_outcome(world.ports, uow, settlement, gone)
+        record_outcome(world.ports, uow, settlement, gone, world.clock.moment())
         uow.commit()
     other.close()
     assert world.events().count("billing_key.invalid") == 1

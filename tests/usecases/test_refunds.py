@@ -360,7 +360,7 @@ def test_an_older_read_never_shrinks_what_was_given_back(world: World) -> None:
     ask(world, invoice)
     world.settle()
     with world.ports.database.transaction() as uow:
-        record_payment(world.ports, uow, uow.lock_invoice(invoice.id), *before)
+        record_payment(world.ports, uow, uow.lock_invoice(invoice.id), *before, moment=world.clock.moment())
         uow.commit()
     assert world.attempt(invoice).refunded == 3000
     assert world.events().count("payment.refunded") == 1

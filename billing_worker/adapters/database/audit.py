@@ -10,6 +10,7 @@ from billing_worker.adapters.database import twins
 from billing_worker.adapters.database.audit_checks import CHECKS, SHARED, TEXTS, Check
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.domain.audit import Breach, Checked
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.runaway import Reached
 from billing_worker.domain.subscription import COLLECTING, RENEWING
@@ -70,14 +71,14 @@ class SqlAudits:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, now: datetime, real_now: datetime, interval: timedelta) -> int | None:
+    def claim(self, moment: Moment, interval: timedelta) -> int | None:
         """The id of a new audit, where none began within the interval; never to two callers."""
         recent = text("SELECT EXISTS (SELECT FROM audits WHERE began_at > :since)")
-        since = real_now - interval
+        since = moment.real - interval
         if self._connection.execute(recent, {"since": since}).scalar_one():
             return None
         self._connection.execute(text(f"SELECT pg_advisory_xact_lock({AdvisoryLock.AUDITING.value})"))
-        claimed = self._connection.execute(_CLAIM, {"now": now, "real_now": real_now, "since": since})
+        claimed = self._connection.execute(_CLAIM, {"now": moment.billing, "real_now": moment.real, "since": since})
         return claimed.scalar_one_or_none()
 
     def audited_until(self) -> datetime | None:
@@ -95,8 +96,8 @@ class SqlAudits:
         """Every invariant that the database alone can answer."""
         wanted = {
             "since": _or_ever(window.since),
-            "now": window.now,
-            "real_now": window.real_now,
+            "now": window.moment.billing,
+            "real_now": window.moment.real,
             "grace": window.grace,
             "skew": window.skew,
             "collecting": [str(status) for status in COLLECTING],

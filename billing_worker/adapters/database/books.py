@@ -1,11 +1,11 @@
 """Sums over the whole database, for reports and for comparing with the gateway's books."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from billing_worker.domain.catch_up import BACKLOG_AFTER
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports.review import SettledPayment, Standing, Tally
@@ -86,10 +86,11 @@ class SqlBooks:
         rows = self._connection.execute(_TALLIES, {"timezone": timezone}).mappings()
         return [Tally(**row) for row in rows]
 
-    def standing(self, now: datetime, real_now: datetime) -> Standing:
+    def standing(self, moment: Moment) -> Standing:
         """How things stand."""
+        now = moment.billing
         wanted = {"now": now, "old": now - BACKLOG_AFTER, "renewing": [str(status) for status in RENEWING]}
-        wanted |= {"unanswered": real_now - UNANSWERED_FOR, "waiting": real_now - WAITING_FOR}
+        wanted |= {"unanswered": moment.real - UNANSWERED_FOR, "waiting": moment.real - WAITING_FOR}
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 
     def payments(self) -> Sequence[SettledPayment]:

@@ -13,6 +13,7 @@ from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.billing import subscriptions
 from billing_worker.adapters.database.tables.control import catch_up_buckets
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
 
@@ -112,13 +113,13 @@ class SqlCatchUp:
         """Plans of which somebody waits for an operator although no alert is open: it was closed by hand."""
         return list(self._connection.execute(_UNASKED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
-    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
+    def waits(self, work: Work, before: datetime, moment: Moment) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
-        wanted: dict[str, Any] = {"before": before, "real_now": real_now}
+        wanted: dict[str, Any] = {"before": before, "real_now": moment.real}
         if work is Work.RENEWALS:
             wanted["renewing"] = [str(s) for s in RENEWING]
         else:
-            wanted |= {"now": now, "collecting": [str(s) for s in COLLECTING]}
+            wanted |= {"now": moment.billing, "collecting": [str(s) for s in COLLECTING]}
         return bool(self._connection.execute(_WAITS[work], wanted).scalar_one())
 
     def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:

@@ -14,6 +14,7 @@ from billing_worker.adapters.database.repository import Repository, Values
 from billing_worker.adapters.database.tables.outgoing import event_endpoints, outbox
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.outgoing import EventFilter, OutboxMessage
 
 # The row of the stream is locked until the commit: places are given in the order of the commits, without gaps.
@@ -99,7 +100,7 @@ class SqlOutbox(Repository[OutboxMessage]):
     hydrate = staticmethod(rows.to_outbox_message)
     values = staticmethod(_values)
 
-    def add_all(self, events: Sequence[tuple[str, Event]], now: datetime, real_now: datetime) -> None:
+    def add_all(self, events: Sequence[tuple[str, Event]], moment: Moment) -> None:
         """Store several, sorted by their stream: one statement each."""
         # Given in the order of the streams, or two transactions could wait for each other's stream.
         for stream_id, members in groupby(events, key=_stream):
@@ -108,7 +109,7 @@ class SqlOutbox(Repository[OutboxMessage]):
                 for place, (ident, event) in enumerate(members, 1)
             ]
             wanted = {"stream_id": stream_id, "count": len(told), "events": json.dumps(told)}
-            wanted |= {"version": PAYLOAD_VERSION, "now": now, "real_now": real_now}
+            wanted |= {"version": PAYLOAD_VERSION, "now": moment.billing, "real_now": moment.real}
             self._connection.execute(_ADD, wanted)
 
     def latest(self, limit: int) -> Sequence[OutboxMessage]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Self
 
@@ -32,6 +31,7 @@ from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.events import Event
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.outside import Ids
 
@@ -140,21 +140,21 @@ class SqlUnitOfWork(SqlChargingRecords):
         """Every list."""
         return SqlLists(self._connection)
 
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
+    def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
         """Write back everything an outcome can touch, and its events to the outbox."""
         self.invoices.save(settlement.invoice)
         self.attempts.save(settlement.attempt)
         self.subscriptions.save(settlement.subscription)
         for key in settlement.keys.values():
             self.keys.save(key)
-        self.announce(settlement.events, now, real_now)
+        self.announce(settlement.events, moment)
         settlement.events.clear()
 
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox."""
         if events:
             ordered = sorted(events, key=lambda event: event.stream_id)
-            self.outbox.add_all([(self._ids.new("evt"), event) for event in ordered], now, real_now)
+            self.outbox.add_all([(self._ids.new("evt"), event) for event in ordered], moment)
             self._announced.extend(events)
 
     @contextmanager

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Self
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import (
     ChargeRequest,
 )
@@ -27,11 +28,9 @@ class VirtualClock:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    def now(self) -> datetime:
-        """Billing time."""
-        return self._scheduler.now
-
-    real_now = now
+    def moment(self) -> Moment:
+        """The same for both."""
+        return Moment(self._scheduler.now, self._scheduler.now)
 
 
 class World:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
 from billing_worker.simulation.memory.alerts import AlertTable
@@ -43,16 +44,16 @@ class MemoryCatchUp:
         rows = self._rows.subscriptions.rows.values()
         return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
 
-    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
+    def waits(self, work: Work, before: datetime, moment: Moment) -> bool:
         """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
         others = self._rows
         if work is Work.RENEWALS:
             rows = others.subscriptions.rows
             return any(
-                rows[ident].next_period_start <= before for ident in others.subscriptions.renewals.ripe(real_now)
+                rows[ident].next_period_start <= before for ident in others.subscriptions.renewals.ripe(moment.real)
             )
-        due = (others.invoices.rows[ident] for ident in others.invoices.due.ripe(real_now))
-        return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
+        due = (others.invoices.rows[ident] for ident in others.invoices.due.ripe(moment.real))
+        return any(row.is_due(before) or (row.is_due(moment.billing) and row.failures > 0) for row in due)
 
     def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
         """The bucket; an empty one, or a full one, where there is none yet."""

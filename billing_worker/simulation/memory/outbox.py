@@ -9,6 +9,7 @@ from typing import Any
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
 from billing_worker.simulation.memory.unserved import Unserved
@@ -100,7 +101,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         """A run keeps every event to its end, so none is ever forgotten."""
         return 0
 
-    def announce(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
+    def announce(self, ident: str, event: Event, moment: Moment) -> None:
         """Write one event down, in the next place of its stream."""
         name = event.stream_id
         if name not in self.streams.rows:
@@ -108,7 +109,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         stream = self.streams.get(name)
         stream.last_sequence += 1
         self.streams.save(stream)
-        super().add(OutboxMessage(ident, event, now, real_now, 0, None, None, stream.last_sequence))
+        super().add(OutboxMessage(ident, event, moment.billing, moment.real, 0, None, None, stream.last_sequence))
 
     latest: Any = Unserved()
     of_subject: Any = Unserved()

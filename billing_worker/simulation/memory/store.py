@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from billing_worker.domain.events import Event
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.ports.charging import DueInvoice
@@ -185,20 +186,20 @@ class MemoryTransaction:
             attempts=attempts,
         )
 
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
+    def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
         """Write back everything an outcome can touch, and its events to the outbox."""
         self.invoices.save(settlement.invoice)
         self.attempts.save(settlement.attempt)
         self.subscriptions.save(settlement.subscription)
         for key in settlement.keys.values():
             self.keys.save(key)
-        self.announce(settlement.events, now, real_now)
+        self.announce(settlement.events, moment)
         settlement.events.clear()
 
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox."""
         for event in sorted(events, key=lambda each: each.stream_id):
-            self.outbox.announce(self._store.ids.new("evt"), event, now, real_now)
+            self.outbox.announce(self._store.ids.new("evt"), event, moment)
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
         """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""

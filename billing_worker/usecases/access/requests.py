@@ -54,7 +54,7 @@ class OneEffect:
 
     def keep(self, status: int, content_type: str, body: bytes) -> None:
         """Make effect and answer durable. Raises Unavailable; then nobody knows, and the same request may be sent."""
-        now = self._real.clock.real_now()
+        now = self._real.clock.moment().real
         answer = KeptAnswer(self.key, self._fingerprint, status, content_type, body, now)
         with self._ends:
             self._uow.kept_answers.add(answer)

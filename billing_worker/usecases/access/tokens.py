@@ -34,17 +34,18 @@ def create_token(ports: Ports, name: str, scope: str, chance: str) -> NewToken:
     if scope not in set(Scope):
         raise InvalidInput("scope", scope, f"must be one of {', '.join(Scope)}")
     text = PREFIX + chance
+    real_now = ports.clock.moment().real
     token = ApiToken(
         id=ports.ids.new("tok"),
         name=name,
         scope=Scope(scope),
         digest=digest_of(text),
-        created_at=ports.clock.real_now(),
+        created_at=real_now,
         created_by=ports.actor,
     )
     with ports.database.transaction() as uow:
         uow.tokens.add(token)
-        note(ports, uow, Verb.TOKEN_CREATED, f"token:{name}", f"scope {scope}")
+        note(ports, uow, Verb.TOKEN_CREATED, f"token:{name}", f"scope {scope}", at=real_now)
         uow.commit()
     return NewToken(token, text)
 
@@ -53,9 +54,10 @@ def revoke_token(ports: Ports, name: str) -> ApiToken:
     """Let it in no more; processes notice within seconds. Raises NotFound, or Conflict when it is revoked already."""
     with ports.database.transaction() as uow:
         token = uow.tokens.lock_named(name)
-        token.revoke(ports.actor, ports.clock.real_now())
+        real_now = ports.clock.moment().real
+        token.revoke(ports.actor, real_now)
         uow.tokens.save(token)
-        note(ports, uow, Verb.TOKEN_REVOKED, f"token:{name}")
+        note(ports, uow, Verb.TOKEN_REVOKED, f"token:{name}", at=real_now)
         uow.commit()
     return token
 

@@ -25,10 +25,8 @@ from billing_worker.usecases.settle.record import record_answer, retry_write
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
     require_claimed_environment(ports)
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = claim_invoices(ports, uow, lease, limit)
+        ids = claim_invoices(ports, uow, ports.clock.moment(), limit)
         uow.commit()
     return ids
 
@@ -41,7 +39,7 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
     if intent is None or isinstance(intent, IssuingPayment):
         return None
     attempt, request = intent
-    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > attempt.lease_until:
+    if ports.clock.moment().real + timedelta(seconds=ports.timing.http_deadline) > attempt.lease_until:
         # This process was held up: its call could end when the attempt belongs to the resolver, which has it now.
         return None
     outcome = ports.gateway.charge(request)
@@ -57,26 +55,26 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
     with ports.database.transaction() as uow:
         due_now = uow.lock_due(invoice_id)
         # Read under the lock: an attempt that began before a cancellation must not look younger than it.
-        now, real_now = ports.clock.now(), ports.clock.real_now()
+        moment = ports.clock.moment()
         subscription, invoice, key = due_now.subscription, due_now.invoice, due_now.key
-        if not invoice.is_due(now) or subscription.status not in COLLECTING or due_now.has_open_attempt:
+        if not invoice.is_due(moment.billing) or subscription.status not in COLLECTING or due_now.has_open_attempt:
             return None
         if key.status is KeyStatus.PENDING or due_now.stop is not None or due_now.elsewhere:
             return None
         if key.status is not KeyStatus.ACTIVE:
-            events = meet_dead_key(subscription, invoice, key, due_now.plan.dunning, now)
+            events = meet_dead_key(subscription, invoice, key, due_now.plan.dunning, moment.billing)
             uow.invoices.save(invoice)
             uow.subscriptions.save(subscription)
-            uow.announce(events, now, real_now)
+            uow.announce(events, moment)
             uow.commit()
             return None
         issue = key.undecided_issue(subscription.id)
         if issue is not None or not key.email_agrees:
             # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
             return issue
-        beyond = beyond_budget(uow, ports.budgets, due_now, now)
+        beyond = beyond_budget(uow, ports.budgets, due_now, moment.billing)
         if beyond is None:
-            attempt = invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
+            attempt = invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
             uow.attempts.add(attempt)
             uow.invoices.save(invoice)
             uow.commit()
@@ -93,8 +91,7 @@ def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
     burst of confirmations cannot stampede; what is left over, and what a lost ring leaves, the scans find.
     """
     require_claimed_environment(ports)
-    lease = ports.clock.real_now() + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
-        ids = claim_invoices(ports, uow, lease, limit, key_id)
+        ids = claim_invoices(ports, uow, ports.clock.moment(), limit, key_id)
         uow.commit()
     return ids

@@ -15,6 +15,7 @@ from billing_worker.domain.billing_key import (
 )
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.issuing_payment import Seen, Verdict, may_be_for, verdict
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.settlement import LockedInvoice, cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.ports.bundle import Ports
@@ -30,7 +31,7 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
 
     Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
     """
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payment(issue.imp_uid)
     if listing.trouble is not None:
         return False
@@ -41,14 +42,15 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
         locked = uow.lock_invoice(invoice_id)
         owner, invoice = locked.subscription.id, locked.invoice
         key = locked.keys[invoice.billing_key_id] = uow.keys.lock(invoice.billing_key_id)
+        moment = ports.clock.moment()
         if key.undecided_issue(owner) is None:
             return True
         held = locked.has_open_attempt or uow.stops.holding(owner, key.pg_provider)
-        if held or not invoice.is_due(ports.clock.now()):
+        if held or not invoice.is_due(moment.billing):
             return False
         if uow.doubts.end(key.id):
-            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, ports.clock.now())
-        charge = _follow(ports, uow, locked, key, listing.payments[0])
+            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, moment.billing)
+        charge = _follow(ports, uow, locked, key, listing.payments[0], moment=moment)
         uow.commit()
     return charge
 
@@ -60,17 +62,20 @@ def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datet
     if not reads_work(ports, invoice_id, key.customer_uid):
         return
     with ports.database.transaction() as uow:
-        if lasts(ports, uow, key.id, key.pg_provider, began_at) is None:
+        moment = ports.clock.moment()
+        if lasts(ports, uow, key.id, key.pg_provider, began_at=began_at, real_now=moment.real) is None:
             uow.commit()
             return
         facts: Facts = {"case": "unseen", "payment": issue.imp_uid}
-        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, ports.clock.now())
+        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, moment.billing)
         uow.commit()
 
 
-def _follow(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen) -> bool:
+def _follow(
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen, *, moment: Moment
+) -> bool:
     """Do what the verdict says; returns whether to charge."""
-    payment, now = seen[0], ports.clock.now()
+    payment, now = seen[0], moment.billing
     invoice, owner = locked.invoice, locked.subscription.id
     if any(_comes_before(each, invoice) for each in uow.invoices.of_subscription(owner)):
         return False  # the oldest period comes first; this one is offered again when its claim has ended
@@ -82,13 +87,13 @@ def _follow(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKe
         case Verdict.PAYS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
             uow.invoices.adopt_merchant_uid(invoice.id, payment.merchant_uid)
-            record_payment(ports, uow, locked, *seen)
+            record_payment(ports, uow, locked, *seen, moment=moment)
         case Verdict.COVERS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
             events = cover(locked.subscription, invoice, payment.imp_uid, now)
             uow.invoices.save(invoice)
             uow.subscriptions.save(locked.subscription)
-            uow.announce(events, now, ports.clock.real_now())
+            uow.announce(events, moment)
         case Verdict.ASK:
             # Its place in the queue is free again: when the answer comes, it is due at once.
             invoice.lease_until = None

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all, speaks_of
 from billing_worker.domain.settlement import Settlement
@@ -47,8 +48,8 @@ class _Reading:
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim open attempts whose next look has come."""
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         lease = real_now + timedelta(seconds=ports.timing.claim)
         ids = uow.attempts.claim_looks(real_now, lease, limit)
         uow.commit()
@@ -71,16 +72,15 @@ def reconcile(ports: Ports, attempt_id: str) -> None:
 
 
 def _question(ports: Ports, attempt_id: str) -> _Question | None:
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempt_id)
-        attempt = settlement.attempt
+        moment, attempt = ports.clock.moment(), settlement.attempt
         if not attempt.is_open:
             return None
-        if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= real_now:
+        if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= moment.real:
             # From here on the worker that placed the call, if it still lives, can write nothing.
             attempt.fence += 1
-            attempt.move_to(AttemptStatus.UNKNOWN, ports.clock.now())
+            attempt.move_to(AttemptStatus.UNKNOWN, moment.billing)
             attempt.reason = "no answer was recorded before the lease ended"
         attempt.looks += 1
         others = [a for a in settlement.attempts if a.id != attempt.id]
@@ -96,7 +96,7 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
 
 
 def _read(ports: Ports, question: _Question) -> _Reading:
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payments_of(question.request.merchant_uid)
     shows_new = any(
         payment.imp_uid not in question.settled_imp_uids and speaks_of(question.request, payment)
@@ -115,64 +115,67 @@ def _control(ports: Ports, question: _Question) -> bool:
 
 
 def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempt_id)
-        if not settlement.attempt.is_open:
+        moment, attempt = ports.clock.moment(), settlement.attempt
+        if not attempt.is_open:
             return
-        finding, attempt = _finding(ports, uow, settlement, reading), settlement.attempt
+        finding = _finding(ports, uow, settlement, reading, moment)
         if finding is None and question.still_in_flight:
             # The call may still be under way: that nothing is there yet proves nothing.
-            attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
+            attempt.next_look_at = min(ports.timing.next_look(attempt.looks, moment.real), attempt.lease_until)
             uow.attempts.save(attempt)
         else:
-            record_outcome(ports, uow, settlement, finding or _absence(ports, settlement, reading))
-            _record_others(ports, uow, settlement, reading)
-        if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
-            _alert(ports, uow, attempt, reading)
+            outcome = finding or _absence(ports, settlement, reading, moment.real)
+            record_outcome(ports, uow, settlement, outcome, moment)
+            _record_others(ports, uow, settlement, reading, moment)
+        if attempt.is_open and moment.real - attempt.lease_until > HUMAN_AFTER:
+            _alert(uow, attempt, reading, moment)
         uow.commit()
 
 
-def _alert(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
+def _alert(uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading, moment: Moment) -> None:
     """The inbox of an operator: what was answered last, kept once for as long as it stays the same."""
     facts: Facts = {"order": attempt.merchant_uid, "reason": attempt.reason}
     here = uow.alerts.of_subject(attempt.id)
     if any(alert.kind == AlertKind.UNKNOWN and alert.facts == facts for alert in here):
         return
     said = reading.listing.evidence
-    kept = uow.keep_evidence(attempt.id, said, ports.clock.real_now()) if said else attempt.evidence_id
-    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, ports.clock.now(), evidence_id=kept)
+    kept = uow.keep_evidence(attempt.id, said, moment.real) if said else attempt.evidence_id
+    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, moment.billing, evidence_id=kept)
 
 
-def _finding(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> Outcome | None:
+def _finding(
+    ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment
+) -> Outcome | None:
     """What the listing proves about this attempt; payments of earlier attempts go to those first."""
     if reading.listing.trouble is not None:
         return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
     owned = {a.imp_uid for a in settlement.attempts if a.imp_uid and a.id != settlement.attempt.id}
     for payment, evidence in reading.listing.payments:
         if payment.imp_uid in owned and payment.holds_money:
-            record_payment(ports, uow, settlement, payment, evidence)
+            record_payment(ports, uow, settlement, payment, evidence, moment=moment)
     settling = {a.imp_uid for a in settlement.attempts if a.status is AttemptStatus.APPROVED}
     rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
     return judge_all(settlement.request, rest, owned)
 
 
-def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> None:
+def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment) -> None:
     """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
     if settlement.attempt.is_open:
         return
     known = {attempt.imp_uid for attempt in settlement.attempts}
     for payment, evidence in reading.listing.payments:
         if payment.holds_money and payment.imp_uid not in known:
-            record_payment(ports, uow, settlement, payment, evidence)
+            record_payment(ports, uow, settlement, payment, evidence, moment=moment)
 
 
-def _absence(ports: Ports, settlement: Settlement, reading: _Reading) -> Outcome:
+def _absence(ports: Ports, settlement: Settlement, reading: _Reading, real_now: datetime) -> Outcome:
     """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
     attempt = settlement.attempt
     if not reading.control:
         return Unknown("the gateway shows no payment, but it does not show what must be there either")
-    attempt.absent_since = attempt.absent_since or ports.clock.real_now()
+    attempt.absent_since = attempt.absent_since or real_now
     settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(settlement.key.pg_provider)
     if attempt.refused and not reading.listing.payments:
         # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.

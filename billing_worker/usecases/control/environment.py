@@ -26,7 +26,7 @@ def require_claimed_environment(ports: Ports) -> None:
     with ports.database.transaction() as uow:
         found = _compared(ports, uow)
         if found.claimed is None:
-            uow.environment.claim_first(found.here, ports.clock.now())
+            uow.environment.claim_first(found.here, ports.clock.moment().billing)
             found = _compared(ports, uow)
             uow.commit()
         if not found.differences or uow.stops.is_open(ALL, StopCause.ENVIRONMENT):
@@ -42,16 +42,16 @@ def compared(ports: Ports) -> Claim:
 
 def accept_fingerprint(ports: Ports) -> Claim:
     """Claim this database with this account, and clear the stop that waited for it."""
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         before = _compared(ports, uow)
-        uow.environment.claim(before.here, now)
-        note(ports, uow, Verb.ENVIRONMENT_CLAIMED, "environment", str(before.here.gateway))
+        uow.environment.claim(before.here, moment.billing)
+        note(ports, uow, Verb.ENVIRONMENT_CLAIMED, "environment", str(before.here.gateway), at=moment.real)
         for stop in uow.stops.list_open():
             if stop.cause is StopCause.ENVIRONMENT:
-                stop.clear("claimed", now)
+                stop.clear("claimed", moment.billing)
                 uow.stops.save(stop)
-                uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
+                uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
         uow.commit()
     return before
 

@@ -49,8 +49,9 @@ def stop_charging(
     out. An act that hangs in the database for seconds is not waited for: it is ended by the server.
     """
     with ports.database.transaction() as uow:
-        stop = open_stop(uow, scope, cause, reason, subjects, now=ports.clock.now())
-        note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}")
+        moment = ports.clock.moment()
+        stop = open_stop(uow, scope, cause, reason, subjects, now=moment.billing)
+        note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}", at=moment.real)
         uow.commit()
     if waits:
         wait_for_begun(ports)
@@ -90,13 +91,13 @@ def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
 
     Raises NotFound, InvalidInput, or Conflict when it is cleared already.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
         stop = uow.stops.lock(stop_id)
-        stop.clear(note_text, now)
+        moment = ports.clock.moment()
+        stop.clear(note_text, moment.billing)
         uow.stops.save(stop)
-        uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
-        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text)
+        uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
+        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)
         uow.commit()
     return _held(ports, stop)
 
@@ -111,10 +112,10 @@ def stops(ports: Ports, limit: int) -> Sequence[Stopped]:
 def held_by(ports: Ports, stops: Sequence[Stop]) -> Sequence[Stopped]:
     """Each of these stops with what it holds now; a cleared one holds nothing."""
     with ports.database.transaction() as uow:
-        now = ports.clock.now()
+        now = ports.clock.moment().billing
         return [Stopped(stop, uow.stops.waiting(stop.scope, now) if stop.is_open else 0) for stop in stops]
 
 
 def _held(ports: Ports, stop: Stop) -> Stopped:
     with ports.database.transaction() as uow:
-        return Stopped(stop, uow.stops.waiting(stop.scope, ports.clock.now()))
+        return Stopped(stop, uow.stops.waiting(stop.scope, ports.clock.moment().billing))

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.issuing_payment import Seen
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import MOST_TRIES
-from billing_worker.ports.bundle import Ports
 from billing_worker.ports.incoming import InboxStatus
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.key.unlock import unlock
@@ -27,7 +27,7 @@ class Applied:
     """The invoice or key that it led to."""
 
 
-def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by: Seen | None = None) -> Applied:
+def apply_confirmation(uow: UnitOfWork, key: BillingKey, moment: Moment, issued_by: Seen | None = None) -> Applied:
     """The gateway confirms this key, and `issued_by` is the payment that issued it: activate it, once.
 
     Without the payment, read now, nothing is activated: a look at the key is due at once (`confirm`), which reads it.
@@ -38,11 +38,11 @@ def apply_confirmation(ports: Ports, uow: UnitOfWork, key: BillingKey, issued_by
     if issued_by is None:
         key = uow.keys.lock(key.id)
         if key.status is KeyStatus.PENDING:
-            key.next_look_at = ports.clock.real_now()
+            key.next_look_at = moment.real
             uow.keys.save(key)
         note = f"key {key.id} is looked up at the gateway"
         status = InboxStatus.RECEIVED if key.status is KeyStatus.INVALID else InboxStatus.APPLIED
         return Applied(status, note, to_confirm=[key.id], subject_id=key.id)
-    if unlock(ports, uow, key, *issued_by):
+    if unlock(uow, key, *issued_by, moment):
         return Applied(InboxStatus.APPLIED, f"key {key.id} is {KeyStatus.ACTIVE}", unlocked=[key.id], subject_id=key.id)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is not chargeable: see its alert", subject_id=key.id)

@@ -22,7 +22,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.pace import claim_foreign
 from billing_worker.usecases.incoming.applied import Applied
 from billing_worker.usecases.incoming.apply_pingback import apply_pingback
-from billing_worker.usecases.incoming.apply_webhook import apply_webhook
+from billing_worker.usecases.incoming.apply_webhook import apply_webhook, lock_named
 from billing_worker.usecases.incoming.receive import PORTONE
 
 
@@ -31,12 +31,12 @@ def due(ports: Ports, limit: int) -> Sequence[int]:
 
     Those about merchant_uids of ours come first; the foreign ones share a small budget of reads.
     """
-    real_now = ports.clock.real_now()
-    lease_until = real_now + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
+        lease_until = real_now + timedelta(seconds=ports.timing.claim)
         uow.inbox.close_echoes(real_now)
         ids = list(uow.inbox.claim_due(real_now, lease_until, limit, foreign=False))
-        ids += claim_foreign(ports, uow, lease_until, limit - len(ids))
+        ids += claim_foreign(ports, uow, real_now, limit - len(ids))
         uow.commit()
     return ids
 
@@ -51,11 +51,13 @@ def apply(ports: Ports, message_id: int) -> Applied:
         message = uow.inbox.lock(message_id)
         if message.status is not InboxStatus.RECEIVED:
             return Applied(message.status, "applied before")
+        locked = lock_named(uow, message, reading.listing)
+        moment = ports.clock.moment()
         if message.source == PORTONE:
-            applied = apply_webhook(ports, uow, message, reading.listing)
+            applied = apply_webhook(ports, uow, message, reading.listing, locked=locked, moment=moment)
         else:
-            applied = apply_pingback(ports, uow, message, knows_key=reading.knows_key)
-        _write_back(message, applied, begun.deliveries, reading, ports.clock.real_now())
+            applied = apply_pingback(uow, message, knows_key=reading.knows_key, moment=moment)
+        _write_back(message, applied, begun.deliveries, reading, moment.real)
         uow.inbox.save(message)
         uow.commit()
     return applied
@@ -72,9 +74,9 @@ class _Reading:
 
 def _begin(ports: Ports, message_id: int) -> InboxMessage | Applied:
     """Note down that the gateway is about to be read, so that nobody else reads it for the same at the same time."""
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
+        real_now = ports.clock.moment().real
         if message.status is not InboxStatus.RECEIVED:
             return Applied(message.status, "applied before")
         if message.not_before is None or message.not_before <= real_now:

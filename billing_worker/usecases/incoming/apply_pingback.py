@@ -11,6 +11,7 @@ from datetime import timedelta
 from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import Event, EventType, of_key
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.pingback import (
     Effect,
     PingbackPayment,
@@ -19,7 +20,6 @@ from billing_worker.domain.pingback import (
     mark_of,
     signal_of,
 )
-from billing_worker.ports.bundle import Ports
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.incoming.applied import Applied, apply_confirmation
@@ -42,8 +42,8 @@ UNREGISTERED = "is about a Paymentwall key that is not registered here (yet)"
 class _News:
     """One pingback, and everything that it can touch."""
 
-    ports: Ports
     uow: UnitOfWork
+    moment: Moment
     payload: dict[str, str]
     payment: PingbackPayment
     key: BillingKey | None
@@ -87,9 +87,9 @@ def dedupe_key(payload: dict[str, str]) -> str:
     return f"{payload['ref']}|{mark_of(payload)}"
 
 
-def apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None) -> Applied:
+def apply_pingback(uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None, moment: Moment) -> Applied:
     """Give a pingback its effect; `knows_key` is what the gateway said, None where it said nothing."""
-    payload, now = message.payload, ports.clock.now()
+    payload, now = message.payload, moment.billing
     if message.deliveries > MOST_DELIVERIES:
         uow.alerts.open(AlertKind.PINGBACK_REPEATED, message.dedupe_key, {"times": message.deliveries}, now)
     mark, uid, goodsid = mark_of(payload), payload["uid"], payload.get("goodsid")
@@ -98,7 +98,7 @@ def apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, know
         uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, payment.ref, {"case": "owners"}, now)
         return Applied(InboxStatus.IGNORED, "names another uid or goodsid than before")
     first = mark not in payment.seen
-    news = _News(ports, uow, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
+    news = _News(uow, moment, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
     effect = payment.take(mark, news.signal)
     if effect is None:
         return Applied(InboxStatus.APPLIED, "was taken in before; changes nothing")
@@ -120,8 +120,8 @@ def _confirm(news: _News) -> Applied:
     not_yet = _not_yet(news, key)
     if not_yet is not None:
         return Applied(InboxStatus.RECEIVED, not_yet)
-    applied = apply_confirmation(news.ports, news.uow, key)
-    just_now = key.activated_at is not None and news.ports.clock.now() - key.activated_at <= SAME_CONFIRMATION
+    applied = apply_confirmation(news.uow, key, news.moment)
+    just_now = key.activated_at is not None and news.moment.billing - key.activated_at <= SAME_CONFIRMATION
     payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked or applied.to_confirm) or just_now
     return applied
 
@@ -144,7 +144,7 @@ def _cancel(news: _News) -> Applied:
     if news.first:
         disputed = kills_active(news.signal, news.reason, confirmed_key=False)
         facts = news.facts | {"case": "disputed" if disputed else "reversed", "key": news.key_id}
-        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.ports.clock.now())
+        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.moment.billing)
     if news.key is None:
         return Applied(InboxStatus.RECEIVED, UNREGISTERED)
     if news.other_product:
@@ -159,45 +159,43 @@ def _cancel(news: _News) -> Applied:
     if not dies or not key.invalidate(reason):
         return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; a person decides")
     news.uow.keys.save(key)
-    now, real_now = news.ports.clock.now(), news.ports.clock.real_now()
-    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
-    news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, news.moment.billing)
+    news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], news.moment)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
 
 
 def _partial(news: _News) -> Applied:
     facts = news.facts | {"key": news.key_id, "amount": news.payload.get("refund_amount") or None}
     subject = f"{news.payment.ref} {mark_of(news.payload)}"
-    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.moment.billing)
     return Applied(InboxStatus.APPLIED, "a part was given back: a person decides")
 
 
 def _subscription(news: _News) -> Applied:
-    payment, now = news.payment, news.ports.clock.now()
-    key_id = news.key_id
+    payment, key_id = news.payment, news.key_id
     data: dict[str, str | int | None] = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
     event = Event(SUBSCRIPTION_EVENTS[news.kind], key_id or f"pingback_{payment.id}", data)
-    news.uow.announce([event], now, news.ports.clock.real_now())
-    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, now)
+    news.uow.announce([event], news.moment)
+    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, news.moment.billing)
     return Applied(InboxStatus.APPLIED, "told the merchant")
 
 
 def _too_late(news: _News, key: BillingKey) -> Applied:
     case = "worked" if key.activated_at is not None else "never_worked"
     facts = news.facts | {"case": case, "key": key.id, "key_reason": key.invalid_reason}
-    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, f"key {key.id} is {key.status}")
 
 
 def _contradiction(news: _News) -> Applied:
     facts = news.facts | {"case": "verdict", "verdict": str(news.payment.verdict)}
-    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, f"the payment was {news.payment.verdict} before")
 
 
 def _store(news: _News) -> Applied:
     subject = f"{news.payment.ref} {news.kind}"
-    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, f"type {news.kind} is not known")
 
 
@@ -207,7 +205,7 @@ def _nothing(news: _News) -> Applied:
 
 def _other_product(news: _News, key: BillingKey) -> Applied:
     facts = news.facts | {"key": key.id}
-    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, "of another product than the key")
 
 

@@ -50,8 +50,8 @@ def receive_many(ports: Ports, notifications: Sequence[Notification]) -> Sequenc
     PortOne sends a webhook for every charge that we place. Where its payment is recorded already nothing is left to
     do; while its attempt is in flight the answer gets a few seconds to come first.
     """
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         echoes = _echoes(uow, notifications)
         stored = uow.inbox.add_all(
             [_arrival(each, echo, real_now) for each, echo in zip(notifications, echoes, strict=True)], real_now

@@ -29,9 +29,10 @@ def look_again(ports: Ports, message_id: int) -> InboxMessage:
     """Have one looked into again, whatever became of it. Raises NotFound."""
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
-        _open_again(message, ports.clock.real_now())
+        real_now = ports.clock.moment().real
+        _open_again(message, real_now)
         uow.inbox.save(message)
-        note(ports, uow, Verb.NOTIFICATION_REPLAYED, f"notification:{message.id}")
+        note(ports, uow, Verb.NOTIFICATION_REPLAYED, f"notification:{message.id}", at=real_now)
         uow.commit()
     return message
 
@@ -42,11 +43,12 @@ def look_again_at_all(ports: Ports, sought: Sought) -> int:
     while True:
         with ports.database.transaction() as uow:
             batch = uow.inbox.lock_some(sought, after, MOST_AT_ONCE)
+            real_now = ports.clock.moment().real
             for message in batch:
-                _open_again(message, ports.clock.real_now())
+                _open_again(message, real_now)
                 uow.inbox.save(message)
             if batch:
-                note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications")
+                note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications", at=real_now)
             uow.commit()
         done += len(batch)
         if len(batch) < MOST_AT_ONCE:
@@ -69,7 +71,7 @@ def seek(
     if source is not None and source not in SOURCES:
         raise InvalidInput("source", source, f"must be one of {', '.join(SOURCES)}")
     sought = Sought(InboxStatus(status) if status else None, source, foreign, since)
-    return replace(sought, stuck_at=ports.clock.real_now()) if stuck else sought
+    return replace(sought, stuck_at=ports.clock.moment().real) if stuck else sought
 
 
 def _open_again(message: InboxMessage, real_now: datetime) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from billing_worker.domain.alerts import AlertKind, Fact
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Work
@@ -29,8 +30,8 @@ LET_GO = "more foreign notifications came than are read; what this one may be ab
 
 def due(ports: Ports, _limit: int) -> Sequence[str]:
     """The inbox, if it is time."""
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         bucket = uow.catch_up.lock_bucket(Work.TIDYING, real_now)
         its_time = bucket.fill(A_MINUTE, real_now) > 0
         if its_time:
@@ -42,7 +43,8 @@ def due(ports: Ports, _limit: int) -> Sequence[str]:
 
 def tidy(ports: Ports, _what: str) -> int:
     """One bounded step; returns how many entries were deleted."""
-    real_now = ports.clock.real_now()
+    moment = ports.clock.moment()
+    real_now = moment.real
     with ports.database.transaction() as uow:
         uow.inbox.let_go_foreign(real_now - FOREIGN_FOR, real_now, LET_GO, MOST_AT_ONCE)
         deleted = uow.inbox.forget(real_now - ports.inbox.retention, MOST_AT_ONCE)
@@ -51,30 +53,30 @@ def tidy(ports: Ports, _what: str) -> int:
         uow.kept_answers.forget(real_now - KEPT_FOR, MOST_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
-        _alert_stuck(ports, uow)
-        _alert_flood(ports, uow)
+        _alert_stuck(uow, moment)
+        _alert_flood(uow, moment)
         uow.commit()
     look_after_alerts(ports)
     return deleted
 
 
-def _alert_stuck(ports: Ports, uow: UnitOfWork) -> None:
-    sought = Sought(stuck_at=ports.clock.real_now())
+def _alert_stuck(uow: UnitOfWork, moment: Moment) -> None:
+    sought = Sought(stuck_at=moment.real)
     count = uow.inbox.count(sought)
     if not count:
-        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, ports.clock.now())
+        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, moment.billing)
         return
     newest = uow.inbox.list(sought, 1)[0]
     facts: dict[str, Fact] = {"case": "unread", "count": count, "newest": newest.id}
     if newest.note:
         facts |= {"case": "read", "note": newest.note}
-    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, ports.clock.now())
+    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, moment.billing)
 
 
-def _alert_flood(ports: Ports, uow: UnitOfWork) -> None:
+def _alert_flood(uow: UnitOfWork, moment: Moment) -> None:
     foreign = Sought(status=InboxStatus.RECEIVED, foreign=True)
-    late = replace(foreign, waits_since=ports.clock.real_now() - UNANSWERED_FOR)
+    late = replace(foreign, waits_since=moment.real - UNANSWERED_FOR)
     if not uow.inbox.count(late):
-        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, ports.clock.now())
+        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, moment.billing)
         return
-    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, ports.clock.now())
+    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, moment.billing)

@@ -24,11 +24,12 @@ def change_key(
     """
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
+        moment = ports.clock.moment()
         changed = replace(key, metadata=merged(key.metadata, metadata or {}))
         if buyer_email is not None:
-            changed = with_email(ports, uow, changed, buyer_email)
+            changed = with_email(uow, changed, buyer_email, moment)
         uow.keys.save(changed)
-        note(ports, uow, Verb.KEY_CHANGED, key.id, "e-mail" if buyer_email is not None else "metadata")
+        note(ports, uow, Verb.KEY_CHANGED, key.id, "e-mail" if buyer_email is not None else "metadata", at=moment.real)
         uow.commit()
     return changed
 

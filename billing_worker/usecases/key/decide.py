@@ -13,6 +13,7 @@ from billing_worker.domain.billing_key import (
     masked_email,
 )
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.domain.text import entered, normal_form
@@ -27,24 +28,26 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
     What was held for the answer goes on. Raises NotFound, InvalidInput, or Conflict where it is decided for good, or
     where the subscription is not charged to this key.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
+        moment = ports.clock.moment()
         if key.issue is None:
             raise Conflict(f"the payment that issued billing key {key_id} is not known (yet)", field="billing_key_id")
         if key.issue_claim is IssueUse.COUNTED:
             raise Conflict(f"payment {key.issue.imp_uid} paid for {key.issue_for} already", field="billing_key_id")
         if subscription_id is None:
-            use_issuing_payment(uow, key, IssueUse.NONE, None, now)
+            use_issuing_payment(uow, key, IssueUse.NONE, None, moment.billing)
         else:
             _refuse_stranger(uow, key, subscription_id)
-            use_issuing_payment(uow, key, IssueUse.CHOSEN, subscription_id, now)
-        note(ports, uow, Verb.ISSUING_PAYMENT_DECIDED, key_id, f"pays for {subscription_id or 'nothing'}")
+            use_issuing_payment(uow, key, IssueUse.CHOSEN, subscription_id, moment.billing)
+        note(
+            ports, uow, Verb.ISSUING_PAYMENT_DECIDED, key_id, f"pays for {subscription_id or 'nothing'}", at=moment.real
+        )
         uow.commit()
     return key
 
 
-def with_email(ports: Ports, uow: UnitOfWork, key: BillingKey, email: str) -> BillingKey:
+def with_email(uow: UnitOfWork, key: BillingKey, email: str, moment: Moment) -> BillingKey:
     """Charge the key with this e-mail from now on, within the caller's transaction; the key is locked.
 
     A key that waited for it is looked up again at once. No scan reads a key that was given up: its alert stays open
@@ -63,9 +66,9 @@ def with_email(ports: Ports, uow: UnitOfWork, key: BillingKey, email: str) -> Bi
         problem = "is not the e-mail of the payment that issued the key"
         raise InvalidInput("buyer_email", masked_email(email), problem)
     if checked.status is KeyStatus.PENDING:
-        checked.next_look_at = ports.clock.real_now()
+        checked.next_look_at = moment.real
     if not given_up(checked):
-        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, ports.clock.now())
+        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, moment.billing)
     return checked
 
 

@@ -21,11 +21,11 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     that never was chargeable.
     """
     _look_up(ports, key_id)
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
         lock_subscriptions(uow, key_id)
         # Read under the lock: somebody else may say the same word at this very moment.
         key = uow.keys.lock(key_id)
+        moment = ports.clock.moment()
         if key.status is not KeyStatus.INVALID:
             raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
         if not key.email_agrees and (key.issue is None or key.activated_at is None):
@@ -33,12 +33,12 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         if not key.email_agrees:
             problem = "carries another e-mail than the payment that issued it: first set that e-mail"
             raise Conflict(f"billing key {key_id} {problem}")
-        wake_invoices(uow, key_id, now)
+        wake_invoices(uow, key_id, moment.billing)
         key.move_to(KeyStatus.ACTIVE)
-        key.activated_at, key.invalid_reason = now, None
+        key.activated_at, key.invalid_reason = moment.billing, None
         uow.keys.save(key)
-        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
-        note(ports, uow, Verb.KEY_REACTIVATED, key.id)
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
+        note(ports, uow, Verb.KEY_REACTIVATED, key.id, at=moment.real)
         uow.commit()
     return key
 
@@ -64,7 +64,7 @@ def _look_up(ports: Ports, key_id: str) -> None:
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
         if key.status is KeyStatus.INVALID:
-            note_issue(ports, uow, key, *seen)
+            note_issue(uow, key, *seen, ports.clock.moment().real)
             uow.keys.save(key)
             uow.commit()
 

@@ -5,21 +5,21 @@ from datetime import datetime
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.pingback import PingbackPayment
-from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.key.issuance import note_issue
 from billing_worker.usecases.key.reactivate import lock_subscriptions, wake_invoices
 
 
-def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> bool:
+def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence, moment: Moment) -> bool:
     """Activate a key by the payment that issued it, within the caller's transaction.
 
     False when that was done before, when a pingback holds it back, or when the key carries another e-mail than the
     payment: then it stays as it is, and an operator is told.
     """
-    now = ports.clock.now()
+    now = moment.billing
     if blocked_by_pingback(uow, key) is not None:
         return False
     given_up = key.status is KeyStatus.INVALID
@@ -28,7 +28,7 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     key = uow.keys.lock(key.id)
     if blocked_by_pingback(uow, key) is not None or not key.awaits_confirmation:
         return False
-    note_issue(ports, uow, key, payment, evidence)
+    note_issue(uow, key, payment, evidence, moment.real)
     if not key.email_agrees:
         uow.keys.save(key)
         _alert_email(uow, key, now)
@@ -42,7 +42,7 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
     uow.alerts.close(AlertKind.KEY_EMAIL, key.id, now)
     if never_worked:
-        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
     return True
 
 

@@ -22,19 +22,19 @@ def send_again(ports: Ports, message_id: str) -> OutboxMessage:
 
     A replay is out of order by nature: it holds no later event back, only a later one that is replayed too.
     """
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         message = uow.outbox.lock(message_id)
+        moment = ports.clock.moment()
         if message.waits:
-            message.next_try_at = min(message.next_try_at, real_now)
+            message.next_try_at = min(message.next_try_at, moment.real)
         else:
             message.delivered_at = message.abandoned_at = message.first_tried_at = message.note = None
-            message.tries, message.next_try_at = 0, real_now
+            message.tries, message.next_try_at = 0, moment.real
             message.replays += 1
         uow.outbox.save(message)
         if not uow.outbox.given_up():
-            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", ports.clock.now())
-        note(ports, uow, Verb.EVENT_REPLAYED, message.id)
+            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment.billing)
+        note(ports, uow, Verb.EVENT_REPLAYED, message.id, at=moment.real)
         uow.commit()
     return message
 
@@ -42,10 +42,11 @@ def send_again(ports: Ports, message_id: str) -> OutboxMessage:
 def send_range_again(ports: Ports, wanted: EventFilter) -> int:
     """Send everything that fits once more, in order, ten a second; returns how many. What waits is left alone."""
     with ports.database.transaction() as uow:
-        count = uow.outbox.replay(wanted, ports.clock.real_now(), REPLAY_PAUSE, MOST_REPLAYED)
+        moment = ports.clock.moment()
+        count = uow.outbox.replay(wanted, moment.real, REPLAY_PAUSE, MOST_REPLAYED)
         if not uow.outbox.given_up():
-            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", ports.clock.now())
-        note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events")
+            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment.billing)
+        note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events", at=moment.real)
         uow.commit()
     return count
 
@@ -55,7 +56,7 @@ def endpoint(ports: Ports) -> Endpoint:
     address = _notifier(ports).address
     with ports.database.transaction() as uow:
         found = uow.endpoints.find(address.id)
-    return found or Endpoint(address.id, address.shown, ports.clock.real_now())
+    return found or Endpoint(address.id, address.shown, ports.clock.moment().real)
 
 
 def enable(ports: Ports) -> Endpoint:
@@ -63,10 +64,11 @@ def enable(ports: Ports) -> Endpoint:
 
     Raises Conflict where there is none, or where nothing stands against sending.
     """
-    address, real_now = _notifier(ports).address, ports.clock.real_now()
+    address = _notifier(ports).address
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         # First the events and then the endpoint, as whoever delivers locks them.
-        uow.outbox.hasten(real_now)
+        uow.outbox.hasten(moment.real)
         if uow.endpoints.find(address.id) is None:
             raise Conflict(f"nothing was sent to {address.shown} so far; it is not disabled")
         found = uow.endpoints.lock(address.id)
@@ -74,8 +76,8 @@ def enable(ports: Ports) -> Endpoint:
             raise Conflict(f"{found.url} is not disabled; events are sent to it")
         found.enable()
         uow.endpoints.save(found)
-        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", ports.clock.now())
-        note(ports, uow, Verb.ENDPOINT_ENABLED, "endpoint")
+        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment.billing)
+        note(ports, uow, Verb.ENDPOINT_ENABLED, "endpoint", at=moment.real)
         uow.commit()
     return found
 

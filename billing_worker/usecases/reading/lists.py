@@ -66,7 +66,8 @@ def listed(
     chosen = {name: value for name, value in wanted.items() if value is not None}
     with ports.database.transaction() as uow:
         part = uow.lists.part(kind, chosen, limit, None if cursor is None else _position(kind, cursor))
-        items = [_shown(uow, ports.clock.now(), kind, item, language) for item in part.items]
+        now = ports.clock.moment().billing
+        items = [_shown(uow, now, kind, item, language) for item in part.items]
     return Listed(items, None if part.next is None else _cursor(kind, part.next))
 
 

@@ -38,12 +38,13 @@ class Report:
 def report(ports: Ports, timezone: str) -> Report:
     """Everything in one consistent read; months are those of `timezone`."""
     with ports.database.transaction() as uow:
-        standing = uow.books.standing(ports.clock.now(), ports.clock.real_now())
+        moment = ports.clock.moment()
+        standing = uow.books.standing(moment)
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,
             alerts=uow.alerts.list_open(MOST_ALERTS),
-            drain=_drain(ports, standing.late),
+            drain=_drain(ports, standing.late, moment.real),
         )
 
 
@@ -62,7 +63,7 @@ def report_in(ports: Ports, timezone: str, language: Language) -> ReportView:
 def compared_until(ports: Ports) -> datetime | None:
     """Billing time up to which both books were compared, without a gap; None before the first comparison."""
     with ports.database.transaction() as uow:
-        return uow.books.standing(ports.clock.now(), ports.clock.real_now()).compared_until
+        return uow.books.standing(ports.clock.moment()).compared_until
 
 
 def has_open_alerts(ports: Ports) -> bool:
@@ -77,9 +78,9 @@ def payments(ports: Ports) -> Sequence[SettledPayment]:
         return uow.books.payments()
 
 
-def _drain(ports: Ports, late: int) -> Drain | None:
+def _drain(ports: Ports, late: int, real_now: datetime) -> Drain | None:
     if not late:
         return None
     rate = ports.catch_up_rate
-    done_at = ports.clock.real_now() + timedelta(minutes=late / rate) if rate else None
+    done_at = real_now + timedelta(minutes=late / rate) if rate else None
     return Drain(late, rate, done_at)

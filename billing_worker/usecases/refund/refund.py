@@ -12,6 +12,7 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import (
     LONGEST_IDEMPOTENCY_KEY,
@@ -68,6 +69,7 @@ def request_refund(
     reason = entered("reason", reason, LONGEST_REASON)
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
+        moment = ports.clock.moment()
         earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
         for each in earlier:
             # An older release kept it as it came: the same key in another form must not give back twice.
@@ -84,20 +86,20 @@ def request_refund(
             balance=left,
             cause=RefundCause.REQUESTED,
             reason=reason,
-            created_at=ports.clock.now(),
-            next_step_at=ports.clock.real_now(),
+            created_at=moment.billing,
+            next_step_at=moment.real,
             idempotency_key=idempotency_key,
         )
         uow.refunds.add(refund)
-        note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}")
+        note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}", at=moment.real)
         uow.commit()
     return refund
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim refunds that are to be sent or looked up."""
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         ids = uow.refunds.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
         uow.commit()
     return ids
@@ -109,10 +111,10 @@ def refund(ports: Ports, refund_id: str) -> None:
     if step is None:
         return
     if step.request is None:
-        began_at = ports.clock.real_now()
+        began_at = ports.clock.moment().real
         _conclude(ports, step, ports.gateway.payment(step.imp_uid), began_at)
         return
-    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
+    if ports.clock.moment().real + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
         # This process was held up: its call could end when the refund belongs to somebody else.
         return
     answer = ports.gateway.cancel(step.request)
@@ -133,77 +135,77 @@ class _Step:
 
 
 def _take(ports: Ports, refund_id: str) -> _Step | None:
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(uow.refunds.get(refund_id).attempt_id)
+        moment = ports.clock.moment()
         found = uow.refunds.get(refund_id)
         if not found.is_open:
             return None
-        lease_until = found.lease_until or real_now
+        lease_until = found.lease_until or moment.real
         request = found.request(settlement.attempt) if found.status is RefundStatus.PENDING else None
-        under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > real_now
+        under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > moment.real
         if request is not None:
-            found.send(now, real_now, ports.timing)
+            found.send(moment, ports.timing)
         elif under_way:
             found.next_step_at = lease_until
         else:
-            found.look(now)
+            found.look(moment.billing)
         uow.refunds.save(found)
         uow.commit()
     if under_way:
         return None
-    lease_until = found.lease_until or real_now
+    lease_until = found.lease_until or moment.real
     imp_uid = settlement.attempt.imp_uid or ""
     return _Step(found.id, settlement.attempt.id, imp_uid, found.fence, lease_until, request)
 
 
 def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
     """Act three. A worker that lost the refund meanwhile writes nothing but what it learned."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(step.attempt_id)
-        evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, real_now)
+        moment = ports.clock.moment()
+        evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, moment.real)
         if isinstance(answer, Answered):
-            note_refunds(ports, uow, settlement, answer.payment, answer.evidence)
+            note_refunds(uow, settlement, answer.payment, answer.evidence, moment)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.IN_FLIGHT:
             found.evidence_id = evidence_id or found.evidence_id
-            settled = settle_refund(found, settlement.attempt, answer, now, real_now=real_now, timing=ports.timing)
-            _announce(ports, uow, settlement, found)
-            _alert(uow, found, settled, now, real_now)
+            settled = settle_refund(found, settlement.attempt, answer, moment, ports.timing)
+            _announce(uow, settlement, found, moment)
+            _alert(uow, found, settled, moment)
         elif found.is_open:
-            found.next_step_at = real_now
+            found.next_step_at = moment.real
         uow.refunds.save(found)
         uow.commit()
 
 
 def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -> None:
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(step.attempt_id)
+        moment = ports.clock.moment()
         window = ports.timing.settle_window_of(settlement.key.pg_provider)
         for payment, evidence in listing.payments:
-            note_refunds(ports, uow, settlement, payment, evidence)
+            note_refunds(uow, settlement, payment, evidence, moment)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
             # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
-            found.next_step_at = _next_look(ports, found, real_now, window)
+            found.next_step_at = _next_look(ports, found, moment.real, window)
             settled = Settled()
             for payment, evidence in listing.payments:
-                found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
+                found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, moment.real)
                 finding = judge_refund(found, settlement.attempt, payment)
-                settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
+                settled = conclude(found, finding, moment, began_at=began_at, window=window)
                 if finding.trouble is not None:
-                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, now)
+                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, moment.billing)
                 else:
-                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, now)
+                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, moment.billing)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
-            _announce(ports, uow, settlement, found)
-            _alert(uow, found, settled, now, real_now)
+            _announce(uow, settlement, found, moment)
+            _alert(uow, found, settled, moment)
             uow.refunds.save(found)
         if found.status is RefundStatus.FAILED:
-            refund_surplus(ports, uow, settlement)
+            refund_surplus(ports, uow, settlement, moment)
         uow.commit()
 
 
@@ -216,18 +218,19 @@ def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelt
     return min(look, settled) if settled > real_now else look
 
 
-def _announce(ports: Ports, uow: UnitOfWork, settlement: Settlement, found: Refund) -> None:
+def _announce(uow: UnitOfWork, settlement: Settlement, found: Refund, moment: Moment) -> None:
     if not found.is_open:
-        uow.announce([refund_event(settlement, found)], ports.clock.now(), ports.clock.real_now())
+        uow.announce([refund_event(settlement, found)], moment)
 
 
-def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:
+def _alert(uow: UnitOfWork, found: Refund, settled: Settled, moment: Moment) -> None:
+    now = moment.billing
     if not found.is_open:
         uow.alerts.close(AlertKind.REFUND_STUCK, found.id, now)
     if settled.alert is not None:
         facts: Facts = {"money": str(found.money), "attempt": found.attempt_id, "reason": settled.alert}
         uow.alerts.open(AlertKind.REFUND_FAILED, found.id, facts, now)
-    late = found.lease_until is not None and real_now - found.lease_until > HUMAN_AFTER
+    late = found.lease_until is not None and moment.real - found.lease_until > HUMAN_AFTER
     if found.status is RefundStatus.UNKNOWN and late:
         uow.alerts.open(AlertKind.REFUND_STUCK, found.id, {"case": "unseen", "reason": found.note}, now)
     elif found.is_open and found.failures >= STUCK_AFTER:

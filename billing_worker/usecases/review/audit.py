@@ -63,7 +63,7 @@ def due(ports: Ports, _limit: int) -> Sequence[int]:
     """Claim the next audit, if it is time for one."""
     interval = timedelta(seconds=ports.auditing.interval)
     with ports.database.transaction() as uow:
-        claimed = uow.audits.claim(ports.clock.now(), ports.clock.real_now(), interval)
+        claimed = uow.audits.claim(ports.clock.moment(), interval)
         uow.commit()
     return [] if claimed is None else [claimed]
 
@@ -76,7 +76,7 @@ def audit_recent(ports: Ports, audit_id: int) -> Audit:
     found = audit(ports, since=since, sample=SAMPLE, texts=RECENT_TEXTS)
     with ports.database.transaction() as uow:
         rows = sum(check.rows for check in found.checks)
-        uow.audits.finish(audit_id, ports.clock.real_now(), rows, found.breaches)
+        uow.audits.finish(audit_id, ports.clock.moment().real, rows, found.breaches)
         uow.commit()
     return found
 
@@ -86,17 +86,18 @@ def audit(ports: Ports, *, since: datetime | None, sample: int, texts: int = ALL
 
     Up to `sample` of the newest approvals are read back from the gateway; 0 asks it nothing.
     """
-    rate, now, real_now = ports.auditing.rate, ports.clock.now(), ports.clock.real_now()
+    rate = ports.auditing.rate
     wait = timedelta(seconds=ports.timing.settle_window)
     # What was too fresh to be read back by the audits before this one is read by this one.
     paid_since = since - wait * rate if since is not None else None
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         accepted = uow.stops.accepted(StopCause.BREACH)
-        window = AuditWindow(since, now, real_now, GRACE * rate, SKEW * rate, accepted)
+        window = AuditWindow(since, moment, GRACE * rate, SKEW * rate, accepted)
         checks = [_of_database(check) for check in uow.audits.checks(window)]
-        checks += [_runaway(uow, now), _twins(uow)]
+        checks += [_runaway(uow, moment.billing), _twins(uow)]
         checks += _texts(uow, ports.auditing.secrets, texts)
-        paid = uow.audits.paid(paid_since, real_now - wait, sample) if sample else []
+        paid = uow.audits.paid(paid_since, moment.real - wait, sample) if sample else []
     if sample:
         checks += at_the_gateway(ports, paid)
     checks = [_judged(check, accepted) for check in checks]

@@ -18,8 +18,8 @@ MOST_NAMED = 5
 
 def act(ports: Ports, checks: Sequence[Checked], *, whole: bool) -> list[Stop]:
     """Open and close alerts; stop what must stand still. Returns the stops, the widest first."""
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
+        now = ports.clock.moment().billing
         for stop in uow.stops.list_open():
             alert_of(uow, stop, now)
         _alert(uow, [check for check in checks if not check.stopping and not check.told], now, whole=whole)

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.comparing import Booked, Finding, Match
 from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Sheet
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.review.difference import NotRead, alert_unreadable, look_for, look_into, match
 
 PAGE = 1000
@@ -64,20 +66,26 @@ class _Run:
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
     """Plan the next span, if it is time for it, and claim those that are to be read."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        if uow.comparisons.plan_alone():
-            last = uow.comparisons.lock_last()
-            if last is not None and last.status is ComparisonStatus.OPEN:
-                last.widen(now)
-                uow.comparisons.save(last)
-            span = next_span(last, now, real_now, timedelta(seconds=ports.timing.compare_interval))
-            if span is not None:
-                uow.comparisons.add(span, real_now, next_try_at=real_now)
-        lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = uow.comparisons.claim_due(real_now, lease, limit)
+        plans = uow.comparisons.plan_alone()
+        last = uow.comparisons.lock_last() if plans else None
+        moment = ports.clock.moment()
+        if plans:
+            _plan_next(ports, uow, last, moment)
+        lease = moment.real + timedelta(seconds=ports.timing.claim)
+        ids = uow.comparisons.claim_due(moment.real, lease, limit)
         uow.commit()
     return ids
+
+
+def _plan_next(ports: Ports, uow: UnitOfWork, last: Comparison | None, moment: Moment) -> None:
+    """Widen the last span, which nobody began to read, or add the one after it."""
+    if last is not None and last.status is ComparisonStatus.OPEN:
+        last.widen(moment.billing)
+        uow.comparisons.save(last)
+    span = next_span(last, moment, timedelta(seconds=ports.timing.compare_interval))
+    if span is not None:
+        uow.comparisons.add(span, moment.real, next_try_at=moment.real)
 
 
 def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
@@ -86,11 +94,11 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
     Without `since`: an overlap more than the next span would have. A later `since` leaves no gap behind: it begins
     where the last comparison ended, or, where none was done yet, where the last one that is planned ends.
     """
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        until = uow.books.standing(now, ports.clock.real_now()).compared_until
+        moment = ports.clock.moment()
+        now, until = moment.billing, uow.books.standing(moment).compared_until
         if until is None:
-            first = next_span(None, now, real_now, timedelta(0))
+            first = next_span(None, moment, timedelta(0))
             usual = first[0] if first else now
             # The next span will begin where the furthest one ends: what lies before a later start would never be read.
             planned = uow.comparisons.lock_last()
@@ -99,16 +107,16 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
             usual = min(until, now) - 2 * OVERLAP
         wanted = usual if since is None else since
         start = min(wanted, until - OVERLAP) if until else wanted
-        ids = [uow.comparisons.add(span, real_now, real_now + BY_HAND) for span in spans(start, now)]
+        ids = [uow.comparisons.add(span, moment.real, moment.real + BY_HAND) for span in spans(start, now)]
         uow.commit()
     return ids
 
 
 def compare(ports: Ports, comparison_id: int) -> Compared | None:
     """Read one span and settle what differs; None where it is done, or another worker is at it."""
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         comparison = uow.comparisons.lock(comparison_id)
+        real_now = ports.clock.moment().real
         if not comparison.take(real_now, _lease(ports)):
             return None
         uow.comparisons.save(comparison)
@@ -138,7 +146,7 @@ def _look_at(run: _Run, sheet: Sheet) -> None:
         uow.comparisons.close_shown(
             [payment.imp_uid for payment in new],
             [payment.imp_uid for payment in new if _is_given_back(payment)],
-            ports.clock.now(),
+            ports.clock.moment().billing,
         )
         uow.commit()
     for payment in new:
@@ -204,7 +212,7 @@ def _lease(ports: Ports) -> timedelta:
 
 def _hold(run: _Run) -> None:
     """Renew the lease when half of it is over. Raises _Overtaken where the span has another reader."""
-    real_now, lease = run.ports.clock.real_now(), _lease(run.ports)
+    real_now, lease = run.ports.clock.moment().real, _lease(run.ports)
     if run.comparison.next_try_at - real_now > lease / 2:
         return
     with run.ports.database.transaction() as uow:
@@ -219,9 +227,9 @@ def _hold(run: _Run) -> None:
 def _end(run: _Run, trouble: str | None) -> Compared | None:
     """Write down what became of the span; None where another worker reads it by now."""
     ports = run.ports
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         current = uow.comparisons.lock(run.comparison.id)
+        moment = ports.clock.moment()
         if current.tries != run.comparison.tries or current.status is not ComparisonStatus.RUNNING:
             return None
         current.payments, current.others = len(run.seen), run.others
@@ -229,14 +237,14 @@ def _end(run: _Run, trouble: str | None) -> Compared | None:
         current.alerted = sum(bool(finding.actions) for finding in run.findings)
         subject = str(current.id)
         if trouble is None:
-            current.finish(real_now)
-            uow.alerts.close(AlertKind.NOT_COMPARED, subject, now)
-            uow.comparisons.close_settled(now)
+            current.finish(moment.real)
+            uow.alerts.close(AlertKind.NOT_COMPARED, subject, moment.billing)
+            uow.comparisons.close_settled(moment.billing)
         else:
-            current.fail(trouble, real_now)
+            current.fail(trouble, moment.real)
             if current.tries >= QUIET_TRIES:
                 facts: Facts = {"since": f"{current.starts_at:%F %T} UTC", "trouble": trouble}
-                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, now)
+                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, moment.billing)
         uow.comparisons.save(current)
         uow.commit()
     return Compared(current, run.findings, trouble)

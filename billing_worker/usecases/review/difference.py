@@ -21,6 +21,7 @@ from billing_worker.domain.comparing import (
 )
 from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
 from billing_worker.domain.issuing_payment import is_another_issue
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import LockedInvoice
@@ -72,7 +73,7 @@ def look_into(ports: Ports, listed: GatewayPayment) -> Finding | None:
     with ports.database.transaction() as uow:
         if _was_told(ports, uow, listed):
             return None
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payment(listed.imp_uid)
     if listing.trouble is not None:
         raise NotRead(f"payment {listed.imp_uid} could not be read: {listing.trouble}")
@@ -87,7 +88,7 @@ def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked
     It may have changed since, or have a time outside of the list; only where a single read shows nothing either, and
     a control read after it does (`control`: a payment that must be there), it is doubted.
     """
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payment(booked.imp_uid or "")
     if listing.trouble is not None:
         raise NotRead(f"payment {booked.imp_uid} could not be read: {listing.trouble}")
@@ -123,7 +124,7 @@ def _conclude(
     if found is Match.RECORD:
         return _record(ports, uow, known, *seen)
     notice = _notice(known, seen[0], found)
-    return None if _notice_was_told(uow, notice) else _alert(ports, uow, notice, seen[1])
+    return None if _notice_was_told(uow, notice) else _alert(uow, notice, seen[1], ports.clock.moment())
 
 
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
@@ -132,7 +133,7 @@ def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment
     if _mismatch_was_told(uow, locked, payment):
         return None
     before = known.booked.get(payment.imp_uid)
-    done = record_payment(ports, uow, locked, payment, evidence)
+    done = record_payment(ports, uow, locked, payment, evidence, moment=ports.clock.moment())
     after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
     kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
     alerted = ALERTED.get(kind)
@@ -190,16 +191,17 @@ def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
         subject, facts = row.imp_uid or row.merchant_uid, {"order": row.merchant_uid, "problem": row.problem}
         if not ours or uow.alerts.told(AlertKind.UNREADABLE_PAYMENT, subject, facts):
             return None
-        kept = uow.keep_evidence(None, row.evidence, ports.clock.real_now())
-        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, ports.clock.now(), evidence_id=kept)
+        moment = ports.clock.moment()
+        kept = uow.keep_evidence(None, row.evidence, moment.real)
+        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, moment.billing, evidence_id=kept)
         uow.commit()
     actions = RULES[AlertKind.UNREADABLE_PAYMENT].actions
     return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", actions)
 
 
-def _alert(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
-    now, payment, facts = ports.clock.now(), notice.payment, notice.facts
-    kept = uow.keep_evidence(None, evidence, ports.clock.real_now()) if evidence else None
+def _alert(uow: UnitOfWork, notice: _Notice, evidence: Evidence | None, moment: Moment) -> Finding:
+    now, payment, facts = moment.billing, notice.payment, notice.facts
+    kept = uow.keep_evidence(None, evidence, moment.real) if evidence else None
     match notice.alert:
         case AlertKind.ORPHAN_PAYMENT:
             uow.alerts.open(AlertKind.ORPHAN_PAYMENT, payment.imp_uid, facts, now, evidence_id=kept)

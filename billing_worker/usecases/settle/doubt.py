@@ -39,9 +39,11 @@ def reads_work(ports: Ports, invoice_id: str, customer_uid: str, control: str | 
     return ports.gateway.knows_key(customer_uid) is True
 
 
-def lasts(ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, began_at: datetime) -> datetime | None:
-    """Doubt this attempt's payment, or key's, after a read that began then; since when, once it lasts."""
-    since = uow.doubts.begin(subject_id, ports.clock.real_now())
+def lasts(
+    ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, *, began_at: datetime, real_now: datetime
+) -> datetime | None:
+    """Doubt this attempt's payment, or key's, after a read that began at `began_at`; since when, once it lasts."""
+    since = uow.doubts.begin(subject_id, real_now)
     return since if began_at - since >= ports.timing.settle_window_of(pg_provider) else None
 
 
@@ -51,17 +53,16 @@ def doubt(
     """A read that began then does not show the payment as it is booked; an operator is told once it lasts, and once."""
     kind = FindingKind.PHANTOM_PAYMENT
     with ports.database.transaction() as uow:
-        since = lasts(ports, uow, booked.attempt_id, booked.pg_provider, began_at)
+        moment = ports.clock.moment()
+        since = lasts(ports, uow, booked.attempt_id, booked.pg_provider, began_at=began_at, real_now=moment.real)
         if since is None:
             uow.commit()
             return Looked()
         facts = _facts(booked, shown, since)
         told = uow.alerts.told(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts)
         if not told:
-            real_now = ports.clock.real_now()
-            kept = uow.keep_evidence(booked.attempt_id, evidence, real_now) if evidence else None
-            now = ports.clock.now()
-            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, now, evidence_id=kept)
+            kept = uow.keep_evidence(booked.attempt_id, evidence, moment.real) if evidence else None
+            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, moment.billing, evidence_id=kept)
         uow.commit()
     if told:
         return Looked(lasts=True)
@@ -82,5 +83,6 @@ def believe(ports: Ports, attempt_id: str) -> None:
     """A read shows the payment as it is booked, or as more: nothing is in doubt any more."""
     with ports.database.transaction() as uow:
         if uow.doubts.end(attempt_id):
-            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.now())
+            now = ports.clock.moment().billing
+            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, now)
             uow.commit()

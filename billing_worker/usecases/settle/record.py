@@ -7,6 +7,7 @@ from datetime import datetime
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import (
     Approved,
     Declined,
@@ -48,14 +49,14 @@ def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -
     """
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempt_id)
-        attempt = settlement.attempt
+        moment, attempt = ports.clock.moment(), settlement.attempt
         lost = attempt.fence != fence
         if not lost:
-            record_outcome(ports, uow, settlement, outcome)
+            record_outcome(ports, uow, settlement, outcome, moment)
         else:
-            _keep(ports, uow, settlement, outcome)
+            _keep(uow, settlement, outcome, moment.real)
             if attempt.is_open:
-                attempt.next_look_at = ports.clock.real_now()
+                attempt.next_look_at = moment.real
                 uow.attempts.save(attempt)
         uow.commit()
     if lost and not attempt.is_open and isinstance(outcome, Approved):
@@ -67,18 +68,18 @@ def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
     listing = ports.gateway.payment(imp_uid)
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
+        moment = ports.clock.moment()
         for payment, evidence in listing.payments:
-            record_payment(ports, uow, locked, payment, evidence)
+            record_payment(ports, uow, locked, payment, evidence, moment=moment)
         uow.commit()
 
 
-def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> bool:
+def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome, moment: Moment) -> bool:
     """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
-    attempt = settlement.attempt
+    now, attempt = moment.billing, settlement.attempt
     if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
-        return note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
-    evidence_id = _keep(ports, uow, settlement, outcome)
+        return note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
+    evidence_id = _keep(uow, settlement, outcome, moment.real)
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
         # A key may serve several subscriptions: two workers must not both say that it just became invalid.
         settlement.keys[settlement.key.id] = uow.keys.lock(settlement.key.id)
@@ -88,20 +89,20 @@ def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcom
         return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
-        attempt.next_look_at = _next_look(ports, settlement, real_now)
+        attempt.next_look_at = _next_look(ports, settlement, moment.real)
     if settlement.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(settlement, outcome):
         _next_generation(ports, settlement)
     alert(uow, settlement, outcome, was, now)
-    uow.save_settlement(settlement, now, real_now)
+    uow.save_settlement(settlement, moment)
     if isinstance(outcome, Approved):
-        note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
-    refund_surplus(ports, uow, settlement)
+        note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
+    refund_surplus(ports, uow, settlement, moment)
     stop_when_keys_vanish(uow, outcome, now)
     return True
 
 
 def record_payment(
-    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence, *, moment: Moment
 ) -> str:
     """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
 
@@ -117,23 +118,25 @@ def record_payment(
     if attempt is None:
         attempt = next((a for a in reversed(attempts) if a.imp_uid is None), None)
     if attempt is None:
-        attempt = _found_attempt(ports, uow, locked, payment)
+        attempt = _found_attempt(ports, uow, locked, payment, moment)
     settlement = locked.about(attempt)
-    changed = note_refunds(ports, uow, settlement, payment, evidence)
-    changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence))
-    alert_unasked(uow, settlement, ports.clock.now())
+    changed = note_refunds(uow, settlement, payment, evidence, moment)
+    changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence), moment)
+    alert_unasked(uow, settlement, moment.billing)
     return f"attempt {attempt.id} is {attempt.status}" + ("" if changed else ", as was known")
 
 
-def _found_attempt(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> PaymentAttempt:
+def _found_attempt(
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, moment: Moment
+) -> PaymentAttempt:
     """A new attempt for a payment that no attempt of ours made."""
-    invoice, now = locked.invoice, ports.clock.now()
-    attempt = invoice.start_attempt(ports.ids.new("att"), now, ports.clock.real_now(), ports.timing)
+    invoice = locked.invoice
+    attempt = invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
     attempt.merchant_uid = payment.merchant_uid
     attempt.found = True
     if locked.has_open_attempt:
         # Only one may be open; a closed one takes a late approval just as well.
-        attempt.move_to(AttemptStatus.FAILED, now)
+        attempt.move_to(AttemptStatus.FAILED, moment.billing)
         attempt.reason = "found at the gateway; not placed by this worker"
     uow.attempts.add(attempt)
     uow.invoices.save(invoice)
@@ -168,8 +171,8 @@ def _next_generation(ports: Ports, settlement: Settlement) -> None:
     )
 
 
-def _keep(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> int | None:
+def _keep(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, real_now: datetime) -> int | None:
     evidence: Evidence | None = outcome.evidence
     if evidence is None:
         return None
-    return uow.keep_evidence(settlement.attempt.id, evidence, ports.clock.real_now())
+    return uow.keep_evidence(settlement.attempt.id, evidence, real_now)

@@ -84,9 +84,9 @@ def preview(ports: Ports, chosen: Chosen, mode: str | None = None) -> Preview:
     begin within seven days. Raises InvalidInput or NotFound.
     """
     decided = None if mode is None else decision_of(mode)
-    now = ports.clock.now()
-    reading = _Reading(now, decided)
     with ports.database.transaction() as uow:
+        now = ports.clock.moment().billing
+        reading = _Reading(now, decided)
         if chosen.plan_id is not None:
             uow.plans.get(chosen.plan_id)
         if chosen.subscription_id is not None:

@@ -19,7 +19,7 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
         # Read under the lock, so that no attempt which came first looks younger than the cancellation.
-        now, real_now = ports.clock.now(), ports.clock.real_now()
+        moment = ports.clock.moment()
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
         # An unpaid customer is in no period that could come to its end.
@@ -30,15 +30,15 @@ def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -
                 subscription.held_since = None
                 ends = subscription.next_period_start.isoformat()
                 told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
-                uow.announce([told], now, real_now)
-            note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id)
+                uow.announce([told], moment)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id, at=moment.real)
         else:
             voidable = uow.invoices.voidable(subscription_id)
-            events = end_subscription(subscription, voidable, now)
+            events = end_subscription(subscription, voidable, moment.billing)
             for invoice in voidable:
                 uow.invoices.save(invoice)
-            uow.announce(events, now, real_now)
-            note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id)
+            uow.announce(events, moment)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id, at=moment.real)
         uow.subscriptions.save(subscription)
         uow.commit()
     return subscription

@@ -8,6 +8,7 @@ from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.catch_up import LATE_AFTER, decision_of
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.bundle import Ports
@@ -16,21 +17,21 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
 
 
-def may_bill_late_period(ports: Ports, uow: UnitOfWork, subscription: Subscription, plan: Plan, now: datetime) -> bool:
+def may_bill_late_period(uow: UnitOfWork, subscription: Subscription, plan: Plan, moment: Moment) -> bool:
     """Waive what is to be waived, or put the subscription on hold; returns whether its next period is to be billed.
 
     Within the caller's transaction, under the subscription's lock: a period is waived and told of, or billed.
     """
-    backlog = subscription.backlog(plan.catch_up, plan.calendar, now)
+    backlog = subscription.backlog(plan.catch_up, plan.calendar, moment.billing)
     if backlog.ask:
-        subscription.held_since = now
-        _ask(uow, plan, now)
+        subscription.held_since = moment.billing
+        _ask(uow, plan, moment.billing)
         return False
     if backlog.waive:
         first, last = subscription.leave_out(plan.calendar, backlog.waive)
         kind, span = EventType.SUBSCRIPTION_PERIODS_SKIPPED, {"first": first.isoformat(), "last": last.isoformat()}
         skipped = of_subscription(kind, subscription, count=backlog.waive, **span)
-        uow.announce([skipped], now, ports.clock.real_now())
+        uow.announce([skipped], moment)
     return backlog.bill > 0
 
 
@@ -42,20 +43,28 @@ def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
 
     Raises InvalidInput for `ask`, NotFound, or Conflict where the named subscription is not late.
     """
-    decided, now = decision_of(mode), ports.clock.now()
+    decided = decision_of(mode)
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         if chosen.plan_id is not None:
             uow.plans.get(chosen.plan_id)
         if chosen.subscription_id is not None:
             uow.subscriptions.get(chosen.subscription_id)
-        concerned = uow.catch_up.decide(decided, now - LATE_AFTER, now, chosen)
+        concerned = uow.catch_up.decide(decided, moment.billing - LATE_AFTER, moment.billing, chosen)
         if chosen.subscription_id is not None and not concerned:
             raise Conflict(f"subscription {chosen.subscription_id} has no late period", field="subscription")
         if chosen.subscription_id is not None:
-            note(ports, uow, Verb.LATE_PERIODS_DECIDED, chosen.subscription_id, f"mode {mode}")
+            note(ports, uow, Verb.LATE_PERIODS_DECIDED, chosen.subscription_id, f"mode {mode}", at=moment.real)
         else:
             for plan_id, count in concerned.items():
-                note(ports, uow, Verb.LATE_PERIODS_DECIDED, plan_id, f"mode {mode}, {count} subscriptions")
+                note(
+                    ports,
+                    uow,
+                    Verb.LATE_PERIODS_DECIDED,
+                    plan_id,
+                    f"mode {mode}, {count} subscriptions",
+                    at=moment.real,
+                )
         uow.commit()
     for plan_id in concerned:
         _close_answered(ports, plan_id)
@@ -69,8 +78,9 @@ def look_after_alerts(ports: Ports) -> None:
     be forgotten.
     """
     with ports.database.transaction() as uow:
+        now = ports.clock.moment().billing
         for plan_id in uow.catch_up.unasked():
-            _ask(uow, uow.plans.get(plan_id), ports.clock.now())
+            _ask(uow, uow.plans.get(plan_id), now)
         answered = uow.catch_up.answered()
         uow.commit()
     for plan_id in answered:
@@ -86,7 +96,7 @@ def _close_answered(ports: Ports, plan_id: str) -> None:
     with ports.database.transaction() as uow:
         if uow.catch_up.held(plan_id):
             return
-        now = ports.clock.now()
+        now = ports.clock.moment().billing
         uow.alerts.close(AlertKind.CATCH_UP, plan_id, now)
         # From here on the alert's row is ours: whoever was put on hold meanwhile is seen now, or opens a new one.
         if uow.catch_up.held(plan_id):

@@ -34,7 +34,7 @@ def change_plan(
         changed = replace(plan, catch_up=policy_of(mode, age), metadata=merged(plan.metadata, metadata or {}))
         uow.plans.save(changed)
         told = f"catch-up {mode}, {age} days" if changed.catch_up != plan.catch_up else "metadata"
-        note(ports, uow, Verb.PLAN_CHANGED, plan.id, told)
+        note(ports, uow, Verb.PLAN_CHANGED, plan.id, told, at=ports.clock.moment().real)
         uow.commit()
     return changed
 
@@ -45,6 +45,6 @@ def change_subscription(ports: Ports, subscription_id: str, *, metadata: Changes
         subscription = uow.subscriptions.lock(subscription_id)
         changed = replace(subscription, metadata=merged(subscription.metadata, metadata))
         uow.subscriptions.save(changed)
-        note(ports, uow, Verb.SUBSCRIPTION_CHANGED, subscription.id, "metadata")
+        note(ports, uow, Verb.SUBSCRIPTION_CHANGED, subscription.id, "metadata", at=ports.clock.moment().real)
         uow.commit()
     return changed

@@ -53,19 +53,20 @@ def create_plan(
     metadata: Mapping[str, str] | None = None,
 ) -> Plan:
     """Store a new plan. Raises InvalidInput with the field that is wrong, or Conflict for a known external_id."""
+    moment = ports.clock.moment()
     plan = Plan(
         id=ports.ids.new("plan"),
         name=entered("name", name, LONGEST_NAME),
         money=Money.charge(amount, currency),
         calendar=calendar,
         dunning=DunningPolicy(tuple(dunning_days)),
-        created_at=ports.clock.now(),
+        created_at=moment.billing,
         catch_up=catch_up,
         external_id=entered_external_id(external_id),
         metadata=entered_metadata(metadata),
     )
     with ports.database.transaction() as uow:
         uow.plans.add(plan)
-        note(ports, uow, Verb.PLAN_CREATED, plan.id)
+        note(ports, uow, Verb.PLAN_CREATED, plan.id, at=moment.real)
         uow.commit()
     return plan

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.text import normal_form, spellings
@@ -48,7 +48,7 @@ class Stored:
 
 def prepare(
     ports: Ports,
-    now: datetime,
+    moment: Moment,
     plan: Plan,
     known_key: BillingKey | None,
     *,
@@ -56,9 +56,9 @@ def prepare(
     of_subscription: Mapping[str, Any],
 ) -> Enrolment:
     """Check the values as `register_key` and `subscribe` do; nothing is stored. Raises InvalidInput or Conflict."""
-    key = known_key or new_key(ports, now, NewKey(**of_key))
+    key = known_key or new_key(ports, moment, NewKey(**of_key))
     wanted = NewSubscription(plan.id, key.id, **of_subscription)
-    subscription = new_subscription(ports, now, plan, key, wanted)
+    subscription = new_subscription(ports, moment.billing, plan, key, wanted)
     return Enrolment(plan, key, subscription, has_new_key=known_key is None)
 
 
@@ -71,7 +71,7 @@ def plans(ports: Ports) -> Mapping[str, Plan]:
 def enroll(
     ports: Ports,
     wanted: Sequence[Wanted],
-    judge: Callable[[Stored, datetime], Sequence[Enrolment]],
+    judge: Callable[[Stored, Moment], Sequence[Enrolment]],
     *,
     dry_run: bool = False,
 ) -> None:
@@ -80,10 +80,11 @@ def enroll(
     A dry run judges the same way, and writes nothing. Raises what `judge` raises, and what `store` raises.
     """
     with ports.database.transaction() as uow:
-        now = ports.clock.now()
-        accepted = judge(_stored(uow, wanted), now)
+        stored = _stored(uow, wanted)
+        moment = ports.clock.moment()
+        accepted = judge(stored, moment)
         if accepted and not dry_run:
-            store(ports, uow, now, accepted)
+            store(ports, uow, moment, accepted)
             uow.commit()
 
 
@@ -100,7 +101,7 @@ def _stored(uow: UnitOfWork, wanted: Sequence[Wanted]) -> Stored:
     return Stored({key.customer_uid: key for key in keys}, by_key, by_customer)
 
 
-def store(ports: Ports, uow: UnitOfWork, now: datetime, enrolments: Sequence[Enrolment]) -> None:
+def store(ports: Ports, uow: UnitOfWork, moment: Moment, enrolments: Sequence[Enrolment]) -> None:
     """Write them down with their events; the caller commits. Raises Conflict for a customer_uid that came meanwhile."""
     done: list[tuple[Verb, str]] = []
     for each in enrolments:
@@ -109,5 +110,5 @@ def store(ports: Ports, uow: UnitOfWork, now: datetime, enrolments: Sequence[Enr
             done.append((Verb.KEY_REGISTERED, each.key.id))
         uow.subscriptions.add(each.subscription)
         done.append((Verb.SUBSCRIPTION_CREATED, each.subscription.id))
-    note_all(ports, uow, done)
-    uow.announce([created(each.subscription, each.plan) for each in enrolments], now, ports.clock.real_now())
+    note_all(ports, uow, done, at=moment.real)
+    uow.announce([created(each.subscription, each.plan) for each in enrolments], moment)

@@ -1,7 +1,6 @@
 """Open the next period of a subscription: the invoice with its snapshot, and the step to the period after it."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.settlement import end_subscription
@@ -14,10 +13,8 @@ from billing_worker.usecases.subscription.catch_up import may_bill_late_period
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim subscriptions whose next period has begun."""
     require_claimed_environment(ports)
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = claim_renewals(ports, uow, lease, limit)
+        ids = claim_renewals(ports, uow, ports.clock.moment(), limit)
         uow.commit()
     return ids
 
@@ -28,25 +25,25 @@ def renew(ports: Ports, subscription_id: str) -> str | None:
     Only one period a call: after an outage the next scan opens the next one, oldest first. Periods that are late are
     billed, waived or held back as the plan's catch-up policy says.
     """
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
+        moment = ports.clock.moment()
         subscription.lease_until = None
-        if not subscription.renews_at(now):
+        if not subscription.renews_at(moment.billing):
             uow.subscriptions.save(subscription)
             uow.commit()
             return None
         if subscription.cancel_at_period_end:
             voidable = uow.invoices.voidable(subscription.id)
-            events = end_subscription(subscription, voidable, now)
+            events = end_subscription(subscription, voidable, moment.billing)
             uow.subscriptions.save(subscription)
             for invoice in voidable:
                 uow.invoices.save(invoice)
-            uow.announce(events, now, real_now)
+            uow.announce(events, moment)
             uow.commit()
             return None
         plan = uow.plans.get(subscription.plan_id)
-        if not may_bill_late_period(ports, uow, subscription, plan, now):
+        if not may_bill_late_period(uow, subscription, plan, moment):
             uow.subscriptions.save(subscription)
             uow.commit()
             return None
@@ -60,7 +57,7 @@ def renew(ports: Ports, subscription_id: str) -> str | None:
             status=InvoiceStatus.OPEN,
             merchant_uid=merchant_uid(ports.environment, subscription.id, period.index, 1),
             generation=1,
-            created_at=now,
+            created_at=moment.billing,
             next_attempt_at=period.start,
         )
         opened = uow.invoices.add(invoice)

@@ -51,23 +51,19 @@ def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
     Raises InvalidInput, or Conflict: for a known external_id, for a key that cannot be charged, or where this customer
     has a live subscription on this plan already and `allow_duplicate` does not say that another one is meant.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         try:
             plan = uow.plans.get(wanted.plan_id)
             key = uow.keys.get(wanted.billing_key_id)
         except NotFound as error:
             field = "plan_id" if error.kind == "plan" else "billing_key_id"
             raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
-        subscription = new_subscription(ports, now, plan, key, wanted)
+        subscription = new_subscription(ports, moment.billing, plan, key, wanted)
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
-        uow.announce(
-            [created(subscription, plan)],
-            now,
-            ports.clock.real_now(),
-        )
-        note(ports, uow, Verb.SUBSCRIPTION_CREATED, subscription.id)
+        uow.announce([created(subscription, plan)], moment)
+        note(ports, uow, Verb.SUBSCRIPTION_CREATED, subscription.id, at=moment.real)
         uow.commit()
     return subscription
 

@@ -35,7 +35,7 @@ def list_inbox(query: Annotated[InboxQuery, Query()], context: Ctx, lists: Lists
     """List webhooks and pingbacks, newest first."""
     wanted = dict(query.wanted())
     if wanted.pop("stuck"):
-        wanted["stuck_at"] = context.ports.clock.real_now()
+        wanted["stuck_at"] = context.ports.clock.moment().real
     return lists.of(Kind.NOTIFICATIONS, query, wanted)
 
 

@@ -94,7 +94,7 @@ BUGS = (
     bug(
         "date in the order id",
         "the merchant_uid holds the day on which the period was opened",
-        (RENEW, "merchant_uid=merchant_uid(ports", 'merchant_uid=f"{now:%m%d}" + merchant_uid(ports'),
+        (RENEW, "merchant_uid=merchant_uid(ports", 'merchant_uid=f"{moment.billing:%m%d}" + merchant_uid(ports'),
         catchers=(f"{IDS}::test_a_period_has_the_same_order_id_whenever_it_is_opened_and_charged",),
     ),
     bug(

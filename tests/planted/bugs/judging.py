@@ -80,7 +80,11 @@ BUGS = (
     bug(
         "a phantom for ever",
         "the alert stays open when the payment shows up",
-        (DOUBT, "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.now())\n", ""),
+        (
+            DOUBT,
+            "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, now)\n",
+            "",
+        ),
         catchers=(f"{COMPARES}::test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies",),
     ),
     bug(
