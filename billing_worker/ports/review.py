@@ -1,4 +1,4 @@
-"""The database as a whole: what reports sum up, what is compared with the gateway's books, what audits check."""
+"""The database as a whole: the sums of reports, the comparison with the gateway's books, and audits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,10 @@ from billing_worker.domain.runaway import Reached
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the invoices of one month, in one currency, came to. Money in minor units."""
+    """The sums of the invoices of one month in one currency. Money in minor units."""
 
     month: str
-    """Of the period's start, in the given time zone: 2026-01."""
+    """The month of the period's start in the given time zone: 2026-01."""
     currency: str
     invoices: int
     paid: int
@@ -31,17 +31,17 @@ class Tally:
     recovered: int
     """Paid after at least one decline."""
     refunded_amount: int
-    """Given back so far of what was paid; of a payment that came twice neither is counted."""
+    """The refunded part of the paid sum. A duplicate payment and its refund are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How things stand at this moment."""
+    """The state of the database at this moment."""
 
     periods_due: int
     """Subscriptions whose next period has begun and has no invoice yet."""
     due: int
-    """Invoices to be charged now, not yet started."""
+    """Invoices due now and not started yet."""
     in_flight: int
     unknown: int
     waiting_for_key: int
@@ -49,29 +49,29 @@ class Standing:
     oldest_due: datetime | None
     """Billing time at which the oldest of the due invoices became due."""
     late: int
-    """Subscriptions and invoices due for more than an hour, and charges that could not be placed: these are paced."""
+    """Subscriptions and invoices due for more than an hour, and charges that could not be placed. Both are paced."""
     on_hold: int
     """Subscriptions whose late periods wait for an operator's decision."""
     open_alerts: int
     open_stops: int
-    """Places where charging is stopped until an operator clears it."""
+    """Scopes in which charging is stopped until an operator clears the stop."""
     undelivered_events: int
     abandoned_events: int
-    """Given up after three days, and not replayed."""
+    """Events given up after three days and not replayed."""
     unapplied_notifications: int
     stuck_notifications: int
-    """Of these, webhooks and pingbacks about which the gateway said nothing for an hour, or that wait for a day."""
+    """Of these, those that got no answer from the gateway for an hour, or have waited for a day."""
     foreign_notifications: int
     """Of these, webhooks whose merchant_uid was never ours."""
     oldest_notification: datetime | None
-    """Real time since when the oldest of them waits."""
+    """Real time since which the oldest of them waits."""
     compared_until: datetime | None
-    """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+    """Billing time up to which both books were compared without a gap; None before the first comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A key, and the payment that issued it."""
+    """A key and the payment that issued it."""
 
     key_id: str
     imp_uid: str
@@ -79,23 +79,23 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What our books have beside one page of the gateway's."""
+    """The rows of our books that match one page of the gateway's."""
 
     booked: Mapping[str, Booked]
     """Attempts by imp_uid."""
     invoices: Mapping[str, str]
-    """Ids by merchant_uid, also by one that the invoice had before."""
+    """Ids by merchant_uid, including earlier ones of the invoice."""
     open_attempts: Mapping[str, AttemptStatus]
-    """Of attempts without a known outcome, by merchant_uid."""
+    """Ids of attempts without a known outcome, by merchant_uid."""
     keys: Mapping[str, datetime]
     """When each customer_uid was registered here, in billing time."""
     issued: Mapping[str, Issued] = field(default_factory=dict)
-    """By customer_uid, where it is known what issued the key."""
+    """Keys whose issuing payment is known, by customer_uid."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettledPayment:
-    """One approved attempt, for comparing with the gateway's books."""
+    """One approved attempt, to compare with the gateway's books."""
 
     merchant_uid: str
     imp_uid: str
@@ -107,22 +107,22 @@ class SettledPayment:
 
 @dataclass(frozen=True, slots=True)
 class AuditWindow:
-    """What an audit looks at."""
+    """The scope of an audit."""
 
     since: datetime | None
     """Billing time; None: everything."""
     moment: Moment
     grace: timedelta
-    """Billing time: what is due for longer than this was lost."""
+    """Billing time: work due for longer than this counts as lost."""
     skew: timedelta
     """Billing time by which the clocks of two hosts may differ."""
     accepted: frozenset[str] = frozenset()
-    """Breaches that an operator accepted, as stops name them: they are shown after all others."""
+    """Breaches that an operator accepted, as stops name them. They are shown last."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaidAttempt:
-    """An approval, with what else is known of its invoice, for comparing with the gateway's books."""
+    """An approval with facts about its invoice, to compare with the gateway's books."""
 
     id: str
     invoice_id: str
@@ -132,24 +132,24 @@ class PaidAttempt:
     customer_uid: str = field(repr=False)
     subscription_id: str
     nameless: bool
-    """Whether an attempt of the invoice has no imp_uid: then a payment that nobody knows may be its own."""
+    """Whether an attempt of the invoice has no imp_uid: an unknown payment may then belong to it."""
 
 
 class Books(Protocol):
-    """What the database says as a whole. Read only."""
+    """Sums over the whole database. Read only."""
 
     def tallies(self, timezone: str) -> Sequence[Tally]:
-        """One line a month and currency, oldest first."""
+        """One line per month and currency, oldest first."""
 
     def standing(self, moment: Moment) -> Standing:
-        """How things stand."""
+        """The present state."""
 
     def payments(self) -> Sequence[SettledPayment]:
         """Every approved attempt, by period."""
 
 
 class Comparisons(Protocol):
-    """Spans of time over which both books are compared, and the questions that comparing them asks of ours."""
+    """Spans of time over which both books are compared, and the queries on our books that this needs."""
 
     def get(self, comparison_id: int) -> Comparison:
         """The comparison. Raises NotFound."""
@@ -164,92 +164,92 @@ class Comparisons(Protocol):
         """Write the comparison back."""
 
     def plan_alone(self) -> bool:
-        """Whether nobody else plans spans at this moment; then nobody does until the end of the transaction."""
+        """Lock the planning of spans until the end of the transaction; False if another transaction holds it."""
 
     def lock_last(self) -> Comparison | None:
-        """The one that reaches furthest, locked."""
+        """The comparison that ends last, locked."""
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
-        """Ids of those that are to be read now, oldest first, leased to the caller."""
+        """Ids of comparisons to read now, oldest first, leased to the caller."""
 
     def known(self, payments: Sequence[GatewayPayment], merchant_uids: Sequence[str] = ()) -> Known:
-        """What our books have of these payments, and of these orders."""
+        """The rows of our books for these payments and these orders."""
 
     def approved_between(self, start: datetime, end: datetime, after: Booked | None, limit: int) -> Sequence[Booked]:
-        """Attempts that became approved in this span (billing time), in order, those behind `after`."""
+        """Attempts that became approved in this span (billing time), in order, starting after `after`."""
 
     def booked(self, attempt_id: str) -> Booked:
-        """The attempt, as it is compared. Raises NotFound."""
+        """The compared fields of an attempt. Raises NotFound."""
 
     def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
-        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
+        """Attempts whose payment is in doubt and was last read before `before` (real time), oldest read first."""
 
     def close_settled(self, now: datetime) -> None:
-        """Close alerts whose cause is gone by now: what was booked, what was settled, what is not owed any more."""
+        """Close alerts whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
 
     def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
-        """Close alerts about payments (imp_uid) that can be read by now, and about strangers' that were given back."""
+        """Close alerts about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
 
 
 class Doubts(Protocol):
-    """Payments in our books that the gateway does not show as they are booked."""
+    """Payments in our books that the gateway shows differently or not at all."""
 
     def begin(self, subject_id: str, real_now: datetime) -> datetime:
-        """Doubt this attempt's payment, or key's; returns since when it is doubted (real time)."""
+        """Begin to doubt the payment of this attempt or key; returns since when it is in doubt (real time)."""
 
     def end(self, subject_id: str) -> bool:
-        """It is shown as it is booked; returns whether it was doubted."""
+        """End the doubt: the gateway shows the payment as booked. Returns whether it was in doubt."""
 
 
 class Audits(Protocol):
-    """Audits: whose turn it is, and what is to be checked."""
+    """Audits: which one runs next, and what it checks."""
 
     def claim(self, moment: Moment, interval: timedelta) -> int | None:
-        """The id of a new audit, where none began within the interval; never to two callers."""
+        """The id of a new audit if none began within the interval. Only one caller gets it."""
 
     def audited_until(self) -> datetime | None:
-        """Billing time up to which everything was audited; None before the first audit was finished."""
+        """Billing time up to which everything was audited; None before the first audit ended."""
 
     def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
-        """Note that it is done; records of a month ago are thrown away."""
+        """Note that the audit ended. Deletes records older than a month."""
 
     def checks(self, window: AuditWindow) -> Sequence[Checked]:
-        """Every invariant that the database alone can answer."""
+        """Check every invariant that the database alone can answer."""
 
     def texts(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """Table, id and text of what was written last."""
+        """Table, id and text of the rows written last."""
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
-        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books.
+        """The newest approvals whose evidence arrived before `settled`, to compare with the gateway's books.
 
-        And beside those `most`, as many that are in doubt, whenever they were approved.
+        At most `most` of these, and as many approvals in doubt, whenever they were approved.
         """
 
     def unasked(self, since: datetime) -> Reached:
-        """Whom payments reached that were taken under our orders since then (billing time) without our asking."""
+        """The customers and money of unasked payments under our orders since then (billing time)."""
 
     def paid_since(self, since: datetime) -> Reached:
-        """Whom all payments reached that were booked since then (billing time)."""
+        """The customers and money of all payments booked since then (billing time)."""
 
     def live(self) -> int:
-        """How many subscriptions are not canceled."""
+        """The number of subscriptions that are not canceled."""
 
     def twins(self, most: int) -> Sequence[Breach]:
-        """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
+        """Subscriptions with a twin on the same plan: the same customer's, first charged within a day of it.
 
         The later one of each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
         """
 
     def part_twins(self, now: datetime) -> None:
-        """Close alerts about twins that are none any more: one of both was canceled, or is meant to be there."""
+        """Close alerts about twins that no longer are: one was canceled, or the merchant wants both."""
 
 
 class ReviewRecords(Protocol):
-    """What a transaction offers about the database as a whole."""
+    """The records of reviews in a transaction."""
 
     @property
     def books(self) -> Books:
-        """Sums, and how things stand."""
+        """Sums and the present state."""
 
     @property
     def comparisons(self) -> Comparisons:

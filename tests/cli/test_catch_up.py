@@ -63,7 +63,7 @@ def test_the_preview_shows_counts_sums_and_who_pays_twice_and_changes_nothing(
 def test_a_decision_is_shown_first_and_taken_with_yes(billing: Command, late: dict[str, str], world: World) -> None:
     before = world.rows("SELECT * FROM subscriptions")
     told = billing("catch-up", "apply", "--mode", "forgive", "--all")
-    assert "Nothing was changed. To decide so, add --yes." in told.out
+    assert "Nothing was changed. To apply this decision, add --yes." in told.out
     assert world.rows("SELECT * FROM subscriptions") == before
     done = billing("catch-up", "apply", "--mode", "forgive", "--all", "--yes", "--json").json
     plans = [{"plan_id": late["plan"], "subscriptions": 1}]

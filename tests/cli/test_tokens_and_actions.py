@@ -76,7 +76,7 @@ def test_a_file_that_others_may_read_or_that_is_empty_is_refused_with_the_way_ou
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("no folder")
-    with pytest.raises(SettingsInvalid, match=r"^BILLING_API_TOKEN: is not set, and none can be kept in "):
+    with pytest.raises(SettingsInvalid, match=r"^BILLING_API_TOKEN: is not set, and a new one cannot be stored in "):
         with_token(settings(tmp_path))
 
 
@@ -116,4 +116,4 @@ def test_who_did_what_is_kept_and_found(billing: Command, subscription_id: str, 
     told = billing("why", subscription_id).out
     assert f"{me}: subscription.canceled {subscription_id}" in told
     assert billing("action", "list", "--subject", subscription_id, "--verb", "subscription.created", "--json").json
-    assert "Nobody did anything like that." in billing("action", "list", "--actor", "token:none").out
+    assert "No action matches." in billing("action", "list", "--actor", "token:none").out

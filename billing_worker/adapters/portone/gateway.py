@@ -1,12 +1,10 @@
 """PortOne V1 as a Gateway."""
 
-import asyncio
 import os
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
@@ -16,6 +14,7 @@ from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, Not
 from billing_worker.adapters.portone.control_reads import CONTROL_EVERY, ControlReads
 from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.masking import evidence_text
+from billing_worker.adapters.portone.state import State
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
@@ -51,30 +50,6 @@ class _NotRead(Exception):
     def __init__(self, reason: str, evidence: Evidence) -> None:
         self.evidence = evidence
         super().__init__(reason)
-
-
-@dataclass(slots=True)
-class _State:
-    """What must not be shared across a fork: sockets, and locks that a thread of the parent may have held."""
-
-    pid: int
-    client: Client
-    tokens: Tokens
-    controls: ControlReads
-    _fetching: asyncio.Task[str | NoToken] | None = None
-
-    async def token(self, deadline: Deadline) -> str | NoToken:
-        """A token; whoever finds none waits for the one thread that fetches it."""
-        token = self.tokens.at_hand()
-        if token is not None:
-            return token
-        if self._fetching is None or self._fetching.done():
-            self._fetching = asyncio.create_task(asyncio.to_thread(self.tokens.get, deadline))
-        try:
-            async with asyncio.timeout_at(deadline.at):
-                return await asyncio.shield(self._fetching)
-        except TimeoutError:
-            return NoToken("no token came in time")
 
 
 class PortOneGateway:
@@ -116,7 +91,7 @@ class PortOneGateway:
         self._tls = tls
         self._control_every = control_every
         self._monotonic = monotonic
-        self._states: dict[int, _State] = {}
+        self._states: dict[int, State] = {}
         self._state = self._new_state()
 
     def __repr__(self) -> str:
@@ -303,21 +278,21 @@ class PortOneGateway:
     def _secrets(self) -> tuple[str, ...]:
         return self._imp_key, self._imp_secret, *self._also_secret
 
-    def _here(self) -> _State:
+    def _here(self) -> State:
         state = self._state
         if state.pid != os.getpid():
             # A forked child: locks of the parent may be held forever here, so none is taken. setdefault is atomic.
             state = self._state = self._states.setdefault(os.getpid(), self._new_state())
         return state
 
-    def _new_state(self) -> _State:
+    def _new_state(self) -> State:
         client = Client(
             self._base_url,
             connect_timeout=self._connect_timeout,
             max_connections=self._max_connections,
             tls=self._tls,
         )
-        return _State(
+        return State(
             os.getpid(),
             client,
             Tokens(lambda deadline: self._fetch_token(client, deadline), self._monotonic),
