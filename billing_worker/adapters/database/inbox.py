@@ -99,7 +99,7 @@ class SqlInbox(Repository[InboxMessage]):
     kind = "inbox message"
     hydrate = staticmethod(rows.to_inbox_message)
 
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
+    def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
         """Store them as if one after the other; the same one again counts, and takes this status.
 
         One statement, always in the same order: two receivers that store the same ones never wait for each other.
