@@ -192,7 +192,7 @@ def test_reconcile_compares_both_books_and_leaves_the_rest_to_a_person(
     shown = billing("alert", "show", str(alert["id"]), "--json").json
     assert (shown["kind"], shown["subject_id"]) == ("foreign_payment", shop["imp_uid"])
     assert shop["merchant_uid"] in shown["evidence"]["body"]
-    assert "What the gateway said" in billing("alert", "show", str(alert["id"])).out
+    assert "The gateway's answer" in billing("alert", "show", str(alert["id"])).out
     billing("alert", "close", str(alert["id"]))
     assert billing("reconcile").status == 0
     assert billing("alert", "show", str(alert["id"]), "--json").json["closed_at"] is not None

@@ -42,7 +42,7 @@ def test_the_inbox_is_listed_shown_and_replayed(
     assert answer["http_status"] == 200
     assert json.loads(answer["body"])["status"] == "paid"
     text = billing("inbox", "show", number).out
-    assert "What the gateway said last" in text
+    assert "The gateway's last answer" in text
     events = world.events()
     assert billing("inbox", "replay", number).status == 0
     assert world.events() == events
