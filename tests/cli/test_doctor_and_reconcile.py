@@ -228,7 +228,7 @@ def test_reconcile_does_not_say_that_books_agree_which_another_worker_still_read
     assert (said.status, as_json.status) == (1, 1)
     assert "agree" not in said.out
     assert "Not compared as a whole" in said.out
-    assert "a worker reads a part of it" in json.loads(as_json.out)["trouble"][0]
+    assert "a worker is already reading a part of it" in json.loads(as_json.out)["trouble"][0]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def test_the_inbox_is_listed_shown_and_replayed(
     billing: Command, world: World, late: Row, with_gateway: Sandbox
 ) -> None:
     assert with_gateway
-    assert "Nothing like that" in billing("inbox", "list").out
+    assert "No notification matches" in billing("inbox", "list").out
     number = str(world.webhook(late["imp_uid"], late["merchant_uid"]))
     world.webhook("imp_000000000000", "nobodysorder")
     world.pingback("customer-uid-of-somebody", "2", "b77")

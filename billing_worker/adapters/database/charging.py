@@ -38,9 +38,9 @@ def _locking(own: Any) -> Any:
     return select(subscriptions).where(subscriptions.c.id == own).with_for_update()
 
 
-# The subscription is locked by a statement of its own: what one statement joins to a row it had to wait for would
-# be as old as the statement, not as the lock.
-# Beside it a lock that all first acts share: whoever waits for it alone knows when those that had begun have ended.
+# A separate statement locks the subscription. Rows that one statement joins to a row it waited for would be as old as
+# the statement, not as the lock. The same statement takes a lock that all first acts share: its exclusive holder knows
+# that every first act has ended.
 _LOCK_BY_INVOICE = _locking(_OF_INVOICE).where(
     func.pg_advisory_xact_lock_shared(AdvisoryLock.CHARGING.value).is_not(None)
 )
@@ -86,7 +86,7 @@ _INVOICE_OF_ATTEMPT = (
 
 
 def _locked_invoice(invoice: Any) -> Any:
-    """An invoice with its plan, and its attempts with their keys: one row an attempt, by number."""
+    """An invoice with its plan, and its attempts with their keys: one row per attempt, by number."""
     own_key = func.coalesce(payment_attempts.c.billing_key_id, invoices.c.billing_key_id)
     return (
         select(invoices, plans, billing_keys, payment_attempts)
@@ -105,7 +105,7 @@ _AT_NAMES = [[c.name for c in table.c] for table in (invoices, plans, billing_ke
 
 
 class SqlChargingRecords:
-    """What a transaction offers about what is billed and charged; each repository is made when first asked for."""
+    """The records of billing and charging in a transaction. Each repository is made at first use."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -152,13 +152,13 @@ class SqlChargingRecords:
         )
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
-        """An attempt with all that its outcome can touch, under the subscription's lock. Raises NotFound."""
+        """An attempt with all records that its outcome can change, under the subscription's lock. Raises NotFound."""
         subscription = self._lock(_LOCK_BY_ATTEMPT, "attempt", attempt_id)
         locked = self._read_invoice(_AT_ATTEMPT, subscription, attempt_id)
         return locked.about(next(attempt for attempt in locked.attempts if attempt.id == attempt_id))
 
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
-        """An invoice with all that an outcome can touch, under the subscription's lock. Raises NotFound."""
+        """An invoice with all records that an outcome can change, under the subscription's lock. Raises NotFound."""
         subscription = self._lock(_LOCK_OWNER_OF_INVOICE, "invoice", invoice_id)
         return self._read_invoice(_AT_INVOICE, subscription, invoice_id)
 
@@ -175,7 +175,7 @@ class SqlChargingRecords:
         )
 
     def keep_evidence(self, attempt_id: str | None, evidence_: Evidence, real_now: datetime) -> int:
-        """Store what the gateway said. Returns the evidence's id."""
+        """Store the gateway's answer. Returns the evidence's id."""
         values = {
             "attempt_id": attempt_id,
             "source": evidence_.source,
@@ -187,7 +187,7 @@ class SqlChargingRecords:
         return int(self._connection.execute(insert(evidence).returning(evidence.c.id), values).scalar_one())
 
     def evidence(self, evidence_id: int) -> Evidence:
-        """What the gateway said, as it was kept. Raises NotFound."""
+        """The gateway's answer as stored. Raises NotFound."""
         row = self._connection.execute(_EVIDENCE, {"ident": evidence_id}).mappings().one_or_none()
         if row is None:
             raise NotFound("evidence", str(evidence_id))
@@ -201,7 +201,7 @@ class SqlChargingRecords:
 
 
 def _split(row: Sequence[Any], names: Sequence[Sequence[str]]) -> list[Values]:
-    """A joined row cut into one dictionary a table."""
+    """A joined row, split into one dictionary per table."""
     parts, start = [], 0
     for columns in names:
         parts.append(dict(zip(columns, row[start : start + len(columns)], strict=True)))

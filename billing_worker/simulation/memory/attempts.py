@@ -33,7 +33,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
         try:
             super().add(entity)
         except GuardBroken as error:
-            raise Conflict(f"invoice {entity.invoice_id} has an open attempt already") from error
+            raise Conflict(f"invoice {entity.invoice_id} already has an open attempt") from error
 
     def guard(self, before: PaymentAttempt | None, after: PaymentAttempt) -> None:
         """Check one open attempt and one settling payment per invoice, an imp_uid once, and evidence of approvals."""

@@ -37,7 +37,7 @@ class MemoryKeys(Table[BillingKey]):
         """Store a new key. Raises Conflict when the customer_uid is already known."""
         known = self._by_uid.get(entity.customer_uid)
         if known is not None:
-            problem = f"a billing key with this customer_uid exists already: {known}"
+            problem = f"a billing key with this customer_uid already exists: {known}"
             raise Conflict(problem, field="customer_uid", existing_id=known)
         super().add(entity)
 
