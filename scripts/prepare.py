@@ -17,7 +17,7 @@ LOCK = ROOT / "requirements" / "dev.txt"
 
 
 def main() -> int:
-    """Build what is missing; returns the exit status."""
+    """Build a missing environment; returns the exit status."""
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older Python
         print(f"billing-worker needs Python 3.11 or newer; this is {sys.version.split()[0]}.", file=sys.stderr)
         return 2

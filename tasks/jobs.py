@@ -1,6 +1,6 @@
-"""Two tasks for each job of `billing_worker/usecases/jobs.py`: `NAME_due` claims and hands out, `NAME` serves.
+"""Two tasks for each job of `billing_worker/usecases/jobs.py`: `NAME_due` claims and sends ids, `NAME` serves one.
 
-No rule of billing is here. A message carries one id; whether there is still something to do, the database says.
+These tasks contain no rule of billing. A message carries one id; the database decides whether there is still work.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from tasks.schedule import task_name
 
 
 def scanner(job: Job) -> Callable[[], None]:
-    """Claims what is due of this job and enqueues one message an id. What is lost is claimed again after a while."""
+    """Claims the due work of this job and sends one message per id. Lost work is claimed again later."""
 
     def scan() -> None:
         for ident in job.claim(process.ports, process.settings.scan_limit):
-            # Not much longer than the claim: what is offered again must not pile up behind a slow queue.
+            # Not much longer than the claim, so that repeated offers do not pile up in a slow queue.
             UNITS[job.name].apply_async((str(ident),), expires=2 * process.settings.claim)
 
     return scan
 
 
 def server(job: Job) -> Callable[[Any, str], None]:
-    """Serves one id of this job, and rings what follows from it."""
+    """Serves one id of this job, and rings for the jobs that follow."""
 
     def unit(self: Any, ident: str) -> None:
         if job.event is not None:
@@ -37,7 +37,7 @@ def server(job: Job) -> Callable[[Any, str], None]:
 
 UNITS = {job.name: app.task(name=task_name(job.name), bind=True)(server(job)) for job in JOBS}
 
-# A scan is no news: a ring every few seconds would push the charges of a night out of Flower's memory.
+# Hide the scans: a ring every few seconds would push the charges of a night out of Flower's memory.
 SCANS = {
     job.scan: app.task(name=task_name(job.scan), send_events=False)(scanner(job)) for job in JOBS if job.due is not None
 }
