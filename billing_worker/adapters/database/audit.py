@@ -167,5 +167,8 @@ def _paid(row: dict[str, Any]) -> PaidAttempt:
 
 
 def _twin(subject: str, plan_id: str, earlier: str) -> Breach:
-    detail = f"is on plan {plan_id} for the same customer as {earlier}, and both are first charged within a day of each other"
+    detail = (
+        f"is on plan {plan_id} for the same customer as {earlier}, "
+        "and both are first charged within a day of each other"
+    )
     return Breach(subject, detail, subject, {"plan": plan_id, "earlier": earlier})
