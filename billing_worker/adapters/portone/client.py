@@ -1,4 +1,4 @@
-"""One HTTP exchange with PortOne: sent at most once, within a deadline, never raising for what the outside does."""
+"""One HTTP exchange with PortOne: sent at most once, within a deadline, without raising for an outside failure."""
 
 import asyncio
 import ssl
@@ -30,14 +30,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No byte of the request reached a socket, or the gateway refused it before it did anything."""
+    """No byte of the request reached a socket, or the gateway refused it without an effect."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """The request may have arrived; a complete answer did not. `head` is how the answer began, if it did."""
+    """The request may have arrived, but no complete answer came. `head` is the start of the answer, if any."""
 
     reason: str
     head: bytes = field(default=b"", repr=False)
@@ -75,7 +75,7 @@ class Client:
         except Exception as error:  # noqa: BLE001 - whatever breaks in the HTTP stack: was it sent is all that counts
             reason = one_line(f"{type(error).__name__}: {error}", secrets)
             return NoAnswer(reason, blanked(_beginning(exchange), secrets)) if exchange.sent else NotSent(reason)
-        # Blanked before anybody reads it: no reason, no evidence and no log can repeat what it never saw.
+        # Blank the secrets before any other code reads the answer, so that no reason, evidence or log can repeat them.
         if isinstance(result, Answer):
             return Answer(result.status, blanked(result.body, secrets))
         return NoAnswer(result.reason, blanked(_beginning(exchange), secrets))
@@ -113,8 +113,8 @@ class Client:
     def _client(self) -> httpx.AsyncClient:
         """Called in the loop only."""
         if self._http is None:
-            # trust_env=False: the environment of whoever started the process must not decide where a charge goes or
-            # whose certificates are trusted.
+            # trust_env=False: the process's environment must not decide where a charge goes or which certificates are
+            # trusted.
             self._http = httpx.AsyncClient(
                 transport=Wires(self._max_connections, self._tls or httpx.create_ssl_context(trust_env=False)),
                 trust_env=False,
@@ -125,7 +125,7 @@ class Client:
 
 
 def host_of(base_url: str) -> str:
-    """The host of a usable base URL. Raises SettingsInvalid, without repeating what may be a secret."""
+    """The host of a usable base URL. Raises SettingsInvalid, without repeating a possible secret."""
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError, ValueError):
@@ -141,7 +141,7 @@ def _whole(status: int, encoding: str, body: bytes | bytearray) -> Answer | NoAn
             return Answer(status, bytes(body))
         case "gzip":
             unpack = zlib.decompressobj(wbits=31)
-            # One byte more than allowed is unpacked at most: a bomb is seen without being blown up.
+            # Unpack at most one byte more than allowed, so that a compression bomb is detected early.
             unpacked = unpack.decompress(bytes(body), MOST_BODY_BYTES + 1)
             if len(unpacked) > MOST_BODY_BYTES:
                 return NoAnswer(f"HTTP {status} with more than {MOST_BODY_BYTES} bytes")
@@ -149,7 +149,7 @@ def _whole(status: int, encoding: str, body: bytes | bytearray) -> Answer | NoAn
                 return NoAnswer(f"HTTP {status} with a truncated gzip body")
             return Answer(status, unpacked)
         case _:
-            return NoAnswer(f"HTTP {status} in an encoding that was not asked for")
+            return NoAnswer(f"HTTP {status} in an encoding that was not requested")
 
 
 def _beginning(exchange: Exchange) -> bytes:

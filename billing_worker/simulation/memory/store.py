@@ -30,7 +30,7 @@ from billing_worker.simulation.memory.unserved import Unserved, UnservedSubject
 
 
 class Numbered:
-    """Names in the order of their use: the same run, the same names."""
+    """Names in the order of their use: the same run has the same names."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -41,14 +41,14 @@ class Numbered:
 
 
 class Store:
-    """All rows. Nothing else reads or writes between the begin and the commit of a transaction."""
+    """All rows. No other task reads or writes between the begin and the commit of a transaction."""
 
     def __init__(self, ids: Ids) -> None:
         self.ids = ids
         self.journal: list[Entry] = []
-        """Changes of the transaction that is open, oldest first."""
+        """Changes of the open transaction, oldest first."""
         self.busy = False
-        """Whether a transaction is open: there is never more than one."""
+        """Whether a transaction is open: there is at most one."""
         self.evidence: list[Evidence] = []
         self.rows = rows = Rows()
         rows.plans = self.plans = MemoryPlans(self.journal)
@@ -70,7 +70,7 @@ class Store:
         self.actions = MemoryActions(self.journal)
 
     def scans(self) -> dict[str, DueIndex]:
-        """What each scan looks for, by the name of its job."""
+        """The work of each scan, by the name of its job."""
         return {
             "renew": self.subscriptions.renewals,
             "collect": self.invoices.due,
@@ -82,7 +82,7 @@ class Store:
         }
 
     def roll_back(self) -> None:
-        """Undo what the open transaction changed."""
+        """Undo the changes of the open transaction."""
         while self.journal:
             table, before, after = self.journal.pop()
             table.undo(before, after)
@@ -92,7 +92,7 @@ Committed = Callable[[Sequence[Entry]], None]
 
 
 class MemoryTransaction:
-    """One transaction. Nothing is kept unless `commit` was called."""
+    """One transaction. Without `commit`, its changes are undone."""
 
     __slots__ = (
         "_committed",
@@ -167,12 +167,12 @@ class MemoryTransaction:
         )
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
-        """An attempt with all that its outcome can touch. Raises NotFound."""
+        """An attempt with all records that its outcome can change. Raises NotFound."""
         locked = self.lock_invoice(self._store.attempts.get(attempt_id).invoice_id)
         return locked.about(next(attempt for attempt in locked.attempts if attempt.id == attempt_id))
 
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
-        """An invoice with all that an outcome can touch. Raises NotFound."""
+        """An invoice with all records that an outcome can change. Raises NotFound."""
         store = self._store
         invoice = store.invoices.get(invoice_id)
         attempts = list(store.attempts.of_invoice(invoice_id))
@@ -187,7 +187,7 @@ class MemoryTransaction:
         )
 
     def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
-        """Write back everything an outcome can touch, and its events to the outbox."""
+        """Write back all records of a settlement, and its events to the outbox."""
         self.invoices.save(settlement.invoice)
         self.attempts.save(settlement.attempt)
         self.subscriptions.save(settlement.subscription)
@@ -202,12 +202,12 @@ class MemoryTransaction:
             self.outbox.announce(self._store.ids.new("evt"), event, moment)
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
-        """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""
+        """Store the gateway's answer, even if the transaction is undone. Returns the evidence's id."""
         self._store.evidence.append(evidence)
         return len(self._store.evidence)
 
     def commit(self) -> None:
-        """Keep it all."""
+        """Keep all changes."""
         changes = tuple(self._store.journal)
         self._store.journal.clear()
         self._end()
