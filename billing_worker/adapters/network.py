@@ -1,7 +1,7 @@
 """HTTP connections that keep a total deadline.
 
-httpx limits every single read, so an answer that drips one byte a second never ends. Here each read and write gets
-what is left of the deadline of the call that it belongs to.
+httpx limits each single read, so an answer of one byte per second never ends. Here each read and write gets the rest of
+its call's deadline.
 """
 
 import ssl
@@ -60,7 +60,7 @@ def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every act ends with the deadline of the call that it serves."""
+    """A connection whose reads and writes end with the deadline of the call that they serve."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -115,7 +115,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """What httpx.HTTPTransport does, over connections that keep the deadline of the running call.
+    """As httpx.HTTPTransport, over connections with the deadline of the running call.
 
     Sends each request at most once: httpcore repeats only the connection, and `retries=0` also forbids that. Its errors
     are httpcore's own. `sockets` opens the connections: by default the operating system.

@@ -17,7 +17,7 @@ from billing_worker.adapters.portone.wire import MOST_BODY_BYTES, Exchange, Wire
 from billing_worker.domain.errors import SettingsInvalid
 
 MOST_EVIDENCE_BYTES = 8192
-"""Of an answer that never ended, which are kept as evidence."""
+"""Bytes of an incomplete answer that are kept as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ Result = Answer | NotSent | NoAnswer
 
 
 class Client:
-    """Connections to one host, made on first use in an event loop of their own. Safe for many threads.
+    """Connections to one host, made at first use in their own event loop. Safe for many threads.
 
     Not for use across a fork.
     """
@@ -61,14 +61,14 @@ class Client:
         self._tls = tls
         self._http: httpx.AsyncClient | None = None
         self.loop = Loop()
-        """Where the calls wait for their answers."""
+        """The loop in which the calls wait for their answers."""
 
     def exchange(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
-        """Send one request and read its whole answer. Not to be called in the loop's own thread."""
+        """Send one request and read its whole answer. Must not be called in the loop's own thread."""
         return self.loop.run(self.exchanged(call, token, deadline, secrets))
 
     async def exchanged(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
-        """The same, in the loop."""
+        """As `exchange`, inside the loop."""
         exchange = Exchange(connect_by=min(deadline.at, asyncio.get_running_loop().time() + self._connect_timeout))
         try:
             result = await self._send(call, token, deadline, exchange)
@@ -153,7 +153,7 @@ def _whole(status: int, encoding: str, body: bytes | bytearray) -> Answer | NoAn
 
 
 def _beginning(exchange: Exchange) -> bytes:
-    """How an answer began that is not whole, as evidence."""
+    """The start of an incomplete answer, as evidence."""
     encodings = [value.strip().lower() for name, value in exchange.headers if name.lower() == b"content-encoding"]
     if encodings != [b"gzip"]:
         return bytes(exchange.body[:MOST_EVIDENCE_BYTES])

@@ -102,7 +102,7 @@ class PortOneGateway:
         return self._here().client.loop.run(self._charge(request))
 
     def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
-        """The same, without waiting: many may be under way, and no thread waits for any of them."""
+        """Begin one charge without waiting. Many may be under way without a thread each."""
         return self._here().client.loop.begin(self._charge(request))
 
     async def _charge(self, request: ChargeRequest) -> Outcome:
@@ -247,7 +247,7 @@ class PortOneGateway:
         return page, said
 
     def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
-        """Ask, and wait for the answer."""
+        """Send, and wait for the answer."""
         return self._here().client.loop.run(self._asked(call, deadline, least))
 
     async def _asked(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:

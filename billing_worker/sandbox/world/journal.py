@@ -79,7 +79,7 @@ class Journal:
                 if rows and self._failure is None:
                     try:
                         await loop.run_in_executor(None, self._force, "\n".join(rows) + "\n")
-                    except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+                    except Exception as failure:  # noqa: BLE001 - a waiting caller must get it
                         self._failure = failure
                 _release(waiting, self._failure)
         finally:
