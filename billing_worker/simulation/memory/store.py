@@ -201,7 +201,7 @@ class MemoryTransaction:
         for event in sorted(events, key=lambda each: each.stream_id):
             self.outbox.announce(self._store.ids.new("evt"), event, moment)
 
-    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
+    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - its attempt is never read
         """Store the gateway's answer, even if the transaction is undone. Returns the evidence's id."""
         self._store.evidence.append(evidence)
         return len(self._store.evidence)
