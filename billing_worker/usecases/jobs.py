@@ -1,10 +1,10 @@
-"""The table of jobs: everything that beat rings and workers serve, on one page.
+"""The table of jobs: all work that beat rings and workers serve, on one page.
 
-A job has a unit, which serves one id and returns the rings that follow from it, and mostly a scan, which claims the ids
-that are due. Celery's tasks, their routes, beat's schedule and the simulation are made of this table.
+A job has a unit, which serves one id and returns the rings that follow from it, and usually a scan, which claims the
+ids that are due. Celery's tasks, their routes, beat's schedule and the simulation follow from this table.
 
-All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). What is due less often says so in the database, where it
-holds for any number of beats.
+All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). Work that is due less often has its dates in the database,
+which hold for any number of beats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ from billing_worker.usecases.subscription import renew
 
 
 class Queue(StrEnum):
-    """Queues of their own, so that a thousand renewals never stand before the webhook that unlocks a key."""
+    """Separate queues, so that a thousand renewals never delay the webhook that unlocks a key."""
 
     SCANS = "scans"
     CHARGES = "charges"
@@ -32,7 +32,7 @@ class Queue(StrEnum):
 
 
 class JobName(StrEnum):
-    """What each job is called, in messages, in Flower and here."""
+    """The name of each job, in messages, in Flower and here."""
 
     RENEW = "renew"
     COLLECT = "collect"
@@ -48,7 +48,7 @@ class JobName(StrEnum):
 
 
 class Ring(NamedTuple):
-    """Asks for one job on one id. A ring that is lost costs time only: the scan of that job finds the id."""
+    """Asks for one job on one id. A lost ring only costs time: the scan of that job finds the id."""
 
     job: JobName
     ident: str
@@ -60,12 +60,12 @@ class Job:
 
     name: JobName
     serve: Callable[[Ports, str], Sequence[Ring]]
-    """Serves one id, and returns what is to be rung then."""
+    """Serves one id, and returns the rings that follow."""
     queue: Queue
     due: Callable[[Ports, int], Iterable[object]] | None = None
-    """Claims at most so many ids that are due; None where only rings ask for this job."""
+    """Claims at most this many due ids; None if only rings ask for this job."""
     event: str | None = None
-    """A Celery event about each id that is served, for whoever listens."""
+    """A Celery event about each served id, for any listener."""
 
     @property
     def scan(self) -> str:
@@ -73,12 +73,12 @@ class Job:
         return f"{self.name}_due"
 
     def claim(self, ports: Ports, limit: int) -> Iterable[object]:
-        """At most so many ids that are due, claimed; none where only rings ask for this job."""
+        """At most this many due ids, claimed; none if only rings ask for this job."""
         return self.due(ports, limit) if self.due is not None else ()
 
 
 def _renewed(ports: Ports, ident: str) -> Sequence[Ring]:
-    """Open the invoice of one period, and charge it in the same breath: it is due now."""
+    """Open the invoice of one period, and ring for its charge: it is due now."""
     invoice_id = renew.renew(ports, ident)
     if invoice_id is not None:
         collect.collect(ports, invoice_id)
@@ -100,7 +100,7 @@ def _unlocked(ports: Ports, ident: str) -> Sequence[Ring]:
 
 
 def _only(serve: Callable[[Ports, str], object]) -> Callable[[Ports, str], Sequence[Ring]]:
-    """A unit after which nothing is rung."""
+    """A unit without further rings."""
 
     def served(ports: Ports, ident: str) -> Sequence[Ring]:
         serve(ports, ident)
@@ -110,7 +110,7 @@ def _only(serve: Callable[[Ports, str], object]) -> Callable[[Ports, str], Seque
 
 
 def _numbered(serve: Callable[[Ports, int], object]) -> Callable[[Ports, str], Sequence[Ring]]:
-    """The same, for ids that are numbers."""
+    """The same, for numeric ids."""
     return _only(lambda ports, ident: serve(ports, int(ident)))
 
 

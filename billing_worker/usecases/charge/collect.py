@@ -1,7 +1,7 @@
 """Charge one open invoice, in three short acts: commit the intent, make one call, commit the result.
 
-No transaction and no row lock is held during the call. Whatever ends this function early leaves an open attempt
-behind, which the resolver (`reconcile`) finds; nothing here is ever done twice for one attempt.
+No transaction and no row lock is held during the call. A crash leaves an open attempt behind, which the resolver
+(`reconcile`) finds. No act is done twice for one attempt.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from billing_worker.usecases.settle.record import record_answer, retry_write
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
+    """Claim invoices that may be charged now, until `limit` of them are claimed but not started."""
     require_claimed_environment(ports)
     with ports.database.transaction() as uow:
         ids = claim_invoices(ports, uow, ports.clock.moment(), limit)
@@ -32,7 +32,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 
 
 def collect(ports: Ports, invoice_id: str) -> Outcome | None:
-    """Charge the invoice once, if it is still due; returns the outcome, or None when there was nothing to do."""
+    """Charge the invoice once, if it is still due; returns the outcome, or None when it is not due."""
     intent = _intend(ports, invoice_id)
     if isinstance(intent, IssuingPayment) and settle_by_issuing_payment(ports, invoice_id, intent):
         intent = _intend(ports, invoice_id)
@@ -40,7 +40,7 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
         return None
     attempt, request = intent
     if ports.clock.moment().real + timedelta(seconds=ports.timing.http_deadline) > attempt.lease_until:
-        # This process was held up: its call could end when the attempt belongs to the resolver, which has it now.
+        # This process stalled: its call could end after its lease, so the resolver takes the attempt.
         return None
     outcome = ports.gateway.charge(request)
     retry_write(lambda: record_answer(ports, attempt.id, attempt.fence, outcome))
@@ -48,13 +48,13 @@ def collect(ports: Ports, invoice_id: str) -> Outcome | None:
 
 
 def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | IssuingPayment | None:
-    """Act one: is it still due? Then write the attempt down, before the first byte leaves.
+    """Act one: check that the invoice is still due, and write the attempt down before the first byte leaves.
 
-    Returns the payment that issued the key, where that may have paid this period already.
+    Returns the payment that issued the key, if it may have paid this period already.
     """
     with ports.database.transaction() as uow:
         due_now = uow.lock_due(invoice_id)
-        # Read under the lock: an attempt that began before a cancellation must not look younger than it.
+        # Read under the lock: an attempt that began before a cancellation must not get a later time.
         moment = ports.clock.moment()
         subscription, invoice, key = due_now.subscription, due_now.invoice, due_now.key
         if not invoice.is_due(moment.billing) or subscription.status not in COLLECTING or due_now.has_open_attempt:
@@ -70,7 +70,7 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
             return None
         issue = key.undecided_issue(subscription.id)
         if issue is not None or not key.email_agrees:
-            # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
+            # Only the e-mail of the issuing payment may leave, even if the key has another one now.
             return issue
         beyond = beyond_budget(uow, ports.budgets, due_now, moment.billing)
         if beyond is None:
@@ -87,8 +87,8 @@ def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeReques
 def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
     """Claim the due invoices that waited for this key, oldest first.
 
-    They are claimed as every scan claims: within the same limit of started work, what is late at the same pace. So a
-    burst of confirmations cannot stampede; what is left over, and what a lost ring leaves, the scans find.
+    The claim has the limits of every scan: the same bound of started work, and the same pace for late work. So a burst
+    of confirmations cannot stampede. The scans find the rest, and the work of lost rings.
     """
     require_claimed_environment(ports)
     with ports.database.transaction() as uow:

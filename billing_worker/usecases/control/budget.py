@@ -1,4 +1,4 @@
-"""Whether a charge would go beyond the budgets: then it is not begun, and an operator is asked."""
+"""Check a charge against the budgets. A charge beyond them does not begin, and an operator decides."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,17 +12,17 @@ from billing_worker.ports.storage import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """What is to be stopped, and why."""
+    """The scope to stop, and the reason."""
 
     scope: str
     reason: str
 
 
 def beyond_budget(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
-    """What stands against charging this invoice now; None when nothing does.
+    """The budget that this charge would exceed; None if there is none.
 
-    Charges that begin at the same moment do not see each other: a limit may be overshot by as many as there are
-    threads. An invoice that an operator let through passes, whatever it costs.
+    Charges that begin at the same moment do not see each other: a limit may be exceeded by one charge per thread. An
+    invoice that an operator has accepted passes at any amount.
     """
     found = _of_subscription(uow, budgets, due, now) or _of_run(uow, budgets, due, now)
     if found is None or due.invoice.id in uow.stops.accepted(StopCause.BUDGET):

@@ -1,4 +1,4 @@
-"""The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
+"""The one door for evidence: every answer and every read of the gateway is recorded here, and only here."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,13 +27,13 @@ from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_u
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
 
 RECORD_TRIES = 3
-"""The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
+"""The first try may get a dead connection of the pool. After three failures, a later read of the gateway records it."""
 
 
 def retry_write(write: Callable[[], None]) -> None:
-    """Write an answer down. A connection that broke meanwhile is no reason to forget it: writing twice is harmless.
+    """Write an answer down, with retries: a broken connection must not lose it, and writing twice is harmless.
 
-    Raises Unavailable where the last try met no database either.
+    Raises Unavailable if the last try also fails.
     """
     for _ in range(RECORD_TRIES - 1):
         with suppress(Unavailable):
@@ -44,8 +44,8 @@ def retry_write(write: Callable[[], None]) -> None:
 def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -> None:
     """Record the answer to our own call.
 
-    A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
-    attempt is closed nobody looks any more; then an approval makes us read the payment as it is by now.
+    A worker that lost the attempt meanwhile only stores the evidence, and the resolver looks at once. No resolver reads
+    a closed attempt, so an approval then causes a read of the payment's present state.
     """
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempt_id)
@@ -64,7 +64,10 @@ def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -
 
 
 def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
-    """An old answer may tell of money that was given back since; what cannot be read is left to comparing the books."""
+    """Read the payment again: money in an old answer may have been given back since.
+
+    After a failed read, the comparison of both books finds it.
+    """
     listing = ports.gateway.payment(imp_uid)
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
@@ -75,13 +78,13 @@ def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
 
 
 def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome, moment: Moment) -> bool:
-    """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
+    """Record the outcome of an attempt, within the caller's transaction; returns whether it changed anything."""
     now, attempt = moment.billing, settlement.attempt
     if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
         return note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
     evidence_id = _keep(uow, settlement, outcome, moment.real)
     if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
-        # A key may serve several subscriptions: two workers must not both say that it just became invalid.
+        # A key may serve several subscriptions: two workers must not both announce that it became invalid.
         settlement.keys[settlement.key.id] = uow.keys.lock(settlement.key.id)
     was = attempt.status
     if not settle(settlement, outcome, now):
@@ -104,10 +107,10 @@ def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcom
 def record_payment(
     ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence, *, moment: Moment
 ) -> str:
-    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
+    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns its meaning.
 
-    It belongs to the attempt that has its imp_uid; else to the open one; else, where it holds money, to the last
-    attempt that never got an imp_uid (a late approval), or to a new attempt: somebody charged behind our back.
+    It belongs to the attempt that has its imp_uid; else to the open one; else, if it holds money, to the last attempt
+    without an imp_uid (a late approval), or to a new attempt: it was charged elsewhere.
     """
     attempts = [a for a in locked.attempts if a.merchant_uid == payment.merchant_uid]
     attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
@@ -129,13 +132,13 @@ def record_payment(
 def _found_attempt(
     ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, moment: Moment
 ) -> PaymentAttempt:
-    """A new attempt for a payment that no attempt of ours made."""
+    """A new attempt for a payment that was not placed by us."""
     invoice = locked.invoice
     attempt = invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
     attempt.merchant_uid = payment.merchant_uid
     attempt.found = True
     if locked.has_open_attempt:
-        # Only one may be open; a closed one takes a late approval just as well.
+        # Only one attempt may be open; a closed one also takes a late approval.
         attempt.move_to(AttemptStatus.FAILED, moment.billing)
         attempt.reason = "found at the gateway; not placed by this worker"
     uow.attempts.add(attempt)
@@ -147,7 +150,7 @@ def _found_attempt(
 
 
 def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> datetime:
-    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    """The wait doubles, but the second read that proves absence comes after the settle window."""
     attempt = settlement.attempt
     look = ports.timing.next_look(attempt.looks, real_now)
     if attempt.absent_since is None:
@@ -157,7 +160,7 @@ def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> date
 
 
 def _uses_up_the_id(settlement: Settlement, outcome: Outcome) -> bool:
-    """Whether the gateway will refuse this merchant_uid from now on, although nothing is paid under it."""
+    """Whether the gateway refuses this merchant_uid from now on, although nothing is paid under it."""
     if isinstance(outcome, Failed):
         return outcome.new_merchant_uid
     return isinstance(outcome, Declined) and settlement.key.pg_provider in NEVER_REUSES_IDS

@@ -1,4 +1,4 @@
-"""Open the next period of a subscription: the invoice with its snapshot, and the step to the period after it."""
+"""Open the next period of a subscription: the invoice with its snapshot, and the step to the following period."""
 
 from collections.abc import Sequence
 
@@ -20,10 +20,10 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 
 
 def renew(ports: Ports, subscription_id: str) -> str | None:
-    """Open the invoice of the period that is due; returns its id, or None when nothing is due (any more).
+    """Open the invoice of the due period; returns its id, or None if no period is due (any more).
 
-    Only one period a call: after an outage the next scan opens the next one, oldest first. Periods that are late are
-    billed, waived or held back as the plan's catch-up policy says.
+    One period per call: after an outage the next scan opens the next one, oldest first. Late periods are billed, waived
+    or held back by the plan's catch-up policy.
     """
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
