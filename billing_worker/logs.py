@@ -20,7 +20,7 @@ OWN_WAYS = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task
 """They have their own handlers, which would bypass the masking."""
 
 OF_NODES = ("celery.apps.worker", "celery.worker.consumer.gossip", "celery.worker.consumer.mingle")
-"""They name workers (celery@host), which look like e-mail addresses, and never a person."""
+"""They name workers (celery@host), which look like e-mail addresses but never are."""
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Characters that could end a line, colour a terminal, or reverse the text after them."""

@@ -146,7 +146,7 @@ def _table() -> tuple[Behaviour, ...]:
             card="4000-0000-0000-3003", books=nothing, reply=refusal, message=texts.NOT_CONTRACTED),
         row(name="comm-error", summary="code -1, PG communication error; not charged", evidence=D,
             card="4000-0000-0000-3004", books=nothing, reply=refusal, message=texts.COMMUNICATION),
-        row(name="comm-error-charged", summary="code -1, PG communication error; charged all the same", evidence=I,
+        row(name="comm-error-charged", summary="code -1, PG communication error; but charged", evidence=I,
             card="4000-0000-0000-3005", reply=refusal, message=texts.COMMUNICATION),
         row(name="drop-after-charge", summary="charged, then the connection closes without an answer", evidence=I,
             card="4000-0000-0000-4001", reply=drop),

@@ -138,7 +138,7 @@ class Teller:
         return f" Given back so far: {Money(given, currency)}; left: {Money(left_of(paid), currency)}."
 
     def _told_refund(self, refund: Refund) -> str:
-        cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "a person asked"
+        cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "an operator asked"
         line = f"{self._day(refund.created_at)} refund {refund.id} of {refund.money}, {cause} ({refund.reason})"
         return f"{line}: {refund.status}"
 
