@@ -1,8 +1,8 @@
-"""How many charges a second, at what cost: the whole worker on this machine, beside a bare HTTP loop.
+"""Charges per second and their cost: the whole worker on this machine, beside a bare HTTP loop.
 
 Starts PostgreSQL (durable), Redis, the sandbox with a gateway's latency, web, workers, beat and Flower; makes N
 subscriptions due at once and measures until the last one is paid. In the same run, a bare loop of threads posts the
-same call to the same sandbox with nothing around it.
+same call to the same sandbox.
 
     make bench            or: .venv/bin/python benchmarks/charges.py --subscriptions 3000
 """
@@ -38,10 +38,10 @@ from billing_worker.usecases.subscription.create_plan import create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 LATENCY = "120,380"
-"""Milliseconds, median and 99th percentile: what the issue that asked for this benchmark names."""
+"""Milliseconds, median and 99th percentile, from the issue that requested this benchmark."""
 TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT = 300.0
-"""Seconds after which the run is given up."""
+"""Seconds until the run is aborted."""
 WARM_UP = 8.0
 
 
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
     parser.add_argument("--threads", type=int, default=32, help="threads of each worker (default 32)")
     parser.add_argument("--bare-calls", type=int, default=2000, help="calls of the bare loop (default 2000)")
-    parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see what it costs")
+    parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see its cost")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
     quiet_logs()
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def measure(services: stack.Services, options: argparse.Namespace) -> dict[str, object]:
-    """Everything in one run."""
+    """Measure everything in one run."""
     sandbox_port = free_port()
     os.environ.update(
         {
@@ -144,7 +144,7 @@ def load(ports: Ports, count: int, due_at: datetime) -> None:
 
 
 def bare_loop(url: str, calls: int, threads: int) -> dict[str, float]:
-    """The same call with nothing around it: calls a second, and CPU of this process a call."""
+    """The same call in a bare loop: calls per second, and CPU of this process per call."""
     with httpx.Client(base_url=url, timeout=30, limits=httpx.Limits(max_connections=threads)) as client:
         keys = {"imp_key": "imp_key_sandbox", "imp_secret": "imp_secret_sandbox"}
         token = client.post("/users/getToken", json=keys).json()["response"]["access_token"]

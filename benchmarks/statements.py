@@ -1,4 +1,4 @@
-"""What a transaction pooler costs: limits set in every transaction, and statements that are planned each time.
+"""The cost of a transaction pooler: limits set in every transaction, and statements planned each time.
 
 All ways alternate within one run, on an embedded PostgreSQL, in one thread: read the ratios, not the times.
 """
@@ -138,7 +138,7 @@ def alternating(
     *,
     prepare: Callable[[str], None] = lambda _: None,
 ) -> dict[str, float]:
-    """A low decile of each way's seconds, in turn: what others use the machine for, only adds to them."""
+    """A low decile of each way's seconds, in turn: other load on the machine only adds to them."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, taken in seconds.items():

@@ -1,6 +1,6 @@
 """Celery's side: `celery -A tasks worker`, `celery -A tasks beat`, `celery -A tasks flower`.
 
-The only importer of celery. Nothing in `billing_worker` knows this package, except the commands that start it.
+The only importer of celery. In `billing_worker`, only the commands that start it import this package.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two tasks for each job of `billing_worker/usecases/jobs.py`: `NAME_due` claims and hands out, `NAME` serves.
+"""Two tasks for each job of `billing_worker/usecases/jobs.py`: `NAME_due` claims and sends ids, `NAME` serves one.
 
 No rule of billing is here. A message carries a few ids; whether there is still something to do, the database says.
 """
@@ -38,7 +38,7 @@ def server(job: Job) -> Callable[[Any, Sequence[str]], None]:
 
 UNITS = {job.name: app.task(name=task_name(job.name), bind=True)(server(job)) for job in JOBS}
 
-# A scan is no news: a ring every few seconds would push the charges of a night out of Flower's memory.
+# Hide the scans: a ring every few seconds would push the charges of a night out of Flower's memory.
 SCANS = {
     job.scan: app.task(name=task_name(job.scan), send_events=False)(scanner(job)) for job in JOBS if job.due is not None
 }

@@ -1,4 +1,4 @@
-"""What one worker process needs: settings, ports built once, and the checks before it starts."""
+"""The state of one worker process: settings, ports built once, and the checks before it starts."""
 
 import sys
 import threading
@@ -25,7 +25,7 @@ RECORDING = 10.0
 
 
 class Process:
-    """Built lazily, so that nothing is opened before a fork or by a process that never needs it."""
+    """Built lazily, so that no connection opens before a fork or in a process that does not need it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class Process:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings. Ends the process with one line where they are wrong."""
+        """The settings. Ends the process with one line if they are wrong."""
         try:
             return load_settings()
         except BillingError as error:
@@ -59,7 +59,7 @@ class Process:
                 _log.warning("calls.left", count=left, reason="their attempts stay open, and are read later")
 
     def check(self) -> None:
-        """Before a worker takes work: database, migrations, gateway, broker. Ends the process with one line."""
+        """Check database, migrations, gateway and broker before a worker takes work. Ends the process with one line."""
         settings = self.settings
         try:
             bootstrap.check_gateway(settings)
@@ -74,10 +74,10 @@ class Process:
             stop(error)
 
     def check_settings_of_database(self) -> None:
-        """Before a beat rings: the same database as the workers'. Ends the process with one line where it cannot work.
+        """Check the database before a beat rings. Ends the process with one line if the workers could not use it.
 
-        A database that is only away is no reason: a beat needs none, and the workers wait for it, too. So it need not
-        know where one is.
+        An outage of the database is no reason to end: a beat needs no database, and the workers also wait for it. A
+        beat also runs without its URL.
         """
         if not self.settings.knows_database:
             return

@@ -1,7 +1,7 @@
-"""The clock of every process: the database server's, so that all of them agree on what is due.
+"""The clock of every process: the database server's, so that all processes agree on due work.
 
-Between two looks at the server the process's monotonic clock carries the time on; a jump of a host's wall clock moves
-nothing.
+Between two reads of the server's clock, the process's monotonic clock advances the time. A jump of a host's wall clock
+has no effect.
 """
 
 import threading
@@ -15,7 +15,7 @@ from billing_worker.domain.moment import Moment
 from billing_worker.domain.time_machine import TimeMachine
 
 LOOK_EVERY = 30.0
-"""Seconds between two looks at the server; quartz drifts far less than a millisecond in that time."""
+"""Seconds between two reads of the server's clock; quartz drifts far less than a millisecond in that time."""
 
 
 class DatabaseClock:
@@ -27,7 +27,7 @@ class DatabaseClock:
         self._lock = threading.Lock()
         self._thread = threading.local()
         self._seen: tuple[datetime, float] | None = None
-        """What the server's clock showed, and ours at that moment: replaced as one, read without the lock."""
+        """The server's time, and ours at the same moment: replaced as one value, read without the lock."""
 
     def moment(self) -> Moment:
         """Both times, from one reading. Raises Unavailable when the server was never reached."""
@@ -42,10 +42,10 @@ class DatabaseClock:
 
     @contextmanager
     def steady(self) -> Iterator[None]:
-        """Look now, if it is time to, and not while the block runs: it holds a connection to the database.
+        """Read the server's clock now if that is due, but not while the block runs: the block holds a connection.
 
-        Whoever holds one and waits for a second waits for ever where all hold one and wait, and a pooler may have two.
-        Raises Unavailable when the server was never reached.
+        Threads that each hold one connection and wait for a second wait for ever if the pool is empty, and a pooler may
+        have two. Raises Unavailable when the server was never reached.
         """
         self._real_now()
         with self.still():
@@ -53,7 +53,7 @@ class DatabaseClock:
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Do not look while the block runs: another thread looked, and took the connection that this one works on."""
+        """Do not read the server's clock while the block runs: another thread has read it, and took this connection."""
         was = getattr(self._thread, "is_steady", False)
         self._thread.is_steady = True
         try:

@@ -1,7 +1,7 @@
 """HTTP connections that keep a total deadline.
 
-httpx limits every single read, so an answer that drips one byte a second never ends. Here each read and write gets
-what is left of the deadline of the call that it belongs to.
+httpx limits each single read, so an answer of one byte per second never ends. Here each read and write gets the rest of
+its call's deadline.
 """
 
 import ssl
@@ -15,7 +15,7 @@ import httpcore
 import httpx
 
 KEEPALIVE_SECONDS = 5.0
-"""Idle connections are dropped soon: one that the server closes just as we reuse it costs an unknown outcome."""
+"""Idle connections are dropped soon: if the server closes one during its reuse, the outcome is unknown."""
 
 
 class Deadline:
@@ -31,7 +31,7 @@ class Deadline:
         return self.at - time.monotonic()
 
     def at_most(self, seconds: float) -> "Deadline":
-        """The earlier of this one and so many seconds from now."""
+        """The earlier of this deadline and this many seconds from now."""
         return Deadline(min(seconds, self.remaining()))
 
 
@@ -41,7 +41,7 @@ _running: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 @contextmanager
 def within(deadline: Deadline) -> Iterator[None]:
     """All connections used by this thread inside the block keep the deadline."""
-    # A synchronous httpcore does all reading and writing of a request in the thread that asked for it.
+    # A synchronous httpcore reads and writes a request in the calling thread.
     token = _running.set(deadline)
     try:
         yield
@@ -60,7 +60,7 @@ def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every act ends with the deadline of the call that it serves."""
+    """A connection whose reads and writes end with the deadline of the call that they serve."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
@@ -115,10 +115,10 @@ class _Body(httpx.SyncByteStream):
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """What httpx.HTTPTransport does, over connections that keep the deadline of the running call.
+    """As httpx.HTTPTransport, over connections with the deadline of the running call.
 
-    Sends each request at most once: httpcore repeats only connecting, and `retries=0` forbids that too. Its errors
-    are httpcore's own. `sockets` is who connects: the operating system, unless told otherwise.
+    Sends each request at most once: httpcore repeats only the connection, and `retries=0` also forbids that. Its errors
+    are httpcore's own. `sockets` opens the connections: by default the operating system.
     """
 
     def __init__(

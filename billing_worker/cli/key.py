@@ -38,7 +38,7 @@ def register(
         str | None, typer.Option(help="The product that Paymentwall's pingbacks about this key must name.")
     ] = None,
     external_id: options.ExternalId = None,
-    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
 ) -> None:
     """Register a billing key that PortOne already has.

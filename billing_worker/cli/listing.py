@@ -66,7 +66,7 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
         if not sign:
             raise InvalidInput("metadata", text, "must be NAME=VALUE")
         if name in found:
-            raise InvalidInput("metadata", text, f"has {name} twice")
+            raise InvalidInput("metadata", text, f"names {name} twice")
         found[name] = value
     return found
 

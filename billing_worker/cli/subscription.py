@@ -38,7 +38,7 @@ def create(
         bool, typer.Option("--allow-duplicate", help="Allow another live subscription of this customer on this plan.")
     ] = False,
     external_id: options.ExternalId = None,
-    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
 ) -> None:
     """Put a customer on a plan. The first charge is due when the first period begins.

@@ -1,7 +1,7 @@
-"""One instant on both clocks, as one value: nobody can take one clock for the other.
+"""One instant on both clocks, as one value, so that the clocks cannot be confused.
 
-A use case reads it once in a transaction, after its lock, and hands it on. So all that it writes has the same time,
-and nothing that waited for the lock looks older than what it waited for.
+A use case reads it once in a transaction, after its lock, and passes it on. So all its rows have the same time, and a
+transaction that waited for the lock never writes an older time than the one before.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What both clocks show at one instant. Both are aware UTC, and equal unless a time machine is set."""
+    """The time on both clocks at one instant. Both are aware UTC, and equal unless a time machine is set."""
 
     billing: datetime
-    """Billing time: periods, dunning dates, and what the books say about when. A time machine moves it."""
+    """Billing time: periods, dunning dates, and the times in the books. A time machine moves it."""
     real: datetime
-    """Real time: leases, deadlines, looks, and waits between tries, which wait for machines. Nothing moves it."""
+    """Real time: leases, deadlines, looks, and waits between tries, which wait for machines. It always runs at real
+    speed."""

@@ -1,10 +1,10 @@
-"""The table of jobs: everything that beat rings and workers serve, on one page.
+"""The table of jobs: all work that beat rings and workers serve, on one page.
 
 A job has a unit, which serves the ids of one message and returns the rings that follow, and mostly a scan, which claims
 the ids that are due. Celery's tasks, their routes, beat's schedule and the simulation are made of this table.
 
-All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). What is due less often says so in the database, where it
-holds for any number of beats.
+All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). Work that is due less often has its dates in the database,
+which hold for any number of beats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ from billing_worker.usecases.subscription import renew
 
 
 class Queue(StrEnum):
-    """Queues of their own, so that a thousand renewals never stand before the webhook that unlocks a key."""
+    """Separate queues, so that a thousand renewals never delay the webhook that unlocks a key."""
 
     SCANS = "scans"
     CHARGES = "charges"
@@ -32,7 +32,7 @@ class Queue(StrEnum):
 
 
 class JobName(StrEnum):
-    """What each job is called, in messages, in Flower and here."""
+    """The name of each job, in messages, in Flower and here."""
 
     RENEW = "renew"
     COLLECT = "collect"
@@ -71,7 +71,7 @@ class Job:
     chunk: int = 1
     """The most ids in one message."""
     event: str | None = None
-    """A Celery event about each id that is served, for whoever listens."""
+    """A Celery event about each served id, for any listener."""
 
     @property
     def scan(self) -> str:
@@ -79,7 +79,7 @@ class Job:
         return f"{self.name}_due"
 
     def claim(self, ports: Ports, limit: int) -> Iterable[object]:
-        """At most so many ids that are due, claimed; none where only rings ask for this job."""
+        """At most this many due ids, claimed; none if only rings ask for this job."""
         return self.due(ports, limit) if self.due is not None else ()
 
 

@@ -72,7 +72,7 @@ MEANINGS: Mapping[ErrorType, _Meaning] = {
     ErrorType.SIGNATURE_INVALID: _Meaning(
         "The signature does not match", "Check the secret and the signature version on both sides."
     ),
-    ErrorType.NOT_FOUND: _Meaning("There is no such thing", "Use an id from an earlier answer; see /docs."),
+    ErrorType.NOT_FOUND: _Meaning("There is no such object", "Use an id from an earlier answer; see /docs."),
     ErrorType.METHOD_NOT_ALLOWED: _Meaning("This address does not take this method", "Use one that `Allow` names."),
     ErrorType.TIMEOUT: _Meaning("The request came too slowly", "Send it again."),
     ErrorType.CONFLICT: _Meaning(
@@ -131,7 +131,7 @@ _DESCRIPTIONS = {
     400: "The request cannot be read, or a field of a notification is wrong",
     401: "No bearer token, or a wrong one",
     403: "The token's scope does not cover this; or, at the receiver, a wrong signature or source address",
-    404: "There is no such thing",
+    404: "There is no such object",
     408: "The body did not arrive in time",
     409: "The present state does not allow it: it already exists, or the same request is still being served",
     413: "The body is too large",

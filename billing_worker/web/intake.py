@@ -115,7 +115,7 @@ class Intake:
         while True:
             try:
                 return receive.receive_many(self._ports, notifications)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to somebody's request
+            except Exception as error:  # noqa: BLE001 - every error answers a request
                 if len(notifications) > 1 and (isinstance(error, Busy) or not isinstance(error, Unavailable)):
                     return self._write_singly(notifications)
                 if not again or not isinstance(error, Unavailable) or time.monotonic() - began > AT_ONCE_AGAIN:

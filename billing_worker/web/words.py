@@ -75,7 +75,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "info": "nothing waits for it",
     },
     "StopCause": {
-        "person": "somebody said so",
+        "person": "an operator asked for it",
         "breach": "an audit found a broken invariant",
         "budget": "a charge would have exceeded a budget",
         "issue": "an operator must decide what the payment that issued a key pays",

@@ -93,7 +93,7 @@ def test_a_token_is_created_shown_once_listed_and_revoked(billing: Command) -> N
 
 def test_slips_with_tokens_are_one_line(billing: Command) -> None:
     billing("token", "create", "shop", "--scope", "read")
-    billing("token", "create", "shop", "--scope", "read").refuses(1, "exists already", "revoke it first")
+    billing("token", "create", "shop", "--scope", "read").refuses(1, "already exists", "revoke it first")
     billing("token", "create", "My Shop", "--scope", "read").refuses(2, "name", "a-z")
     billing("token", "create", "desk", "--scope", "all").refuses(2, "scope")
     billing("token", "revoke", "nobody").refuses(1, "no token", "token list")

@@ -136,7 +136,7 @@ def i4_nothing_lost(books: Books) -> list[str]:
         waiting = row["attempt_status"] == "unknown" or row["key_status"] == "pending"
         planned = row["next_attempt_at"] is not None and row["next_attempt_at"] > books.now - GRACE
         if not waiting and not planned:
-            found.append(f"I4: invoice {row['id']} is open, due since {row['next_attempt_at']}, and nobody is at it")
+            found.append(f"I4: invoice {row['id']} is open, due since {row['next_attempt_at']}, and no worker has it")
     return found
 
 

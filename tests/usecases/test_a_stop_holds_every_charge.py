@@ -205,6 +205,6 @@ def test_what_cannot_be_stopped_or_cleared_is_said(world: World) -> None:
         clear_stop(world.ports, 4711, "done")
     number = stop_on_word(world.ports, ALL, "stop").stop.id
     clear_stop(world.ports, number, "done")
-    with pytest.raises(Conflict, match="cleared already"):
+    with pytest.raises(Conflict, match="already cleared"):
         clear_stop(world.ports, number, "done")
     assert renew.due(world.ports, 1) == []

@@ -107,7 +107,7 @@ def test_a_used_database_that_nobody_claimed_waits(world: World) -> None:
     world.subscribe()
     world.settle()
     assert len(world.ledger()) == 1
-    assert "nobody claimed it" in stops(world.ports, 10)[0].stop.reason
+    assert "never claimed" in stops(world.ports, 10)[0].stop.reason
 
 
 def test_the_guard_looks_and_writes_nothing_when_all_is_as_claimed(world: World) -> None:

@@ -164,7 +164,7 @@ STOPPING = {
 }
 
 ALERTING = {
-    "I17 nobody was told": ("I17", ["UPDATE payment_attempts SET found = true WHERE id = " + ANY_APPROVED]),
+    "I17 no alert was opened": ("I17", ["UPDATE payment_attempts SET found = true WHERE id = " + ANY_APPROVED]),
     "I4 a lost invoice": (
         "I4",
         [

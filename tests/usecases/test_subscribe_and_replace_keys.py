@@ -111,7 +111,7 @@ def test_a_customer_uid_of_exactly_eighty_characters_is_taken(world: World) -> N
 @pytest.mark.fm("L5")
 def test_a_customer_uid_is_registered_once(world: World) -> None:
     key = world.key()
-    with pytest.raises(Conflict, match="exists already") as refusal:
+    with pytest.raises(Conflict, match="already exists") as refusal:
         register.register_key(world.ports, NewKey(key.customer_uid, "kcp_billing"))
     assert refusal.value.field == "customer_uid"
     assert rows_in_all(world)["billing_keys"] == 1

@@ -43,7 +43,7 @@ def test_a_twin_is_told_with_a_proposal_and_charged_all_the_same(world: World) -
     later, earlier = sorted((first.id, second.id), key=lambda ident: ident == alert.subject_id, reverse=True)
     assert said(alert) == (
         f"subscription {later} is on plan {plan.id} for the same customer as {earlier}, "
-        "and both begin to be charged within a day"
+        "and both are first charged within a day of each other"
     )
     assert f"billing-worker subscription cancel {later}" in proposed(alert)
     assert stops(world.ports, 10) == []

@@ -1,4 +1,4 @@
-"""Audits in PostgreSQL: whose turn it is, the checks, and what must be compared with the gateway."""
+"""Audits in PostgreSQL: which one runs next, the checks, and the payments to compare with the gateway."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -17,8 +17,8 @@ from billing_worker.domain.subscription import COLLECTING, RENEWING
 from billing_worker.ports.review import AuditWindow, PaidAttempt
 
 MOST_SHOWN = 50
-"""Breaches of one check that are told; where there are more, the first ones say enough. What an operator accepted comes
-last: however much that is, it must not stand before a breach that nobody has seen."""
+"""The reported breaches of one check; the first ones say enough. Accepted breaches come last, so that they never hide a
+new one."""
 
 KEPT = timedelta(days=30)
 
@@ -57,7 +57,7 @@ _UNASKED = text(
             SELECT FROM billing_keys k WHERE k.id = a.billing_key_id AND k.issue_imp_uid = a.imp_uid)"""
     )
 )
-"""A line a currency, and one without for all: a customer who pays in two is one."""
+"""One line per currency, and one without a currency for all: a customer who pays in two counts once."""
 
 _UNSEEN_FIRST = """
     SELECT subject, detail FROM ({breaches}) found (subject, detail)
@@ -72,7 +72,7 @@ class SqlAudits:
         self._connection = connection
 
     def claim(self, moment: Moment, interval: timedelta) -> int | None:
-        """The id of a new audit, where none began within the interval; never to two callers."""
+        """The id of a new audit if none began within the interval. Only one caller gets it."""
         recent = text("SELECT EXISTS (SELECT FROM audits WHERE began_at > :since)")
         since = moment.real - interval
         if self._connection.execute(recent, {"since": since}).scalar_one():
@@ -82,18 +82,18 @@ class SqlAudits:
         return claimed.scalar_one_or_none()
 
     def audited_until(self) -> datetime | None:
-        """Billing time up to which everything was audited; None before the first audit was finished."""
+        """Billing time up to which everything was audited; None before the first audit ended."""
         newest = text("SELECT until FROM audits WHERE finished_at IS NOT NULL ORDER BY began_at DESC LIMIT 1")
         return self._connection.execute(newest).scalar_one_or_none()
 
     def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
-        """Note that it is done; records of a month ago are thrown away."""
+        """Note that the audit ended. Deletes records older than a month."""
         values = {"id": audit_id, "real_now": real_now, "checked": checked, "breaches": breaches}
         self._connection.execute(_FINISH, values)
         self._connection.execute(text("DELETE FROM audits WHERE began_at < :before"), {"before": real_now - KEPT})
 
     def checks(self, window: AuditWindow) -> Sequence[Checked]:
-        """Every invariant that the database alone can answer."""
+        """Check every invariant that the database alone can answer."""
         wanted = {
             "since": _or_ever(window.since),
             "now": window.moment.billing,
@@ -107,36 +107,36 @@ class SqlAudits:
         return [self._checked(check, wanted) for check in CHECKS]
 
     def texts(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """Table, id and text of what was written last."""
+        """Table, id and text of the rows written last."""
         for table, query in TEXTS.items():
             for ident, written in self._connection.execute(text(query), {"most": most}):
                 yield table, ident, written
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
-        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books."""
+        """The newest approvals whose evidence arrived before `settled`, to compare with the gateway's books."""
         wanted = {"since": _or_ever(since), "settled": settled, "most": most}
         found = self._connection.execute(_PAID, wanted).mappings()
         return [_paid(dict(row)) for row in found]
 
     def unasked(self, since: datetime) -> Reached:
-        """Whom payments reached that were taken under our orders since then without our asking."""
+        """The customers and money of unasked payments under our orders since then."""
         return self._reached(_UNASKED, since)
 
     def paid_since(self, since: datetime) -> Reached:
-        """Whom all payments reached that were booked since then."""
+        """The customers and money of all payments booked since then."""
         return self._reached(_PAID_SINCE, since)
 
     def live(self) -> int:
-        """How many subscriptions are not canceled."""
+        """The number of subscriptions that are not canceled."""
         return int(self._connection.execute(twins.COUNT).scalar_one())
 
     def twins(self, most: int) -> Sequence[Breach]:
-        """Subscriptions that have a twin that nobody accepted, the later one of each pair."""
+        """Subscriptions with a twin that no operator accepted: the later one of each pair."""
         found = self._connection.execute(twins.FOUND, {"most": most})
         return [_twin(*row) for row in found]
 
     def part_twins(self, now: datetime) -> None:
-        """Close alerts about twins that are none any more."""
+        """Close alerts about twins that no longer are."""
         self._connection.execute(twins.PART, {"now": now})
 
     def _reached(self, statement: TextClause, since: datetime) -> Reached:
@@ -167,5 +167,8 @@ def _paid(row: dict[str, Any]) -> PaidAttempt:
 
 
 def _twin(subject: str, plan_id: str, earlier: str) -> Breach:
-    detail = f"is on plan {plan_id} for the same customer as {earlier}, and both begin to be charged within a day"
+    detail = (
+        f"is on plan {plan_id} for the same customer as {earlier}, "
+        "and both are first charged within a day of each other"
+    )
     return Breach(subject, detail, subject, {"plan": plan_id, "earlier": earlier})

@@ -1,7 +1,7 @@
-"""The invariants that can be seen in the database, one pair of queries each: how many rows, and which are wrong.
+"""The invariants that the database alone can answer, one pair of queries each: the number of rows, and the wrong ones.
 
-Read only. `since`, `now`, `real_now` and `grace` are parameters; what changed before `since` is left out, so that the
-audit of every few minutes costs the same in a big database as in a small one.
+Read only. `since`, `now`, `real_now` and `grace` are parameters; rows changed before `since` are left out, so that the
+frequent audit costs the same in a big database as in a small one.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `breaches` selects a subject and a detail a row."""
+    """One check. `breaches` selects a subject and a detail per row."""
 
     invariant: str
     what: str
     rows: str
     breaches: str
     standing: bool = False
-    """Whether it looks at everything that is so now, whatever `since` is."""
+    """Whether it covers the whole present state, without `since`."""
 
 
 SHARED = """
@@ -35,7 +35,7 @@ SHARED = """
           AND NOT EXISTS (
             SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
 """
-"""What the checks look at; PostgreSQL evaluates only what a query names."""
+"""The rows for the checks. PostgreSQL evaluates only those that a query names."""
 
 CHECKS = (
     Check(
@@ -48,7 +48,7 @@ CHECKS = (
           AND a.invoice_id IN (SELECT invoice_id FROM paid)
         GROUP BY 1 HAVING count(*) > 1
         UNION ALL
-        SELECT a.invoice_id, 'has the surplus payment ' || a.imp_uid || ', and nobody was told'
+        SELECT a.invoice_id, 'has the surplus payment ' || a.imp_uid || ', and no alert was opened'
         FROM paid a WHERE a.surplus
           AND NOT EXISTS (SELECT FROM alerts WHERE kind = 'surplus_payment' AND subject_id = a.invoice_id)""",
     ),
@@ -67,7 +67,7 @@ CHECKS = (
         """
         SELECT (SELECT count(*) FROM idle) + (SELECT count(*) FROM subscriptions WHERE status = ANY(:renewing))""",
         """
-        SELECT id, 'is due since ' || next_attempt_at || ', and nobody is at it' FROM idle
+        SELECT id, 'is due since ' || next_attempt_at || ', and no worker has it' FROM idle
         WHERE next_attempt_at <= :now - :grace AND key_status <> 'pending' AND subscription_status = ANY(:collecting)
           AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL
                           AND scope IN ('all', 'pg:' || pg_provider, 'subscription:' || subscription_id))
@@ -142,18 +142,18 @@ CHECKS = (
         "evidence of approvals and refunds",
         "SELECT (SELECT count(*) FROM paid) + (SELECT count(*) FROM refunds WHERE created_at >= :since)",
         """
-        SELECT a.id, 'is approved, and nothing that the gateway said is kept for it'
+        SELECT a.id, 'is approved, and has no stored evidence of the gateway'
         FROM paid a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id WHERE e.id IS NULL
         UNION ALL
         SELECT id, 'is approved, and no payment of the gateway is named' FROM begun
         WHERE status = 'approved' AND imp_uid IS NULL
         UNION ALL
-        SELECT id, 'has succeeded, and nothing that the gateway said is kept for it' FROM refunds
+        SELECT id, 'has succeeded, and has no stored evidence of the gateway' FROM refunds
         WHERE status = 'succeeded' AND created_at >= :since AND evidence_id IS NULL""",
     ),
     Check(
         "I14",
-        "states that contradict each other",
+        "contradicting states",
         "SELECT count(*) FROM begun",
         """
         SELECT invoice_id, 'is ' || invoice_status || ', and attempt ' || id || ' paid it'
@@ -182,7 +182,7 @@ CHECKS = (
     ),
     Check(
         "I17",
-        "payments that nobody here intended, and nobody was told of",
+        "unasked payments without an alert",
         "SELECT count(*) FROM paid",
         """
         SELECT imp_uid, 'was taken under our order ' || merchant_uid || ', and we had not asked for it'
@@ -193,7 +193,7 @@ CHECKS = (
     ),
     Check(
         "I23",
-        "doubt and stops that nobody was told of",
+        "doubt and stops without an alert",
         """
         SELECT (SELECT count(*) FROM payment_attempts WHERE status = 'unknown')
              + (SELECT count(*) FROM stops WHERE closed_at IS NULL)""",
@@ -216,4 +216,4 @@ TEXTS = {
     "payment_attempts": "SELECT id, coalesce(reason, '') FROM payment_attempts ORDER BY started_at DESC LIMIT :most",
     "inbox": "SELECT id::text, concat(payload, note, answer) FROM inbox ORDER BY inbox.id DESC LIMIT :most",
 }
-"""What was written last, by table."""
+"""The rows written last, by table."""

@@ -1,4 +1,4 @@
-"""Sums over the whole database, for reports and for comparing with the gateway's books."""
+"""Sums over the whole database, for reports and for the comparison with the gateway's books."""
 
 from collections.abc import Sequence
 
@@ -76,18 +76,18 @@ _PAYMENTS = text("""
 
 
 class SqlBooks:
-    """What the database says as a whole."""
+    """Sums over the whole database."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def tallies(self, timezone: str) -> Sequence[Tally]:
-        """One line a month and currency, oldest first."""
+        """One line per month and currency, oldest first."""
         rows = self._connection.execute(_TALLIES, {"timezone": timezone}).mappings()
         return [Tally(**row) for row in rows]
 
     def standing(self, moment: Moment) -> Standing:
-        """How things stand."""
+        """The present state."""
         now = moment.billing
         wanted = {"now": now, "old": now - BACKLOG_AFTER, "renewing": [str(status) for status in RENEWING]}
         wanted |= {"unanswered": moment.real - UNANSWERED_FOR, "waiting": moment.real - WAITING_FOR}

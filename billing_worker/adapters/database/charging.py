@@ -141,7 +141,7 @@ _LOCKED_NAMES = [[c.name for c in table.c] for table in (invoices, plans, billin
 
 
 class SqlChargingRecords:
-    """What a transaction offers about what is billed and charged; each repository is made when first asked for."""
+    """The records of billing and charging in a transaction. Each repository is made at first use."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -268,7 +268,7 @@ class SqlChargingRecords:
         return {row.attempt_id: row.id for row in self._connection.execute(_KEEP, wanted)}
 
     def evidence(self, evidence_id: int) -> Evidence:
-        """What the gateway said, as it was kept. Raises NotFound."""
+        """The gateway's answer as stored. Raises NotFound."""
         row = self._connection.execute(_EVIDENCE, {"ident": evidence_id}).mappings().one_or_none()
         if row is None:
             raise NotFound("evidence", str(evidence_id))

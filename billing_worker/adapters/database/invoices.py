@@ -1,7 +1,7 @@
 """Invoices in PostgreSQL.
 
-A claim decides only *whom* to serve; whether something may really be charged is decided again by the domain, under the
-subscription's lock.
+A claim decides only *which* invoices to serve. The domain decides again, under the subscription's lock, whether to
+charge.
 """
 
 import json
@@ -48,7 +48,7 @@ _CLAIM_INVOICES = text(_CLAIM.format(only=""))
 
 
 _CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id"))
-"""Tops the queue up to `limit` claimed invoices, rather than adding to a queue that a slow worker leaves long."""
+"""Fills the queue up to `limit` claimed invoices, so that a slow worker's queue does not grow."""
 
 
 _REGISTER = text("""
@@ -125,12 +125,12 @@ class SqlInvoices(Repository[Invoice]):
         return list(self._connection.execute(_CLAIM_INVOICES_OF_KEY, wanted | {"key_id": key_id}).scalars())
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
-        """The id of the invoice that this merchant_uid was ever given to."""
+        """The id of the invoice that has or ever had this merchant_uid."""
         statement = select(merchant_uids.c.invoice_id).where(merchant_uids.c.merchant_uid == merchant_uid)
         return self._connection.execute(statement).scalar_one_or_none()
 
     def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
-        """Register the merchant_uid of a payment that we did not place: generation 0, which ours never have."""
+        """Register the merchant_uid of a payment that was not placed by us, as generation 0, which ours never have."""
         adopted = {"merchant_uid": merchant_uid, "invoice_id": invoice_id, "generation": 0}
         self._connection.execute(insert(merchant_uids), adopted)
 

@@ -1,4 +1,4 @@
-"""Events for the merchant, and what is known of the merchant's receiver, in PostgreSQL."""
+"""Events for the merchant, and the health of the merchant's receiver, in PostgreSQL."""
 
 import json
 from collections.abc import Sequence
@@ -42,8 +42,8 @@ _EARLIER = """
       AND earlier.delivered_at IS NULL AND earlier.abandoned_at IS NULL AND (earlier.replays = 0 OR o.replays > 0)
 """
 
-# A look-up for each row in turn, in the index of what waits: with old statistics the planner would otherwise compare
-# every waiting event with every other.
+# One look-up per row, in the index of waiting events: with old statistics the planner would otherwise compare every
+# waiting event with every other.
 _CLAIM = text(f"""
     WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox o
@@ -79,7 +79,7 @@ _REPLAY = text("""
     FROM chosen WHERE outbox.id = chosen.id
 """)
 
-# Periods that were left out are accounted for by these two: an audit would take the gap for lost money.
+# These two events explain periods that were left out. Without them an audit would take the gap for lost money.
 _FORGET = text("""
     WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox
@@ -127,37 +127,40 @@ class SqlOutbox(Repository[OutboxMessage]):
         return self._many(select(outbox).where(about).order_by(outbox.c.sequence.desc()).limit(limit))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
+        """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
         wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM, wanted).scalars())
 
     def under_way(self, real_now: datetime) -> int:
-        """How many are claimed or being sent."""
+        """The number of events that are claimed or being sent."""
         statement = select(func.count()).where(outbox.c.lease_until > real_now)
         return int(self._connection.execute(statement).scalar_one())
 
     def held_back(self, message: OutboxMessage) -> bool:
-        """Whether an earlier one of its stream waits; what is replayed holds back only what is replayed too."""
+        """Whether an earlier event of its stream waits. A replayed event holds back only other replayed events."""
         return bool(self._connection.execute(_HELD_BACK, {"ident": message.id}).scalar_one())
 
     def given_up(self) -> int:
-        """How many were given up and not replayed since."""
+        """The number of events given up and not replayed since."""
         statement = select(func.count()).where(outbox.c.abandoned_at.is_not(None))
         return int(self._connection.execute(statement).scalar_one())
 
     def hasten(self, real_now: datetime) -> int:
-        """Let all that wait for another try be due now, as if they had not been tried; returns how many."""
+        """Make all events that wait for another try due now, as if not tried before; returns their number."""
         return self._connection.execute(_HASTEN, {"real_now": real_now}).rowcount
 
     def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
-        """Send what fits once more, in order, one each `pause`; returns how many. What waits is left alone."""
+        """Send matching events again, in order, one each `pause`; returns their number.
+
+        Waiting events stay as they are.
+        """
         closed = or_(outbox.c.delivered_at.is_not(None), outbox.c.abandoned_at.is_not(None))
         fitting = select(outbox.c.id).where(*_conditions(wanted), closed).order_by(outbox.c.sequence).limit(limit)
         ids = list(self._connection.execute(fitting).scalars())
         return self._connection.execute(_REPLAY, {"ids": ids, "real_now": real_now, "pause": pause}).rowcount
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete events that were delivered before this; returns how many. What an audit needs is kept."""
+        """Delete events delivered before this; returns their number. Events that an audit needs are kept."""
         return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount
 
 
@@ -181,19 +184,19 @@ def _conditions(wanted: EventFilter) -> list[Any]:
 
 
 class SqlEndpoints(Repository[Endpoint]):
-    """What is known of the merchant's receivers."""
+    """The health of the merchant's receivers."""
 
     table = event_endpoints
     kind = "endpoint"
     hydrate = staticmethod(rows.to_endpoint)
 
     def find(self, ident: str) -> Endpoint | None:
-        """The endpoint, as it was last written."""
+        """The endpoint as last written."""
         row = self._connection.execute(self._get, {"ident": ident}).mappings().one_or_none()
         return self.adopt(dict(row)) if row is not None else None
 
     def add(self, entity: Endpoint) -> bool:
-        """Store a new one; False where it is known."""
+        """Store a new one; False if it is already stored."""
         statement = insert(event_endpoints).values(repository.plain(entity)).on_conflict_do_nothing()
         added = self._connection.execute(statement.returning(event_endpoints.c.id))
         return added.scalar_one_or_none() is not None

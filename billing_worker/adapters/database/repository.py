@@ -1,4 +1,4 @@
-"""What all repositories share: fetch by id, lock, add, write back what changed."""
+"""The base of all repositories: fetch by id, lock, add, write back changes."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -68,14 +68,14 @@ class Repository(Generic[T]):
     kind: str
     hydrate: Callable[[Values], T]
     values: Callable[[T], Values] = staticmethod(plain)
-    """Written as they are; the class attributes are functions, not methods."""
+    """The class attributes are plain functions, not methods."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._loaded: dict[Any, Values] = {}
 
     def __init_subclass__(cls) -> None:
-        """Prepare the statements once a class: building them for every call would cost more than running them."""
+        """Prepare the statements once per class: building them for every call would cost more than running them."""
         own = cls.table.c.id == bindparam("ident")
         cls._get = select(cls.table).where(own)
         cls._lock = cls._get.with_for_update()
@@ -103,7 +103,7 @@ class Repository(Generic[T]):
         return self._one(self._lock, ident)
 
     def adopt(self, row: Values) -> T:
-        """Make an entity of a row that another statement fetched."""
+        """Make an entity from a row that another statement fetched."""
         entity = type(self).hydrate(row)
         self._loaded[entity.id] = type(self).values(entity)  # type: ignore[attr-defined] # every entity has an id
         return entity
@@ -115,9 +115,9 @@ class Repository(Generic[T]):
         self._loaded[values["id"]] = values
 
     def add_alone(self, entity: T, **unique: Any) -> None:
-        """Store a new entity, or raise Conflict with the id of the one that has the same value in a `unique` column.
+        """Store a new entity. Raises Conflict, with the id of the one that already has its value in a `unique` column.
 
-        The insert stands behind a savepoint: a transaction that was refused could not look for the other one.
+        The insert has a savepoint: a failed transaction could not look for the other one.
         """
         try:
             with self._connection.begin_nested():
@@ -127,7 +127,7 @@ class Repository(Generic[T]):
                 same = select(self.table.c.id).where(self.table.c[name] == value)
                 found = self._connection.execute(same).scalar_one_or_none() if value is not None else None
                 if found is not None:
-                    problem = f"a {self.kind} with this {name} exists already: {found}"
+                    problem = f"a {self.kind} with this {name} already exists: {found}"
                     raise Conflict(problem, field=name, existing_id=found) from error
             raise
 

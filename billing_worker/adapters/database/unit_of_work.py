@@ -36,11 +36,11 @@ from billing_worker.domain.settlement import Settlement, take_events
 from billing_worker.ports.outside import Ids
 
 HELD = (LockNotAvailable, DeadlockDetected)
-"""Somebody else had the row for too long, or waited for one of ours: the server undid the whole transaction."""
+"""Another transaction held the row for too long, or waited for one of ours: the server rolled this transaction back."""
 
 
 class SqlUnitOfWork(SqlChargingRecords):
-    """The records of one transaction. Nothing is kept unless `commit` returned."""
+    """The records of one transaction. Without `commit`, its changes are rolled back."""
 
     def __init__(
         self, connection: Connection, ids: Ids, within: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -87,7 +87,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def books(self) -> SqlBooks:
-        """Sums, and how things stand."""
+        """Sums and the present state."""
         return SqlBooks(self._connection)
 
     @cached_property
@@ -102,7 +102,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def environment(self) -> SqlEnvironment:
-        """Whose database this is."""
+        """The claim on this database."""
         return SqlEnvironment(self._connection)
 
     @cached_property
@@ -112,7 +112,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def spending(self) -> SqlSpending:
-        """What was charged lately."""
+        """Recent charges."""
         return SqlSpending(self._connection)
 
     @cached_property
@@ -127,7 +127,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def actions(self) -> SqlActions:
-        """What was done by whom."""
+        """The log of actions."""
         return SqlActions(self._connection)
 
     @cached_property
@@ -157,12 +157,12 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @contextmanager
     def savepoint(self) -> Iterator["SqlUnitOfWork"]:
-        """A part of this transaction that is undone alone, unless its own `commit` returned."""
+        """A part of this transaction that is rolled back alone, unless its own `commit` returned."""
         with translated(), self._within(), _Part(self._connection, self._ids, self._announced, self._within) as part:
             yield part
 
     def commit(self) -> None:
-        """Make it all durable, then log what happened: one line an event."""
+        """Make all changes durable, then log one line per event."""
         self._connection.commit()
         log_events(self._announced)
         self._announced.clear()
@@ -190,7 +190,7 @@ class _Part(SqlUnitOfWork):
             self._savepoint.rollback()
 
     def commit(self) -> None:
-        """Make it a part of the whole, which alone makes it durable."""
+        """Release the savepoint. Only the commit of the whole transaction makes it durable."""
         self._savepoint.commit()
         self._whole.extend(self._announced)
         self._announced.clear()
@@ -198,7 +198,7 @@ class _Part(SqlUnitOfWork):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the errors of this package instead of the driver's: Busy where nothing was done, Unavailable."""
+    """Raise the errors of this package instead of the driver's: Busy if nothing was done, else Unavailable."""
     try:
         yield
     except PoolTimeoutError as error:
@@ -220,20 +220,20 @@ class SqlDatabase:
     around: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered before a connection is taken, left after it was given back."""
     within: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered for a part of a transaction, by the thread that works on it; the whole may belong to another one."""
+    """Entered for a part of a transaction, by the thread that runs it. The whole may belong to another thread."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
-        """Begin a transaction; roll back unless it was committed.
+        """Begin a transaction; roll it back unless it was committed.
 
-        Raises Unavailable where the database does not answer or ended the session. After a lost commit nobody knows
-        whether it was kept: callers must never read Unavailable as "not done", but for Busy, which says so.
+        Raises Unavailable if the database does not answer or ended the session. A lost commit may or may not be
+        durable, so callers must never read Unavailable as "not done". Only its subclass Busy means "not done".
         """
         with translated(), self.around(), self.engine.connect() as connection:
             yield SqlUnitOfWork(connection, self.ids, self.within)
 
 
 def first_line(error: SQLAlchemyError) -> str:
-    """The driver's own words, without SQL and parameters: those may hold a customer's data."""
+    """The driver's message without SQL and parameters, which may contain customer data."""
     cause = getattr(error, "orig", None) or error
     return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__

@@ -1,4 +1,4 @@
-"""One HTTP exchange with PortOne: sent at most once, within a deadline, never raising for what the outside does."""
+"""One HTTP exchange with PortOne: sent at most once, within a deadline, without raising for an outside failure."""
 
 import asyncio
 import ssl
@@ -17,7 +17,7 @@ from billing_worker.adapters.portone.wire import MOST_BODY_BYTES, Exchange, Wire
 from billing_worker.domain.errors import SettingsInvalid
 
 MOST_EVIDENCE_BYTES = 8192
-"""Of an answer that never ended, which are kept as evidence."""
+"""Bytes of an incomplete answer that are kept as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No byte of the request reached a socket, or the gateway refused it before it did anything."""
+    """No byte of the request reached a socket, or the gateway refused it without an effect."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """The request may have arrived; a complete answer did not. `head` is how the answer began, if it did."""
+    """The request may have arrived, but no complete answer came. `head` is the start of the answer, if any."""
 
     reason: str
     head: bytes = field(default=b"", repr=False)
@@ -47,7 +47,7 @@ Result = Answer | NotSent | NoAnswer
 
 
 class Client:
-    """Connections to one host, made on first use in an event loop of their own. Safe for many threads.
+    """Connections to one host, made at first use in their own event loop. Safe for many threads.
 
     Not for use across a fork.
     """
@@ -61,21 +61,21 @@ class Client:
         self._tls = tls
         self._http: httpx.AsyncClient | None = None
         self.loop = Loop()
-        """Where the calls wait for their answers."""
+        """The loop in which the calls wait for their answers."""
 
     def exchange(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
-        """Send one request and read its whole answer. Not to be called in the loop's own thread."""
+        """Send one request and read its whole answer. Must not be called in the loop's own thread."""
         return self.loop.run(self.exchanged(call, token, deadline, secrets))
 
     async def exchanged(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
-        """The same, in the loop."""
+        """As `exchange`, inside the loop."""
         exchange = Exchange(connect_by=min(deadline.at, asyncio.get_running_loop().time() + self._connect_timeout))
         try:
             result = await self._send(call, token, deadline, exchange)
         except Exception as error:  # noqa: BLE001 - whatever breaks in the HTTP stack: was it sent is all that counts
             reason = one_line(f"{type(error).__name__}: {error}", secrets)
             return NoAnswer(reason, blanked(_beginning(exchange), secrets)) if exchange.sent else NotSent(reason)
-        # Blanked before anybody reads it: no reason, no evidence and no log can repeat what it never saw.
+        # Blank the secrets before any other code reads the answer, so that no reason, evidence or log can repeat them.
         if isinstance(result, Answer):
             return Answer(result.status, blanked(result.body, secrets))
         return NoAnswer(result.reason, blanked(_beginning(exchange), secrets))
@@ -113,8 +113,8 @@ class Client:
     def _client(self) -> httpx.AsyncClient:
         """Called in the loop only."""
         if self._http is None:
-            # trust_env=False: the environment of whoever started the process must not decide where a charge goes or
-            # whose certificates are trusted.
+            # trust_env=False: the process's environment must not decide where a charge goes or which certificates are
+            # trusted.
             self._http = httpx.AsyncClient(
                 transport=Wires(self._max_connections, self._tls or httpx.create_ssl_context(trust_env=False)),
                 trust_env=False,
@@ -125,7 +125,7 @@ class Client:
 
 
 def host_of(base_url: str) -> str:
-    """The host of a usable base URL. Raises SettingsInvalid, without repeating what may be a secret."""
+    """The host of a usable base URL. Raises SettingsInvalid, without repeating a possible secret."""
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError, ValueError):
@@ -141,7 +141,7 @@ def _whole(status: int, encoding: str, body: bytes | bytearray) -> Answer | NoAn
             return Answer(status, bytes(body))
         case "gzip":
             unpack = zlib.decompressobj(wbits=31)
-            # One byte more than allowed is unpacked at most: a bomb is seen without being blown up.
+            # Unpack at most one byte more than allowed, so that a compression bomb is detected early.
             unpacked = unpack.decompress(bytes(body), MOST_BODY_BYTES + 1)
             if len(unpacked) > MOST_BODY_BYTES:
                 return NoAnswer(f"HTTP {status} with more than {MOST_BODY_BYTES} bytes")
@@ -149,11 +149,11 @@ def _whole(status: int, encoding: str, body: bytes | bytearray) -> Answer | NoAn
                 return NoAnswer(f"HTTP {status} with a truncated gzip body")
             return Answer(status, unpacked)
         case _:
-            return NoAnswer(f"HTTP {status} in an encoding that was not asked for")
+            return NoAnswer(f"HTTP {status} in an encoding that was not requested")
 
 
 def _beginning(exchange: Exchange) -> bytes:
-    """How an answer began that is not whole, as evidence."""
+    """The start of an incomplete answer, as evidence."""
     encodings = [value.strip().lower() for name, value in exchange.headers if name.lower() == b"content-encoding"]
     if encodings != [b"gzip"]:
         return bytes(exchange.body[:MOST_EVIDENCE_BYTES])

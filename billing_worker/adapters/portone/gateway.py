@@ -23,29 +23,29 @@ from billing_worker.ports.outside import Listing, Sheet
 
 CONNECT_TIMEOUT = 5.0
 TOTAL_DEADLINE = 65.0
-"""PortOne asks clients to wait 60 seconds and more, since a charge goes on when the client hangs up."""
+"""PortOne asks clients to wait 60 seconds and more, since a charge continues after the client hangs up."""
 
 TOKEN_DEADLINE = 10.0
-"""Of the total, at most this may go by before there is a token: the charge must keep enough for itself."""
+"""The longest wait for a token, within the total: the charge needs the rest."""
 
 LEAST_SHARE = 0.5
-"""With less than this part of the total left a charge is not begun: it would end as unknown for lack of patience."""
+"""A charge does not begin with less than this fraction of the total left: it would end as unknown."""
 
 MOST_PAGES = 50
 """5,000 payments under one merchant_uid: far above any dunning, far below an endless loop."""
 
 LIST_CALL = requests.Call("GET", "/payments/status/all")
-"""How evidence of a single row of that list names it."""
+"""The name of that list in the evidence of a single row."""
 
 MAX_CONNECTIONS = 64
-"""As many as one worker process has threads, so that none waits for a connection."""
+"""As many as the threads of a worker process, so that none waits for a connection."""
 
 BROWSER_IP = "127.0.0.1"
 """Paymentwall requires an address of the payer; a recurring charge has none, and PortOne's default is the caller's."""
 
 
 class _NotRead(Exception):
-    """A read that proves nothing, and what was answered to it."""
+    """A read that proves nothing, with its answer."""
 
     def __init__(self, reason: str, evidence: Evidence) -> None:
         self.evidence = evidence
@@ -53,12 +53,12 @@ class _NotRead(Exception):
 
 
 class PortOneGateway:
-    """PortOne V1. One instance serves all threads of a process, and is safe to be inherited by a forked one.
+    """PortOne V1. One instance serves all threads of a process, and a forked process may inherit it.
 
-    No method raises for anything that the network or the gateway does, and each ends within `total_deadline`
-    seconds (plus what the resolver of host names takes, which cannot be interrupted; nothing is sent after it).
-    `payments_between` takes that long at most for each of its pages, `shows` twice as long and `control_every` seconds.
-    Neither key nor secret nor token, nor what is `also_secret`, is in any text that leaves this class.
+    No method raises for a failure of the network or the gateway. Each ends within `total_deadline` seconds, plus the
+    time of the host name resolver, which cannot be interrupted; no request is sent after the deadline.
+    `payments_between` takes at most that long per page, `shows` twice as long and `control_every` seconds. No text that
+    leaves this class contains the key, the secret, a token, or any of `also_secret`.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class PortOneGateway:
         return self._here().client.loop.run(self._charge(request))
 
     def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
-        """The same, without waiting: many may be under way, and no thread waits for any of them."""
+        """Begin one charge without waiting. Many may be under way without a thread each."""
         return self._here().client.loop.begin(self._charge(request))
 
     async def _charge(self, request: ChargeRequest) -> Outcome:
@@ -159,7 +159,7 @@ class PortOneGateway:
         return Listing(page.payments, evidence=said)
 
     def shows(self, imp_uid: str) -> bool:
-        """Control read: one for all threads that ask at the same time, begun after each of them asked."""
+        """Control read: one for all threads that ask at the same time, begun after all of them asked."""
         return self._here().controls.shows(imp_uid)
 
     def payments_of(self, merchant_uid: str) -> Listing:
@@ -181,7 +181,7 @@ class PortOneGateway:
         return found
 
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
-        """Every payment whose latest change lies in this span, page by page, read as they are asked for."""
+        """Every payment whose latest change lies in this span, page by page, each read on demand."""
         first, last = int(start.timestamp()), ceil(end.timestamp())
 
         def page(number: int) -> Result:
@@ -209,14 +209,14 @@ class PortOneGateway:
         self._here().client.close()
 
     def _all_pages(self, call: Callable[[int], requests.Call]) -> Listing:
-        """A paged list as a whole."""
+        """All pages of a list."""
         deadline = Deadline(self._total_deadline)
         found: dict[str, tuple[GatewayPayment, Evidence]] = {}
         number, announced = 1, 0
         try:
             while True:
                 page, said = self._page(call(number), deadline)
-                # The newest come first: a payment made while we turn pages shows an older one twice, and hides none.
+                # The newest come first: a payment made during the read shows an older one twice, and hides none.
                 found |= {payment.imp_uid: (payment, evidence) for payment, evidence in page.payments}
                 announced = max(announced, page.total or 0)
                 if page.next_page is None:
@@ -233,7 +233,7 @@ class PortOneGateway:
         return Listing(tuple(found.values()), evidence=said)
 
     def _page(self, call: requests.Call, deadline: Deadline) -> tuple[answers.Page, Evidence]:
-        """One page, and the answer as it came. Raises _NotRead with the answer, where there was one."""
+        """One page, and the answer as received. Raises _NotRead with the answer, if there was one."""
         result = self._ask(call, deadline)
         if not isinstance(result, Answer):
             raise _NotRead(result.reason, self._evidence(call, None, b""))
@@ -247,11 +247,11 @@ class PortOneGateway:
         return page, said
 
     def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
-        """Ask, and wait for the answer."""
+        """Send, and wait for the answer."""
         return self._here().client.loop.run(self._asked(call, deadline, least))
 
     async def _asked(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
-        """Send with a token; once more, with a fresh one, after a 401 that PortOne itself answered."""
+        """Send with a token; after a 401 of PortOne itself, send once more with a fresh one."""
         here = self._here()
         for is_last in (False, True):
             token = await here.token(deadline.at_most(TOKEN_DEADLINE))
@@ -281,7 +281,7 @@ class PortOneGateway:
     def _here(self) -> State:
         state = self._state
         if state.pid != os.getpid():
-            # A forked child: locks of the parent may be held forever here, so none is taken. setdefault is atomic.
+            # In a forked child, locks of the parent may be held for ever, so none is taken. setdefault is atomic.
             state = self._state = self._states.setdefault(os.getpid(), self._new_state())
         return state
 

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: many calls wait in it, and no thread waits with them."""
+"""An event loop in its own thread: many calls wait in it without a thread each."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Loop:
-    """Starts when something is first run in it. Safe for many threads, not for use across a fork."""
+    """Starts with its first call. Safe for many threads, not for use across a fork."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,11 +18,11 @@ class Loop:
         self._thread: threading.Thread | None = None
 
     def begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run it in the loop, and return at once."""
+        """Run a call in the loop, and return at once."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._started())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run it in the loop, and wait for it. Not to be called in the loop's own thread."""
+        """Run a call in the loop, and wait for it. Must not be called in the loop's own thread."""
         begun = self.begin(coroutine)
         try:
             return begun.result()
@@ -31,7 +31,7 @@ class Loop:
             raise
 
     def close(self) -> None:
-        """End the thread; what is run later starts another one."""
+        """End the thread; a later call starts another one."""
         with self._lock:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None

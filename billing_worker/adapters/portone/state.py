@@ -1,4 +1,4 @@
-"""What a process must not share with one that it was forked from."""
+"""The state that a process must not share with its parent."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from billing_worker.adapters.portone.tokens import NoToken, Tokens
 
 @dataclass(slots=True)
 class State:
-    """What must not be shared across a fork: sockets, and locks that a thread of the parent may have held."""
+    """State that must not be shared across a fork: sockets, and locks that a thread of the parent may hold."""
 
     pid: int
     client: Client
@@ -20,7 +20,7 @@ class State:
     _fetching: asyncio.Task[str | NoToken] | None = None
 
     async def token(self, deadline: Deadline) -> str | NoToken:
-        """A token; whoever finds none waits for the one thread that fetches it."""
+        """A token. If there is none, wait for the one thread that fetches it."""
         token = self.tokens.at_hand()
         if token is not None:
             return token

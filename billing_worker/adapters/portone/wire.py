@@ -1,9 +1,9 @@
 """Connections to one gateway in an event loop: one request at a time on each, one answer to each request.
 
 httpx's own asynchronous transport costs three times the CPU of its threads (docs/decisions/0028). This one reads with
-httptools and knows two things that httpx does not tell: whether a byte of the request was handed to a socket, and how
-an answer began that never ended. A connection that brings more than the one answer is not used again, or what is left
-over would be taken for the answer to the next request.
+httptools and knows two facts that httpx does not show: whether a byte of the request was passed to a socket, and the
+start of an incomplete answer. A connection that brings more than one answer is not used again: the rest could pass for
+the answer to the next request.
 """
 
 import asyncio
@@ -18,26 +18,26 @@ import httpx
 
 LOWEST_FINAL_STATUS = 200
 KEEPALIVE_SECONDS = 5.0
-"""Idle connections are dropped soon: one that the server closes just as we reuse it costs an unknown outcome."""
+"""Idle connections are dropped soon: if the server closes one during its reuse, the outcome is unknown."""
 MOST_HEAD_BYTES = 64 * 1024
 MOST_BODY_BYTES = 1024 * 1024
 """As received. A page of 100 payments has about 200 KB."""
 
 
 class BrokenAnswer(Exception):
-    """The connection brought no whole answer that can be read."""
+    """The connection brought no complete, readable answer."""
 
 
 class TooLarge(BrokenAnswer):
-    """The answer has more bytes than any of the gateway's."""
+    """The answer is larger than any valid one."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request on its way: whether any byte of it was handed to a socket, and how its answer began."""
+    """One request under way: whether any byte was passed to a socket, and the start of its answer."""
 
     connect_by: float
-    """When the connection must stand, in the loop's time."""
+    """The deadline for the connection, in the loop's time."""
     sent: bool = False
     status: int = 0
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Wire(asyncio.Protocol):
         self._exchange = self._parser = self._answered = None
 
     def is_quiet(self) -> bool:
-        """Whether nothing came on it while it was idle: neither bytes nor its end, not even unread ones."""
+        """Whether the idle connection got neither bytes nor its end, read or unread."""
         sock = self._transport.get_extra_info("socket")
         if not self.reusable or sock is None or sock.fileno() < 0:
             return False
@@ -80,7 +80,7 @@ class Wire(asyncio.Protocol):
         return not news.poll(0)
 
     def close(self) -> None:
-        """Close at once: what was not sent yet is not sent."""
+        """Close at once, without sending the rest."""
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
@@ -94,7 +94,7 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
         if self._parser is None or self._complete:
-            self.close()  # nothing was asked: it must not be taken for the answer to the next request
+            self.close()  # no request is under way: it must not pass for the answer to the next one
             return
         if not self._has_head:
             self._head_bytes += len(data)
@@ -144,7 +144,7 @@ class Wire(asyncio.Protocol):
             self._exchange.body += body
 
     def on_message_complete(self) -> None:
-        """Called by the parser; 100 Continue is no answer."""
+        """Called by the parser; 100 Continue is not an answer."""
         if self._exchange is None or self._complete:
             return
         if self._exchange.status < LOWEST_FINAL_STATUS:
@@ -154,7 +154,7 @@ class Wire(asyncio.Protocol):
         self._finish()
 
     def _ends_with_the_connection(self) -> bool:
-        """Whether the end of the connection is the end of the answer: it announced no other."""
+        """Whether the answer ends with the connection, because it announced no other end."""
         if self._exchange is None or not self._has_head or self._complete:
             return False
         names = {name.lower() for name, _ in self._exchange.headers}
@@ -167,7 +167,7 @@ class Wire(asyncio.Protocol):
 
     def _break(self, error: Exception) -> None:
         if self._complete:
-            self.close()  # the first answer is whole; what came after it makes the connection useless
+            self.close()  # the first answer is complete; further bytes make the connection useless
             return
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(error)
@@ -175,7 +175,7 @@ class Wire(asyncio.Protocol):
 
 
 class Wires(httpx.AsyncBaseTransport):
-    """What httpx.AsyncHTTPTransport does, for one host: each request is sent at most once.
+    """As httpx.AsyncHTTPTransport, for one host: each request is sent at most once.
 
     A request carries its `Exchange` as the extension of that name. For one event loop.
     """
@@ -208,14 +208,14 @@ class Wires(httpx.AsyncBaseTransport):
         return httpx.Response(exchange.status, headers=exchange.headers, stream=httpx.ByteStream(bytes(exchange.body)))
 
     async def aclose(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
 
     async def _connected(self, url: httpx.URL, exchange: Exchange) -> Wire:
         loop = asyncio.get_running_loop()
         while self._idle:
-            wire = self._idle.pop()  # the one used last: the others grow old and are dropped
+            wire = self._idle.pop()  # the most recently used one: the others become stale and are dropped
             if loop.time() - wire.idle_since < KEEPALIVE_SECONDS and wire.is_quiet():
                 return wire
             wire.close()
@@ -232,7 +232,7 @@ class Wires(httpx.AsyncBaseTransport):
 
 
 def _written(request: httpx.Request) -> bytes:
-    """The bytes of a request. Raises ValueError where a header would end early and begin another one."""
+    """The bytes of a request. Raises ValueError if a header contains a line break, which would begin another header."""
     lines = [request.method.encode("ascii") + b" " + request.url.raw_path + b" HTTP/1.1"]
     for name, value in request.headers.raw:
         if any(sign in value for sign in (b"\r", b"\n", b"\0")):

@@ -32,7 +32,7 @@ from billing_worker.simulation.memory.unserved import Unserved, UnservedSubject
 
 
 class Numbered:
-    """Names in the order of their use: the same run, the same names."""
+    """Names in the order of their use: the same run has the same names."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -43,14 +43,14 @@ class Numbered:
 
 
 class Store:
-    """All rows. Nothing else reads or writes between the begin and the commit of a transaction."""
+    """All rows. No other task reads or writes between the begin and the commit of a transaction."""
 
     def __init__(self, ids: Ids) -> None:
         self.ids = ids
         self.journal: list[Entry] = []
-        """Changes of the transaction that is open, oldest first."""
+        """Changes of the open transaction, oldest first."""
         self.busy = False
-        """Whether a transaction is open: there is never more than one."""
+        """Whether a transaction is open: there is at most one."""
         self.evidence: list[Evidence] = []
         self.rows = rows = Rows()
         rows.plans = self.plans = MemoryPlans(self.journal)
@@ -72,7 +72,7 @@ class Store:
         self.actions = MemoryActions(self.journal)
 
     def scans(self) -> dict[str, DueIndex]:
-        """What each scan looks for, by the name of its job."""
+        """The work of each scan, by the name of its job."""
         return {
             "renew": self.subscriptions.renewals,
             "collect": self.invoices.due,
@@ -84,7 +84,7 @@ class Store:
         }
 
     def roll_back(self) -> None:
-        """Undo what the open transaction changed."""
+        """Undo the changes of the open transaction."""
         while self.journal:
             table, before, after = self.journal.pop()
             table.undo(before, after)
@@ -130,7 +130,7 @@ Committed = Callable[[Sequence[Entry]], None]
 
 
 class MemoryTransaction:
-    """One transaction. Nothing is kept unless `commit` was called."""
+    """One transaction. Without `commit`, its changes are undone."""
 
     __slots__ = (
         "_committed",
@@ -278,7 +278,7 @@ class MemoryTransaction:
         return ids
 
     def commit(self) -> None:
-        """Keep it all."""
+        """Keep all changes."""
         changes = tuple(self._store.journal)
         self._store.journal.clear()
         self._end()

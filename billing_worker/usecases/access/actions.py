@@ -1,4 +1,4 @@
-"""Keep who did what: called in the transaction of each change that somebody asked for."""
+"""Write the log of actions, in the transaction of each change that an operator or a program requests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from billing_worker.ports.storage import UnitOfWork
 def note(
     ports: Ports, uow: UnitOfWork, verb: Verb, subject_id: str, detail: str | None = None, *, at: datetime
 ) -> None:
-    """Keep that the actor of these ports did this `at` this real time, within the caller's transaction."""
+    """Write one action of the ports' actor, `at` this real time, within the caller's transaction."""
     uow.actions.add_all([Action(ports.actor, verb, subject_id, at, detail)])
 
 

@@ -33,8 +33,8 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
     """Claim the due invoices that waited for this key, oldest first.
 
-    They are claimed as every scan claims: within the same limit of started work, what is late at the same pace. So a
-    burst of confirmations cannot stampede; what is left over, and what a lost ring leaves, the scans find.
+    The claim has the limits of every scan: the same bound of started work, and the same pace for late work. So a burst
+    of confirmations cannot stampede. The scans find the rest, and the work of lost rings.
     """
     return _claimed(ports, limit, key_id)
 

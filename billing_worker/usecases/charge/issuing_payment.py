@@ -1,7 +1,7 @@
-"""What the payment that issued a key pays: a period of a subscription, once, or nothing.
+"""Settle the payment that issued a key: it pays one period of a subscription, or nothing.
 
-It is decided right before the first charge of the key, under the locks under which a charge is written down: so no
-order of registering, confirming and subscribing leads around it.
+This is decided right before the first charge of the key, under the locks of a charge, so that no order of registering,
+confirming and subscribing can bypass it.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from billing_worker.usecases.settle.record import record_payment
 
 
 def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
-    """Let the issuing payment, as the gateway shows it now, pay the invoice, or ask an operator.
+    """Let the issuing payment, as the gateway now shows it, pay the invoice, or ask an operator.
 
-    Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
+    Returns whether to charge the invoice as usual. After a failed read, the next scan tries again.
     """
     began_at = ports.clock.moment().real
     listing = ports.gateway.payment(issue.imp_uid)
@@ -56,7 +56,7 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
 
 
 def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datetime) -> None:
-    """One read that does not show it proves nothing; an operator is told when that lasts, and other reads work."""
+    """Doubt the payment after a read without it. An alert opens when that lasts while other reads work."""
     with ports.database.transaction() as uow:
         key = uow.keys.get(uow.invoices.get(invoice_id).billing_key_id)
     if not reads_work(ports, invoice_id, key.customer_uid):
@@ -74,11 +74,11 @@ def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datet
 def _follow(
     ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen, *, moment: Moment
 ) -> bool:
-    """Do what the verdict says; returns whether to charge."""
+    """Apply the verdict; returns whether to charge."""
     payment, now = seen[0], moment.billing
     invoice, owner = locked.invoice, locked.subscription.id
     if any(_comes_before(each, invoice) for each in uow.invoices.of_subscription(owner)):
-        return False  # the oldest period comes first; this one is offered again when its claim has ended
+        return False  # the oldest period comes first; this invoice is offered again after its claim
     candidates = _candidates(uow, key)
     found = verdict(key, invoice, payment, candidates)
     if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, invoice.id):
@@ -95,7 +95,7 @@ def _follow(
             uow.subscriptions.save(locked.subscription)
             uow.announce(events, moment)
         case Verdict.ASK:
-            # Its place in the queue is free again: when the answer comes, it is due at once.
+            # Release its place in the queue: after the decision it is due at once.
             invoice.lease_until = None
             uow.invoices.save(invoice)
             _ask(uow, key, sorted({owner, *candidates}), now)

@@ -1,8 +1,8 @@
-"""Find out what became of an attempt whose answer is missing or unclear, by reading the gateway's books.
+"""Resolve an attempt whose answer is missing or unclear, by reading the gateway's books.
 
-An attempt leaves `unknown` only by what the gateway shows: never because time passed, never by charging again. That
-nothing was placed is believed only after two reads, a settle window apart, found nothing, while a read of something
-that must be there (the control read) found it.
+Only a read of the gateway moves an attempt out of `unknown`: never the passing of time, never another charge. Only two
+reads without a payment, a settle window apart, prove that nothing was placed, each with a control read that shows a
+known payment.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.settle.record import record_outcome, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)
-"""An answer that the gateway has not shown for this long needs an operator beside the reads that go on."""
+"""After this time without an outcome, an alert opens for an operator. The reads go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the reads need to know, taken before the network is touched."""
+    """The data for the reads, taken before any network call."""
 
     request: ChargeRequest
     settled_imp_uids: frozenset[str]
@@ -36,18 +36,18 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the gateway's books showed."""
+    """The result of reading the gateway's books."""
 
     listing: Listing
     began_at: datetime
-    """Real time before the first byte was sent: two reads that overlap are no two reads."""
+    """Real time before the first byte was sent: two overlapping reads count as one."""
     control: bool = False
-    """Whether a read of something that must be there found it: begun only after the listing had shown nothing new. The
-    other way round an outage that began between both would pass for absence."""
+    """Whether the control read found its payment. It begins after the listing has shown nothing new: otherwise an
+    outage that began in between would pass for absence."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim open attempts whose next look has come."""
+    """Claim open attempts whose next look is due."""
     with ports.database.transaction() as uow:
         real_now = ports.clock.moment().real
         lease = real_now + timedelta(seconds=ports.timing.claim)
@@ -57,7 +57,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 
 
 def open_attempts(ports: Ports) -> Sequence[str]:
-    """Ids of all open attempts, oldest first, whether their next look has come or not."""
+    """Ids of all open attempts, oldest first, even if their next look is not due."""
     with ports.database.transaction() as uow:
         return uow.attempts.open_ids()
 
@@ -78,7 +78,7 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
         if not attempt.is_open:
             return None
         if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= moment.real:
-            # From here on the worker that placed the call, if it still lives, can write nothing.
+            # From here on, the worker that placed the call can write nothing, even if it still lives.
             attempt.fence += 1
             attempt.move_to(AttemptStatus.UNKNOWN, moment.billing)
             attempt.reason = "no answer was recorded before the lease ended"
@@ -110,7 +110,7 @@ def _read(ports: Ports, question: _Question) -> _Reading:
 def _control(ports: Ports, question: _Question) -> bool:
     if question.control_imp_uid is not None:
         return ports.gateway.shows(question.control_imp_uid)
-    # Nothing was ever charged here: that the gateway knows the key at least proves whose books these are.
+    # Nothing was ever charged here. A known key at least proves that these are the right books.
     return ports.gateway.knows_key(question.request.customer_uid) is True
 
 
@@ -122,7 +122,7 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
             return
         finding = _finding(ports, uow, settlement, reading, moment)
         if finding is None and question.still_in_flight:
-            # The call may still be under way: that nothing is there yet proves nothing.
+            # The call may still be under way: a missing payment proves nothing yet.
             attempt.next_look_at = min(ports.timing.next_look(attempt.looks, moment.real), attempt.lease_until)
             uow.attempts.save(attempt)
         else:
@@ -135,7 +135,7 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
 
 
 def _alert(uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading, moment: Moment) -> None:
-    """The inbox of an operator: what was answered last, kept once for as long as it stays the same."""
+    """Open the alert, with the last answer as evidence, stored once while it stays the same."""
     facts: Facts = {"order": attempt.merchant_uid, "reason": attempt.reason}
     here = uow.alerts.of_subject(attempt.id)
     if any(alert.kind == AlertKind.UNKNOWN and alert.facts == facts for alert in here):
@@ -148,7 +148,7 @@ def _alert(uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading, moment: 
 def _finding(
     ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment
 ) -> Outcome | None:
-    """What the listing proves about this attempt; payments of earlier attempts go to those first."""
+    """The outcome that the listing proves for this attempt. Payments of earlier attempts go to those first."""
     if reading.listing.trouble is not None:
         return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
     owned = {a.imp_uid for a in settlement.attempts if a.imp_uid and a.id != settlement.attempt.id}
@@ -161,7 +161,7 @@ def _finding(
 
 
 def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment) -> None:
-    """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
+    """Record other money in the listing: a second payment, or one placed by another program or a clerk."""
     if settlement.attempt.is_open:
         return
     known = {attempt.imp_uid for attempt in settlement.attempts}
@@ -171,14 +171,15 @@ def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, readin
 
 
 def _absence(ports: Ports, settlement: Settlement, reading: _Reading, real_now: datetime) -> Outcome:
-    """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
+    """Judge a missing payment: proven only with the control read, and by the second read, a settle window later."""
     attempt = settlement.attempt
     if not reading.control:
         return Unknown("the gateway shows no payment, but it does not show what must be there either")
     attempt.absent_since = attempt.absent_since or real_now
     settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(settlement.key.pg_provider)
     if attempt.refused and not reading.listing.payments:
-        # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
+        # The gateway refuses the id as used, but shows no payment under it: one of both is wrong, and a new id could
+        # charge twice.
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
         return Unknown(reason, alarming=settled)
     if not settled:

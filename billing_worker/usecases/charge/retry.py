@@ -1,4 +1,4 @@
-"""Try an unpaid invoice again now, on an operator's word."""
+"""Retry an unpaid invoice now, at an operator's request."""
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
@@ -12,9 +12,9 @@ from billing_worker.usecases.access.actions import note
 
 
 def retry_now(ports: Ports, invoice_id: str) -> Invoice:
-    """Make the invoice due at once, also one that dunning gave up or that waits for an operator.
+    """Make the invoice due at once, even one that dunning gave up or that waits for an operator.
 
-    Pressed twice it is still one charge. Raises NotFound, or Conflict that says what stands against it.
+    A second call still makes one charge. Raises NotFound, or Conflict with the obstacle.
     """
     with ports.database.transaction() as uow:
         (due,) = uow.lock_due([invoice_id])

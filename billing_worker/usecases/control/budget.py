@@ -1,4 +1,4 @@
-"""Whether a charge would go beyond the budgets: then it is not begun, and an operator is asked."""
+"""Check a charge against the budgets. A charge beyond them does not begin, and an operator decides."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from billing_worker.ports.storage import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """What is to be stopped, and why."""
+    """The scope to stop, and the reason."""
 
     scope: str
     reason: str

@@ -1,8 +1,7 @@
-"""Claims at a pace: what is due now goes first, and what is due for long starts at a bounded rate.
+"""Claims at a pace: work due now goes first, and late work starts at a bounded rate.
 
-The rate is kept in the database, by a bucket that each scan empties by what it hands out: so all scans of all
-processes share it. If a claimed item is never started, claiming it again costs another token. The backlog then
-drains slower, never faster.
+The rate is a bucket in the database. Each scan takes its late work from it, so all scans of all processes share it. If
+a claimed item is never started, claiming it again costs another token. The backlog then drains slower, never faster.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ EVER = datetime(1900, 1, 1, tzinfo=UTC)
 """Before any subscription began."""
 
 Claim = Callable[[DueBetween, int, int], Sequence[str]]
-"""Claims what is due in a span: with this many in the queue altogether, and at most so many of these."""
+"""Claims due work in a span: this many in the queue altogether, and at most this many of it."""
 
 
 def claim_renewals(ports: Ports, uow: UnitOfWork, moment: Moment, limit: int) -> Sequence[str]:
@@ -34,9 +33,9 @@ def claim_renewals(ports: Ports, uow: UnitOfWork, moment: Moment, limit: int) ->
 def claim_invoices(
     ports: Ports, uow: UnitOfWork, moment: Moment, limit: int, key_id: str | None = None
 ) -> Sequence[str]:
-    """Ids of invoices that may be charged now, until `limit` are claimed and not started, leased to the caller.
+    """Ids of invoices that may be charged now, until `limit` are claimed but not started, leased to the caller.
 
-    Those of one key, where it is named: at the same limit and pace as all others.
+    Only invoices of one key if it is given, with the same limit and pace.
     """
     lease_until = moment.real + timedelta(seconds=ports.timing.claim)
 
@@ -47,7 +46,7 @@ def claim_invoices(
 
 
 def claim_foreign(ports: Ports, uow: UnitOfWork, real_now: datetime, limit: int) -> Sequence[int]:
-    """Ids of foreign notifications, as many as the budget of reads lets through now, leased to the caller."""
+    """Ids of foreign notifications, as many as the budget of reads allows now, leased to the caller."""
     rate, lease_until = ports.inbox.foreign_reads, real_now + timedelta(seconds=ports.timing.claim)
     if limit < 1 or not uow.inbox.foreign_waits(real_now):
         return []
@@ -71,7 +70,7 @@ def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int, 
     other = Work.INVOICES if work is Work.RENEWALS else Work.RENEWALS
     bucket = uow.catch_up.lock_bucket(work, moment.real)
     may_start = bucket.fill(rate / 2 if uow.catch_up.waits(other, old, moment) else rate, moment.real)
-    # Half of the queue is kept for what is due now, even where late work lies there unheard.
+    # Half of the queue is reserved for work due now, even if late work waits there.
     queue = max(1, limit // 2)
     most = min(may_start, queue, limit - len(fresh))
     late = list(claim(DueBetween(EVER, old), queue, most))

@@ -1,7 +1,7 @@
-"""Take in webhooks and pingbacks, and apply them.
+"""Apply webhooks and pingbacks.
 
-What a notification says is a hint: it makes us read the gateway, and what the gateway answers is recorded through the
-same door as every other answer. Receiving stores and returns; applying is a job like the others.
+A notification is a hint: a worker reads the gateway, and records its answer through the same door as every other
+answer. Receiving only stores; applying is a job like the others.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ from billing_worker.usecases.incoming.receive import PORTONE
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
-    """Claim notifications that are still to be applied; those that tell nothing new any more are done with at once.
+    """Claim notifications that wait to be applied. Those without news are closed at once.
 
-    Those about merchant_uids of ours come first; the foreign ones share a small budget of reads.
+    Those about our merchant_uids come first; foreign ones share a small budget of reads.
     """
     with ports.database.transaction() as uow:
         real_now = ports.clock.moment().real
@@ -42,7 +42,7 @@ def due(ports: Ports, limit: int) -> Sequence[int]:
 
 
 def apply(ports: Ports, message_id: int) -> Applied:
-    """Read the gateway about one notification and record what it answers."""
+    """Read the gateway about one notification and record its answer."""
     begun = _begin(ports, message_id)
     if isinstance(begun, Applied):
         return begun
@@ -65,7 +65,7 @@ def apply(ports: Ports, message_id: int) -> Applied:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the gateway said."""
+    """The gateway's answer."""
 
     listing: Listing
     knows_key: bool | None
@@ -73,7 +73,7 @@ class _Reading:
 
 
 def _begin(ports: Ports, message_id: int) -> InboxMessage | Applied:
-    """Note down that the gateway is about to be read, so that nobody else reads it for the same at the same time."""
+    """Note that the gateway is about to be read, so that no other worker reads it for the same notification."""
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
         real_now = ports.clock.moment().real
@@ -92,7 +92,7 @@ def _begin(ports: Ports, message_id: int) -> InboxMessage | Applied:
 
 
 def _put_off(uow: UnitOfWork, message: InboxMessage, real_now: datetime) -> datetime | None:
-    """Until when this one must wait, since too many name the same merchant_uid."""
+    """How long this one must wait, because too many name the same merchant_uid."""
     if message.source != PORTONE or message.is_foreign:
         return None
     since = real_now - timedelta(minutes=1)
@@ -116,14 +116,14 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Re
         (message.tries + 1, 0) if reading.answered else (message.tries, message.failures + 1)
     )
     if message.deliveries > seen:
-        # It came again while the gateway was being read: what made it come may be younger than the answer.
+        # It was delivered again during the read: its cause may be newer than the answer.
         message.next_try_at = message.not_before = (message.read_at or real_now) + READ_WINDOW
         return
     message.status = applied.status
     if applied.status is InboxStatus.RECEIVED and reading.answered and message.tries >= applied.most_tries:
         message.status = InboxStatus.IGNORED
     if message.status is InboxStatus.RECEIVED:
-        # While the gateway does not answer nothing is given up: tidying tells an operator.
+        # While the gateway does not answer, no notification is given up: `tidy` alerts an operator.
         wait = wait_after(message.tries if reading.answered else message.failures)
         message.next_try_at = message.not_before = real_now + wait
     else:
@@ -131,7 +131,7 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Re
 
 
 def _said(reading: _Reading, real_now: datetime) -> dict[str, Any]:
-    """What the gateway said, for an operator who looks into the inbox."""
+    """The gateway's answer, for an operator who looks into the inbox."""
     at = real_now.isoformat(timespec="seconds")
     if reading.knows_key is not None:
         return {"at": at, "knows_key": reading.knows_key}

@@ -1,7 +1,6 @@
-"""Apply a Paymentwall pingback: what it says about a payment is kept, and the key follows.
+"""Apply a Paymentwall pingback: note its signal on the payment, and update the key.
 
-Good news confirms a key only where the gateway says that it has the key. Bad news is acted upon as it is: it can only
-keep us from charging.
+Good news confirms a key only if the gateway has the key. Bad news is applied directly: it can only prevent charges.
 """
 
 from collections.abc import Callable
@@ -26,9 +25,9 @@ from billing_worker.usecases.incoming.applied import Applied, apply_confirmation
 from billing_worker.usecases.key.unlock import blocked_by_pingback
 
 MOST_DELIVERIES = 4
-"""The first, and three repetitions of one that we answered `OK`: networks lose answers, but not so many."""
+"""The first delivery, and three repetitions after an `OK`: networks lose some answers, but not more."""
 SAME_CONFIRMATION = timedelta(days=1)
-"""PortOne's webhook and the pingback about the payment that issued a key: whichever comes first confirms the key."""
+"""PortOne's webhook and the pingback about an issuing payment: the first to arrive confirms the key."""
 
 SUBSCRIPTION_EVENTS = {
     "12": EventType.PAYMENTWALL_SUBSCRIPTION_CANCELED,
@@ -40,7 +39,7 @@ UNREGISTERED = "is about a Paymentwall key that is not registered here (yet)"
 
 @dataclass(slots=True)
 class _News:
-    """One pingback, and everything that it can touch."""
+    """One pingback, with all records that it can change."""
 
     uow: UnitOfWork
     moment: Moment
@@ -49,7 +48,7 @@ class _News:
     key: BillingKey | None
     knows_key: bool | None
     first: bool
-    """Whether it is taken in now; else only its effect on the key is still to come."""
+    """Whether it is taken in now; if not, only its effect on the key is pending."""
 
     @property
     def kind(self) -> str:
@@ -70,7 +69,7 @@ class _News:
 
     @property
     def facts(self) -> dict[str, Fact]:
-        """What every alert about it says."""
+        """The common facts of all alerts about it."""
         return {"ref": self.payment.ref, "type": self.kind, "reason": self.reason}
 
     @property
@@ -83,12 +82,12 @@ class _News:
 
 
 def dedupe_key(payload: dict[str, str]) -> str:
-    """Under which repetitions of this pingback are one."""
+    """The key that repetitions of this pingback share."""
     return f"{payload['ref']}|{mark_of(payload)}"
 
 
 def apply_pingback(uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None, moment: Moment) -> Applied:
-    """Give a pingback its effect; `knows_key` is what the gateway said, None where it said nothing."""
+    """Apply a pingback. `knows_key` is the gateway's answer about the key, None without one."""
     payload, now = message.payload, moment.billing
     if message.deliveries > MOST_DELIVERIES:
         uow.alerts.open(AlertKind.PINGBACK_REPEATED, message.dedupe_key, {"times": message.deliveries}, now)
@@ -102,7 +101,7 @@ def apply_pingback(uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | 
     effect = payment.take(mark, news.signal)
     if effect is None:
         return Applied(InboxStatus.APPLIED, "was taken in before; changes nothing")
-    uow.pingbacks.save(payment)  # what decides about the key reads it
+    uow.pingbacks.save(payment)  # the decision about the key reads it
     applied = _EFFECTS[effect](news)
     payment.note(mark, done=applied.status is not InboxStatus.RECEIVED)
     uow.pingbacks.save(payment)
@@ -127,7 +126,7 @@ def _confirm(news: _News) -> Applied:
 
 
 def _not_yet(news: _News, key: BillingKey) -> str | None:
-    """Why the key cannot be confirmed now, although it may be later."""
+    """Why the key cannot be confirmed yet."""
     if news.knows_key is None:
         return "the gateway could not be asked whether it has the key"
     if not news.knows_key:
@@ -151,13 +150,13 @@ def _cancel(news: _News) -> Applied:
         return Applied(InboxStatus.IGNORED, "of another product than the key")
     key = news.uow.keys.lock(news.key.id)
     if key.status is KeyStatus.PENDING:
-        # A newer payment may have been paid, and only the gateway's word about the key is missing.
+        # A newer payment may have been paid, and only the gateway's confirmation of the key is missing.
         dies = blocked_by_pingback(news.uow, key) is not None
     else:
         dies = kills_active(news.signal, news.reason, confirmed_key=news.payment.confirmed_key)
     reason = f"{news.text} was {news.payment.verdict}"
     if not dies or not key.invalidate(reason):
-        return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; a person decides")
+        return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; an operator decides")
     news.uow.keys.save(key)
     news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, news.moment.billing)
     news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], news.moment)
@@ -168,7 +167,7 @@ def _partial(news: _News) -> Applied:
     facts = news.facts | {"key": news.key_id, "amount": news.payload.get("refund_amount") or None}
     subject = f"{news.payment.ref} {mark_of(news.payload)}"
     news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.moment.billing)
-    return Applied(InboxStatus.APPLIED, "a part was given back: a person decides")
+    return Applied(InboxStatus.APPLIED, "a part was given back: an operator decides")
 
 
 def _subscription(news: _News) -> Applied:

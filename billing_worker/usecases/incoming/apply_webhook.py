@@ -1,4 +1,4 @@
-"""Apply a PortOne webhook: what it says made us read the gateway, and what the gateway answered is recorded."""
+"""Apply a PortOne webhook: record the gateway's answer about the payment that it names."""
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import PAYMENTWALL
@@ -17,9 +17,9 @@ from billing_worker.usecases.settle.record import record_payment
 
 
 def lock_named(uow: UnitOfWork, message: InboxMessage, listing: Listing) -> LockedInvoice | None:
-    """The invoice that the payment read for a webhook pays, locked before the clock is read; None where it is not ours.
+    """The invoice that the payment read for a webhook pays, locked before the clock is read; None if it is not ours.
 
-    A pingback names no payment, so nothing was read that could pay one.
+    A pingback names no payment at PortOne, so no payment was read.
     """
     shown = listing.payments[0][0] if listing.payments and listing.trouble is None else None
     if shown is None or shown.merchant_uid != message.payload["merchant_uid"]:
@@ -37,7 +37,7 @@ def apply_webhook(
     locked: LockedInvoice | None,
     moment: Moment,
 ) -> Applied:
-    """Record what the gateway says about the payment that a webhook named; `locked` is the invoice that it pays."""
+    """Record the gateway's answer about the payment that a webhook names; `locked` is the invoice that it pays."""
     if listing.trouble is not None:
         return Applied(InboxStatus.RECEIVED, f"the gateway could not be read: {listing.trouble}")
     if not listing.payments:
@@ -54,7 +54,7 @@ def apply_webhook(
 
 
 def _own(message: InboxMessage, payment: GatewayPayment, note: str, invoice_id: str) -> Applied:
-    """A payment of our own: recorded as the books have it, and read again where the webhook tells of more."""
+    """Record one of our payments as the books have it. If the webhook says more, the gateway is read again."""
     told = message.payload.get("status")
     if not books_lag(told, payment):
         return Applied(InboxStatus.APPLIED, note, subject_id=invoice_id)
@@ -63,7 +63,7 @@ def _own(message: InboxMessage, payment: GatewayPayment, note: str, invoice_id: 
 
 
 def _apply_issuing_payment(uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence, moment: Moment) -> Applied:
-    """A payment that is not ours: for Paymentwall, the one that issued a key, and with it the key's confirmation."""
+    """Handle a payment that is not ours: at Paymentwall it may have issued, and so confirm, a key."""
     if payment.pg_provider != PAYMENTWALL:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED):
@@ -77,5 +77,5 @@ def _apply_issuing_payment(uow: UnitOfWork, payment: GatewayPayment, evidence: E
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if key.issue is not None and is_another_issue(payment, key.issue.imp_uid, key.created_at):
         alert_another_issue(uow, payment, key.id, key.issue.imp_uid, moment.billing)
-    # What carries no mark may be any payment of the key: only all of them together show which one issued it.
+    # A payment without a mark may be any payment of the key: only the whole list shows which one issued it.
     return apply_confirmation(uow, key, moment, (payment, evidence) if payment.usage == ISSUES else None)

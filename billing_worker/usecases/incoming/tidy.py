@@ -1,10 +1,10 @@
-"""Look after the inbox: tell an operator of what is stuck, let go of what was never ours, delete what is old.
+"""Upkeep of the inbox: alert an operator to stuck entries, drop foreign ones, delete old ones.
 
-Delete answers to requests that are kept no longer, too.
+It also deletes expired answers to requests.
 
-And see to it that an operator is asked about late periods as long as somebody waits for his answer, and no longer.
+And it keeps the alert about late periods open exactly while a subscription waits for the operator's decision.
 
-Once a minute, by one bucket for all processes; and each time a bounded piece of work, so that no lock is held for long.
+It runs once a minute, by one bucket for all processes. Each run is bounded, so that no lock is held for long.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from billing_worker.usecases.access.requests import KEPT_FOR
 from billing_worker.usecases.subscription.catch_up import look_after_alerts
 
 INBOX = "inbox"
-"""The one thing that is tidied, and the subject of its alerts."""
+"""The id of the work, and the subject of its alerts."""
 A_MINUTE = 1.0
 MOST_AT_ONCE = 5_000
-"""Entries deleted or let go in one step: 7 million a day, in transactions of well below a second."""
+"""Entries deleted or dropped in one step: 7 million a day, in transactions far below a second."""
 LET_GO = "more foreign notifications came than are read; what this one may be about is found by comparing both books"
 
 
 def due(ports: Ports, _limit: int) -> Sequence[str]:
-    """The inbox, if it is time."""
+    """The inbox, if its upkeep is due."""
     with ports.database.transaction() as uow:
         real_now = ports.clock.moment().real
         bucket = uow.catch_up.lock_bucket(Work.TIDYING, real_now)

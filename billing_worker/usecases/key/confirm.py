@@ -1,7 +1,7 @@
-"""Ask the gateway about keys that wait for their confirmation: its webhook is sent once, and may be lost.
+"""Read the gateway about keys that wait for their confirmation: its webhook is sent once, and may be lost.
 
 PortOne stores a Paymentwall key under its customer_uid only after Paymentwall confirmed the payment that issued it
-(PortOne's Paymentwall guide). So that it has the key, and shows that payment as paid, says the same as the webhook.
+(PortOne's Paymentwall guide). So a stored key whose issuing payment is paid proves the same as the webhook.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ LONGEST_LOOK = timedelta(hours=1)
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim pending keys whose next look has come."""
+    """Claim pending keys whose next look is due."""
     with ports.database.transaction() as uow:
         real_now = ports.clock.moment().real
         ids = uow.keys.claim_looks(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
@@ -33,7 +33,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 
 
 def confirm(ports: Ports, key_id: str) -> bool:
-    """Ask once; returns whether the key may be charged from now on."""
+    """Read the gateway once; returns whether the key may be charged from now on."""
     with ports.database.transaction() as uow:
         key = uow.keys.get(key_id)
     if not key.awaits_confirmation:
@@ -84,7 +84,7 @@ def _wait_or_give_up(
         return
     overdue = key.created_at + timedelta(seconds=ports.timing.key_pending_alert)
     wait = min(FIRST_LOOK * 2 ** min(key.looks, 20), LONGEST_LOOK)
-    # The look at which an operator is told comes on time.
+    # The look that alerts an operator comes on time.
     key.next_look_at = moment.real + (min(wait, overdue - now) if now < overdue else wait)
     key.looks += 1
     uow.keys.save(key)
@@ -98,7 +98,7 @@ def _alert_pending(uow: UnitOfWork, key: BillingKey, found: Facts, now: datetime
 
 
 def _found(listing: Listing, seen: Seen | None, *, known: bool | None) -> Facts:
-    """What the gateway said; the same from look to look, for as long as nothing changes."""
+    """The facts of the gateway's answer; equal from look to look until it changes."""
     if listing.trouble is not None or known is None:
         return {"case": "unreadable"}
     if seen is None:

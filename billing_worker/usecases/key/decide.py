@@ -1,4 +1,4 @@
-"""What the payment that issued a key stands for, and the e-mail that goes with it: an operator's word."""
+"""An operator's decision on the payment that issued a key, and on its e-mail."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -23,10 +23,10 @@ from billing_worker.usecases.access.actions import note
 
 
 def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey:
-    """An operator says what the issuing payment pays: the next unpaid period of a subscription, or (None) nothing.
+    """Decide what the issuing payment pays: the next unpaid period of a subscription, or (None) nothing.
 
-    What was held for the answer goes on. Raises NotFound, InvalidInput, or Conflict where it is decided for good, or
-    where the subscription is not charged to this key.
+    Charges that waited for the decision go on. Raises NotFound, InvalidInput, or Conflict if it is already decided for
+    good, or if the subscription is not charged to this key.
     """
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
@@ -50,9 +50,8 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
 def with_email(uow: UnitOfWork, key: BillingKey, email: str, moment: Moment) -> BillingKey:
     """Charge the key with this e-mail from now on, within the caller's transaction; the key is locked.
 
-    A key that waited for it is looked up again at once. No scan reads a key that was given up: its alert stays open
-    until somebody reads it (`confirm`). Raises InvalidInput: also for an e-mail that is not that of a known issuing
-    payment.
+    A key that waited for it is read again at once. No scan reads a key that was given up: its alert stays open until
+    `confirm` reads it. Raises InvalidInput, also for another e-mail than that of a known issuing payment.
     """
     email = entered("buyer_email", email, LONGEST_BUYER_EMAIL)
     issued = key.issue.buyer_email if key.issue is not None else None
@@ -60,7 +59,7 @@ def with_email(uow: UnitOfWork, key: BillingKey, email: str, moment: Moment) -> 
         email = issued  # Paymentwall compares letter by letter: its own spelling is the right one
     checked = replace(key, buyer_email=email)
     if checked.issue is not None and checked.issue.buyer_email is None:
-        # PortOne shows none: then the merchant's word is all there is.
+        # PortOne shows none, so the merchant's e-mail is used.
         checked.issue = replace(checked.issue, buyer_email=email)
     if checked.issue is not None and not checked.email_agrees:
         problem = "is not the e-mail of the payment that issued the key"
@@ -73,12 +72,12 @@ def with_email(uow: UnitOfWork, key: BillingKey, email: str, moment: Moment) -> 
 
 
 def given_up(key: BillingKey) -> bool:
-    """Whether it may still be confirmed although no scan looks at it any more."""
+    """Whether it may still be confirmed although no scan reads it any more."""
     return key.awaits_confirmation and key.status is not KeyStatus.PENDING
 
 
 def use_issuing_payment(uow: UnitOfWork, key: BillingKey, claim: IssueUse, owner: str | None, now: datetime) -> None:
-    """Note it, and let go on what was held for the answer."""
+    """Note the decision, and release the charges that waited for it."""
     key.use_issue(claim, owner)
     uow.keys.save(key)
     uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, now)

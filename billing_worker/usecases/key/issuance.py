@@ -1,4 +1,4 @@
-"""Keep which payment issued a key, as the gateway shows it."""
+"""Note the payment that issued a key, as the gateway shows it."""
 
 from datetime import datetime
 
@@ -21,12 +21,12 @@ def note_issue(
 
 
 def facts_of_another_issue(payment: GatewayPayment, key_id: str, first: str) -> Facts:
-    """Every path that notices it states the same facts, or it would be told again."""
+    """The facts of the alert. Every path that notices it uses the same ones; otherwise the alert would open again."""
     return {"money": str(payment.money), "key": key_id, "first": first}
 
 
 def alert_another_issue(uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str, now: datetime) -> None:
-    """Open the alert, unless that was done before."""
+    """Open the alert, once."""
     facts = facts_of_another_issue(payment, key_id, first)
     if not uow.alerts.told(AlertKind.ISSUED_TWICE, payment.imp_uid, facts):
         uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, now)

@@ -1,4 +1,4 @@
-"""Charge a billing key again that was taken for dead."""
+"""Reactivate an invalid billing key."""
 
 from datetime import datetime
 
@@ -15,15 +15,15 @@ from billing_worker.usecases.key.issuance import note_issue
 
 
 def reactivate(ports: Ports, key_id: str) -> BillingKey:
-    """On an operator's word: the card works after all, or the gateway was asked with the wrong account.
+    """Reactivate at an operator's request: the card works after all, or the gateway was read with the wrong account.
 
     Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid, or
-    that never was chargeable.
+    was never chargeable.
     """
     _look_up(ports, key_id)
     with ports.database.transaction() as uow:
         lock_subscriptions(uow, key_id)
-        # Read under the lock: somebody else may say the same word at this very moment.
+        # Read under the lock: another request may do the same at this moment.
         key = uow.keys.lock(key_id)
         moment = ports.clock.moment()
         if key.status is not KeyStatus.INVALID:
@@ -70,13 +70,13 @@ def _look_up(ports: Ports, key_id: str) -> None:
 
 
 def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:
-    """Lock what is charged to the key, before the key itself: so do all, or two would wait for each other."""
+    """Lock the subscriptions of the key before the key itself, as all transactions do: otherwise two could deadlock."""
     for subscription in uow.subscriptions.of_key(key_id):
         uow.subscriptions.lock(subscription.id)
 
 
 def wake_invoices(uow: UnitOfWork, key_id: str, now: datetime) -> None:
-    """What waits for another key is due at once: this one works after all. Locks the subscriptions, as all do first."""
+    """Make invoices that wait for another key due at once: this key works after all. Locks the subscriptions first."""
     for subscription in uow.subscriptions.of_key(key_id):
         uow.subscriptions.lock(subscription.id)
         for invoice in uow.invoices.of_subscription(subscription.id):

@@ -1,4 +1,4 @@
-"""Make a billing key known that PortOne already stores."""
+"""Register billing keys that PortOne already stores."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -27,7 +27,7 @@ from billing_worker.usecases.key.confirm import FIRST_LOOK
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a caller says of a billing key that PortOne stores; `new_key` checks it."""
+    """A caller's description of a billing key that PortOne stores; `new_key` checks it."""
 
     customer_uid: str = field(repr=False)
     pg_provider: str
@@ -41,7 +41,7 @@ class NewKey:
 
 
 def register_key(ports: Ports, wanted: NewKey) -> BillingKey:
-    """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
+    """Register a billing key that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
     moment = ports.clock.moment()
     key = new_key(ports, moment, wanted)
     with ports.database.transaction() as uow:
@@ -52,7 +52,7 @@ def register_key(ports: Ports, wanted: NewKey) -> BillingKey:
 
 
 def new_key(ports: Ports, moment: Moment, wanted: NewKey) -> BillingKey:
-    """A billing key as it is first stored; nothing is stored here. Raises InvalidInput."""
+    """A new billing key, not stored yet. Raises InvalidInput."""
     pg_provider = entered("pg_provider", wanted.pg_provider, LONGEST_PG)
     status = first_status(pg_provider)
     return BillingKey(

@@ -1,4 +1,4 @@
-"""A key may be charged from now on: what waited for it is due at once."""
+"""Unlock a key: its waiting invoices are due at once."""
 
 from datetime import datetime
 
@@ -16,8 +16,8 @@ from billing_worker.usecases.key.reactivate import lock_subscriptions, wake_invo
 def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence, moment: Moment) -> bool:
     """Activate a key by the payment that issued it, within the caller's transaction.
 
-    False when that was done before, when a pingback holds it back, or when the key carries another e-mail than the
-    payment: then it stays as it is, and an operator is told.
+    False when it was already activated, or when a pingback blocks it. Also False when the key has another e-mail than
+    the payment: the key then stays as it is, and an alert opens.
     """
     now = moment.billing
     if blocked_by_pingback(uow, key) is not None:
@@ -33,7 +33,7 @@ def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: 
         uow.keys.save(key)
         _alert_email(uow, key, now)
         return False
-    # One that worked before an update of this worker is confirmed anew: for the merchant nothing changes.
+    # A key that worked before an update of this worker is confirmed again: the merchant sees no change.
     never_worked = key.activated_at is None
     key.activate(now)
     uow.keys.save(key)
@@ -53,6 +53,6 @@ def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
 
 
 def blocked_by_pingback(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:
-    """The newest payment at Paymentwall under this key's name, where nothing may confirm the key as it stands."""
+    """The newest payment at Paymentwall for this key, if it blocks the confirmation of the key."""
     newest = uow.pingbacks.newest(key.customer_uid, key.goodsid)
     return newest if newest is not None and newest.blocks else None

@@ -1,8 +1,8 @@
-"""Deliver events to the merchant. They were written together with the state that they tell of.
+"""Deliver events to the merchant. They were written together with the state that they are about.
 
-Events of one stream (a subscription with its invoices, refunds and attempts; or a key) go out one after the other: the
-next one only when the one before was taken, or given up. A delivery is three short acts like a charge: take it in
-hand, send it, write down what came of it. A worker that lost it meanwhile may repeat it, never overtake.
+Events of one stream (a subscription with its invoices, refunds and attempts; or a key) go out in order: the next one
+only when the previous one was taken, or given up. A delivery is three short acts like a charge: claim it, send it,
+record the result. A worker that lost its lease may repeat an event, but never overtake one.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from billing_worker.ports.outgoing import Notifier, OutboxMessage, Refusal
 from billing_worker.ports.storage import UnitOfWork
 
 FORGOTTEN_AT_ONCE = 500
-"""By one scan, of what was delivered long ago: a few milliseconds beside finding what is due."""
+"""Old delivered events that one scan deletes: a few milliseconds of work."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim events to deliver; none where the merchant named no receiver (then they are kept, and shown by `why`)."""
+    """Claim events to deliver; none without a receiver (they are then kept, and `why` shows them)."""
     notifier = ports.notifier
     if notifier is None:
         return ()
@@ -51,21 +51,21 @@ def deliver(ports: Ports, message_id: str) -> None:
         return
     at = ports.clock.moment().real
     if at + SENDING > sending.until:
-        # This process was held up: by the time it ends, the event may belong to somebody else.
+        # This process stalled: when the delivery ends, another worker may own the event.
         return
     _note(ports, ports.notifier, sending, ports.notifier.send(sending.message, at))
 
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """An event in the hands of this worker."""
+    """An event claimed by this worker."""
 
     message: OutboxMessage
     until: datetime
 
 
 def _endpoint(uow: UnitOfWork, notifier: Notifier, moment: Moment) -> Endpoint:
-    """The receiver's row, locked. A new one owes nothing to the one before: all that waits is due at once."""
+    """The receiver's row, locked. A new receiver has no history: all waiting events are due at once."""
     address = notifier.address
     if uow.endpoints.find(address.id) is None and uow.endpoints.add(Endpoint(address.id, address.shown, moment.real)):
         uow.outbox.hasten(moment.real)
@@ -74,13 +74,13 @@ def _endpoint(uow: UnitOfWork, notifier: Notifier, moment: Moment) -> Endpoint:
 
 
 def _alert_again(uow: UnitOfWork, endpoint: Endpoint, now: datetime) -> None:
-    """Somebody may have gone back to a receiver that is disabled, after the alert was closed by the other one."""
+    """Open the alert again: the merchant may have returned to a disabled receiver after another one closed it."""
     if not any(alert.kind == AlertKind.EVENTS_DISABLED for alert in uow.alerts.of_subject("endpoint")):
         _alert_disabled(uow, endpoint, endpoint.failing_since or endpoint.disabled_at, now=now)
 
 
 def _alert_disabled(uow: UnitOfWork, endpoint: Endpoint, since: datetime | None, *, now: datetime) -> None:
-    """The receiver has taken nothing since then; or, for good, said that it is gone (410)."""
+    """Alert an operator: the receiver has taken no event since then, or answered 410 (gone)."""
     facts: dict[str, Fact] = {"case": "gone", "url": endpoint.url, "trouble": endpoint.last_trouble}
     if since is not None:
         facts |= {"case": "failing", "since": f"{since:%Y-%m-%d %H:%M} UTC"}
@@ -88,7 +88,7 @@ def _alert_disabled(uow: UnitOfWork, endpoint: Endpoint, since: datetime | None,
 
 
 def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
-    """Act one: is it its turn, and may the receiver be asked?"""
+    """Act one: check that it is the event's turn, and that the receiver may get it."""
     with ports.database.transaction() as uow:
         message = uow.outbox.lock(message_id)
         moment = ports.clock.moment()
@@ -112,7 +112,7 @@ def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
 
 
 def _note(ports: Ports, notifier: Notifier, sending: _Sending, refusal: Refusal | None) -> None:
-    """Act three. That it was taken counts, whoever has it by now; a refusal counts for its holder alone."""
+    """Act three. A success always counts; a refusal counts only while this worker owns the event."""
     with ports.database.transaction() as uow:
         message = uow.outbox.lock(sending.message.id)
         moment = ports.clock.moment()
@@ -137,7 +137,7 @@ def _note_success(uow: UnitOfWork, notifier: Notifier, moment: Moment) -> None:
         endpoint.took(moment.real)
         uow.endpoints.save(endpoint)
         if endpoint.disabled_at is None:
-            # A process that still had the URL before it may have told of that one once more.
+            # A process with the earlier URL may have opened the alert about that one again.
             uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment.billing)
 
 

@@ -1,4 +1,4 @@
-"""What an operator does with outgoing events: look, send again, and let a disabled receiver have them again."""
+"""An operator's commands for outgoing events: show them, send them again, and enable a disabled receiver."""
 
 from datetime import timedelta
 
@@ -11,16 +11,16 @@ from billing_worker.ports.outgoing import EventFilter, Notifier, OutboxMessage
 from billing_worker.usecases.access.actions import note
 
 REPLAY_PAUSE = timedelta(milliseconds=100)
-"""Between two events that are replayed together: ten a second, beside those that are new."""
+"""The pause between two replayed events: ten a second, in addition to new ones."""
 
 MOST_REPLAYED = 100_000
 """The most that one command replays; for more, run it again with a later `since`."""
 
 
 def send_again(ports: Ports, message_id: str) -> OutboxMessage:
-    """Send an event once more, under its old `webhook-id`; what waits anyway is tried at once. Raises NotFound.
+    """Send an event again under its old `webhook-id`. An event that waits is tried at once. Raises NotFound.
 
-    A replay is out of order by nature: it holds no later event back, only a later one that is replayed too.
+    A replay is out of order by nature: it holds back only later events that are also replayed.
     """
     with ports.database.transaction() as uow:
         message = uow.outbox.lock(message_id)
@@ -40,7 +40,7 @@ def send_again(ports: Ports, message_id: str) -> OutboxMessage:
 
 
 def send_range_again(ports: Ports, wanted: EventFilter) -> int:
-    """Send everything that fits once more, in order, ten a second; returns how many. What waits is left alone."""
+    """Send matching events again, in order, ten a second; returns their number. Waiting events stay as they are."""
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
         count = uow.outbox.replay(wanted, moment.real, REPLAY_PAUSE, MOST_REPLAYED)
@@ -52,7 +52,7 @@ def send_range_again(ports: Ports, wanted: EventFilter) -> int:
 
 
 def endpoint(ports: Ports) -> Endpoint:
-    """What is known of the receiver. Raises Conflict where there is none."""
+    """The health of the receiver. Raises Conflict if there is none."""
     address = _notifier(ports).address
     with ports.database.transaction() as uow:
         found = uow.endpoints.find(address.id)
@@ -60,14 +60,14 @@ def endpoint(ports: Ports) -> Endpoint:
 
 
 def enable(ports: Ports) -> Endpoint:
-    """Send to the receiver again, whatever it said; what waited is due at once, in order.
+    """Enable the receiver in any state. Waiting events are due at once, in order.
 
-    Raises Conflict where there is none, or where nothing stands against sending.
+    Raises Conflict if there is none, or if it is not disabled.
     """
     address = _notifier(ports).address
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        # First the events and then the endpoint, as whoever delivers locks them.
+        # First the events and then the endpoint: deliveries lock them in this order.
         uow.outbox.hasten(moment.real)
         if uow.endpoints.find(address.id) is None:
             raise Conflict(f"nothing was sent to {address.shown} so far; it is not disabled")
@@ -84,5 +84,5 @@ def enable(ports: Ports) -> Endpoint:
 
 def _notifier(ports: Ports) -> Notifier:
     if ports.notifier is None:
-        raise Conflict("BILLING_EVENTS_URL is not set: events are kept, and sent to nobody")
+        raise Conflict("BILLING_EVENTS_URL is not set: events are kept, and not sent")
     return ports.notifier

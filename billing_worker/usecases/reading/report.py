@@ -1,4 +1,4 @@
-"""What the books say: month by month, and at this moment."""
+"""The report: the sums of each month, and the present state."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ MOST_ALERTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How late work goes down. Real time; about, since a subscription may have several late periods."""
+    """The progress of late work, in real time. An estimate, since a subscription may have several late periods."""
 
     late: int
     per_minute: int
@@ -26,13 +26,13 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The months so far, how things stand now, and what an operator must look at."""
+    """The months so far, the present state, and the open alerts."""
 
     months: Sequence[Tally]
     standing: Standing
     alerts: Sequence[Alert]
     drain: Drain | None
-    """None where nothing is late."""
+    """None if no work is late."""
 
 
 def report(ports: Ports, timezone: str) -> Report:
@@ -67,7 +67,7 @@ def compared_until(ports: Ports) -> datetime | None:
 
 
 def has_open_alerts(ports: Ports) -> bool:
-    """Whether an operator must look at anything."""
+    """Whether an alert is open."""
     with ports.database.transaction() as uow:
         return bool(uow.alerts.list_open(1))
 

@@ -1,7 +1,7 @@
 """Give money back, in three short acts like a charge: commit the intent, make one call, commit the result.
 
-An answer that is missing or unclear is never repeated blindly: the payment is read until its list of cancellations
-tells. `settle/given_back` has what every read of a payment books about refunds, whoever made them.
+After a missing or unclear answer the call is never repeated blindly: the payment is read until its list of
+cancellations shows the outcome. `settle/given_back` books the refunds in every read of a payment, from any source.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ from billing_worker.usecases.settle.record import retry_write
 
 HUMAN_AFTER = timedelta(hours=24)
 STUCK_AFTER = 5
-"""A refund that had to be sent anew this many times is no hiccup any more."""
+"""A refund sent this many times needs an operator."""
 
 
 def request_refund(
@@ -54,13 +54,14 @@ def request_refund(
     attempt_id: str | None = None,
     idempotency_key: str | None = None,
 ) -> Refund:
-    """Write down that `amount` minor units of an invoice's payment are to be given back; the next scan sends it.
+    """Write down a refund of `amount` minor units of an invoice's payment; the next scan sends it.
 
-    Either an amount or `everything` (what is left): never everything by omission. `attempt_id` names one of several
-    payments, else it is the one that settled the invoice. The same `idempotency_key` again is the same refund.
+    Either an amount or `everything` (all that is left): a missing amount never means everything. `attempt_id` names one
+    of several payments; by default it is the one that settled the invoice. The same `idempotency_key` again is the same
+    refund.
 
-    Raises NotFound, InvalidInput, or Conflict where nothing is left, another refund of the payment is unfinished, or
-    the `idempotency_key` stands for something else already.
+    Raises NotFound, InvalidInput, or Conflict if nothing is left, another refund of the payment is unfinished, or the
+    `idempotency_key` already stands for another refund.
     """
     if everything == (amount is not None):
         raise InvalidInput("amount", amount, "say either how much, or everything that is left")
@@ -72,7 +73,7 @@ def request_refund(
         moment = ports.clock.moment()
         earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
         for each in earlier:
-            # An older release kept it as it came: the same key in another form must not give back twice.
+            # An older release stored it as received: the same key in another form must not give back twice.
             if each.idempotency_key and normal_form(each.idempotency_key) == idempotency_key:
                 return _same(each, amount, attempt_id)
         attempt = payment_of(locked.attempts, invoice_id, attempt_id)
@@ -97,7 +98,7 @@ def request_refund(
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim refunds that are to be sent or looked up."""
+    """Claim refunds to send or to look up."""
     with ports.database.transaction() as uow:
         real_now = ports.clock.moment().real
         ids = uow.refunds.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
@@ -115,7 +116,7 @@ def refund(ports: Ports, refund_id: str) -> None:
         _conclude(ports, step, ports.gateway.payment(step.imp_uid), began_at)
         return
     if ports.clock.moment().real + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
-        # This process was held up: its call could end when the refund belongs to somebody else.
+        # This process stalled: when the call ends, another worker may own the refund.
         return
     answer = ports.gateway.cancel(step.request)
     retry_write(lambda: _record(ports, step, answer))
@@ -123,7 +124,7 @@ def refund(ports: Ports, refund_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is to be done, taken before the network is touched."""
+    """The next step, taken before any network call."""
 
     refund_id: str
     attempt_id: str
@@ -131,7 +132,7 @@ class _Step:
     fence: int
     lease_until: datetime
     request: RefundRequest | None
-    """Empty where the payment is only to be read."""
+    """Empty if the payment is only read."""
 
 
 def _take(ports: Ports, refund_id: str) -> _Step | None:
@@ -160,7 +161,7 @@ def _take(ports: Ports, refund_id: str) -> _Step | None:
 
 
 def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
-    """Act three. A worker that lost the refund meanwhile writes nothing but what it learned."""
+    """Act three. A worker that lost the refund meanwhile records only the gateway's answer."""
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(step.attempt_id)
         moment = ports.clock.moment()
@@ -188,7 +189,7 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
             note_refunds(uow, settlement, payment, evidence, moment)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
-            # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
+            # Otherwise it is decided, or was sent again after this read began, which then proves nothing about it.
             found.next_step_at = _next_look(ports, found, moment.real, window)
             settled = Settled()
             for payment, evidence in listing.payments:
@@ -210,7 +211,7 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
 
 
 def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelta) -> datetime:
-    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    """The wait doubles, but the second read that proves absence comes after the settle window."""
     look = ports.timing.next_look(found.looks, real_now)
     if found.absent_since is None:
         return min(look, real_now + window) if found.looks == 1 else look
@@ -239,13 +240,13 @@ def _alert(uow: UnitOfWork, found: Refund, settled: Settled, moment: Moment) -> 
 
 
 def payment_to_refund(ports: Ports, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
-    """The payment that a refund of this invoice would be about. Raises NotFound, InvalidInput or Conflict."""
+    """The payment that a refund of this invoice would give back. Raises NotFound, InvalidInput or Conflict."""
     with ports.database.transaction() as uow:
         return payment_of(uow.attempts.of_invoice(uow.invoices.get(invoice_id).id), invoice_id, attempt_id)
 
 
 def payment_of(attempts: Sequence[PaymentAttempt], invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
-    """The payment of an invoice that is to be given back. Raises InvalidInput, or Conflict where there is none."""
+    """The refundable payment of an invoice. Raises InvalidInput, or Conflict if there is none."""
     paid = [attempt for attempt in attempts if attempt.imp_uid and attempt.closed_at]
     approved = [attempt for attempt in paid if attempt.status == "approved"]
     if attempt_id is not None:

@@ -1,8 +1,8 @@
-"""Check the promises from outside the code that keeps them: in the database, and at the gateway.
+"""Check the invariants independently of the code that keeps them: in the database, and at the gateway.
 
-A breach in our own books that may mean wrong money, or a secret that is out, stops all charging. One about a single
-payment at the gateway stops at most that subscription: a clerk, or a list that lags, must not stop everybody. A pattern
-of those does (`domain/runaway.py`). Any other breach opens an alert.
+A breach in our own books that may mean wrong money or a leaked secret stops all charging. A breach about a single
+payment at the gateway stops at most its subscription: a clerk, or a lagging list, must not stop all customers. A
+pattern of those does (`domain/runaway.py`). Any other breach opens an alert.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,11 +19,11 @@ from billing_worker.usecases.review.audit_acts import TWINS, act
 from billing_worker.usecases.review.audit_gateway import at_the_gateway
 
 GRACE = timedelta(minutes=10)
-"""Real time: work that is due for longer, with workers there, was lost."""
+"""Real time: work due for longer while workers run counts as lost."""
 SKEW = timedelta(seconds=5)
 """Real time: far more than the clocks of two hosts differ, since all follow the database server."""
 OVERLAP = timedelta(minutes=10)
-"""Each audit looks again at the end of the one before: what was written then may have been committed later."""
+"""The overlap with the previous audit: rows written at its end may have been committed later."""
 
 SAMPLE = 10
 """Approvals that the periodic audit reads back from the gateway: two reads a minute."""
@@ -33,16 +33,16 @@ ALL_TEXTS = 1_000_000
 
 INBOX, QUOTING = "inbox", frozenset({"alerts"})
 FROM_OUTSIDE = "what came from outside"
-"""Anybody may send a webhook, and with it any number; and alerts quote the order numbers of the shop. What looks like a
-card there must not stop the merchant's business. A secret of ours in an alert does."""
+"""Anyone may send a webhook with any number in it, and alerts quote the shop's order numbers. A number like a card
+there must not stop the merchant's business. One of our secrets in an alert does."""
 
 MOST_TWINS = 50
-"""Pairs that are told at a time: whoever has more has imported a file twice, and sees it from these."""
+"""Pairs reported at a time. More mean that a file was imported twice, which these show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found, and the stops that it led to."""
+    """The result of an audit, and its stops."""
 
     checks: Sequence[Checked]
     stops: Sequence[Stop]
@@ -55,12 +55,12 @@ class Audit:
 
     @property
     def breaches(self) -> int:
-        """How many there are that nobody accepted."""
+        """The number of breaches that no operator accepted."""
         return sum(len(check.breaches) for check in self.checks)
 
 
 def due(ports: Ports, _limit: int) -> Sequence[int]:
-    """Claim the next audit, if it is time for one."""
+    """Claim the next audit, if it is due."""
     interval = timedelta(seconds=ports.auditing.interval)
     with ports.database.transaction() as uow:
         claimed = uow.audits.claim(ports.clock.moment(), interval)
@@ -69,7 +69,7 @@ def due(ports: Ports, _limit: int) -> Sequence[int]:
 
 
 def audit_recent(ports: Ports, audit_id: int) -> Audit:
-    """The periodic audit: what changed since the last one."""
+    """The periodic audit of all changes since the last one."""
     with ports.database.transaction() as uow:
         before = uow.audits.audited_until()
     since = before - OVERLAP * ports.auditing.rate if before is not None else None
@@ -82,13 +82,13 @@ def audit_recent(ports: Ports, audit_id: int) -> Audit:
 
 
 def audit(ports: Ports, *, since: datetime | None, sample: int, texts: int = ALL_TEXTS) -> Audit:
-    """Check everything that changed since then (billing time; None: everything), and act on what is found.
+    """Check all changes since then (billing time; None: everything), and act on the findings.
 
-    Up to `sample` of the newest approvals are read back from the gateway; 0 asks it nothing.
+    Up to `sample` of the newest approvals are read back from the gateway; 0 reads none.
     """
     rate = ports.auditing.rate
     wait = timedelta(seconds=ports.timing.settle_window)
-    # What was too fresh to be read back by the audits before this one is read by this one.
+    # Include approvals that were too fresh for the previous audits.
     paid_since = since - wait * rate if since is not None else None
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
@@ -130,16 +130,16 @@ def _texts(uow: UnitOfWork, secrets: Collection[str], most: int) -> list[Checked
 
 
 def _runaway(uow: UnitOfWork, now: datetime) -> Checked:
-    """Payments under our orders that nobody here asked for: one by one they are a clerk's, and have their alerts."""
+    """Check unasked payments under our orders for a pattern. Single ones are a clerk's, and have their alerts."""
     cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
     since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
     found = uow.audits.unasked(since)
     breaches: tuple[Breach, ...] = ()
     if found.customers > MOST_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
         detail = f"{found.customers} of {of.customers} customers paid within a day were charged under our orders, and "
-        # Named by the last clearing: what an operator accepted then is not this.
+        # Named by the last clearing: an operator accepted earlier ones, not this.
         breaches = (Breach(f"since {cleared or 'ever'}", detail + "this worker had not asked for it"),)
-    return Checked("I17", "customers charged by somebody else", found.customers, breaches, reach=Reach.ALL, told=True)
+    return Checked("I17", "customers with unasked charges", found.customers, breaches, reach=Reach.ALL, told=True)
 
 
 def _twins(uow: UnitOfWork) -> Checked:

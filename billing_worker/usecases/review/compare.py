@@ -1,6 +1,6 @@
 """Compare both books, span by span: the gateway's list of payments with our attempts, and our attempts with the list.
 
-A span is done only when it was read as a whole. The gateway's timestamps follow billing time (real time, unless a time
+A span is done only after it was read as a whole. The gateway's timestamps follow billing time (real time, unless a time
 machine is set, which its sandbox shares), so spans are billing time; leases and waits are real time.
 """
 
@@ -20,16 +20,16 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.review.difference import NotRead, alert_unreadable, look_for, look_into, match
 
 PAGE = 1000
-"""Attempts that are looked at in one query."""
+"""Attempts per query."""
 
 MOST_DOUBTED = 100
-"""Payments in doubt that are looked at with one span, those first that were looked at longest ago."""
+"""Payments in doubt that are read with one span, oldest read first."""
 
 QUIET_TRIES = 5
-"""A span that could not be read this many times in a row, within minutes, needs an operator."""
+"""A span that fails this many times in a row, within minutes, needs an operator."""
 
 BY_HAND = timedelta(minutes=5)
-"""Spans that an operator asked for wait this long for his command to read them, before a worker does."""
+"""Spans that an operator requested wait this long for the command to read them, before a worker does."""
 
 LEASES = 2
 """A comparison is leased for this many leases of a charge: longer than any single call, renewed with every page."""
@@ -37,16 +37,16 @@ LEASES = 2
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What became of one span."""
+    """The result of one span."""
 
     comparison: Comparison
     findings: Sequence[Finding]
     trouble: str | None
-    """Set where it could not be read as a whole; it is read again."""
+    """Set if it could not be read as a whole; it is read again."""
 
 
 class _Overtaken(Exception):
-    """Another worker reads this span by now."""
+    """Another worker has taken over this span."""
 
 
 @dataclass(slots=True)
@@ -61,11 +61,11 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     others: int = 0
     control: str | None = None
-    """A payment of ours that the list shows: a single read must show it too."""
+    """One of our payments in the list: a single read must also show it."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
-    """Plan the next span, if it is time for it, and claim those that are to be read."""
+    """Plan the next span, if it is due, and claim spans to read."""
     with ports.database.transaction() as uow:
         plans = uow.comparisons.plan_alone()
         last = uow.comparisons.lock_last() if plans else None
@@ -79,7 +79,7 @@ def due(ports: Ports, limit: int) -> Sequence[int]:
 
 
 def _plan_next(ports: Ports, uow: UnitOfWork, last: Comparison | None, moment: Moment) -> None:
-    """Widen the last span, which nobody began to read, or add the one after it."""
+    """Widen the last span if no worker has begun to read it, or add the next one."""
     if last is not None and last.status is ComparisonStatus.OPEN:
         last.widen(moment.billing)
         uow.comparisons.save(last)
@@ -91,8 +91,8 @@ def _plan_next(ports: Ports, uow: UnitOfWork, last: Comparison | None, moment: M
 def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
     """Plan everything from `since` to now, for an operator who reads it at once; returns the ids, oldest first.
 
-    Without `since`: an overlap more than the next span would have. A later `since` leaves no gap behind: it begins
-    where the last comparison ended, or, where none was done yet, where the last one that is planned ends.
+    Without `since`, it begins an overlap earlier than the next span. A later `since` leaves no gap: it begins at the
+    end of the last comparison or, if none is done, at the end of the last planned one.
     """
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
@@ -100,7 +100,7 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
         if until is None:
             first = next_span(None, moment, timedelta(0))
             usual = first[0] if first else now
-            # The next span will begin where the furthest one ends: what lies before a later start would never be read.
+            # The next span begins at the end of the furthest one: time before a later start would never be read.
             planned = uow.comparisons.lock_last()
             until = planned.ends_at if planned else None
         else:
@@ -113,7 +113,7 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
 
 
 def compare(ports: Ports, comparison_id: int) -> Compared | None:
-    """Read one span and settle what differs; None where it is done, or another worker is at it."""
+    """Read one span and settle the differences; None if it is done, or another worker reads it."""
     with ports.database.transaction() as uow:
         comparison = uow.comparisons.lock(comparison_id)
         real_now = ports.clock.moment().real
@@ -137,7 +137,7 @@ def compare(ports: Ports, comparison_id: int) -> Compared | None:
 
 
 def _look_at(run: _Run, sheet: Sheet) -> None:
-    """One page of the gateway's list beside our books."""
+    """Compare one page of the gateway's list with our books."""
     ports = run.ports
     _hold(run)
     new = [payment for payment in sheet.payments if payment.imp_uid not in run.seen]
@@ -171,7 +171,7 @@ def _is_given_back(payment: GatewayPayment) -> bool:
 
 
 def _look_back(run: _Run) -> None:
-    """Our attempts that became approved in this span: the list has shown each, or a single read does."""
+    """Check our attempts approved in this span: the list has shown each payment, or a single read does."""
     ports, comparison = run.ports, run.comparison
     last: Booked | None = None
     while True:
@@ -187,12 +187,12 @@ def _look_back(run: _Run) -> None:
 
 
 def _look_again(run: _Run) -> None:
-    """Payments that are in doubt: until each is shown again, wherever in time it lies."""
+    """Read payments in doubt, at any age, until each is shown again."""
     with run.ports.database.transaction() as uow:
         doubted = uow.comparisons.doubted(run.began_at, MOST_DOUBTED)
     for booked in doubted:
         _hold(run)
-        # One that cannot be read is looked at with the next span; this one is read as a whole all the same.
+        # A payment that cannot be read is tried with the next span; this span still counts as read.
         with suppress(NotRead):
             _note(run, look_for(run.ports, booked, _control_beside(run, booked)).finding)
 
@@ -211,7 +211,7 @@ def _lease(ports: Ports) -> timedelta:
 
 
 def _hold(run: _Run) -> None:
-    """Renew the lease when half of it is over. Raises _Overtaken where the span has another reader."""
+    """Renew the lease when half of it is over. Raises _Overtaken if the span has another reader."""
     real_now, lease = run.ports.clock.moment().real, _lease(run.ports)
     if run.comparison.next_try_at - real_now > lease / 2:
         return
@@ -225,7 +225,7 @@ def _hold(run: _Run) -> None:
 
 
 def _end(run: _Run, trouble: str | None) -> Compared | None:
-    """Write down what became of the span; None where another worker reads it by now."""
+    """Record the result of the span; None if another worker has taken it over."""
     ports = run.ports
     with ports.database.transaction() as uow:
         current = uow.comparisons.lock(run.comparison.id)

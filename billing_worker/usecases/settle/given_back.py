@@ -1,4 +1,4 @@
-"""What the gateway shows as given back, and the refund of money that came although nothing was owed."""
+"""Book refunds that the gateway shows, and refund surplus money."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,10 +18,10 @@ from billing_worker.ports.storage import UnitOfWork
 def note_refunds(
     uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence: Evidence, moment: Moment
 ) -> bool:
-    """Book what a read shows as given back of an approved attempt's payment; False when that was known.
+    """Book the refunded sum in a read of an approved attempt's payment; False if it is not new.
 
-    A refund of ours that the payment shows has succeeded by that, whoever read it. What no refund of ours explains was
-    given back by somebody else: an operator is told.
+    A refund of ours that the payment shows has succeeded. A sum that no refund of ours explains was given back
+    elsewhere: an alert opens.
     """
     attempt = settlement.attempt
     known = attempt.status is AttemptStatus.APPROVED and attempt.imp_uid == payment.imp_uid
@@ -56,7 +56,7 @@ def _succeed(uow: UnitOfWork, settlement: Settlement, refund: Refund, evidence_i
 
 
 def refund_event(settlement: Settlement, refund: Refund) -> Event:
-    """That a refund is closed, one way or the other."""
+    """The event about a closed refund."""
     kind = EventType.REFUND_SUCCEEDED if _succeeded(refund) else EventType.REFUND_FAILED
     return of_refund(kind, refund, settlement.subscription, settlement.invoice, settlement.attempt.imp_uid)
 
@@ -70,7 +70,7 @@ def _book(uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evid
 
 
 def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], now: datetime) -> None:
-    """All of it went back: a refund that was refused, and a payment that nobody asked for, need no person any more."""
+    """Close alerts about a refused refund or an unasked payment, because all of the money went back."""
     if attempt.holds_money:
         return
     for refund in refunds:

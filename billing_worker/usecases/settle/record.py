@@ -1,4 +1,4 @@
-"""The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
+"""The one door for evidence: every answer and every read of the gateway is recorded here, and only here."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +29,7 @@ from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_u
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
 
 RECORD_TRIES = 3
-"""The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
+"""The first try may get a dead connection of the pool. After three failures, a later read of the gateway records it."""
 
 
 def record_answers(ports: Ports, answers: Sequence[Answered]) -> None:
@@ -90,7 +90,10 @@ def _record(ports: Ports, answers: Sequence[Answered]) -> Sequence[Answered]:
 
 
 def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
-    """An old answer may tell of money that was given back since; what cannot be read is left to comparing the books."""
+    """Read the payment again: money in an old answer may have been given back since.
+
+    After a failed read, the comparison of both books finds it.
+    """
     listing = ports.gateway.payment(imp_uid)
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
@@ -172,10 +175,10 @@ def _lock_dying_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
 def record_payment(
     ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence, *, moment: Moment
 ) -> str:
-    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
+    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns its meaning.
 
-    It belongs to the attempt that has its imp_uid; else to the open one; else, where it holds money, to the last
-    attempt that never got an imp_uid (a late approval), or to a new attempt: somebody charged behind our back.
+    It belongs to the attempt that has its imp_uid; else to the open one; else, if it holds money, to the last attempt
+    without an imp_uid (a late approval), or to a new attempt: it was charged elsewhere.
     """
     attempts = [a for a in locked.attempts if a.merchant_uid == payment.merchant_uid]
     attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
@@ -197,13 +200,13 @@ def record_payment(
 def _found_attempt(
     ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, moment: Moment
 ) -> PaymentAttempt:
-    """A new attempt for a payment that no attempt of ours made."""
+    """A new attempt for a payment that was not placed by us."""
     invoice = locked.invoice
     attempt = invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
     attempt.merchant_uid = payment.merchant_uid
     attempt.found = True
     if locked.has_open_attempt:
-        # Only one may be open; a closed one takes a late approval just as well.
+        # Only one attempt may be open; a closed one also takes a late approval.
         attempt.move_to(AttemptStatus.FAILED, moment.billing)
         attempt.reason = "found at the gateway; not placed by this worker"
     uow.attempts.add(attempt)
@@ -215,7 +218,7 @@ def _found_attempt(
 
 
 def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> datetime:
-    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    """The wait doubles, but the second read that proves absence comes after the settle window."""
     attempt = settlement.attempt
     look = ports.timing.next_look(attempt.looks, real_now)
     if attempt.absent_since is None:
@@ -225,7 +228,7 @@ def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> date
 
 
 def _uses_up_the_id(settlement: Settlement, outcome: Outcome) -> bool:
-    """Whether the gateway will refuse this merchant_uid from now on, although nothing is paid under it."""
+    """Whether the gateway refuses this merchant_uid from now on, although nothing is paid under it."""
     if isinstance(outcome, Failed):
         return outcome.new_merchant_uid
     return isinstance(outcome, Declined) and settlement.key.pg_provider in NEVER_REUSES_IDS

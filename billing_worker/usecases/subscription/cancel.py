@@ -10,23 +10,23 @@ from billing_worker.usecases.access.actions import note
 
 
 def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -> Subscription:
-    """Cancel. From the moment this returns no attempt begins for it.
+    """Cancel a subscription. After this returns no attempt begins for it.
 
-    One that is written down already may still be sent, within the HTTP deadline, and is settled as it turns out.
+    An attempt already written down may still be sent within the HTTP deadline, and is settled by its outcome.
 
-    Raises NotFound, or Conflict when it is canceled already.
+    Raises NotFound, or Conflict when it is already canceled.
     """
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
-        # Read under the lock, so that no attempt which came first looks younger than the cancellation.
+        # Read under the lock, so that no earlier attempt gets a later time than the cancellation.
         moment = ports.clock.moment()
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
-        # An unpaid customer is in no period that could come to its end.
+        # An unpaid subscription has no current period that could end.
         if at_period_end and subscription.status is not SubscriptionStatus.UNPAID:
             if not subscription.cancel_at_period_end:
                 subscription.cancel_at_period_end = True
-                # Its period is over and nobody need decide any more: on hold it would never end.
+                # Its period is over, and no decision is needed any more: on hold it would never end.
                 subscription.held_since = None
                 ends = subscription.next_period_start.isoformat()
                 told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)

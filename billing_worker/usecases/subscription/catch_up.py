@@ -18,9 +18,9 @@ from billing_worker.usecases.access.actions import note
 
 
 def may_bill_late_period(uow: UnitOfWork, subscription: Subscription, plan: Plan, moment: Moment) -> bool:
-    """Waive what is to be waived, or put the subscription on hold; returns whether its next period is to be billed.
+    """Waive late periods, or put the subscription on hold; returns whether to bill its next period.
 
-    Within the caller's transaction, under the subscription's lock: a period is waived and told of, or billed.
+    Within the caller's transaction, under the subscription's lock: a period is waived with an event, or billed.
     """
     backlog = subscription.backlog(plan.catch_up, plan.calendar, moment.billing)
     if backlog.ask:
@@ -36,12 +36,12 @@ def may_bill_late_period(uow: UnitOfWork, subscription: Subscription, plan: Plan
 
 
 def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
-    """An operator decides what becomes of all periods that have begun, of everybody chosen who is late.
+    """Note an operator's decision on all begun periods of the chosen late subscriptions.
 
-    What is noted is the decision; workers follow it, at the pace of late work. Returns how many subscriptions it
-    concerns, by plan. The last decision counts, for what the workers have not come to yet.
+    Workers follow the decision at the pace of late work. Returns the number of subscriptions by plan. The last decision
+    counts for periods that the workers have not reached yet.
 
-    Raises InvalidInput for `ask`, NotFound, or Conflict where the named subscription is not late.
+    Raises InvalidInput for `ask`, NotFound, or Conflict if the named subscription is not late.
     """
     decided = decision_of(mode)
     with ports.database.transaction() as uow:
@@ -72,10 +72,10 @@ def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
 
 
 def look_after_alerts(ports: Ports) -> None:
-    """While somebody of a plan waits, its alert is open; when nobody does any more, it is closed.
+    """Keep a plan's alert open while one of its subscriptions waits, and close it afterwards.
 
-    Whoever waits may be canceled, or unpaid by now, or somebody closed the alert and decided nothing: on hold he would
-    be forgotten.
+    A waiting subscription may have been canceled, or become unpaid. Or an operator closed the alert without a decision:
+    the subscriptions on hold would be forgotten.
     """
     with ports.database.transaction() as uow:
         now = ports.clock.moment().billing
@@ -92,13 +92,14 @@ def _ask(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
 
 
 def _close_answered(ports: Ports, plan_id: str) -> None:
-    """Close the plan's alert once nobody of it waits any more."""
+    """Close the plan's alert when none of its subscriptions waits any more."""
     with ports.database.transaction() as uow:
         if uow.catch_up.held(plan_id):
             return
         now = ports.clock.moment().billing
         uow.alerts.close(AlertKind.CATCH_UP, plan_id, now)
-        # From here on the alert's row is ours: whoever was put on hold meanwhile is seen now, or opens a new one.
+        # From here on we hold the alert's row: a subscription put on hold meanwhile is visible now, or opens a new
+        # alert.
         if uow.catch_up.held(plan_id):
             return
         uow.commit()

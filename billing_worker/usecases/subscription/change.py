@@ -1,4 +1,4 @@
-"""Change what may be changed of a plan, a key or a subscription that is there."""
+"""Change the changeable fields of a plan or a subscription."""
 
 from dataclasses import replace
 
@@ -21,9 +21,9 @@ def change_plan(
     catch_up_max_age: int | None = None,
     metadata: Changes | None = None,
 ) -> Plan:
-    """Change what a plan does with late periods, or its metadata; what is None stays. A new price is a new plan.
+    """Change a plan's catch-up policy or its metadata; None changes nothing. A new price is a new plan.
 
-    What is on hold already waits for a decision. Raises NotFound or InvalidInput.
+    Subscriptions already on hold wait for a decision. Raises NotFound or InvalidInput.
     """
     with ports.database.transaction() as uow:
         plan = uow.plans.lock(plan_id)

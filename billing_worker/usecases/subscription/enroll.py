@@ -30,7 +30,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whom a caller wants to enroll, by the names that may be stored already."""
+    """The customers to enroll, by the names that may already be stored."""
 
     customer_uid: str = field(repr=False)
     customer: str
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database has about some customers; the keys are locked until the transaction ends."""
+    """The stored data of some customers; the keys are locked until the transaction ends."""
 
     keys: Mapping[str, BillingKey]
     by_key: Mapping[str, Sequence[Subscription]]
@@ -55,7 +55,7 @@ def prepare(
     of_key: Mapping[str, Any],
     of_subscription: Mapping[str, Any],
 ) -> Enrolment:
-    """Check the values as `register_key` and `subscribe` do; nothing is stored. Raises InvalidInput or Conflict."""
+    """Check the values as `register_key` and `subscribe` do, without storing them. Raises InvalidInput or Conflict."""
     key = known_key or new_key(ports, moment, NewKey(**of_key))
     wanted = NewSubscription(plan.id, key.id, **of_subscription)
     subscription = new_subscription(ports, moment.billing, plan, key, wanted)
@@ -75,9 +75,9 @@ def enroll(
     *,
     dry_run: bool = False,
 ) -> None:
-    """Let the caller judge what it wants by what is stored, and write down what it accepts: all of it, or nothing.
+    """Let the caller judge the enrolments by the stored data, and store the accepted ones: all of them, or none.
 
-    A dry run judges the same way, and writes nothing. Raises what `judge` raises, and what `store` raises.
+    A dry run judges the same way without storing. Raises the errors of `judge` and of `store`.
     """
     with ports.database.transaction() as uow:
         stored = _stored(uow, wanted)
@@ -89,7 +89,10 @@ def enroll(
 
 
 def _stored(uow: UnitOfWork, wanted: Sequence[Wanted]) -> Stored:
-    """Read it. The same file may be imported twice at once: the second run waits here, and then sees the first."""
+    """Read the stored data.
+
+    If the same file is imported twice at once, the second run waits here, and then sees the first.
+    """
     uow.subscriptions.lock_pairs([(each.customer, each.plan_id) for each in wanted])
     keys = uow.keys.lock_customer_uids(sorted({each.customer_uid for each in wanted}))
     customers = {form for each in wanted for form in spellings(each.customer)}
@@ -102,7 +105,7 @@ def _stored(uow: UnitOfWork, wanted: Sequence[Wanted]) -> Stored:
 
 
 def store(ports: Ports, uow: UnitOfWork, moment: Moment, enrolments: Sequence[Enrolment]) -> None:
-    """Write them down with their events; the caller commits. Raises Conflict for a customer_uid that came meanwhile."""
+    """Store them with their events; the caller commits. Raises Conflict for a customer_uid stored meanwhile."""
     done: list[tuple[Verb, str]] = []
     for each in enrolments:
         if each.has_new_key:

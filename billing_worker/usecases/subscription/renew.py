@@ -1,4 +1,4 @@
-"""Open the next period of a subscription: the invoice with its snapshot, and the step to the period after it."""
+"""Open the next period of a subscription: the invoice with its snapshot, and the step to the following period."""
 
 from collections.abc import Sequence
 

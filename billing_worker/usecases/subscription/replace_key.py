@@ -14,8 +14,8 @@ from billing_worker.usecases.access.actions import note
 def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:
     """Charge another card from now on; open invoices follow, and are tried at once.
 
-    An attempt that is in flight keeps the key it was written down with. An invoice that dunning gave up stays so
-    until somebody tries it again (`retry_now`).
+    An attempt in flight keeps its key. An invoice that dunning gave up stays so until an operator retries it
+    (`retry_now`).
     """
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)

@@ -46,7 +46,8 @@ BUGS = (
             COLLECT,
             "            record([Answered(intent.attempt_id, intent.fence, ports.gateway.charge(intent.request))])\n",
             (
-                "            with ports.database.transaction() as uow:\n                uow.attempts.get(intent.attempt_id)\n"
+                "            with ports.database.transaction() as uow:\n"
+                "                uow.attempts.get(intent.attempt_id)\n"
                 "                outcome = ports.gateway.charge(intent.request)\n"
                 "            record([Answered(intent.attempt_id, intent.fence, outcome)])\n"
             ),

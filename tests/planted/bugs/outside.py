@@ -133,7 +133,7 @@ BUGS = (
         ),
         (
             WIRE,
-            "        if self._parser is None or self._complete:\n            self.close()  # nothing",
+            "        if self._parser is None or self._complete:\n            self.close()  # no request",
             "        if self._parser is None or self._complete:\n            pass  # nothing",
         ),
         catchers=(f"{NETWORK}::test_what_a_connection_brings_beyond_an_answer_is_not_taken_for_the_next_one",),
