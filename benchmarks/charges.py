@@ -43,6 +43,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT = 300.0
 """Seconds until the run is aborted."""
 WARM_UP = 8.0
+BARE_THREADS = 64
 
 
 def main() -> int:
@@ -50,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subscriptions", type=int, default=3000, help="due at once (default 3000)")
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
-    parser.add_argument("--threads", type=int, default=32, help="threads of each worker (default 32)")
+    parser.add_argument("--threads", type=int, default=4, help="threads of each worker (default 4)")
     parser.add_argument("--bare-calls", type=int, default=2000, help="calls of the bare loop (default 2000)")
     parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see its cost")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
@@ -89,7 +90,7 @@ def measure(services: stack.Services, options: argparse.Namespace) -> dict[str, 
     settings = load_settings()
     ports, engine = bootstrap.build(settings, role="bench", connections=8)
     bootstrap.upgrade_database(engine)
-    due_at = datetime.now(UTC) + timedelta(seconds=30 + options.subscriptions / 150)
+    due_at = datetime.now(UTC) + timedelta(seconds=40 + options.subscriptions / 80)
     load(ports, options.subscriptions, due_at)
     env = stack.child_environment({})
     hook = f"http://{stack.LOOPBACK}:{settings.web_port}/webhooks/portone"
@@ -102,7 +103,7 @@ def measure(services: stack.Services, options: argparse.Namespace) -> dict[str, 
         supervisor.run(until=lambda: supervisor.ready)
         warm = time.monotonic() + WARM_UP
         supervisor.run(until=lambda: time.monotonic() >= warm)
-        bare = bare_loop(str(settings.portone_api_url), options.bare_calls, options.processes * options.threads)
+        bare = bare_loop(str(settings.portone_api_url), options.bare_calls, BARE_THREADS)
         if datetime.now(UTC) > due_at:
             raise SystemExit("the subscriptions fell due during the warm-up; use fewer")
         pids = dict(supervisor.pids) | {name: child_running(name) for name in ("postgres", "redis-server")}
@@ -173,7 +174,7 @@ def bare_loop(url: str, calls: int, threads: int) -> dict[str, float]:
 
 def paid(ports: Ports) -> int:
     """Invoices paid so far."""
-    time.sleep(0.25)
+    time.sleep(1)
     return sum(month.paid for month in report(ports, "UTC").months)
 
 

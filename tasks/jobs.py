@@ -9,7 +9,7 @@ from typing import Any
 from billing_worker.usecases.jobs import JOBS, Job, chunks
 from tasks import app
 from tasks.process import process
-from tasks.schedule import task_name
+from tasks.schedule import HEARD_WITHIN, task_name
 
 
 def scanner(job: Job) -> Callable[[], None]:
@@ -32,6 +32,8 @@ def server(job: Job) -> Callable[[Any, Sequence[str]], None]:
                 self.send_event(job.event, billing_key_id=ident)
         for ring in job.serve(process.ports, idents):
             UNITS[ring.job].delay(list(ring.idents))
+        if job.rings_again(idents):
+            SCANS[job.scan].apply_async(expires=HEARD_WITHIN)
 
     return unit
 

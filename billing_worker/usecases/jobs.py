@@ -73,6 +73,10 @@ class Job:
     event: str | None = None
     """A Celery event about each served id, for any listener."""
 
+    def rings_again(self, idents: Sequence[str]) -> bool:
+        """Whether serving these rings the scan at once: a full chunk means that more may be due than one scan claims."""
+        return self.due is not None and self.chunk > 1 and len(idents) == self.chunk
+
     @property
     def scan(self) -> str:
         """The name of the scan's task."""

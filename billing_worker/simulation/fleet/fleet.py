@@ -179,6 +179,8 @@ class Fleet:
             if message.job in UNITS:
                 for ring in UNITS[message.job].serve(ports, message.idents):
                     self.broker.send(ring.job, ring.idents)
+                if UNITS[message.job].rings_again(message.idents):
+                    self.broker.send(UNITS[message.job].scan, ())
                 return
             job = SCANS[message.job]
             for idents in chunks(job.claim(ports, self.options.scan_limit), job.chunk):
