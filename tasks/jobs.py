@@ -6,7 +6,7 @@ No rule of billing is here. A message carries a few ids; whether there is still 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from billing_worker.usecases.jobs import JOBS, Job, chunks
+from billing_worker.usecases.jobs import BY_NAME, JOBS, Job, Ring, chunks
 from tasks import app
 from tasks.process import process
 from tasks.schedule import HEARD_WITHIN, task_name
@@ -30,12 +30,18 @@ def server(job: Job) -> Callable[[Any, Sequence[str]], None]:
         if job.event is not None:
             for ident in idents:
                 self.send_event(job.event, billing_key_id=ident)
-        for ring in job.serve(process.ports, idents):
-            UNITS[ring.job].delay(list(ring.idents))
-        if job.rings_again(idents):
-            SCANS[job.scan].apply_async(expires=HEARD_WITHIN)
+        for ring in job.work(process.ports, idents):
+            pass_on(ring)
 
     return unit
+
+
+def pass_on(ring: Ring) -> None:
+    """Enqueue what a ring asks for."""
+    if ring.idents:
+        UNITS[ring.job].delay(list(ring.idents))
+    else:
+        SCANS[BY_NAME[ring.job].scan].apply_async(expires=HEARD_WITHIN)
 
 
 UNITS = {job.name: app.task(name=task_name(job.name), bind=True)(server(job)) for job in JOBS}

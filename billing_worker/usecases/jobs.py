@@ -48,10 +48,13 @@ class JobName(StrEnum):
 
 
 class Ring(NamedTuple):
-    """Asks for one job on some ids. A ring that is lost costs time only: the scan of that job finds the ids."""
+    """Asks for one job on some ids, or without ids for its scan.
+
+    A ring that is lost costs time only: the scan of that job finds the ids.
+    """
 
     job: JobName
-    idents: Sequence[str]
+    idents: Sequence[str] = ()
 
 
 CHUNK = 50
@@ -73,9 +76,11 @@ class Job:
     event: str | None = None
     """A Celery event about each served id, for any listener."""
 
-    def rings_again(self, idents: Sequence[str]) -> bool:
-        """Whether serving these rings the scan at once: a full chunk means that more may be due than one scan claims."""
-        return self.due is not None and self.chunk > 1 and len(idents) == self.chunk
+    def work(self, ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+        """Serve the ids of one message. After a full chunk more may be due than one scan claims: its scan is rung."""
+        rings = self.serve(ports, idents)
+        is_full = self.due is not None and self.chunk > 1 and len(idents) == self.chunk
+        return [*rings, Ring(self.name)] if is_full else rings
 
     @property
     def scan(self) -> str:

@@ -177,10 +177,8 @@ class Fleet:
         ports = self.ports[worker.process.name]
         try:
             if message.job in UNITS:
-                for ring in UNITS[message.job].serve(ports, message.idents):
-                    self.broker.send(ring.job, ring.idents)
-                if UNITS[message.job].rings_again(message.idents):
-                    self.broker.send(UNITS[message.job].scan, ())
+                for ring in UNITS[message.job].work(ports, message.idents):
+                    self.broker.send(ring.job if ring.idents else UNITS[ring.job].scan, ring.idents)
                 return
             job = SCANS[message.job]
             for idents in chunks(job.claim(ports, self.options.scan_limit), job.chunk):
