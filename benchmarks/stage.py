@@ -30,7 +30,6 @@ from billing_worker.simulation.fleet.gateway import seen
 from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.key.register import NewKey, register_key
-from billing_worker.usecases.subscription import renew
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -181,11 +180,12 @@ def _payments(ports: Ports) -> dict[str, list[list[str]]]:
 
     def one(number: int) -> str:
         key = register_key(ports, NewKey(f"bench-{number}", "nice_v2"))
-        invoice = renew.renew(ports, subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}")).id)
-        assert invoice is not None
+        subscription = subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}"))
         with suppress(_WorkerDiesError):
-            collect.collect(ports, invoice)
-        return invoice
+            collect.renew(ports, [subscription.id])
+        with ports.database.transaction() as uow:
+            (invoice,) = uow.invoices.of_subscription(subscription.id)
+        return invoice.id
 
     with ThreadPoolExecutor(4) as pool:
         recorded = list(pool.map(one, range(RECORDED)))

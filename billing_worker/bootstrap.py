@@ -11,6 +11,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
+from billing_worker.adapters.calls import MOST_CALLS, CallsUnderWay
 from billing_worker.adapters.clock import DatabaseClock
 from billing_worker.adapters.database.engine import WORKING, is_direct, open_engine, opening_of, server_time
 from billing_worker.adapters.database.found import NEWEST_MIGRATION
@@ -28,6 +29,9 @@ from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Auditing, Ports
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
+
+WORKER = "worker"
+"""The role of a process that places charges, many at a time."""
 
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:
@@ -49,11 +53,13 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         secret = settings.events_secret.get_secret_value()
         notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=private)
     clock = DatabaseClock(read_server_time, machine)
+    gateway = _gateway(settings, connections if role != WORKER else MOST_CALLS)
     ports = Ports(
         clock=clock,
         ids=ids,
         database=SqlDatabase(engine, ids, clock.steady, clock.still),
-        gateway=_gateway(settings, connections),
+        gateway=gateway,
+        calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, PortOneGateway) else None,
         notifier=notifier,
         timing=settings.timing,
         environment=settings.environment,

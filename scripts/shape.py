@@ -95,7 +95,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "reading": (),
     "settle": ("access", "control"),
     "subscription": ("access", "control", "key"),
-    "charge": ("access", "control", "settle", "key"),
+    "charge": ("access", "control", "settle", "key", "subscription"),
     "refund": ("access", "settle"),
     "incoming": ("access", "control", "key", "settle", "subscription"),
     "review": ("access", "control", "key", "settle"),

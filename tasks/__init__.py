@@ -5,7 +5,7 @@ The only importer of celery. In `billing_worker`, only the commands that start i
 
 from typing import Any
 
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init, worker_shutdown
 
 from billing_worker import logs
 from billing_worker.domain.errors import BillingError
@@ -35,6 +35,11 @@ def _check_command_line(options: dict[str, Any], **_: Any) -> None:
 @worker_init.connect
 def _check_before_work(**_: Any) -> None:
     process.check()
+
+
+@worker_shutdown.connect
+def _finish_calls(**_: Any) -> None:
+    process.drain()
 
 
 @beat_init.connect

@@ -35,7 +35,7 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
         from tasks.process import process  # noqa: PLC0415 - it must not be built before the application is
 
         with suppress(Exception):
-            report_crashed_job(process.ports, self.name, str(args[0]) if args else "", type(exc).__name__)
+            report_crashed_job(process.ports, self.name, _first(args), type(exc).__name__)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Run it."""
@@ -44,6 +44,12 @@ class BillingTask(Task):  # type: ignore[misc] # celery has no types
         except (Unavailable, OperationalError) as error:  # no answer from the database, or from Redis during a scan
             _log.warning("put_off", task=self.name, reason=str(error))
             return None
+
+
+def _first(args: Sequence[object]) -> str:
+    """The id by which an operator finds what a message was about."""
+    idents = args[0] if args else ""
+    return str(idents[0]) if isinstance(idents, list) and idents else str(idents)
 
 
 def create_app(settings: Settings) -> Celery:

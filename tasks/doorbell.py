@@ -14,6 +14,6 @@ class CeleryDoorbell:
     def ring(self, job: str, ident: str) -> None:
         """Ask for `job` on one id. Never raises. A hanging Redis costs a few seconds, an unreachable one less."""
         try:
-            app.send_task(task_name(job), (ident,), retry=False)
+            app.send_task(task_name(job), ([ident],), retry=False)
         except Exception as error:  # noqa: BLE001 - whatever the broker does, what was stored is found by the scan
             _log.warning("bell.not_rung", job=job, id=ident, error=type(error).__name__)

@@ -1,36 +1,37 @@
 """Two tasks for each job of `billing_worker/usecases/jobs.py`: `NAME_due` claims and sends ids, `NAME` serves one.
 
-These tasks contain no rule of billing. A message carries one id; the database decides whether there is still work.
+No rule of billing is here. A message carries a few ids; whether there is still something to do, the database says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from billing_worker.usecases.jobs import JOBS, Job
+from billing_worker.usecases.jobs import JOBS, Job, chunks
 from tasks import app
 from tasks.process import process
 from tasks.schedule import task_name
 
 
 def scanner(job: Job) -> Callable[[], None]:
-    """Claims the due work of this job and sends one message per id. Lost work is claimed again later."""
+    """Claims what is due of this job and enqueues it in chunks. What is lost is claimed again after a while."""
 
     def scan() -> None:
-        for ident in job.claim(process.ports, process.settings.scan_limit):
-            # Not much longer than the claim, so that repeated offers do not pile up in a slow queue.
-            UNITS[job.name].apply_async((str(ident),), expires=2 * process.settings.claim)
+        for idents in chunks(job.claim(process.ports, process.settings.scan_limit), job.chunk):
+            # Not much longer than the claim: what is offered again must not pile up behind a slow queue.
+            UNITS[job.name].apply_async((idents,), expires=2 * process.settings.claim)
 
     return scan
 
 
-def server(job: Job) -> Callable[[Any, str], None]:
-    """Serves one id of this job, and rings for the jobs that follow."""
+def server(job: Job) -> Callable[[Any, Sequence[str]], None]:
+    """Serves the ids of one message of this job, and rings what follows from it."""
 
-    def unit(self: Any, ident: str) -> None:
+    def unit(self: Any, idents: Sequence[str]) -> None:
         if job.event is not None:
-            self.send_event(job.event, billing_key_id=ident)
-        for ring in job.serve(process.ports, ident):
-            UNITS[ring.job].delay(ring.ident)
+            for ident in idents:
+                self.send_event(job.event, billing_key_id=ident)
+        for ring in job.serve(process.ports, idents):
+            UNITS[ring.job].delay(list(ring.idents))
 
     return unit
 

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Engine
 
 from billing_worker import bootstrap
+from billing_worker.adapters.calls import CallsUnderWay
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
 from billing_worker.ports.bundle import Ports
@@ -16,8 +17,11 @@ from billing_worker.usecases.control.environment import require_claimed_environm
 
 _log = structlog.get_logger("billing.tasks")
 
-EXTRA_CONNECTIONS = 2
-"""Besides one connection per thread: the clock's, and one spare."""
+EXTRA_CONNECTIONS = 3
+"""Beside one connection a thread: the clock's, the recorder's, and one to spare."""
+
+RECORDING = 10.0
+"""Seconds for the last commit of answers, after the longest call has ended."""
 
 
 class Process:
@@ -45,6 +49,14 @@ class Process:
                     connections = settings.worker_concurrency + EXTRA_CONNECTIONS
                     self._built = bootstrap.build(settings, role="worker", connections=connections)
         return self._built[0]
+
+    def drain(self) -> None:
+        """Before a worker ends: let the calls under way end, and record their answers. Takes one deadline at most."""
+        calls = self._built[0].calls if self._built is not None else None
+        if isinstance(calls, CallsUnderWay):
+            left = calls.drain(self.settings.http_deadline + RECORDING)
+            if left:
+                _log.warning("calls.left", count=left, reason="their attempts stay open, and are read later")
 
     def check(self) -> None:
         """Check database, migrations, gateway and broker before a worker takes work. Ends the process with one line."""

@@ -263,9 +263,9 @@ def test_a_task_body_is_at_most_five_lines() -> None:
 
 
 @pytest.mark.fm("B14")
-def test_every_task_takes_one_id_and_nothing_else() -> None:
+def test_every_task_takes_ids_and_nothing_else() -> None:
     taken = {name: [argument.arg for argument in task.args.args] for name, task in tasks_of_celery().items()}
-    assert taken == {"scan": [], "unit": ["self", "ident"]}
+    assert taken == {"scan": [], "unit": ["self", "idents"]}
 
 
 def test_nothing_near_money_is_scheduled_by_celery() -> None:

@@ -97,6 +97,15 @@ class Settlement(LockedInvoice):
         self.events.append(of_subscription_by(kind, self.subscription, self.invoice, **more))
 
 
+def take_events(settlements: Sequence[Settlement]) -> list[Event]:
+    """Everything that happened in these settlements, once; those of one invoice share their events."""
+    taken: list[Event] = []
+    for settlement in settlements:
+        taken += settlement.events
+        settlement.events.clear()
+    return taken
+
+
 def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
     """Apply an outcome. Returns whether it changed the attempt; events are left in `settlement.events`.
 

@@ -6,10 +6,8 @@ from billing_worker.domain.action import WORKER
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.timing import Timing
-from billing_worker.ports.outgoing import (
-    Delivering,
-    Notifier,
-)
+from billing_worker.ports.calls import Calls
+from billing_worker.ports.outgoing import Delivering, Notifier
 from billing_worker.ports.outside import Clock, Gateway, Ids
 from billing_worker.ports.storage import Database
 
@@ -38,6 +36,8 @@ class Ports:
     timing: Timing
     environment: str
     """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""
+    calls: Calls | None = None
+    """Makes many calls at a time. None: one after the other, in the thread of the caller."""
     catch_up_rate: int = 0
     """Late charges that start per minute; 0 is no limit."""
     account: str = ""

@@ -1,6 +1,6 @@
 """The records of billing and charging, as use cases see them: plans, subscriptions, invoices and attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,21 +16,40 @@ from billing_worker.ports.control import DueBetween
 from billing_worker.ports.incoming import Echo
 
 
-@dataclass(frozen=True, slots=True)
-class DueInvoice:
-    """An invoice that may be due, with the records that decide it. Its subscription is locked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueSubscription:
+    """A subscription that may be due, with what decides whether it is charged; its row is locked."""
 
     subscription: Subscription
-    invoice: Invoice
     key: BillingKey
     plan: Plan
-    has_open_attempt: bool
     stop: int | None
-    """The number of an open stop that holds this invoice's charges."""
+    """The number of an open stop that holds its charges."""
     elsewhere: bool
-    """Whether this is another database than the claimed one."""
+    """This is not the database that was claimed."""
     last_paid: int | None
-    """The amount of the subscription's last paid invoice in this currency, in minor units."""
+    """The amount of its last paid invoice in this currency, in minor units."""
+
+    def owing(self, invoice: Invoice) -> "DueInvoice":
+        """The same with an invoice that was opened just now."""
+        return DueInvoice(
+            subscription=self.subscription,
+            key=self.key,
+            plan=self.plan,
+            stop=self.stop,
+            elsewhere=self.elsewhere,
+            last_paid=self.last_paid,
+            invoice=invoice,
+            has_open_attempt=False,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueInvoice(DueSubscription):
+    """An invoice that may be due, with what decides whether it is charged; the subscription is locked."""
+
+    invoice: Invoice
+    has_open_attempt: bool
 
 
 class Plans(Protocol):
@@ -73,6 +92,9 @@ class Subscriptions(Protocol):
     def save(self, subscription: Subscription) -> None:
         """Write the subscription back."""
 
+    def save_all(self, subscriptions: Sequence[Subscription]) -> None:
+        """Write those back that changed, with one statement."""
+
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
 
@@ -97,8 +119,14 @@ class Invoices(Protocol):
     def add(self, invoice: Invoice) -> bool:
         """Store a new invoice and its merchant_uid; False when this period already has an invoice."""
 
+    def add_all(self, invoices: Sequence[Invoice]) -> frozenset[str]:
+        """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
+
     def save(self, invoice: Invoice) -> None:
         """Write the invoice back; registers a new merchant_uid when the generation grew."""
+
+    def save_all(self, invoices: Sequence[Invoice]) -> None:
+        """Write those back that changed, with one statement; registers their new merchant_uids."""
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
         """All invoices of a subscription, oldest first."""
@@ -142,6 +170,9 @@ class Attempts(Protocol):
     def add(self, attempt: PaymentAttempt) -> None:
         """Store a new attempt. Raises Conflict when the invoice already has an open one."""
 
+    def add_all(self, attempts: Sequence[PaymentAttempt]) -> None:
+        """Store new attempts with one statement."""
+
     def save(self, attempt: PaymentAttempt) -> None:
         """Write the attempt back."""
 
@@ -180,8 +211,24 @@ class ChargingRecords(Protocol):
     def attempts(self) -> Attempts:
         """Payment attempts."""
 
-    def lock_due(self, invoice_id: str) -> DueInvoice:
-        """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""
+    def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
+        """Subscriptions with what decides whether their next period is charged, under their locks.
+
+        A single one is waited for; of several, those are left out that another transaction holds. What belongs to the
+        same subscription or key shares one object. Raises NotFound for a single one.
+        """
+
+    def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
+        """Invoices with what decides whether they are charged, oldest period first, under the subscriptions' locks.
+
+        Waits, leaves out, shares and raises as `lock_renewals` does.
+        """
+
+    def lock_settlements(self, attempt_ids: Sequence[str]) -> Sequence[Settlement]:
+        """Attempts with all records that their outcomes can change, under the subscriptions' locks.
+
+        Waits, leaves out, shares and raises as `lock_renewals` does.
+        """
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with all records that its outcome can change, under the subscription's lock. Raises NotFound."""
@@ -189,11 +236,16 @@ class ChargingRecords(Protocol):
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
         """An invoice with all records that an outcome can change, under the subscription's lock. Raises NotFound."""
 
-    def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
-        """Write back all records of a settlement, and announce its events."""
+    def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
+        """Write back all records of these settlements, and announce their events: one statement a table."""
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
         """Store the gateway's answer. Returns the evidence's id."""
+
+    def keep_all_evidence(
+        self, kept: Sequence[tuple[str | None, Evidence]], real_now: datetime
+    ) -> Mapping[str | None, int]:
+        """Store what the gateway answered about each of these attempts. Returns the evidence's ids by attempt."""
 
     def evidence(self, evidence_id: int) -> Evidence:
         """The gateway's answer as stored. Raises NotFound."""

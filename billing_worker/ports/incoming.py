@@ -105,7 +105,7 @@ class Sought:
 class Inbox(Protocol):
     """Notifications received. All times are real time."""
 
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
+    def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
         """Store them, as if one by one. A repeated one is counted, and takes this status."""
 
     def close_echoes(self, real_now: datetime) -> int:

@@ -22,7 +22,7 @@ def test_a_server_that_only_reads_is_a_database_that_is_away(world: World) -> No
     for write in (
         lambda: renew.due(world.ports, LIMIT),
         lambda: collect.due(world.ports, LIMIT),
-        lambda: collect.collect(world.ports, invoice.id),
+        lambda: collect.collect(world.ports, [invoice.id]),
         lambda: world.webhook("imp_1", "m1"),
     ):
         with pytest.raises(Unavailable, match="read-only"):

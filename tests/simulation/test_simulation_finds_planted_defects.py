@@ -1,6 +1,6 @@
 """A test of the tests: each invariant of the simulation is proven able to fail, by a mistake planted in one world."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
 from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.outside import Listing
 from billing_worker.simulation.fleet.client import FaultyDatabase, Transaction
 from billing_worker.simulation.fleet.swarm import Options
@@ -367,9 +367,13 @@ class _CarelessDatabase(FaultyDatabase):
 class _Careless(Transaction):
     """Takes every key for an active one."""
 
-    def lock_due(self, invoice_id: str) -> DueInvoice:
-        due = super().lock_due(invoice_id)
-        return replace(due, key=replace(due.key, status=KeyStatus.ACTIVE))
+    def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
+        found = super().lock_due(invoice_ids)
+        return [replace(due, key=replace(due.key, status=KeyStatus.ACTIVE)) for due in found]
+
+    def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
+        found = super().lock_renewals(subscription_ids)
+        return [replace(due, key=replace(due.key, status=KeyStatus.ACTIVE)) for due in found]
 
 
 def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:

@@ -23,7 +23,7 @@ from tests.support.databases import Databases
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import running_sandbox
 from tests.support.servers import Servers
-from tests.support.world import LIMIT, World
+from tests.support.world import LIMIT, World, open_period
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (f"{ROOT}/billing_worker/", f"{ROOT}/tasks/")
@@ -123,7 +123,7 @@ def _renewal(world: World) -> dict[str, Trip]:
     world.settle()
     world.clock.advance(days=31)
     assert subscription.id in renew.due(world.ports, LIMIT)
-    renewed, invoice_id = traced(world.engine, lambda: renew.renew(world.ports, subscription.id))
+    renewed, invoice_id = traced(world.engine, lambda: open_period(world.ports, subscription.id))
     with world.ports.database.transaction() as uow:
         invoice = uow.invoices.get(str(invoice_id))
     charged, outcome = traced(world.engine, lambda: world.charge(invoice))

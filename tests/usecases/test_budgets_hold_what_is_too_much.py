@@ -88,7 +88,7 @@ def test_declined_and_failed_charges_take_nothing_from_the_sum(world: World) -> 
     guarded, plan = with_budgets(world, run={"KRW": 10_000}), world.plan(9900)
     for _ in range(3):
         guarded.subscribe("decline-limit", plan=plan)
-    guarded.settle()
+        guarded.settle()
     subscription = guarded.subscribe(plan=plan)
     guarded.settle()
     assert world.invoice(subscription).status == "paid"

@@ -109,7 +109,7 @@ def test_of_a_cancellation_and_a_charge_at_the_same_moment_one_is_first_and_both
 
         def charge(ident: str = ident, start: threading.Barrier = start) -> None:
             start.wait(10)
-            collect.collect(world.ports, ident)
+            collect.collect(world.ports, [ident])
 
         def leave(subscription=subscription, start: threading.Barrier = start) -> None:
             start.wait(10)

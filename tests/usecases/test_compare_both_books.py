@@ -427,7 +427,7 @@ def test_the_next_span_is_planned_however_many_charges_begin(world: World) -> No
     twin = world.twin()
     try:
         with twin.ports.database.transaction() as begins:
-            begins.lock_due(world.invoice(subscription).id)
+            begins.lock_due([world.invoice(subscription).id])
             assert len(comparing.due(world.ports, 10)) == 1
     finally:
         twin.close()

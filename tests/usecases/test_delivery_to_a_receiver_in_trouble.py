@@ -10,11 +10,12 @@ from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Declined, DeclineKind, Evidence
+from billing_worker.ports.calls import Answered
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import Address, Delivering, EventFilter, OutboxMessage, Refusal
 from billing_worker.usecases.outgoing import deliver, replay
 from billing_worker.usecases.reading.lists import listed
-from billing_worker.usecases.settle.record import record_answer, record_outcome
+from billing_worker.usecases.settle.record import record_answers, record_outcome
 from tests.support.alerts import proposed, said
 from tests.support.invariants import i22_no_contradiction, violations
 from tests.support.receivers import Merchant
@@ -296,7 +297,7 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     attempts = []
     for owner in owners:
         with world.ports.database.transaction() as uow:
-            due = uow.lock_due(world.invoice(owner).id)
+            (due,) = uow.lock_due([world.invoice(owner).id])
             attempt = due.invoice.start_attempt(f"att_{owner.id}"[:20], world.clock.moment(), TIMING)
             uow.attempts.add(attempt)
             uow.invoices.save(due.invoice)
@@ -305,7 +306,7 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     other = world.twin()
     with world.ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempts[0].id)
-        record_answer(other.ports, attempts[1].id, attempts[1].fence, gone)
+        record_answers(other.ports, [Answered(attempts[1].id, attempts[1].fence, gone)])
         record_outcome(world.ports, uow, settlement, gone, world.clock.moment())
         uow.commit()
     other.close()

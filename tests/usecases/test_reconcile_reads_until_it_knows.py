@@ -285,7 +285,7 @@ def test_a_duplicate_refusal_is_read_and_never_taken_for_a_decline(known: World)
     known.renew()
     invoice = known.invoice(subscription)
     with known.ports.database.transaction() as uow:
-        due = uow.lock_due(invoice.id)
+        (due,) = uow.lock_due([invoice.id])
         request = invoice.start_attempt("att_x", known.clock.moment(), known.ports.timing).request(
             due.key, due.plan.name
         )

@@ -99,8 +99,8 @@ class SqlInbox(Repository[InboxMessage]):
     kind = "inbox message"
     hydrate = staticmethod(rows.to_inbox_message)
 
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
-        """Store them, as if one by one. A repeated one is counted, and takes this status.
+    def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
+        """Store them as if one after the other; the same one again counts, and takes this status.
 
         One statement, always in the same order, so that two receivers that store the same messages never deadlock.
         """

@@ -17,19 +17,23 @@ from billing_worker.domain.events import PAYLOAD_VERSION, Event
 from billing_worker.domain.moment import Moment
 from billing_worker.ports.outgoing import EventFilter, OutboxMessage
 
-# The row of the stream is locked until the commit: places follow the order of the commits, without gaps.
+# The row of a stream is locked until the commit: places are given in the order of the commits, without gaps. Streams
+# are taken in the order of their ids, or two transactions could wait for each other's stream.
 _ADD = text("""
-    WITH stream AS (
-        INSERT INTO event_streams AS s (id, last_sequence) VALUES (:stream_id, :count)
-        ON CONFLICT (id) DO UPDATE SET last_sequence = s.last_sequence + :count
-        RETURNING last_sequence)
+    WITH told AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:events AS jsonb))
+            AS e(stream_id text, place int, total int, id text, type text, subject_id text, data jsonb)),
+    stream AS (
+        INSERT INTO event_streams AS s (id, last_sequence)
+        SELECT stream_id, total FROM told WHERE place = 1 ORDER BY stream_id
+        ON CONFLICT (id) DO UPDATE SET last_sequence = s.last_sequence + excluded.last_sequence
+        RETURNING id, last_sequence)
     INSERT INTO outbox (id, type, subject_id, stream_id, stream_sequence, version, data, occurred_at, next_try_at,
                         tries, fence, replays)
-    SELECT e.id, e.type, e.subject_id, :stream_id, stream.last_sequence - :count + e.place, :version, e.data,
+    SELECT t.id, t.type, t.subject_id, t.stream_id, stream.last_sequence - t.total + t.place, :version, t.data,
            :now, :real_now, 0, 0, 0
-    FROM stream, jsonb_to_recordset(CAST(:events AS jsonb))
-        AS e(place int, id text, type text, subject_id text, data jsonb)
-    ORDER BY e.place
+    FROM told t JOIN stream ON stream.id = t.stream_id
+    ORDER BY t.stream_id, t.place
 """)
 
 _EARLIER = """
@@ -100,17 +104,18 @@ class SqlOutbox(Repository[OutboxMessage]):
     hydrate = staticmethod(rows.to_outbox_message)
     values = staticmethod(_values)
 
-    def add_all(self, events: Sequence[tuple[str, Event]], moment: Moment) -> None:
-        """Store several events, sorted by stream, with one statement per stream."""
-        # In the order of the streams; otherwise two transactions could deadlock.
-        for stream_id, members in groupby(events, key=_stream):
-            told = [
-                {"place": place, "id": ident, "type": event.type, "subject_id": event.subject_id, "data": event.data}
-                for place, (ident, event) in enumerate(members, 1)
+    def add_events(self, events: Sequence[tuple[str, Event]], moment: Moment) -> None:
+        """Store several with one statement; of one stream in the order given."""
+        told: list[dict[str, Any]] = []
+        for stream_id, members in groupby(sorted(events, key=_stream), key=_stream):
+            of_stream = list(members)
+            told += [
+                {"stream_id": stream_id, "place": place, "total": len(of_stream), "id": ident}
+                | {"type": event.type, "subject_id": event.subject_id, "data": event.data}
+                for place, (ident, event) in enumerate(of_stream, 1)
             ]
-            wanted = {"stream_id": stream_id, "count": len(told), "events": json.dumps(told)}
-            wanted |= {"version": PAYLOAD_VERSION, "now": moment.billing, "real_now": moment.real}
-            self._connection.execute(_ADD, wanted)
+        wanted = {"version": PAYLOAD_VERSION, "now": moment.billing, "real_now": moment.real}
+        self._connection.execute(_ADD, wanted | {"events": json.dumps(told)})
 
     def latest(self, limit: int) -> Sequence[OutboxMessage]:
         """The newest events, newest first."""

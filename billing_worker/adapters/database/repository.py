@@ -1,10 +1,12 @@
 """The base of all repositories: fetch by id, lock, add, write back changes."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from billing_worker.domain.errors import Conflict, NotFound
@@ -37,6 +39,28 @@ def plain(entity: Any) -> Values:
     return values
 
 
+def _statements_for_many(table: Table) -> tuple[str, str]:
+    """SQL that inserts, and SQL that updates, as many rows as one JSON parameter holds."""
+    rows = f"json_populate_recordset(NULL::{table.name}, CAST(:rows AS json))"
+    names = [column.name for column in table.c if column.identity is None]
+    listed, changes = ", ".join(names), ", ".join(f"{name} = new.{name}" for name in names if name != "id")
+    return (
+        f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {rows}",  # noqa: S608 - names of our own tables
+        f"UPDATE {table.name} SET {changes} FROM {rows} AS new WHERE {table.name}.id = new.id",  # noqa: S608 - as above
+    )
+
+
+def _ident(entity: Any) -> Any:
+    return entity.id
+
+
+def _as_json(value: object) -> str:
+    """Times as PostgreSQL reads them, to the microsecond and with their offset."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no value of a column: {type(value).__name__}")
+
+
 class Repository(Generic[T]):
     """One table's entities within one transaction."""
 
@@ -57,12 +81,18 @@ class Repository(Generic[T]):
         cls._lock = cls._get.with_for_update()
         cls._insert = insert(cls.table)
         columns = [column.name for column in cls.table.c if column.name != "id" and column.identity is None]
+        cls._sql_of_insert_all, of_update_all = _statements_for_many(cls.table)
+        cls._insert_all, cls._update_all = text(cls._sql_of_insert_all), text(of_update_all)
         cls._update = update(cls.table).where(own).values({name: bindparam(f"new_{name}") for name in columns})
 
     _get: Any
     _lock: Any
     _insert: Any
     _update: Any
+    _sql_of_insert_all: str
+    """For what a subclass adds to it."""
+    _insert_all: Any
+    _update_all: Any
 
     def get(self, ident: Any) -> T:
         """The entity. Raises NotFound."""
@@ -110,6 +140,23 @@ class Repository(Generic[T]):
         self._loaded[ident] = values
         changed = {f"new_{name}": value for name, value in values.items() if name != "id"}
         self._connection.execute(self._update, changed | {"ident": ident})
+
+    def add_all(self, entities: Sequence[T]) -> Any:
+        """Store new entities with one statement."""
+        if entities:
+            self._connection.execute(self._insert_all, {"rows": self._written(entities)})
+
+    def save_all(self, entities: Sequence[T]) -> None:
+        """Write those back that changed since they were read, with one statement."""
+        changed = [entity for entity in entities if self._loaded.get(_ident(entity)) != type(self).values(entity)]
+        if changed:
+            self._connection.execute(self._update_all, {"rows": self._written(changed)})
+
+    def _written(self, entities: Sequence[T]) -> str:
+        """The rows as one JSON parameter: an array of texts would be escaped sign by sign, in Python."""
+        rows = [type(self).values(entity) for entity in entities]
+        self._loaded |= {row["id"]: row for row in rows}
+        return json.dumps(rows, default=_as_json, ensure_ascii=False)
 
     def _one(self, statement: Any, ident: Any) -> T:
         row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()

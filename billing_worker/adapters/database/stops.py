@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ScalarSelect, bindparam, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, Table, bindparam, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables.billing import billing_keys, invoices
+from billing_worker.adapters.database.tables.billing import billing_keys
 from billing_worker.adapters.database.tables.control import stops
 from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 
@@ -18,22 +18,14 @@ LONGEST_ACT_MS = 4_000
 
 _OPEN = stops.c.closed_at.is_(None)
 
-ON_INVOICE: ScalarSelect[int] = (
-    select(stops.c.id)
-    .where(
-        _OPEN
-        & or_(
-            stops.c.scope == ALL,
-            stops.c.scope == literal(PG).concat(billing_keys.c.pg_provider),
-            stops.c.scope == literal(SUBSCRIPTION).concat(invoices.c.subscription_id),
-        )
-    )
-    .order_by(stops.c.id)
-    .limit(1)
-    .scalar_subquery()
-    .correlate(billing_keys, invoices)
-)
-"""The first open stop that holds the charges of an invoice, in a query of invoices and their keys."""
+
+def first_stop(owner: ColumnElement[str], *within: Table) -> ScalarSelect[int]:
+    """The first open stop that holds the charges of a subscription, in a query of these tables with its key."""
+    own = (ALL, literal(PG).concat(billing_keys.c.pg_provider), literal(SUBSCRIPTION).concat(owner))
+    holding = _OPEN & or_(*(stops.c.scope == scope for scope in own))
+    first = select(stops.c.id).where(holding).order_by(stops.c.id).limit(1)
+    return first.scalar_subquery().correlate(*within)
+
 
 _REASON = f"""
     CASE WHEN excluded.cause <> 'breach' OR strpos(excluded.reason, stops.reason) > 0 THEN excluded.reason

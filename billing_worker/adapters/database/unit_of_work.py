@@ -32,7 +32,7 @@ from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.events import Event
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.settlement import Settlement, take_events
 from billing_worker.ports.outside import Ids
 
 HELD = (LockNotAvailable, DeadlockDetected)
@@ -140,21 +140,19 @@ class SqlUnitOfWork(SqlChargingRecords):
         """Every list."""
         return SqlLists(self._connection)
 
-    def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
-        """Write back all records of a settlement, and its events to the outbox."""
-        self.invoices.save(settlement.invoice)
-        self.attempts.save(settlement.attempt)
-        self.subscriptions.save(settlement.subscription)
-        for key in settlement.keys.values():
-            self.keys.save(key)
-        self.announce(settlement.events, moment)
-        settlement.events.clear()
+    def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
+        """Write back all records of these settlements, and announce their events: one statement a table."""
+        self.invoices.save_all(list({each.invoice.id: each.invoice for each in settlements}.values()))
+        self.attempts.save_all([each.attempt for each in settlements])
+        self.subscriptions.save_all(list({each.subscription.id: each.subscription for each in settlements}.values()))
+        self.keys.save_all(list({key.id: key for each in settlements for key in each.keys.values()}.values()))
+        self.announce(take_events(settlements), moment)
 
     def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox."""
         if events:
             ordered = sorted(events, key=lambda event: event.stream_id)
-            self.outbox.add_all([(self._ids.new("evt"), event) for event in ordered], moment)
+            self.outbox.add_events([(self._ids.new("evt"), event) for event in ordered], moment)
             self._announced.extend(events)
 
     @contextmanager

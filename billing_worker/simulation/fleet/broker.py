@@ -1,7 +1,7 @@
 """Messages between processes, as Redis and Celery carry them: lost, duplicated, late, or all dropped at once."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ class Message:
     """One call of a job."""
 
     job: str
-    ident: str
+    idents: Sequence[str]
     expires: datetime
     flushes: int
     """The number of flushes of the broker when it was sent."""
@@ -63,8 +63,8 @@ class Broker:
         worker.process.on_death.append(lambda: self._died(worker))
         worker.process.on_start.append(self.hand_out)
 
-    def send(self, job: str, ident: str) -> None:
-        """Publish a message. Raises Crash if the sender dies meanwhile."""
+    def send(self, job: str, idents: Sequence[str]) -> None:
+        """Publish. Raises Crash where the sender dies of it."""
         chaos = self._chaos
         wait = chaos.pause()
         copies = 1
@@ -83,7 +83,7 @@ class Broker:
             return
         expires = self._scheduler.now + (RING_EXPIRES if job.endswith("_due") else UNIT_EXPIRES)
         for _ in range(copies):
-            self._scheduler.after(wait, partial(self._arrive, Message(job, ident, expires, self._flushes)))
+            self._scheduler.after(wait, partial(self._arrive, Message(job, idents, expires, self._flushes)))
 
     def flush(self) -> None:
         """FLUSHALL: drop every message, including those of dead workers."""

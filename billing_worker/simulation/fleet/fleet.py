@@ -5,16 +5,18 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.broker import Broker, Message, Worker
+from billing_worker.simulation.fleet.calls import VirtualCalls
 from billing_worker.simulation.fleet.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
 from billing_worker.simulation.fleet.gateway import FaultyGateway
 from billing_worker.simulation.fleet.scheduler import Crash, Process
 from billing_worker.simulation.fleet.swarm import Options
 from billing_worker.simulation.memory.tables import DueIndex, Entry
 from billing_worker.usecases.incoming.receive import Notification, receive
-from billing_worker.usecases.jobs import JOBS, Job, JobName
+from billing_worker.usecases.jobs import JOBS, Job, JobName, chunks
 
 ENVIRONMENT = "sim"
 LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY)
@@ -54,7 +56,7 @@ class Beat:
         if not self.process.up or when is None or when > fleet.world.scheduler.now:
             return
         try:
-            fleet.broker.send(scan, "")
+            fleet.broker.send(scan, ())
         except Crash:
             self.process.die()
 
@@ -121,12 +123,17 @@ class Fleet:
             ids=world.store.ids,
             database=FaultyDatabase(world, partial(self._committed, process)),
             gateway=FaultyGateway(world),
+            calls=VirtualCalls(process, world.scheduler, partial(self._charge, name)),
             notifier=FaultyNotifier(world) if self.options.notifies else None,
             timing=Timing(settle_windows=DEFAULT_SETTLE_WINDOWS),
             environment=ENVIRONMENT,
             catch_up_rate=self.options.catch_up_rate,
         )
         return process
+
+    def _charge(self, name: str, request: ChargeRequest) -> Outcome:
+        """Through the gateway that the process has now: a judge may have put another one in its place."""
+        return self.ports[name].gateway.charge(request)
 
     def _pause(self) -> timedelta:
         return self.world.chaos.between(*RESTART)
@@ -170,12 +177,12 @@ class Fleet:
         ports = self.ports[worker.process.name]
         try:
             if message.job in UNITS:
-                for ring in UNITS[message.job].serve(ports, message.ident):
-                    self.broker.send(ring.job, ring.ident)
+                for ring in UNITS[message.job].serve(ports, message.idents):
+                    self.broker.send(ring.job, ring.idents)
                 return
             job = SCANS[message.job]
-            for ident in job.claim(ports, self.options.scan_limit):
-                self.broker.send(job.name, str(ident))
+            for idents in chunks(job.claim(ports, self.options.scan_limit), job.chunk):
+                self.broker.send(job.name, idents)
         except Unavailable:
             return  # the work is still in the database, for the next scan
 
@@ -185,7 +192,7 @@ class Fleet:
             receipt = receive(self.ports[receiver.name], told.source, told.dedupe_key, told.payload)
             taken = True
             if receipt.at_once:
-                self.broker.send(JobName.APPLY, str(receipt.id))
+                self.broker.send(JobName.APPLY, [str(receipt.id)])
         except Unavailable:
             return
         finally:

@@ -32,6 +32,10 @@ class MemoryInvoices(Table[Invoice]):
         self._numbers: set[tuple[str, int]] = set()
         self._leased: dict[str, datetime] = {}
 
+    def add_all(self, entities: Sequence[Invoice]) -> frozenset[str]:
+        """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
+        return frozenset([entity.id for entity in entities if self.add(entity)])
+
     def add(self, entity: Invoice) -> bool:
         """Store a new invoice and its merchant_uid; False when this period already has an invoice."""
         if (entity.subscription_id, entity.period.start) in self._periods:

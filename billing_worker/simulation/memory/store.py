@@ -1,16 +1,18 @@
 """The database in memory, behind the port: all tables, one transaction at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
+from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.settlement import LockedInvoice, Settlement
-from billing_worker.ports.charging import DueInvoice
+from billing_worker.domain.settlement import LockedInvoice, Settlement, take_events
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.outside import Ids
 from billing_worker.simulation.memory.actions import MemoryActions
 from billing_worker.simulation.memory.alerts import MemoryAlerts
@@ -88,6 +90,42 @@ class Store:
             table.undo(before, after)
 
 
+class Shared:
+    """Copies of rows, one of each: two copies of one row could undo each other's changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._subscriptions: dict[str, Subscription] = {}
+        self._keys: dict[str, BillingKey] = {}
+
+    def subscription(self, ident: str) -> Subscription:
+        """The subscription. Raises NotFound."""
+        if ident not in self._subscriptions:
+            self._subscriptions[ident] = self._store.subscriptions.get(ident)
+        return self._subscriptions[ident]
+
+    def key(self, ident: str) -> BillingKey:
+        """The key. Raises NotFound."""
+        if ident not in self._keys:
+            self._keys[ident] = self._store.keys.get(ident)
+        return self._keys[ident]
+
+    def invoice(self, ident: str) -> LockedInvoice:
+        """The invoice with all records that an outcome can change. Raises NotFound."""
+        store = self._store
+        invoice = store.invoices.get(ident)
+        attempts = list(store.attempts.of_invoice(ident))
+        subscription = self.subscription(invoice.subscription_id)
+        used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
+        return LockedInvoice(
+            subscription=subscription,
+            invoice=invoice,
+            plan=store.plans.rows[subscription.plan_id],
+            keys={key_id: self.key(key_id) for key_id in used},
+            attempts=attempts,
+        )
+
+
 Committed = Callable[[Sequence[Entry]], None]
 
 
@@ -148,63 +186,96 @@ class MemoryTransaction:
         if self._open:
             self._end()
 
-    def lock_due(self, invoice_id: str) -> DueInvoice:
-        """An invoice with its subscription, key and plan. Raises NotFound."""
-        store = self._store
-        invoice = store.invoices.get(invoice_id)
-        subscription = store.subscriptions.get(invoice.subscription_id)
-        key = store.keys.get(invoice.billing_key_id)
-        held = store.stops.holding(subscription.id, key.pg_provider)
-        return DueInvoice(
-            subscription=subscription,
-            invoice=invoice,
-            key=key,
-            plan=store.plans.get(subscription.plan_id),
-            has_open_attempt=invoice_id in store.attempts.open_of,
-            stop=held[0].id if held else None,
-            elsewhere=store.environment.elsewhere(),
-            last_paid=store.invoices.last_paid(subscription.id, invoice.money.currency),
-        )
+    def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
+        """Subscriptions with what decides whether their next period is charged. Raises NotFound for a single one."""
+        store, shared = self._store, Shared(self._store)
+        found = []
+        for ident in sorted(subscription_ids):
+            if ident not in store.subscriptions.rows and len(subscription_ids) > 1:
+                continue
+            subscription = shared.subscription(ident)
+            plan, key = store.plans.get(subscription.plan_id), shared.key(subscription.billing_key_id)
+            facts = self._facts(ident, key, plan.money.currency)
+            found.append(DueSubscription(subscription=subscription, key=key, plan=plan, **facts))
+        return found
+
+    def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
+        """Invoices with what decides whether they are charged, oldest period first. Raises NotFound for one."""
+        store, shared = self._store, Shared(self._store)
+        known = [ident for ident in invoice_ids if ident in store.invoices.rows or len(invoice_ids) == 1]
+        found = []
+        for invoice in sorted(map(store.invoices.get, known), key=lambda each: (each.period.index, each.id)):
+            subscription, key = shared.subscription(invoice.subscription_id), shared.key(invoice.billing_key_id)
+            facts = self._facts(subscription.id, key, invoice.money.currency)
+            due = DueInvoice(
+                subscription=subscription,
+                key=key,
+                plan=store.plans.get(subscription.plan_id),
+                invoice=invoice,
+                has_open_attempt=invoice.id in store.attempts.open_of,
+                **facts,
+            )
+            found.append(due)
+        return found
+
+    def _facts(self, subscription_id: str, key: BillingKey, currency: str) -> dict[str, Any]:
+        held = self._store.stops.holding(subscription_id, key.pg_provider)
+        return {
+            "stop": held[0].id if held else None,
+            "elsewhere": self._store.environment.elsewhere(),
+            "last_paid": self._store.invoices.last_paid(subscription_id, currency),
+        }
+
+    def lock_settlements(self, attempt_ids: Sequence[str]) -> Sequence[Settlement]:
+        """Attempts with all records that their outcomes can change. Raises NotFound for a single one."""
+        store, shared = self._store, Shared(self._store)
+        found: dict[str, LockedInvoice] = {}
+        for ident in attempt_ids:
+            if ident in store.attempts.rows or len(attempt_ids) == 1:
+                invoice_id = store.attempts.get(ident).invoice_id
+                found[invoice_id] = found.get(invoice_id) or shared.invoice(invoice_id)
+        wanted = set(attempt_ids)
+        return [found[key].about(each) for key in sorted(found) for each in found[key].attempts if each.id in wanted]
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
         """An attempt with all records that its outcome can change. Raises NotFound."""
-        locked = self.lock_invoice(self._store.attempts.get(attempt_id).invoice_id)
-        return locked.about(next(attempt for attempt in locked.attempts if attempt.id == attempt_id))
+        (settlement,) = self.lock_settlements([attempt_id])
+        return settlement
 
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
         """An invoice with all records that an outcome can change. Raises NotFound."""
-        store = self._store
-        invoice = store.invoices.get(invoice_id)
-        attempts = list(store.attempts.of_invoice(invoice_id))
-        used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
-        subscription = store.subscriptions.get(invoice.subscription_id)
-        return LockedInvoice(
-            subscription=subscription,
-            invoice=invoice,
-            plan=store.plans.rows[subscription.plan_id],
-            keys={key_id: store.keys.get(key_id) for key_id in used},
-            attempts=attempts,
-        )
+        return Shared(self._store).invoice(invoice_id)
 
-    def save_settlement(self, settlement: Settlement, moment: Moment) -> None:
-        """Write back all records of a settlement, and its events to the outbox."""
-        self.invoices.save(settlement.invoice)
-        self.attempts.save(settlement.attempt)
-        self.subscriptions.save(settlement.subscription)
-        for key in settlement.keys.values():
-            self.keys.save(key)
-        self.announce(settlement.events, moment)
-        settlement.events.clear()
+    def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
+        """Write back all records of these settlements, and announce their events."""
+        for settlement in settlements:
+            self.invoices.save(settlement.invoice)
+            self.attempts.save(settlement.attempt)
+            self.subscriptions.save(settlement.subscription)
+            for key in settlement.keys.values():
+                self.keys.save(key)
+        self.announce(take_events(settlements), moment)
 
     def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox."""
         for event in sorted(events, key=lambda each: each.stream_id):
             self.outbox.announce(self._store.ids.new("evt"), event, moment)
 
-    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - its attempt is never read
-        """Store the gateway's answer, even if the transaction is undone. Returns the evidence's id."""
-        self._store.evidence.append(evidence)
-        return len(self._store.evidence)
+    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
+        """Keep the gateway's answer. Returns the evidence's id."""
+        return self.keep_all_evidence([(attempt_id, evidence)], real_now)[attempt_id]
+
+    def keep_all_evidence(
+        self,
+        kept: Sequence[tuple[str | None, Evidence]],
+        real_now: datetime,  # noqa: ARG002 - nothing asks when it came
+    ) -> Mapping[str | None, int]:
+        """Keep these answers, also where the transaction is undone. Returns the evidence's ids by attempt."""
+        ids = {}
+        for attempt_id, evidence in kept:
+            self._store.evidence.append(evidence)
+            ids[attempt_id] = len(self._store.evidence)
+        return ids
 
     def commit(self) -> None:
         """Keep all changes."""

@@ -58,6 +58,16 @@ class Table(Generic[T]):
         if self._read(before) != self._read(entity):
             self._write(before, entity)
 
+    def add_all(self, entities: Sequence[T]) -> Any:
+        """Store new rows."""
+        for entity in entities:
+            self.add(entity)
+
+    def save_all(self, entities: Sequence[T]) -> None:
+        """Write the rows back that changed."""
+        for entity in entities:
+            self.save(entity)
+
     def undo(self, before: T | None, after: T) -> None:
         """Undo one change, the newest first."""
         ident = after.id  # type: ignore[attr-defined] # as above

@@ -17,7 +17,7 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
     A second call still makes one charge. Raises NotFound, or Conflict with the obstacle.
     """
     with ports.database.transaction() as uow:
-        due = uow.lock_due(invoice_id)
+        (due,) = uow.lock_due([invoice_id])
         moment = ports.clock.moment()
         invoice, subscription, key = due.invoice, due.subscription, due.key
         if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):

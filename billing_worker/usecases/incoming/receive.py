@@ -53,7 +53,7 @@ def receive_many(ports: Ports, notifications: Sequence[Notification]) -> Sequenc
     with ports.database.transaction() as uow:
         real_now = ports.clock.moment().real
         echoes = _echoes(uow, notifications)
-        stored = uow.inbox.add_all(
+        stored = uow.inbox.add_arrivals(
             [_arrival(each, echo, real_now) for each, echo in zip(notifications, echoes, strict=True)], real_now
         )
         uow.commit()

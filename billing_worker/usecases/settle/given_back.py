@@ -66,7 +66,7 @@ def _book(uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evid
     given = payment.cancelled.amount - attempt.refunded
     attempt.give_back(payment.cancelled.amount, evidence_id)
     settlement.announce(EventType.PAYMENT_REFUNDED, imp_uid=attempt.imp_uid, amount=given, refunded=attempt.refunded)
-    uow.save_settlement(settlement, moment)
+    uow.save_settlements([settlement], moment)
 
 
 def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], now: datetime) -> None:
