@@ -1,7 +1,7 @@
 """The table of jobs: all work that beat rings and workers serve, on one page.
 
-A job has a unit, which serves the ids of one message and returns the rings that follow, and mostly a scan, which claims
-the ids that are due. Celery's tasks, their routes, beat's schedule and the simulation are made of this table.
+A job has a unit, which serves the ids of one message and returns the rings that follow, and usually a scan, which
+claims the ids that are due. Celery's tasks, their routes, beat's schedule and the simulation follow from this table.
 
 All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). Work that is due less often has its dates in the database,
 which hold for any number of beats.
@@ -67,7 +67,7 @@ class Job:
     """Serves the ids of one message, and returns what is to be rung then."""
     queue: Queue
     due: Callable[[Ports, int], Iterable[object]] | None = None
-    """Claims at most so many ids that are due; None where only rings ask for this job."""
+    """Claims at most this many due ids; None if only rings ask for this job."""
     chunk: int = 1
     """The most ids in one message."""
     event: str | None = None
@@ -129,7 +129,7 @@ def _each(serve: Callable[[Ports, str], object]) -> Callable[[Ports, Sequence[st
 
 
 def _numbered(serve: Callable[[Ports, int], object]) -> Callable[[Ports, Sequence[str]], Sequence[Ring]]:
-    """The same, for ids that are numbers."""
+    """The same, for numeric ids."""
     return _each(lambda ports, ident: serve(ports, int(ident)))
 
 

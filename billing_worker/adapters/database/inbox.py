@@ -100,7 +100,7 @@ class SqlInbox(Repository[InboxMessage]):
     hydrate = staticmethod(rows.to_inbox_message)
 
     def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
-        """Store them as if one after the other; the same one again counts, and takes this status.
+        """Store them, as if one by one. A repeated one is counted, and takes this status.
 
         One statement, always in the same order, so that two receivers that store the same messages never deadlock.
         """

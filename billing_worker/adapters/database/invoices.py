@@ -70,7 +70,7 @@ class SqlInvoices(Repository[Invoice]):
         return text(f"{self._sql_of_insert_all} ON CONFLICT (subscription_id, period_start) DO NOTHING RETURNING id")
 
     def add(self, entity: Invoice) -> bool:
-        """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
+        """Store a new invoice and its merchant_uid; False when this period already has an invoice."""
         return entity.id in self.add_all([entity])
 
     def add_all(self, entities: Sequence[Invoice]) -> frozenset[str]:

@@ -18,7 +18,7 @@ from billing_worker.domain.moment import Moment
 from billing_worker.ports.outgoing import EventFilter, OutboxMessage
 
 # The row of a stream is locked until the commit: places are given in the order of the commits, without gaps. Streams
-# are taken in the order of their ids, or two transactions could wait for each other's stream.
+# are taken in the order of their ids; otherwise two transactions could deadlock.
 _ADD = text("""
     WITH told AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:events AS jsonb))

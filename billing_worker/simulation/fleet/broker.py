@@ -64,7 +64,7 @@ class Broker:
         worker.process.on_start.append(self.hand_out)
 
     def send(self, job: str, idents: Sequence[str]) -> None:
-        """Publish. Raises Crash where the sender dies of it."""
+        """Publish a message. Raises Crash if the sender dies meanwhile."""
         chaos = self._chaos
         wait = chaos.pause()
         copies = 1

@@ -30,7 +30,7 @@ class MemoryInbox(Table[InboxMessage]):
         self.due = DueIndex()
 
     def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
-        """Store them as if one after the other; the same one again counts, and takes this status."""
+        """Store them, as if one by one. A repeated one is counted, and takes this status."""
         ids = [self._put(arrival, real_now) for arrival in arrivals]
         return [Stored(row.id, row.is_foreign, row.next_try_at) for row in map(self.rows.__getitem__, ids)]
 

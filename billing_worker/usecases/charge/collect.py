@@ -26,7 +26,7 @@ Begin = Callable[[Ports, Sequence[str]], Begun]
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
+    """Claim invoices that may be charged now, until `limit` of them are claimed but not started."""
     return _claimed(ports, limit)
 
 

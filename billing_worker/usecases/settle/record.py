@@ -108,7 +108,7 @@ Known = tuple[Settlement, Outcome]
 
 
 def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome, moment: Moment) -> bool:
-    """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
+    """Record the outcome of an attempt, within the caller's transaction; returns whether it changed anything."""
     return bool(record_outcomes(ports, uow, [(settlement, outcome)], moment))
 
 
@@ -160,7 +160,7 @@ def _complete(ports: Ports, settlement: Settlement, outcome: Outcome, evidence_i
 
 
 def _lock_dying_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
-    """A key may serve several subscriptions: two workers must not both say that it just became invalid.
+    """A key may serve several subscriptions: two workers must not both announce that it became invalid.
 
     Keys are locked in the order of their ids, before anything is written: no two transactions wait for each other.
     """

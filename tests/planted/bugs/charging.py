@@ -46,7 +46,8 @@ BUGS = (
             COLLECT,
             "            record([Answered(intent.attempt_id, intent.fence, ports.gateway.charge(intent.request))])\n",
             (
-                "            with ports.database.transaction() as uow:\n                uow.attempts.get(intent.attempt_id)\n"
+                "            with ports.database.transaction() as uow:\n"
+                "                uow.attempts.get(intent.attempt_id)\n"
                 "                outcome = ports.gateway.charge(intent.request)\n"
                 "            record([Answered(intent.attempt_id, intent.fence, outcome)])\n"
             ),
@@ -148,7 +149,7 @@ BUGS = (
         "open attempt not asked for",
         "an invoice whose outcome is unknown is charged again",
         (BEGIN, " or due.has_open_attempt:", ":"),
-        catchers=(f"{RESOLVES}::test_an_invoice_with_an_unknown_attempt_is_not_charged_whoever_asks",),
+        catchers=(f"{RESOLVES}::test_an_invoice_with_an_unknown_attempt_is_not_charged_by_any_path",),
     ),
     bug(
         "cancel checked outside the lock",
