@@ -17,7 +17,7 @@ def scanner(job: Job) -> Callable[[], None]:
 
     def scan() -> None:
         for idents in chunks(job.claim(process.ports, process.settings.scan_limit), job.chunk):
-            # Not much longer than the claim: what is offered again must not pile up behind a slow queue.
+            # Not much longer than the claim, so that repeated offers do not pile up in a slow queue.
             UNITS[job.name].apply_async((idents,), expires=2 * process.settings.claim)
 
     return scan

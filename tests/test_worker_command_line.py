@@ -57,7 +57,7 @@ def test_the_command_line_with_gevent_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("-Q", "charge"), ("-Q", "scans,charge"), ("-X", "charge")])
-def test_a_queue_that_nobody_fills_is_refused_in_one_line(words: Sequence[str]) -> None:
+def test_an_unknown_queue_is_refused_in_one_line(words: Sequence[str]) -> None:
     said = run("-m", "celery", "-A", "tasks", "worker", *words)
     known = "known are scans, charges, lookups, notices"
     assert said.returncode == 2

@@ -1,7 +1,7 @@
-"""The calls of charges under way in this process: no thread waits with a call, and answers are recorded together.
+"""The calls of charges under way in this process: no thread waits for a call, and answers are recorded together.
 
-How many calls may be under way follows the recording of their answers, and not the number of sockets: an attempt must
-be closed well before the resolver looks at it. A call that hangs takes no place from the others.
+The limit of calls under way follows the recording of their answers, not the number of sockets: an attempt must be
+closed well before the resolver looks at it. A hanging call takes no place from the others.
 """
 
 import threading
@@ -22,24 +22,24 @@ _log = structlog.get_logger("billing.calls")
 GATHER = 0.05
 """Seconds for which answers gather before they are recorded with one commit."""
 MOST_ANSWERS = 100
-"""Answers that are recorded with one commit: more of them would save nothing, and lock more rows."""
+"""Answers recorded with one commit: more would save nothing, and lock more rows."""
 MOST_YOUNG = 256
-"""Calls under way, or answered and not recorded, that are not older than `HANGS_AFTER`."""
+"""Calls under way, or answered but not recorded, that are younger than `HANGS_AFTER`."""
 FEWEST_YOUNG = 50
 HANGS_AFTER = 5.0
-"""Seconds after which a call is counted among those that hang."""
+"""Seconds after which a call counts as hanging."""
 MOST_CALLS = 1024
-"""All calls, with those that hang: each holds a socket."""
+"""All calls, including hanging ones: each holds a socket."""
 NEXT_LOOK = 0.2
 """Seconds until a thread that waits for room looks again: calls grow old without a notice."""
 SLOW = 1.0
 """Seconds from an answer to its commit, beyond which fewer calls are begun at a time."""
 MORE = 8
-"""So many more may be under way after each commit in time."""
+"""How many more may be under way after each commit in time."""
 
 
 class Begins(Protocol):
-    """What can place a charge without waiting for it."""
+    """Places a charge without waiting for it."""
 
     def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
         """Place one charge."""
@@ -67,7 +67,7 @@ class CallsUnderWay:
         self._room = threading.Condition(lock)
         self._gathered = threading.Condition(lock)
         self._begun: dict[str, float] = {}
-        """When each call that is under way, or not recorded, began; by attempt."""
+        """The start of each call under way or not recorded, by attempt."""
         self._kept = 0
         self._most_young = MOST_YOUNG
         self._arrived: list[_Arrived] = []
@@ -75,7 +75,7 @@ class CallsUnderWay:
 
     @contextmanager
     def room(self, count: int) -> Iterator[None]:
-        """Wait until so many more calls may be under way, and keep their place until the block ends."""
+        """Wait until this many more calls may be under way, and keep their places until the block ends."""
         with self._room:
             while not self._has_room(count):
                 self._room.wait(NEXT_LOOK)

@@ -98,7 +98,7 @@ class Settlement(LockedInvoice):
 
 
 def take_events(settlements: Sequence[Settlement]) -> list[Event]:
-    """Everything that happened in these settlements, once; those of one invoice share their events."""
+    """All events of these settlements, once: settlements of one invoice share their events."""
     taken: list[Event] = []
     for settlement in settlements:
         taken += settlement.events

@@ -26,7 +26,7 @@ class DueSubscription:
     stop: int | None
     """The number of an open stop that holds its charges."""
     elsewhere: bool
-    """This is not the database that was claimed."""
+    """Whether this is another database than the claimed one."""
     last_paid: int | None
     """The amount of its last paid invoice in this currency, in minor units."""
 

@@ -70,7 +70,7 @@ class Job:
     """Serves the ids of one message, and returns what is to be rung then."""
     queue: Queue
     due: Callable[[Ports, int], Iterable[object]] | None = None
-    """Claims at most so many ids that are due; None where only rings ask for this job."""
+    """Claims at most this many due ids; None if only rings ask for this job."""
     chunk: int = 1
     """The most ids in one message."""
     event: str | None = None
@@ -138,7 +138,7 @@ def _each(serve: Callable[[Ports, str], object]) -> Callable[[Ports, Sequence[st
 
 
 def _numbered(serve: Callable[[Ports, int], object]) -> Callable[[Ports, Sequence[str]], Sequence[Ring]]:
-    """The same, for ids that are numbers."""
+    """The same, for numeric ids."""
     return _each(lambda ports, ident: serve(ports, int(ident)))
 
 

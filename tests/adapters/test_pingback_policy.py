@@ -170,7 +170,7 @@ def test_a_text_with_two_legal_readings_is_refused_in_both() -> None:
 
 
 @pytest.mark.fm("E20")
-def test_a_name_that_nobody_announced_is_refused_by_name_with_the_setting() -> None:
+def test_an_unannounced_name_is_refused_by_name_with_the_setting() -> None:
     query = signed(**PLAIN, note="x", level="7")
     with pytest.raises(PingbackRefused, match=r"note, level: .*BILLING_PAYMENTWALL_PARAMETERS"):
         accept(query, [OURS], 3, NAMES)

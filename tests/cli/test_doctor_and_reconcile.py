@@ -162,7 +162,7 @@ def test_a_lost_answer_is_found_by_reconcile(billing: Command, world: World, wit
     assert "Both books agree" in said.out
 
 
-def test_reconcile_compares_both_books_and_leaves_the_rest_to_a_person(
+def test_reconcile_compares_both_books_and_leaves_the_rest_to_an_operator(
     billing: Command, world: World, with_gateway: Sandbox
 ) -> None:
     fine = billing("reconcile", "--json")

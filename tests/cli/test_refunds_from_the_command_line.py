@@ -129,7 +129,7 @@ def test_an_unpaid_invoice_has_nothing_to_give_back(billing: Command, world: Wor
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("y\n", True), ("n\n", False), ("\n", False)])
-def test_a_person_at_a_terminal_is_asked_and_sees_what_is_left(
+def test_an_operator_at_a_terminal_is_asked_and_sees_what_is_left(
     billing: Command, invoice_id: str, monkeypatch: pytest.MonkeyPatch, typed: str, *, meant: bool
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))

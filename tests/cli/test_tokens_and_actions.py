@@ -43,7 +43,7 @@ def test_of_two_processes_that_start_at_once_both_use_the_same(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "var").iterdir()] == [FILE]
 
 
-def test_what_a_start_that_crashed_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_what_a_start_that_crashed_left_behind_does_not_block_the_next_start(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     folder.mkdir()
     (folder / f".{FILE}.{os.getpid()}").write_text("half of a tok")

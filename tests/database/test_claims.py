@@ -1,4 +1,4 @@
-"""Claims: whom a scan serves, never twice at a time, and again when nobody started."""
+"""Claims: a scan claims each row once at a time, and again when no worker started it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -72,7 +72,7 @@ def test_two_scans_at_once_never_claim_the_same_renewal(world: World, another_pr
 
 
 @pytest.mark.fm("A3")
-def test_a_claim_that_nobody_started_is_offered_again_when_it_expires(world: World) -> None:
+def test_a_claim_that_no_worker_started_is_offered_again_when_it_expires(world: World) -> None:
     subscribe_many(world, 3)
     first = renew.due(world.ports, 10)
     assert len(first) == 3
@@ -100,7 +100,7 @@ def test_each_claim_of_an_invoice_has_a_newer_fence(world: World) -> None:
 
 
 @pytest.mark.fm("A11")
-def test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served(world: World) -> None:
+def test_a_locked_row_is_left_out_and_the_others_are_served(world: World) -> None:
     subscribe_many(world, 3)
     world.renew()
     with world.engine.connect() as connection:

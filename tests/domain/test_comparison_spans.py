@@ -84,7 +84,7 @@ def test_after_an_outage_of_any_length_slices_cover_every_moment(away, steps):
 
 
 @given(days=st.floats(0.001, 100))
-def test_a_person_may_ask_for_any_time_back(days):
+def test_an_operator_may_ask_for_any_time_back(days):
     start = NOW - timedelta(days=days)
     asked = spans(start, NOW)
     assert (asked[0][0], asked[-1][1]) == (start, NOW)

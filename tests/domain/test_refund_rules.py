@@ -155,7 +155,7 @@ TROUBLE = {
     "another currency": a_payment(money=Money(9900, "USD"), cancelled=Money(3000, "USD")),
     "never paid": shown(3000, OURS, status=PaymentStatus.READY),
     "failed": shown(3000, OURS, status=PaymentStatus.FAILED),
-    "a word nobody knows": shown(3000, OURS, status=PaymentStatus.UNRECOGNISED),
+    "an unknown word": shown(3000, OURS, status=PaymentStatus.UNRECOGNISED),
     "a part of ours": shown(3000, (2999, f"{ID} asked")),
     "ours over nothing": shown(0, (0, f"{ID} asked")),
     "ours, but nothing given back": shown(0, OURS),
@@ -168,7 +168,7 @@ def test_a_payment_shows_the_refund(refund: Refund, payment: GatewayPayment) -> 
 
 
 @pytest.mark.parametrize(("refund", "payment"), CHANGED.values(), ids=CHANGED)
-def test_a_payment_shows_somebody_elses_refund(refund: Refund, payment: GatewayPayment) -> None:
+def test_a_payment_shows_a_foreign_refund(refund: Refund, payment: GatewayPayment) -> None:
     assert judge_refund(refund, ATTEMPT, payment) == RefundFinding(balance_changed=True)
 
 
@@ -213,9 +213,9 @@ SEEN_TWICE = {
     "nothing, taken": (a_refund(accepted=True), NOTHING, UNKNOWN, False),
     "nothing yet": (a_refund(), RefundFinding(may_come_later=True), UNKNOWN, False),
     "nothing yet, refused": (a_refund(refused=True), RefundFinding(may_come_later=True), FAILED, True),
-    "somebody else's": (a_refund(), CHANGE, FAILED, True),
-    "somebody else's, refused": (a_refund(refused=True), CHANGE, FAILED, True),
-    "somebody else's, taken": (a_refund(accepted=True), CHANGE, UNKNOWN, False),
+    "a foreign refund": (a_refund(), CHANGE, FAILED, True),
+    "a foreign refund, refused": (a_refund(refused=True), CHANGE, FAILED, True),
+    "a foreign refund, taken": (a_refund(accepted=True), CHANGE, UNKNOWN, False),
     "trouble": (a_refund(), RefundFinding(trouble="another"), UNKNOWN, False),
     "trouble, refused": (a_refund(refused=True), RefundFinding(trouble="another"), UNKNOWN, False),
 }
@@ -240,7 +240,7 @@ def test_what_two_reads_a_settle_window_apart_decide(
     assert refund.status is status
 
 
-@pytest.mark.parametrize("case", ["nothing", "nothing, refused", "somebody else's"])
+@pytest.mark.parametrize("case", ["nothing", "nothing, refused", "a foreign refund"])
 def test_one_read_or_two_too_close_decide_nothing(case: str) -> None:
     refund, finding, _, _ = SEEN_TWICE[case]
     refund = replace(refund)

@@ -62,7 +62,7 @@ EVERYWHERE = list(itertools.product(OUTCOMES, AttemptStatus, InvoiceStatus, Subs
 
 
 @pytest.mark.parametrize(("outcome", "attempt", "invoice", "subscription"), EVERYWHERE)
-def test_settling_the_same_outcome_again_changes_nothing_and_tells_nobody(outcome, attempt, invoice, subscription):
+def test_settling_the_same_outcome_again_changes_nothing_and_announces_nothing(outcome, attempt, invoice, subscription):
     for policy in (DunningPolicy(), GIVES_UP_AT_ONCE):
         settlement = settlement_in(attempt, invoice, subscription, policy=policy)
         settle(settlement, OUTCOMES[outcome], NOW)
@@ -434,7 +434,7 @@ def test_a_charge_in_flight_at_the_cancel_that_is_approved_pays_its_invoice():
     assert kinds(settlement) == ["invoice.paid"]
 
 
-def test_nobody_is_promised_another_try_for_a_canceled_subscription():
+def test_no_other_try_is_promised_for_a_canceled_subscription():
     settlement = settlement_in(subscription=SubscriptionStatus.CANCELED)
     settle(settlement, declined(), LATER)
     assert [event.data["next_attempt_at"] for event in settlement.events if "next_attempt_at" in event.data] in (

@@ -80,7 +80,7 @@ def test_a_scenario_has_the_same_steps_alone_and_among_others(laboratory: Labora
     assert [str(scenario) for scenario in scenarios] == list(words)
     together = [verdict.story for verdict in laboratory.run(scenarios)]
     alone = [verdict.story for scenario in scenarios for verdict in laboratory.run([scenario])]
-    # Which of the two control reads is made depends on whether anybody was charged before: it is one step either way.
+    # The choice of the control read depends on earlier charges: it is one step either way.
     assert [story.replace("read payment\n", "read key\n") for story in together] == alone
 
 

@@ -121,7 +121,7 @@ def test_an_unreachable_database_is_unavailable_in_every_job_and_nothing_is_char
 
 @pytest.mark.fm("G4")
 @pytest.mark.fm("G9")
-def test_a_lock_that_somebody_holds_too_long_is_unavailable_and_not_a_wait_for_ever(world: World) -> None:
+def test_a_lock_that_is_held_too_long_is_unavailable_and_not_a_wait_for_ever(world: World) -> None:
     subscription = world.subscribe()
     assert world.rows("SHOW lock_timeout") == [{"lock_timeout": "10s"}]
     limits = Limits(statement=WORKING.statement, lock=200, idle=WORKING.idle)

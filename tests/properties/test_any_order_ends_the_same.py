@@ -37,7 +37,7 @@ Final = tuple[Any, ...]
 
 @dataclass
 class Life:
-    """One charge whose outcome is known to the gateway, and to nobody here yet."""
+    """One charge whose outcome only the gateway knows so far."""
 
     world: World
     subscription: Subscription

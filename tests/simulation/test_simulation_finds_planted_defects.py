@@ -102,7 +102,7 @@ def _renamed(outcome: Any) -> Any:
     return outcome
 
 
-def test_a_payment_that_nobody_hears_of_is_an_orphan() -> None:
+def test_a_payment_without_a_notification_is_an_orphan() -> None:
     run = a_run(operator_rate=0.5, soft_rate=0.9)
     run.market.paid = lambda _row: None  # type: ignore[method-assign] # no webhook at all
     found = breach_of(run)
@@ -139,7 +139,7 @@ def test_a_charge_after_a_cancellation_is_seen() -> None:
             subscription.status = SubscriptionStatus.ACTIVE
         return subscription
 
-    store.subscriptions.get = blind  # type: ignore[method-assign] # nobody sees that it is canceled
+    store.subscriptions.get = blind  # type: ignore[method-assign] # it never looks canceled
     store.subscriptions.save = _unless_canceled(run, store.subscriptions.save)  # type: ignore[method-assign]
     store.invoices.due_from = lambda ident: _due_anyway(run, ident)  # type: ignore[method-assign]
     found = breach_of(run)
@@ -323,7 +323,7 @@ def test_a_refund_that_is_given_back_twice_is_seen() -> None:
 
 def test_a_surplus_that_is_never_given_back_is_seen() -> None:
     run = a_run(paymentwall=1.0, review_rate=0.9, soft_rate=0.5)
-    run.store.refunds.add = lambda _refund: None  # type: ignore[method-assign] # nobody writes a refund down
+    run.store.refunds.add = lambda _refund: None  # type: ignore[method-assign] # no refund is written down
     found = breach_of(run)
     assert found is not None
     assert (found.invariant, "still holds" in found.text) == ("I1", True)
@@ -331,7 +331,7 @@ def test_a_surplus_that_is_never_given_back_is_seen() -> None:
 
 def test_a_charge_that_begins_in_spite_of_a_stop_is_seen() -> None:
     run = a_run(stops_a_year=20.0)
-    run.store.stops.holding = lambda *_: ()  # type: ignore[method-assign] # nobody looks for stops
+    run.store.stops.holding = lambda *_: ()  # type: ignore[method-assign] # no stop is found
     found = breach_of(run)
     assert found is not None
     assert found.invariant == "R12"
@@ -353,7 +353,7 @@ def test_pingbacks_of_all_kinds_end_well_where_nothing_is_planted() -> None:
 
 def test_a_key_that_is_unlocked_during_a_risk_review_is_seen() -> None:
     run = a_run({"webhook.late": 0.5}, **KEYS)
-    run.store.pingbacks.newest = lambda *_: None  # type: ignore[method-assign] # nobody asks whether it is held back
+    run.store.pingbacks.newest = lambda *_: None  # type: ignore[method-assign] # no payment blocks it
     found = breach_of(run)
     assert found is not None
     assert (found.invariant, "was unlocked by a payment" in found.text) == ("I14", True)

@@ -167,7 +167,7 @@ class World:
         return subscribing.subscribe(self.ports, NewSubscription((plan or self.plan()).id, key.id, customer, **more))
 
     def backdate(self, subscription: Subscription, start: datetime) -> None:
-        """As if it had begun then and nobody had worked since: for tests on a clock that cannot be moved."""
+        """As if it had begun then and no worker had run since: for tests on a clock that cannot be moved."""
         with self.engine.begin() as connection:
             statement = "UPDATE subscriptions SET anchor = :start, next_period_start = :start WHERE id = :id"
             connection.execute(text(statement), {"start": start, "id": subscription.id})

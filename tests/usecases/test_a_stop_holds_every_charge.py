@@ -1,4 +1,4 @@
-"""A stop holds charges from the moment it is committed, loses none, and ends only by a person's word."""
+"""A stop holds charges from the moment it is committed, loses none, and only an operator ends it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def test_nothing_is_charged_while_all_is_stopped_and_everything_once_it_is_clear
     world.assert_books_agree()
 
 
-def test_a_stop_of_one_pg_or_one_subscription_holds_nobody_else(world: World) -> None:
+def test_a_stop_of_one_pg_or_one_subscription_holds_no_other(world: World) -> None:
     kcp, nice = world.subscribe(key=world.key(pg="kcp")), world.subscribe(key=world.key(pg="nice_v2"))
     held = world.subscribe(key=world.key(pg="nice_v2"))
     stop_on_word(world.ports, "pg:kcp", "kcp answers strangely")
@@ -129,7 +129,7 @@ def test_stopping_waits_for_an_act_that_had_begun_and_holds_the_next(world: Worl
     assert collect.collect(world.ports, [ident]) == 0
 
 
-def test_an_act_that_hangs_does_not_keep_anybody_from_stopping(world: World, another_process, monkeypatch) -> None:
+def test_an_act_that_hangs_does_not_keep_an_operator_from_stopping(world: World, another_process, monkeypatch) -> None:
     monkeypatch.setattr("billing_worker.adapters.database.stops.LONGEST_ACT_MS", 200)
     world.subscribe()
     world.renew()

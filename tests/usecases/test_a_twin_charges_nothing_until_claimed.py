@@ -1,4 +1,4 @@
-"""A copy of the database, or another account, charges nothing until a person claims it. The ledger is the judge."""
+"""A copy of the database, or another account, charges nothing until an operator claims it. The ledger is the judge."""
 
 import re
 import threading
@@ -99,7 +99,7 @@ def test_a_database_in_which_nothing_was_charged_claims_itself(world: World) -> 
     assert world.alerts() == []
 
 
-def test_a_used_database_that_nobody_claimed_waits(world: World) -> None:
+def test_a_used_database_without_a_claim_waits(world: World) -> None:
     world.subscribe()
     world.settle()
     with world.engine.begin() as connection:

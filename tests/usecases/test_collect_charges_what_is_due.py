@@ -200,7 +200,7 @@ def test_a_charge_that_was_provably_not_placed_uses_up_no_dunning(world: World, 
     world.assert_books_agree()
 
 
-def test_the_wait_after_charges_that_cannot_be_placed_doubles_up_to_an_hour_and_somebody_is_told(world: World) -> None:
+def test_the_wait_after_charges_that_cannot_be_placed_doubles_up_to_an_hour_and_an_alert_opens(world: World) -> None:
     broken = world.with_ports(gateway=Around(world.ports.gateway, answers(Failed("connection refused"))))
     subscription = world.subscribe()
     waits = []

@@ -62,7 +62,7 @@ def live(world: World, **span: float) -> None:
     world.deliver()
 
 
-def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: World, merchant: Merchant) -> None:
+def test_a_slow_worker_can_repeat_an_event_and_no_other_can_overtake_it(world: World, merchant: Merchant) -> None:
     """The first worker is held up within its call until its lease is over, and ends after everybody else."""
     world.subscribe()
     world.settle()
@@ -73,7 +73,7 @@ def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: Wor
 
     def slow(message: OutboxMessage, at: datetime) -> Refusal | None:
         assert message.id == first
-        # Within the lease nobody else gets it, nor what comes after it.
+        # Within the lease no other worker gets it, nor the events after it.
         seen.append(deliver.due(other.ports, 10))
         deliver.deliver(other.ports, first)
         world.clock.advance_to(at + LEASE + timedelta(seconds=1))
@@ -187,7 +187,7 @@ def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
     told.settle()
     assert merchant.got == []
     (alert,) = world.alerts()
-    assert (alert.kind, said(alert).partition(" takes no")[0]) == ("events_disabled", merchant.address.shown)
+    assert (alert.kind, said(alert).partition(" has taken no")[0]) == ("events_disabled", merchant.address.shown)
     replay.enable(told.ports)
     told.settle()
     assert (len(merchant.got), world.alerts()) == (1, [])
@@ -201,7 +201,7 @@ def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
     assert world.alerts() == []
 
 
-def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nobody_back(
+def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_no_other_back(
     told: World, world: World, merchant: Merchant
 ) -> None:
     subscription = world.subscribe()
@@ -220,7 +220,7 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
         assert uow.books.standing(world.clock.moment()).abandoned_events == 1
     assert replay.endpoint(told.ports).disabled_at is None
 
-    # Repaired: it is sent under its old name; and while it was refused again nobody waited for it.
+    # Repaired: it is sent under its old name; and while it was refused again no other event waited for it.
     assert replay.send_range_again(told.ports, EventFilter(given_up=True)) == 1
     world.cancel(subscription)
     live(told, minutes=2)

@@ -198,7 +198,7 @@ def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World)
         reactivate(world.ports, key.id)
 
 
-def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(world: World) -> None:
+def test_an_invoice_that_is_tried_again_waits_again_when_the_key_dies_once_more(world: World) -> None:
     """It was given up at once: it still counted as one that had waited for another key."""
     key = register_key(world.ports, NewKey("user-44-card-1", "nice_v2"))
     both = [world.subscribe(key=key) for _ in range(2)]
@@ -212,7 +212,7 @@ def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(w
     assert [world.invoice(each).status for each in both] == ["open"] * 2
 
 
-def test_whoever_reactivates_a_key_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
+def test_a_second_reactivation_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
     key = register_key(world.ports, NewKey("user-43-card-1", "nice_v2"))
     world.subscribe(key=key)
     world.settle()
@@ -240,7 +240,7 @@ def test_the_same_file_imported_twice_at_once_subscribes_once(world: World) -> N
 
 
 @pytest.mark.fm("A12")
-def test_what_nobody_foresaw_about_one_row_is_told_and_the_others_are_served(world: World) -> None:
+def test_an_unexpected_error_about_one_row_is_told_and_the_others_are_served(world: World) -> None:
     poisoned, plan = world.subscribe(), world.plan()
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE plans SET timezone = 'Mars/Base' WHERE id = :id"), {"id": poisoned.plan_id})

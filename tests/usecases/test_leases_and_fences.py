@@ -1,4 +1,4 @@
-"""A worker that was held up: whoever holds the lease writes, and a number tells the old holder from the new one."""
+"""A worker that stalled: only the holder of the lease writes, and a number tells old and new holders apart."""
 
 from collections.abc import Callable
 

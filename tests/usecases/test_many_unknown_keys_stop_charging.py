@@ -33,7 +33,7 @@ def test_six_unknown_keys_of_a_few_stop_all_charging(world: World) -> None:
     assert world.rows("SELECT count(*) AS n FROM billing_keys WHERE status = 'invalid'")[0]["n"] == 9
 
 
-def test_a_few_lost_keys_among_many_stop_nobody(world: World) -> None:
+def test_a_few_lost_keys_among_many_stop_no_customer(world: World) -> None:
     plan = world.plan()
     for _ in range(40):
         world.subscribe(plan=plan)
@@ -43,7 +43,7 @@ def test_a_few_lost_keys_among_many_stop_nobody(world: World) -> None:
     assert stops(world.ports, 10) == []
 
 
-def test_other_declines_stop_nobody(world: World) -> None:
+def test_other_declines_stop_no_customer(world: World) -> None:
     plan = world.plan()
     for _ in range(8):
         world.subscribe("decline-stolen", plan=plan)

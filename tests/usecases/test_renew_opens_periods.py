@@ -46,7 +46,7 @@ def test_a_renewal_of_nothing_is_refused(world: World) -> None:
         open_period(world.ports, "sub_0000000000000000")
 
 
-def test_an_old_start_is_an_anchor_and_nobody_is_charged_for_the_time_before_they_came(world: World) -> None:
+def test_an_old_start_is_an_anchor_and_no_customer_is_charged_for_the_time_before_they_came(world: World) -> None:
     subscription = world.subscribe(start=at("2025-08-31T00:00"))
     world.run_until(at("2026-04-01T00:00"))
     invoices = world.invoices(subscription)
@@ -111,7 +111,7 @@ def test_a_subscription_that_was_canceled_before_it_began_is_never_charged(world
 
 
 def test_a_cancellation_at_the_period_end_of_an_unpaid_customer_still_ends_the_subscription(world: World) -> None:
-    """Nobody pays any more, so no period ever ends: the customer asked to leave, and must not stay for ever."""
+    """Without payments no period ever ends: the customer asked to leave, and must not stay for ever."""
     subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=(1,)))
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.subscription(subscription).status == "unpaid"

@@ -55,7 +55,7 @@ def test_what_moves_money_needs_the_scope_money(web: Web) -> None:
     }
 
 
-def test_a_kept_answer_is_read_by_nobody_whose_scope_does_not_cover_the_request(web: Web) -> None:
+def test_a_kept_answer_is_not_read_with_a_scope_that_does_not_cover_the_request(web: Web) -> None:
     reader, path, key = given(web, "reader", "read"), "/v1/plans", {"Idempotency-Key": "k"}
     assert web.api.post(path, json=PLAN, headers=key).status_code == 201
     assert_problem(web.api.post(path, json=PLAN, headers=key | {"Authorization": f"Bearer {reader}"}), 403)
@@ -88,7 +88,7 @@ def test_a_name_that_is_none_is_refused(web: Web, name: str) -> None:
         given(web, name, "read")
 
 
-def test_a_scope_that_is_none_is_refused_and_nobody_is_revoked_by_a_slip(web: Web) -> None:
+def test_a_scope_that_is_none_is_refused_and_no_token_is_revoked_by_a_slip(web: Web) -> None:
     with pytest.raises(InvalidInput, match=r"^scope: must be one of read, write, money"):
         given(web, "shop", "admin")
     with pytest.raises(NotFound):

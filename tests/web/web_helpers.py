@@ -100,7 +100,7 @@ class Web:
                 connection.execute(table.delete())
 
     def end_sessions(self) -> None:
-        """What a restart of PostgreSQL does to the application: its connections are gone, and nobody told it."""
+        """The effect of a restart of PostgreSQL on the application: its connections are gone without notice."""
         ended = f"datname = current_database() AND application_name = '{APPLICATION}'"
         statement = f"SELECT pg_terminate_backend(pid, {DEADLINE * 1000:.0f}) FROM pg_stat_activity WHERE {ended}"  # noqa: S608 - a test's own words
         with create_engine(self.engine.url, poolclass=NullPool).connect() as connection:

@@ -39,7 +39,7 @@ _OF_ATTEMPTS = (
 
 
 class _Locks:
-    """Locks subscriptions, in the order of their ids: no two transactions wait for each other's.
+    """Locks subscriptions in the order of their ids, so that no two transactions deadlock.
 
     They are locked by a statement of their own: what one statement joins to a row it had to wait for would be as old
     as the statement, not as the lock.
@@ -51,7 +51,7 @@ class _Locks:
         self.skipping = found.with_for_update(skip_locked=True)
 
 
-# A lock that all first acts share: whoever waits for it alone knows when those that had begun have ended.
+# A lock that all first acts share: its exclusive holder knows that every first act has ended.
 _BEGINS = select(func.pg_advisory_xact_lock_shared(AdvisoryLock.CHARGING.value)).scalar_subquery().is_not(None)
 _LOCK_TO_RENEW = _Locks(subscriptions.c.id == any_(_IDS), _BEGINS)
 _LOCK_TO_COLLECT = _Locks(subscriptions.c.id.in_(_OF_INVOICES), _BEGINS)
@@ -256,7 +256,7 @@ class SqlChargingRecords:
     def keep_all_evidence(
         self, kept: Sequence[tuple[str | None, Evidence]], real_now: datetime
     ) -> Mapping[str | None, int]:
-        """Store what the gateway answered about each of these attempts. Returns the evidence's ids by attempt."""
+        """Store the gateway's answer about each of these attempts. Returns the evidence's ids by attempt."""
         if not kept:
             return {}
         values: list[Values] = [
@@ -284,7 +284,7 @@ class SqlChargingRecords:
 
 
 class _Once(Generic[T]):
-    """Makes one object of all rows with the same id: two of one row could undo each other's changes."""
+    """Makes one object for all rows with the same id: two objects could undo each other's changes."""
 
     def __init__(self, make: Callable[[Values], T]) -> None:
         self._make = make

@@ -160,7 +160,7 @@ def _complete(ports: Ports, settlement: Settlement, outcome: Outcome, evidence_i
 
 
 def _lock_dying_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
-    """A key may serve several subscriptions: two workers must not both say that it just became invalid.
+    """A key may serve several subscriptions: two workers must not both announce that it became invalid.
 
     Keys are locked in the order of their ids, before anything is written: no two transactions wait for each other.
     """

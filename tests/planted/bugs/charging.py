@@ -37,7 +37,7 @@ BUGS = (
         "test channel pays",
         "a payment of a test channel counts as paid by a worker that charges real cards",
         (ENVELOPE, "    if on_test_channel and not test_channels:\n", "    if False:\n"),
-        catchers=(f"{TRIAL}::test_what_a_test_channel_approved_is_never_paid_and_a_person_is_told",),
+        catchers=(f"{TRIAL}::test_what_a_test_channel_approved_is_never_paid_and_an_alert_opens",),
     ),
     bug(
         "transaction across the call",
@@ -149,7 +149,7 @@ BUGS = (
         "open attempt not asked for",
         "an invoice whose outcome is unknown is charged again",
         (BEGIN, " or due.has_open_attempt:", ":"),
-        catchers=(f"{RESOLVES}::test_an_invoice_with_an_unknown_attempt_is_not_charged_whoever_asks",),
+        catchers=(f"{RESOLVES}::test_an_invoice_with_an_unknown_attempt_is_not_charged_by_any_path",),
     ),
     bug(
         "cancel checked outside the lock",

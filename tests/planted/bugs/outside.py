@@ -17,12 +17,12 @@ HINTS = "tests/usecases/test_notifications_are_hints.py"
 BUGS = (
     bug(
         "header believed from the left",
-        "whoever sends chooses the address that the list of senders is compared with",
+        "the sender chooses the address that the list of senders is compared with",
         ("billing_worker/web/sources.py", "in reversed(chain[-LONGEST_CHAIN:]))", "in chain[-LONGEST_CHAIN:])"),
         catchers=(f"{SOURCES}::test_the_rightmost_address_that_is_no_proxy_of_ours_is_the_sender",),
     ),
     bug(
-        "header believed from anybody",
+        "header trusted from any peer",
         "a stranger who connects directly names the address that is listed",
         (
             "billing_worker/web/sources.py",
@@ -90,14 +90,14 @@ BUGS = (
     ),
     bug(
         "certificate not checked",
-        "anybody may answer in the gateway's name",
+        "any host may answer in the gateway's name",
         (
             CLIENT,
             "httpx.create_ssl_context(trust_env=False)",
             "httpx.create_ssl_context(verify=False, trust_env=False)",
         ),
         catchers=(
-            f"{NETWORK}::test_a_certificate_that_nobody_vouches_for_is_refused",
+            f"{NETWORK}::test_a_self_signed_certificate_is_refused",
             f"{HOUSE}::test_no_request_to_a_gateway_goes_without_checking_its_certificate",
         ),
     ),

@@ -53,9 +53,9 @@ BUGS = (
     ),
     bug(
         "claims wait for locks",
-        "one row that somebody edits holds up the whole scan",
+        "one locked row holds up the whole scan",
         (INVOICES, "        FOR UPDATE OF i SKIP LOCKED)", "        FOR UPDATE OF i)"),
-        catchers=(f"{CLAIMS}::test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served",),
+        catchers=(f"{CLAIMS}::test_a_locked_row_is_left_out_and_the_others_are_served",),
     ),
     bug(
         "two open attempts",
