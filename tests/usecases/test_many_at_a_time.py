@@ -202,6 +202,7 @@ def test_a_period_that_has_its_invoice_is_not_charged_by_a_chunk_that_opens_it_a
         back = "UPDATE subscriptions SET next_period_index = 0, next_period_start = anchor WHERE id = %s"
         connection.exec_driver_sql(back, (first.id,))
     assert charged(world, [first, second]) == 1
+    assert world.alerts() == []
     assert len(world.ledger(world.invoice(first))) == 1
     assert len(world.attempts(world.invoice(first))) == 1
     assert statuses(world, [first, second]) == ["paid", "paid"]
