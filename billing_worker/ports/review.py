@@ -19,7 +19,7 @@ class Tally:
     """What the invoices of one month, in one currency, came to. Money in minor units."""
 
     month: str
-    """Of the period's start, in the given time zone: 2026-01."""
+    """Of the period's start, in the given time zone: 2026-01. Every figure is exact in every zone, at any moment."""
     currency: str
     invoices: int
     paid: int
@@ -42,7 +42,9 @@ class Standing:
     due: int
     """Invoices to be charged now, not yet started."""
     in_flight: int
+    """Attempts without an answer yet, also where something else has closed the invoice meanwhile."""
     unknown: int
+    """Attempts whose outcome is unclear, likewise."""
     waiting_for_key: int
     in_dunning: int
     oldest_due: datetime | None
@@ -55,6 +57,7 @@ class Standing:
     open_stops: int
     """Places where charging is stopped until an operator clears it."""
     undelivered_events: int
+    """0 where no receiver is named: then nobody waits for them."""
     abandoned_events: int
     """Given up after three days, and not replayed."""
     unapplied_notifications: int
@@ -141,8 +144,17 @@ class Books(Protocol):
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line a month and currency, oldest first."""
 
-    def standing(self, now: datetime, real_now: datetime) -> Standing:
-        """How things stand."""
+    def standing(self, now: datetime, real_now: datetime, *, receiver: bool) -> Standing:
+        """How things stand. Reads what waits, never what is done. Without a `receiver` no event waits for one."""
+
+    def compared_until(self) -> datetime | None:
+        """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+
+    def fold(self, most: int) -> int:
+        """Add up at most so many of the differences that statements left; returns to how many slots.
+
+        No figure changes by it: the totals are exact before and after.
+        """
 
     def payments(self) -> Sequence[SettledPayment]:
         """Every approved attempt, by period."""

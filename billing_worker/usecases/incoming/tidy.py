@@ -1,6 +1,6 @@
 """Look after the inbox: tell an operator of what is stuck, let go of what was never ours, delete what is old.
 
-Delete answers to requests that are kept no longer, too.
+Delete answers to requests that are kept no longer, too, and add up what changed in the totals of invoices.
 
 And see to it that an operator is asked about late periods as long as somebody waits for his answer, and no longer.
 
@@ -24,6 +24,8 @@ INBOX = "inbox"
 A_MINUTE = 1.0
 MOST_AT_ONCE = 5_000
 """Entries deleted or let go in one step: 7 million a day, in transactions of well below a second."""
+FOLDED_AT_ONCE = 50_000
+"""Differences of the totals that one step adds up: more than 800 statements a second leave, in half a second."""
 LET_GO = "more foreign notifications came than are read; what this one may be about is found by comparing both books"
 
 
@@ -49,6 +51,9 @@ def tidy(ports: Ports, _what: str) -> int:
         uow.commit()
     with ports.database.transaction() as uow:
         uow.kept_answers.forget(real_now - KEPT_FOR, MOST_AT_ONCE)
+        uow.commit()
+    with ports.database.transaction() as uow:
+        uow.books.fold(FOLDED_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
         _alert_stuck(ports, uow)

@@ -17,15 +17,15 @@ from billing_worker.ports.outgoing import Notifier, OutboxMessage, Refusal
 from billing_worker.ports.storage import UnitOfWork
 
 FORGOTTEN_AT_ONCE = 500
-"""By one scan, of what was delivered long ago: a few milliseconds beside finding what is due."""
+"""By one scan, of what was delivered long ago or waits for no receiver: a few milliseconds."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim events to deliver; none where the merchant named no receiver (then they are kept, and shown by `why`)."""
-    notifier = ports.notifier
+    """Claim events to deliver; none where the merchant named no receiver: then they are let go when they are old."""
+    notifier, real_now = ports.notifier, ports.clock.real_now()
     if notifier is None:
+        _let_go(ports, real_now)
         return ()
-    real_now = ports.clock.real_now()
     lease_until = real_now + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
         endpoint = _endpoint(ports, uow, notifier, real_now)
@@ -39,6 +39,13 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
         uow.outbox.forget(real_now - ports.delivering.keep, FORGOTTEN_AT_ONCE)
         uow.commit()
     return ids
+
+
+def _let_go(ports: Ports, real_now: datetime) -> None:
+    """A receiver that is named later gets what happened within the retention; `why` shows as much."""
+    with ports.database.transaction() as uow:
+        uow.outbox.let_go(real_now - ports.delivering.keep, real_now, FORGOTTEN_AT_ONCE)
+        uow.commit()
 
 
 def deliver(ports: Ports, message_id: str) -> None:

@@ -38,7 +38,8 @@ class Report:
 def report(ports: Ports, timezone: str) -> Report:
     """Everything in one consistent read; months are those of `timezone`."""
     with ports.database.transaction() as uow:
-        standing = uow.books.standing(ports.clock.now(), ports.clock.real_now())
+        receiver = ports.notifier is not None
+        standing = uow.books.standing(ports.clock.now(), ports.clock.real_now(), receiver=receiver)
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,
@@ -62,7 +63,7 @@ def report_in(ports: Ports, timezone: str, language: Language) -> ReportView:
 def compared_until(ports: Ports) -> datetime | None:
     """Billing time up to which both books were compared, without a gap; None before the first comparison."""
     with ports.database.transaction() as uow:
-        return uow.books.standing(ports.clock.now(), ports.clock.real_now()).compared_until
+        return uow.books.compared_until()
 
 
 def has_open_alerts(ports: Ports) -> bool:

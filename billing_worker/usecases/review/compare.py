@@ -88,7 +88,7 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
     """
     now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        until = uow.books.standing(now, ports.clock.real_now()).compared_until
+        until = uow.books.compared_until()
         if until is None:
             first = next_span(None, now, real_now, timedelta(0))
             usual = first[0] if first else now
