@@ -1,6 +1,6 @@
 """The database as a whole: what reports sum up, what is compared with the gateway's books, what audits check."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -112,7 +112,9 @@ class AuditWindow:
     """What an audit looks at."""
 
     since: datetime | None
-    """Billing time; None: everything."""
+    """Billing time; None: from the beginning."""
+    until: datetime | None
+    """Billing time, exclusive; None: to the end."""
     now: datetime
     real_now: datetime
     grace: timedelta
@@ -121,6 +123,33 @@ class AuditWindow:
     """Billing time by which the clocks of two hosts may differ."""
     accepted: frozenset[str] = frozenset()
     """Breaches that an operator accepted, as stops name them: they are shown after all others."""
+    last: bool = True
+    """Whether no other window of this audit follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """Where a periodic audit stands. All in billing time."""
+
+    until: datetime
+    """It looks at what was so when it began."""
+    reached: datetime | None
+    """Up to here it has looked at everything; None: it has not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text in the database."""
+
+    table: str
+    ident: str
+    text: str = field(repr=False)
+    place: tuple[object, ...]
+    """Where it stands in its table, for reading on behind it."""
+
+
+WRITTEN_IN = ("evidence", "outbox", "alerts", "payment_attempts", "inbox")
+"""Tables whose texts an audit reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,20 +245,38 @@ class Doubts(Protocol):
 class Audits(Protocol):
     """Audits: whose turn it is, and what is to be checked."""
 
-    def claim(self, now: datetime, real_now: datetime, interval: timedelta) -> int | None:
-        """The id of a new audit, where none began within the interval; never to two callers."""
+    def claim(self, now: datetime, real_now: datetime, interval: timedelta, lease: timedelta) -> int | None:
+        """The id of the audit that is not finished; else of a new one, where none began within the interval.
+
+        It is leased to the caller: nobody else gets it within `lease` (real time), unless it is released.
+        """
+
+    def place(self, audit_id: int) -> AuditPlace:
+        """Where it stands."""
 
     def audited_until(self) -> datetime | None:
         """Billing time up to which everything was audited; None before the first audit was finished."""
 
+    def reach(self, audit_id: int, reached: datetime, lease_until: datetime, checked: int, breaches: int) -> None:
+        """Note that it has looked at everything up to there (billing time); what it checked is added up."""
+
+    def release(self, audit_id: int, real_now: datetime) -> None:
+        """Let the next claim have it at once."""
+
     def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
         """Note that it is done; records of a month ago are thrown away."""
 
-    def checks(self, window: AuditWindow) -> Sequence[Checked]:
-        """Every invariant that the database alone can answer."""
+    def end_of(self, since: datetime | None, rows: int) -> datetime | None:
+        """Where a window that begins there (None: at the beginning) ends, so that it has about so many rows of a kind.
 
-    def texts(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """Table, id and text of what was written last."""
+        None where that is the end. A window has more rows only where so many bear one and the same time.
+        """
+
+    def checks(self, window: AuditWindow, *, standing: bool) -> Sequence[Checked]:
+        """Every invariant that the database alone can answer; those of what stands only if asked for."""
+
+    def texts(self, table: str, most: int, after: Written | None = None) -> Sequence[Written]:
+        """What was written last, newest first, from behind `after`."""
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
         """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books.
@@ -243,13 +290,14 @@ class Audits(Protocol):
     def paid_since(self, since: datetime) -> Reached:
         """Whom all payments reached that were booked since then (billing time)."""
 
-    def live(self) -> int:
-        """How many subscriptions are not canceled."""
+    def newcomers(self, since: datetime | None, until: datetime | None) -> int:
+        """How many of the subscriptions that were created then (billing time) are not canceled."""
 
-    def twins(self, most: int) -> Sequence[Breach]:
+    def twins(self, since: datetime | None, until: datetime | None, most: int) -> Sequence[Breach]:
         """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
 
-        The later one of each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
+        Looked at are customers of whom a subscription was created within the window (billing time). The later one of
+        each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
         """
 
     def part_twins(self, now: datetime) -> None:

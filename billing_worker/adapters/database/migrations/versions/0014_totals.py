@@ -87,14 +87,22 @@ RECOUNT = f"""
 """
 
 TRIGGERS = (
-    ("CREATE TRIGGER note_new AFTER INSERT ON invoices REFERENCING NEW TABLE AS added"
-    " FOR EACH STATEMENT EXECUTE FUNCTION note_new_invoices()"),
-    ("CREATE TRIGGER note_changed AFTER UPDATE ON invoices REFERENCING OLD TABLE AS before NEW TABLE AS after"
-    " FOR EACH STATEMENT EXECUTE FUNCTION note_changed_invoices()"),
-    ("CREATE TRIGGER note_refunded AFTER UPDATE ON payment_attempts FOR EACH ROW"
-    " WHEN ((OLD.refunded, OLD.surplus) IS DISTINCT FROM (NEW.refunded, NEW.surplus)) EXECUTE FUNCTION note_refunded()"),
-    ("CREATE TRIGGER note_refunded_at_once AFTER INSERT ON payment_attempts FOR EACH ROW"
-    " WHEN (NEW.refunded > 0) EXECUTE FUNCTION note_refunded()"),
+    (
+        "CREATE TRIGGER note_new AFTER INSERT ON invoices REFERENCING NEW TABLE AS added"
+        " FOR EACH STATEMENT EXECUTE FUNCTION note_new_invoices()"
+    ),
+    (
+        "CREATE TRIGGER note_changed AFTER UPDATE ON invoices REFERENCING OLD TABLE AS before NEW TABLE AS after"
+        " FOR EACH STATEMENT EXECUTE FUNCTION note_changed_invoices()"
+    ),
+    (
+        "CREATE TRIGGER note_refunded AFTER UPDATE ON payment_attempts FOR EACH ROW"
+        " WHEN ((OLD.refunded, OLD.surplus) IS DISTINCT FROM (NEW.refunded, NEW.surplus)) EXECUTE FUNCTION note_refunded()"
+    ),
+    (
+        "CREATE TRIGGER note_refunded_at_once AFTER INSERT ON payment_attempts FOR EACH ROW"
+        " WHEN (NEW.refunded > 0) EXECUTE FUNCTION note_refunded()"
+    ),
 )
 
 
