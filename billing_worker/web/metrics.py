@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from billing_worker import __version__
-from billing_worker.ports.review import Standing, Tally
+from billing_worker.ports.books import Standing, Tally
 from billing_worker.usecases.reading.report import Report
 
 
@@ -56,7 +56,10 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         ),
         "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
         "billing_stops_open": ("Places where charging is stopped until a person clears it", standing.open_stops),
-        "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
+        "billing_events_undelivered": (
+            "Events that the merchant's receiver has not taken yet",
+            standing.undelivered_events,
+        ),
         "billing_events_given_up": ("Events that were given up after three days", standing.abandoned_events),
     }
     for name, (text, value) in gauges.items():

@@ -89,8 +89,8 @@ def test_an_audit_of_the_past_reads_no_more_than_its_window(grown: World, monkey
     monkeypatch.setattr(audit, "ROWS_A_WINDOW", WINDOW)
     (first,) = grown.rows("SELECT min(started_at) AS at FROM payment_attempts")
     with plans_of(grown.engine) as plans:
-        windows = list(islice(audit._windows(grown.ports, first["at"], grown.clock.now()), WINDOWS))
-        checks = [check for window in windows for check in audit._of_window(grown.ports, window)]
+        windows = list(islice(audit.windows(grown.ports, first["at"], grown.clock.now()), WINDOWS))
+        checks = [check for window in windows for check in audit.look_at(grown.ports, window)]
     assert {table for plan in plans for table in WHOLE.findall(plan)} == set()
     assert max(check.rows for check in checks) <= 2 * WINDOW, "attempts and invoices are counted together"
     assert sum(check.rows for check in checks if check.invariant == "I6") >= WINDOW * WINDOWS

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.upgrade import upgrade
-from billing_worker.ports.review import Tally
+from billing_worker.ports.books import Tally
 from billing_worker.usecases.incoming import tidy
 from tests.support.databases import Databases
 from tests.support.sandbox import Sandbox

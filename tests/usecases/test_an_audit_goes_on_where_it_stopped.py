@@ -60,13 +60,13 @@ def finished(world: World, ident: int) -> bool:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[AuditWindow]:
     """Every window that is looked at."""
     windows: list[AuditWindow] = []
-    really = auditing._of_window
+    really = auditing.look_at
 
     def noted(ports, window):
         windows.append(window)
         return really(ports, window)
 
-    monkeypatch.setattr(auditing, "_of_window", noted)
+    monkeypatch.setattr(auditing, "look_at", noted)
     return windows
 
 
@@ -120,15 +120,15 @@ def test_an_audit_whose_worker_died_goes_on_where_it_stopped(
     audit_recent(busy.ports, ident)
     stopped_at = place(busy, ident)
     (again,) = auditing.due(busy.ports, 1)
-    noted = auditing._of_window
+    noted = auditing.look_at
 
     def dies(*_):
         raise DiesError
 
-    monkeypatch.setattr(auditing, "_of_window", dies)
+    monkeypatch.setattr(auditing, "look_at", dies)
     with pytest.raises(DiesError):
         audit_recent(busy.ports, again)
-    monkeypatch.setattr(auditing, "_of_window", noted)
+    monkeypatch.setattr(auditing, "look_at", noted)
     assert auditing.due(busy.ports, 1) == [], "it may be at work yet"
     seen.clear()
     busy.clock.advance(seconds=auditing.LEASE.total_seconds())
@@ -161,7 +161,7 @@ def test_many_rows_of_one_moment_do_not_hold_an_audit_up(busy: World) -> None:
         f"UPDATE payment_attempts SET started_at = '{moment}', closed_at = CASE WHEN closed_at IS NOT NULL"  # noqa: S608
         f" THEN timestamptz '{moment}' END",
     )
-    windows = list(auditing._windows(busy.ports, None, moment))
+    windows = list(auditing.windows(busy.ports, None, moment))
     assert windows[-1].last
     assert len(windows) < 100
 

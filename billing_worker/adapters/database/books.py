@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
-from billing_worker.ports.review import SettledPayment, Standing, Tally
+from billing_worker.ports.books import SettledPayment, Standing, Tally
 
 RENEWED = ", ".join(f"'{status}'" for status in sorted(RENEWING))
 """As the partial indexes have it: with a parameter, a statement that is planned once would not read them."""

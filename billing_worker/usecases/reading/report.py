@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
+from billing_worker.ports.books import SettledPayment, Standing, Tally
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.review import SettledPayment, Standing, Tally
 from billing_worker.usecases.reading.views.control import of_alert
 from billing_worker.usecases.reading.views.insight import DrainView, MonthView, ReportView, StandingView
 

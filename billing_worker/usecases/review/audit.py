@@ -23,9 +23,9 @@ GRACE = timedelta(minutes=10)
 """Real time: work that is due for longer, with workers there, was lost."""
 SKEW = timedelta(seconds=5)
 """Real time: far more than the clocks of two hosts differ, since all follow the database server."""
-ROWS_A_WINDOW = 5_000
-"""Rows of a kind that one query looks at: some tens of milliseconds, however many there are."""
-WINDOWS_AT_ONCE = 20
+ROWS_A_WINDOW = 2_000
+"""Rows of a kind that one query looks at: some milliseconds, however many there are."""
+WINDOWS_AT_ONCE = 50
 """Windows of the periodic audit that one ring looks at: then others have their turn, and it is rung again."""
 LEASE = timedelta(minutes=5)
 """Real time after which an audit whose worker died is offered again; each window begins it again."""
@@ -90,10 +90,10 @@ def audit_recent(ports: Ports, audit_id: int) -> Audit:
     if since is None and before is not None:
         since = before - OVERLAP * ports.auditing.rate
     found, stops = list[Checked](), list[Stop]()
-    for window in islice(_windows(ports, since, place.until), WINDOWS_AT_ONCE):
-        checks = _of_window(ports, window)
+    for window in islice(windows(ports, since, place.until), WINDOWS_AT_ONCE):
+        checks = look_at(ports, window)
         if window.last:
-            checks += _at_the_end(ports, since, sample=SAMPLE, texts=RECENT_TEXTS)
+            checks += look_at_the_end(ports, since, sample=SAMPLE, texts=RECENT_TEXTS)
         found = merged(found, checks)
         if window.last or any(check.breaches for check in checks):
             stops = act(ports, found, whole=since is None and window.last)
@@ -119,18 +119,18 @@ def audit(
     has come. What a window breaks is acted on before the next one is looked at.
     """
     found: list[Checked] = []
-    for window in _windows(ports, since, ports.clock.now()):
-        checks = _of_window(ports, window)
+    for window in windows(ports, since, ports.clock.now()):
+        checks = look_at(ports, window)
         found = merged(found, checks)
         if window.until is not None:
             tell(window.until)
         if not window.last and any(check.breaches for check in checks):
             act(ports, found, whole=False)
-    found = merged(found, _at_the_end(ports, since, sample=sample, texts=texts))
+    found = merged(found, look_at_the_end(ports, since, sample=sample, texts=texts))
     return Audit(found, act(ports, found, whole=since is None))
 
 
-def _windows(ports: Ports, since: datetime | None, until: datetime) -> Iterator[AuditWindow]:
+def windows(ports: Ports, since: datetime | None, until: datetime) -> Iterator[AuditWindow]:
     """One after the other, without a gap, up to `until` at least."""
     rate, begin = ports.auditing.rate, since
     while True:
@@ -145,7 +145,7 @@ def _windows(ports: Ports, since: datetime | None, until: datetime) -> Iterator[
         begin = end
 
 
-def _of_window(ports: Ports, window: AuditWindow) -> list[Checked]:
+def look_at(ports: Ports, window: AuditWindow) -> list[Checked]:
     """What the database alone says about one window; in the last one, also about what stands."""
     with ports.database.transaction() as uow:
         checks = [_of_database(check) for check in uow.audits.checks(window, standing=window.last)]
@@ -153,7 +153,7 @@ def _of_window(ports: Ports, window: AuditWindow) -> list[Checked]:
     return [_judged(check, window.accepted) for check in checks]
 
 
-def _at_the_end(ports: Ports, since: datetime | None, *, sample: int, texts: int) -> list[Checked]:
+def look_at_the_end(ports: Ports, since: datetime | None, *, sample: int, texts: int) -> list[Checked]:
     """What is looked at once an audit: patterns of a day, texts, and approvals at the gateway."""
     wait = timedelta(seconds=ports.timing.settle_window)
     # What was too fresh to be read back by the audits before this one is read by this one.

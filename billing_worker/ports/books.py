@@ -1,0 +1,97 @@
+"""The books as a whole: what reports sum up, and how things stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the invoices of one month, in one currency, came to. Money in minor units."""
+
+    month: str
+    """Of the period's start, in the given time zone: 2026-01. Every figure is exact in every zone, at any moment."""
+    currency: str
+    invoices: int
+    paid: int
+    paid_amount: int
+    open: int
+    uncollectible: int
+    void: int
+    recovered: int
+    """Paid after at least one decline."""
+    refunded_amount: int
+    """Given back so far of what was paid; of a payment that came twice neither is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand at this moment."""
+
+    periods_due: int
+    """Subscriptions whose next period has begun and has no invoice yet."""
+    due: int
+    """Invoices to be charged now, not yet started."""
+    in_flight: int
+    """Attempts without an answer yet, also where something else has closed the invoice meanwhile."""
+    unknown: int
+    """Attempts whose outcome is unclear, likewise."""
+    waiting_for_key: int
+    in_dunning: int
+    oldest_due: datetime | None
+    """Billing time at which the oldest of the due invoices became due."""
+    late: int
+    """Subscriptions and invoices due for more than an hour, and charges that could not be placed: these are paced."""
+    on_hold: int
+    """Subscriptions whose late periods wait for an operator's decision."""
+    open_alerts: int
+    open_stops: int
+    """Places where charging is stopped until an operator clears it."""
+    undelivered_events: int
+    """0 where no receiver is named: then nobody waits for them."""
+    abandoned_events: int
+    """Given up after three days, and not replayed."""
+    unapplied_notifications: int
+    stuck_notifications: int
+    """Of these, webhooks and pingbacks about which the gateway said nothing for an hour, or that wait for a day."""
+    foreign_notifications: int
+    """Of these, webhooks whose merchant_uid was never ours."""
+    oldest_notification: datetime | None
+    """Real time since when the oldest of them waits."""
+    compared_until: datetime | None
+    """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledPayment:
+    """One approved attempt, for comparing with the gateway's books."""
+
+    merchant_uid: str
+    imp_uid: str
+    amount: int
+    currency: str
+    period_start: datetime
+    surplus: bool
+
+
+class Books(Protocol):
+    """What the database says as a whole. Read only."""
+
+    def tallies(self, timezone: str) -> Sequence[Tally]:
+        """One line a month and currency, oldest first."""
+
+    def standing(self, now: datetime, real_now: datetime, *, receiver: bool) -> Standing:
+        """How things stand. Reads what waits, never what is done. Without a `receiver` no event waits for one."""
+
+    def compared_until(self) -> datetime | None:
+        """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+
+    def fold(self, most: int) -> int:
+        """Add up at most so many of the differences that statements left; returns to how many slots.
+
+        No figure changes by it: the totals are exact before and after.
+        """
+
+    def payments(self) -> Sequence[SettledPayment]:
+        """Every approved attempt, by period."""
