@@ -49,7 +49,7 @@ class Standing:
     open_stops: int
     """Places where charging is stopped until an operator clears it."""
     undelivered_events: int
-    """0 where no receiver is named: then nobody waits for them."""
+    """0 where no receiver is named: then no event waits."""
     abandoned_events: int
     """Given up after three days, and not replayed."""
     unapplied_notifications: int

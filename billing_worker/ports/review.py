@@ -158,7 +158,7 @@ class Audits(Protocol):
     def claim(self, now: datetime, real_now: datetime, interval: timedelta, lease: timedelta) -> int | None:
         """The id of the audit that is not finished; else of a new one, where none began within the interval.
 
-        It is leased to the caller: nobody else gets it within `lease` (real time), unless it is released.
+        It is leased to the caller: no other caller gets it within `lease` (real time), unless it is released.
         """
 
     def place(self, audit_id: int) -> AuditPlace:

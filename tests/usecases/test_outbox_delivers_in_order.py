@@ -108,7 +108,8 @@ def test_without_a_receiver_events_are_let_go_after_the_retention(world: World, 
     kept = [row["type"] for row in world.rows("SELECT type FROM outbox WHERE delivered_at IS NOT NULL")]
     assert kept == ["subscription.activated"]
     world.with_ports(notifier=merchant).settle()
-    assert merchant.got[0] == (young.id, "subscription.created")
+    created = [subject for subject, kind in merchant.got if kind == "subscription.created"]
+    assert created == [young.id]
     assert "subscription.activated" in world.events(), "the audit's, delivered to no receiver, stays for ever"
 
 
