@@ -11,7 +11,7 @@ PAIRS ?= 1
 
 .PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-statements bench-scans bench-bytes bench-receiver bench-receiver-kill receiver-kill up clean lock nightly
 
-help: ## Show what there is
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .venv/ready: requirements/dev.txt pyproject.toml scripts/prepare.py
@@ -20,10 +20,10 @@ help: ## Show what there is
 demo: .venv/ready ## Three months of billing in about a minute, with real processes
 	@$(BIN)/billing-worker demo
 
-test: .venv/ready lint types imports ## Lint, types, import rules, and all tests but those that take minutes
+test: .venv/ready lint types imports ## Lint, types, import rules, and all tests except those of `make long`
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-long: .venv/ready ## What takes minutes: README and runbook run as they say, `up`, `demo`, deployment, a short chaos
+long: .venv/ready ## Tests that take minutes: the commands of README and runbook, `up`, `demo`, deployment, a short chaos
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods; PAIRS=6 runs a sixth of them
@@ -34,7 +34,7 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/shape.py --check
 
-planted: .venv/ready ## Make mistakes on purpose, in copies: the tests must notice each
+planted: .venv/ready ## Plant bugs in copies: the tests must catch each
 	$(BIN)/python -m tests.planted
 
 fuzz: .venv/ready ## A million garbled answers for the parser, and a million for both parsers of the receiver
@@ -42,7 +42,7 @@ fuzz: .venv/ready ## A million garbled answers for the parser, and a million for
 	$(BIN)/python -m tests.fuzz --of hints --inputs $$(($(INPUTS) / 2)) --seed $(SEED)
 	$(BIN)/python -m tests.fuzz --of pingbacks --inputs $$(($(INPUTS) / 2)) --seed $(SEED)
 
-hostile: .venv/ready ## What a hostile network sends: the API's description at length, 10,000 forged requests (SEED=7 repeats a run)
+hostile: .venv/ready ## Hostile input: the API's description at length, 10,000 forged requests (SEED=7 repeats a run)
 	SEED=$(SEED) $(BIN)/python -m pytest tests/web/hostile.py -q -n $(WORKERS) --dist worksteal
 
 types: .venv/ready
@@ -57,7 +57,7 @@ simulate: .venv/ready ## 20,000 subscription-years on a virtual clock, with seed
 bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
 	$(BIN)/python benchmarks/charges.py
 
-bench-statements: .venv/ready ## What a transaction pooler costs: ratios of both ways within one run
+bench-statements: .venv/ready ## The cost of a transaction pooler: ratios of both ways within one run
 	$(BIN)/python benchmarks/statements.py
 
 bench-scans: .venv/ready ## What scans, /metrics and an audit cost PostgreSQL at 10,000 and at 1,000,000 subscriptions (6 GB of disk)
@@ -69,7 +69,7 @@ bench-bytes: .venv/ready ## Bytes that one charge writes, to the log and to each
 bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
 	$(BIN)/python benchmarks/receiver.py
 
-bench-receiver-kill: .venv/ready ## A million acknowledged hints while the receiver is killed again and again: none may be lost
+bench-receiver-kill: .venv/ready ## A million acknowledged hints while the receiver is killed repeatedly: none may be lost
 	$(BIN)/python benchmarks/receiver_kill.py --hints $(HINTS)
 
 receiver-kill: .venv/ready ## The same in short
@@ -78,10 +78,10 @@ receiver-kill: .venv/ready ## The same in short
 chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
 	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)
 
-chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs a machine with nothing else to do
+chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs an idle machine
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
 
-docs: .venv/ready ## Write anew what scripts write: .env.example, docs/failure-matrix.md, the table of alerts, anchors
+docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.md, the table of alerts, anchors
 	$(BIN)/python scripts/env_example.py > .env.example
 	$(BIN)/python scripts/failure_matrix.py > docs/failure-matrix.md
 	$(BIN)/python scripts/alert_table.py
@@ -90,14 +90,14 @@ docs: .venv/ready ## Write anew what scripts write: .env.example, docs/failure-m
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up
 
-nightly: .venv/ready ## What is too long for each commit, in full: pairs, fuzz, simulate, chaos (an hour and a half)
+nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, chaos (an hour and a half)
 	$(MAKE) pairs fuzz simulate chaos
 
-lock: ## Write the locked requirements anew (needs uv)
+lock: ## Update the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate pyproject.toml -o requirements/production.txt
 
-clean: ## Remove what the other targets built
+clean: ## Remove the files of the other targets
 	rm -rf .venv .venv.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

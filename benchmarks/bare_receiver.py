@@ -1,4 +1,4 @@
-"""What the receiver is compared with: Starlette and uvicorn, one INSERT and one commit a request, and nothing else.
+"""The baseline for the receiver: Starlette and uvicorn, one INSERT and one commit per request, and nothing else.
 
 No limits, no checks, no bell, no echo; twenty connections to PostgreSQL, asynchronous. PORT URL.
 """

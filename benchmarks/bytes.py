@@ -2,9 +2,9 @@
 
     make bench-bytes      or: .venv/bin/python benchmarks/bytes.py --charges 3000
 
-Renews, charges and records subscriptions one by one in one thread, with a gateway that approves at once and answers as
-much as PortOne does (1.1 kB), and stores and applies the webhook of each. The first third is not counted: by then the
-indexes have their depth. Full-page images are off, since their share depends on how often a checkpoint comes.
+Renews, charges and records subscriptions in chunks, as workers do, with a gateway that approves at once and answers as
+much as PortOne does (1.1 kB). Then it stores and applies the webhook of each. The first third is not counted: by then
+the indexes have their depth. Full-page images are off: their share depends on how often a checkpoint comes.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import apply, receive
+from billing_worker.usecases.jobs import CHUNK
 from billing_worker.usecases.key.register import NewKey, register_key
-from billing_worker.usecases.subscription import renew
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -53,6 +54,7 @@ def main() -> int:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--charges", type=int, default=3_000, help="how many (default 3,000)")
+    parser.add_argument("--chunk", type=int, default=CHUNK, help=f"charges of one message (default {CHUNK})")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
     quiet_logs()
@@ -60,7 +62,7 @@ def main() -> int:
     folder.chmod(0o755)
     server = EmbeddedPostgres(folder / "postgres", durable=False)
     try:
-        figures = measured(server.start(), options.charges)
+        figures = measured(server.start(), options.charges, options.chunk)
     finally:
         server.remove()
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,7 +70,7 @@ def main() -> int:
     return 0
 
 
-def measured(url: str, charges: int) -> dict[str, int]:
+def measured(url: str, charges: int, chunk: int) -> dict[str, int]:
     """Bytes a charge."""
     engine = open_engine(url, pool_size=1, application="bench")
     bootstrap.upgrade_database(engine)
@@ -89,14 +91,12 @@ def measured(url: str, charges: int) -> dict[str, int]:
         made.append(subscribe(ports, NewSubscription(plan.id, key.id, key.id)).id)
     uncounted = charges // 3
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        for subscription in made[:uncounted]:
-            _one(ports, subscription)
+        _charge(ports, made[:uncounted], chunk)
         wal, sizes = _wal(connection), _sizes(connection)
         with engine.connect() as served:
             clock = ~served.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() << 3 | 2  # Linux' clock of it
         spent = time.clock_gettime(clock)
-        for subscription in made[uncounted:]:
-            _one(ports, subscription)
+        _charge(ports, made[uncounted:], chunk)
         spent = time.clock_gettime(clock) - spent
         counted = charges - uncounted
         grown = {table: (size - sizes[table]) // counted for table, size in _sizes(connection).items()}
@@ -106,17 +106,18 @@ def measured(url: str, charges: int) -> dict[str, int]:
     return figures | {f"  {table}": size for table, size in sorted(grown.items(), key=lambda own: -own[1]) if size}
 
 
-def _one(ports: Ports, subscription: str) -> None:
-    invoice_id = renew.renew(ports, subscription)
-    assert invoice_id is not None
-    collect.collect(ports, invoice_id)
-    with ports.database.transaction() as uow:
-        (attempt,) = uow.attempts.of_invoice(invoice_id)
-    assert attempt.imp_uid is not None
-    hint = {"imp_uid": attempt.imp_uid, "merchant_uid": attempt.merchant_uid, "status": "paid"}
-    receipt = receive.receive(ports, receive.PORTONE, f"{attempt.imp_uid}:paid", hint)
-    if receipt.at_once:
-        apply.apply(ports, receipt.id)
+def _charge(ports: Ports, subscriptions: Sequence[str], chunk: int) -> None:
+    for first in range(0, len(subscriptions), chunk):
+        collect.renew(ports, subscriptions[first : first + chunk])
+    for subscription in subscriptions:
+        with ports.database.transaction() as uow:
+            (invoice,) = uow.invoices.of_subscription(subscription)
+            (attempt,) = uow.attempts.of_invoice(invoice.id)
+        assert attempt.imp_uid is not None
+        hint = {"imp_uid": attempt.imp_uid, "merchant_uid": attempt.merchant_uid, "status": "paid"}
+        receipt = receive.receive(ports, receive.PORTONE, f"{attempt.imp_uid}:paid", hint)
+        if receipt.at_once:
+            apply.apply(ports, receipt.id)
 
 
 def _wal(connection: psycopg.Connection) -> int:

@@ -1,9 +1,9 @@
-"""How long comparing both books takes over a span with many payments.
+"""The time to compare both books over a span with many payments.
 
 python benchmarks/comparison.py 100000
 
-Real PostgreSQL, the sandbox as a process of its own over HTTP. The rows are put into both books directly, since the
-question is what comparing costs and not what charging does.
+Real PostgreSQL, the sandbox as a process of its own over HTTP. The rows are written into both books directly, since
+only the cost of the comparison is measured.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Sends hints to a receiver at fixed times, whatever the answers do; a process of its own.
+"""Sends hints to a receiver at fixed times, independent of the answers; a separate process.
 
-Times of arrival are drawn beforehand. A request that finds no free line waits, and its wait counts: latency is
-measured from the time at which it was to be sent (no coordinated omission). Reads its task as JSON on standard input,
-prints what it saw as JSON, and writes each acknowledged hint into a file.
+Times of arrival are drawn beforehand. A request without a free line waits, and its wait counts: latency is measured
+from the planned time (no coordinated omission). Reads its task as JSON on standard input, prints its results as JSON,
+and writes each acknowledged hint into a file.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ HEAD = "POST /webhooks/portone HTTP/1.1\r\nHost: bench\r\nContent-Type: {}\r\nCo
 PATIENCE = 15.0
 """Seconds after the last request was due within which answers are waited for."""
 MIX = {"echo": 40, "in_flight": 10, "failed": 15, "foreign": 25, "again": 10}
-"""Per cent: of payments recorded already, of charges under way, declines of orders of ours, of strangers, repeated."""
+"""Per cent: recorded payments, charges under way, declines of our orders, foreign hints, repetitions."""
 
 Answered = Callable[[int], None]
 
@@ -41,12 +41,12 @@ class Line(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def send(self, request: bytes, answered: Answered) -> None:
-        """Send it; `answered` hears the status, 0 where the line broke."""
+        """Send it; `answered` gets the status, 0 if the line broke."""
         self._answered = answered
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Hear an answer to its end."""
+        """Read an answer to its end."""
         self._heard += data
         head, end, body = self._heard.partition(b"\r\n\r\n")
         if not end:
@@ -63,7 +63,7 @@ class Line(asyncio.Protocol):
             self._free(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Nothing more comes."""
+        """Note the end of the connection."""
         if self._answered is not None:
             self._answered(0)
             self._answered = None
@@ -71,7 +71,7 @@ class Line(asyncio.Protocol):
 
 
 class Hints:
-    """The hints of one run: drawn from a seed, each as bytes and with the key under which it is stored."""
+    """The hints of one run, drawn from a seed: each as bytes, with the key under which it is stored."""
 
     def __init__(self, seed: int, known: dict[str, list[list[str]]]) -> None:
         self._random, self._known, self._seed, self._number = random.Random(seed), known, seed, 0

@@ -1,8 +1,8 @@
-"""How many hints a second the receiver acknowledges durably, and how long each waits; beside a bare endpoint.
+"""Durable acknowledgements per second of the receiver, and their latency, beside a bare endpoint.
 
-Starts PostgreSQL (fsync on), Redis and `billing-worker web`, and sends hints from a process of its own at fixed times
-(open model): JSON and forms, known and strange, echoes and repetitions. Then the same to an endpoint that does nothing
-but one INSERT and one commit a request, then as much as can be had, then ten times too much. Nothing may be lost.
+Starts PostgreSQL (fsync on), Redis and `billing-worker web`, and sends hints from a separate process at fixed times
+(open model): JSON and forms, known and foreign, echoes and repetitions. Then it sends the same to an endpoint with one
+INSERT and one commit per request, then the most possible, then ten times too much. No hint may be lost.
 
     make bench-receiver            or: .venv/bin/python benchmarks/receiver.py --seconds 30
 """
@@ -29,11 +29,11 @@ OVERLOAD_LINES = 1500
 WARM_UP = 3.0
 PEAK_SECONDS = 8.0
 PROBE = 100
-"""Hints a second after the overload, to see when the receiver is well again."""
+"""Hints per second after the overload, to see when the receiver has recovered."""
 
 
 def main() -> int:
-    """Run all, print it, say whether anything was lost."""
+    """Run all, and print the results and any loss."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each rate (default 30)")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def measure(stage: Stage, seconds: float) -> dict[str, Any]:
-    """Everything in one run, one target at a time."""
+    """Measure everything in one run, one target at a time."""
     figures: dict[str, Any] = {}
     port = free_port()
     argv = (sys.executable, str(HERE / "bare_receiver.py"), str(port), stage.settings.database)
@@ -81,7 +81,7 @@ def rates(stage: Stage, supervisor: Supervisor, port: int, name: str, seconds: f
 
 
 def measured(stage: Stage, supervisor: Supervisor, name: str, running: Running) -> dict[str, Any]:
-    """A run, with what it cost."""
+    """A run with its cost."""
     pids = {name: supervisor.pids[name]}
     if stage.services.postgres is not None:
         pids["postgres"] = child_running("postgres")
@@ -96,7 +96,7 @@ def measured(stage: Stage, supervisor: Supervisor, name: str, running: Running) 
 
 
 def overload(stage: Stage, supervisor: Supervisor) -> dict[str, Any]:
-    """Ten times what is promised, then a light load at once: how soon is it served as ever?"""
+    """Ten times the promised load, then a light one at once: the time until normal service."""
     port = stage.settings.web_port
     much = {"rate": OVERLOAD, "seconds": OVERLOAD_SECONDS, "lines": OVERLOAD_LINES, "patience": 0.0}
     figures = measured(stage, supervisor, "web", stage.load(supervisor, port, seed=20, **much))
@@ -118,7 +118,7 @@ def memory(pid: int, field: str) -> float:
 
 
 def show(figures: dict[str, Any]) -> None:
-    """Print it: a column a run."""
+    """Print one column per run."""
     runs = {name: value for name, value in figures.items() if isinstance(value, dict)}
     table = Table(title="Durable acknowledgements (PostgreSQL, fsync on; load, servers and receiver on one machine)")
     table.add_column("figure")

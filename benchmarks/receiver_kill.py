@@ -1,4 +1,4 @@
-"""Kills the receiver again and again while hints are sent, and counts: each that was acknowledged must be in the inbox.
+"""Kills the receiver repeatedly while hints are sent: each acknowledged hint must be in the inbox.
 
 Starts PostgreSQL (fsync on), Redis and `billing-worker web`. Hints are sent as fast as they are answered; each
 acknowledgement goes into a file. At random moments, about `--every` seconds apart, the receiver gets SIGKILL and is
@@ -26,7 +26,7 @@ SLICE = 60.0
 
 
 def main() -> int:
-    """Run it; the exit status is 1 where one is lost."""
+    """Run it; the exit status is 1 if a hint is lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hints", type=int, default=1_000_000, help="acknowledgements wanted (default a million)")
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two kills, about (default 10)")
@@ -48,7 +48,7 @@ def kill(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
     acked, kills, statuses, seed = 0, 0, Counter[str](), 1000 * options.seed
     running: Running | None = None
     while acked < options.hints and time.monotonic() - began < MOST_SECONDS:
-        # A supervisor a life: its pauses before a restart grow, as they should, and would be most of the time here.
+        # One supervisor per life: its pauses before a restart grow, and would be most of the time here.
         with Supervisor([stage.receiver()], lambda _: None, output_dir=logs) as supervisor:
             wait_ready(supervisor)
             end = time.monotonic() + moments.uniform(0.5, 1.5) * options.every
@@ -69,7 +69,7 @@ def kill(stage: Stage, options: argparse.Namespace) -> dict[str, float]:
                 kills += 1
     elapsed = time.monotonic() - began
     counted, lost = stage.lost()
-    assert counted == acked, "the file does not hold what was counted"
+    assert counted == acked, "the file does not have the counted number"
     return {
         "acknowledged": acked,
         "kills": kills,

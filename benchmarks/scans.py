@@ -35,6 +35,7 @@ from billing_worker import bootstrap
 from billing_worker.adapters.database.unit_of_work import SqlDatabase, SqlUnitOfWork
 from billing_worker.cli.session import quiet_logs
 from billing_worker.config import load_settings
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.runtime import EmbeddedPostgres
@@ -81,13 +82,11 @@ class Unkept(SqlDatabase):
 class At:
     """The moment for which the database was filled."""
 
-    moment: datetime
+    now: datetime
 
-    def now(self) -> datetime:
-        """It."""
-        return self.moment
-
-    real_now = now
+    def moment(self) -> Moment:
+        """It, on both clocks."""
+        return Moment(self.now, self.now)
 
 
 def main() -> int:
@@ -182,7 +181,7 @@ def pieces(now: datetime, invoice: str) -> Mapping[str, Piece]:
 
 
 def _window(ports: Ports, since: datetime | None) -> None:
-    for window in islice(audit.windows(ports, since, ports.clock.now()), 1):
+    for window in islice(audit.windows(ports, since, ports.clock.moment().billing), 1):
         audit.look_at(ports, window)
 
 

@@ -1,4 +1,4 @@
-"""What both benchmarks of the receiver stand on: servers, payments that hints tell of, the load, the count after it."""
+"""The common part of both benchmarks of the receiver: servers, payments for the hints, the load, the final count."""
 
 import json
 import os
@@ -30,7 +30,6 @@ from billing_worker.simulation.fleet.gateway import seen
 from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.key.register import NewKey, register_key
-from billing_worker.usecases.subscription import renew
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -40,7 +39,7 @@ READY_SECONDS = 60.0
 
 
 class _WorkerDiesError(BaseException):
-    """What leaves a charge in flight."""
+    """The error that leaves a charge in flight."""
 
 
 class _Gateway:
@@ -70,7 +69,7 @@ class _Gateway:
 
 @dataclass
 class Stage:
-    """Durable PostgreSQL, Redis, and what hints may be about."""
+    """Durable PostgreSQL, Redis, and the payments for the hints."""
 
     settings: Settings
     services: stack.Services
@@ -87,17 +86,17 @@ class Stage:
         return stack.worker_processes(self.settings, stack.child_environment({}))[0]
 
     def load(self, supervisor: Supervisor, port: int, **task: Any) -> "Running":
-        """Start a run of the load in a process of its own."""
+        """Start a run of the load in a separate process."""
         return Running(supervisor, {"port": port, "known": self.known, "acks": str(self.acks), "lines": 64} | task)
 
     def lost(self) -> tuple[int, int]:
-        """How many hints were acknowledged since the last count, and how many of them are not in the inbox."""
+        """The number of hints acknowledged since the last count, and of those missing in the inbox."""
         with psycopg.connect(self.database) as connection:
             connection.execute("CREATE TEMP TABLE acked (dedupe_key text)")
             with self.acks.open("rb") as file, connection.cursor().copy("COPY acked FROM STDIN") as copy:
                 while block := file.read(1 << 20):
                     copy.write(block)
-            # Each acknowledgement stands for a delivery of its own: a repeated hint must have been counted as often.
+            # Each acknowledgement is a separate delivery: a repeated hint must be counted as often.
             row = connection.execute("""
                 SELECT COALESCE(sum(acks), 0), COALESCE(sum(greatest(0, acks - COALESCE(m.deliveries, 0))), 0)
                 FROM (SELECT dedupe_key, count(*) AS acks FROM acked GROUP BY dedupe_key) a
@@ -124,7 +123,7 @@ class Running:
         return self.process.poll() is not None
 
     def result(self, meanwhile: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """Look after the processes until it has ended; what it saw."""
+        """Supervise the processes until the load has ended; its results."""
 
         def over() -> bool:
             meanwhile()
@@ -136,17 +135,17 @@ class Running:
         return self.read()
 
     def read(self) -> dict[str, Any]:
-        """What it saw, once it is over."""
+        """Its results, after its end."""
         assert self.process.stdout is not None
         said = self.process.stdout.read()
         if self.process.returncode:
-            raise SystemExit("the load failed; what it printed stands above")
+            raise SystemExit("the load failed; its output is above")
         return dict(json.loads(said))
 
 
 @contextmanager
 def staged() -> Iterator[Stage]:
-    """Everything started; stopped and removed at the end."""
+    """Start everything; stop and remove it at the end."""
     quiet_logs()
     folder = Path(tempfile.mkdtemp(prefix="billing-worker-bench-"))
     folder.chmod(0o755)
@@ -174,18 +173,19 @@ def wait_ready(supervisor: Supervisor) -> None:
 
 
 def _payments(ports: Ports) -> dict[str, list[list[str]]]:
-    """Payments that are recorded as approved, and charges whose answer nobody has heard."""
+    """Payments recorded as approved, and charges without an answer."""
     gateway = _Gateway()
     ports = replace(ports, gateway=gateway)  # type: ignore[arg-type] # it charges, and is asked for nothing else
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=calendar_from(interval="month"))
 
     def one(number: int) -> str:
         key = register_key(ports, NewKey(f"bench-{number}", "nice_v2"))
-        invoice = renew.renew(ports, subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}")).id)
-        assert invoice is not None
+        subscription = subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}"))
         with suppress(_WorkerDiesError):
-            collect.collect(ports, invoice)
-        return invoice
+            collect.renew(ports, [subscription.id])
+        with ports.database.transaction() as uow:
+            (invoice,) = uow.invoices.of_subscription(subscription.id)
+        return invoice.id
 
     with ThreadPoolExecutor(4) as pool:
         recorded = list(pool.map(one, range(RECORDED)))

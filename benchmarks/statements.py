@@ -1,4 +1,4 @@
-"""What a transaction pooler costs: limits set in every transaction, and statements that are planned each time.
+"""The cost of a transaction pooler: limits set in every transaction, and statements planned each time.
 
 All ways alternate within one run, on an embedded PostgreSQL, in one thread: read the ratios, not the times.
 """
@@ -26,11 +26,11 @@ from billing_worker.adapters.database.engine import Session, open_engine, openin
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.config import load_settings
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.key.register import NewKey, register_key
-from billing_worker.usecases.subscription import renew
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -117,9 +117,7 @@ def charged(engines: dict[str, Engine], rounds: int) -> dict[str, float]:
 
     def work(name: str) -> None:
         for subscription in made:
-            invoice = renew.renew(ways[name], subscription)
-            assert invoice is not None
-            collect.collect(ways[name], invoice)
+            collect.renew(ways[name], [subscription])
 
     return {name: 1e3 * seconds / BATCH for name, seconds in alternating(ways, work, rounds, prepare=prepare).items()}
 
@@ -127,11 +125,10 @@ def charged(engines: dict[str, Engine], rounds: int) -> dict[str, float]:
 class _HostClock:
     """This host's: one database, one thread."""
 
-    def now(self) -> datetime:
+    def moment(self) -> Moment:
         """Now."""
-        return datetime.now(UTC)
-
-    real_now = now
+        now = datetime.now(UTC)
+        return Moment(now, now)
 
 
 def alternating(
@@ -141,7 +138,7 @@ def alternating(
     *,
     prepare: Callable[[str], None] = lambda _: None,
 ) -> dict[str, float]:
-    """A low decile of each way's seconds, in turn: what others use the machine for, only adds to them."""
+    """A low decile of each way's seconds, in turn: other load on the machine only adds to them."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, taken in seconds.items():

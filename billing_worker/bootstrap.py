@@ -1,4 +1,4 @@
-"""The composition root, from settings to ports: the only module that knows every adapter."""
+"""The composition root, from settings to ports: the only module that imports every adapter."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
+from billing_worker.adapters.calls import MOST_CALLS, CallsUnderWay
 from billing_worker.adapters.clock import DatabaseClock
 from billing_worker.adapters.database.engine import WORKING, is_direct, open_engine, opening_of, server_time
 from billing_worker.adapters.database.found import NEWEST_MIGRATION
@@ -29,11 +30,14 @@ from billing_worker.ports.bundle import Auditing, Ports
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
 
+WORKER = "worker"
+"""The role of a process that places charges, many at a time."""
+
 
 def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, Engine]:
-    """The ports of one process, with a pool of at most `connections` to the database. Nothing is contacted yet.
+    """The ports of one process, with a pool of at most `connections` to the database. They do not connect yet.
 
-    Raises SettingsInvalid where a setting is missing that this process needs.
+    Raises SettingsInvalid if a setting that this process needs is missing.
     """
     engine = open_engine(settings.database, pool_size=connections, application=f"billing-{role}")
     ids = RandomIds()
@@ -44,20 +48,22 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     machine = TimeMachine.parse(settings.time_machine) if settings.time_machine else None
     notifier = None
     if settings.events_url is not None and settings.events_secret is not None:
-        # A gateway that moves no real money is somebody's own machine: there the receiver may be, too.
+        # A gateway without real money is a developer's own machine, and so may be the receiver.
         private = settings.events_allow_private or not settings.gateway_is_live
         secret = settings.events_secret.get_secret_value()
         notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=private)
     clock = DatabaseClock(read_server_time, machine)
+    gateway = _gateway(settings, connections if role != WORKER else MOST_CALLS)
     ports = Ports(
         clock=clock,
         ids=ids,
         database=SqlDatabase(engine, ids, clock.steady, clock.still),
-        gateway=_gateway(settings, connections),
+        gateway=gateway,
+        calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, PortOneGateway) else None,
         notifier=notifier,
         timing=settings.timing,
         environment=settings.environment,
-        # A time machine runs through a month in the time of a scan: everything is late there, and nothing is real.
+        # A time machine passes a month in the time of a scan: all work is late there, and no money is real.
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
         account=_account(settings),
         budgets=settings.budgets,
@@ -73,7 +79,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
-    """What must never be stored."""
+    """Secrets that must never be stored."""
     hidden = (
         settings.portone_imp_secret,
         settings.paymentwall_secret_key,
@@ -81,12 +87,12 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
         settings.api_token,
         settings.events_secret,
     )
-    # The events' secret may be two.
+    # The events' secret may consist of two.
     return tuple(part for secret in hidden if secret is not None for part in secret.get_secret_value().split())
 
 
 def _account(settings: Settings) -> str:
-    """What is charged through: enough to tell two accounts apart, too little to find a key that fits."""
+    """The account that charges: enough to distinguish two accounts, too little to find a matching key."""
     digest = hashlib.sha256(f"billing-worker {settings.portone_imp_key}".encode()).hexdigest()
     return f"{settings.portone_api_url.host} key {digest[:8]}"
 
@@ -97,7 +103,7 @@ NO_KEYS = (
 
 
 SURELY_RANDOM = 16
-"""Characters from which on a secret is no word that an answer could hold by chance."""
+"""From this length on, a secret does not appear in an answer by chance."""
 
 
 def _gateway(settings: Settings, connections: int) -> Gateway:
@@ -111,13 +117,13 @@ def _gateway(settings: Settings, connections: int) -> Gateway:
         total_deadline=settings.http_deadline,
         include_sandbox=settings.portone_include_sandbox,
         max_connections=connections,
-        # Long ones only: a password like "paid", blanked out of an answer, would change what the answer says.
+        # Only long ones: blanking a password like "paid" out of an answer would change its meaning.
         also_secret=[secret for secret in settings.secrets if len(secret) >= SURELY_RANDOM],
     )
 
 
 def check_database(engine: Engine) -> None:
-    """Refuse to work on a database that does not answer or is not of this release: one line with the way out."""
+    """Refuse a database that does not answer or has tables of another release: one line with the way out."""
     check_ready(engine)
 
 
@@ -127,14 +133,14 @@ def place_of(engine: Engine) -> str:
 
 
 def connection_kind(engine: Engine) -> str:
-    """How the database is reached, and what holds there, for an operator. Raises Unavailable."""
+    """The connection to the database and its limits, for an operator. Raises Unavailable."""
     way = "directly: statements are prepared" if is_direct(engine) else "through a pooler: no statement is prepared"
     limits = ", ".join(f"{name} {value / 1000:g} s" for name, value in WORKING.settings.items())
-    return f"{way}; each transaction keeps to {limits}"
+    return f"{way}; each transaction has {limits}"
 
 
 def check_gateway(settings: Settings) -> None:
-    """Refuse to charge without keys, or to run a time machine against anything but a sandbox.
+    """Refuse to charge without keys, or to run a time machine against any gateway but a sandbox.
 
     Raises SettingsInvalid, or Unavailable while the sandbox does not answer.
     """
@@ -146,7 +152,7 @@ def check_gateway(settings: Settings) -> None:
 
 
 def verify_pingback(settings: Settings) -> Callable[[bytes], Pingback] | None:
-    """Checks a pingback's raw query: signature, names, forms; None where no Paymentwall secret is set."""
+    """A check of a pingback's raw query: signature, names, forms; None without a Paymentwall secret."""
     if settings.paymentwall_secret_key is None:
         return None
     keys = (settings.paymentwall_secret_key, settings.paymentwall_test_key)
@@ -156,10 +162,10 @@ def verify_pingback(settings: Settings) -> Callable[[bytes], Pingback] | None:
 
 
 def upgrade_database(engine: Engine, tell: Callable[[str], None] = lambda _: None) -> tuple[str | None, str]:
-    """Bring the tables up to this release; returns the migration before and after.
+    """Upgrade the tables to this release; returns the migration before and after.
 
-    `tell` hears who holds what is needed, and how far long work is. Raises Unavailable or SettingsInvalid with one line
-    that names the way out.
+    `tell` gets reports of blocking sessions and of progress. Raises Unavailable or SettingsInvalid, with the way out in
+    one line.
     """
     from billing_worker.adapters.database.upgrade import upgrade  # noqa: PLC0415 - who only works loads no migrations
 
@@ -167,7 +173,7 @@ def upgrade_database(engine: Engine, tell: Callable[[str], None] = lambda _: Non
 
 
 BROKER_SECONDS = 3
-"""Until a check gives up on a server, or on one Sentinel."""
+"""Seconds until a check gives up on a server, or on one Sentinel."""
 
 
 def redis_client(settings: Settings) -> redis.Redis:
@@ -188,10 +194,10 @@ def redis_client(settings: Settings) -> redis.Redis:
 
 
 def sentinel_options(settings: Settings) -> dict[str, Any]:
-    """How redis-py, kombu and Flower talk to the Sentinels themselves.
+    """Options of redis-py, kombu and Flower for the connections to the Sentinels.
 
-    One that is away is asked once and shortly: redis-py would ask it again for seconds, at every new connection, while
-    the others know where the master is.
+    A Sentinel that is down is tried once, briefly: redis-py would retry it for seconds at every new connection, while
+    the others know the master.
     """
     options: dict[str, Any] = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": None}
     password = settings.broker_sentinel_password
@@ -203,7 +209,7 @@ def check_broker(settings: Settings) -> None:
     client = redis_client(settings)
     try:
         client.ping()
-    except (redis.RedisError, OSError) as error:  # a file of a certificate that is not there is an OSError
+    except (redis.RedisError, OSError) as error:  # a missing certificate file is an OSError
         problem = f"cannot use Redis at {settings.broker_server.where}: {str(error).splitlines()[0]}"
         raise Unavailable(f"BILLING_BROKER_URL: {problem}; is the server running?") from error
     finally:

@@ -1,7 +1,7 @@
 """The URL of Redis: one server, a Unix socket, TLS, or Sentinels, in the spelling that Celery documents.
 
-Celery, redis-py and Flower each read such a URL in their own way, and each takes another part of it. So it is read
-here, once, and each of them gets what it understands.
+Celery, redis-py and Flower each read such a URL in their own way, and each uses another part of it. So it is parsed
+once here, and each of them gets the parts that it understands.
 """
 
 import ssl
@@ -33,24 +33,24 @@ _UNDERSTOOD = {
 
 @dataclass(frozen=True, slots=True)
 class BrokerURL:
-    """Where Redis is, and how one gets in."""
+    """The address of Redis, and the credentials."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...] = ()
-    """Host and port: of the server, or of each Sentinel."""
+    """Host and port of the server, or of each Sentinel."""
     socket: str | None = None
     database: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: Mapping[str, Any] | None = None
-    """What redis-py, kombu and Flower call `ssl_…`; None without TLS."""
+    """The `ssl_…` options of redis-py, kombu and Flower; None without TLS."""
     master_name: str | None = None
     celery_url: str = field(default="", repr=False)
-    """As kombu and Flower understand it: what they take as options of their own is not in it."""
+    """The URL for kombu and Flower, without the parts that they take as options."""
 
     @classmethod
     def parse(cls, text: str, master_name: str | None = None) -> "BrokerURL":
-        """Read it. Raises ValueError that says what is wrong and what would be right; it never repeats a password."""
+        """Parse the URL. Raises ValueError with the problem and the way out; it never repeats a password."""
         urls = text.split(";")
         if len(urls) > 1 and not all(url.startswith(f"{SENTINEL}://") for url in urls):
             raise ValueError(
@@ -80,7 +80,7 @@ class BrokerURL:
 
     @property
     def where(self) -> str:
-        """Where it is, for messages: no account, no password."""
+        """The address for messages, without account and password."""
         if self.socket is not None:
             return self.socket
         hosts = ", ".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
@@ -147,7 +147,7 @@ def _tls(query: Mapping[str, str]) -> dict[str, Any]:
     check = query.get("ssl_check_hostname", "true").lower()
     if check not in ("true", "false"):
         raise ValueError("has an ssl_check_hostname that is neither true nor false")
-    # A name is checked in a certificate that is looked at.
+    # A hostname check needs a verified certificate.
     checked = check == "true" and verify is not ssl.CERT_NONE
     return {"ssl_cert_reqs": verify, "ssl_check_hostname": checked} | {
         name: query[name] for name in _FILES if name in query

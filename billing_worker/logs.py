@@ -1,4 +1,4 @@
-"""Log lines: one an event, `key=value`, to standard output; card-like numbers and secrets are masked last of all."""
+"""Log lines: one per event, `key=value`, to standard output. Card-like numbers and secrets are masked last."""
 
 import logging
 import re
@@ -14,25 +14,25 @@ from structlog.types import Processor
 from billing_worker.adapters.portone.masking import masked
 
 QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "celery.beat", "alembic")
-"""They log every URL, where a customer_uid may stand, or two lines a task: what matters is logged as an event."""
+"""They log every URL, which may contain a customer_uid, or two lines per task. Our events have the important facts."""
 
 OWN_WAYS = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task", "celery.redirected")
-"""They bring handlers of their own, past which nothing here would be masked."""
+"""They have their own handlers, which would bypass the masking."""
 
 OF_NODES = ("celery.apps.worker", "celery.worker.consumer.gossip", "celery.worker.consumer.mingle")
-"""They name workers (celery@host), which look like addresses of persons, and know no person."""
+"""They name workers (celery@host), which look like e-mail addresses but never are."""
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""What could end a line, colour a terminal, or turn what follows around."""
+"""Characters that could end a line, colour a terminal, or reverse the text after them."""
 
 
 _BETWEEN = "\0"
 
 
 def configure(level: int = logging.INFO, secrets: Collection[str] = ()) -> None:
-    """Send structlog's and the standard library's lines the same way. Our own events show at any level.
+    """Send structlog's and the standard library's lines the same way. Our own events are shown at any level.
 
-    `secrets` (`Settings.secrets`) are blanked wherever they turn up.
+    `secrets` (`Settings.secrets`) are blanked everywhere.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -72,7 +72,7 @@ def configure(level: int = logging.INFO, secrets: Collection[str] = ()) -> None:
 
 
 def last_processors(secrets: Collection[str] = ()) -> list[Processor]:
-    """The end of every line of ours: masked, one line, nothing that a terminal would obey."""
+    """The last processors of our lines: masked, one line, without terminal control characters."""
 
     def mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         texts = {key: str(value) for key, value in line.items() if not isinstance(value, bool | None)}
@@ -104,7 +104,7 @@ def _escaped(_: Any, __: str, line: Any) -> str:
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """An end that nobody foresaw goes the way of all lines: what Python prints by itself is not masked."""
+    """Log an unexpected end like all other lines: Python's own output is not masked."""
     logging.getLogger("billing").critical("crashed", exc_info=(kind, error, trace))
 
 

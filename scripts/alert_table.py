@@ -35,17 +35,17 @@ SEE = {
     AlertKind.EVENTS_GIVEN_UP: '"Your receiver takes no events" below',
     AlertKind.STOPPED: '"Stop the line" below',
 }
-"""Where the documents say more."""
+"""References to further documentation."""
 
 
 def main() -> int:
-    """Write it where the old one stands."""
+    """Replace the table."""
     RUNBOOK.write_text(written(RUNBOOK.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 
 def written(page: str) -> str:
-    """The page with the table as it must be. Raises ValueError where it has none."""
+    """The page with the current table. Raises ValueError if the page has no table."""
     found = TABLE.subn(lambda _: TITLES + "".join(rows()), page)
     if found[1] != 1:
         raise ValueError(f"{found[1]} tables of alerts in the runbook")

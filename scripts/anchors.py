@@ -1,4 +1,4 @@
-"""Write the line anchors of docs/architecture.md anew: each link to a name leads to the line that defines it."""
+"""Update the line anchors of docs/architecture.md: each link to a name leads to the line that defines it."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ LINK = re.compile(r"\[`(?P<name>\w+)`\]\(\.\./(?P<path>[\w/]+\.py)#L(?P<line>\d+
 
 
 def line_of(path: Path, name: str) -> int:
-    """The line on which a file defines this function, class or constant. Raises ValueError where it does not."""
+    """The line on which a file defines this function, class or constant. Raises ValueError if it does not."""
     defines = re.compile(rf"\s*(?:async def|def|class) {name}\b|{name}(?:: [^=]+)? = ")
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if defines.match(line):
@@ -18,7 +18,7 @@ def line_of(path: Path, name: str) -> int:
 
 
 def text() -> str:
-    """The page with its anchors as they must be."""
+    """The page with its current anchors."""
 
     def anchored(link: re.Match[str]) -> str:
         name, path = link["name"], link["path"]

@@ -17,7 +17,7 @@ HEAD = """\
 #
 #   cp .env.example .env      then fill in what you need, and keep .env out of version control
 #
-# A line that begins with # is not read. What it shows after = is the default; nothing there means "not set".
+# A line that begins with # is not read. The text after = is the default; an empty one means "not set".
 # To set a value, remove the # and write the value. `NAME=` without a value counts as not set.
 # An environment variable wins over a line of this file.
 #
@@ -37,7 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "portone_api_url",
         "portone_include_sandbox",
     ),
-    "Paymentwall, only if its pingbacks come to this worker": (
+    "Paymentwall, only if this worker receives its pingbacks": (
         "paymentwall_secret_key",
         "paymentwall_sign_version",
         "paymentwall_parameters",
@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "events_retention_days",
     ),
     "Billing": ("language", "timezone", "environment", "time_machine"),
-    "Limits against our own mistakes: what goes beyond waits until a person clears it": (
+    "Limits against our own mistakes: a charge beyond them waits until an operator clears it": (
         "budget_run",
         "budget_count",
         "budget_customer_day",
@@ -85,7 +85,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 COMPOSE = {
     "POSTGRES_PASSWORD": "Password of the database; only letters and digits, since it becomes part of a URL",
     "REDIS_PASSWORD": "Password of Redis; only letters and digits, since it becomes part of a URL",
-    "FLOWER_BASIC_AUTH": "Who may open Flower, as user:password",
+    "FLOWER_BASIC_AUTH": "The login of Flower, as user:password",
 }
 
 

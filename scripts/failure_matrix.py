@@ -1,4 +1,4 @@
-"""Write docs/failure-matrix.md: each row of what can go wrong, with the tests that prove it or the reason for none.
+"""Write docs/failure-matrix.md: each failure, with the tests that prove it harmless or the reason for none.
 
 python scripts/failure_matrix.py > docs/failure-matrix.md
 """
@@ -17,8 +17,8 @@ DATA = ROOT / "scripts" / "failure_matrix.toml"
 HEAD = """\
 # Failure matrix
 
-What can go wrong, and which test proves that it does no harm. A test names its rows with `@pytest.mark.fm("C7")`. A
-row without a test says why. Written by `make docs` from the markers and `scripts/failure_matrix.toml`.
+Each failure, with the test that proves it harmless. A test names its rows with `@pytest.mark.fm("C7")`. A row without a
+test has a reason. Written by `make docs` from the markers and `scripts/failure_matrix.toml`.
 
 {covered} of {all} rows have a test.
 """
@@ -28,12 +28,12 @@ def main() -> int:
     """Print the page."""
     print(text(), end="")
     if both := sorted(set(tests_by_row()) & set(_data()["reasons"])):
-        print(f"{DATA.name}: these have a test by now, their reasons can go: {' '.join(both)}", file=sys.stderr)
+        print(f"{DATA.name}: these rows have a test, so remove their reasons: {' '.join(both)}", file=sys.stderr)
     return 0
 
 
 def text() -> str:
-    """The whole page. Raises ValueError where markers, rows and reasons do not fit together."""
+    """The whole page. Raises ValueError if markers, rows and reasons are inconsistent."""
     data = _data()
     reasons: dict[str, str] = data["reasons"]
     proven = tests_by_row()

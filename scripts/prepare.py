@@ -17,8 +17,8 @@ LOCK = ROOT / "requirements" / "dev.txt"
 
 
 def main() -> int:
-    """Build what is missing; returns the exit status."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older Python
+    """Build a missing environment; returns the exit status."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - the user may have an older Python
         print(f"billing-worker needs Python 3.11 or newer; this is {sys.version.split()[0]}.", file=sys.stderr)
         return 2
     wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()

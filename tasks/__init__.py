@@ -1,11 +1,11 @@
 """Celery's side: `celery -A tasks worker`, `celery -A tasks beat`, `celery -A tasks flower`.
 
-The only importer of celery. Nothing in `billing_worker` knows this package, except the commands that start it.
+The only importer of celery. In `billing_worker`, only the commands that start it import this package.
 """
 
 from typing import Any
 
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init, worker_shutdown
 
 from billing_worker import logs
 from billing_worker.domain.errors import BillingError
@@ -35,6 +35,11 @@ def _check_command_line(options: dict[str, Any], **_: Any) -> None:
 @worker_init.connect
 def _check_before_work(**_: Any) -> None:
     process.check()
+
+
+@worker_shutdown.connect
+def _finish_calls(**_: Any) -> None:
+    process.drain()
 
 
 @beat_init.connect

@@ -1,6 +1,6 @@
 """The Celery application and its settings, each with its reason.
 
-Redis carries ids and nothing else: whatever it loses, the next scan finds again in the database.
+Redis carries only ids: the next scan finds lost ones again in the database.
 """
 
 from collections.abc import Sequence
@@ -25,56 +25,62 @@ _log = structlog.get_logger("billing.tasks")
 
 
 class BillingTask(Task):  # type: ignore[misc] # celery has no types
-    """A task whose foreseeable trouble is one log line: the work is still in the database for the next scan."""
+    """A task that logs foreseeable trouble in one line: the work is still in the database for the next scan."""
 
     abstract = True
     Strategy = "tasks.strategy:checked"
 
     def on_failure(self, exc: Exception, task_id: str, args: Sequence[object], kwargs: object, einfo: object) -> None:  # noqa: ARG002 - celery's signature
-        """What nobody foresaw: an operator must look. The work stays in the database and is offered again."""
+        """Alert an operator to an unexpected error. The work stays in the database and is offered again."""
         from tasks.process import process  # noqa: PLC0415 - it must not be built before the application is
 
         with suppress(Exception):
-            report_crashed_job(process.ports, self.name, str(args[0]) if args else "", type(exc).__name__)
+            report_crashed_job(process.ports, self.name, _first(args), type(exc).__name__)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Run it."""
         try:
             return super().__call__(*args, **kwargs)
-        except (Unavailable, OperationalError) as error:  # the database is away, or Redis when ids are handed out
+        except (Unavailable, OperationalError) as error:  # no answer from the database, or from Redis during a scan
             _log.warning("put_off", task=self.name, reason=str(error))
             return None
 
 
+def _first(args: Sequence[object]) -> str:
+    """The id by which an operator finds what a message was about."""
+    idents = args[0] if args else ""
+    return str(idents[0]) if isinstance(idents, list) and idents else str(idents)
+
+
 def create_app(settings: Settings) -> Celery:
-    """The application for one process. Raises SettingsInvalid where no broker is set."""
+    """The application for one process. Raises SettingsInvalid if no broker is set."""
     survive_broker_loss()
     app = Celery("billing", task_cls=BillingTask, include=["tasks.jobs"])
     app.conf.update(
         broker_url=settings.broker_server.celery_url,
         broker_use_ssl=settings.broker_server.tls,
-        # Redis may be away for any time: wait for it, since the work waits in the database.
+        # Redis may be down for any time: wait for it, since the work waits in the database.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_channel_error_retry=True,
         broker_pool_acquire_timeout=10,
         broker_transport_options=transport_options(settings),
         task_publish_retry_policy={"max_retries": 2, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5},
-        # JSON only: a message from a stranger can be wrong, but never code.
+        # Only JSON: a forged message can be wrong, but never code.
         task_serializer="json",
         accept_content=["json"],
         # Outcomes are in the database; a result backend would be a second truth.
         result_backend=None,
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
-        # Redelivery is safe, since every unit asks the database whether there is still something to do.
+        # Redelivery is safe, since every unit checks the database for remaining work.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
-        # A charge must not be killed in mid-call because Redis hiccuped.
+        # A Redis failure must not kill a charge during its call.
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        # Threads suit calls that wait for a network. They ignore Celery's time limits: every call has a deadline of
-        # its own, and the lease takes over where that fails.
+        # Threads suit calls that wait for a network. They ignore Celery's time limits: every call has its own deadline,
+        # and the lease covers the rest.
         worker_pool="threads",
         worker_concurrency=settings.worker_concurrency,
         task_default_queue=Queue.SCANS.value,
@@ -88,7 +94,7 @@ def create_app(settings: Settings) -> Celery:
         enable_utc=True,
         timezone="UTC",
         beat_schedule=beat_schedule(settings.scan_interval),
-        # In memory: a schedule of seconds has nothing worth keeping, and a file would forbid a second beat.
+        # In memory: a schedule of seconds has no state to keep, and a file would prevent a second beat.
         beat_scheduler="celery.beat:Scheduler",
         beat_max_loop_interval=5,
         # `celery inspect ping --destination celerybeat@HOST` answers only while the scheduler ticks.
@@ -98,17 +104,17 @@ def create_app(settings: Settings) -> Celery:
 
 
 def queue_named(name: str) -> BrokerQueue:
-    """A queue with an exchange and a routing key of its own: what is sent to one reaches no other."""
+    """A queue with its own exchange and routing key, so that a message reaches only one queue."""
     return BrokerQueue(name, Exchange(name, type="direct"), routing_key=name)
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:
-    """How kombu talks to Redis."""
+    """Options of kombu's connection to Redis."""
     master_name = settings.broker_server.master_name
     sentinels = {"master_name": master_name, "sentinel_kwargs": sentinel_options(settings)} if master_name else {}
     return sentinels | {
-        # A message that is not acknowledged comes back after this long; longer than any task can run, or a slow
-        # charge would be handed to a second worker (harmless, but noise).
+        # An unacknowledged message returns after this long. It is longer than any task runs; otherwise a second worker
+        # would get a slow charge (harmless, but noise).
         "visibility_timeout": settings.visibility_timeout,
         # kombu's defaults look for such messages only every 100 s.
         "unacked_restore_interval": 5,

@@ -1,4 +1,4 @@
-"""What one worker process needs: settings, ports built once, and the checks before it starts."""
+"""The state of one worker process: settings, ports built once, and the checks before it starts."""
 
 import sys
 import threading
@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Engine
 
 from billing_worker import bootstrap
+from billing_worker.adapters.calls import CallsUnderWay
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
 from billing_worker.ports.bundle import Ports
@@ -16,12 +17,15 @@ from billing_worker.usecases.control.environment import require_claimed_environm
 
 _log = structlog.get_logger("billing.tasks")
 
-EXTRA_CONNECTIONS = 2
-"""Beside one connection a thread: the clock's, and one to spare."""
+EXTRA_CONNECTIONS = 3
+"""Beside one connection a thread: the clock's, the recorder's, and one to spare."""
+
+RECORDING = 10.0
+"""Seconds for the last commit of answers, after the longest call has ended."""
 
 
 class Process:
-    """Built lazily, so that nothing is opened before a fork or by a process that never needs it."""
+    """Built lazily, so that no connection opens before a fork or in a process that does not need it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,7 +33,7 @@ class Process:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings. Ends the process with one line where they are wrong."""
+        """The settings. Ends the process with one line if they are wrong."""
         try:
             return load_settings()
         except BillingError as error:
@@ -46,8 +50,16 @@ class Process:
                     self._built = bootstrap.build(settings, role="worker", connections=connections)
         return self._built[0]
 
+    def drain(self) -> None:
+        """Before a worker ends: let the calls under way end, and record their answers. Takes one deadline at most."""
+        calls = self._built[0].calls if self._built is not None else None
+        if isinstance(calls, CallsUnderWay):
+            left = calls.drain(self.settings.http_deadline + RECORDING)
+            if left:
+                _log.warning("calls.left", count=left, reason="their attempts stay open, and are read later")
+
     def check(self) -> None:
-        """Before a worker takes work: database, migrations, gateway, broker. Ends the process with one line."""
+        """Check database, migrations, gateway and broker before a worker takes work. Ends the process with one line."""
         settings = self.settings
         try:
             bootstrap.check_gateway(settings)
@@ -62,10 +74,10 @@ class Process:
             stop(error)
 
     def check_settings_of_database(self) -> None:
-        """Before a beat rings: the same database as the workers'. Ends the process with one line where it cannot work.
+        """Check the database before a beat rings. Ends the process with one line if the workers could not use it.
 
-        A database that is only away is no reason: a beat needs none, and the workers wait for it, too. So it need not
-        know where one is.
+        An outage of the database is no reason to end: a beat needs no database, and the workers also wait for it. A
+        beat also runs without its URL.
         """
         if not self.settings.knows_database:
             return

@@ -1,8 +1,8 @@
 """A workaround for celery 5.7.0 with kombu 5.7.0: the worker must survive the loss of Redis while a task runs.
 
 When the broker connection breaks, celery first collects the connection and then closes its channel; the channel then
-meets a transport without a client and raises AttributeError, which ends the worker, in the midst of charges. As a
-ConnectionError it is handled. Delete this file when celery no longer needs it.
+meets a transport without a client and raises AttributeError, which ends the worker during its charges. A
+ConnectionError is handled. Delete this file when celery no longer needs it.
 """
 
 from typing import Any

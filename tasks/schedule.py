@@ -1,7 +1,7 @@
-"""Everything that beat rings: the scans of the table of jobs.
+"""Beat's schedule: the scans of the table of jobs.
 
-Beat only rings. A ring carries nothing, may be lost, doubled or sent by several beats: each scan asks the database
-what is due, and claims it there.
+Beat only rings. A ring carries no data, and may be lost, repeated or sent by several beats: each scan finds its due
+work in the database, and claims it there.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from billing_worker.usecases.jobs import JOBS
 
 HEARD_WITHIN = 300
-"""Seconds after which a ring is thrown away unheard, so that none pile up while no worker runs. It is compared by the
-wall clocks of two hosts: much longer than clocks of hosts differ, or a wrong clock would silence everything."""
+"""Seconds after which a waiting ring is dropped, so that none pile up while no worker runs. The wall clocks of two
+hosts decide this, so it is much longer than clocks differ: otherwise a wrong clock would silence all scans."""
 
 
 def task_name(job: str) -> str:
@@ -19,7 +19,7 @@ def task_name(job: str) -> str:
 
 
 def beat_schedule(interval: float) -> dict[str, dict[str, Any]]:
-    """One ring a scan and interval (seconds)."""
+    """One ring per scan and interval (seconds)."""
     return {
         job.scan: {
             "task": task_name(job.scan),

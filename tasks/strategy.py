@@ -1,7 +1,7 @@
-"""Refuse messages that are no call of a task, before celery stumbles over them.
+"""Refuse messages that are not a task call, before celery fails on them.
 
-celery 5.7.0 unpacks a message's body without looking at it: a JSON body of another shape ends the worker, is given
-back to the queue unacknowledged, and ends the next worker too. As InvalidTaskError it is dropped with one line.
+celery 5.7.0 unpacks a message's body without a check: a JSON body of another shape ends the worker, returns to the
+queue unacknowledged, and ends the next worker too. As InvalidTaskError it is dropped with one line.
 """
 
 from collections.abc import Callable
@@ -11,18 +11,18 @@ from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 
 PARTS = 3
-"""Arguments, keyword arguments, and what celery embeds: version 2 of its message protocol."""
+"""Arguments, keyword arguments, and celery's embedded data: version 2 of its message protocol."""
 
 
 def checked(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
-    """What celery's own strategy does, for messages of the right shape only."""
+    """Celery's own strategy, but only for messages of the right shape."""
     handle = default(task, app, consumer, **options)
 
     def checked_handle(message: Any, *arguments: Any, **more: Any) -> Any:
         payload = message.payload
         shaped = isinstance(payload, list | tuple) and len(payload) == PARTS
         if not shaped or not isinstance(payload[0], list | tuple) or not isinstance(payload[1], dict):
-            raise InvalidTaskError("the body is no call of a task")
+            raise InvalidTaskError("the body is not a task call")
         return handle(message, *arguments, **more)
 
     return checked_handle

@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_FUNCTION = 50
 LONGEST_TASK_BODY = 5
+FEWEST_WORDS = 5
 
 OWNERS = {
     "celery": ("tasks",),
@@ -56,6 +59,10 @@ UNPREDICTABLE = {
     "os": {"urandom", "environ", "getenv"},
 }
 UNPREDICTABLE_MODULES = {"random", "secrets", "uuid", "socket", "threading", "subprocess", "time"}
+
+BOTH_CLOCKS = {"now", "real_now"}
+MOMENTS = 40
+"""Signatures that have a moment, at the least: with fewer the rule about both clocks looks at nothing."""
 
 
 def sources(*folders: str) -> Iterator[tuple[str, ast.Module]]:
@@ -153,6 +160,38 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
     assert found == []
 
 
+def signatures(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
+    """The names that each function takes and each class has as fields, with the line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            taken = node.args
+            yield node.lineno, {each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)}
+        elif isinstance(node, ast.ClassDef):
+            fields = [each.target for each in node.body if isinstance(each, ast.AnnAssign)]
+            yield node.lineno, {each.id for each in fields if isinstance(each, ast.Name)}
+
+
+def test_both_clocks_travel_as_one_moment() -> None:
+    """Two times in a row could be swapped, and nothing would notice."""
+    found = [(f"{path}:{line}", names) for path, tree in sources("billing_worker") for line, names in signatures(tree)]
+    assert sum("moment" in names for _, names in found) >= MOMENTS
+    assert [place for place, names in found if names >= BOTH_CLOCKS] == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "def announce(uow, now: datetime, real_now: datetime): ...",
+        "async def announce(uow, now, *, real_now): ...",
+        "class Window:\n    def claim(self, real_now, /, now): ...",
+        "class Window:\n    now: datetime\n    real_now: datetime",
+        "claim = lambda now, real_now: now",
+    ],
+)
+def test_two_clocks_beside_each_other_are_seen(written: str) -> None:
+    assert any(names >= BOTH_CLOCKS for _, names in signatures(ast.parse(written)))
+
+
 @pytest.mark.fm("L19")
 def test_no_float_is_on_the_way_of_money() -> None:
     paths = ("billing_worker/domain/money.py", "billing_worker/adapters/portone/requests.py")
@@ -224,9 +263,9 @@ def test_a_task_body_is_at_most_five_lines() -> None:
 
 
 @pytest.mark.fm("B14")
-def test_every_task_takes_one_id_and_nothing_else() -> None:
+def test_every_task_takes_ids_and_nothing_else() -> None:
     taken = {name: [argument.arg for argument in task.args.args] for name, task in tasks_of_celery().items()}
-    assert taken == {"scan": [], "unit": ["self", "ident"]}
+    assert taken == {"scan": [], "unit": ["self", "idents"]}
 
 
 def test_nothing_near_money_is_scheduled_by_celery() -> None:
@@ -271,13 +310,16 @@ def test_what_proves_a_sender_is_compared_in_constant_time() -> None:
         assert compared == []
 
 
+@cache
 def forbidden_words() -> list[tuple[str, frozenset[str]]]:
     """Each word that the glossary forbids, with the kinds of names that may not have it."""
     table = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").split("## Words that the code does not use")[1]
     rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
     assert len(rows) >= 5
     return [
-        (word, frozenset(kinds.strip().split(", "))) for words, kinds in rows for word in re.findall(r"`(\w+)`", words)
+        (word, frozenset(kinds.strip().split(", ")))
+        for words, kinds in rows
+        for word in re.findall(r"`([\w ]+)`", words)
     ]
 
 
@@ -309,3 +351,46 @@ def test_no_name_has_a_word_that_the_glossary_forbids(kind: str) -> None:
         if (kind in kinds and word in parts(name)) or (f"{kind} (by itself)" in kinds and word == name.lower())
     ]
     assert wrong == []
+
+
+def prose_of_sources() -> Iterator[tuple[str, str]]:
+    """Every comment, docstring and message of the sources, with its place. A released migration never changes."""
+    for path, _ in sources("billing_worker", "tasks"):
+        if "/migrations/versions/" in path:
+            continue
+        with (ROOT / path).open("rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                if token.type in (tokenize.COMMENT, tokenize.STRING) and " " in token.string:
+                    yield token.string, f"{path}:{token.start[0]}"
+
+
+def prose_of_documents() -> Iterator[tuple[str, str]]:
+    """Every line of the documents outside code blocks, with its place."""
+    pages = [
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ]
+    for page in sorted(pages):
+        text = re.sub(r"```.*?```", lambda block: "\n" * block[0].count("\n"), page.read_text("utf-8"), flags=re.DOTALL)
+        for number, line in enumerate(text.splitlines(), start=1):
+            yield line, f"{page.relative_to(ROOT)}:{number}"
+
+
+def unwanted(text: str) -> list[str]:
+    """The words in a text that the glossary forbids in prose; a name in backticks is no prose."""
+    words = [word for word, kinds in forbidden_words() if "prose" in kinds]
+    assert len(words) >= FEWEST_WORDS
+    plain = re.sub(r"`[^`]*`", "", text)
+    return [word for word in words if re.search(rf"\b{word}\b", plain, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize("prose", [prose_of_sources, prose_of_documents])
+def test_no_prose_has_a_word_that_the_glossary_forbids(prose: Callable[[], Iterator[tuple[str, str]]]) -> None:
+    found = list(prose())
+    assert len(found) > 1000, "the check would read nothing"
+    assert [f"{place}: {word}" for text, place in found for word in unwanted(text)] == []
+
+
+def test_a_forbidden_word_is_found_in_prose_and_not_in_a_name() -> None:
+    assert unwanted("Nobody reads it, and somebody\nwrites it anew.") == ["nobody", "somebody", "anew"]
+    assert unwanted("the account `nobody`, a personal note") == []

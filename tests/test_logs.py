@@ -33,7 +33,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
 
 @pytest.mark.fm("F5")
 @pytest.mark.parametrize("name", ["uvicorn.error", "celery.worker", "kombu", "sqlalchemy.pool", "httpx", "py.warnings"])
-def test_whoever_logs_it_no_secret_and_no_card_number_shows(logged: Callable[[], str], name: str) -> None:
+def test_from_any_logger_no_secret_and_no_card_number_shows(logged: Callable[[], str], name: str) -> None:
     logging.getLogger(name).warning("cannot reach redis://:%s@host, card %s, %r", SECRET, CARD, {"pan": int(CARD)})
     line = logged()
     assert "cannot reach" in line
@@ -64,7 +64,7 @@ def test_each_value_stays_under_its_own_name_and_masked_whatever_stands_beside_i
     assert 'last="the end"' in line
 
 
-def test_an_end_that_nobody_foresaw_is_one_masked_line(logged: Callable[[], str]) -> None:
+def test_an_unexpected_end_is_one_masked_line(logged: Callable[[], str]) -> None:
     def fail() -> None:
         raise RuntimeError(f"{SECRET}\n{CARD}")
 

@@ -64,7 +64,7 @@ def test_the_time_machine_is_refused_where_real_money_moves(url: str) -> None:
         load_settings(**with_machine(url))
 
 
-def test_the_time_machine_is_refused_where_nobody_says_that_it_is_a_sandbox(plain_server: str) -> None:
+def test_the_time_machine_is_refused_without_the_marker_of_a_sandbox(plain_server: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"refused, since .* does not say that it is a sandbox"):
         bootstrap.check_gateway(load_settings(**with_machine(plain_server)))
 
@@ -170,7 +170,7 @@ def test_a_parameter_of_a_pingback_has_a_name_that_can_be_one(names: str) -> Non
 
 
 def test_a_secret_from_a_file_with_a_line_break_is_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever mounts secrets as files, or makes them with echo, has one: every pingback was refused as forged."""
+    """Secrets mounted as files, or made with echo, have one: every pingback was refused as forged."""
     names = ("portone_imp_key", "portone_imp_secret", "paymentwall_secret_key")
     for name in names:
         monkeypatch.setenv(f"BILLING_{name.upper()}", f"the-{name}\r\n")
@@ -182,7 +182,7 @@ def test_a_secret_from_a_file_with_a_line_break_is_the_secret(monkeypatch: pytes
 
 @pytest.mark.parametrize("name", ["PORTONE_IMP_SECRET", "PAYMENTWALL_SECRET_KEY", "PAYMENTWALL_TEST_KEY"])
 def test_a_secret_of_nothing_but_spaces_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anybody could sign a pingback with it."""
+    """Anyone could sign a pingback with it."""
     monkeypatch.setenv(f"BILLING_{name}", " ")
     with pytest.raises(SettingsInvalid, match=f"BILLING_{name}"):
         load_settings()

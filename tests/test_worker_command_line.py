@@ -39,7 +39,7 @@ def test_each_queue_has_an_exchange_and_a_key_of_its_own_and_green_pools_are_ref
     assert told.pop("queues") == {name: [name, "direct", name] for name in names}
     assert set(told) == {"gevent", "eventlet"}
     for pool, line in told.items():
-        assert line.startswith(f"-P {pool}: does not fit")
+        assert line.startswith(f"-P {pool}: is not supported")
         assert "leave -P out (threads), or use -P solo" in line
 
 
@@ -53,12 +53,12 @@ def test_the_command_line_with_gevent_is_one_line(tmp_path: Path) -> None:
     said = run("-m", "celery", "-A", "tasks", "worker", "-P", "gevent", packages=str(tmp_path))
     assert said.returncode == 2
     (line,) = said.stderr.splitlines()
-    assert line.startswith("billing-worker: -P gevent: does not fit")
+    assert line.startswith("billing-worker: -P gevent: is not supported")
 
 
 @pytest.mark.parametrize("words", [("-Q", "charge"), ("-Q", "scans,charge"), ("-X", "charge")])
-def test_a_queue_that_nobody_fills_is_refused_in_one_line(words: Sequence[str]) -> None:
+def test_an_unknown_queue_is_refused_in_one_line(words: Sequence[str]) -> None:
     said = run("-m", "celery", "-A", "tasks", "worker", *words)
     known = "known are scans, charges, lookups, notices"
     assert said.returncode == 2
-    assert said.stderr.splitlines() == [f"billing-worker: {words[0]} charge: is no queue of this worker; {known}"]
+    assert said.stderr.splitlines() == [f"billing-worker: {words[0]} charge: is not a queue of this worker; {known}"]

@@ -1,8 +1,8 @@
-"""Which addresses an event may be sent to, and connections that go to the very address that was checked.
+"""The addresses that an event may be sent to, and connections to exactly the checked address.
 
-Whoever may set the receiver's URL must not reach what only this host can reach: itself, its network, the cloud's
-metadata. A name is resolved once, every address it has is checked, and the socket connects to one of these: a name that
-answers differently the next time (DNS rebinding) gains nothing.
+The receiver's URL must not reach private targets: this host, its network, the cloud's metadata. A name is resolved
+once, all its addresses are checked, and the socket connects to one of them. So a name that resolves differently the
+next time (DNS rebinding) has no effect.
 """
 
 import socket
@@ -25,20 +25,20 @@ NEVER = tuple(
     ip_network(each)
     for each in ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
 )
-"""Azure's metadata, protocol assignments with Oracle's metadata, relays, tunnels (Teredo) and documentation: public by
-the book of some Python releases. The metadata of other clouds lies in private or link-local ranges."""
+"""Azure's metadata, protocol assignments with Oracle's metadata, relays, tunnels (Teredo) and documentation: some
+Python releases call them public. The metadata of other clouds is in private or link-local ranges."""
 
 MOST_ADDRESSES = 16
 RESOLVERS = 4
-"""Names that are looked up at the same time. A resolver that hangs holds one of these, not the delivery."""
+"""Names looked up at the same time. A hanging resolver holds one of these, not the delivery."""
 
 
 class Forbidden(Exception):
-    """An address that must not be reached; its text says which and why."""
+    """An address that must not be reached; its text names the address and the reason."""
 
 
 def require_public(address: str) -> None:
-    """Raise Forbidden for an address that is not of the public internet, in whatever notation it hides."""
+    """Raise Forbidden for an address outside the public internet, in any notation."""
     try:
         parsed = ip_address(address)
     except ValueError as error:
@@ -67,13 +67,13 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def resolve_by_system(host: str, port: int) -> Sequence[str]:
-    """All addresses of a host, as the operating system finds them."""
+    """All addresses of a host, by the operating system."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class CheckedSockets(httpcore.NetworkBackend):
-    """Connects to addresses that were checked, and to none that was not."""
+    """Connects only to checked addresses."""
 
     def __init__(self, resolve: Resolve = resolve_by_system, *, allow_private: bool = False) -> None:
         self._resolve = resolve
@@ -89,14 +89,14 @@ class CheckedSockets(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address that answers. Raises Forbidden where a single one of them is not public."""
+        """Connect to the first address that answers. Raises Forbidden if any of them is not public."""
         addresses = self._addresses(host, port, timeout)
         if not self._allow_private:
             for address in addresses:
                 require_public(address)
         trouble: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
-            # Tried one after the other: each gets an equal part of the time.
+            # Try them in turn: each gets an equal part of the time.
             part = None if timeout is None else timeout / len(addresses)
             try:
                 return self._sockets.connect_tcp(address, port, part, local_address, socket_options)

@@ -1,7 +1,7 @@
-"""The clock of every process: the database server's, so that all of them agree on what is due.
+"""The clock of every process: the database server's, so that all processes agree on due work.
 
-Between two looks at the server the process's monotonic clock carries the time on; a jump of a host's wall clock moves
-nothing.
+Between two reads of the server's clock, the process's monotonic clock advances the time. A jump of a host's wall clock
+has no effect.
 """
 
 import threading
@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.time_machine import TimeMachine
 
 LOOK_EVERY = 30.0
-"""Seconds between two looks at the server; quartz drifts far less than a millisecond in that time."""
+"""Seconds between two reads of the server's clock; quartz drifts far less than a millisecond in that time."""
 
 
 class DatabaseClock:
@@ -26,15 +27,14 @@ class DatabaseClock:
         self._lock = threading.Lock()
         self._thread = threading.local()
         self._seen: tuple[datetime, float] | None = None
-        """What the server's clock showed, and ours at that moment: replaced as one, read without the lock."""
+        """The server's time, and ours at the same moment: replaced as one value, read without the lock."""
 
-    def now(self) -> datetime:
-        """Billing time. Raises Unavailable when the server was never reached."""
-        real = self.real_now()
-        return real if self._machine is None else self._machine.shows(real)
+    def moment(self) -> Moment:
+        """Both times, from one reading. Raises Unavailable when the server was never reached."""
+        real = self._real_now()
+        return Moment(billing=real if self._machine is None else self._machine.shows(real), real=real)
 
-    def real_now(self) -> datetime:
-        """Real time. Raises Unavailable when the server was never reached."""
+    def _real_now(self) -> datetime:
         seen = self._seen
         if seen is None or (time.monotonic() - seen[1] > LOOK_EVERY and not getattr(self._thread, "is_steady", False)):
             seen = self._look()
@@ -42,18 +42,18 @@ class DatabaseClock:
 
     @contextmanager
     def steady(self) -> Iterator[None]:
-        """Look now, if it is time to, and not while the block runs: it holds a connection to the database.
+        """Read the server's clock now if that is due, but not while the block runs: the block holds a connection.
 
-        Whoever holds one and waits for a second waits for ever where all hold one and wait, and a pooler may have two.
-        Raises Unavailable when the server was never reached.
+        Threads that each hold one connection and wait for a second wait for ever if the pool is empty, and a pooler may
+        have two. Raises Unavailable when the server was never reached.
         """
-        self.real_now()
+        self._real_now()
         with self.still():
             yield
 
     @contextmanager
     def still(self) -> Iterator[None]:
-        """Do not look while the block runs: another thread looked, and took the connection that this one works on."""
+        """Do not read the server's clock while the block runs: another thread has read it, and took this connection."""
         was = getattr(self._thread, "is_steady", False)
         self._thread.is_steady = True
         try:

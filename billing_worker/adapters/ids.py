@@ -1,4 +1,4 @@
-"""Random names: 80 bits from the operating system, in letters and digits that a merchant_uid may hold."""
+"""Random names: 80 bits from the operating system, in letters and digits that a merchant_uid may contain."""
 
 import os
 from base64 import b32encode

@@ -1,4 +1,4 @@
-"""Stands where no gateway is configured: for the processes that never charge."""
+"""The gateway of processes that never charge, if none is configured."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from billing_worker.ports.outside import Listing, Sheet
 
 @dataclass(frozen=True, slots=True)
 class MissingGateway:
-    """Refuses every call with the reason; nothing is ever placed."""
+    """Refuses every call with the reason, and places no charge."""
 
     reason: str
 

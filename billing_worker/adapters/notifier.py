@@ -13,8 +13,8 @@ import httpx
 from standardwebhooks import Webhook
 
 from billing_worker.adapters.addresses import CheckedSockets, Forbidden, Resolve, resolve_by_system
+from billing_worker.adapters.network import Deadline, DeadlineTransport, within
 from billing_worker.adapters.portone.masking import one_line
-from billing_worker.adapters.portone.network import Deadline, DeadlineTransport, Exchange, running
 from billing_worker.domain.delivery import SENDING
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
@@ -24,10 +24,10 @@ CONNECT = 5.0
 
 MOST_SECRETS = 2
 FEWEST_BYTES, MOST_BYTES = 24, 64
-"""Of a secret, as Standard Webhooks wants them."""
+"""The size of a secret, by Standard Webhooks."""
 
 LARGEST_HEAD = 1024
-"""Bytes of a refusal that are read; of a success none."""
+"""Bytes read of a refusal; of a success, none."""
 LONGEST_WORDS = 100
 
 MOST_CONNECTIONS = 64
@@ -36,7 +36,7 @@ OK, REDIRECTS, NO_REDIRECT = 200, 300, 400
 
 
 def secrets_of(text: str) -> tuple[str, ...]:
-    """One secret, or the new and the old one while you change it. Raises SettingsInvalid."""
+    """One secret, or the new and the old one during a change. Raises SettingsInvalid."""
     found = tuple(text.split())
     if not 0 < len(found) <= MOST_SECRETS:
         raise SettingsInvalid("BILLING_EVENTS_SECRET: must be one secret, or two with a space between them")
@@ -68,7 +68,7 @@ def payload(message: OutboxMessage) -> str:
 
 
 class WebhookNotifier:
-    """Posts each event once a call; retrying is the outbox's matter. Safe for many threads."""
+    """Posts each event once per call; the outbox retries. Safe for many threads."""
 
     def __init__(
         self, url: str, secret: str, *, allow_private: bool = False, resolve: Resolve = resolve_by_system
@@ -77,20 +77,20 @@ class WebhookNotifier:
         self._signers = [Webhook(each) for each in self._secrets]
         self._url = httpx.URL(url)
         if self._url.scheme != "https" and not allow_private:
-            way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true where the way to it is safe"
+            way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true if the network to it is safe"
             raise SettingsInvalid(f"BILLING_EVENTS_URL: sends customers' data in the clear; {way_out}")
         if self._url.userinfo:
-            raise SettingsInvalid("BILLING_EVENTS_URL: must not hold a user or password; the signature is the proof")
+            raise SettingsInvalid("BILLING_EVENTS_URL: must not contain a user or password; the signature is the proof")
         shown = str(self._url.copy_with(query=None, fragment=None))
         self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), shown)
         sockets = CheckedSockets(resolve, allow_private=allow_private)
         tls = httpx.create_ssl_context(trust_env=False)
         transport = DeadlineTransport(MOST_CONNECTIONS, tls, sockets)
-        # trust_env=False: no proxy of the environment may see an event, or reach what we must not.
+        # trust_env=False: no proxy of the environment may see an event, or reach a forbidden address.
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
     def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
-        """Deliver; None when the receiver answered 2xx."""
+        """Deliver an event; None when the receiver answered 2xx."""
         body = payload(message)
         headers = {
             "webhook-id": message.id,
@@ -104,7 +104,7 @@ class WebhookNotifier:
         if message.replays:
             headers["webhook-replay"] = str(message.replays)
         try:
-            with running(Exchange(Deadline(TOTAL))):
+            with within(Deadline(TOTAL)):
                 return self._post(body.encode(), headers, at)
         except Forbidden as error:
             return Refusal(f"refused to connect: {error} (see BILLING_EVENTS_ALLOW_PRIVATE)")
@@ -139,7 +139,7 @@ class WebhookNotifier:
 
 
 def _head(answer: httpx.Response) -> bytes:
-    """How the body begins; what cannot be read of it is no news."""
+    """The start of the body; empty if it cannot be read."""
     head = b""
     with suppress(Exception):
         for part in answer.iter_raw():
@@ -150,7 +150,7 @@ def _head(answer: httpx.Response) -> bytes:
 
 
 def _seconds(text: str | None, at: datetime) -> timedelta | None:
-    """What `Retry-After` asks for: seconds, or a date. Nothing where it cannot be read."""
+    """The wait in `Retry-After`: seconds, or a date. None if it is unreadable."""
     if text is None:
         return None
     if text.strip().isascii() and text.strip().isdigit():

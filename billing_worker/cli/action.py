@@ -11,7 +11,7 @@ from billing_worker.cli.session import session
 from billing_worker.domain.action import Verb
 from billing_worker.ports.lists import Kind
 
-app = typer.Typer(help="Who did what, and when: every change that a person or a program asked for.")
+app = typer.Typer(help="The log of actions: every change that an operator or a program asked for.")
 
 COLUMNS = ("at", "actor", "verb", "subject_id", "detail")
 
@@ -20,7 +20,7 @@ COLUMNS = ("at", "actor", "verb", "subject_id", "detail")
 def list_(
     *,
     subject: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only on this thing; numbers as stop:12 or alert:3.")
+        str | None, typer.Option(metavar="ID", help="Only on this object; numbers as stop:12 or alert:3.")
     ] = None,
     actor: Annotated[str | None, typer.Option(metavar="WHO", help="Only of token:NAME, cli:USER or worker.")] = None,
     verb: Annotated[Verb | None, typer.Option(help="Only of this kind.")] = None,
@@ -30,11 +30,11 @@ def list_(
     everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
-    """List who did what, newest first.
+    """List actions, newest first.
 
     Example: billing-worker action list --actor token:shop
     """
     with session(as_json=as_json) as work:
         wanted = {"subject_id": subject, "actor": actor, "verb": verb, **listing.between(work, "acted", after, before)}
-        empty, most = "Nobody did anything like that.", None if everything else limit
+        empty, most = "No action matches.", None if everything else limit
         show_list(work, Kind.ACTIONS, wanted, COLUMNS, most=most, empty=empty)

@@ -12,7 +12,7 @@ from billing_worker.texts.alerts import action_lines
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.reading.one import alert_with
 
-app = typer.Typer(help="Alerts: what an operator must look at.")
+app = typer.Typer(help="Alerts for operators.")
 
 COLUMNS = ("id", "severity", "kind", "subject_id", "detail", "proposal", "opened_at")
 
@@ -21,13 +21,13 @@ COLUMNS = ("id", "severity", "kind", "subject_id", "detail", "proposal", "opened
 def list_(
     *,
     kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
-    subject: Annotated[str | None, typer.Option(metavar="ID", help="Only about this thing.")] = None,
+    subject: Annotated[str | None, typer.Option(metavar="ID", help="Only about this object.")] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Show closed ones instead.")] = False,
     limit: Limit = 50,
     everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
-    """List open alerts, newest first. docs/runbook.md says what to do about each kind.
+    """List open alerts, newest first. docs/runbook.md explains each kind.
 
     Example: billing-worker alert list
     """
@@ -47,7 +47,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one alert, open or closed: what happened, what to do, and what the gateway said (card numbers masked).
+    """Show one alert, open or closed: its cause, its ways out, and the gateway's answer (card numbers masked).
 
     Example: billing-worker alert show 7
     """
@@ -56,7 +56,7 @@ def show(
         work.out.record(found, headline=found.title, without=("title", "proposal", "facts"))
         for line in action_lines(found.actions, found.proposal):
             work.out.say(f"- {line}")
-        work.out.part("What the gateway said", found.evidence)
+        work.out.part("The gateway's answer", found.evidence)
 
 
 @app.command()
@@ -67,7 +67,7 @@ def close(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Close an alert that you have dealt with. The same trouble opens a new one.
+    """Close an alert that you have dealt with. If the trouble returns, a new alert opens.
 
     Example: billing-worker alert close 7
     """

@@ -1,4 +1,4 @@
-"""The token of the HTTP API where none is set: made at the first start, and kept where only its owner reads it."""
+"""The default token of the HTTP API: made at the first start, and kept in a file that only its owner can read."""
 
 import os
 import secrets
@@ -14,9 +14,9 @@ FILE = "api-token"
 
 
 def with_token(settings: Settings) -> Settings:
-    """The settings with a token: the one that is set, else that of the file, made and printed once where it is new.
+    """The settings with a token: the one that is set, else the one in the file. A new one is printed once.
 
-    Raises SettingsInvalid where the file cannot be written, or others may read it.
+    Raises SettingsInvalid if the file cannot be written, or if others may read it.
     """
     if settings.api_token is not None:
         return settings
@@ -24,13 +24,13 @@ def with_token(settings: Settings) -> Settings:
     try:
         token = _read(path) or _make(path)
     except OSError as error:
-        problem = f"is not set, and none can be kept in {path}: {error.strerror}"
+        problem = f"is not set, and a new one cannot be stored in {path}: {error.strerror}"
         raise SettingsInvalid(f"BILLING_API_TOKEN: {problem}; set it to a long random text") from error
     return settings.model_copy(update={"api_token": SecretStr(token)})
 
 
 def where_token_is(settings: Settings) -> str:
-    """Where the token stands that may do everything. Raises SettingsInvalid for a file that is not used as it is."""
+    """The place of the token that may do everything. Raises SettingsInvalid for an unusable file."""
     if settings.api_token is not None:
         return "BILLING_API_TOKEN"
     path = settings.var_dir / FILE
@@ -55,10 +55,10 @@ def _read(path: Path) -> str | None:
 
 
 def _make(path: Path) -> str:
-    """Write a new one, whole or not at all; of two processes that start at once both use the same."""
+    """Write a new one, whole or not at all. Two processes that start at once use the same one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_urlsafe(32)
-    # By chance, not by process id: in containers all have the same, and a draft that a crash left would be in the way.
+    # A random name, not the process id: containers share ids, and a draft left by a crash would be in the way.
     draft = path.with_name(f".{FILE}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(token + "\n")
@@ -69,5 +69,5 @@ def _make(path: Path) -> str:
     finally:
         draft.unlink()
     typer.echo(f"API token: {token}")
-    typer.echo(f"It is kept in {path}, and not shown again. Send it as: Authorization: Bearer TOKEN")
+    typer.echo(f"It is stored in {path}, and not shown again. Send it as: Authorization: Bearer TOKEN")
     return token

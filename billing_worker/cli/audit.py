@@ -21,17 +21,17 @@ SAMPLE = 100
 
 def audit(
     *,
-    since: Annotated[str | None, typer.Option(help="Only what changed since then, ISO 8601 with a zone.")] = None,
+    since: Annotated[str | None, typer.Option(help="Only rows changed since then, ISO 8601 with a zone.")] = None,
     gateway: Annotated[
         bool, typer.Option("--gateway/--no-gateway", help="Also read the newest approvals back from the gateway.")
     ] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Check the promises of this worker in the database and at the gateway. The exit status is 1 on a breach.
+    """Check the invariants in the database and at the gateway. The exit status is 1 on a breach.
 
-    A breach in our own books that may mean wrong money, or a secret that is out, stops all charging. One about a single
-    payment at the gateway stops at most that subscription, many of them stop all. Any other opens an alert. What a
-    person accepted by clearing such a stop counts no more.
+    A breach in our own books that may mean wrong money or a leaked secret stops all charging. A breach about a single
+    payment at the gateway stops at most its subscription; many of them stop all. Any other breach opens an alert.
+    Breaches that an operator accepted by clearing a stop do not count.
 
     A large database is looked at in windows. Standard error tells how far it has come: --since goes on from there.
 

@@ -16,7 +16,7 @@ from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_wo
 from billing_worker.usecases.reading.one import pg_providers
 from billing_worker.usecases.reading.views.control import of_stop
 
-app = typer.Typer(help="Stop the line: no new charges for all, one PG or one subscription, until you clear it.")
+app = typer.Typer(help="Stop the line: no new charges for all, one PG or one subscription, until you clear the stop.")
 
 COLUMNS = ("id", "scope", "cause", "reason", "waiting_invoices", "opened_at")
 
@@ -24,12 +24,12 @@ COLUMNS = ("id", "scope", "cause", "reason", "waiting_invoices", "opened_at")
 @app.command("list")
 def list_(
     *,
-    cleared: Annotated[bool, typer.Option("--cleared", help="Show cleared ones, too.")] = False,
+    cleared: Annotated[bool, typer.Option("--cleared", help="Also show cleared stops.")] = False,
     limit: Limit = 50,
     everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
-    """List where charging is stopped, why, and how many due invoices wait for it.
+    """List stops, their reasons, and the number of due invoices that wait.
 
     Example: billing-worker breaker list
     """
@@ -43,15 +43,15 @@ def list_(
 @app.command()
 def trip(
     *,
-    reason: Annotated[str, typer.Option(help="Why; whoever meets the stop reads it.")],
+    reason: Annotated[str, typer.Option(help="The reason, shown with the stop.")],
     everything: Annotated[bool, typer.Option("--all", help="Stop all charging.")] = False,
     pg: Annotated[str | None, typer.Option(help="Stop one PG, e.g. nice_v2.")] = None,
     subscription: Annotated[str | None, typer.Option(metavar="ID", help="Stop one subscription.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop charging. When this returns no new charge begins; what was sent already ends as it ends.
+    """Stop charging. After this returns no new charge begins. Charges that were already sent are settled.
 
-    Periods are opened, outcomes are read and refunds are made as always; due invoices wait and keep their place.
+    Periods are opened, outcomes read and refunds made as always. Due invoices wait and keep their order.
 
     Example: billing-worker breaker trip --all --reason "amounts look wrong"
     """
@@ -60,8 +60,8 @@ def trip(
         _refuse_nobodys(work, pg)
         stopped = stop_on_word(work.ports, scope, reason)
         work.out.record(of_stop(stopped.stop, stopped.waiting))
-        work.out.say(f"No new charge begins there. Due invoices that wait now: {stopped.waiting}.")
-        work.out.say(f"To go on: billing-worker breaker clear {stopped.stop.id} --note '...'")
+        work.out.say(f"No new charge begins in this scope. Due invoices that wait now: {stopped.waiting}.")
+        work.out.say(f"To resume: billing-worker breaker clear {stopped.stop.id} --note '...'")
 
 
 @app.command()
@@ -70,12 +70,12 @@ def clear(
         int, typer.Argument(metavar="ID", min=1, max=HIGHEST, help="The number that `breaker list` shows.")
     ],
     *,
-    note: Annotated[str, typer.Option(help="What you found and decided; it is kept.")],
+    note: Annotated[str, typer.Option(help="What you found and decided. It is stored.")],
     as_json: AsJson = False,
 ) -> None:
-    """Let charges go on, and accept what the stop was about: it trips no second time for the same.
+    """Clear the stop. The breaches and invoices that caused it are accepted, and will not trigger another.
 
-    A budget's window begins anew, and an invoice that was held is charged. A breach that was found counts as known.
+    A budget's window starts again, and a held invoice is charged. A breach that was found counts as known.
 
     Example: billing-worker breaker clear 7 --note "checked with the bank"
     """
@@ -87,19 +87,19 @@ def clear(
             numbers = ", ".join(map(str, others))
             work.out.say(f"Still stopped by {numbers}; see: billing-worker breaker list")
         else:
-            work.out.say(f"Charged within seconds, oldest first; due invoices that waited: {stopped.waiting}.")
+            work.out.say(f"Due invoices that waited: {stopped.waiting}. They are charged within seconds, oldest first.")
 
 
 @app.command()
 def claim(
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Claim; without this it only shows.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Claim. Without this option, only show the differences.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say that this database, with these credentials, is the one that shall charge. Shows first what differs.
+    """Claim this database, with these credentials, as the one that charges. First shows the differences.
 
     Before you claim a restored backup or a promoted replica: the last commits may be missing in it. Make sure that the
-    original charges nothing any more, and run: billing-worker reconcile
+    original has stopped charging, and run: billing-worker reconcile
 
     Example: billing-worker breaker claim --yes
     """
@@ -117,9 +117,7 @@ def claim(
         }
         work.out.record(view)
         if found.differences and not yes:
-            work.out.say(
-                "Nothing was changed. If this is the one that shall charge: billing-worker breaker claim --yes"
-            )
+            work.out.say("Nothing was changed. If this database shall charge: billing-worker breaker claim --yes")
 
 
 def _scope(pg: str | None, subscription: str | None, *, everything: bool) -> str:
@@ -132,11 +130,11 @@ def _scope(pg: str | None, subscription: str | None, *, everything: bool) -> str
 
 
 def _refuse_nobodys(work: Session, pg: str | None) -> None:
-    """Who mistypes a name in a hurry would read that charging is stopped, while it goes on."""
+    """Refuse a PG without keys: after a mistyped name, the command would report a stop while charging goes on."""
     if pg is None:
         return
     require_scope(PG + pg)
     known = pg_providers(work.ports)
     if pg not in known:
         names = f"the keys here have {', '.join(known)}" if known else "there are no keys"
-        raise InvalidInput("pg", pg, f"no key has this PG, nothing would be stopped; {names}")
+        raise InvalidInput("pg", pg, f"no key has this PG, so this would stop nothing; {names}")

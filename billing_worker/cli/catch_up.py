@@ -1,4 +1,4 @@
-"""`billing-worker catch-up`: what is late after an outage, and an operator's decision about it."""
+"""`billing-worker catch-up`: late periods after an outage, and an operator's decision about them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from billing_worker.usecases.subscription.backlog import PaysTwice, PlanBacklog,
 from billing_worker.usecases.subscription.backlog import preview as look
 from billing_worker.usecases.subscription.catch_up import decide_late as decide
 
-app = typer.Typer(help="Late periods after an outage: what they come to, and a decision about them.")
+app = typer.Typer(help="Late periods after an outage: their sums, and a decision about them.")
 
 COLUMNS = (
     *("plan_id", "name", "currency", "mode", "subscriptions", "on_hold", "periods", "oldest_due"),
@@ -22,7 +22,7 @@ COLUMNS = (
 )
 CUSTOMERS = ("customer", "payments", "for_late_periods", "sums")
 
-Mode = Annotated[str | None, typer.Option(metavar="MODE", help="As if decided so: bill_all, latest_only or forgive.")]
+Mode = Annotated[str | None, typer.Option(metavar="MODE", help="Preview bill_all, latest_only or forgive.")]
 PlanId = Annotated[str | None, typer.Option("--plan", metavar="ID", help="Only this plan.")]
 SubscriptionId = Annotated[str | None, typer.Option("--subscription", metavar="ID", help="Only this subscription.")]
 
@@ -31,15 +31,15 @@ SubscriptionId = Annotated[str | None, typer.Option("--subscription", metavar="I
 def catch_up(
     context: typer.Context,
     *,
-    _preview: Annotated[bool, typer.Option("--preview", help="Show what would happen; so without it, too.")] = False,
+    _preview: Annotated[bool, typer.Option("--preview", help="Show what would happen. This is the default.")] = False,
     mode: Mode = None,
     plan: PlanId = None,
     subscription: SubscriptionId = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is late after an outage: counts, sums, and customers who would pay twice in a week.
+    """Show late periods after an outage: counts, sums, and customers who would pay twice in a week.
 
-    Late is a period that nobody opened within a day of its start. Nothing is changed, and nobody is kept waiting.
+    A period is late if it was not opened within a day of its start. This changes nothing, and blocks no worker.
 
     Example: billing-worker catch-up --preview
 
@@ -60,14 +60,14 @@ def apply(
     mode: Annotated[str, typer.Option(metavar="MODE", help="bill_all, latest_only or forgive.")],
     plan: PlanId = None,
     subscription: SubscriptionId = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Everybody who is late.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this, only show what would happen.")] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="All late subscriptions.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the decision instead of a preview.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Decide what becomes of the periods that are late now. Workers follow the decision, at the pace of late work.
+    """Decide on the periods that are late now. Workers follow the decision at the pace of late work.
 
-    It holds for all periods that have begun by now, of those who are late, on hold or not; after that the plan's
-    policy holds again. The last decision counts. A waived period is never billed later.
+    The decision applies to all periods of late subscriptions that have begun, on hold or not. After them, the plan's
+    policy applies again. The last decision counts. A waived period is never billed later.
 
     Example: billing-worker catch-up apply --mode latest_only --all --yes
     """
@@ -78,7 +78,7 @@ def apply(
         found = _looked(work, chosen, mode)
         if not yes:
             _show(work, found)
-            work.out.say("Nothing was changed. To decide so, add --yes.", "bold")
+            work.out.say("Nothing was changed. To apply this decision, add --yes.", "bold")
             return
         concerned = decide(work.ports, mode, chosen)
         total = sum(concerned.values())
@@ -91,10 +91,13 @@ def apply(
 
 
 def _refuse_before_apply(given: Mapping[str, object]) -> None:
-    """What stands before `apply` never reaches it: a preview, or one plan, would be decided for everybody."""
+    """Refuse options before `apply`, which do not reach it.
+
+    The decision would apply to all customers instead of one plan.
+    """
     for name, value in given.items():
         if value not in (None, False):
-            raise InvalidInput(name, value, "stands before apply; give it after apply, or leave apply out to look")
+            raise InvalidInput(name, value, "comes before apply; give it after apply, or leave apply out for a preview")
 
 
 def _looked(work: Session, chosen: Chosen, mode: str | None) -> Preview:
@@ -116,7 +119,7 @@ def _show(work: Session, found: Preview) -> None:
 
 
 def _plan(line: PlanBacklog) -> dict[str, Any]:
-    """Sums under names of their own: a view shows one amount and its currency only."""
+    """Sums under separate names: a view shows only one amount and its currency."""
     sums = {name: line.sum(getattr(line, name)) for name in ("bill", "waive", "ask")}
     return {
         "plan_id": line.plan_id,

@@ -1,4 +1,4 @@
-"""What `doctor` looks at: each check is one line, a verdict, and the way out."""
+"""The checks of `doctor`: each is one line, a verdict, and the way out."""
 
 import http.client
 import socket
@@ -25,13 +25,13 @@ from billing_worker.web.security import is_loopback
 from billing_worker.web.sources import PORTONE_ADDRESSES, Sources
 
 LARGEST_SKEW = 0.5
-"""Seconds. Nothing here decides by a host's clock; logs and certificates do, and a reader compares them."""
+"""Seconds. The worker does not decide by a host's clock, but logs and certificates use it."""
 
 NO_SUCH_PAYMENT = "imp_000000000000"
-"""A payment that nobody has: asking for it needs a token, and with it key and secret, and changes nothing."""
+"""A payment that does not exist. A read of it needs a token, and so a valid key and secret, and changes nothing."""
 
 COMPARED_WITHIN = 900.0
-"""Seconds: what is promised for finding a difference between both books."""
+"""Seconds: the promised time to find a difference between both books."""
 
 PROBE_SECONDS = 2.0
 
@@ -39,7 +39,7 @@ MOST_STOPS = 10
 
 
 class Verdict(StrEnum):
-    """How grave it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -62,12 +62,12 @@ def ok(check: str, detail: str) -> Finding:
 
 
 def failed(check: str, error: BillingError) -> Finding:
-    """The error's own line: it names the way out already."""
+    """A failed check with the error's own line, which names the way out."""
     return Finding(check, Verdict.FAIL, str(error))
 
 
 def database(settings: Settings) -> Iterator[Finding]:
-    """It answers, its tables are of this release, its limits hold, its clock agrees with ours; then the gateway."""
+    """Check that the database answers, its tables, its limits and its clock; then the gateway."""
     try:
         ports, engine = bootstrap.build(settings, role="doctor", connections=2)
     except BillingError as error:
@@ -90,7 +90,7 @@ def database(settings: Settings) -> Iterator[Finding]:
 
 
 def charging(ports: Ports) -> Iterator[Finding]:
-    """Nothing is stopped."""
+    """Check that no stop is open."""
     found = stops(ports, limit=MOST_STOPS)
     if not found:
         yield ok("charging", "is stopped nowhere")
@@ -101,23 +101,23 @@ def charging(ports: Ports) -> Iterator[Finding]:
 
 
 def environment(ports: Ports) -> Iterator[Finding]:
-    """This database and account are those that were claimed."""
+    """Check that this database and account are the claimed ones."""
     found = compared(ports)
     if found.claimed is None:
-        yield ok("environment", "nobody claimed this database yet; the first worker does, if nothing was ever charged")
+        yield ok("environment", "this database is not claimed yet; the first worker claims it, if it has no charges")
     elif found.differences:
         detail = "; ".join(found.differences)
-        yield Finding("environment", Verdict.WARN, detail, "if this is the one that shall charge: breaker claim --yes")
+        yield Finding("environment", Verdict.WARN, detail, "if this database shall charge: breaker claim --yes")
     else:
         yield ok("environment", f"claimed: {found.here.gateway}, prefix {found.here.environment}")
 
 
 def budgets(settings: Settings) -> Iterator[Finding]:
-    """A limit stands against our own mistakes, and says what the one who set it meant."""
+    """Check that a budget limits our own mistakes, and show its limits."""
     limits = settings.budgets
     if settings.gateway_is_live and not limits.run and limits.count is None:
         way_out = "set BILLING_BUDGET_RUN to a few times your busiest hour"
-        yield Finding("budget", Verdict.WARN, "nothing limits what is charged within an hour", way_out)
+        yield Finding("budget", Verdict.WARN, "no budget limits the charges within an hour", way_out)
         return
     sums = [f"{Money(amount, currency)} an hour" for currency, amount in limits.run.items()]
     sums += [f"{limits.count} charges an hour"] if limits.count is not None else []
@@ -127,11 +127,11 @@ def budgets(settings: Settings) -> Iterator[Finding]:
 
 
 def clocks(ports: Ports) -> Iterator[Finding]:
-    """This host's clock beside the database server's."""
+    """Compare this host's clock with the database server's."""
     try:
-        skew = abs((datetime.now(UTC) - ports.clock.real_now()).total_seconds())
+        skew = abs((datetime.now(UTC) - ports.clock.moment().real).total_seconds())
     except BillingError:
-        return  # the check of the database has said it
+        return  # the check of the database reports it
     if skew > LARGEST_SKEW:
         detail = f"this host's clock and the database server's differ by {skew:.1f} s"
         yield Finding("clock", Verdict.WARN, detail, "run NTP (chrony or systemd-timesyncd) on both")
@@ -140,12 +140,12 @@ def clocks(ports: Ports) -> Iterator[Finding]:
 
 
 def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
-    """Both books were compared not long ago. Raises Unavailable."""
-    now = ports.clock.now()
+    """Check that both books were compared recently. Raises Unavailable."""
+    now = ports.clock.moment().billing
     until = compared_until(ports)
     way_out = "start worker and beat, or run: billing-worker reconcile"
     if until is None:
-        yield Finding("books", Verdict.WARN, "never compared with the gateway's so far", way_out)
+        yield Finding("books", Verdict.WARN, "not compared with the gateway's yet", way_out)
         return
     age = (now - until).total_seconds()
     said = f"compared with the gateway's until {until:%F %T} UTC"
@@ -156,7 +156,7 @@ def books(settings: Settings, ports: Ports) -> Iterator[Finding]:
 
 
 def gateway(settings: Settings, ports: Ports) -> Iterator[Finding]:
-    """It answers, and takes our keys."""
+    """Check that the gateway answers and accepts our keys."""
     url = str(settings.portone_api_url)
     try:
         bootstrap.check_gateway(settings)
@@ -169,11 +169,11 @@ def gateway(settings: Settings, ports: Ports) -> Iterator[Finding]:
         yield Finding("gateway", Verdict.FAIL, f"{url}: {trouble}", way_out)
     else:
         money = "live: real money moves" if settings.gateway_is_live else "no live host of PortOne"
-        yield ok("gateway", f"{url} answers and takes the keys ({money})")
+        yield ok("gateway", f"{url} answers and accepts the keys ({money})")
 
 
 def broker(settings: Settings) -> Iterator[Finding]:
-    """It answers, throws no message away, and keeps them on disk."""
+    """Check that the broker answers, drops no message, and stores messages on disk."""
     try:
         bootstrap.check_broker(settings)
     except BillingError as error:
@@ -195,29 +195,29 @@ def broker(settings: Settings) -> Iterator[Finding]:
     else:
         yield ok("broker memory", "maxmemory-policy is noeviction")
     if not (appends or saves):
-        detail = "nothing is written to disk: a restart empties the queue (it is filled again by the next scans)"
+        detail = "nothing is written to disk: a restart empties the queue (the next scans fill it again)"
         yield Finding("broker persistence", Verdict.WARN, detail, "redis-cli CONFIG SET appendonly yes")
     else:
         yield ok("broker persistence", "append-only file" if appends else "snapshots")
 
 
 def exposure(settings: Settings) -> Iterator[Finding]:
-    """Nobody reaches the API without a token, nor Flower over the network without a password."""
+    """Check that the API needs a token, and that Flower needs a password over the network."""
     try:
-        yield ok("API", f"asks for a token; one that may do everything: {where_token_is(settings)}")
+        yield ok("API", f"needs a token; the one that may do everything: {where_token_is(settings)}")
     except BillingError as error:
         yield failed("API", error)
     port = settings.flower_port
     opened = [host for host in _own_addresses() if _answers_anybody(host, port)]
     if opened:
         way_out = "start it with --address=127.0.0.1, or set FLOWER_BASIC_AUTH=user:password"
-        yield Finding("Flower", Verdict.FAIL, f"answers everybody on {opened[0]}:{port}", way_out)
+        yield Finding("Flower", Verdict.FAIL, f"answers anyone on {opened[0]}:{port}", way_out)
     else:
         yield ok("Flower", f"does not answer the network on port {port} without a password")
 
 
 def sources(settings: Settings) -> Iterator[Finding]:
-    """From where webhooks are taken, and by whose word."""
+    """Show the accepted sources of webhooks, and how they are known."""
     try:
         found = Sources.of(settings)
     except BillingError as error:
@@ -225,14 +225,14 @@ def sources(settings: Settings) -> Iterator[Finding]:
         return
     documented = f"PortOne documents {', '.join(PORTONE_ADDRESSES)}"
     if not found.networks:
-        yield ok("webhook sources", f"taken from any address, since each is only a hint; {documented}")
+        yield ok("webhook sources", f"accepted from any address, since each is only a hint; {documented}")
         return
     listed = f"only from {', '.join(map(str, found.networks))}"
     if found.proxies:
         proxies = ", ".join(map(str, found.proxies))
-        yield ok("webhook sources", f"{listed}, as X-Forwarded-For says behind {proxies}; {documented}")
+        yield ok("webhook sources", f"{listed}, by X-Forwarded-For behind {proxies}; {documented}")
     elif any(network.is_private for network in found.networks):
-        detail = f"{listed}: a private address without a trusted proxy lets in everybody who comes through it"
+        detail = f"{listed}: a private address without a trusted proxy lets in every sender behind it"
         way_out = "put your proxy's addresses into BILLING_TRUSTED_PROXIES, and only senders' into the list"
         yield Finding("webhook sources", Verdict.WARN, detail, way_out)
     else:
@@ -240,7 +240,7 @@ def sources(settings: Settings) -> Iterator[Finding]:
 
 
 def time_machine(settings: Settings) -> Iterator[Finding]:
-    """The clock is real."""
+    """Check that the clock is real."""
     if settings.time_machine is None:
         yield ok("time", "real")
         return

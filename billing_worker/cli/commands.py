@@ -1,7 +1,7 @@
-"""What `billing-worker` offers, and the assembly of only what a command line needs.
+"""The commands of `billing-worker`, and the assembly of those that a command line needs.
 
-A command's module is imported when its name is among the words typed; all others are listed by the sentence that
-stands here. So `--help` is answered without loading a database driver.
+A command's module is imported when its name is among the words typed. All others are listed with their sentence below.
+So `--help` loads no database driver.
 """
 
 import inspect
@@ -19,7 +19,7 @@ START, BILLING, CHECK, PROCESSES = "Start here", "Billing", "Look and check", "P
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One command: where it is defined, and what the list of commands says of it."""
+    """One command: its module, and its sentence in the list of commands."""
 
     name: str
     module: str
@@ -28,7 +28,7 @@ class Listed:
     passes_arguments_on: bool = False
 
     def load(self) -> typer.Typer | Callable[..., None]:
-        """A group (`app`), or the function named like the command."""
+        """A group (`app`), or the function with the command's name."""
         module = import_module(f"billing_worker.cli.{self.module}")
         found: typer.Typer | Callable[..., None] = getattr(module, "app", None) or getattr(module, self.module)
         return found
@@ -36,27 +36,27 @@ class Listed:
 
 COMMANDS = (
     Listed("demo", "demo", "See three months of billing in about a minute, against the sandbox.", START),
-    Listed("up", "up", "Run everything: web, workers, beat, Flower, and what no URL is set for.", START),
+    Listed("up", "up", "Run everything: web, workers, beat, Flower, and each service without a URL.", START),
     Listed("plan", "plan", "Create and show plans: price, calendar, dunning.", BILLING),
     Listed("key", "key", "Register and show billing keys.", BILLING),
     Listed("subscription", "subscription", "Create, show and cancel subscriptions; change their key.", BILLING),
     Listed("customer", "customer", "Show everything about one customer, by your own id.", BILLING),
-    Listed("invoice", "invoice", "Show invoices and their attempts; try one again.", BILLING),
+    Listed("invoice", "invoice", "Show invoices and their attempts; retry one.", BILLING),
     Listed("refund", "refund", "Give money back, in part or whole; list and show refunds.", BILLING),
     Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
-    Listed("event", "event", "Show outgoing events, send them again, and see how your receiver does.", CHECK),
-    Listed("why", "why", "Say why something was, or was not, charged, and what happens next.", CHECK),
-    Listed("report", "report", "Show what the books say: month by month, and now.", CHECK),
-    Listed("alert", "alert", "Show what a person must look at, and close what is dealt with.", CHECK),
-    Listed("action", "action", "List who did what, and when.", CHECK),
-    Listed("inbox", "inbox", "Show webhooks and pingbacks, and have them looked into again.", CHECK),
-    Listed("catch-up", "catch_up", "Show late periods after an outage, and decide what becomes of them.", CHECK),
-    Listed("audit", "audit", "Check the invariants seen in the database and at the gateway.", CHECK),
-    Listed("breaker", "breaker", "Stop charging for all, one PG or one subscription, and let it go on.", CHECK),
-    Listed("reconcile", "reconcile", "Look up what is unclear and compare both books now.", CHECK),
-    Listed("doctor", "doctor", "Check settings, servers and gateway, and say how to put right what is wrong.", CHECK),
+    Listed("event", "event", "Show outgoing events and the health of your receiver; send events again.", CHECK),
+    Listed("why", "why", "Explain why something was, or was not, charged, and what happens next.", CHECK),
+    Listed("report", "report", "Show the sums of the books, by month and now.", CHECK),
+    Listed("alert", "alert", "Show and close alerts for operators.", CHECK),
+    Listed("action", "action", "List who changed what, and when.", CHECK),
+    Listed("inbox", "inbox", "Show webhooks and pingbacks; look into them again.", CHECK),
+    Listed("catch-up", "catch_up", "Show late periods after an outage, and decide on them.", CHECK),
+    Listed("audit", "audit", "Check the invariants in the database and at the gateway.", CHECK),
+    Listed("breaker", "breaker", "Stop and resume charging for all, one PG or one subscription.", CHECK),
+    Listed("reconcile", "reconcile", "Look up unclear charges, and compare both books now.", CHECK),
+    Listed("doctor", "doctor", "Check settings, servers and gateway, and show the way out of each problem.", CHECK),
     Listed("simulate", "simulate", "Run years of billing on a virtual clock with seeded faults.", CHECK),
-    Listed("settings", "settings", "List every setting, its value and what it is for.", CHECK),
+    Listed("settings", "settings", "List every setting with its value and purpose.", CHECK),
     Listed("web", "web", "Run the receiver and the HTTP API.", PROCESSES),
     Listed("token", "token", "Create, list and revoke tokens of the HTTP API.", PROCESSES),
     Listed("sandbox", "sandbox", "Run a stand-in for PortOne and Paymentwall.", PROCESSES, passes_arguments_on=True),
@@ -64,11 +64,11 @@ COMMANDS = (
 )
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
-"""For a command that reads its own arguments."""
+"""Settings of a command that reads its own arguments."""
 
 
 def assemble(words: Sequence[str], *, everything: bool = False) -> typer.Typer:
-    """The application, with the commands among `words` loaded and the others only listed."""
+    """The application: the commands among `words` are loaded, the others only listed."""
     app = typer.Typer(name="billing-worker", context_settings={"help_option_names": ["-h", "--help"]})
     app.callback(help=_flowing(root))(root)
     for listed in COMMANDS:
@@ -114,7 +114,7 @@ def root(
 
 
 def _only_listed() -> None:
-    """Stand for a command that was not asked for."""
+    """The placeholder of a command that is only listed."""
 
 
 def _flowing(function: Callable[..., object] | None) -> str:

@@ -8,7 +8,7 @@ from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
 from billing_worker.usecases.reading.customer import customer_with
 
-app = typer.Typer(help="Customers, by your own id: everything about one of them at once.")
+app = typer.Typer(help="Customers, by your own id: everything about one customer at once.")
 
 SUBSCRIPTIONS = ("id", "status", "plan_id", "billing_key_id", "next_period_start")
 KEYS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason")
@@ -23,7 +23,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show a customer: subscriptions, keys, what is owed, the last payments, and what comes next.
+    """Show a customer: subscriptions, keys, debts, the last payments, and the next steps.
 
     Example: billing-worker customer show user-42
     """

@@ -17,7 +17,7 @@ def upgrade(*, as_json: AsJson = False) -> None:
     with session(as_json=as_json, checked=False) as work:
         before, after = work.upgrade_database()
         work.out.say(
-            f"The database is at migration {after} already."
+            f"The database is already at migration {after}."
             if before == after
             else f"Migrated the database: {before or 'empty'} -> {after}"
         )
@@ -27,7 +27,7 @@ def upgrade(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def check(*, as_json: AsJson = False) -> None:
-    """Say whether the database answers and has the tables of this release.
+    """Check that the database answers and has the tables of this release.
 
     Example: billing-worker db check
     """

@@ -6,19 +6,20 @@ import typer
 from rich.console import Console
 
 PIPE_WIDTH = 120
-"""Columns where no terminal says how many there are: no line of the tables breaks."""
+"""Columns without a terminal: wide enough that no line of the tables breaks."""
 
 
 def demo(
     *,
-    seconds: Annotated[float, typer.Option(min=20, max=3600, help="Real seconds that the three months take.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=20, max=3600, help="Real seconds for the three months.")] = 60.0,
 ) -> None:
     """Run three months of billing in about a minute: real processes, invented cards, a sandbox for PortOne.
 
     Starts PostgreSQL, Redis, the sandbox, web, workers, beat and Flower, loads some sixty subscriptions (among them
     every kind of decline, lost replies, a late approval and a Paymentwall key that waits for its confirmation), lets
-    the clock run fast, and at the end lays the database's books beside the sandbox's ledger. The exit status is 0 only
-    if they agree. Of your settings only BILLING_WEB_PORT and BILLING_FLOWER_PORT are used, and nothing is left running.
+    the clock run fast, and at the end compares the database's books with the sandbox's ledger. The exit status is 0
+    only if they agree. The demo uses only the settings BILLING_WEB_PORT and BILLING_FLOWER_PORT, and leaves no process
+    running.
 
     Example: billing-worker demo
     """

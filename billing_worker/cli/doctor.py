@@ -17,7 +17,7 @@ COLUMNS = ("verdict", "check", "detail", "way_out")
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check settings, database, broker, gateway, clocks and what the network can reach.
+    """Check settings, database, broker, gateway, clocks and exposure to the network.
 
     Each line is ok, warn or fail, with the way out. Nothing is charged or changed. The exit status is 1 if anything
     failed.
@@ -42,7 +42,7 @@ def _all() -> Iterator[Finding]:
     except BillingError as error:
         yield checks.failed("settings", error)
         return
-    yield checks.ok("settings", "readable, and they fit together; see: billing-worker settings")
+    yield checks.ok("settings", "readable and consistent; see: billing-worker settings")
     yield from checks.database(settings)
     yield from checks.broker(settings)
     yield from checks.exposure(settings)

@@ -20,14 +20,14 @@ from billing_worker.usecases.outgoing.replay import endpoint as receiver
 from billing_worker.usecases.reading.one import event_with
 from billing_worker.usecases.reading.views.traffic import of_endpoint, of_event
 
-app = typer.Typer(help="Outgoing events: look, send again, and the state of your receiver.")
+app = typer.Typer(help="Outgoing events: show them, send them again, and show the health of your receiver.")
 
 COLUMNS = ("id", "type", "subject_id", "sequence", "status", "occurred_at", "tries", "next_try_at", "note")
 
 Of = Annotated[str | None, typer.Option("--subscription", metavar="ID", help="sub_…: only of this subscription.")]
 Type = Annotated[EventType | None, typer.Option("--type", help="Only of this type.")]
 Since = Annotated[
-    str | None, typer.Option(metavar="WHEN", help="Only those that happened since a day, or a time with a zone.")
+    str | None, typer.Option(metavar="WHEN", help="Only events since this day, or this time with a zone.")
 ]
 Failed = Annotated[bool, typer.Option("--failed", help="Only those refused at least once and not delivered.")]
 GivenUp = Annotated[bool, typer.Option("--given-up", help="Only those given up after three days.")]
@@ -70,7 +70,7 @@ def list_(
 
 @app.command()
 def show(event_id: Annotated[str, typer.Argument(metavar="ID", help="evt_…")], *, as_json: AsJson = False) -> None:
-    """Show one event: what it says, and how its delivery goes.
+    """Show one event: its contents and its delivery.
 
     Example: billing-worker event show evt_0123456789abcdef
     """
@@ -87,18 +87,18 @@ def replay(
     failed: Failed = False,
     given_up: GivenUp = False,
     since: Since = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether a range is meant.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Replay a range without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send an event again, or all of a range, ten a second. The webhook-id stays: receivers drop what they have.
+    """Send an event again, or all of a range, ten a second. The webhook-id stays the same: receivers drop known events.
 
-    At most 100,000 at once, the oldest; it says so where there may be more.
+    At most the oldest 100,000 at once; the output says if there may be more.
 
     Example: billing-worker event replay --given-up --since 2026-03-01 --yes
     """
     chosen = any((subscription, kind, failed, given_up, since))
     if (event_id is not None) == chosen:
-        raise InvalidInput("event", event_id, "name either one event or a range, e.g. --given-up or --since 2026-03-01")
+        raise InvalidInput("event", event_id, "give either one event or a range, e.g. --given-up or --since 2026-03-01")
     with session(as_json=as_json) as work:
         if event_id is not None:
             message = send_again(work.ports, event_id)
@@ -111,14 +111,14 @@ def replay(
         more = count >= MOST_REPLAYED
         work.out.record({"replayed": count, "perhaps_more": True} if more else {"replayed": count})
         if more:
-            work.out.say("That is the most at once: the oldest. Go on with a later --since, from `event list --since`.")
+            work.out.say("These are the oldest, and the most at once. For more, run it again with a later --since.")
 
 
 @app.command()
 def endpoint(
     action: Annotated[Action, typer.Argument(help="status or enable")] = Action.STATUS, *, as_json: AsJson = False
 ) -> None:
-    """Show how your receiver does, or let a disabled one have its events again.
+    """Show the health of your receiver, or enable a disabled one.
 
     Example: billing-worker event endpoint enable
     """
@@ -142,5 +142,5 @@ def _filter(
 
 def _ask() -> None:
     if not sys.stdin.isatty():
-        raise InvalidInput("yes", None, "a range is replayed only with --yes, or when a person says so on a terminal")
-    typer.confirm("Send all events of this range once more?", abort=True, err=True)
+        raise InvalidInput("yes", None, "a range is replayed only with --yes, or after a confirmation on a terminal")
+    typer.confirm("Send all events of this range again?", abort=True, err=True)

@@ -17,15 +17,15 @@ from billing_worker.cli.session import session
 from billing_worker.domain.errors import Unavailable
 
 MOST_SHOWN = 20
-"""Rejected rows on the screen; all of them are in the file."""
+"""Rejected rows shown on the screen; the file has all of them."""
 
 SOME_REJECTED = 3
-"""The exit status of a run that rejected a row: neither a failure of the program nor a wrong command line."""
+"""The exit status of a run that rejected a row, distinct from a failure and from a wrong command line."""
 
 
 @dataclass(slots=True)
 class Result:
-    """What became of the file."""
+    """The result of importing a file."""
 
     counts: Counter[Became] = field(default_factory=Counter)
     rejected: list[Outcome] = field(default_factory=list)
@@ -37,26 +37,26 @@ class Result:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="CSV, UTF-8; its first line names the columns.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="CSV, UTF-8. The first line names the columns.")],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge every row and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row without changing anything.")] = False,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="REPORT.csv", help="Write every row, its line, and what became of it."),
+        typer.Option("--report", metavar="REPORT.csv", help="Write every row with its result to this file."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register billing keys and subscribe their customers, from a CSV file.
 
-    Columns, in any order: customer_uid, pg_provider, plan_id, customer; and if you like start (ISO 8601 with a zone;
-    now where it is empty), buyer_name, buyer_email, buyer_tel, external_id, allow_duplicate. Korean names and the other
-    rules: docs/import.md. A start of more than a day ago is an anchor only: the periods that began since then count as
-    charged elsewhere, and the first charge comes with the next one.
+    Columns, in any order: customer_uid, pg_provider, plan_id, customer; and optionally start (ISO 8601 with a zone;
+    default: now), buyer_name, buyer_email, buyer_tel, external_id, allow_duplicate. Korean names and the other rules:
+    docs/import.md. A start more than a day ago is only an anchor: the periods since then count as charged elsewhere,
+    and the next period is the first to be charged.
 
-    A row is stored as a whole or not at all. A row that is equal to what is there is in already, so the same file can
-    be run again. A row that contradicts what is there is rejected. Rejected rows are listed and written, with the
-    reason, to a file of this run (FILE.rejected.csv, FILE.rejected-2.csv, ...); correct them there and import that
-    file. The exit status is 3 if any row was rejected.
+    A row is stored as a whole or not at all. A row that equals stored data is skipped, so the same file can be imported
+    again. A row that contradicts stored data is rejected. Rejected rows are listed and written, with the reason, to a
+    file of this run (FILE.rejected.csv, FILE.rejected-2.csv, ...); correct them there and import that file. The exit
+    status is 3 if any row was rejected.
 
     Example: billing-worker import customers.csv --dry-run
     """
@@ -78,7 +78,7 @@ def import_(
             raise Unavailable(f"{error}; {done}") from error
         finally:
             reported.close()
-            # Also when the database went away or Ctrl-C was pressed: what was refused until then is kept.
+            # Also after a database failure or Ctrl-C: the rows rejected so far are kept.
             if result.rejected and not dry_run:
                 rejects = write_rejects(customers, result.rejected)
         _tell(work.out, result, rejects, report, dry_run=dry_run)
@@ -105,4 +105,4 @@ def _tell(out: Output, result: Result, rejects: Path | None, report: Path | None
         out.say("")
         out.say(f"The rejected rows, with the reasons, are in {rejects}; correct them there and import that file.")
     if report is not None:
-        out.say(f"What became of every row is in {report}.")
+        out.say(f"The result of every row is in {report}.")

@@ -1,7 +1,7 @@
-"""The columns of a file of customers: what each is called, what it belongs to, and how a cell is read.
+"""The columns of a file of customers: their names, their parts, and the readers of their cells.
 
-A new column is one line in `COLUMNS`. One of KEY or SUBSCRIPTION is handed to `new_key` or `new_subscription` under its
-name, and compared with what is stored there.
+A new column is one line in `COLUMNS`. A column of KEY or SUBSCRIPTION is passed to `new_key` or `new_subscription`
+under its name, and compared with the stored value.
 """
 
 import re
@@ -17,10 +17,10 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import entered, normal_form
 
 REASON = "reason"
-"""Written into the file of rejected rows, and ignored when that file is imported."""
+"""A column of the file of rejected rows, ignored when that file is imported."""
 
 LONGEST_CELL = 256
-"""Characters, for every column: the domain's own limits are shorter, and say so by name."""
+"""Characters, for every column. The domain's limits are shorter, and their errors name the field."""
 
 CHANGED = "a spreadsheet changed this; format the column as text, and fill in the original value"
 
@@ -31,16 +31,16 @@ _DATES = re.compile(
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-\d{2}|\d{1,2}월 ?\d{1,2}일"
 )
 _NO_LEADING_ZERO = re.compile(r"(?!0|82|1[5-8]\d{6}$)\d{8,11}")
-"""A telephone number of digits only. 1588-1234 and its like have no 0 before them, and 82 is Korea's own number."""
+"""A telephone number of digits only. Numbers such as 1588-1234 have no leading 0, and 82 is Korea's country code."""
 
 
 class Part(Enum):
-    """What a column belongs to."""
+    """The part that a column belongs to."""
 
     KEY = auto()
     SUBSCRIPTION = auto()
     FILE = auto()
-    """Says how the row is to be taken, and is stored nowhere."""
+    """An instruction for the import, which is not stored."""
 
 
 Reader = Callable[[str, str], Any]
@@ -57,7 +57,7 @@ def _customer_uid(name: str, cell: str) -> str:
 
 
 def _moment(name: str, cell: str) -> datetime | None:
-    """The instant, in the zone in which the cell has it: an operator compares it with the file."""
+    """The instant in the cell's own zone, so that an operator can compare it with the file."""
     text = normal_form(cell)
     instant = moment(name, text)
     return instant.astimezone(datetime.fromisoformat(text).tzinfo) if instant else None
@@ -84,15 +84,15 @@ class Column:
     name: str
     part: Part
     also: tuple[str, ...]
-    """Other names for it, which staff use; case, spaces and _ make no difference."""
+    """Other names for it. Case, spaces and _ do not matter."""
     needed: bool = False
     read: Reader = _text
     stored_as: str | None = None
-    """The attribute of the stored key or subscription, where it is not the column's name."""
+    """The attribute of the stored key or subscription, if its name differs from the column's."""
 
     @property
     def attribute(self) -> str:
-        """Where the stored value is found."""
+        """The attribute with the stored value."""
         return self.stored_as or self.name
 
 
@@ -122,12 +122,12 @@ _BY_NAME |= {_folded(name): REASON for name in (REASON, "사유")}
 
 
 def column_named(name: str) -> str | None:
-    """The column that is meant by a name in the file's first line; None for a name that is not known."""
+    """The column for a name in the file's first line; None for an unknown name."""
     return _BY_NAME.get(_folded(name))
 
 
 def read_cells(cells: dict[str, str | None]) -> dict[str, Any]:
-    """The values of a row by column; empty cells are left out. Raises InvalidInput with the column that is wrong."""
+    """The values of a row by column; empty cells are left out. Raises InvalidInput with the wrong column."""
     for name, cell in cells.items():
         if cell is not None and name != REASON:
             _refuse_changed(name, cell)

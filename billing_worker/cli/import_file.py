@@ -1,4 +1,4 @@
-"""A CSV file of customers: read as a whole, checked for its form, handed out row by row."""
+"""A CSV file of customers: read as a whole, checked for its form, and returned row by row."""
 
 import csv
 import difflib
@@ -14,18 +14,18 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import normal_form
 
 LARGEST_FILE = 256 * 1024 * 1024
-"""A million rows are about a third of this; what is larger is not a list of customers."""
+"""A million rows are about a third of this. A larger file is not a list of customers."""
 
 SEPARATORS = ",;\t"
-"""A spreadsheet takes the one of its own country."""
+"""Spreadsheets use the separator of their country."""
 
 _SAYS_SEPARATOR = re.compile(r'"?sep=(?P<separator>[^"\r\n])"?(?:\r\n|\r|\n)', re.IGNORECASE)
-"""A first line that Excel reads and does not show."""
+"""A first line that Excel interprets and does not show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the file: its number, its cells as they came, and its cells by column (None where empty)."""
+    """One line of the file: its number, its raw cells, and its cells by column (None if empty)."""
 
     line: int
     cells: Sequence[str]
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class CustomerFile:
-    """The file: its columns, their names as they stand in it, and its text."""
+    """The file: its columns, their names in the file, and its text."""
 
     path: Path
     header: Sequence[str]
@@ -75,14 +75,14 @@ class CustomerFile:
 
 
 def read_customers(path: Path) -> CustomerFile:
-    """Read a file and check its header. Raises InvalidInput with what is wrong and the way out."""
+    """Read a file and check its header. Raises InvalidInput with the problem and the way out."""
     text = _decoded(path)
     said = _SAYS_SEPARATOR.match(text)
     if said:
         text = text[said.end() :]
     separator = said["separator"] if said else _separator_of(text)
     try:
-        # As strictly as the rows are read: what passes here is read by them once more.
+        # As strict as the reader of the rows, which reads this text again.
         first = next(_reader(text, separator), None) if text.strip() else None
     except csv.Error as error:
         problem = f"its first line is not CSV: {error}; it must name the columns: {','.join(NEEDED)}"
@@ -98,7 +98,7 @@ def _reader(text: str, separator: str) -> Any:
 
 
 def _separator_of(text: str) -> str:
-    """The separator with which the first line names the most columns; a comma where none does."""
+    """The separator that gives the most known columns in the first line; a comma if none does."""
     first = text.splitlines()[0] if text.strip() else ""
 
     def columns(separator: str) -> int:
@@ -117,7 +117,7 @@ def _header(path: Path, names: Sequence[str]) -> Sequence[str]:
             way_out = (
                 f"did you mean {near[0]}?" if near else f"known are {known}; docs/import.md has their Korean names"
             )
-            raise InvalidInput("file", str(path), f"has a column {name[:40]!r} that is not known; {way_out}")
+            raise InvalidInput("file", str(path), f"has an unknown column {name[:40]!r}; {way_out}")
         if column in header:
             raise InvalidInput("file", str(path), f"has the column {column} twice")
         header.append(column)

@@ -1,7 +1,7 @@
-"""Is a row in already? Only if it is equal to what is there; a row that contradicts what is there is refused.
+"""Decide whether a row is already stored. An equal row is; a contradicting row is refused.
 
-What is there is a live subscription in the database, or an earlier line of the same file. Both look alike here, so a
-dry run judges as the import does. An empty cell says nothing, and contradicts nothing.
+A row is compared with live subscriptions in the database, and with earlier lines of the same file. Both have one form
+here, so a dry run decides as the import does. An empty cell contradicts nothing.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ COMPARED = (Part.KEY, Part.SUBSCRIPTION)
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """Something that a row may be equal to: where it stands, and its values by column."""
+    """Stored data that a row may equal: its place, and its values by column."""
 
     where: str
     values: Values
@@ -32,21 +32,21 @@ class There:
 
 @dataclass(slots=True)
 class Earlier:
-    """The lines of this file that were accepted, and the keys that they made."""
+    """The accepted lines of this file, and their keys."""
 
     by_uid: dict[str, list[There]] = field(default_factory=lambda: defaultdict(list))
     by_customer: dict[tuple[str, str], There] = field(default_factory=dict)
     keys: dict[str, BillingKey] = field(default_factory=dict)
 
     def add(self, line: int, values: Values, key: BillingKey) -> None:
-        """Remember an accepted line."""
+        """Add an accepted line."""
         there = There(f"line {line}", {column.name: values.get(column.name) for column in COLUMNS})
         self.by_uid[values["customer_uid"]].append(there)
         self.by_customer.setdefault((values["customer"], values["plan_id"]), there)
         self.keys.setdefault(values["customer_uid"], key)
 
     def forget(self, line: int, values: Values) -> None:
-        """Take back the line that was added last: its transaction failed."""
+        """Remove the last line, because its transaction failed."""
         uid, customer = values["customer_uid"], (values["customer"], values["plan_id"])
         self.by_uid[uid].pop()
         if not self.by_uid[uid]:
@@ -56,7 +56,10 @@ class Earlier:
 
 
 def found_in(row: Values, earlier: Earlier, stored: Stored) -> str | None:
-    """Where a row is in already; None where it is new. Raises Conflict, with both values, where it contradicts."""
+    """The place where a row is already stored; None if it is new.
+
+    Raises Conflict, with both values, for a contradiction.
+    """
     uid, on_plan = row["customer_uid"], (row["customer"], row["plan_id"])
     key = stored.keys.get(uid)
     in_file = earlier.by_uid.get(uid, ())
@@ -98,7 +101,7 @@ def _ended(found: Iterable[There]) -> list[There]:
 
 
 def _contradiction(row: Values, there: There, *parts: Part) -> str | None:
-    """The first column in which the row says something else, of these parts (of both, if none is named)."""
+    """The first column of these parts (by default both) in which the row differs."""
     for column in COLUMNS:
         given = row.get(column.name)
         if given is None or column.name not in there.values or column.part not in (parts or COMPARED):
@@ -117,7 +120,7 @@ def _refuse_contradiction(row: Values, there: Iterable[There], part: Part) -> No
 
 
 def _refuse_ended(row: Values, ended: Iterable[There]) -> None:
-    """A customer who left is not charged again because an old file is imported again."""
+    """Refuse a canceled customer: an old file that is imported again must not charge them."""
     for there in ended:
         if (row["customer"], row["plan_id"]) != (there.values["customer"], there.values["plan_id"]):
             continue
@@ -131,7 +134,7 @@ def _refuse_ended(row: Values, ended: Iterable[There]) -> None:
 
 
 def _refuse_card_of_another(row: Values, ended: Iterable[There]) -> None:
-    """A card stays its customer's, also after that customer has left."""
+    """Refuse a card of another customer, even if that customer has left."""
     for there in ended:
         if row["customer"] != there.values["customer"]:
             here = f"{there.values['customer']} in {there.where}, which was canceled"
@@ -141,8 +144,8 @@ def _refuse_card_of_another(row: Values, ended: Iterable[There]) -> None:
 def _refuse_other_card(row: Values, there: Iterable[There]) -> None:
     for each in there:
         known = each.values.get("customer_uid", "another card")
-        here = f"{row['customer']} is on plan {row['plan_id']} already, with {known} in {each.where}"
-        way_out = "a second subscription on purpose says yes in the column allow_duplicate"
+        here = f"{row['customer']} is already on plan {row['plan_id']}, with {known} in {each.where}"
+        way_out = "for a second subscription, write yes in the column allow_duplicate"
         raise Conflict(f"customer_uid: is {row['customer_uid']} here, but {here}; {way_out}", field="customer_uid")
 
 

@@ -1,4 +1,4 @@
-"""What is written about an import: the rejected rows, to be corrected and imported, and every row with its fate."""
+"""The files about an import: the rejected rows, to be corrected and imported, and every row with its result."""
 
 import csv
 import re
@@ -12,7 +12,7 @@ from billing_worker.cli.import_rows import Became, Outcome
 from billing_worker.domain.errors import InvalidInput
 
 ENCODING = "utf-8-sig"
-"""With a byte order mark, without which Excel takes UTF-8 for its own encoding."""
+"""With a byte order mark: without it, Excel reads UTF-8 in its own encoding."""
 
 REPEATED = ("customer_uid", "customer")
 REPORTED = ("line", "became", "field", "detail", *REPEATED, "billing_key_id", "subscription_id")
@@ -21,7 +21,7 @@ _OWN_NAME = re.compile(r"\.rejected(-\d+)?$")
 
 
 def write_rejects(customers: CustomerFile, rejected: Sequence[Outcome]) -> Path:
-    """Write the rejected rows, with the reasons, to a file that no other run has written. Raises InvalidInput."""
+    """Write the rejected rows, with the reasons, to a new file. Raises InvalidInput."""
     kept = [index for index, name in enumerate(customers.header) if name != REASON]
     with _first_free(customers.path) as file:
         writer = csv.writer(file)
@@ -34,7 +34,7 @@ def write_rejects(customers: CustomerFile, rejected: Sequence[Outcome]) -> Path:
 
 
 def _first_free(imported: Path) -> IO[str]:
-    """FILE.rejected.csv, or where that is there already FILE.rejected-2.csv, and so on."""
+    """FILE.rejected.csv or, if it exists, FILE.rejected-2.csv, and so on."""
     stem, number = _OWN_NAME.sub("", imported.stem), 1
     while True:
         name = imported.with_name(f"{stem}.rejected{'' if number == 1 else f'-{number}'}.csv")
@@ -47,7 +47,7 @@ def _first_free(imported: Path) -> IO[str]:
 
 
 class Report:
-    """Every row, its line and what became of it; without a path, nothing is written."""
+    """Every row with its line and its result. Without a path, nothing is written."""
 
     def __init__(self, path: Path | None) -> None:
         self._file: IO[str] | None = None
@@ -59,12 +59,12 @@ class Report:
             self._write(REPORTED)
 
     def add(self, outcomes: Sequence[Outcome], *, dry_run: bool) -> None:
-        """Write down what became of some rows, at once: what ends the program later takes nothing of it away."""
+        """Write the results of some rows at once, so that a later crash does not lose them."""
         if self._file is None:
             return
         for each in outcomes:
             became = f"would be {each.became}" if dry_run and each.became is Became.IMPORTED else str(each.became)
-            # What was refused as a customer_uid may be the number of a card.
+            # A refused customer_uid may be a card number.
             cells = ["" if name == each.field else each.row.values.get(name) or "" for name in REPEATED]
             made = ["", ""] if dry_run else [each.billing_key_id, each.subscription_id]
             self._write([each.row.line, became, each.field, each.detail, *cells, *made])

@@ -1,7 +1,7 @@
-"""Rows of customers into the database: key and subscription together, or neither.
+"""Import rows of customers into the database: key and subscription together, or neither.
 
-Many rows share one transaction. Where that fails as a whole, each of its rows gets one of its own, so one row ends no
-other. Whatever ends the program, the same file can be run again: rows that are in are recognised (`import_judge`).
+Many rows share one transaction. If it fails, each of its rows gets its own transaction, so one row does not stop
+another. After a crash, the same file can be imported again: stored rows are recognised (`import_judge`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,17 @@ from billing_worker.cli.import_columns import COLUMNS, Part, read_cells
 from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_judge import Earlier, found_in
 from billing_worker.domain.errors import Busy, Conflict, InvalidInput, Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.plan import Plan
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.subscription import enroll
 
 TOGETHER = 200
-"""Rows in one transaction: the commit costs nothing any more, and what one failure repeats takes a second."""
+"""Rows per transaction: the cost of the commit is negligible, and repeating them after a failure takes a second."""
 
 
 class Became(StrEnum):
-    """What became of a row."""
+    """The result of a row."""
 
     IMPORTED = "imported"
     IN_ALREADY = "in already"
@@ -32,20 +33,20 @@ class Became(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one row, and why."""
+    """The result of one row, and its reason."""
 
     row: Row
     became: Became
     field: str = ""
     detail: str = ""
-    """The reason of a rejection, or where the row is in already."""
+    """The reason of a rejection, or the place where the row is already stored."""
     billing_key_id: str = ""
     subscription_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """A row that is to be stored."""
+    """A row to store."""
 
     row: Row
     values: Mapping[str, Any]
@@ -57,7 +58,7 @@ class _Accepted:
 
 
 class Importer:
-    """Takes rows, many at a time. A dry run does the same, and stores nothing."""
+    """Imports rows, many at a time. A dry run does the same without storing."""
 
     def __init__(self, ports: Ports, *, dry_run: bool) -> None:
         self._ports = ports
@@ -66,7 +67,7 @@ class Importer:
         self._plans: Mapping[str, Plan] = enroll.plans(ports)
 
     def take(self, rows: Sequence[Row]) -> Sequence[Outcome]:
-        """What became of each row. Raises Unavailable where the database does not answer: then nobody knows."""
+        """The result of each row. Raises Unavailable if the database does not answer: the results are then unknown."""
         try:
             return self._together(rows)
         except Busy as error:
@@ -84,9 +85,9 @@ class Importer:
         accepted: list[_Accepted] = []
         outcomes: list[Outcome] = []
 
-        def judge(stored: enroll.Stored, now: datetime) -> Sequence[enroll.Enrolment]:
+        def judge(stored: enroll.Stored, moment: Moment) -> Sequence[enroll.Enrolment]:
             for row, values in zip(rows, read, strict=True):
-                result = self._judged(row, values, stored, now)
+                result = self._judged(row, values, stored, moment)
                 if isinstance(result, _Accepted):
                     accepted.append(result)
                     self._earlier.add(row.line, result.values, result.enrolment.key)
@@ -121,7 +122,7 @@ class Importer:
         return values
 
     def _judged(
-        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: enroll.Stored, now: datetime
+        self, row: Row, values: Mapping[str, Any] | InvalidInput, stored: enroll.Stored, moment: Moment
     ) -> Outcome | _Accepted:
         if isinstance(values, InvalidInput):
             return _refused(row, values)
@@ -132,7 +133,7 @@ class Importer:
             uid = values["customer_uid"]
             made = enroll.prepare(
                 self._ports,
-                now,
+                moment,
                 self._plans[values["plan_id"]],
                 stored.keys.get(uid) or self._earlier.keys.get(uid),
                 of_key=_of(Part.KEY, values),

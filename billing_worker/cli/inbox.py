@@ -16,7 +16,7 @@ from billing_worker.usecases.incoming import replay as review
 from billing_worker.usecases.incoming.apply import apply
 from billing_worker.usecases.reading.one import notification_with
 
-app = typer.Typer(help="Webhooks and pingbacks: what came, what became of it, and have it looked into again.")
+app = typer.Typer(help="Webhooks and pingbacks: show them and their results, and look into them again.")
 
 COLUMNS = ("id", "source", "status", "foreign", "payload", "tries", "received_at", "note")
 
@@ -25,8 +25,8 @@ Source = Annotated[str | None, typer.Option(help="portone or paymentwall.")]
 Foreign = Annotated[
     bool | None, typer.Option("--foreign/--ours", help="Only webhooks about merchant_uids that were never ours.")
 ]
-Since = Annotated[str | None, typer.Option(help="Received first on or after this day or moment.")]
-Stuck = Annotated[bool, typer.Option("--stuck", help="Only those that a person must look at.")]
+Since = Annotated[str | None, typer.Option(help="First received on or after this day or time.")]
+Stuck = Annotated[bool, typer.Option("--stuck", help="Only those that an operator must look at.")]
 
 
 @app.command("list")
@@ -49,7 +49,7 @@ def list_(
         sought = _sought(work, status, source, since, foreign=foreign, stuck=stuck)
         wanted = {"status": sought.status, "source": sought.source, "foreign": sought.foreign}
         chosen = {**wanted, "received_after": sought.since, "stuck_at": sought.stuck_at}
-        empty, most = "Nothing like that was received.", None if everything else limit
+        empty, most = "No notification matches.", None if everything else limit
         show_list(work, Kind.NOTIFICATIONS, chosen, COLUMNS, most=most, empty=empty)
 
 
@@ -61,7 +61,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one: what it says (masked), its history, what it led to, and what the gateway said last.
+    """Show one notification: its fields (masked), its history, its result, and the gateway's last answer.
 
     Example: billing-worker inbox show 7
     """
@@ -72,7 +72,7 @@ def show(
             return
         work.out.record(replace(found, payload={}, answer=None))
         work.out.part("What it says", found.payload)
-        work.out.part("What the gateway said last", found.answer)
+        work.out.part("The gateway's last answer", found.answer)
 
 
 @app.command()
@@ -83,20 +83,20 @@ def replay(
     source: Source = None,
     foreign: Foreign = None,
     since: Since = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this several are only counted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Look into several instead of counting them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have one, or all with a status, looked into again: the gateway is read anew, and what it says is recorded.
+    """Look into one, or all with a status, again: read the gateway once more, and record its answer.
 
-    One is looked into at once. Several are left to the workers, foreign ones at their own pace. No money is moved by
-    this, and doing it twice changes nothing.
+    A single one is handled at once. Workers handle several, foreign ones at their own pace. This moves no money, and a
+    repeat changes nothing.
 
     Example: billing-worker inbox replay --status ignored --since 2026-11-01 --yes
     """
     with session(as_json=as_json) as work:
         if message_id is not None:
             if (status, source, foreign, since) != (None, None, None, None):
-                raise InvalidInput("ID", message_id, "give either an ID or what to look for, not both")
+                raise InvalidInput("ID", message_id, "give either an ID or filters, not both")
             work.check_gateway()
             review.look_again(work.ports, message_id)
             apply(work.ports, message_id)
@@ -108,7 +108,7 @@ def replay(
         count = review.look_again_at_all(work.ports, sought) if yes else review.count_sought(work.ports, sought)
         work.out.record({"replayed": count} if yes else {"would_replay": count})
         if not yes:
-            work.out.say("Nothing was changed. To have them looked into again, add --yes")
+            work.out.say("Nothing was changed. To look into them again, add --yes")
 
 
 def _sought(

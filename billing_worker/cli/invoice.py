@@ -14,7 +14,7 @@ from billing_worker.usecases.charge.retry import retry_now
 from billing_worker.usecases.reading.one import invoice_with
 from billing_worker.usecases.reading.views.invoices import of_invoice
 
-app = typer.Typer(help="Invoices: what is owed for one period, and the attempts to collect it.")
+app = typer.Typer(help="Invoices: the debt for one period, and the attempts to collect it.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="inv_…")]
 COLUMNS = (
@@ -52,14 +52,14 @@ def list_(
         wanted = {"customer": customer, "subscription_id": subscription, "plan_id": plan, "status": status}
         chosen = {**wanted, **listing.between(work, "period", period_after, period_before)}
         any_wanted = any(value is not None for value in chosen.values())
-        empty = "There are no such invoices." if any_wanted else "There are no invoices: nothing was due so far."
+        empty = "There are no such invoices." if any_wanted else "There are no invoices: no period has been due yet."
         most = None if everything else limit
         show_list(work, Kind.INVOICES, chosen, COLUMNS, most=most, empty=empty)
 
 
 @app.command()
 def show(invoice_id: Id, *, as_json: AsJson = False) -> None:
-    """Show one invoice, its payment attempts, and what was given back of them.
+    """Show one invoice with its payment attempts and refunds.
 
     Example: billing-worker invoice show inv_0123456789abcdef
     """
@@ -72,9 +72,9 @@ def show(invoice_id: Id, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def retry(invoice_id: Id, *, as_json: AsJson = False) -> None:
-    """Make an unpaid invoice due at once, also one that dunning gave up. The next scan charges it.
+    """Make an unpaid invoice due at once, even one that dunning gave up. The next scan charges it.
 
-    Given twice it is still one charge.
+    A second run still makes one charge.
 
     Example: billing-worker invoice retry inv_0123456789abcdef
     """

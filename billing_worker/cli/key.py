@@ -18,7 +18,7 @@ from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.reading.one import key_with
 from billing_worker.usecases.reading.views.keys import of_key
 
-app = typer.Typer(help="Billing keys: one stored card each, known to PortOne by its customer_uid.")
+app = typer.Typer(help="Billing keys: each is one stored card, which PortOne knows by its customer_uid.")
 
 COLUMNS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason", "created_at")
 
@@ -38,7 +38,7 @@ def register(
         str | None, typer.Option(help="The product that Paymentwall's pingbacks about this key must name.")
     ] = None,
     external_id: options.ExternalId = None,
-    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
 ) -> None:
     """Register a billing key that PortOne already has.
@@ -102,7 +102,7 @@ def show(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *
 
 @app.command()
 def reactivate(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *, as_json: AsJson = False) -> None:
-    """Charge a key again that was taken for dead: what waits for another card is tried at once.
+    """Charge an invalid key again. Invoices that wait for another card are tried at once.
 
     Example: billing-worker key reactivate key_0123456789abcdef
     """
@@ -137,10 +137,10 @@ def issuing_payment(
     counts_for_none: Annotated[bool, typer.Option("--counts-for-none", help="It pays no period here.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the payment pays with which a Paymentwall key was issued, where that is not clear.
+    """Decide what the payment that issued a Paymentwall key pays, if that is unclear.
 
-    Charges that wait for the answer go on. A payment over another sum than the period's price stands for the period:
-    its invoice is closed, and nothing is charged for it.
+    Charges that wait for the decision go on. A payment whose sum differs from the period's price still stands for the
+    period: its invoice is closed without a charge.
 
     Example: billing-worker key issuing-payment key_0123456789abcdef --counts-for sub_0123456789abcdef
 

@@ -1,4 +1,4 @@
-"""Lists on the command line: shared filters, and printing part by part to the end."""
+"""Lists on the command line: shared filters, and printing part by part."""
 
 import json
 import sys
@@ -15,16 +15,16 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.reading.lists import AT_ONCE, every
 
-Every = Annotated[bool, typer.Option("--all", help="Show everything, to the end of the list, whatever --limit says.")]
+Every = Annotated[bool, typer.Option("--all", help="Show the whole list, ignoring --limit.")]
 Customer = Annotated[str | None, typer.Option(metavar="NAME", help="Only of this customer, by your own id.")]
 Plan = Annotated[str | None, typer.Option("--plan", metavar="ID", help="plan_…: only on this plan.")]
 Key = Annotated[str | None, typer.Option("--key", metavar="ID", help="key_…: only charged on this key.")]
 Subscription = Annotated[
     str | None, typer.Option("--subscription", metavar="ID", help="sub_…: only of this subscription.")
 ]
-ExternalId = Annotated[str | None, typer.Option(metavar="TEXT", help="Only the one with this id of yours.")]
-After = Annotated[str | None, typer.Option(metavar="WHEN", help="Only from this day, or time with a zone, on.")]
-Before = Annotated[str | None, typer.Option(metavar="WHEN", help="Only before this day, or time with a zone.")]
+ExternalId = Annotated[str | None, typer.Option(metavar="TEXT", help="Only the one with this external_id.")]
+After = Annotated[str | None, typer.Option(metavar="WHEN", help="Only from this day, or this time with a zone, on.")]
+Before = Annotated[str | None, typer.Option(metavar="WHEN", help="Only before this day, or this time with a zone.")]
 
 
 def show_list(
@@ -36,7 +36,7 @@ def show_list(
     most: int | None,
     empty: str,
 ) -> None:
-    """Print what fits, newest first: at most `most`, or, where that is None, everything, part by part."""
+    """Print the matches, newest first: at most `most`; if that is None, all of them, part by part."""
     views = every(work.ports, kind, wanted, most, language=work.settings.language)
     if work.out.as_json:
         _stream_json(work.out, views)
@@ -66,13 +66,13 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
         if not sign:
             raise InvalidInput("metadata", text, "must be NAME=VALUE")
         if name in found:
-            raise InvalidInput("metadata", text, f"names {name} a second time")
+            raise InvalidInput("metadata", text, f"names {name} twice")
         found[name] = value
     return found
 
 
 def _stream_json(out: Output, views: Iterator[View]) -> None:
-    """One array, written as it is read: a long list needs no memory."""
+    """Print one array while reading it: a long list needs no memory."""
     opened = False
     for view in views:
         text = json.dumps(out.plain(view), ensure_ascii=out.ascii_only, indent=2)

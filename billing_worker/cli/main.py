@@ -1,8 +1,7 @@
-"""The door of the command line: arguments in, exit status out. Here, and only here, errors become words.
+"""The entry of the command line: arguments in, exit status out. Only this module turns errors into messages.
 
-A foreseeable mistake is one line on standard error, and with `--json` one JSON object there. Exit status: 2 where the
-caller gave something wrong (an argument, a value, a setting), 1 where something else stood against it, 130 after
-Ctrl-C.
+A foreseeable mistake is one line on standard error, and with `--json` one JSON object there. Exit status: 2 for a
+mistake of the caller (an argument, a value, a setting), 1 for any other error, 130 after Ctrl-C.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ NAME = "billing-worker"
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 
 TRACEBACK = "--traceback"
-"""Not in the help: for whoever reports a bug."""
+"""Not in the help: only for bug reports."""
 
 LISTED_BY = {
     "plan": "plan list",
@@ -51,20 +50,23 @@ def run() -> None:
     _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal without Unicode shows \uc11c rather than nothing at all.
+            # A terminal without Unicode shows \uc11c instead of failing.
             stream.reconfigure(errors="backslashreplace")
     status = main(sys.argv[1:])
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Whoever read our output has enough of it, or a disk is full; Python would complain while it shuts down.
+        # The reader of our output is gone, or a disk is full. Python would report that during its shutdown.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = status or _told(error, as_json="--json" in sys.argv)
     sys.exit(status)
 
 
 def _open_what_is_closed() -> None:
-    """A shell or a service manager may start us with closed streams: what was done would end in a traceback."""
+    """Open closed streams.
+
+    A shell or a service manager may start us with them, and the command would end in a traceback.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - until the process ends
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _told(error: Exception, *, as_json: bool) -> int:
-    """Say what went wrong; returns the exit status."""
+    """Report the error; returns the exit status."""
     kind, status = type(error).__name__, FAILED
     match error:
         case BrokenPipeError():
@@ -151,6 +153,6 @@ def _parameter(error: TyperException) -> str | None:
 
 
 def _unforeseen(error: Exception) -> str:
-    # Not the exception's own text: a driver may have put a customer's data into it.
+    # Without the exception's text: a driver may have put customer data into it.
     what = f"unexpected {type(error).__module__}.{type(error).__name__}: a mistake in billing-worker"
     return f"{what}; run it again with {TRACEBACK} and report what it prints"

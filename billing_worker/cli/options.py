@@ -1,4 +1,4 @@
-"""Options that several commands share: what a merchant writes on a thing to find it again."""
+"""Options that several commands share: the merchant's labels."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ import typer
 
 ExternalId = Annotated[
     str | None,
-    typer.Option(metavar="TEXT", help="Your own id, unique: given twice, the second names the first and does nothing."),
+    typer.Option(metavar="TEXT", help="Your own id, unique. A repeat creates nothing, and the error names the first."),
 ]
 Metadata = Annotated[
-    list[str], typer.Option("--metadata", metavar="NAME=VALUE", help="A pair of text of your own; up to 20 of them.")
+    list[str], typer.Option("--metadata", metavar="NAME=VALUE", help="Your own pair of text; up to 20 of them.")
 ]

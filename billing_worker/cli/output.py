@@ -1,8 +1,8 @@
-"""How anything is shown: as JSON for programs, as aligned text for people.
+"""The output of commands: JSON for programs, aligned text for people.
 
-A *view* is one of `usecases/reading/views`, which the HTTP API answers with as well, or a mapping from names to values:
-text, numbers, Money, times, lists of these, or lists of views. JSON shows money in minor units beside its currency, and
-times as ISO 8601 in UTC, as the API does; text shows `9,900 KRW`, and times in the zone of the settings.
+A *view* is one of `usecases/reading/views`, which the HTTP API also returns, or a mapping from names to values: text,
+numbers, Money, times, lists of these, or lists of views. JSON shows money in minor units beside its currency, and times
+as ISO 8601 in UTC, as the API does; text shows `9,900 KRW`, and times in the zone of the settings.
 """
 
 import json
@@ -35,10 +35,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Show at most this many, newest first.")]
 
 HIGHEST = 2**63 - 1
-"""The highest number that the database can give an alert, a stop or a notification."""
+"""The highest number of an alert, a stop or a notification in the database."""
 
 WIDE = 1_000
-"""Columns where the output is no terminal: a line that another program reads must not be folded."""
+"""Columns without a terminal: lines for another program must not be folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Output:
     zone: str
 
     def record(self, view: View, *, headline: str | None = None, without: Collection[str] = ()) -> None:
-        """One thing: a name and a value a line; what is not set, and lists of other things, are left out.
+        """Print one object, one name and value per line. Unset values and lists of other objects are left out.
 
-        `without`: names that text says elsewhere.
+        `without`: names that the text shows elsewhere.
         """
         if self.as_json:
             self.json(view)
@@ -69,11 +69,11 @@ class Output:
 
     @property
     def ascii_only(self) -> bool:
-        """Whether the terminal shows no other letters."""
+        """Whether the terminal shows only ASCII."""
         return not speaks_unicode(sys.stdout)
 
     def rows(self, views: Sequence[View], columns: Sequence[str], *, empty: str, titles: bool = True) -> None:
-        """A list of things; in text only these columns, and `empty` where there are none."""
+        """Print a list of objects: in text only these columns, or `empty` for an empty list."""
         if self.as_json:
             self.json(views)
         elif views:
@@ -82,24 +82,24 @@ class Output:
             self.say(empty)
 
     def section(self, title: str, views: Sequence[View], columns: Sequence[str]) -> None:
-        """A titled table within a text; nothing in JSON, or where there are no rows."""
+        """Print a titled table within a text; nothing in JSON, or without rows."""
         if views and not self.as_json:
             console_for(sys.stdout).print(Text(f"\n{title}", style="bold"))
             console_for(sys.stdout).print(self._table(views, columns))
 
     def part(self, title: str, view: View) -> None:
-        """A titled part of one thing within a text; nothing in JSON, or where there is none."""
+        """Print a titled part of one object within a text; nothing in JSON, or without a part."""
         if view is not None and not self.as_json:
             self.say(f"\n{title}", "bold")
             self.record(view)
 
     def say(self, text: str, style: str = "") -> None:
-        """A line for people; nothing in JSON."""
+        """Print a line for people; nothing in JSON."""
         if not self.as_json:
             console_for(sys.stdout).print(Text(printable(text), style=style), soft_wrap=True)
 
     def json(self, value: object) -> None:
-        """The whole answer, as JSON."""
+        """Print the whole answer as JSON."""
         sys.stdout.write(json.dumps(self.plain(value), ensure_ascii=self.ascii_only, indent=2) + "\n")
 
     def plain(self, value: object) -> Any:  # noqa: PLR0911 - one a kind of value
@@ -171,20 +171,20 @@ STYLES = {
 
 
 def console_for(stream: Any) -> Console:
-    """A console that writes plain text into pipes and files, and takes nobody's text for markup."""
+    """A console that writes plain text into pipes and files, and treats no text as markup."""
     folded = stream.isatty() or "COLUMNS" in os.environ
     return Console(file=stream, width=None if folded else WIDE, markup=False, highlight=False, emoji=False)
 
 
 def followed(items: Sequence[T], what: str) -> Iterable[T]:
-    """The items one by one, with a progress bar on standard error where that is a terminal."""
+    """The items one by one, with a progress bar on standard error if it is a terminal."""
     console = console_for(sys.stderr)
     return track(items, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager
 def advancing(total: int, what: str) -> Iterator[Callable[[int], None]]:
-    """Something to call with the number of rows that are done: on a terminal, a bar with rows a second."""
+    """A callback for the number of finished rows: on a terminal, a bar with rows per second."""
     console = console_for(sys.stderr)
     speed = TextColumn("{task.fields[rate]:.0f} rows/s")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn())
@@ -200,18 +200,18 @@ def advancing(total: int, what: str) -> Iterator[Callable[[int], None]]:
 
 
 def working(what: str) -> AbstractContextManager[object]:
-    """A sign on standard error, where that is a terminal, that something of unknown length goes on."""
+    """A sign of ongoing work on standard error, if it is a terminal."""
     console = console_for(sys.stderr)
     return console.status(what) if console.is_terminal else nullcontext()
 
 
 def printable(text: str) -> str:
-    """Text from outside, without what could steer a terminal."""
+    """Text from outside, without characters that control a terminal."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _flat(view: View) -> Mapping[str, object]:
-    """A view as text shows it: an amount with its currency is one sum, and a name that opens something is masked."""
+    """A view as text: an amount with its currency becomes one sum, and names that grant access are masked."""
     if not is_dataclass(view):
         return dict(view)
     shown = _masked(view)
@@ -223,7 +223,7 @@ def _flat(view: View) -> Mapping[str, object]:
 
 
 def _masked(view: Any) -> dict[str, Any]:
-    """The fields of a view. A name that opens something is masked: what a command prints ends in files and logs."""
+    """The fields of a view. Names that grant access are masked: the output of commands ends up in files and logs."""
     shown = {each.name: getattr(view, each.name) for each in fields(view)}
     return shown | {each.name: masked(shown[each.name]) for each in fields(view) if each.metadata.get(SECRET)}
 

@@ -1,4 +1,4 @@
-"""Values that an operator types or a file holds, and no library reads."""
+"""Readers for values that an operator types or a file contains."""
 
 import re
 from datetime import UTC, datetime
@@ -10,13 +10,13 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 EXAMPLE = "2026-03-31T09:00:00+09:00"
 
 EARLIEST, LATEST = 1970, 2199
-"""Years. What lies beyond is a slip, and near year 9999 calendars and time zones end."""
+"""Years. A time beyond them is a mistake, and calendars and time zones end near year 9999."""
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def minor_units(text: str) -> int | str:
-    """The number that the text spells; else the text itself, for the rule that refuses it to show."""
+    """The number in the text; else the text itself, so that the rule's error can show it."""
     return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
 
 

@@ -19,11 +19,11 @@ from billing_worker.usecases.reading.views.plans import of_plan
 from billing_worker.usecases.subscription.change import change_plan
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 
-app = typer.Typer(help="Plans: what is charged, how often, and what happens after a decline.")
+app = typer.Typer(help="Plans: the price, the interval, and the policy after a decline.")
 
 COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_days", "created_at")
-CATCH_UP = "What becomes of late periods (bill_all, latest_only, forgive, ask)"
-MaxAge = Annotated[int, typer.Option(help="Days; for older periods a person is asked.", metavar="DAYS")]
+CATCH_UP = "The policy for late periods (bill_all, latest_only, forgive, ask)"
+MaxAge = Annotated[int, typer.Option(help="Days; for older periods an operator is asked.", metavar="DAYS")]
 
 
 @app.command()
@@ -35,16 +35,16 @@ def create(
     ],
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "KRW",
     interval: Annotated[str | None, typer.Option(help="day, week, month or year, counted from the start.")] = None,
-    interval_count: Annotated[int | None, typer.Option(help="Every so many of them; 1 if not given.")] = None,
+    interval_count: Annotated[int | None, typer.Option(help="Units in an interval; 1 by default.")] = None,
     cron: Annotated[str | None, typer.Option(help="Instead of an interval: 'minute hour day month weekday'.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA zone; BILLING_TIMEZONE if not given.")] = None,
     dunning_days: Annotated[
-        str, typer.Option(help="Days to wait after each decline in turn; '' for no further try.")
+        str, typer.Option(help="Days to wait after each decline in turn; '' for no retry.")
     ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
     catch_up: Annotated[str, typer.Option(help=f"{CATCH_UP} after an outage.", metavar="MODE")] = "bill_all",
     catch_up_max_age: MaxAge = DEFAULT_MAX_AGE,
     external_id: options.ExternalId = None,
-    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
 ) -> None:
     """Create a plan.
@@ -57,7 +57,7 @@ def create(
     Example: billing-worker plan create "Month's end" --amount 9900 --cron "0 9 L * *" --timezone Asia/Seoul
     """
     if cron is not None and interval_count is not None:
-        raise InvalidInput("interval_count", interval_count, "has no meaning beside a cron expression; leave it out")
+        raise InvalidInput("interval_count", interval_count, "is not allowed with a cron expression; leave it out")
     with session(as_json=as_json) as work:
         calendar = calendar_from(
             interval=interval,
@@ -118,12 +118,12 @@ def set_catch_up(
     plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")],
     *,
     mode: Annotated[str, typer.Option(help=f"{CATCH_UP}.", metavar="MODE")],
-    max_age: Annotated[int | None, typer.Option(help="Days; as it was if not given.", metavar="DAYS")] = None,
+    max_age: Annotated[int | None, typer.Option(help="Days; unchanged if not given.", metavar="DAYS")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what becomes of late periods after an outage, from now on.
+    """Change the policy for late periods after an outage, from now on.
 
-    Subscriptions that are on hold wait on; decide for them with: billing-worker catch-up apply
+    Subscriptions on hold keep waiting; decide for them with: billing-worker catch-up apply
 
     Example: billing-worker plan set-catch-up plan_0123456789abcdef --mode ask --max-age 30
     """
@@ -133,10 +133,10 @@ def set_catch_up(
 
 
 def _days(text: str) -> list[int]:
-    """Numbers between commas. Raises InvalidInput."""
+    """Numbers separated by commas. Raises InvalidInput."""
     if not text.strip():
         return []
     parts = [part.strip() for part in text.split(",")]
     if not all(re.fullmatch(r"[+-]?[0-9]{1,9}", part) for part in parts):
-        raise InvalidInput("dunning_days", text, "must be whole days between commas, e.g. 1,3,5,7")
+        raise InvalidInput("dunning_days", text, "must be whole days separated by commas, e.g. 1,3,5,7")
     return [int(part) for part in parts]

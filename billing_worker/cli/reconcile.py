@@ -37,9 +37,9 @@ def reconcile(
 ) -> None:
     """Look up every attempt whose outcome is open, then compare both books: PortOne's list of payments and ours.
 
-    What a single read proves is booked; everything else becomes an alert with a proposal. Nothing is charged and
-    nothing un-booked. That the gateway has no payment is believed only after two reads, a settle window apart.
-    Without --since and --days it compares what the worker would compare next, and an hour more.
+    Findings that a single read proves are booked; all others become alerts with a proposal. Nothing is charged, and no
+    booking is undone. Only two reads, a settle window apart, prove that the gateway has no payment. Without --since and
+    --days, it compares the worker's next span and an hour more.
 
     The exit status is 0 when all is well, 1 while an alert is open or the books could not be compared as a whole.
 
@@ -55,18 +55,21 @@ def reconcile(
         spans = [each for each in read.values() if each is not None]
         elsewhere = [each for each, found in read.items() if found is None and _is_unfinished(work, each)]
         trouble = [each.trouble for each in spans if each.trouble is not None]
-        trouble += [f"a worker reads a part of it by now (comparison {each})" for each in elsewhere]
+        trouble += [f"a worker is already reading a part of it (comparison {each})" for each in elsewhere]
         if not _show(work, attempts, spans, trouble):
             raise typer.Exit(1)
 
 
 def _is_unfinished(work: Session, comparison_id: int) -> bool:
-    """Whether what another worker took over is not compared yet: nobody may read that the books agree there."""
+    """Whether a span that another worker took over is unfinished.
+
+    The output must not say that the books agree there.
+    """
     return comparison_with(work.ports, comparison_id).status is not ComparisonStatus.DONE
 
 
 def _start(work: Session, since: str | None, days: int | None) -> datetime | None:
-    now = work.ports.clock.now()
+    now = work.ports.clock.moment().billing
     if since is not None and days is not None:
         raise InvalidInput("days", days, "cannot be given together with --since")
     if days is not None:
@@ -78,7 +81,7 @@ def _start(work: Session, since: str | None, days: int | None) -> datetime | Non
 
 
 def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], trouble: Sequence[str]) -> bool:
-    """Print what was found; returns whether nothing is left for an operator."""
+    """Print the findings; returns whether nothing is left for an operator."""
     language = work.settings.language
     findings = [_finding(finding, language) for span in spans for finding in span.findings]
     until = compared_until(work.ports)
@@ -93,7 +96,7 @@ def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], tr
         work.out.say("")
         work.out.rows(findings, FINDINGS, empty=_agreement(payments, whole=not trouble))
         for reason in trouble:
-            work.out.say(f"Not compared as a whole, and tried again: {reason}", "bold red")
+            work.out.say(f"Not compared as a whole; a worker tries again: {reason}", "bold red")
         if alerts:
             work.out.say("An alert is open; see: billing-worker alert list", "bold red")
     return not trouble and not alerts

@@ -31,20 +31,20 @@ def create(
         str | None,
         typer.Option(help="In the smallest unit: 3000 is 3,000 KRW, and 1999 is 19.99 USD.", metavar="NUMBER"),
     ] = None,
-    everything: Annotated[bool, typer.Option("--everything", help="What is left of the payment.")] = False,
+    everything: Annotated[bool, typer.Option("--everything", help="All that is left of the payment.")] = False,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; PortOne is told. At most 100 characters.")],
     attempt: Annotated[
         str | None, typer.Option(metavar="ID", help="att_…: which payment, where an invoice was paid twice.")
     ] = None,
     idempotency_key: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The same key again is the same refund; at most 255 characters.")
+        str | None, typer.Option(metavar="TEXT", help="The same key is the same refund; at most 255 characters.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, on a terminal, whether it is meant.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation on a terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give back a part of an invoice's payment, or all that is left of it. The next scan sends it.
 
-    A missing amount is never taken for everything. The invoice stays paid.
+    A missing amount never means everything. The invoice stays paid.
 
     Example: billing-worker refund create inv_0123456789abcdef --amount 3000 --reason "two days without service"
     """
@@ -93,18 +93,18 @@ def list_(
 
 @app.command()
 def show(refund_id: Annotated[str, typer.Argument(metavar="ID", help="rfd_…")], *, as_json: AsJson = False) -> None:
-    """Show one refund, and what the gateway said about it: masked, and cut off where it was long.
+    """Show one refund with the gateway's answer, masked and truncated.
 
     Example: billing-worker refund show rfd_0123456789abcdef
     """
     with session(as_json=as_json) as work:
         found = refund_with(work.ports, refund_id)
         work.out.record(found)
-        work.out.part("what the gateway said", found.evidence)
+        work.out.part("the gateway's answer", found.evidence)
 
 
 def _ask(work: Session, invoice_id: str, attempt_id: str | None, amount: int | None) -> None:
-    """Let an operator at a terminal look once more: what was given back cannot be fetched again."""
+    """Ask an operator at a terminal for a confirmation: a refund cannot be undone."""
     payment = payment_to_refund(work.ports, invoice_id, attempt_id)
     left = Money(refundable(payment), payment.money.currency)
     money = left if amount is None else check_amount(amount, payment)

@@ -20,10 +20,10 @@ ALERTS = ("opened_at", "severity", "kind", "subject_id", "detail", "proposal")
 
 def report(
     *,
-    timezone: Annotated[str | None, typer.Option(help="Whose months; BILLING_TIMEZONE if not given.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Time zone of the months; default: BILLING_TIMEZONE.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the books say: each month's invoices and money, how things stand now, and open alerts.
+    """Show each month's invoices and money, the present state, and open alerts.
 
     Example: billing-worker report --timezone UTC
     """
@@ -35,7 +35,7 @@ def report(
             work.out.json(books)
             return
         out = replace(work.out, zone=zone)
-        out.rows(books.months, MONTHS, empty="No invoices so far.")
+        out.rows(books.months, MONTHS, empty="No invoices yet.")
         out.say("")
         out.say("Now", "bold")
         out.record(books.standing)

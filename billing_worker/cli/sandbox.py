@@ -24,7 +24,7 @@ def sandbox(context: typer.Context) -> None:
 
 
 def _refuse_bad(arguments: Sequence[str]) -> None:
-    """Say in one line what argparse would say in two, after its usage. Raises InvalidInput."""
+    """Report a bad argument in one line, without argparse's usage. Raises InvalidInput."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

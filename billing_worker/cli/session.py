@@ -1,4 +1,4 @@
-"""What a command works with: settings, ports on a database that is ready, and the output."""
+"""The session of a command: settings, ports on a ready database, and the output."""
 
 import logging
 import os
@@ -17,12 +17,12 @@ from billing_worker.config import Settings, load_settings
 from billing_worker.ports.bundle import Ports
 
 CONNECTIONS = 2
-"""One for the transaction, one for the clock, which may be asked meanwhile."""
+"""One for the transaction, one for the clock, which may be read meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One command at work.
+    """One running command.
 
     Bootstrap is imported when a command runs: it loads every adapter, and `--help` needs none of them.
     """
@@ -30,11 +30,11 @@ class Session:
     settings: Settings
     ports: Ports
     engine: Any
-    """For bootstrap's functions only: what it is, is the adapters' affair."""
+    """Only for bootstrap's functions: its type belongs to the adapters."""
     out: Output
 
     def check_gateway(self) -> None:
-        """Raise SettingsInvalid without the gateway's keys, or where a time machine must not run."""
+        """Raise SettingsInvalid without the gateway's keys, or if a time machine must not run."""
         from billing_worker import bootstrap  # noqa: PLC0415 - see above
 
         bootstrap.check_gateway(self.settings)
@@ -42,7 +42,7 @@ class Session:
     def upgrade_database(self) -> tuple[str | None, str]:
         """Bring the tables up to this release; returns the migration before and after.
 
-        What takes long, and who holds what is needed, is told on standard error: standard output is for the answer.
+        Progress and blocking sessions are reported on standard error: standard output is for the answer.
         """
         from billing_worker import bootstrap  # noqa: PLC0415 - see above
 
@@ -51,7 +51,7 @@ class Session:
 
 @contextmanager
 def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
-    """Read the settings, open the database, and refuse one whose tables are not of this release."""
+    """Read the settings and open the database. Refuses tables of another release."""
     from billing_worker import bootstrap  # noqa: PLC0415 - see above
 
     settings = load_settings()
@@ -67,7 +67,7 @@ def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
 
 
 def whoami() -> str:
-    """The account that runs the command: its name, or its number where it has none, as in a container."""
+    """The account that runs the command: its name, or its number if it has none, as in a container."""
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -76,7 +76,7 @@ def whoami() -> str:
 
 
 def release(ports: Ports, engine: Any) -> None:
-    """Close what was opened: connections to the database and to the gateway."""
+    """Close the connections to the database and to the gateway."""
     close = getattr(ports.gateway, "close", None)
     if close is not None:
         close()

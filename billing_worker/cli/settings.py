@@ -13,7 +13,7 @@ COLUMNS = ("variable", "value", "given", "meaning")
 
 
 def settings(*, as_json: AsJson = False) -> None:
-    """List every setting: the variable, its value, whether it was given, and what it is for. Secrets are masked.
+    """List every setting: the variable, its value, its source, and its purpose. Secrets are masked.
 
     Example: billing-worker settings
     """
@@ -31,7 +31,7 @@ def settings(*, as_json: AsJson = False) -> None:
 
 
 def shown(values: Settings, name: str) -> Any:
-    """A setting's value for the eyes of anybody."""
+    """A setting's value, safe to show."""
     value = getattr(values, name)
     if isinstance(value, SecretStr) or (name == "portone_imp_key" and value is not None):
         return "********"
@@ -43,7 +43,7 @@ def shown(values: Settings, name: str) -> Any:
 
 
 def without_password(url: str) -> str:
-    """The URL, or a list of them, with `***` where a password is."""
+    """The URL, or a list of them, with `***` for each password."""
     return ";".join(_without_password(each) for each in re.split(r";(?=[a-z+]+://)", url))
 
 
@@ -51,7 +51,7 @@ def _without_password(url: str) -> str:
     scheme, found, rest = url.partition("://")
     if not found:
         return "*** (not a URL)"
-    # A password may hold any letter, also those that begin a path, a query or a fragment elsewhere.
+    # A password may contain any character, even one that elsewhere begins a path, a query or a fragment.
     account, found, place = rest.rpartition("@")
     if not found:
         return url

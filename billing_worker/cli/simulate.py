@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NO_GREENLET = "simulate needs the library greenlet; in a checkout of the sources: pip install -e '.[simulation]'"
 NO_SIMULATION = "the wheel has no simulation; in a checkout of the sources: pip install -e '.[simulation]'"
 MISSING = {"greenlet": NO_GREENLET, "billing_worker.simulation": NO_SIMULATION}
-"""What to do about each module that production does without."""
+"""The way out for each module that production does not have."""
 
 CORES = os.cpu_count() or 1
 VIOLATED = 1
@@ -26,13 +26,13 @@ VIOLATED = 1
 
 def simulate(
     *,
-    seed: Annotated[int, typer.Option(min=0, help="The (first) seed: it decides everything that happens.")] = 1,
-    seeds: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many seeds, counted on from the first.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed. A seed determines the whole run.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=1_000_000, help="The number of seeds, counted from the first.")] = 1,
     subscriptions: Annotated[int, typer.Option(min=1, max=100_000, help="Customers in each world.")] = 20,
     years: Annotated[int, typer.Option(min=1, max=100, help="Virtual years in each world.")] = 5,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; by default one a core.")] = CORES,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes; by default one per core.")] = CORES,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Show what each seed drew, and a violation's story.")
+        bool, typer.Option("--verbose", help="Show the draws of each seed, and the events before a violation.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -41,10 +41,10 @@ def simulate(
     The rules and use cases are the real ones. Around them are models: a database with the constraints of the schema, a
     gateway with its own ledger (the judge), a broker that loses and doubles messages, and processes (workers, two
     beats, two receivers) that may die, stall or lose a reply at every step. Each seed draws its own faults, fleet and
-    customers. Safety is checked at every commit and every request; then all faults stop, hours pass, and nothing may
-    be lost, open or different between both books. Nothing outside is touched, and no setting is read.
+    customers. Safety is checked at every commit and every request. Then all faults stop, hours pass, and both books
+    must agree, with nothing lost or open. The simulation touches nothing outside and reads no setting.
 
-    The same seed gives the same trace. A violation ends it with status 1 and the command that replays it.
+    The same seed gives the same trace. A violation ends the run with status 1 and the command that replays it.
 
     Example: billing-worker simulate --seed 1 --seeds 20 --subscriptions 20 --years 5
     """
@@ -139,7 +139,7 @@ def _drawn(verdict: "Verdict") -> str:
 
 
 def _follow(done: int, seeds: int) -> None:
-    """A line of progress on standard error, where somebody watches."""
+    """Show a line of progress on standard error if it is a terminal."""
     if sys.stderr.isatty():
         end = "\n" if done == seeds else "\r"
         console_for(sys.stderr).print(f"{done} of {seeds} seeds", end=end)

@@ -1,4 +1,4 @@
-"""The processes that make up a running worker: which programs, in which order, with which settings.
+"""The processes of a running worker: their programs, their order, and their settings.
 
 `up` and `demo` run the same list; the Procfile and docker-compose.yml name the same programs.
 """
@@ -19,7 +19,7 @@ from billing_worker.runtime import EmbeddedPostgres, EmbeddedRedis, Process, Run
 
 LOOPBACK = "127.0.0.1"
 CHARGE_GRACE = 80.0
-"""Seconds that a worker gets to finish the charges it has begun: longer than the HTTP deadline."""
+"""Seconds for a worker to finish the charges it has begun: longer than the HTTP deadline."""
 
 CELERY = (sys.executable, "-m", "celery", "-A", "tasks")
 COMMAND = (sys.executable, "-m", "billing_worker")
@@ -27,14 +27,14 @@ COMMAND = (sys.executable, "-m", "billing_worker")
 
 @dataclass(slots=True)
 class Services:
-    """The servers that were started because no URL was set."""
+    """The servers started because no URL was set."""
 
     var_dir: Path
     postgres: EmbeddedPostgres | None = None
     redis: EmbeddedRedis | None = None
 
     def start(self, settings: Settings, *, durable: bool = True) -> dict[str, str]:
-        """Start what is missing; returns the variables for the processes. Raises RuntimeProblem."""
+        """Start the missing servers; returns the variables for the processes. Raises RuntimeProblem."""
         self.var_dir.mkdir(parents=True, exist_ok=True)
         variables = {}
         if settings.database_url is None:
@@ -46,7 +46,7 @@ class Services:
         return variables
 
     def publish(self, variables: Mapping[str, str]) -> None:
-        """Let other commands in this folder find them. Only the owner can read the file: it holds passwords."""
+        """Write the URLs for other commands in this folder. Only the owner can read the file: it contains passwords."""
         names = ("database_url", "broker_url", *SANDBOX_SETTINGS)
         found = {name: variables.get(PREFIX + name.upper()) for name in names}
         content = {name: value for name, value in found.items() if value is not None}
@@ -56,7 +56,7 @@ class Services:
             json.dump(content, file)
 
     def stop(self) -> None:
-        """Stop what was started here."""
+        """Stop the servers started here."""
         (self.var_dir / RUNTIME_FILE).unlink(missing_ok=True)
         if self.redis is not None:
             self.redis.stop()
@@ -87,7 +87,7 @@ def worker_processes(settings: Settings, env: Mapping[str, str], *, cwd: Path | 
 
 def child_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Our environment with these settings on top. Flower reads its own FLOWER_… variables from it."""
-    # Read-only: Flower shows the tasks; whoever reaches its port can start or revoke nothing.
+    # Read-only: Flower shows the tasks. A visitor of its port can neither start nor revoke any.
     return {"FLOWER_READ_ONLY": "true", "FLOWER_MAX_TASKS": "10000"} | dict(os.environ) | dict(variables)
 
 
@@ -98,7 +98,7 @@ def refuse_taken_port(host: str, port: int, variable: str) -> None:
 
 
 def listens(port: int) -> bool:
-    """Whether something accepts connections on this loopback port."""
+    """Whether a program accepts connections on this loopback port."""
     with socket.create_connection((LOOPBACK, port), timeout=0.5):
         return True
 

@@ -1,8 +1,11 @@
-"""What a stream can carry. Apart from `output`, which loads what `--help` has no need of."""
+"""The encoding of a stream. Not in `output`, whose imports `--help` does not need."""
 
 from typing import TextIO
 
 
 def speaks_unicode(stream: TextIO) -> bool:
-    """Whether every letter passes. Elsewhere JSON is written in ASCII: a terminal's own escapes are none of JSON's."""
+    """Whether a stream takes every character.
+
+    If not, JSON is written in ASCII, since a stream's escapes are not valid JSON.
+    """
     return (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-").startswith("utf")

@@ -32,13 +32,13 @@ def create(
     customer: Annotated[str, typer.Option(metavar="NAME", help="Your own name for the customer.")],
     start: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="ISO 8601 with a zone; now if not given. Older than a day: an anchor only."),
+        typer.Option(metavar="TIME", help="ISO 8601 with a zone; default: now. Older than a day: only an anchor."),
     ] = None,
     allow_duplicate: Annotated[
-        bool, typer.Option("--allow-duplicate", help="Another live one of this customer on this plan is meant.")
+        bool, typer.Option("--allow-duplicate", help="Allow another live subscription of this customer on this plan.")
     ] = False,
     external_id: options.ExternalId = None,
-    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and nobody changes it
+    metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
 ) -> None:
     """Put a customer on a plan. The first charge is due when the first period begins.
@@ -109,13 +109,13 @@ def cancel(
 ) -> None:
     """Cancel a subscription, now or at the end of its period.
 
-    From the moment this returns no charge begins for it; one that is in flight is settled as it turns out.
+    After this returns no charge begins for it. A charge in flight is settled by its outcome.
 
     Example: billing-worker subscription cancel sub_0123456789abcdef --at-period-end
     """
     with session(as_json=as_json) as work:
         ended = cancel_subscription(work.ports, subscription_id, at_period_end=at_period_end)
-        # An unpaid one is in no period and ends at once, whatever was asked for.
+        # An unpaid subscription has no current period, and always ends at once.
         what = "is canceled" if ended.status is SubscriptionStatus.CANCELED else "ends when its period does"
         work.out.record(of_subscription(ended), headline=f"Subscription {ended.id} {what}")
 
@@ -127,7 +127,7 @@ def set_key(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Charge another card from now on. What is owed is tried on it at once.
+    """Charge another card from now on. Open invoices are tried on it at once.
 
     Example: billing-worker subscription set-key sub_0123456789abcdef key_0123456789abcdef
     """

@@ -12,9 +12,9 @@ from billing_worker.usecases.access.tokens import create_token, revoke_token
 from billing_worker.usecases.access.tokens import tokens as all_tokens
 from billing_worker.usecases.reading.views.tokens import of_new_token, of_token
 
-app = typer.Typer(help="Tokens that let programs use the HTTP API: each has a name, and a scope.")
+app = typer.Typer(help="Tokens for programs that use the HTTP API: each has a name and a scope.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Who uses it: what is done with it is kept under this name.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of its user in the log of actions.")]
 COLUMNS = ("name", "scope", "created_at", "created_by", "revoked_at", "revoked_by")
 
 
@@ -27,34 +27,34 @@ def create(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Give out a token. It is shown once, here: only a digest of it is kept.
+    """Create a token. It is shown only once, here: only a digest of it is stored.
 
     Example: billing-worker token create shop --scope write
     """
     with session(as_json=as_json) as work:
         made = create_token(work.ports, name, scope, secrets.token_urlsafe(32))
         view = of_new_token(made.token, made.text)
-        work.out.record(view, headline=f"Token {name}: copy it now, it is shown this once")
+        work.out.record(view, headline=f"Token {name}: copy it now, it is shown only once")
 
 
 @app.command("list")
 def list_(*, as_json: AsJson = False) -> None:
-    """List all tokens, also revoked ones, newest first. Their texts are nowhere.
+    """List all tokens, including revoked ones, newest first. Their texts are not stored.
 
-    The token of BILLING_API_TOKEN, or of the file in the var directory, is not among them: it may do everything, and
-    what is done with it is kept under the name `setting`.
+    The token of BILLING_API_TOKEN, or of the file in the var directory, is not listed: it may do everything, and its
+    actions are logged under the name `setting`.
 
     Example: billing-worker token list
     """
     with session(as_json=as_json) as work:
         views = [of_token(token) for token in all_tokens(work.ports)]
-        empty = "There are none. Create one: billing-worker token create NAME --scope read"
+        empty = "There are no tokens. Create one: billing-worker token create NAME --scope read"
         work.out.rows(views, COLUMNS, empty=empty)
 
 
 @app.command()
 def revoke(name: Name, *, as_json: AsJson = False) -> None:
-    """Let a token in no more. Every web process notices within five seconds.
+    """Revoke a token. Every web process refuses it within five seconds.
 
     Example: billing-worker token revoke shop
     """

@@ -1,4 +1,4 @@
-"""`billing-worker up`: every process, looked after; embedded servers only where no URL is set."""
+"""`billing-worker up`: every process under supervision; embedded servers only if no URL is set."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -20,7 +20,7 @@ SANDBOX_KEYS = {
 """The sandbox's documented keys."""
 
 START_DELAY = timedelta(seconds=10)
-"""A time machine without an origin starts when the processes are up."""
+"""A time machine without an origin starts after this, when the processes are up."""
 
 
 def up(
@@ -32,14 +32,14 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Run everything: web, workers, beat and Flower; PostgreSQL, Redis and the sandbox where none is set.
+    """Run everything: web, workers, beat and Flower; PostgreSQL, Redis and the sandbox if none is set.
 
-    A process that dies is started again, after a growing pause. Ctrl-C stops everything in good order: workers finish
-    the charges that they have begun.
+    A process that dies is restarted, after a growing pause. Ctrl-C stops everything in order: workers finish the
+    charges that they have begun.
 
-    Where BILLING_DATABASE_URL or BILLING_BROKER_URL is not set, a real PostgreSQL or Redis is started below
-    BILLING_VAR_DIR. Where neither BILLING_PORTONE_IMP_KEY nor BILLING_PORTONE_API_URL is set, the sandbox stands in
-    for PortOne, and no real money moves.
+    If BILLING_DATABASE_URL or BILLING_BROKER_URL is not set, a real PostgreSQL or Redis starts below BILLING_VAR_DIR.
+    If neither BILLING_PORTONE_IMP_KEY nor BILLING_PORTONE_API_URL is set, the sandbox stands in for PortOne, and no
+    real money moves.
 
     Example: billing-worker up
     """

@@ -20,8 +20,8 @@ def web(
 ) -> None:
     """Run the receiver of webhooks and pingbacks, and the HTTP API.
 
-    Everything below /v1 and /metrics needs a token. Without BILLING_API_TOKEN one is made at the first start, kept in
-    the var directory, and printed once. More of them: billing-worker token create
+    Everything below /v1 and /metrics needs a token. Without BILLING_API_TOKEN, one is made at the first start, stored
+    in the var directory, and printed once. For more: billing-worker token create
 
     Example: billing-worker web --host 0.0.0.0 --port 8000
     """

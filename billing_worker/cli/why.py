@@ -13,13 +13,13 @@ def why(
     ident: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="An id of ours, or a merchant_uid, imp_uid, customer_uid, external_id or customer."
+            metavar="ID", help="One of our ids, or a merchant_uid, imp_uid, customer_uid, external_id or customer."
         ),
     ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Say in plain words why something was, or was not, charged, and what happens next.
+    """Explain in plain words why something was, or was not, charged, and what happens next.
 
     Example: billing-worker why inv_0123456789abcdef
     """

@@ -1,8 +1,7 @@
-"""Settings: the only reader of the environment. Frozen, validated, and clear about what is wrong.
+"""Settings: the only reader of the environment. Frozen, validated, with clear errors.
 
-Every setting is an environment variable `BILLING_…`, or a line in a file `.env`. What `billing-worker up` started in
-`BILLING_VAR_DIR` is found there when no URL is set. Each part is a file here, by its subject; `Settings` is all of
-them together.
+Every setting is an environment variable `BILLING_…`, or a line in a file `.env`. Without a URL, the settings use the
+services that `billing-worker up` started in `BILLING_VAR_DIR`. Each subject has a file here; `Settings` combines them.
 """
 
 import difflib
@@ -27,7 +26,7 @@ SHORTEST_SECRET = 6
 
 
 class Settings(Limits, Size, Billing, Doors, GatewaySettings, Services, BaseSettings):
-    """All settings, validated together. Secrets never show in `repr`. The part that is named last comes first."""
+    """All settings, validated together. Secrets never show in `repr`. The last base class comes first."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
@@ -47,12 +46,12 @@ class Settings(Limits, Size, Billing, Doors, GatewaySettings, Services, BaseSett
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Everything that no log line may show: keys, tokens, and the passwords inside of URLs, in each spelling."""
+        """All secrets that logs must not show: keys, tokens, and the passwords in URLs, in each spelling."""
         fields = [getattr(self, name) for name in type(self).model_fields]
-        # The events' secret may be two.
+        # The events' secret may consist of two.
         found = [part for value in fields if isinstance(value, SecretStr) for part in value.get_secret_value().split()]
         found += [self.portone_imp_key or "", *self.passwords]
-        # A password that is a short word would blank that word out of every line.
+        # Masking a short password would blank that word out of every line.
         return tuple(sorted({secret for secret in found if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True))
 
 
@@ -62,7 +61,7 @@ def load_settings(**overrides: object) -> Settings:
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
         found = read_runtime(settings.var_dir)
-        # Only beside the database that `up` started with it: never a sandbox on books of one's own.
+        # Only with the database that `up` started with it: never a sandbox on the merchant's own books.
         beside = settings.portone_imp_key is None and settings.database_url is None and settings.gateway_is_live
         if beside and set(SANDBOX_SETTINGS) <= found.keys():
             sandbox = {name: found[name] for name in SANDBOX_SETTINGS}
@@ -73,7 +72,7 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def variables() -> dict[str, str]:
-    """Every variable and what it is for."""
+    """Every variable with its purpose."""
     return {PREFIX + name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
 
 
@@ -81,7 +80,7 @@ def _refuse_unknown() -> None:
     known = variables()
     for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
         if name.startswith(PREFIX) and name not in known:
-            # Without the prefix, which all of them share.
+            # Without the common prefix.
             own = {each.removeprefix(PREFIX): each for each in known}
             near = difflib.get_close_matches(name.removeprefix(PREFIX), own, n=1, cutoff=0.7)
             hint = f"did you mean {own[near[0]]}?" if near else "see .env.example for all settings"
@@ -89,7 +88,7 @@ def _refuse_unknown() -> None:
 
 
 _MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL")
-"""Variables whose wrong value is not repeated: a URL may hold a password."""
+"""Variables whose wrong value is not repeated: a URL may contain a password."""
 
 
 def _line(problem: ErrorDetails) -> str:

@@ -1,4 +1,4 @@
-"""Billing itself: its time, and limits against our own mistakes."""
+"""Settings of billing: its time, and limits against our own mistakes."""
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -10,9 +10,9 @@ from billing_worker.domain.time_machine import TimeMachine
 
 
 class Billing(BaseModel):
-    """Whose time it is, and how much may be charged."""
+    """The time of billing, and the budgets."""
 
-    language: Language = Field(Language.EN, description="What operators read: en or ko")
+    language: Language = Field(Language.EN, description="The operators' language: en or ko")
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
     time_machine: str | None = Field(
@@ -20,11 +20,11 @@ class Billing(BaseModel):
     )
 
     budget_run: str | None = Field(
-        None, description="The most that is charged within an hour, in minor units: KRW=50000000,USD=2000000"
+        None, description="The largest sum of charges within an hour, in minor units: KRW=50000000,USD=2000000"
     )
     budget_count: int | None = Field(None, ge=1, le=10_000_000, description="The most charges within an hour")
     budget_customer_day: str | None = Field(
-        None, description="The most that one customer is charged within 24 hours, in minor units: KRW=500000"
+        None, description="The largest sum for one customer within 24 hours, in minor units: KRW=500000"
     )
     budget_jump: int = Field(
         DEFAULT_JUMP, ge=0, le=1000, description="Hold an invoice above this many times the last paid one; 0: never"
@@ -59,6 +59,6 @@ class Billing(BaseModel):
 
     @property
     def budgets(self) -> Budgets:
-        """How much may be charged before an operator must look."""
+        """The budgets for charges."""
         run, day = parse_sums(self.budget_run or ""), parse_sums(self.budget_customer_day or "")
         return Budgets(run=run, count=self.budget_count, customer_day=day, jump=self.budget_jump)

@@ -1,4 +1,4 @@
-"""Doors to and from other programs: the HTTP API, the receiver, and the merchant's own receiver."""
+"""Settings of the connections with other programs: the HTTP API, the receiver, and the merchant's receiver."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -12,38 +12,38 @@ from billing_worker.domain.notification import InboxRules
 
 
 class Doors(BaseModel):
-    """Who may come in, what is kept of it, and where events go."""
+    """Access, the retention of notifications, and the address of events."""
 
     api_token: SecretStr | None = Field(
-        None, description="A token of the HTTP API that may do everything; without it one is made in the var directory"
+        None, description="A token of the HTTP API that may do everything; default: one made in the var directory"
     )
     webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated source addresses of webhooks; empty: any (the body is only a hint)"
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Your proxies' addresses, whose X-Forwarded-For is believed for the list above; or: none"
+        (), description="Your proxies' addresses, whose X-Forwarded-For is trusted for the list above; or: none"
     )
     foreign_reads: int = Field(
-        60, ge=1, le=100_000, description="Reads of PortOne a minute about webhooks whose merchant_uid was never ours"
+        60, ge=1, le=100_000, description="Reads of PortOne per minute about webhooks whose merchant_uid was never ours"
     )
     inbox_retention_days: int = Field(
         90, ge=1, le=3660, description="Days until an applied or ignored webhook or pingback is deleted"
     )
-    events_url: AnyHttpUrl | None = Field(None, description="Where events are sent, as Standard Webhooks")
+    events_url: AnyHttpUrl | None = Field(None, description="Address for events, sent as Standard Webhooks")
     events_secret: SecretStr | None = Field(
-        None, description="Signs the events: whsec_ and base64; two of them, with a space between, while you change it"
+        None, description="Signs the events: whsec_ and base64; two, separated by a space, during a change"
     )
     events_allow_private: bool = Field(
         default=False, description="Also send events by http, and to private addresses; never needed with a sandbox"
     )
     events_disable_after: float = Field(
-        5.0, gt=0, le=365, description="Days without a single event taken until the receiver is disabled"
+        5.0, gt=0, le=365, description="Days without an accepted event until the receiver is disabled"
     )
     events_retention_days: int = Field(
         90,
         ge=1,
         le=36_500,
-        description="Days that events are kept after their delivery; without a receiver, after they happened",
+        description="Days that events are kept after their delivery or, without a receiver, after they happened",
     )
 
     @field_validator("webhook_allowed_ips", "trusted_proxies", mode="before")
@@ -53,7 +53,7 @@ class Doors(BaseModel):
 
     @property
     def inbox(self) -> InboxRules:
-        """What holds for webhooks and pingbacks that were received."""
+        """The rules for received webhooks and pingbacks."""
         return InboxRules(self.foreign_reads, timedelta(days=self.inbox_retention_days))
 
     def check_events(self) -> None:

@@ -1,4 +1,4 @@
-"""The gateway: PortOne, and Paymentwall's pingbacks."""
+"""Settings of the gateway: PortOne, and Paymentwall's pingbacks."""
 
 import re
 from typing import Annotated, Literal
@@ -14,13 +14,13 @@ LIVE_HOSTS = ("iamport.kr", "portone.io", "iamport.co")
 """Hosts that move real money: the time machine is refused there."""
 
 SANDBOX_SETTINGS = ("portone_api_url", "portone_imp_key", "portone_imp_secret")
-"""What `up` leaves there when its sandbox stands in for PortOne, so that other commands ask the same gateway."""
+"""The settings that `up` writes for its sandbox, so that other commands use the same gateway."""
 
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 
 
 class GatewaySettings(BaseModel):
-    """How PortOne is reached, and which pingbacks are Paymentwall's."""
+    """The access to PortOne, and the verification of Paymentwall's pingbacks."""
 
     portone_api_url: AnyHttpUrl = Field(AnyHttpUrl(LIVE_PORTONE), description="PortOne REST API V1")
     portone_imp_key: str | None = Field(None, repr=False, description="PortOne REST API key")
@@ -29,7 +29,7 @@ class GatewaySettings(BaseModel):
         default=False, description="Also read payments of PortOne's test channels; needed when charging through one"
     )
     paymentwall_secret_key: SecretStr | None = Field(
-        None, description="Secret Key of your Paymentwall project, if its pingbacks come to you"
+        None, description="Secret Key of your Paymentwall project, if you receive its pingbacks"
     )
     paymentwall_test_key: SecretStr | None = Field(
         None, description="Sandbox only: Brick's private test key, which may sign test pingbacks as well"
@@ -49,7 +49,7 @@ class GatewaySettings(BaseModel):
     )
     @classmethod
     def _without_line_break(cls, value: object) -> object:
-        """A secret that is read from a file often ends with one, and then fits nothing."""
+        """Strip the final line break: a secret read from a file often has one, and then never matches."""
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str):
             return value
@@ -72,13 +72,16 @@ class GatewaySettings(BaseModel):
         return any(host == live or host.endswith("." + live) for live in LIVE_HOSTS)
 
     def check_gateway(self) -> None:
-        """Raises SettingsInvalid where two of these contradict each other."""
+        """Raises SettingsInvalid if two of these contradict each other."""
         if (self.portone_imp_key is None) != (self.portone_imp_secret is None):
             raise SettingsInvalid("BILLING_PORTONE_IMP_KEY and BILLING_PORTONE_IMP_SECRET belong together; set both")
         self._check_paymentwall()
 
     def _check_paymentwall(self) -> None:
-        """A test key would let whoever knows it unlock keys that are charged with real money."""
+        """Refuse a test key with a live gateway.
+
+        Anyone who knows it could confirm keys that are charged with real money.
+        """
         if self.paymentwall_test_key is None:
             return
         name = "BILLING_PAYMENTWALL_TEST_KEY"
@@ -86,8 +89,8 @@ class GatewaySettings(BaseModel):
             host = self.portone_api_url.host
             raise SettingsInvalid(f"{name}: refused, since {host} moves real money; remove it, or use the sandbox")
         if self.paymentwall_secret_key is None:
-            raise SettingsInvalid(f"{name}: is taken beside BILLING_PAYMENTWALL_SECRET_KEY only; set that one too")
+            raise SettingsInvalid(f"{name}: needs BILLING_PAYMENTWALL_SECRET_KEY; set that one too")
         one, other = self.paymentwall_secret_key.get_secret_value(), self.paymentwall_test_key.get_secret_value()
         if one.endswith(other) or other.endswith(one):
-            # A key stands at the end of what is hashed: the rest of the longer one could pass for a value.
-            raise SettingsInvalid(f"{name}: must not be, or end with, BILLING_PAYMENTWALL_SECRET_KEY, nor it with this")
+            # A key ends the hashed text, so the rest of the longer key could pass for a value.
+            raise SettingsInvalid(f"{name}: must not equal or end with BILLING_PAYMENTWALL_SECRET_KEY, or the reverse")

@@ -1,4 +1,4 @@
-"""Size of the processes, and time limits."""
+"""Settings of the size of the processes, and time limits."""
 
 import re
 
@@ -7,34 +7,34 @@ from pydantic import BaseModel, Field, field_validator
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 
 LONGEST_SETTLE_WINDOW = 86_400
-"""Seconds. A PG whose books need more than a day needs an operator, not a setting."""
+"""Seconds. A PG whose books need more than a day needs an operator instead of a setting."""
 _PG_SECONDS = re.compile(r"(?P<pg>[a-z0-9_]{1,40}) *= *(?P<seconds>\d{1,6}(?:\.\d{1,3})?)")
 
 
 class Size(BaseModel):
-    """Where it listens, how many work, and how fast."""
+    """Addresses, the number of workers, and their rates."""
 
     web_host: str = Field("127.0.0.1", description="Address of the receiver and the HTTP API")
     web_port: int = Field(8000, ge=1, le=65535, description="Port of the receiver and the HTTP API")
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower")
     worker_concurrency: int = Field(32, ge=1, le=256, description="Threads of one worker process")
-    worker_processes: int = Field(2, ge=1, le=64, description="Worker processes that `up` starts")
+    worker_processes: int = Field(2, ge=1, le=64, description="Worker processes started by `up`")
     scan_interval: float = Field(3.0, ge=0.1, le=60, description="Seconds between two rings of beat")
-    scan_limit: int = Field(500, ge=1, le=10_000, description="The most ids that one scan hands out")
+    scan_limit: int = Field(500, ge=1, le=10_000, description="The most ids that one scan returns")
 
     catch_up_rate: int = Field(
         600,
         ge=0,
         le=1_000_000,
-        description="Late charges a minute after an outage; what is due now goes first; 0: no limit",
+        description="Late charges per minute after an outage; invoices due now go first; 0: no limit",
     )
 
 
 class Limits(BaseModel):
-    """Seconds. The ones of a charge are checked against each other at start."""
+    """Time limits in seconds. Those of a charge are checked against each other at start."""
 
     connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to reach the gateway")
-    http_deadline: float = Field(65.0, gt=0, le=300, description="Seconds for one gateway call as a whole")
+    http_deadline: float = Field(65.0, gt=0, le=300, description="Seconds for one whole gateway call")
     lease: float = Field(90.0, gt=0, le=3600, description="Seconds that an attempt belongs to its worker")
     claim: float = Field(30.0, gt=0, le=3600, description="Seconds until unstarted work is offered again")
     resolve_first: float = Field(10.0, gt=0, le=600, description="Seconds until an unclear charge is first looked up")
@@ -43,7 +43,7 @@ class Limits(BaseModel):
     )
     settle_windows: str = Field(
         ",".join(f"{pg}={seconds:g}" for pg, seconds in DEFAULT_SETTLE_WINDOWS),
-        description="The same for single PGs, e.g. paymentwall=3600,paypal_v2=600; those not named use the one above",
+        description="The same for single PGs, e.g. paymentwall=3600,paypal_v2=600; all others use the value above",
     )
     compare_interval: float = Field(
         300.0, ge=1, le=3600, description="Seconds between two comparisons of our books with the gateway's"
@@ -74,12 +74,12 @@ class Limits(BaseModel):
 
     @property
     def visibility_timeout(self) -> int:
-        """Seconds until Redis hands an unfinished message to another worker: longer than any task can run."""
+        """Seconds until Redis gives an unfinished message to another worker: longer than any task runs."""
         return int(self.lease + self.http_deadline) + 60
 
 
 def _by_pg(text: str) -> tuple[tuple[str, float], ...]:
-    """Read `paymentwall=3600,paypal_v2=600`. Raises ValueError that says which part is wrong."""
+    """Read `paymentwall=3600,paypal_v2=600`. Raises ValueError, which names the wrong part."""
     windows: dict[str, float] = {}
     for part in filter(None, (each.strip() for each in text.split(","))):
         found = _PG_SECONDS.fullmatch(part)

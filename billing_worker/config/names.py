@@ -1,9 +1,9 @@
-"""What every part of the settings is named by."""
+"""The names shared by all parts of the settings."""
 
 PREFIX = "BILLING_"
 ENV_FILE = ".env"
 
 
 def listed(value: object) -> object:
-    """The parts of a comma-separated text; anything else as it is."""
+    """The parts of a comma-separated text; any other value unchanged."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The database and the broker: the ones that are set, or else those that `up` started."""
+"""Settings of the database and the broker: the given ones, or else those started by `up`."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from billing_worker.config.names import PREFIX
 from billing_worker.domain.errors import SettingsInvalid
 
 RUNTIME_FILE = "runtime.json"
-"""Written by `up` into VAR_DIR, readable by its owner only: how to reach the services that it started."""
+"""The file with the URLs of the services that `up` started. It is in VAR_DIR, and only its owner can read it."""
 
 _ACCOUNTS = tuple(re.compile(rf"[^:/]+://[^:@/]*:(?P<password>{rest})@") for rest in ("[^@]*", ".*"))
 
 
 class Services(BaseModel):
-    """Where the database and the broker are."""
+    """The URLs of the database and the broker."""
 
     database_url: str | None = Field(
         None, repr=False, description="PostgreSQL: postgresql://user:password@host:5432/name"
@@ -37,7 +37,7 @@ class Services(BaseModel):
     @classmethod
     def _redis_only(cls, value: str | None) -> str | None:
         if value is not None:
-            # The master's name may be another setting; whether there is one is checked with that.
+            # The master's name may be a separate setting, so it is checked there.
             BrokerURL.parse(value, "any" if value.startswith("sentinel://") else None)
         return value
 
@@ -58,7 +58,7 @@ class Services(BaseModel):
 
     @property
     def broker_server(self) -> BrokerURL:
-        """The same, read. Raises SettingsInvalid."""
+        """The broker's URL, parsed. Raises SettingsInvalid."""
         try:
             return BrokerURL.parse(self.broker, self.broker_master_name)
         except ValueError as error:
@@ -66,10 +66,10 @@ class Services(BaseModel):
 
     @property
     def passwords(self) -> Iterator[str]:
-        """Those inside of the URLs, in each spelling."""
+        """The passwords in the URLs, in each spelling."""
         embedded = read_runtime(self.var_dir)
         for name in ("database_url", "broker_url"):
-            # A password may hold a # or a ?, and libpq ends it at the first @, others at the last.
+            # A password may contain # or ?. libpq ends it at the first @, other drivers at the last.
             for url in re.split(r";(?=[a-z+]+://)", getattr(self, name) or embedded.get(name) or ""):
                 for account in filter(None, (each.match(url) for each in _ACCOUNTS)):
                     yield from (account["password"], unquote(account["password"]))
@@ -85,7 +85,7 @@ class Services(BaseModel):
 
 
 def read_runtime(var_dir: Path) -> dict[str, str]:
-    """The URLs of the services that a running `up` started, or nothing."""
+    """The URLs of the services that a running `up` started; empty if none runs."""
     try:
         content = json.loads((var_dir / RUNTIME_FILE).read_text())
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""Both books side by side: what the database says was paid, and what the sandbox's ledger says was taken.
+"""Both books side by side: the payments in the database, and those in the sandbox's ledger.
 
-The ledger is the judge: it is written by another process that shares no code with the worker.
+The ledger is the judge: another process writes it, which shares no code with the worker.
 """
 
 import json
@@ -30,13 +30,13 @@ class Month:
 
     @property
     def agree(self) -> bool:
-        """Whether both say the same."""
+        """Whether both books agree."""
         return (self.ours, self.our_amount) == (self.theirs, self.their_amount)
 
 
 @dataclass(slots=True)
 class Comparison:
-    """What came of comparing payment by payment."""
+    """The result of comparing payment by payment."""
 
     months: dict[tuple[str, str], Month] = field(default_factory=lambda: defaultdict(Month))
     differences: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Comparison:
 
 
 def ledger(sandbox_url: str, prefix: str) -> list[dict[str, object]]:
-    """Every payment of the ledger that holds money, under a merchant_uid of ours."""
+    """Every payment in the ledger that holds money under one of our merchant_uids."""
     found: list[dict[str, object]] = []
     after: object = 0
     with httpx.Client(base_url=sandbox_url, timeout=30) as client:

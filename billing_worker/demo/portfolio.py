@@ -1,4 +1,4 @@
-"""The customers of the demonstration: what they pay, and how their cards behave at the sandbox."""
+"""The customers of the demonstration: their plans, and the behaviour of their cards at the sandbox."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,13 +39,13 @@ DECLINES = [
     "pg-duplicate",
     "no-text",
 ]
-"""Every decline that the sandbox knows."""
+"""Every decline of the sandbox."""
 
 LATE_APPROVAL_AFTER = 43_200
 """Billing seconds: half a day after the decline, before dunning tries again."""
 
 CONFIRMED_AFTER = 15.0
-"""Real seconds until Paymentwall confirms its keys: by then their first invoices wait visibly."""
+"""Real seconds until Paymentwall confirms its keys: until then their first invoices wait visibly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def customers() -> list[Customer]:
 
 
 def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
-    """Create the plans, issue and register the keys, subscribe everybody; returns how many subscriptions there are."""
+    """Create the plans, issue and register the keys, subscribe all customers; returns the number of subscriptions."""
     plans = {
         name: create_plan(ports, title, amount, currency, calendar=calendar).id
         for name, (title, amount, currency, calendar) in PLANS.items()

@@ -34,18 +34,18 @@ TIMEZONE = "Asia/Seoul"
 PREFIX_OF_IDS = "demo"
 
 BOOT = timedelta(seconds=9)
-"""The clock starts this long after the processes: by then all of them serve."""
+"""The clock starts this long after the processes, when all of them serve."""
 DRAIN = 45.0
-"""Seconds for what is under way at the end to come to its end."""
+"""Seconds for work under way at the end."""
 LINE_EVERY = 4.0
 NEWS = 8
 """Events in the live view."""
 LOOK_EVERY = 0.4
 SURE = 3
-"""Looks in a row that must find nothing left to do."""
+"""Looks in a row that must find no work left."""
 
 KEPT = ("BILLING_WEB_PORT", "BILLING_FLOWER_PORT")
-"""The only settings of the caller that count: where to look."""
+"""The only settings of the caller that count: the ports to look at."""
 
 IMPATIENT = {
     "BILLING_SCAN_INTERVAL": "0.3",
@@ -77,10 +77,10 @@ class Watch:
 
 
 def run(seconds: float, console: Console) -> int:
-    """Three months in `seconds`; returns the exit status: 0 only if both books agree and nothing was left undecided."""
+    """Three months in `seconds`; returns the exit status: 0 only if both books agree and no outcome is open."""
     quiet_logs()
     folder = Path(tempfile.mkdtemp(prefix="billing-worker-demo-"))
-    folder.chmod(0o755)  # as root PostgreSQL runs under another account, which must get through
+    folder.chmod(0o755)  # as root, PostgreSQL runs under another account, which must be able to enter
     services = stack.Services(folder)
     status = 1
     try:
@@ -133,7 +133,7 @@ def _run(services: stack.Services, seconds: float, console: Console) -> int:
 
 def _supervisor(services: stack.Services, settings: Settings, machine: TimeMachine, sandbox_port: int) -> Supervisor:
     env = stack.child_environment(_variables())
-    # The sandbox's own clock does not stop: what it has promised for later still happens.
+    # The sandbox's own clock does not stop: its planned events still happen.
     its_clock = str(TimeMachine(machine.start, machine.rate, machine.origin))
     hooks = f"http://{stack.LOOPBACK}:{settings.web_port}/webhooks"
     sandbox = stack.sandbox(
@@ -169,7 +169,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
     for difference in comparison.differences:
         console.print(difference, style="red", highlight=False)
     last = report(ports, TIMEZONE)
-    console.print(view.line(last, ports.clock.now(), TIMEZONE, 0.0).rpartition(",")[0], highlight=False)
+    console.print(view.line(last, ports.clock.moment().billing, TIMEZONE, 0.0).rpartition(",")[0], highlight=False)
     agree = comparison.agree and finished
     verdict = "The books agree: every payment is in both, once." if agree else "THE BOOKS DO NOT AGREE."
     console.print(verdict, style="bold green" if agree else "bold red")
@@ -177,7 +177,7 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
 
 
 def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: Console) -> bool | None:
-    """Watch until the end; True when all came to an end, False when the time for that ran out, None when stopped."""
+    """Watch until the end; True when all work ended, False when the time for that ran out, None when stopped."""
     watch, quiet, last_line = Watch(), 0, 0.0
     ends = machine.reached_at(END)
     started = time.monotonic()
@@ -188,7 +188,7 @@ def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: C
             look_at = time.monotonic() + LOOK_EVERY
             if not supervisor.run(until=lambda: time.monotonic() >= look_at):  # noqa: B023 - called at once
                 return None
-            now, seen = ports.clock.now(), report(ports, TIMEZONE)
+            now, seen = ports.clock.moment().billing, report(ports, TIMEZONE)
             rate = watch.see(view.totals(seen)["paid"])
             done = (now - START) / (END - START)
             if live is not None:

@@ -1,4 +1,4 @@
-"""What the demonstration shows while it runs: on a terminal a live table, in a pipe a line now and then."""
+"""The view of the running demonstration: on a terminal a live table, in a pipe a line now and then."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -52,7 +52,7 @@ def line(report: Report, now: datetime, timezone: str, rate: float) -> str:
 def screen(
     report: Report, news: Sequence[OutboxMessage], now: datetime, timezone: str, *, rate: float, done: float
 ) -> Group:
-    """The live table; `done` is the part of the months that has passed, from 0 to 1."""
+    """The live table; `done` is the fraction of the months that has passed, from 0 to 1."""
     zone = ZoneInfo(timezone)
     table = Table(show_header=False, expand=True, box=None, padding=(0, 2))
     table.add_column(justify="left", ratio=2)
@@ -85,7 +85,7 @@ def _about(message: OutboxMessage) -> str:
 
 
 def closing_books(comparison: Comparison) -> Table:
-    """The database's books beside the ledger's, month by month."""
+    """The database's books and the ledger, month by month."""
     table = Table(title="The books: database and sandbox ledger", title_justify="left")
     for name in ("period", "paid (database)", "sum", "paid (ledger)", "sum", ""):
         table.add_column(name, justify="left" if name in ("period", "") else "right")

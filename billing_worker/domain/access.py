@@ -1,4 +1,4 @@
-"""Who may ask for what: named API tokens with a scope."""
+"""Named API tokens, and the scope of each."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,28 +9,28 @@ from billing_worker.domain.errors import Conflict, InvalidInput
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 RESERVED = frozenset({"setting", "file"})
-"""Names of the tokens that stand in the settings and in the var directory."""
+"""Names of the tokens in the settings and in the var directory."""
 
 
 class Scope(StrEnum):
     """What a token may do. Each scope includes the ones before it."""
 
     READ = "read"
-    """Look: every GET, and the metrics."""
+    """Read: every GET, and the metrics."""
     WRITE = "write"
     """Also create and change plans, keys and subscriptions, send events again, close alerts."""
     MONEY = "money"
-    """Also what moves money or lets it move: refunds, retries, stops, and what an issuing payment pays."""
+    """Also move money or allow it to move: refunds, retries, stops, and what an issuing payment pays."""
 
     def covers(self, needed: "Scope") -> bool:
-        """Whether a token of this scope may do what needs the other one."""
+        """Whether this scope includes the other one."""
         order = list(Scope)
         return order.index(self) >= order.index(needed)
 
 
 @dataclass(slots=True)
 class ApiToken:
-    """A token that was given out. Its text is known to nobody here: only a digest is kept. Times are real time."""
+    """An issued token. The worker stores only a digest of its text. Times are real time."""
 
     id: str
     name: str
@@ -48,7 +48,7 @@ class ApiToken:
             raise InvalidInput("name", self.name, problem)
 
     def revoke(self, actor: str, real_now: datetime) -> None:
-        """Let it in no more. Raises Conflict when it is revoked already."""
+        """Refuse this token from now on. Raises Conflict when it is already revoked."""
         if self.revoked_at is not None:
-            raise Conflict(f"token {self.name} is revoked already", field="name")
+            raise Conflict(f"token {self.name} is already revoked", field="name")
         self.revoked_at, self.revoked_by = real_now, actor

@@ -1,15 +1,15 @@
-"""What somebody did: each change that an operator, or a token of the API, caused is kept with its actor."""
+"""The record of who changed what: each change by an operator or an API token is kept with its actor."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 WORKER = "worker"
-"""The actor of everything that no person asked for."""
+"""The actor of every change that the worker makes by itself."""
 
 
 class Verb(StrEnum):
-    """What was done. The part before the dot names the kind of thing that it was done to."""
+    """What was done. The part before the dot names the kind of thing that changed."""
 
     PLAN_CREATED = "plan.created"
     PLAN_CHANGED = "plan.changed"
@@ -49,5 +49,5 @@ class Action:
     """The id of the thing; numbers have their kind before them, such as `stop:12`."""
     at: datetime
     detail: str | None = None
-    """One line about how it was done; it holds no customer data."""
+    """One line about how it was done, without customer data."""
     id: int | None = None

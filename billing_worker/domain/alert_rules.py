@@ -1,4 +1,4 @@
-"""What holds for the alerts of each kind, and whether an alert says what its kind says."""
+"""The rules for each kind of alert, and a check that an alert carries the facts of its kind."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ _DO_PENDING = (_A.LOOK_UP_IN_CONSOLE, _A.CHECK_PINGBACK_URL, _A.ASK_FOR_CARD)
 _DO_PHANTOM = (_A.LOOK_UP_IN_CONSOLE, _A.ASK_PORTONE, _A.CHARGE_NOTHING_BY_HAND)
 _DO_REVERSED = (_A.LOOK_UP_AT_PAYMENTWALL, _A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)
 _TOLD = ("ref", "type", "reason")
-"""Which payment at Paymentwall a pingback names, its type, and its reason, where it has one."""
+"""The payment at Paymentwall that a pingback names, its type, and its reason if it has one."""
 _STOP = ("scope", "since", "reason")
 
 RULES: Mapping[AlertKind, AlertRule] = {
@@ -255,12 +255,12 @@ RULES: Mapping[AlertKind, AlertRule] = {
 
 
 def case_of(kind: AlertKind, facts: Facts) -> Case:
-    """The case that these facts tell of. Raises KeyError for one that the kind does not have."""
+    """The case that these facts belong to. Raises KeyError for a case that the kind does not have."""
     return RULES[kind].cases[str(facts.get(CASE, ""))]
 
 
 def checked(kind: AlertKind, facts: Facts) -> dict[str, Fact]:
-    """The facts as they are stored: exactly those of their case. Raises AssertionError: it is a mistake in the code."""
+    """The facts as stored: exactly those of their case. Raises AssertionError otherwise: a mistake in the code."""
     case = RULES[kind].cases.get(str(facts.get(CASE, "")))
     expected = {*case.facts, *({CASE} if CASE in facts else ())} if case is not None else None
     if set(facts) != expected:
@@ -269,7 +269,7 @@ def checked(kind: AlertKind, facts: Facts) -> dict[str, Fact]:
 
 
 def about(kind: AlertKind, subject_id: str, facts: Facts) -> dict[str, Fact]:
-    """The facts, and the subject under the name of what it is."""
+    """The facts, with the subject added under the name of what it is."""
     return {RULES[kind].concerns.value: subject_id, **facts}
 
 

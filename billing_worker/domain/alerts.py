@@ -1,4 +1,4 @@
-"""What an operator is alerted to: kinds, whom an alert concerns, how grave it is, how it closes, and the ways out.
+"""Alerts for operators: their kinds, subjects, severities, how they close, and the ways out.
 
 An alert carries facts, never a sentence: `billing_worker.texts` makes the sentence when it is shown, in the reader's
 language, and turns an action into a command or a button. `alert_rules` has what holds for each kind.
@@ -13,7 +13,7 @@ Facts = Mapping[str, Fact]
 """What an alert says, by name. Nothing in it may be secret: no card number, no token, no whole e-mail address."""
 
 CASE = "case"
-"""The fact that tells apart the ways in which an alert of one kind comes about."""
+"""The fact that distinguishes the cases of one kind of alert."""
 
 
 class AlertKind(StrEnum):
@@ -78,7 +78,7 @@ class Concerns(StrEnum):
     PARAMETER = "parameter"
     """A parameter of Paymentwall's pingbacks."""
     WORK = "work"
-    """Whatever a job worked on."""
+    """The item that a job worked on."""
 
 
 class Severity(StrEnum):
@@ -89,7 +89,7 @@ class Severity(StrEnum):
     WARNING = "warning"
     """Today: a customer or a payment waits for an operator."""
     INFO = "info"
-    """At some time: nothing waits for it."""
+    """Any time: nothing waits for it."""
 
 
 class Closes(StrEnum):
@@ -100,11 +100,11 @@ class Closes(StrEnum):
     ACTION = "action"
     """One of its actions closes it."""
     OPERATOR = "operator"
-    """Only by hand: the worker cannot see that it was dealt with."""
+    """Only by hand: the worker cannot see that the cause is gone."""
 
 
 class Action(StrEnum):
-    """A way out. The catalogue has a line for each; one that this worker can do has a command, too."""
+    """A way out. The catalogue has a line for each, and a command where this worker can carry it out."""
 
     REACTIVATE_KEY = "reactivate_key"
     SET_KEY_EMAIL = "set_key_email"
@@ -156,7 +156,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """An action, and what it is about: the ids that its command, or its button, needs."""
+    """An action, with the ids that its command or button needs."""
 
     action: Action
     about: Facts = field(default_factory=dict)
@@ -164,7 +164,7 @@ class WayOut:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way in which an alert of a kind comes about: the facts that it carries, and the ways out of it."""
+    """One case of a kind of alert: the facts that it carries, and its ways out."""
 
     facts: tuple[str, ...]
     actions: tuple[Action, ...]
@@ -172,13 +172,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """What holds for all alerts of one kind."""
+    """The rules for all alerts of one kind."""
 
     concerns: Concerns
     severity: Severity
     closes: Closes
     cases: Mapping[str, Case]
-    """By the fact `case`; a kind with one case only has it under an empty name, and no such fact."""
+    """Keyed by the fact `case`. A kind with a single case has no such fact, and uses an empty name."""
 
     @property
     def actions(self) -> tuple[Action, ...]:

@@ -1,4 +1,4 @@
-"""What an audit found: which promises were checked, on how many rows, and where one is broken."""
+"""The result of an audit: the promises that were checked, the number of rows, and the breaches."""
 
 import re
 from collections.abc import Collection
@@ -8,19 +8,20 @@ from enum import StrEnum
 from billing_worker.domain.alerts import Facts
 
 STOPPING = frozenset({"I1", "I2", "I5", "I6", "I10", "I13"})
-"""Invariants whose breach, seen in our own database, means that money may be wrong or secrets are out. Nobody at the
-gateway's console can cause one: it is this program, or a hand in its database, and may concern everybody."""
+"""A breach of these invariants in our own database means that money may be wrong or secrets are out. No clerk at the
+gateway's console can cause one. The cause is this program or a manual change in its database, and it may affect every
+customer."""
 
 
 class Reach(StrEnum):
     """What one breach stops."""
 
     ALL = "all"
-    """All charging: what may concern everybody."""
+    """All charging: the breach may affect every customer."""
     ONE = "one"
-    """One subscription: a payment at the gateway is not as it must be. Where many are not, all charging."""
+    """One subscription: a payment at the gateway is wrong. If many are wrong, all charging."""
     NOTHING = "nothing"
-    """It is an alert."""
+    """No charge: the breach opens an alert only."""
 
 
 SHORTEST_SECRET = 8
@@ -39,21 +40,22 @@ _ISSUED = {
     18: ("5", "6"),
     19: ("3", "4", "5", "6"),
 }
-"""How cards of each length begin, by what their schemes give out (ISO/IEC 7812; those of Korea alone begin with 9).
-Order numbers are often made of the time, in milliseconds or as a date: 1763700000005 and 20261121190007 are none."""
+"""The first digits of cards of each length, as their schemes issue them (ISO/IEC 7812; Korean domestic cards begin with
+9). Order numbers often contain the time, in milliseconds or as a date: 1763700000005 and 20261121190007 are not
+cards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One thing that must not be."""
+    """One broken promise."""
 
     subject: str
     """The id of the row, or of the payment."""
     detail: str
     subscription: str | None = None
-    """Whose charging stops, where that is what it stops."""
+    """The subscription whose charging stops, if the breach stops only one."""
     facts: Facts | None = None
-    """What an alert of its own says about it."""
+    """The facts of the alert about this breach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,14 @@ class Checked:
 
     invariant: str
     what: str
-    """What was looked at, in a few words."""
+    """What was checked, in a few words."""
     rows: int
     breaches: tuple[Breach, ...]
     accepted: int = 0
-    """Breaches beside these, which an operator looked at and accepted by clearing their stop."""
+    """The number of further breaches that an operator has accepted by clearing their stop."""
     reach: Reach = Reach.NOTHING
     standing: bool = False
-    """Whether it looks at everything that is so now, and not only at what changed lately."""
+    """Whether the check covers the whole present state, not only recent changes."""
     told: bool = False
     """Whether each breach has an alert of its own."""
 
@@ -79,12 +81,12 @@ class Checked:
         return self.reach is not Reach.NOTHING
 
     def name_of(self, breach: Breach) -> str:
-        """How a stop remembers it."""
+        """The name under which a stop records this breach."""
         return f"{self.invariant} {breach.subject}"
 
 
 def exposes(text: str, secrets: Collection[str]) -> str | None:
-    """What a text shows that nobody may store: a card number, or one of our own secrets. None when it is clean."""
+    """The forbidden content of a text: a card number or one of our own secrets. None when the text is clean."""
     if any(secret in text for secret in secrets if len(secret) >= SHORTEST_SECRET):
         return "one of the configured secrets"
     for found in _DIGITS.finditer(text):
@@ -94,7 +96,7 @@ def exposes(text: str, secrets: Collection[str]) -> str | None:
 
 
 def _is_card(digits: str) -> bool:
-    """Luhn's check, which every card number passes; and no card consists of one digit, or begins as none does."""
+    """Whether the digits pass Luhn's check, are not one repeated digit, and begin as cards of this length do."""
     if len(set(digits)) == 1 or not digits.startswith(_ISSUED[len(digits)]):
         return False
     doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))

@@ -1,4 +1,4 @@
-"""A billing key: one card, kept at PortOne under a `customer_uid`, that may be charged with no customer present."""
+"""A billing key: one card, stored at PortOne under a `customer_uid`, that may be charged without the customer."""
 
 import re
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ LONGEST_BUYER_TEL = 16
 """Limits of `POST /subscribe/payments/again` (PortOne V1 spec)."""
 
 LONGEST_PG = 40
-"""The longest PG code that PortOne has is half of this."""
+"""The longest PG code at PortOne is half as long."""
 
 LONGEST_GOODSID = 256
-"""Paymentwall's limit of a product's id."""
+"""Paymentwall's limit for a product id."""
 
 PAYMENTWALL = "paymentwall"
 """Keys of this PG may be charged again only after Paymentwall confirmed the payment that issued them."""
@@ -36,7 +36,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class KeyStatus(StrEnum):
-    """Where a key stands."""
+    """The state of a key."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -53,21 +53,21 @@ KEY_TRANSITIONS: dict[KeyStatus, frozenset[KeyStatus]] = {
 
 
 class IssueUse(StrEnum):
-    """What the payment that issued a key counts for. Paymentwall charges when it issues; others have nothing here."""
+    """What the payment that issued a key counts for. Only Paymentwall charges when it issues a key."""
 
     OPEN = "open"
-    """Nobody has claimed it yet: before the first charge of the key it must be decided."""
+    """Not decided yet. It must be decided before the first charge of the key."""
     CHOSEN = "chosen"
-    """An operator named the subscription whose next unpaid period it pays."""
+    """It pays the next unpaid period of the subscription that an operator named."""
     COUNTED = "counted"
     """It paid a period, and pays no other."""
     NONE = "none"
-    """It pays for nothing here: there is none, it was given back, or an operator said so."""
+    """It pays for nothing here: there is no such payment, it was given back, or an operator said so."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssuingPayment:
-    """The payment with which a key was issued, as the gateway's books showed it."""
+    """The payment that issued a key, as the gateway's books showed it."""
 
     imp_uid: str
     merchant_uid: str
@@ -79,7 +79,7 @@ class IssuingPayment:
 
 @dataclass(slots=True)
 class BillingKey:
-    """One stored card. `customer_uid` is a name for it at PortOne, worthless without the API secret."""
+    """One stored card. `customer_uid` is its name at PortOne, worthless without the API secret."""
 
     id: str
     customer_uid: str = field(repr=False)
@@ -101,7 +101,7 @@ class BillingKey:
     issue_for: str | None = None
     """The subscription that an operator chose, or whose period the issuing payment paid."""
     external_id: str | None = None
-    """The merchant's own id; unique among these."""
+    """The merchant's own id, unique among billing keys."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -126,7 +126,10 @@ class BillingKey:
 
     @property
     def awaits_confirmation(self) -> bool:
-        """Whether its issuing payment could still make it chargeable: also one that was given up, and never worked."""
+        """Whether its issuing payment could still make it chargeable.
+
+        That includes a key that was given up and never worked.
+        """
         given_up = self.status is KeyStatus.INVALID and self.activated_at is None
         return self.status is KeyStatus.PENDING or (given_up and self.pg_provider == PAYMENTWALL)
 
@@ -141,12 +144,15 @@ class BillingKey:
         return self.issue is not None and self.buyer_email is not None and self.buyer_email == self.issue.buyer_email
 
     def undecided_issue(self, subscription_id: str) -> IssuingPayment | None:
-        """The issuing payment, while it may pay a period of this subscription: that comes before any charge."""
+        """The issuing payment, while it may still pay a period of this subscription.
+
+        No charge comes before that decision.
+        """
         chosen = self.issue_claim is IssueUse.CHOSEN and self.issue_for == subscription_id
         return self.issue if self.issue_claim is IssueUse.OPEN or chosen else None
 
     def issued_by(self, payment: IssuingPayment) -> None:
-        """Note the payment that issued it; an e-mail that nobody gave is taken from there."""
+        """Note the payment that issued it. A key without an e-mail takes the one of that payment."""
         self.issue = payment
         self.buyer_email = self.buyer_email or payment.buyer_email
 
@@ -166,7 +172,7 @@ class BillingKey:
         self.status = status
 
     def activate(self, now: datetime) -> bool:
-        """The gateway confirmed that the key may be charged; False when that was known already."""
+        """Note that the gateway confirmed the key; False when the key was not waiting for that."""
         if not self.awaits_confirmation:
             return False
         self.move_to(KeyStatus.ACTIVE)
@@ -175,7 +181,7 @@ class BillingKey:
         return True
 
     def invalidate(self, reason: str) -> bool:
-        """The card will not work again (lost, expired, key gone); False when it was out of use already."""
+        """The card will not work again (lost, expired, key gone); False when it was already out of use."""
         if self.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
             return False
         self.move_to(KeyStatus.INVALID)
@@ -185,12 +191,12 @@ class BillingKey:
 
 
 def is_email(text: str) -> bool:
-    """Whether a key may carry it: what does not pass here could be written on a key, and the key never read again."""
+    """Whether a key may carry this e-mail. A key with any other value could be stored but never read again."""
     return len(text) <= LONGEST_BUYER_EMAIL and text.isprintable() and _EMAIL.fullmatch(text) is not None
 
 
 def masked_email(email: str | None) -> str:
-    """Enough to recognise it by: g***@example.com."""
+    """The e-mail, masked but recognisable: g***@example.com."""
     if email is None:
         return "none"
     name, _, host = email.rpartition("@")
@@ -203,7 +209,7 @@ def first_status(pg_provider: str) -> KeyStatus:
 
 
 def require_customer_uid(customer_uid: str) -> None:
-    """Raises InvalidInput, which never repeats it, for what PortOne does not take or what may be a card number."""
+    """Raises InvalidInput for a value that PortOne refuses or that may be a card number. The error never repeats it."""
     if not 0 < len(customer_uid) <= LONGEST_CUSTOMER_UID:
         problem = f"must have 1 to {LONGEST_CUSTOMER_UID} characters; it has {len(customer_uid)}"
         raise InvalidInput("customer_uid", customer_uid[:12] + "…", problem)

@@ -9,23 +9,23 @@ from billing_worker.domain.money import EXPONENTS
 
 RUN = timedelta(hours=1)
 DAY = timedelta(hours=24)
-"""Both windows roll, in billing time."""
+"""Both windows are rolling windows in billing time."""
 
 DEFAULT_JUMP = 3
 LONGEST_SUM = 15
-"""Digits: what PostgreSQL can add up without running over."""
+"""Digits: PostgreSQL can add up such sums without overflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """Limits in minor units by currency; a currency that is not named has none."""
+    """Limits in minor units by currency. A currency that is not listed has no limit."""
 
     run: Mapping[str, int] = field(default_factory=dict)
     """The sum of all charges within an hour."""
     count: int | None = None
     """The number of charges within an hour."""
     customer_day: Mapping[str, int] = field(default_factory=dict)
-    """The sum that one customer is charged within 24 hours."""
+    """The sum of all charges to one customer within 24 hours."""
     jump: int = DEFAULT_JUMP
     """An invoice above this many times the last paid one of its subscription is held; 0: never."""
 
@@ -34,12 +34,12 @@ class Budgets:
         return bool(self.jump and last_paid is not None and amount > self.jump * last_paid)
 
     def limits_the_run(self, currency: str) -> bool:
-        """Whether anything must be counted before a charge in this currency."""
+        """Whether an hourly limit applies to a charge in this currency."""
         return self.count is not None or currency in self.run
 
 
 def parse_sums(text: str) -> dict[str, int]:
-    """Read `KRW=50000000,USD=2000000`: minor units by currency; nothing is no limit. Raises InvalidInput."""
+    """Parse `KRW=50000000,USD=2000000`: minor units by currency. An empty text sets no limit. Raises InvalidInput."""
     sums: dict[str, int] = {}
     for part in text.split(",") if text else ():
         currency, _, amount = (word.strip() for word in part.partition("="))

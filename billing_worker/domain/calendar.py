@@ -26,10 +26,10 @@ from billing_worker.domain.errors import InvalidInput
 DEFAULT_ZONE = "Asia/Seoul"
 
 SHORTEST_MONTH = {month: monthrange(2026, month)[1] for month in range(1, 13)}
-"""Days that every month of that name has; 2026 is not a leap year."""
+"""The days that a month has in every year; 2026 is not a leap year."""
 
 LARGEST_COUNT = {"day": 3660, "week": 520, "month": 120, "year": 10}
-"""No plan bills less often than every ten years."""
+"""Every plan bills at least once in ten years."""
 
 SHORTEST = {"day": 1, "week": 7, "month": 28, "year": 365}
 LONGEST = {"day": 1, "week": 7, "month": 31, "year": 366}
@@ -86,15 +86,15 @@ class AnchoredCalendar:
         return instant(wall, self.zone)
 
     def starts(self, anchor: datetime, index: int, start: datetime) -> Iterator[datetime]:
-        """The starts of period number `index` (which is `start`) and of all after it."""
+        """The start of period number `index`, which is `start`, and of every later period."""
         yield start
         yield from (self.start_after(anchor, later, start) for later in count(index + 1))
 
     def begun(self, anchor: datetime, index: int, start: datetime, until: datetime, most: int) -> int:
-        """How many periods, from number `index` on, start at or before `until`; at most `most` are counted."""
+        """The number of periods from `index` on that start at or before `until`, counted up to `most`."""
         if start > until:
             return 0
-        # One less and two more than fit: a start may lie hours off where summer time begins or ends.
+        # One fewer and two more than the division gives: a change of summer time may shift a start by hours.
         days = (until - start).days
         least = max(0, days // (LONGEST[self.unit] * self.count) - 1)
         later = range(min(most, days // (SHORTEST[self.unit] * self.count) + 3))
@@ -126,14 +126,14 @@ class CronCalendar:
         return self._next(previous)
 
     def starts(self, anchor: datetime, index: int, start: datetime) -> Iterator[datetime]:  # noqa: ARG002 - as above
-        """`start`, and every time the expression fires after it: as `start_after` again and again, in one go."""
+        """`start`, and every later time at which the expression fires: the same as calling `start_after` repeatedly."""
         yield start
         zone, last = zone_named(self.zone), start
         fires = croniter(self.expression, start.astimezone(zone).replace(tzinfo=None) - timedelta(hours=3))
         waiting: list[datetime] = []
         while True:
             fire = fires.get_next(datetime)
-            # What a gap moved on comes after fires whose wall time lies behind the gap: it waits for its turn.
+            # A start that a gap moved forward may come after later wall times, so it waits for its turn.
             while waiting and fire >= waiting[0].astimezone(zone).replace(tzinfo=None):
                 if (earliest := heapq.heappop(waiting)) > last:
                     last = earliest
@@ -141,19 +141,20 @@ class CronCalendar:
             heapq.heappush(waiting, instant(fire, self.zone))
 
     def begun(self, anchor: datetime, index: int, start: datetime, until: datetime, most: int) -> int:
-        """How many periods, `start` among them, begin at or before `until`; at most `most` are counted."""
+        """The number of periods, including `start`, that begin at or before `until`, counted up to `most`."""
         upto = takewhile(lambda begins: begins <= until, self.starts(anchor, index, start))
         return sum(1 for _ in islice(upto, most))
 
     def _next(self, after: datetime) -> datetime:
         wall = after.astimezone(zone_named(self.zone)).replace(tzinfo=None)
-        # Starting a moment earlier finds a wall time that the change back to winter time repeats; the loop then
-        # drops what is not later in real time, so that neither a gap nor a repeated hour bills twice or never.
+        # Starting a moment earlier finds a wall time that the change back to winter time repeats. The loop then drops
+        # every start that is not later in real time. So a gap never loses a bill, and a repeated hour never bills
+        # twice.
         fires = croniter(self.expression, wall - timedelta(hours=3))
         earliest: datetime | None = None
         while True:
             fire = fires.get_next(datetime)
-            # A skipped wall time moves on, so that one after the gap may come before it: look up to there.
+            # A skipped wall time moves forward, and one after the gap may come before it: look that far ahead.
             if earliest is not None and fire >= earliest.astimezone(zone_named(self.zone)).replace(tzinfo=None):
                 return earliest
             candidate = instant(fire, self.zone)
@@ -176,7 +177,7 @@ def zone_named(name: str) -> ZoneInfo:
 
 
 def instant(wall: datetime, zone: str) -> datetime:
-    """The UTC instant of a wall-clock time: the first of two, and past a gap by the length of the gap."""
+    """The UTC instant of a wall-clock time: the first of a repeated pair; moved past a gap by the length of the gap."""
     return wall.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
 
 

@@ -1,6 +1,6 @@
-"""What becomes of periods that nobody opened in time: after an outage, the plan's policy or an operator decides.
+"""What happens to late periods: after an outage, the plan's policy or an operator decides.
 
-A run without an outage never comes here: a period that is opened within a day of its start is simply billed.
+Without an outage, these rules never apply: a period that is opened within a day of its start is simply billed.
 """
 
 from collections.abc import Sequence
@@ -12,47 +12,47 @@ from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.errors import InvalidInput
 
 LATE_AFTER = timedelta(days=1)
-"""A period that is opened this long after its start is late: a shorter delay is no reason to give money away."""
+"""A period opened this long after its start is late. A shorter delay is no reason to waive it."""
 
 BACKLOG_AFTER = timedelta(hours=1)
-"""Work that is due for this long is paced: in normal running even the first of a month is through by then."""
+"""Work that has been due for this long is paced. In normal operation even the first of a month is done earlier."""
 
 MOST_AT_ONCE = 10_000
-"""Periods that are decided on in one transaction: an expression may fire every minute, and an outage may be long."""
+"""The most periods decided in one transaction: an expression may fire every minute, and an outage may be long."""
 
 DEFAULT_MAX_AGE = 90
 LONGEST_MAX_AGE = 3660
 """Days. As long as the longest period that a calendar counts in days."""
 
 BURST_SECONDS = 5.0
-"""What a bucket holds at most, in seconds of its own rate: more than beat's interval, and no peak to speak of."""
+"""The capacity of a bucket, in seconds of its own rate: more than beat's interval, and too little for a peak."""
 
 MILLION = 1_000_000
 
 BRIMFUL = 10**15
-"""More than any bucket holds: filling it up to now takes it down to what it may hold."""
+"""More than any bucket holds: the next fill reduces it to the capacity."""
 
 
 class CatchUpMode(StrEnum):
     """What a plan does with late periods."""
 
     BILL_ALL = "bill_all"
-    """Each is billed, oldest first."""
+    """Every late period is billed, oldest first."""
     LATEST_ONLY = "latest_only"
-    """The newest that has begun is billed; those before it are waived."""
+    """The newest period that has begun is billed; earlier ones are waived."""
     FORGIVE = "forgive"
-    """Every late one is waived; the next one is billed at its time."""
+    """Every late period is waived; the next one is billed when it starts."""
     ASK = "ask"
-    """Nothing is opened until an operator decides."""
+    """No period is opened until an operator decides."""
 
 
 DECISIONS = (CatchUpMode.BILL_ALL, CatchUpMode.LATEST_ONLY, CatchUpMode.FORGIVE)
-"""What an operator can answer."""
+"""The decisions that an operator can make."""
 
 
 @dataclass(frozen=True, slots=True)
 class CatchUpPolicy:
-    """A mode, and the age in days beyond which it must not decide by itself; None where an operator has decided."""
+    """A mode, and the age in days beyond which an operator must decide; None where an operator has decided."""
 
     mode: CatchUpMode = CatchUpMode.BILL_ALL
     max_age: int | None = DEFAULT_MAX_AGE
@@ -64,16 +64,16 @@ class CatchUpPolicy:
 
 
 BILL_ALL = CatchUpPolicy()
-"""What a plan does that says nothing else."""
+"""The policy of a plan that sets none."""
 
 
 def policy_of(mode: str, max_age: int) -> CatchUpPolicy:
-    """A policy from what a caller names. Raises InvalidInput."""
+    """The policy with this mode and maximum age. Raises InvalidInput."""
     return CatchUpPolicy(_known("catch_up", mode, tuple(CatchUpMode)), max_age)
 
 
 def decision_of(mode: str) -> CatchUpMode:
-    """What an operator decides for late periods. Raises InvalidInput for `ask`: somebody was asked already."""
+    """The operator's decision for late periods. Raises InvalidInput for `ask`: the operator is already being asked."""
     return _known("mode", mode, DECISIONS)
 
 
@@ -85,10 +85,10 @@ def _known(field: str, mode: str, allowed: Sequence[CatchUpMode]) -> CatchUpMode
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The periods of one subscription that have begun, as counts: first those to waive, then those to bill.
+    """The periods of one subscription that have begun: the number to waive, then the number to bill.
 
-    Where an operator is to be asked, all of them wait. Together they are all begun periods (at most MOST_AT_ONCE; what
-    is left over is decided on afterwards).
+    If an operator must decide, all of them wait. The counts cover all begun periods, up to MOST_AT_ONCE; the rest are
+    decided afterwards.
     """
 
     waive: int = 0
@@ -106,7 +106,7 @@ def decide(
     at: datetime,
     most: int = MOST_AT_ONCE,
 ) -> Backlog:
-    """What becomes of the periods from number `index`, which begins at `start`, to the newest begun at `at`."""
+    """Decide on the periods from number `index`, which begins at `start`, to the newest one begun at `at`."""
     begun = calendar.begun(anchor, index, start, at, most + 1)
     whole, begun = begun <= most, min(begun, most)
     if start > at - LATE_AFTER:
@@ -125,14 +125,14 @@ def decide(
 
 @dataclass(slots=True)
 class Bucket:
-    """How much late work may start now, in millionths: filled at a rate, emptied by what scans hand out. Real time."""
+    """How much late work may start now, in millionths. It fills at a rate, and scans take from it. Real time."""
 
     id: str
     millionths: int
     filled_at: datetime
 
     def fill(self, per_minute: float, real_now: datetime) -> int:
-        """Fill it up to now; returns how much may be taken. A clock that went back fills nothing."""
+        """Fill the bucket up to now, and return how much may be taken. A clock that went back fills nothing."""
         per_second = per_minute / 60 * MILLION
         passed = max(0.0, (real_now - self.filled_at).total_seconds())
         self.millionths = int(min(self.millionths + per_second * passed, max(MILLION, per_second * BURST_SECONDS)))
@@ -140,5 +140,5 @@ class Bucket:
         return self.millionths // MILLION
 
     def take(self, pieces: int) -> None:
-        """Take out what was handed out."""
+        """Take out the work that a scan handed out."""
         self.millionths -= pieces * MILLION

@@ -12,7 +12,7 @@ from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """An attempt, as far as it is compared with the gateway's books."""
+    """The fields of an attempt that are compared with the gateway's books."""
 
     attempt_id: str
     invoice_id: str
@@ -28,25 +28,25 @@ class Booked:
 
 
 class Match(StrEnum):
-    """What a payment in the gateway's books is beside ours."""
+    """How a payment in the gateway's books relates to ours."""
 
     AGREES = "agrees"
     RECORD = "record"
-    """It says more than we know: read it singly, and record it."""
+    """It says more than we know: read this payment by itself, and record it."""
     PHANTOM = "phantom"
-    """We call it paid, and it is not."""
+    """Our books say paid, and the gateway's do not."""
     ORPHAN = "orphan"
-    """It carries a number that only we could have made, and we know nothing of it."""
+    """It carries a number that only this worker could have made, but our books do not have it."""
     FOREIGN = "foreign"
-    """Somebody charged one of our customers' cards under a number of his own."""
+    """A card of one of our customers was charged under a number that is not ours."""
     ISSUED_TWICE = "issued_twice"
-    """It issued a key that another payment had issued: the customer paid for both."""
+    """It issued a key that another payment had already issued: the customer paid twice."""
     OTHER = "other"
-    """No affair of ours."""
+    """Not ours."""
 
 
 def match_booked(booked: Booked, payment: GatewayPayment) -> Match:
-    """A payment beside the attempt that has it."""
+    """Match a payment with the attempt that has it."""
     if payment.merchant_uid != booked.merchant_uid:
         return Match.PHANTOM
     if booked.status is not AttemptStatus.APPROVED:
@@ -58,18 +58,18 @@ def match_booked(booked: Booked, payment: GatewayPayment) -> Match:
 
 
 def match_unbooked(payment: GatewayPayment, open_attempt: AttemptStatus | None) -> Match:
-    """A payment under one of our orders that no attempt has (yet)."""
+    """Match a payment under one of our orders that no attempt has yet."""
     if not payment.holds_money:
         return Match.AGREES
-    # A charge under way tells by its own answer; if it does not, the next span shows the payment again.
+    # A charge under way gets its own answer. If it gets none, the next span shows the payment again.
     return Match.AGREES if open_attempt is AttemptStatus.IN_FLIGHT else Match.RECORD
 
 
 def match_unknown(payment: GatewayPayment, environment: str, ours: str | None, key_since: datetime | None) -> Match:
-    """A payment under an order that our books do not have.
+    """Match a payment under an order that our books do not have.
 
-    `ours` is the environment whose number it carries, if it has the form of our numbers; `key_since` is when the card
-    that was charged was registered here, if it was.
+    `ours` is the environment in its order number, if that has the form of our numbers. `key_since` is when its card was
+    registered here, if it was.
     """
     if not payment.holds_money:
         return Match.OTHER
@@ -77,18 +77,18 @@ def match_unknown(payment: GatewayPayment, environment: str, ours: str | None, k
         return Match.ORPHAN
     if key_since is None or issues_key(payment):
         return Match.OTHER
-    # The gateway writes whole seconds.
+    # The gateway's timestamps have whole seconds.
     before = payment.started_at is not None and payment.started_at < key_since.replace(microsecond=0)
     return Match.OTHER if before else Match.FOREIGN
 
 
 def issues_key(payment: GatewayPayment) -> bool:
-    """Whether this payment issued the card's key: the customer made it in a browser, before we may charge."""
+    """Whether this payment issued the card's key: the customer made it in a browser, before the first charge."""
     return payment.usage == "issue"
 
 
 class FindingKind(StrEnum):
-    """What was found, as an operator reads it."""
+    """The kinds of findings, as an operator reads them."""
 
     LOST_ANSWER = "lost_answer"
     LATE_APPROVAL = "late_approval"
@@ -114,12 +114,12 @@ BOOKED = frozenset(
         FindingKind.PARTIAL_REFUND,
     }
 )
-"""What the gateway's read was enough to book."""
+"""The findings that were booked from the gateway's read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference between both books, and what became of it."""
+    """One difference between both books, and its result."""
 
     kind: FindingKind
     imp_uid: str
@@ -127,7 +127,7 @@ class Finding:
     invoice_id: str | None
     done: str
     actions: tuple[Action, ...] = ()
-    """What an operator should do; nothing where nothing is left to do."""
+    """What an operator should do; empty when nothing is left to do."""
 
     @property
     def booked(self) -> bool:
@@ -136,7 +136,7 @@ class Finding:
 
 
 def kind_of_change(before: Booked | None, after: Booked | None, *, was_open: bool) -> FindingKind:
-    """What recording a payment has shown it to be: the attempt that had it before, and the one that has it now."""
+    """The kind of finding, from the attempt that had the payment before and the one that has it now."""
     if after is None or after.status is not AttemptStatus.APPROVED:
         return FindingKind.MISMATCH
     if before is not None and before.status is AttemptStatus.APPROVED:

@@ -1,36 +1,38 @@
 """Comparing both books: which span of time comes next.
 
-A span that could not be read is read again: it stays open until it was seen as a whole, and the next one begins before
-its end. So nothing is skipped, whatever fails and for however long.
+A span stays open until it has been read as a whole, and the next one begins before its end. So no failure, however
+long, skips a payment.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from billing_worker.domain.moment import Moment
+
 OVERLAP = timedelta(hours=1)
-"""Each span begins this long before the last one's end: more than the clocks of two companies differ, than a charge
-stays in flight, and than the gateway's list may lag behind its books."""
+"""The overlap of two spans. It is longer than the clocks of two companies differ, than a charge stays in flight, and
+than the gateway's list lags behind its books."""
 
 SLICE = timedelta(days=1)
-"""After an outage the way back is read in pieces of this length: the gateway allows 90 days, but a piece that fails is
-read again as a whole."""
+"""After an outage, the missed time is read in slices of this length. The gateway allows 90 days, but a slice that fails
+is read again as a whole."""
 
 FIRST_LOOK_BACK = timedelta(days=3)
-"""A fresh database looks this far back: far enough for what was under way when it was restored or taken into use."""
+"""A fresh database looks back this far: far enough for charges that were under way when it was restored."""
 
 LONGEST_LOOK_BACK = timedelta(days=3650)
-"""An operator who asks for more has mistyped a year."""
+"""A longer look back is a mistyped year."""
 
 RETRY_FIRST = timedelta(seconds=10)
 RETRY_LONGEST = timedelta(minutes=5)
 
 
 class ComparisonStatus(StrEnum):
-    """Where the comparison of one span stands."""
+    """The state of the comparison of one span."""
 
     OPEN = "open"
-    """To be read, for the first time or again."""
+    """Not read as a whole yet."""
     RUNNING = "running"
     DONE = "done"
 
@@ -48,12 +50,12 @@ class Comparison:
     status: ComparisonStatus
     created_at: datetime
     next_try_at: datetime
-    """Leased until then; or, where it failed, to be tried again then."""
+    """The end of its lease; after a failure, the time of the next try."""
     tries: int = 0
-    """Counts the workers that took it up: one that was overtaken knows by it, and writes nothing more."""
+    """The number of times it was taken. A worker that was overtaken sees a higher number, and writes nothing more."""
     payments: int = 0
     others: int = 0
-    """Payments of the same merchant that are no affair of this worker: his shop's, another environment's."""
+    """Payments of the same merchant that do not concern this worker: those of their shop or of another environment."""
     booked: int = 0
     alerted: int = 0
     finished_at: datetime | None = None
@@ -65,7 +67,7 @@ class Comparison:
         return self.ends_at - self.starts_at >= OVERLAP + SLICE
 
     def take(self, real_now: datetime, lease: timedelta) -> bool:
-        """Begin to read it; False where it is done or somebody is at it."""
+        """Begin to read it; False when it is done or another worker is reading it."""
         if self.status is ComparisonStatus.DONE:
             return False
         if self.status is ComparisonStatus.RUNNING and self.next_try_at > real_now:
@@ -77,36 +79,37 @@ class Comparison:
         return True
 
     def fail(self, reason: str, real_now: datetime) -> None:
-        """It could not be read as a whole: again, in a while."""
+        """Note that it could not be read as a whole; it is tried again later."""
         self.status = ComparisonStatus.OPEN
         self.note = reason
         self.next_try_at = real_now + min(RETRY_FIRST * 2 ** min(self.tries - 1, 20), RETRY_LONGEST)
 
     def finish(self, real_now: datetime) -> None:
-        """It was read as a whole."""
+        """Note that it was read as a whole."""
         self.status = ComparisonStatus.DONE
         self.note = None
         self.finished_at = real_now
 
     def widen(self, now: datetime) -> None:
-        """What fails while time goes on takes the time since then along, so that an outage leaves few spans behind."""
+        """Extend a failed span up to now, so that an outage leaves few spans behind."""
         self.ends_at = max(self.ends_at, min(now, self.starts_at + OVERLAP + SLICE))
 
 
 Span = tuple[datetime, datetime]
 
 
-def next_span(last: Comparison | None, now: datetime, real_now: datetime, interval: timedelta) -> Span | None:
+def next_span(last: Comparison | None, moment: Moment, interval: timedelta) -> Span | None:
     """The span to compare next; None while there is none.
 
-    One after the other, except that a full slice which fails again and again does not stand in the way of the next.
-    While there are full slices to read, the next one follows at once.
+    Spans follow one another, but a full slice that keeps failing does not block the next. While full slices remain, the
+    next one follows at once.
     """
+    now = moment.billing
     if last is None:
         return spans(now - FIRST_LOOK_BACK, now)[0]
     if last.status is not ComparisonStatus.DONE and not (last.is_full and last.note is not None):
         return None
-    if now <= last.ends_at or (not last.is_full and real_now < last.created_at + interval):
+    if now <= last.ends_at or (not last.is_full and moment.real < last.created_at + interval):
         return None
     return last.ends_at - OVERLAP, min(now, last.ends_at + SLICE)
 

@@ -1,4 +1,4 @@
-"""What a decline's free text means. PortOne V1 has no decline code of its own: it forwards the PG's words.
+"""Classify a decline by its free text. PortOne V1 has no decline codes: it forwards the PG's words.
 
 The order of the rules matters: a text such as `거래불가카드(일최대승인한도초과)` must read as a limit (soft), while
 `비밀번호 오류횟수초과` is wrong card data (hard), although both contain 초과.
@@ -9,7 +9,7 @@ import re
 from billing_worker.domain.payment import DeclineKind
 
 _RULES: tuple[tuple[re.Pattern[str], DeclineKind], ...] = (
-    # The merchant's own contract, or a month's uses of a good key: no reason to give the customer's key up.
+    # The merchant's contract, or the monthly use limit of a good key: the customer's key stays.
     (re.compile(r"(?:정지|해지|미등록)\)? ?(?:가맹점|업체)|불가 가맹점|가맹점 ?오류"), DeclineKind.SOFT),
     (re.compile(r"쇼핑몰 ?(?:사업자번호|계약)|하위몰|SID.*초과"), DeclineKind.SOFT),
     (re.compile(r"비밀번호|주민번호|사업자번호|생년월일"), DeclineKind.HARD),
@@ -18,16 +18,16 @@ _RULES: tuple[tuple[re.Pattern[str], DeclineKind], ...] = (
     (re.compile(r"등록되지 않은 구매자|빌키|빌링 ?키|\b[BS]ID(?![A-Za-z])"), DeclineKind.HARD),
     (re.compile(r"lost|stolen|expired|invalid card", re.IGNORECASE), DeclineKind.HARD),
 )
-"""Whatever no rule names is soft: limits, balances, a busy issuer, and texts nobody has seen yet."""
+"""Every other text is soft: limits, balances, a busy issuer, and unknown texts."""
 
 KEY_UNKNOWN = re.compile(r"등록되지 않은 구매자")
-"""PortOne knows no such customer_uid (code 1, observed by five public clients): refused before any card company."""
+"""PortOne does not know this customer_uid (code 1, observed by five public clients). No card company was asked."""
 
 PARAMETER_MISSING = re.compile(r"파라메터는 필수입니다|파라미터는 필수입니다")
 """PortOne refused the request itself (code 1, observed): nothing was placed."""
 
 DUPLICATE = re.compile(r"이미 (?:주문|결제|승인)|동일한 merchant_uid")
-"""The merchant_uid was paid or cancelled before: usually it means that we charged it already. Read, never retry."""
+"""The merchant_uid was already paid or cancelled, usually by a charge of ours. Read it; never retry."""
 
 
 def kind_of(reason: str) -> DeclineKind:

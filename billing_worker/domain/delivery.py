@@ -1,4 +1,4 @@
-"""When an event is sent again, and what is known of the merchant's receiver. All times are real time."""
+"""When an event is sent again, and the health of the merchant's receiver. All times are real time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,36 +14,36 @@ RETRY_WAITS = (
     timedelta(hours=14),
     timedelta(hours=20),
 )
-"""What Standard Webhooks advises, and one more; the last try comes when GIVEN_UP_AFTER is over."""
+"""The waits that Standard Webhooks advises, and one more. The last try comes when GIVEN_UP_AFTER ends."""
 
 GIVEN_UP_AFTER = timedelta(hours=72)
 LONGEST_RETRY_AFTER = timedelta(hours=6)
-"""A receiver may ask for a longer pause, but not for ever."""
+"""A receiver may ask for a longer pause, up to this limit."""
 
 JITTER = 0.1
-"""A wait is shortened by up to this part of it, so that what failed together does not come back together."""
+"""A wait is shortened by up to this fraction, so that events that failed together are not sent again together."""
 
 SENDING = timedelta(seconds=15)
-"""One delivery, from the first look at the host's name to the status of the answer (Standard Webhooks: 15 to 30 s)."""
+"""The limit for one delivery, from resolving the host to the status of the answer (Standard Webhooks: 15 to 30 s)."""
 LEASE = timedelta(seconds=45)
-"""How long an event that is being sent belongs to its worker: it must begin early enough to end within this."""
+"""How long a worker owns an event that it sends. The delivery must begin early enough to end within this."""
 
 DOWN_AFTER = 3
-"""So many different events refused in a row, and the receiver counts as down: from then on one probe at a time."""
+"""After this many different events refused in a row, the receiver counts as down and gets one probe at a time."""
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
 
 FIRST_WINDOW = 10
-"""Events that may be under way at the same time, at first and after trouble. It doubles while the receiver keeps up."""
+"""Events under way at the same time, at first and after trouble. The window doubles while the receiver keeps up."""
 
 HEARD_EVERY = timedelta(minutes=1)
-"""How exact `last_success_at` is: the row of a healthy receiver must not be written for each event."""
+"""The precision of `last_success_at`: the row of a healthy receiver is not written for each event."""
 
 
 def next_try(
     tries: int, first_tried_at: datetime, real_now: datetime, *, spread: float, retry_after: timedelta | None = None
 ) -> datetime | None:
-    """When an event that was tried so often is tried again; None: it is given up. `spread` is from 0 up to 1."""
+    """When an event is tried again after this many tries; None when it is given up. `0 <= spread < 1`."""
     last = first_tried_at + GIVEN_UP_AFTER
     if real_now >= last:
         return None
@@ -56,7 +56,7 @@ def next_try(
 
 
 class EndpointStatus(StrEnum):
-    """How the receiver does."""
+    """The health of the receiver."""
 
     OK = "ok"
     FAILING = "failing"
@@ -67,7 +67,7 @@ class EndpointStatus(StrEnum):
 
 @dataclass(slots=True)
 class Endpoint:
-    """The merchant's receiver, as its answers show it. Another URL is another endpoint, of which nothing is known."""
+    """The merchant's receiver, as its answers show it. A new URL is a new endpoint without a history."""
 
     id: str
     url: str
@@ -75,7 +75,7 @@ class Endpoint:
     created_at: datetime
     window: int = FIRST_WINDOW
     failures: int = 0
-    """Different events refused, with none taken in between."""
+    """Different events refused since the last success."""
     last_failed: str | None = None
     failing_since: datetime | None = None
     next_probe_at: datetime | None = None
@@ -87,7 +87,7 @@ class Endpoint:
 
     @property
     def status(self) -> EndpointStatus:
-        """In one word."""
+        """The health in one word."""
         if self.disabled_at is not None:
             return EndpointStatus.DISABLED
         if self.is_down:
@@ -100,7 +100,7 @@ class Endpoint:
         return self.next_probe_at is not None
 
     def may_send(self, message_id: str) -> bool:
-        """Whether this event may be sent now: any while all is well, the probe alone while it is down."""
+        """Whether this event may be sent now. While the receiver is down, only the probe may."""
         return self.disabled_at is None and (not self.is_down or self.probe_id == message_id)
 
     def allowance(self, under_way: int, limit: int, real_now: datetime) -> int:
@@ -114,19 +114,22 @@ class Endpoint:
         return max(0, min(limit, self.window - under_way))
 
     def handed_out(self, ids: list[str], allowed: int, limit: int, until: datetime) -> None:
-        """Note what a scan handed out: the probe, while it is down; else a window that was used up may grow."""
+        """Note how many events a scan handed out.
+
+        While the receiver is down, that is the probe; else a full window may grow.
+        """
         if self.is_down:
             self.probe_id, self.next_probe_at = (ids[0], until) if ids else (None, self.next_probe_at)
         elif len(ids) == allowed and allowed * 2 > self.window:
             self.window = min(self.window * 2, max(limit, FIRST_WINDOW))
 
     def would_note_success(self, real_now: datetime) -> bool:
-        """Whether a success is news."""
+        """Whether a success must be written down."""
         stale = self.last_success_at is None or real_now - self.last_success_at >= HEARD_EVERY
         return stale or self.failing_since is not None
 
     def took(self, real_now: datetime) -> None:
-        """It took an event: whatever was wrong is over. What waited goes out with a small window at first."""
+        """Note that it took an event: the trouble is over. Waiting events go out with a small window at first."""
         self.last_success_at = real_now
         self._forget_trouble()
 
@@ -140,7 +143,7 @@ class Endpoint:
         gone: bool = False,
         retry_after: timedelta | None = None,
     ) -> bool:
-        """It did not take this event; returns whether it was disabled by that."""
+        """Note that it did not take this event; returns whether that disabled the endpoint."""
         self.last_trouble = trouble
         self.failing_since = self.failing_since or real_now
         self.window = FIRST_WINDOW
@@ -158,7 +161,7 @@ class Endpoint:
         return False
 
     def enable(self) -> None:
-        """Send again, on an operator's word."""
+        """Enable the endpoint at an operator's request."""
         self.disabled_at = None
         self._forget_trouble()
 

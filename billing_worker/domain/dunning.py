@@ -8,7 +8,7 @@ from billing_worker.domain.errors import InvalidInput
 DEFAULT_RETRY_DAYS = (1, 3, 5, 7)
 LONGEST_RETRY_DAYS = 60
 MOST_RETRIES = 15
-"""Visa allows 15 attempts in 30 days for one payment; nobody gains from more."""
+"""Visa allows 15 attempts in 30 days for one payment."""
 
 
 @dataclass(frozen=True, slots=True)

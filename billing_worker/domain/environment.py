@@ -1,7 +1,7 @@
-"""Which database, charging through which account, under which name: what must not change unnoticed.
+"""The database, the gateway account and the environment's name: none of them may change unnoticed.
 
 A restored backup, a copied database or a staging system with live credentials would charge a second time what the
-original charges. Such a twin shows another fingerprint, and waits until an operator claims it.
+original charges. Such a copy has another fingerprint, and charges nothing until an operator claims it.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ class Fingerprint:
     """`SYSTEM/DATABASE/TIMELINE`: PostgreSQL's system identifier, the database's oid and the timeline of its
     write-ahead log; `?` for a part that this role may not read."""
     gateway: str
-    """Host of the gateway, and a short digest of the API key: enough to tell two apart, useless for finding it."""
+    """Host of the gateway, and a short digest of the API key: enough to distinguish two keys, not enough to find
+    one."""
     environment: str
     """The first characters of every merchant_uid."""
 
     def differences(self, claimed: "Fingerprint") -> list[str]:
-        """What is not as it was claimed, one line each."""
+        """The differences from the claimed fingerprint, one line each."""
         names = ("PostgreSQL's system identifier", "the database's oid", "the timeline of the write-ahead log")
         parts = zip(names, claimed.database.split("/"), self.database.split("/"), strict=False)
         found = [f"{name} was {was}, is {now}" for name, was, now in parts if was != now]

@@ -2,22 +2,22 @@
 
 BillingError
 ├── InvalidInput         a value that was given to us is wrong; names the field and the way out
-│   └── PingbackRefused  in a pingback that is signed: somebody must change a setting
+│   └── PingbackRefused  in a signed pingback: an operator must change a setting
 ├── NotFound             no such plan, key, subscription, invoice or attempt
-├── Conflict             right in itself, but not now: a duplicate, or something else must happen first
+├── Conflict             valid, but not possible now: a duplicate, or something else must happen first
 ├── InvalidTransition    a state change that the tables in this package do not allow: our own mistake
 ├── SettingsInvalid      a setting is missing or wrong; names the variable
 ├── SignatureInvalid     a pingback that the gateway's secret did not sign
 └── Unavailable          the database, the broker or the gateway does not answer
-    ├── Busy             the database answers, but somebody else holds what is needed; nothing was done
-    └── ReadOnly         the database answers, but writes nothing: a standby, or one that is set so
+    ├── Busy             the database answers, but another transaction holds the row; nothing was done
+    └── ReadOnly         the database answers, but writes nothing: a standby, or a read-only one
 
 A declined payment is not an error: it is an outcome (see `payment`).
 """
 
 
 class BillingError(Exception):
-    """The root: its text is one line, meant for the person who reads it."""
+    """The root. Its text is one line for a human reader."""
 
 
 class InvalidInput(BillingError):
@@ -34,7 +34,7 @@ class InvalidInput(BillingError):
 
 
 class NotFound(BillingError):
-    """There is no such thing."""
+    """The named object does not exist."""
 
     def __init__(self, kind: str, ident: str) -> None:
         self.kind = kind
@@ -43,12 +43,12 @@ class NotFound(BillingError):
 
 
 class Conflict(BillingError):
-    """The request is right in itself, but something stands against it now."""
+    """The request is valid, but the present state does not allow it."""
 
     def __init__(self, problem: str, *, field: str | None = None, existing_id: str | None = None) -> None:
         self.field = field
         self.existing_id = existing_id
-        """The id of what is there already, where that is what stands against it."""
+        """The id of the existing object, if that is the conflict."""
         super().__init__(problem)
 
 
@@ -68,26 +68,26 @@ class SignatureInvalid(BillingError):
 
 
 class PingbackRefused(InvalidInput):
-    """A notification that is signed and refused all the same; it would come again for ever unless somebody acts."""
+    """A signed notification that is refused. The sender repeats it until an operator acts."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(field, "…", problem)
 
 
 class Unavailable(BillingError):
-    """Something outside does not answer; trying later may help."""
+    """A service outside does not answer; a later try may succeed."""
 
 
 class Busy(Unavailable):
-    """The database answers, but a row that is needed is held by somebody else; nothing was done."""
+    """The database answers, but another transaction holds a row that is needed; nothing was done."""
 
 
 class ReadOnly(Unavailable):
-    """The database answers, but writes nothing: a standby, or one that is set so."""
+    """The database answers, but does not write: a standby, or a read-only database."""
 
 
 LONGEST_ECHO = 80
-"""A wrong value is shown back to the caller up to this many characters, so that an error stays one line."""
+"""An error shows a wrong value up to this many characters, so that it stays one line."""
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,7 @@
-"""What may be told after what: the grammar of events, as data.
+"""Which event may follow which: the grammar of events, as data.
 
 Each thing (an invoice, a subscription, a key, a refund, a payment) has an automaton of its own. An event that its
-automaton does not expect contradicts an earlier one: a merchant who acted on both would be wrong once.
+automaton does not expect contradicts an earlier one: a merchant who acts on both makes a mistake.
 """
 
 from collections import defaultdict
@@ -32,13 +32,13 @@ INVOICE: Edges = {
     },
     "uncollectible": {
         _E.INVOICE_REOPENED: "failing",
-        # A late approval of an attempt that was taken for declined.
+        # A late approval of an attempt that counted as declined.
         _E.INVOICE_PAID: "paid",
         _E.INVOICE_VOIDED: "void",
     },
-    # Money given back does not make it owed again.
+    # A refund does not make the invoice owed again.
     "paid": {_E.PAYMENT_SURPLUS: "paid", _E.PAYMENT_REFUNDED: "paid"},
-    # Money that came too late is surplus, and only that can be given back.
+    # Money that came too late is surplus, and can only be given back.
     "void": {_E.PAYMENT_SURPLUS: "void, paid"},
     "void, paid": {_E.PAYMENT_SURPLUS: "void, paid", _E.PAYMENT_REFUNDED: "void, paid"},
 }
@@ -63,20 +63,20 @@ SUBSCRIPTION: Edges = {
     "active": _alive("active", past_due="past_due"),
     "past_due": _alive("past_due", activated="active"),
     "unpaid": {_E.SUBSCRIPTION_ACTIVATED: "active", _E.SUBSCRIPTION_CANCELED: "canceled"},
-    # The last that is told of it. Its invoices may still learn what became of a charge that was under way.
+    # The last event of a subscription. Its invoices may still learn the outcome of a charge that was under way.
     "canceled": {},
 }
 
 KEY: Edges = {
     BEGIN: {_E.BILLING_KEY_ACTIVATED: "active", _E.BILLING_KEY_INVALID: "invalid"},
     "active": {_E.BILLING_KEY_INVALID: "invalid"},
-    # On an operator's word.
+    # By an operator's decision.
     "invalid": {_E.BILLING_KEY_ACTIVATED: "active"},
 }
 
 REFUND: Edges = {
     BEGIN: {_E.REFUND_SUCCEEDED: "succeeded", _E.REFUND_FAILED: "failed"},
-    # The gateway shows it after all.
+    # The gateway shows the refund after all.
     "failed": {_E.REFUND_SUCCEEDED: "succeeded"},
     "succeeded": {},
 }
@@ -103,15 +103,14 @@ WHOSE: Mapping[str, str] = {
     "billing_key": "billing key",
     "refund": "refund",
 }
-"""Which automaton the subject of an event has, by the first word of the event's type.
+"""The automaton of each subject, by the first word of the event's type.
 
-What Paymentwall does with its own subscriptions has none: it is passed on as it came.
-"""
+Paymentwall's own subscriptions have none: their events are passed on unchanged."""
 
 
 @dataclass(slots=True)
 class Story:
-    """Everything that was told so far, event by event in the order of each stream."""
+    """All events so far, in the order of each stream."""
 
     states: dict[tuple[str, str], str] = field(default_factory=dict)
     """The state of each automaton, by kind and id."""
@@ -119,7 +118,7 @@ class Story:
     _places: dict[str, int] = field(default_factory=dict)
 
     def hear(self, kind: str, subject_id: str, data: Mapping[str, object]) -> list[str]:
-        """Take in the next event; returns in what it contradicts what was told before. Unknown types say nothing."""
+        """Take in the next event; returns how it contradicts earlier events. Unknown types are ignored."""
         if kind not in set(EventType):
             return []
         told = EventType(kind)
@@ -134,7 +133,7 @@ class Story:
         return found
 
     def place(self, stream_id: str, sequence: int) -> list[str]:
-        """Take in the place of an event; returns what is wrong with it. Places grow by one."""
+        """Check the place of an event in its stream; returns what is wrong with it. Places grow by one."""
         before = self._places.get(stream_id)
         self._places[stream_id] = sequence
         if before is None or sequence == before + 1:

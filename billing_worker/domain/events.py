@@ -1,7 +1,7 @@
-"""What happened, in the past tense: written to the outbox in the same transaction as the state.
+"""The events that a merchant receives: written to the outbox in the same transaction as the state.
 
-Each event carries enough to act on without asking: ids, the status that its subject has now, money, period and reason.
-It never carries a card, a `customer_uid`, a secret, or how to reach a customer.
+A merchant can act on an event without another request: it has ids, the present status of its subject, money, period and
+reason. It never has a card, a `customer_uid`, a secret, or a customer's address.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from billing_worker.domain.refund import Refund
 from billing_worker.domain.subscription import Subscription
 
 PAYLOAD_VERSION = 1
-"""Of the fields below. It grows when one changes its meaning or goes away, not when one is added."""
+"""The version of the fields below. It grows when a field changes its meaning or goes away, not when one is added."""
 
 Data = dict[str, str | int | None]
 
@@ -45,12 +45,12 @@ class EventType(StrEnum):
 
 
 OF_KEYS = frozenset({EventType.BILLING_KEY_ACTIVATED, EventType.BILLING_KEY_INVALID})
-"""A key may serve several subscriptions: what happens to it has an order of its own."""
+"""A key may serve several subscriptions, so its events have an order of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to one subject (a subscription, invoice, refund or key)."""
+    """One event of one subject (a subscription, invoice, refund or key)."""
 
     type: EventType
     subject_id: str
@@ -58,13 +58,13 @@ class Event:
 
     @property
     def stream_id(self) -> str:
-        """What it is delivered in one order with: its subscription where it has one, else its subject."""
+        """The stream that orders its delivery: that of its subscription if it has one, else that of its subject."""
         owner = self.data.get("subscription_id")
         return self.subject_id if owner is None or self.type in OF_KEYS else str(owner)
 
 
 def about_subscription(subscription: Subscription) -> Data:
-    """Whose it is."""
+    """The fields that name the subscription and its customer."""
     return {
         "subscription_id": subscription.id,
         "customer": subscription.customer,
@@ -74,7 +74,7 @@ def about_subscription(subscription: Subscription) -> Data:
 
 
 def about_invoice(subscription: Subscription, invoice: Invoice) -> Data:
-    """Whose it is, what for, and how much. Money in minor units, times in UTC."""
+    """The subscription, the period and the amount. Money in minor units, times in UTC."""
     return about_subscription(subscription) | {
         "billing_key_id": invoice.billing_key_id,
         "invoice_id": invoice.id,
@@ -87,25 +87,25 @@ def about_invoice(subscription: Subscription, invoice: Invoice) -> Data:
 
 
 def of_subscription(kind: EventType, subscription: Subscription, **more: str | int | None) -> Event:
-    """Something happened to a subscription."""
+    """An event of a subscription."""
     return _event(kind, subscription.id, about_subscription(subscription) | {"status": subscription.status} | more)
 
 
 def of_subscription_by(
     kind: EventType, subscription: Subscription, invoice: Invoice, **more: str | int | None
 ) -> Event:
-    """Something happened to a subscription because of one of its invoices."""
+    """An event of a subscription, caused by one of its invoices."""
     data = about_invoice(subscription, invoice) | {"status": subscription.status} | more
     return _event(kind, subscription.id, data)
 
 
 def of_invoice(kind: EventType, subscription: Subscription, invoice: Invoice, **more: str | int | None) -> Event:
-    """Something happened to an invoice."""
+    """An event of an invoice."""
     return _event(kind, invoice.id, about_invoice(subscription, invoice) | {"status": invoice.status} | more)
 
 
 def of_key(kind: EventType, key: BillingKey, **more: str | int | None) -> Event:
-    """Something happened to a billing key."""
+    """An event of a billing key."""
     data: Data = {"billing_key_id": key.id, "pg_provider": key.pg_provider, "status": key.status}
     return _event(kind, key.id, data | more)
 
@@ -113,7 +113,7 @@ def of_key(kind: EventType, key: BillingKey, **more: str | int | None) -> Event:
 def of_refund(
     kind: EventType, refund: Refund, subscription: Subscription, invoice: Invoice, imp_uid: str | None
 ) -> Event:
-    """Something happened to a refund."""
+    """An event of a refund."""
     data = about_invoice(subscription, invoice) | {
         "refund_id": refund.id,
         "imp_uid": imp_uid,
@@ -127,5 +127,5 @@ def of_refund(
 
 
 def _event(kind: EventType, subject_id: str, data: Data) -> Event:
-    """With statuses as the plain text that a row gives back."""
+    """An event with plain text for statuses, as a row returns them."""
     return Event(kind, subject_id, {name: str(v) if isinstance(v, StrEnum) else v for name, v in data.items()})

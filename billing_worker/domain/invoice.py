@@ -7,13 +7,14 @@ from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import InvalidTransition
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import ChargeRequest, DeclineKind
 from billing_worker.domain.timing import Timing
 
 
 class InvoiceStatus(StrEnum):
-    """Where an invoice stands."""
+    """The state of an invoice."""
 
     OPEN = "open"
     PAID = "paid"
@@ -23,7 +24,7 @@ class InvoiceStatus(StrEnum):
 
 INVOICE_TRANSITIONS: dict[InvoiceStatus, frozenset[InvoiceStatus]] = {
     InvoiceStatus.OPEN: frozenset({InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE, InvoiceStatus.VOID}),
-    # A late approval, or an operator who tries once more.
+    # A late approval, or an operator's retry.
     InvoiceStatus.UNCOLLECTIBLE: frozenset({InvoiceStatus.PAID, InvoiceStatus.OPEN, InvoiceStatus.VOID}),
     InvoiceStatus.PAID: frozenset(),
     InvoiceStatus.VOID: frozenset(),
@@ -31,7 +32,7 @@ INVOICE_TRANSITIONS: dict[InvoiceStatus, frozenset[InvoiceStatus]] = {
 
 
 class AttemptStatus(StrEnum):
-    """Where an attempt stands."""
+    """The state of an attempt."""
 
     IN_FLIGHT = "in_flight"
     APPROVED = "approved"
@@ -88,13 +89,14 @@ class Invoice:
     closed_at: datetime | None = None
     last_reason: str | None = None
     awaits_key: bool = False
-    """Nothing is charged on its key any more; at `next_attempt_at` it is given up, unless another key came."""
+    """Its key cannot be charged any more. The invoice is given up at `next_attempt_at`, unless another key arrives
+    first."""
     taken_back: int = 0
-    """How often money was taken for it under a lost answer, and given back at the gateway."""
+    """How often its payment was taken, while our answer was lost, and then given back at the gateway."""
 
     @property
     def awaits_decision(self) -> bool:
-        """Open, and with no date at which it would be charged: its payment was taken back too often."""
+        """Whether it is open without a date for the next charge, because its payment was taken back too often."""
         return self.status is InvoiceStatus.OPEN and self.next_attempt_at is None
 
     def move_to(self, status: InvoiceStatus, now: datetime) -> None:
@@ -106,31 +108,31 @@ class Invoice:
         self.closed_at = None if status is InvoiceStatus.OPEN else now
 
     def reopen(self, now: datetime) -> None:
-        """Try once more although dunning had given up."""
+        """Retry after dunning has given up."""
         self.move_to(InvoiceStatus.OPEN, now)
         self.next_attempt_at = now
-        # The wait for another key is over: should this one die again, the customer gets his days anew.
+        # The wait for another key is over. If this key dies too, the customer gets the full wait again.
         self.awaits_key = False
 
     def await_key(self, until: datetime, reason: str) -> None:
-        """The key is dead: wait for another one until dunning would have ended."""
+        """Wait for another key, because this one is dead, until dunning would have ended."""
         self.awaits_key = True
         self.next_attempt_at = until
         self.last_reason = reason
 
     def use_key(self, key_id: str, now: datetime, *, at_once: bool) -> None:
-        """Charge another key from the next attempt on, at once where nothing is under way."""
+        """Charge another key from the next attempt on; at once if no attempt is under way."""
         self.billing_key_id = key_id
         self.awaits_key = False
         if at_once and self.next_attempt_at is not None:
             self.next_attempt_at = min(self.next_attempt_at, now)
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it may be charged now, as far as the invoice itself can tell."""
+        """Whether the state of the invoice allows a charge now."""
         return self.status is InvoiceStatus.OPEN and self.next_attempt_at is not None and self.next_attempt_at <= now
 
-    def start_attempt(self, attempt_id: str, now: datetime, real_now: datetime, timing: Timing) -> "PaymentAttempt":
-        """Write down the intent to charge: from here on the attempt is open until its outcome is known."""
+    def start_attempt(self, attempt_id: str, moment: Moment, timing: Timing) -> "PaymentAttempt":
+        """Write down the intent to charge. The attempt is open from here until its outcome is known."""
         self.attempts += 1
         self.lease_until = None
         return PaymentAttempt(
@@ -142,9 +144,9 @@ class Invoice:
             money=self.money,
             status=AttemptStatus.IN_FLIGHT,
             fence=self.fence,
-            started_at=now,
-            lease_until=real_now + timedelta(seconds=timing.lease),
-            next_look_at=timing.next_look(0, real_now),
+            started_at=moment.billing,
+            lease_until=moment.real + timedelta(seconds=timing.lease),
+            next_look_at=timing.next_look(0, moment.real),
         )
 
 
@@ -152,9 +154,9 @@ class Invoice:
 class PaymentAttempt:
     """One intended gateway payment for an invoice.
 
-    Only the holder of `fence` may write the outcome of its own call; whoever reads the gateway later takes the fence
-    away first. `lease_until`, `next_look_at` and `absent_since` are real time; `started_at` and `closed_at` are
-    billing time.
+    Only the holder of `fence` may write the outcome of its own call; a later reader of the gateway takes the fence
+    first. `lease_until`, `next_look_at` and `absent_since` are real time; `started_at` and `closed_at` are billing
+    time.
     """
 
     id: str
@@ -176,25 +178,28 @@ class PaymentAttempt:
     reason: str | None = None
     surplus: bool = False
     found: bool = False
-    """The gateway showed it before we knew of it: somebody else placed it under our merchant_uid."""
+    """Whether the gateway showed its payment first: another program or a clerk placed it under our merchant_uid."""
     evidence_id: int | None = None
     closed_at: datetime | None = None
     refunded: int = 0
-    """Minor units of its payment that were given back, by whomever, as the gateway's books were last read."""
+    """Minor units of its payment that the gateway's books showed as given back at the last read."""
     refund_evidence_id: int | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether its outcome is not known yet: while this is so, the invoice must not be charged again."""
+        """Whether its outcome is still unknown. Until it is known, the invoice must not be charged again."""
         return self.status in OPEN_ATTEMPT
 
     @property
     def holds_money(self) -> bool:
-        """Whether its payment is known as taken and not wholly given back."""
+        """Whether its payment was taken and not wholly given back."""
         return self.status is AttemptStatus.APPROVED and self.refunded < self.money.amount
 
     def give_back(self, refunded: int, evidence_id: int) -> bool:
-        """Note what the gateway shows as given back (minor units); False where that was known. It never shrinks."""
+        """Note the sum that the gateway shows as given back (minor units); False if it is not new.
+
+        The sum never shrinks.
+        """
         if self.status is not AttemptStatus.APPROVED or refunded <= self.refunded:
             return False
         self.refunded = refunded
@@ -202,7 +207,7 @@ class PaymentAttempt:
         return True
 
     def request(self, key: BillingKey, name: str) -> ChargeRequest:
-        """What the gateway is asked for, and what its books are compared with afterwards."""
+        """The request to the gateway. Its books are compared with it afterwards."""
         return ChargeRequest(
             merchant_uid=self.merchant_uid,
             customer_uid=key.customer_uid,
@@ -228,8 +233,8 @@ class PaymentAttempt:
 def merchant_uid(environment: str, subscription_id: str, period_index: int, generation: int) -> str:
     """The order id under which a period is charged: the same for every delivery, worker and day.
 
-    Alphanumeric and at most 40 characters (smartro_v2 cuts off what is longer, without a word). Built from nothing
-    but its arguments, so that a repeated charge of the same period carries the same id and PortOne refuses it.
+    Alphanumeric and at most 40 characters (smartro_v2 silently truncates longer ones). Built from nothing but its
+    arguments, so that a repeated charge of the same period carries the same id and PortOne refuses it.
     """
     uid = f"{environment}{subscription_id.removeprefix('sub_')}p{period_index:05d}g{generation:02d}"
     if not uid.isalnum() or not uid.isascii() or len(uid) > 40:  # noqa: PLR2004 - PortOne's limit, see above
@@ -242,7 +247,7 @@ _OURS = re.compile(r"(?P<environment>[a-z0-9]{1,8})(?P<subscription>[a-z0-9]{16}
 
 @dataclass(frozen=True, slots=True)
 class OrderNumber:
-    """What a merchant_uid of our making says."""
+    """The parts of a merchant_uid that we made."""
 
     environment: str
     subscription_id: str

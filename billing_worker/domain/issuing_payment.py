@@ -1,4 +1,4 @@
-"""The payment that issued a key: which one it is, whether it failed for good, and what it pays for.
+"""The payment that issued a key: how to find it, whether it failed for good, and what it pays for.
 
 Paymentwall issues a key only together with a charge (PortOne's guide). So the first charge is the first period's.
 """
@@ -14,7 +14,7 @@ from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatu
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 
 REVIEWED_WITHIN = timedelta(days=7)
-"""A failure may still become a payment: Paymentwall's risk review takes days. After this it is taken for final."""
+"""Paymentwall's risk review takes days, and may turn a failure into a payment. After this time a failure is final."""
 
 PAID_AHEAD = timedelta(days=3)
 """Registering and subscribing may take a weekend. A payment more than three days before the first billed period
@@ -23,7 +23,7 @@ probably paid for an earlier one: some merchants start the subscription at the s
 ISSUES = "issue"
 
 _REGISTRABLE = re.compile(r"[\x21-\x7e]{1,40}")
-"""What our register of merchant_uids takes from others."""
+"""The characters and length of foreign merchant_uids that our register accepts."""
 
 Seen = tuple[GatewayPayment, Evidence]
 
@@ -32,20 +32,20 @@ class Verdict(StrEnum):
     """What an issuing payment means for an invoice that is due."""
 
     PAYS = "pays"
-    """It is this invoice's payment."""
+    """It paid this invoice."""
     COVERS = "covers"
-    """An operator said that it stands for this period, and its sum is another one: nothing is owed."""
+    """An operator said that it stands for this period, although its sum differs: nothing is owed."""
     ASK = "ask"
-    """It may be this period's: an operator must say."""
+    """It may have paid this period: an operator must decide."""
     CHARGE = "charge"
     """It has nothing to do with this invoice."""
 
 
 def issuing_payment(payments: Sequence[Seen]) -> Seen | None:
-    """Of all payments of a key, the one that issued it; None where none can be.
+    """The payment that issued a key, among all payments of the key; None if there is none.
 
-    PortOne marks it. Where it marks nothing it is the oldest that was paid: a key cannot be charged before it was
-    issued, and a card that was refused at first issued nothing.
+    PortOne marks it. Without a mark, it is the oldest payment that was paid: a key cannot be charged before it is
+    issued, and a refused card issues nothing.
     """
     marked = [seen for seen in payments if seen[0].usage == ISSUES]
     if marked:
@@ -59,9 +59,9 @@ def issuing_payment(payments: Sequence[Seen]) -> Seen | None:
 
 
 def is_another_issue(payment: GatewayPayment, first: str | None, registered: datetime) -> bool:
-    """Whether this payment issued a key as well as `first` did: the customer gave the card, and paid, once more.
+    """Whether this payment issued a key as well as `first`: the customer entered the card, and paid, a second time.
 
-    What is older than the key's registration here by days was for something before us.
+    A payment days older than the key's registration here paid for something earlier.
     """
     if payment.usage != ISSUES or not payment.holds_money or first in (None, payment.imp_uid):
         return False
@@ -70,7 +70,7 @@ def is_another_issue(payment: GatewayPayment, first: str | None, registered: dat
 
 
 def never_issues(payment: GatewayPayment, now: datetime) -> str | None:
-    """Why this payment will not issue a key any more; None while it may."""
+    """Why this payment can no longer issue a key; None while it can."""
     if payment.status is PaymentStatus.CANCELLED and not payment.holds_money:
         return "the payment that issued it was cancelled"
     begun = payment.started_at
@@ -80,10 +80,10 @@ def never_issues(payment: GatewayPayment, now: datetime) -> str | None:
 
 
 def may_be_for(key: BillingKey, subscription: Subscription, first: Invoice | None) -> bool:
-    """Whether a subscription of the key may be what its issuing payment was for; `first` is its first invoice.
+    """Whether the issuing payment of its key may have paid for a subscription; `first` is its first invoice.
 
-    Its first period is still to be paid; or the customer gave this card, younger than the subscription, for one that
-    ran already, and was charged when the key was issued.
+    It may if the first period is still unpaid. It also may if the card is younger than the subscription: the customer
+    replaced a card, and was charged when the new key was issued.
     """
     if subscription.status is SubscriptionStatus.CANCELED:
         return False
@@ -95,7 +95,7 @@ def may_be_for(key: BillingKey, subscription: Subscription, first: Invoice | Non
 
 
 def verdict(key: BillingKey, invoice: Invoice, payment: GatewayPayment, candidates: Sequence[str]) -> Verdict:
-    """What the issuing payment, as just read, means for this invoice. `candidates` are ids of subscriptions."""
+    """The meaning of the issuing payment, as just read, for this invoice. `candidates` are ids of subscriptions."""
     if not payment.holds_money:
         return Verdict.CHARGE
     same = payment.money == invoice.money and _REGISTRABLE.fullmatch(payment.merchant_uid) is not None

@@ -1,4 +1,4 @@
-"""What a merchant writes on a plan, a key or a subscription to find it again: an id of their own, and pairs of text."""
+"""The merchant's labels for a plan, a key or a subscription: an id of their own, and pairs of text."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,12 +12,12 @@ LONGEST_PAIR_VALUE = 500
 
 
 def entered_external_id(external_id: str | None) -> str | None:
-    """The normal form of an id that comes in now; None is no id. Raises InvalidInput."""
+    """The normal form of an incoming id; None if there is none. Raises InvalidInput."""
     return None if external_id is None else entered("external_id", external_id, LONGEST_EXTERNAL_ID)
 
 
 def entered_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """The normal form of pairs that come in now. Raises InvalidInput, also for more than 20 of them."""
+    """The normal form of incoming pairs. Raises InvalidInput, also for more than 20 pairs."""
     given = metadata or {}
     names = _entered_names(given)
     found = {names[name]: entered(f"metadata.{name}"[:80], value, LONGEST_PAIR_VALUE) for name, value in given.items()}
@@ -26,7 +26,7 @@ def entered_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _entered_names(given: Iterable[str]) -> dict[str, str]:
-    """The normal form of each name. Raises InvalidInput for two that have the same one: which pair is meant?"""
+    """The normal form of each name. Raises InvalidInput for two names with the same normal form."""
     names = {name: entered("metadata", name, LONGEST_PAIR_NAME) for name in given}
     if len(set(names.values())) < len(names):
         problem = "has two names that differ in spaces or in their Unicode form only; send one of them"
@@ -35,7 +35,7 @@ def _entered_names(given: Iterable[str]) -> dict[str, str]:
 
 
 def require_external_id(external_id: str | None) -> None:
-    """Raises InvalidInput for a stored id that no release ever accepted; None is no id."""
+    """Raises InvalidInput for a stored id that no release ever accepted; None means no id."""
     if external_id is not None:
         require_printable("external_id", external_id, LONGEST_EXTERNAL_ID)
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Language(StrEnum):
-    """A language that the catalogue of texts has."""
+    """A language of the catalogue of texts."""
 
     EN = "en"
     KO = "ko"

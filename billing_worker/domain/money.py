@@ -65,8 +65,8 @@ class Money:
             raise InvalidInput("amount", value, "is not a number") from error
         if not number.is_finite():
             raise InvalidInput("amount", value, "is not a number")
-        # Looked at by its exponent before any arithmetic: 1E999999 would take half a minute to write out, and a
-        # rounded 1.00…01 would pass for 1.
+        # Check the exponent before any arithmetic: 1E999999 takes half a minute to write out, and a rounded 1.00…01
+        # passes for 1.
         if number and number.adjusted() > LARGEST_EXPONENT:
             raise InvalidInput("amount", value, f"is not a whole number of minor units of {currency}")
         sign, digits, exponent = number.as_tuple()

@@ -1,4 +1,4 @@
-"""When a notification makes us read the gateway, and when it is let go. Real time throughout."""
+"""When a notification makes the worker read the gateway, and when it is dropped. All times are real time."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,50 +6,50 @@ from datetime import timedelta
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 
 READ_WINDOW = timedelta(seconds=5)
-"""About one notification the gateway is read once in this time at most, however often it is delivered. Long enough to
-bound a replay at speed, short enough that nobody waits for what the last delivery was about."""
+"""One notification causes at most one read of the gateway in this time, however often it is delivered. The window
+bounds a fast replay, and is short enough for the last delivery to be read soon."""
 
 MOST_OF_ONE = 5
-"""Notifications that name one merchant_uid of ours and are read within the same minute. Genuine ones are a handful in
-an invoice's life; whoever knows one merchant_uid could make up any number of payments for it."""
+"""The most notifications about one merchant_uid of ours that are read within a minute. An invoice has a handful of
+genuine ones; a forger who knows its merchant_uid can invent any number of payments for it."""
 PUT_OFF = timedelta(minutes=10)
-"""How long those that go beyond that wait."""
+"""How long the others wait."""
 
 FIRST_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(hours=1)
 ECHO_WAIT = timedelta(seconds=5)
-"""An answer and its webhook leave PortOne together; longer than both need to arrive and to be recorded."""
+"""An answer and its webhook leave PortOne together. Within this time both have arrived and are recorded."""
 
 FEW_TRIES = 6
-"""For what the gateway's books do not show, in about three minutes: anybody can make it up."""
+"""For payments that the gateway's books do not show, in about three minutes: anyone can invent them."""
 FOREIGN_TRIES = 4
-"""The same where the merchant_uid was never ours, in about half a minute and out of a small budget."""
+"""The same for a merchant_uid that was never ours, in about half a minute and within a small budget."""
 MOST_TRIES = 34
-"""With doubling waits from 5 s to an hour this is a day: for a merchant who registers the key that a notification
-confirms only later."""
+"""With waits that double from 5 s to an hour, this takes a day: a merchant may register a key after the notification
+that confirms it."""
 
 UNANSWERED_FOR = timedelta(hours=1)
-"""A notification that waits for this long, and about which the gateway said nothing, is a matter for an operator."""
+"""After this time without an answer from the gateway, a notification needs an operator."""
 WAITING_FOR = timedelta(hours=25)
-"""So is any that waits for longer than all its tries take together."""
+"""So does a notification that waits for longer than all its tries take."""
 FOREIGN_FOR = timedelta(days=1)
-"""A foreign notification that could not be read within this time is let go: comparing both books, and asking about
-pending keys, finds what it may have been about."""
+"""A foreign notification that could not be read within this time is dropped. Its payment or key is still found: the
+worker compares both books, and asks the gateway about pending keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboxRules:
-    """What the merchant sets."""
+    """The merchant's settings for the inbox."""
 
     foreign_reads: int = 0
-    """Reads a minute about notifications whose merchant_uid was never ours, of all processes; 0: no limit."""
+    """Reads a minute, by all processes, about notifications whose merchant_uid was never ours; 0: no limit."""
     retention: timedelta = timedelta(days=90)
     """How long an applied or ignored notification is kept."""
 
 
 def wait_after(tries: int) -> timedelta:
-    """The wait after so many tries (at least one): it doubles."""
-    doublings = min(tries - 1, 16)  # far beyond the longest wait, and no overflow
+    """The wait after this many tries (at least one). It doubles with each try."""
+    doublings = min(tries - 1, 16)  # far beyond the longest wait, without overflow
     return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
 
 
@@ -66,9 +66,9 @@ _SOMETHING_ENDED = _PROGRESS[PaymentStatus.FAILED]
 
 
 def books_lag(told: str | None, payment: GatewayPayment) -> bool:
-    """Whether a notification tells of more than the gateway's books show: it is forged, or they lag behind it.
+    """Whether a notification says more than the gateway's books show: it is forged, or the books lag behind.
 
-    An unknown word promises nothing. A notification without a status still says that something ended.
+    An unknown status says nothing. A notification without a status still says that something ended.
     """
     if told is None:
         expected = _SOMETHING_ENDED

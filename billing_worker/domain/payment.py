@@ -27,7 +27,7 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True)
 class GatewayPayment:
-    """One payment in the gateway's books, parsed and checked for shape, not yet compared with anything of ours."""
+    """One payment in the gateway's books, parsed and checked for shape, not yet compared with our books."""
 
     imp_uid: str
     merchant_uid: str
@@ -43,13 +43,13 @@ class GatewayPayment:
     usage: str | None = None
     """PortOne's customer_uid_usage: `issue` for the payment with which a billing key was issued."""
     buyer_email: str | None = field(default=None, repr=False)
-    """As the gateway shows it; None where it shows none of a documented length."""
+    """The buyer's e-mail as the gateway shows it; None if it shows none of a documented length."""
 
     def may_be_of(self, customer_uid: str) -> bool:
-        """Whether it may have been charged to this billing key: the one rule for proof, comparison and audit.
+        """Whether this billing key may have been charged: the one rule for proof, comparison and audit.
 
-        PortOne's description does not require `customer_uid` of an answer. Absent is not different: then order, amount
-        and currency decide. Only another one is another one.
+        PortOne's specification does not require a `customer_uid` in an answer. An absent one is no mismatch: order,
+        amount and currency then decide. Only a different one is.
         """
         return not self.customer_uid or self.customer_uid == customer_uid
 
@@ -64,7 +64,7 @@ class GatewayPayment:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the gateway said, kept as it came: size-capped, with card-like numbers and secrets masked."""
+    """The gateway's answer, kept as received: size-capped, with card-like numbers and secrets masked."""
 
     source: str
     request: str
@@ -73,7 +73,7 @@ class Evidence:
 
 
 class DeclineKind(StrEnum):
-    """What a decline means for the next try."""
+    """Whether a retry after a decline can succeed."""
 
     SOFT = "soft"
     """May work later: limit, balance, issuer busy."""
@@ -97,29 +97,29 @@ class Declined:
     reason: str
     evidence: Evidence
     imp_uid: str | None = None
-    """Empty where the gateway refused before it made a payment of it."""
+    """Empty if the gateway refused before it created a payment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Provably not placed: never reached the gateway, or refused before it was tried. Uses up no dunning."""
+    """Provably not placed: it never reached the gateway, or was refused before any try. Uses up no dunning."""
 
     reason: str
     evidence: Evidence | None = None
     new_merchant_uid: bool = False
     """The gateway will not take this merchant_uid again, and nothing is paid under it."""
     taken_back: bool = False
-    """Money was taken and given back, by the PG (a net-cancel) or by an operator: charge again, but not at once."""
+    """Money was taken and given back, by the PG (a net-cancel) or by a clerk: charge again, but not at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Anything else. Answered by reading the gateway; never by charging again, never by time passing."""
+    """Any other answer. Only a read of the gateway resolves it: never another charge, never the passing of time."""
 
     reason: str
     evidence: Evidence | None = None
     alarming: bool = False
-    """The gateway shows something that must not be: a different amount, currency or customer. An operator must look."""
+    """The gateway shows a different amount, currency or customer. An operator must look."""
 
 
 Outcome = Approved | Declined | Failed | Unknown

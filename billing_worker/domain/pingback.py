@@ -1,8 +1,8 @@
-"""What Paymentwall's pingbacks about one payment add up to, in whatever order they come.
+"""The verdict on one payment at Paymentwall from all its pingbacks, in any order.
 
-A payment is named by its `ref`; each pingback about it is one signal. The table below is the whole of it: what a
-payment was held to be, what comes, what it is held to be then, and what has to be done. The worst news wins: a hold
-never overrides a decision, and nothing that came late brings back what was declined or taken back.
+A payment is named by its `ref`; each pingback about it is one signal. The table below has all rules: the verdict so
+far, the signal, the new verdict, and the effect. The worst news wins. A hold never overrides a decision, and no late
+signal revives a payment that was declined or taken back.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Signal(StrEnum):
-    """What one pingback says, by its type (and reason)."""
+    """The meaning of one pingback, by its type (and reason)."""
 
     PAID = "paid"
     UNDER_REVIEW = "under_review"
@@ -26,12 +26,12 @@ class Signal(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a payment is held to be after all that was heard of it."""
+    """The state of a payment after all pingbacks so far."""
 
     UNDECIDED = "undecided"
-    """Nothing was heard that decides."""
+    """No signal has decided yet."""
     HELD = "held"
-    """Under risk review: nothing may be delivered for it."""
+    """Under risk review: the merchant must not deliver for it."""
     DELIVERED = "delivered"
     DECLINED = "declined"
     VOIDED = "voided"
@@ -39,22 +39,22 @@ class Verdict(StrEnum):
 
 
 class Effect(StrEnum):
-    """What has to be done about a signal."""
+    """The action that a signal requires."""
 
     CONFIRM = "confirm"
     """The key that this payment issued may be charged from now on."""
     HOLD = "hold"
     """The key stays pending."""
     CANCEL = "cancel"
-    """A pending key becomes invalid; whether an active one does, is decided by `kills_active`. An operator looks."""
+    """A pending key becomes invalid; `kills_active` decides about an active one. An operator looks."""
     PARTIAL = "partial"
     """A part was given back: the key stays as it is. An operator looks."""
     SUBSCRIPTION = "subscription"
     """Paymentwall itself bills this customer: tell the merchant. An operator looks."""
     CONTRADICTION = "contradiction"
-    """Accepted after it was declined: nothing is delivered. An operator looks."""
+    """Accepted after it was declined: the key stays as it is. An operator looks."""
     STORE = "store"
-    """A type that nobody documented: kept. An operator looks."""
+    """An undocumented type: kept. An operator looks."""
     NOTHING = "nothing"
     """Late news that is outdated."""
 
@@ -74,7 +74,7 @@ SIGNALS: Mapping[int, Signal] = {
 }
 
 PARTLY = "10"
-"""The reason of a type 2 that took back a part only."""
+"""The reason of a type 2 that took back only a part."""
 FRAUD = frozenset({"1", "2", "3"})
 """Reasons of a type 2: chargeback, card fraud, other fraud."""
 
@@ -123,37 +123,37 @@ TABLE: Mapping[tuple[Verdict, Signal], tuple[Verdict, Effect]] = {
 }
 
 BLOCKING = frozenset({Verdict.HELD, Verdict.DECLINED, Verdict.VOIDED, Verdict.REVERSED})
-"""While a key's newest payment stands so, nothing confirms the key."""
+"""While a key's newest payment has one of these verdicts, nothing confirms the key."""
 
 
 @dataclass(slots=True)
 class PingbackPayment:
-    """One payment at Paymentwall, and what its pingbacks said so far."""
+    """One payment at Paymentwall, with the pingbacks about it so far."""
 
     id: int
     ref: str
     uid: str
-    """Whose; for a billing key its customer_uid."""
+    """The payer; for a billing key its customer_uid."""
     goodsid: str | None
     verdict: Verdict
     created_at: datetime
     """Billing time of the first pingback."""
     confirmed_key: bool = False
-    """Whether this payment's good news is what its key was confirmed by."""
+    """Whether a signal of this payment confirmed its key."""
     seen: list[str] = field(default_factory=list)
-    """Marks of the pingbacks that were taken in."""
+    """Marks of the pingbacks taken in so far."""
     waiting: list[str] = field(default_factory=list)
-    """Those of them whose effect on the key is still to come: the key is not registered yet, say."""
+    """Those whose effect on the key is still to come, for example because the key is not registered yet."""
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing confirms a pending key while this is its newest payment."""
+        """Whether a pending key stays unconfirmed while this is its newest payment."""
         return self.verdict in BLOCKING
 
     def take(self, mark: str, signal: Signal) -> Effect | None:
-        """Take in a signal; None where this very pingback was dealt with before.
+        """Take in a signal; None if this pingback was already handled.
 
-        One whose effect is still to come is not judged again, but good news that is outdated by now has none left.
+        A signal whose effect is still to come is not judged again. Good news that is outdated has no effect any more.
         """
         if mark not in self.seen:
             self.verdict, effect = TABLE[self.verdict, signal]
@@ -165,7 +165,7 @@ class PingbackPayment:
         return Effect.NOTHING if outdated else effect
 
     def note(self, mark: str, *, done: bool) -> None:
-        """Remember that this pingback was taken in, and whether its effect is complete."""
+        """Note that this pingback was taken in, and whether its effect is complete."""
         if mark not in self.seen:
             self.seen = [*self.seen, mark]
         self.waiting = [each for each in self.waiting if each != mark]
@@ -174,16 +174,16 @@ class PingbackPayment:
 
 
 def signal_of(kind: int, reason: str | None) -> Signal:
-    """What a pingback of this type and reason says."""
+    """The signal of a pingback with this type and reason."""
     signal = SIGNALS.get(kind, Signal.UNKNOWN)
     return Signal.PARTLY_REVERSED if signal is Signal.REVERSED and reason == PARTLY else signal
 
 
 def mark_of(payload: Mapping[str, str]) -> str:
-    """What tells a pingback from others about the same payment, and from its own repetition.
+    """The mark that distinguishes a pingback from others about the same payment, and is the same for its repetition.
 
-    Its type; for a reversal the reason too, since a chargeback can follow a refund; for a part of it the merchant's
-    number of the refund or its amount, since there can be several.
+    The mark is the type. A reversal adds the reason, since a chargeback can follow a refund. A partial refund adds the
+    merchant's number of the refund or its amount, since there can be several.
     """
     kind, reason = payload["type"], payload.get("reason", "")
     parts = [kind, reason] if kind == "2" and reason else [kind]
@@ -193,7 +193,7 @@ def mark_of(payload: Mapping[str, str]) -> str:
 
 
 def kills_active(signal: Signal, reason: str | None, *, confirmed_key: bool) -> bool:
-    """Whether an active key is out of use after this: the payment it lives by was refused, or the card is disputed."""
+    """Whether this invalidates an active key: the payment that confirmed it was refused, or the card is disputed."""
     if signal is Signal.REVERSED:
         return reason in FRAUD
     return confirmed_key and signal in (Signal.DECLINED, Signal.VOIDED)

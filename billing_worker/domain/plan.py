@@ -1,4 +1,4 @@
-"""A plan: what is charged, how often, and what happens after a decline."""
+"""A plan: the price, the billing calendar, and the policy after a decline."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Plan:
     created_at: datetime
     catch_up: CatchUpPolicy = BILL_ALL
     external_id: str | None = None
-    """The merchant's own id; unique among these."""
+    """The merchant's own id, unique among plans."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
-"""What counts as proof. The one place that decides what a payment in the gateway's books says about an attempt.
+"""The rules of proof: the only place that decides what a payment in the gateway's books proves about an attempt.
 
-Used alike for the synchronous answer, for a webhook's re-read and for the resolver: all evidence goes through one door.
+The synchronous answer, a webhook's re-read and the resolver all use it.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,15 +21,15 @@ from billing_worker.domain.payment import (
 
 
 def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -> Outcome:
-    """What one payment proves about the attempt that asked for `request`.
+    """The outcome that one payment proves for the attempt that asked for `request`.
 
     Approved and Declined need every compared field to be equal: a payment of another order, amount, currency or
-    customer proves nothing about ours and is never settled silently. A payment that names no customer is none of
-    another customer (`GatewayPayment.may_be_of`).
+    customer proves nothing about ours and is never settled silently. A payment without a customer is not one of another
+    customer (`GatewayPayment.may_be_of`).
     """
     if payment.merchant_uid == request.merchant_uid and _fully_cancelled(payment):
-        # A net-cancel (망취소), or an operator's: whoever was charged whatever has it back. The gateway refuses this
-        # merchant_uid from now on.
+        # A net-cancel (망취소) or a clerk's: all money is back with the payer, and the gateway refuses this id from now
+        # on.
         return Failed("the payment was cancelled at the gateway", evidence, new_merchant_uid=True, taken_back=True)
     differs = _difference(request, payment)
     if differs is not None:
@@ -50,12 +50,12 @@ def judge_all(
     payments: Sequence[tuple[GatewayPayment, Evidence]],
     settled_imp_uids: Collection[str],
 ) -> Outcome | None:
-    """What all payments under the attempt's merchant_uid prove together; None when they say nothing about it.
+    """The outcome that all payments under the attempt's merchant_uid prove together; None if they prove nothing.
 
     `settled_imp_uids` belong to earlier attempts of the same invoice (one merchant_uid serves them all) and never
-    decide a later one: but while one of them holds money, the later attempt must not be taken for absent.
-    A payment that holds money outweighs any number of failed ones, and a failed one that somebody else tried with
-    another amount or card says nothing.
+    decide a later one. But while one of them holds money, the later attempt does not count as absent. A payment that
+    holds money outweighs any number of failed ones. A failed payment with another amount or card, from another program
+    or a clerk, proves nothing.
     """
     ordered = sorted(payments, key=lambda seen: _weight(seen[0]), reverse=True)
     relevant = [
@@ -74,13 +74,13 @@ def judge_all(
 def speaks_of(request: ChargeRequest, payment: GatewayPayment) -> bool:
     """Whether a payment says anything about the attempt that asked for `request`.
 
-    A failed one over another amount or card does not: somebody else tried, or an earlier card of the same order.
+    A failed payment with another amount or card does not: it comes from a clerk, or from an earlier card of the order.
     """
     return payment.status is not PaymentStatus.FAILED or _difference(request, payment) is None
 
 
 def refusal(reason: str, evidence: Evidence) -> Declined:
-    """A definite refusal of the key itself, before any card company was asked."""
+    """The outcome of a definite refusal of the key, before any card company was asked."""
     return Declined(DeclineKind.HARD, reason, evidence)
 
 

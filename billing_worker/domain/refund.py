@@ -1,9 +1,9 @@
-"""Giving money back: the intent, the one call, and what proves that it happened.
+"""Refunds: the intent, the one call to the gateway, and the proof that the money went back.
 
-A refund is written down before it is sent, always with an explicit amount and with the balance that we believe is
-left on the payment: PortOne takes a missing amount for everything, and refuses where the balance is not the one named
-(`checksum`, V1 spec of POST /payments/cancel). The refund's id leads the reason, so that the gateway's own list of
-cancellations tells whose each one is.
+A refund is written down before it is sent. It always names the amount and the balance that we believe is left on the
+payment: PortOne takes a missing amount for everything, and refuses a balance that is not the real one (`checksum`, V1
+spec of POST /payments/cancel). The refund's id leads the reason, so that each entry in the gateway's list of
+cancellations names its refund.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from enum import StrEnum
 from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, PaymentStatus, Unknown
 from billing_worker.domain.text import require_printable
@@ -23,12 +24,12 @@ LONGEST_REASON = 100
 LONGEST_IDEMPOTENCY_KEY = 255
 
 SHOWN_LATER = frozenset({PAYMENTWALL, "paypal_v2"})
-"""PGs that take a refund and move the money later (V1 spec of POST /payments/cancel). A read that does not show it
-proves nothing there, and the balance that the checksum is compared with is still the old one."""
+"""PGs that accept a refund and move the money later (V1 spec of POST /payments/cancel). There, a read that does not
+show the refund proves nothing, and the checksum is still compared with the old balance."""
 
 
 class RefundStatus(StrEnum):
-    """Where a refund stands."""
+    """The state of a refund."""
 
     PENDING = "pending"
     """Written down, to be sent."""
@@ -36,7 +37,7 @@ class RefundStatus(StrEnum):
     UNKNOWN = "unknown"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """Proven: the money was not given back by it."""
+    """Proven: this refund gave no money back."""
 
 
 _R = RefundStatus
@@ -45,7 +46,7 @@ REFUND_TRANSITIONS: dict[RefundStatus, frozenset[RefundStatus]] = {
     _R.IN_FLIGHT: frozenset({_R.PENDING, _R.UNKNOWN, _R.SUCCEEDED, _R.FAILED}),
     _R.UNKNOWN: frozenset({_R.PENDING, _R.SUCCEEDED, _R.FAILED}),
     _R.SUCCEEDED: frozenset(),
-    # The gateway shows it after all.
+    # The gateway shows the refund after all.
     _R.FAILED: frozenset({_R.SUCCEEDED}),
 }
 
@@ -53,16 +54,16 @@ OPEN_REFUND = frozenset({_R.PENDING, _R.IN_FLIGHT, _R.UNKNOWN})
 
 
 class RefundCause(StrEnum):
-    """Why money is given back."""
+    """The reason for a refund."""
 
     REQUESTED = "requested"
     SURPLUS = "surplus"
-    """The period was paid by another payment, or is not owed any more."""
+    """Another payment paid the period, or the period is not owed any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefundRequest:
-    """What one cancel call asks for."""
+    """The contents of one cancel call."""
 
     imp_uid: str
     merchant_uid: str
@@ -74,7 +75,7 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The gateway took the call and showed the payment as it stands."""
+    """The gateway took the call and showed the payment in its present state."""
 
     payment: GatewayPayment
     evidence: Evidence
@@ -82,7 +83,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The gateway said no. Whether something was given back before is only known by reading."""
+    """The gateway refused. Only a read tells whether money was given back before."""
 
     reason: str
     evidence: Evidence
@@ -102,7 +103,7 @@ class Refund:
     attempt_id: str
     money: Money
     balance: int
-    """Minor units that were left on the payment when this was written down."""
+    """Minor units left on the payment when the refund was written down."""
     cause: RefundCause
     reason: str
     created_at: datetime
@@ -116,7 +117,7 @@ class Refund:
     lease_until: datetime | None = None
     absent_since: datetime | None = None
     accepted: bool = False
-    """The gateway took it and shows nothing yet (asynchronous PGs): it is never sent again."""
+    """The gateway accepted it and does not show it yet (asynchronous PGs): it is never sent again."""
     refused: bool = False
     note: str | None = None
     evidence_id: int | None = None
@@ -128,7 +129,7 @@ class Refund:
 
     @property
     def is_open(self) -> bool:
-        """Whether its outcome is not known yet: meanwhile no other refund of this payment begins."""
+        """Whether its outcome is still unknown. Until it is known, no other refund of this payment begins."""
         return self.status in OPEN_REFUND
 
     def move_to(self, status: RefundStatus, now: datetime) -> None:
@@ -140,18 +141,18 @@ class Refund:
             self.closed_at = now
             self.next_step_at = self.lease_until = None
 
-    def send(self, now: datetime, real_now: datetime, timing: Timing) -> None:
-        """Take it in hand: from here on it is open until the gateway's books tell."""
-        self.move_to(RefundStatus.IN_FLIGHT, now)
+    def send(self, moment: Moment, timing: Timing) -> None:
+        """Begin the call. The refund is open from here until the gateway's books show its outcome."""
+        self.move_to(RefundStatus.IN_FLIGHT, moment.billing)
         self.fence += 1
         self.sends += 1
-        self.lease_until = real_now + timedelta(seconds=timing.lease)
+        self.lease_until = moment.real + timedelta(seconds=timing.lease)
         self.looks = 0
         self.absent_since = None
-        self.next_step_at = timing.next_look(0, real_now)
+        self.next_step_at = timing.next_look(0, moment.real)
 
     def look(self, now: datetime) -> None:
-        """The gateway is about to be read; a worker that said nothing in time can write nothing from here on."""
+        """Begin a read of the gateway. A worker whose lease has ended can write nothing from here on."""
         self.looks += 1
         if self.status is RefundStatus.IN_FLIGHT:
             self.fence += 1
@@ -159,7 +160,7 @@ class Refund:
             self.move_to(RefundStatus.UNKNOWN, now)
 
     def request(self, attempt: PaymentAttempt) -> RefundRequest:
-        """What the gateway is asked for. Raises InvalidTransition for a payment that we do not know as paid."""
+        """The request to the gateway. Raises InvalidTransition for a payment that is not known as paid."""
         if attempt.status is not AttemptStatus.APPROVED or attempt.imp_uid is None:
             raise InvalidTransition("attempt", attempt.id, attempt.status, "refunded")
         balance = Money(self.balance, self.money.currency)
@@ -168,15 +169,15 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class RefundFinding:
-    """What a payment in the gateway's books says about one refund of ours."""
+    """What a payment in the gateway's books proves about one refund of ours."""
 
     done: bool = False
     balance_changed: bool = False
-    """Somebody else gave money back meanwhile: what was asked for rests on a wrong belief."""
+    """Another refund changed the balance meanwhile, so this one was based on a wrong balance."""
     may_come_later: bool = False
-    """At this PG, that nothing is shown does not mean that nothing was taken."""
+    """Whether this PG may show the refund later: a read without it proves nothing."""
     trouble: str | None = None
-    """Set where the payment proves nothing."""
+    """Set if the payment proves nothing."""
 
 
 def judge_refund(refund: Refund, attempt: PaymentAttempt, payment: GatewayPayment) -> RefundFinding:
@@ -196,7 +197,7 @@ def judge_refund(refund: Refund, attempt: PaymentAttempt, payment: GatewayPaymen
         return RefundFinding(done=True)
     anonymous = all(each.reason is None for each in payment.cancellations)
     if anonymous and payment.cancelled.amount == after and _may_have_passed(refund):
-        # A gateway that keeps no reasons: the checksum let exactly one such cancellation pass.
+        # The gateway stores no reasons. The checksum let exactly one such cancellation pass.
         return RefundFinding(done=True)
     return RefundFinding(
         balance_changed=payment.cancelled.amount != before, may_come_later=payment.pg_provider in SHOWN_LATER
@@ -204,17 +205,17 @@ def judge_refund(refund: Refund, attempt: PaymentAttempt, payment: GatewayPaymen
 
 
 def _may_have_passed(refund: Refund) -> bool:
-    """Whether one of its calls may have been taken: not where it was sent once, and that once was refused."""
+    """Whether the gateway may have accepted one of its calls: not if the only call was refused."""
     return refund.is_open and refund.sends > int(refund.refused)
 
 
 def refundable(attempt: PaymentAttempt) -> int:
-    """What is left of an approved payment, in minor units, as far as the gateway's books were read."""
+    """The rest of an approved payment in minor units, as the gateway's books were last read."""
     return attempt.money.amount - attempt.refunded
 
 
 def left_of(attempts: Sequence[PaymentAttempt]) -> int:
-    """What could still be given back of all payments of an invoice, in minor units."""
+    """The refundable rest of all payments of an invoice, in minor units."""
     return sum(refundable(attempt) for attempt in attempts if attempt.status is AttemptStatus.APPROVED)
 
 
@@ -229,67 +230,67 @@ def check_amount(amount: object, attempt: PaymentAttempt) -> Money:
 
 @dataclass(slots=True)
 class Settled:
-    """What an answer did to a refund."""
+    """The effect of an answer on a refund."""
 
     done: bool = False
     alert: str | None = None
-    """What an operator must be told."""
+    """The alert for an operator, if any."""
 
 
 def settle_refund(
-    refund: Refund, attempt: PaymentAttempt, answer: RefundAnswer, now: datetime, *, real_now: datetime, timing: Timing
+    refund: Refund, attempt: PaymentAttempt, answer: RefundAnswer, moment: Moment, timing: Timing
 ) -> Settled:
     """Apply the answer to our own call. Only a payment that shows the refund proves it."""
     if isinstance(answer, Failed):
         refund.note = answer.reason
-        _send_again(refund, now, real_now)
+        _send_again(refund, moment)
         return Settled()
     if isinstance(answer, Answered):
         finding = judge_refund(refund, attempt, answer.payment)
         if finding.done:
-            refund.move_to(RefundStatus.SUCCEEDED, now)
+            refund.move_to(RefundStatus.SUCCEEDED, moment.billing)
             return Settled(done=True)
         refund.accepted = finding.trouble is None
         refund.note = finding.trouble or "taken by the gateway, which does not show it yet"
     else:
         refund.refused = isinstance(answer, Refused)
         refund.note = answer.reason
-    refund.move_to(RefundStatus.UNKNOWN, now)
-    refund.next_step_at = timing.next_look(0, real_now)
+    refund.move_to(RefundStatus.UNKNOWN, moment.billing)
+    refund.next_step_at = timing.next_look(0, moment.real)
     return Settled()
 
 
 def conclude(
-    refund: Refund, finding: RefundFinding, now: datetime, real_now: datetime, *, began_at: datetime, window: timedelta
+    refund: Refund, finding: RefundFinding, moment: Moment, *, began_at: datetime, window: timedelta
 ) -> Settled:
-    """Apply what a read of the payment showed. `began_at` is when the read began, real time.
+    """Apply a read of the payment. `began_at` is when the read began, in real time.
 
-    That nothing was given back is believed only after two reads, a settle window apart. Then it is sent again with the
-    same amount and the same checksum, which lets at most one of both through; or, where the gateway had refused it or
-    the balance is another one, an operator is told. What was taken and is shown later is waited for, without end.
+    Only two reads, a settle window apart, prove that nothing was given back. The refund is then sent again with the
+    same amount and checksum, which lets at most one of both calls through. If the gateway refused it, or the balance
+    differs, an operator is alerted. A refund that the gateway accepted and shows later is awaited without a limit.
     """
     if finding.done:
-        refund.move_to(RefundStatus.SUCCEEDED, now)
+        refund.move_to(RefundStatus.SUCCEEDED, moment.billing)
         return Settled(done=True)
     refund.note = finding.trouble or refund.note
     if finding.trouble is not None or refund.accepted or (finding.may_come_later and not refund.refused):
         return Settled()
-    refund.absent_since = refund.absent_since or real_now
+    refund.absent_since = refund.absent_since or moment.real
     if began_at - refund.absent_since < window:
         return Settled()
     if finding.balance_changed:
         refund.note = "another refund of this payment came first; nothing was given back by this one"
-        refund.move_to(RefundStatus.FAILED, now)
+        refund.move_to(RefundStatus.FAILED, moment.billing)
         return Settled(alert=refund.note)
     if refund.refused:
-        refund.move_to(RefundStatus.FAILED, now)
+        refund.move_to(RefundStatus.FAILED, moment.billing)
         return Settled(alert=f"the gateway refused it: {refund.note}")
-    _send_again(refund, now, real_now)
+    _send_again(refund, moment)
     return Settled()
 
 
-def _send_again(refund: Refund, now: datetime, real_now: datetime) -> None:
-    refund.move_to(RefundStatus.PENDING, now)
+def _send_again(refund: Refund, moment: Moment) -> None:
+    refund.move_to(RefundStatus.PENDING, moment.billing)
     refund.lease_until = None
     refund.failures += 1
-    refund.next_step_at = real_now + technical_backoff(refund.failures)
+    refund.next_step_at = moment.real + technical_backoff(refund.failures)

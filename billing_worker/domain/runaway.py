@@ -1,17 +1,17 @@
-"""A clerk, or a runaway? What a clerk does by hand concerns few customers; a program that runs wild concerns many."""
+"""Distinguish a clerk from a runaway: a clerk's manual work affects few customers, a program out of control many."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 WITHIN = timedelta(days=1)
-"""What happened within a day is looked at together."""
+"""All events within a day are judged together."""
 
 MOST_BY_HAND = 5
 """Customers: a clerk corrects them one by one, and a small merchant has few."""
 
 MANY = 50
-"""Customers: more than that within a day are no clerk's work, however small a share of a big portfolio they are."""
+"""Customers: more than this within a day is no clerk's work, even if it is a small share of a big portfolio."""
 
 LARGEST_SHARE = 5
 """One in five of the customers, or of the money, of that day."""
@@ -19,16 +19,16 @@ LARGEST_SHARE = 5
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far something reaches: how many customers, and how much money in minor units by currency."""
+    """The extent of an event: the number of customers, and the money in minor units by currency."""
 
     customers: int
     money: Mapping[str, int] = field(default_factory=dict)
 
 
 def is_runaway(found: Reached, of: Reached) -> bool:
-    """Whether what was found, of all that happened in the same time, is a pattern and not single cases.
+    """Whether the findings, among all events of the same time, are a pattern and not single cases.
 
-    Several customers; and a share of the customers, a share of the money, or very many customers.
+    A pattern has several customers, and a large share of the customers or of the money, or very many customers.
     """
     if found.customers <= MOST_BY_HAND:
         return False

@@ -1,4 +1,4 @@
-"""What an outcome does to the attempt, the invoice, the subscription and the key: one function, used by every path.
+"""Apply an outcome to the attempt, the invoice, the subscription and the key: one function, used by every path.
 
 The synchronous answer, a webhook's re-read, the resolver and an operator's refresh all end in `settle`. Settling the
 same outcome twice changes nothing the second time.
@@ -19,11 +19,11 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.domain.timing import technical_backoff
 
 TAKEN_BACK_PAUSE = timedelta(days=1)
-"""A net-cancel looks like a refund that an operator gave: a day for an operator to cancel the subscription."""
+"""A net-cancel looks like a clerk's refund. The operator gets a day to cancel the subscription."""
 
 ROUNDS_BY_ITSELF = 1
-"""How often an invoice is charged again by itself after its payment was taken back. Once it may be a PG's reversal; a
-second time somebody at the gateway does not want this charge, and an operator decides."""
+"""How often an invoice is charged again by itself after its payment was taken back. The first time may be a PG's
+reversal. A second time suggests that a clerk does not want this charge, so an operator decides."""
 
 
 AWAITING_PAYMENT = (
@@ -39,18 +39,18 @@ AWAITING_PAYMENT = (
 class LockedInvoice:
     """An invoice with everything that an outcome can touch, read once under the lock of the subscription's row.
 
-    Nobody reads again what stands here: two objects of one row could undo each other's changes.
+    No function reads these rows again: two objects of one row could undo each other's changes.
     """
 
     subscription: Subscription
     invoice: Invoice
     plan: Plan
     keys: dict[str, BillingKey]
-    """By id: those that the attempts were begun with; the invoice's own where it has no attempt."""
+    """The keys of the attempts by id; the invoice's own key if it has no attempt."""
     attempts: list[PaymentAttempt]
     """All attempts of the invoice, by number."""
     events: list[Event] = field(default_factory=list)
-    """What happened, and is to be announced."""
+    """Events to announce."""
 
     @property
     def has_open_attempt(self) -> bool:
@@ -72,35 +72,44 @@ class LockedInvoice:
 
 @dataclass(slots=True, kw_only=True)
 class Settlement(LockedInvoice):
-    """One attempt of an invoice, with everything that its outcome can touch."""
+    """One attempt of an invoice, with all records that its outcome can change."""
 
     attempt: PaymentAttempt
 
     @property
     def key(self) -> BillingKey:
-        """The key that the attempt was begun with; the invoice's may be another one since."""
+        """The key that the attempt was begun with; the invoice may have another key since."""
         return self.keys[self.attempt.billing_key_id]
 
     @property
     def request(self) -> ChargeRequest:
-        """What this attempt asks the gateway for."""
+        """The request of this attempt to the gateway."""
         return self.attempt.request(self.key, self.plan.name)
 
     def announce(self, kind: EventType, **more: str | int | None) -> None:
-        """Note what happened to the invoice, for the outbox."""
+        """Note an event of the invoice for the outbox."""
         more.setdefault("attempt_id", self.attempt.id)
         more.setdefault("merchant_uid", self.attempt.merchant_uid)
         self.events.append(of_invoice(kind, self.subscription, self.invoice, **more))
 
     def announce_of_subscription(self, kind: EventType, **more: str | int | None) -> None:
-        """Note what happened to the subscription by this charge."""
+        """Note an event of the subscription that this charge caused."""
         self.events.append(of_subscription_by(kind, self.subscription, self.invoice, **more))
+
+
+def take_events(settlements: Sequence[Settlement]) -> list[Event]:
+    """All events of these settlements, once: settlements of one invoice share their events."""
+    taken: list[Event] = []
+    for settlement in settlements:
+        taken += settlement.events
+        settlement.events.clear()
+    return taken
 
 
 def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
     """Apply an outcome. Returns whether it changed the attempt; events are left in `settlement.events`.
 
-    An attempt that is closed already changes only by a late approval.
+    Only a late approval changes a closed attempt.
     """
     attempt = settlement.attempt
     if not attempt.is_open and (attempt.status is AttemptStatus.APPROVED or not isinstance(outcome, Approved)):
@@ -136,7 +145,7 @@ def _approve(settlement: Settlement, outcome: Approved, now: datetime) -> None:
     settlement.announce(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
     subscription = settlement.subscription
     if subscription.status in AWAITING_PAYMENT:
-        # Periods that began while it was unpaid are left out: nobody is charged for time without service.
+        # Periods that began while it was unpaid are left out: a customer does not pay for time without service.
         was_unpaid = subscription.status is SubscriptionStatus.UNPAID
         skipped = subscription.skip_to(settlement.plan.calendar, now) if was_unpaid else 0
         subscription.move_to(SubscriptionStatus.ACTIVE)
@@ -182,10 +191,10 @@ def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: d
 
 
 def _after_decline(settlement: Settlement, outcome: Declined, now: datetime) -> datetime | None:
-    """When the invoice is taken up again; None when dunning is used up."""
+    """When the invoice is charged again; None when dunning is used up."""
     invoice, policy = settlement.invoice, settlement.plan.dunning
     if invoice.billing_key_id != settlement.key.id:
-        # Another card was given while this one was being charged: it gets its own try, at once.
+        # The customer gave another card while this one was being charged. Try the new card at once.
         invoice.next_attempt_at = now
     elif outcome.kind is DeclineKind.HARD:
         end = policy.end(invoice.declines, now)
@@ -199,7 +208,7 @@ def _after_decline(settlement: Settlement, outcome: Declined, now: datetime) -> 
 def meet_dead_key(
     subscription: Subscription, due: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
 ) -> list[Event]:
-    """A due invoice whose key will not work: wait for another key as long as dunning would last, then give up."""
+    """Handle a due invoice with a dead key: wait for another key as long as dunning would last, then give up."""
     events: list[Event] = []
     until = policy.end(max(due.declines, 1), now)
     if due.awaits_key or until <= now:
@@ -232,7 +241,7 @@ def _fail(settlement: Settlement, outcome: Failed, now: datetime) -> None:
 
 
 def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
-    """Dunning is used up: the invoice is uncollectible, and no further period is opened until somebody pays."""
+    """End dunning: the invoice is uncollectible, and no further period is opened until the customer pays."""
     invoice.move_to(InvoiceStatus.UNCOLLECTIBLE, now)
     reason = invoice.last_reason
     events.append(of_invoice(EventType.INVOICE_UNCOLLECTIBLE, subscription, invoice, reason=reason))
@@ -242,7 +251,7 @@ def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], n
 
 
 def cover(subscription: Subscription, invoice: Invoice, imp_uid: str, now: datetime) -> list[Event]:
-    """An operator said that a payment over another sum stands for this period: nothing is owed for it."""
+    """Void an invoice, because an operator said that a payment with another sum stands for its period."""
     invoice.last_reason = f"covered by payment {imp_uid}, which issued the key"
     events: list[Event] = []
     void_if_open(subscription, invoice, events, now)
@@ -253,16 +262,16 @@ def cover(subscription: Subscription, invoice: Invoice, imp_uid: str, now: datet
 
 
 def void_if_open(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
-    """Nothing will be charged for this invoice any more: its subscription was canceled."""
+    """Void the invoice if it is open: it will not be charged any more."""
     if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
         invoice.move_to(InvoiceStatus.VOID, now)
         events.append(of_invoice(EventType.INVOICE_VOIDED, subscription, invoice))
 
 
 def end_subscription(subscription: Subscription, voidable: Sequence[Invoice], now: datetime) -> list[Event]:
-    """Cancel a subscription and close what it still owes; an invoice whose attempt is open follows with its outcome.
+    """Cancel a subscription and close its open invoices. An invoice with an open attempt follows at its outcome.
 
-    That it is canceled is the last that is told of the subscription itself.
+    The cancellation is the last event of the subscription itself.
     """
     subscription.cancel(now)
     events: list[Event] = []

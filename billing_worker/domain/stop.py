@@ -1,7 +1,7 @@
-"""A stop: no new charge begins where it applies, until an operator clears it.
+"""A stop: no new charge begins in its scope until an operator clears it.
 
-A stop never ends by itself and never by time. It holds charges only: periods are opened, outcomes are read, refunds
-are made and notifications are applied as always.
+A stop never ends by itself. It holds charges only: periods are opened, outcomes are read, refunds are made and
+notifications are applied as always.
 """
 
 import re
@@ -22,16 +22,16 @@ _SCOPE = re.compile(r"all|pg:[a-z0-9_]{1,40}|subscription:[A-Za-z0-9_]{1,40}")
 
 
 class StopCause(StrEnum):
-    """Why it stands still."""
+    """The cause of a stop."""
 
     PERSON = "person"
-    """Somebody said so."""
+    """An operator asked for it."""
     BREACH = "breach"
-    """An invariant that must never break was found broken."""
+    """An audit found a broken invariant."""
     BUDGET = "budget"
-    """A charge would have gone beyond what the settings allow."""
+    """A charge would have exceeded a budget."""
     ISSUE = "issue"
-    """What the payment that issued a key pays for must be said by an operator."""
+    """An operator must decide what the payment that issued a key pays for."""
     ENVIRONMENT = "environment"
     """This database, with these credentials, was not claimed: a restored backup, a copy, or another account."""
 
@@ -45,11 +45,11 @@ class Stop:
     cause: StopCause
     reason: str
     subjects: list[str]
-    """What it is about: the breaches found, or the invoices that were held. Clearing accepts exactly these."""
+    """The breaches found, or the invoices held. Clearing the stop accepts exactly these."""
     opened_at: datetime
     closed_at: datetime | None = None
     note: str | None = None
-    """What the person who cleared it wrote."""
+    """The note of the operator who cleared it."""
 
     @property
     def is_open(self) -> bool:
@@ -57,9 +57,9 @@ class Stop:
         return self.closed_at is None
 
     def clear(self, note: str, now: datetime) -> None:
-        """Let charges go on. Raises Conflict when it is cleared already, InvalidInput for an unusable note."""
+        """End the stop. Raises Conflict when it is already cleared, InvalidInput for an unusable note."""
         if self.closed_at is not None:
-            raise Conflict(f"stop {self.id} is cleared already")
+            raise Conflict(f"stop {self.id} is already cleared")
         self.note = entered("note", note, LONGEST_REASON)
         self.closed_at = now
 
@@ -69,12 +69,12 @@ class Stop:
 
 
 def require_scope(scope: str) -> str:
-    """The scope, if it is one. Raises InvalidInput."""
+    """The scope. Raises InvalidInput for any other text."""
     if not _SCOPE.fullmatch(scope):
         raise InvalidInput("scope", scope, "must be all, pg:NAME or subscription:ID")
     return scope
 
 
 def scopes_of(subscription_id: str, pg_provider: str) -> tuple[str, str, str]:
-    """Every scope in which a stop holds this subscription's charges on a key of this PG."""
+    """Every scope whose stop holds this subscription's charges on a key of this PG."""
     return ALL, PG + pg_provider, SUBSCRIPTION + subscription_id

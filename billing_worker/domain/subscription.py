@@ -17,7 +17,7 @@ LONGEST_CUSTOMER = 120
 
 
 class SubscriptionStatus(StrEnum):
-    """Where a subscription stands (Stripe's words)."""
+    """The state of a subscription (Stripe's words)."""
 
     PENDING = "pending"
     TRIALING = "trialing"
@@ -63,15 +63,15 @@ class Subscription:
     canceled_at: datetime | None = None
     lease_until: datetime | None = None
     held_since: datetime | None = None
-    """Its periods are late, and nothing is opened until an operator decides what becomes of them."""
+    """Its periods are late, and no period is opened until an operator decides on them."""
     catch_up_mode: CatchUpMode | None = None
     catch_up_until: datetime | None = None
-    """An operator decided for the periods that had begun by this time; the plan's policy is for those after it."""
+    """An operator decided for the periods that had begun at this time; the plan's policy applies to later ones."""
     external_id: str | None = None
-    """The merchant's own id; unique among these."""
+    """The merchant's own id, unique among subscriptions."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     allow_duplicate: bool = False
-    """The merchant wants it beside another live one of this customer on this plan."""
+    """The merchant wants it in addition to another live one of this customer on this plan."""
 
     def __post_init__(self) -> None:
         self.customer = self.customer.strip()
@@ -90,17 +90,17 @@ class Subscription:
         return self.status in RENEWING and self.held_since is None and self.next_period_start <= now
 
     def ruled_by(self, policy: CatchUpPolicy, now: datetime) -> tuple[CatchUpPolicy, datetime]:
-        """Which policy holds for its next period, and as of when: an operator's word, else the plan's policy now."""
+        """The policy for its next period, and its time: an operator's decision, else the plan's policy now."""
         if self.catch_up_mode and self.catch_up_until and self.next_period_start <= self.catch_up_until:
-            # As it was at that time: what has begun since then is no part of what the person saw.
+            # As of the decision: the operator has not seen periods that began later.
             return CatchUpPolicy(self.catch_up_mode, None), self.catch_up_until
         if self.created_at > now - LATE_AFTER:
-            # Nobody was here to be late with: an old start only says when the first period began.
+            # Its first period cannot be late: an old start only says when that period began.
             return CatchUpPolicy(CatchUpMode.BILL_ALL, None), now
         return policy, now
 
     def backlog(self, policy: CatchUpPolicy, calendar: BillingCalendar, now: datetime) -> Backlog:
-        """What becomes of its periods that have begun."""
+        """Decide on its periods that have begun."""
         policy, at = self.ruled_by(policy, now)
         return decide(policy, calendar, self.anchor, self.next_period_index, self.next_period_start, at=at)
 
@@ -113,17 +113,17 @@ class Subscription:
         return Period(index, start, end)
 
     def leave_out(self, calendar: BillingCalendar, periods: int) -> tuple[datetime, datetime]:
-        """Waive the next periods, for good: nothing leads back to them. Returns the first and the last start."""
+        """Waive the next periods for good. Returns the first and the last start."""
         starts = list(islice(calendar.starts(self.anchor, self.next_period_index, self.next_period_start), periods + 1))
         self.next_period_index, self.next_period_start = self.next_period_index + periods, starts[periods]
         return starts[0], starts[periods - 1]
 
     def skip_to(self, calendar: BillingCalendar, now: datetime) -> int:
-        """Leave out the periods that began while no service was given; returns how many steps that took."""
+        """Leave out the periods that began without service; returns the number of steps."""
         skipped = 0
         self.held_since = None
         if isinstance(calendar, CronCalendar) and self.next_period_start <= now:
-            # At once: an expression may fire every minute, and the time without service may be years.
+            # Skip in one step: an expression may fire every minute, and the time without service may be years.
             self.next_period_start = calendar.first_start(now + timedelta(microseconds=1))
             self.next_period_index += 1
             return 1
@@ -133,6 +133,6 @@ class Subscription:
         return skipped
 
     def cancel(self, now: datetime) -> None:
-        """End it now: no further period is opened, nothing more is charged."""
+        """Cancel it now: no further period is opened or charged."""
         self.move_to(SubscriptionStatus.CANCELED)
         self.canceled_at = now

@@ -1,10 +1,11 @@
-"""Text that enters from outside: one normal form, one measure of length, and a name and a place for what is refused.
+"""Text from outside: one normal form, one measure of length, and a name and a place for each refused character.
 
-The normal form is Unicode NFC without spaces at its ends; whatever else looks like a space is the plain one. The length
-is counted in code points, as PostgreSQL counts a `varchar` and Python a `str`. docs/text.md has the reasons.
+The normal form is Unicode NFC without spaces at its ends; every other character that looks like a space becomes a plain
+space. The length is counted in code points, as PostgreSQL counts a `varchar` and Python a `str`. docs/text.md has the
+reasons.
 
-`entered` is for what comes in now. `require_printable` is for what is stored already: an older release may have
-accepted what `entered` refuses today, and a row that cannot be read any more could not be charged either.
+`entered` checks incoming text. `require_printable` checks stored text: an older release may have accepted text that
+`entered` refuses today, and a row that cannot be read could not be charged.
 """
 
 import unicodedata
@@ -12,7 +13,7 @@ import unicodedata
 from billing_worker.domain.errors import InvalidInput
 
 _NAMES = {"\0": "NUL", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE", "\x7f": "DELETE"}
-"""Unicode gives control characters no names; these are the ones that people meet."""
+"""Unicode has no names for control characters; these are the common ones."""
 
 _NAMELESS = {
     "Cc": "a control character",
@@ -22,20 +23,20 @@ _NAMELESS = {
 }
 
 _LOOK_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
-"""Letters, marks and symbols that show nothing, so that Python calls them printable: Hangul fillers, blank Braille."""
+"""Invisible letters, marks and symbols that Python calls printable: Hangul fillers, blank Braille."""
 
 _VARIATIONS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
-"""They choose the shape of the symbol before them, as in a red heart; behind a letter they are invisible."""
+"""They choose the shape of the symbol before them, as in a red heart; after a letter they are invisible."""
 
 _SHAPED = ("So", "Sm")
 
 
 def entered(field: str, value: str, longest: int, *, ascii_only: bool = False, secret: bool = False) -> str:
-    """The normal form of a text that comes in now.
+    """The normal form of an incoming text.
 
-    Raises InvalidInput, with the name and the place of the character, for what is invisible, steers a terminal or
-    cannot be stored; for a text that is empty or longer than `longest` code points; and, where it is `ascii_only`, for
-    all but visible ASCII characters. The error of a `secret` text does not repeat it.
+    Raises InvalidInput, with the name and the place of the character, for one that is invisible, controls a terminal or
+    cannot be stored. Also raises it for a text that is empty or longer than `longest` code points, and with
+    `ascii_only` for all but visible ASCII characters. The error of a `secret` text does not repeat it.
     """
     shown = "…" if secret else value
     if not (value.isascii() and value.isprintable()):
@@ -53,7 +54,7 @@ def entered(field: str, value: str, longest: int, *, ascii_only: bool = False, s
 def require_printable(field: str, value: str, longest: int) -> None:
     """Raises InvalidInput for a stored text that is empty, too long, or that no release ever accepted.
 
-    PostgreSQL keeps no NUL and no half of a surrogate pair, and nobody wants a line break in a product's name.
+    PostgreSQL keeps no NUL and no half of a surrogate pair, and a product's name has no line break.
     """
     if not 0 < len(value) <= longest:
         raise InvalidInput(field, value, f"must have 1 to {longest} characters; it has {len(value)}")
@@ -63,7 +64,7 @@ def require_printable(field: str, value: str, longest: int) -> None:
 
 
 def require_visible_ascii(field: str, value: str, offset: int = 0) -> None:
-    """Raises InvalidInput, which does not repeat the text, where it holds anything but visible ASCII characters.
+    """Raises InvalidInput for a text with other than visible ASCII characters. The error does not repeat it.
 
     `offset` is the number of characters that stood before `value` in what the caller sent.
     """
@@ -74,7 +75,7 @@ def require_visible_ascii(field: str, value: str, offset: int = 0) -> None:
 
 
 def normal_form(value: str) -> str:
-    """The normal form of any text: for comparing what comes in with what an older release stored."""
+    """The normal form of any text, to compare incoming text with text that an older release stored."""
     if value.isascii():
         return value.strip(" ")
     spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in value)
@@ -82,12 +83,12 @@ def normal_form(value: str) -> str:
 
 
 def spellings(value: str) -> tuple[str, ...]:
-    """The forms in which one text may be stored: NFC, and NFD as macOS writes it and older releases took it."""
+    """The stored forms of one text: NFC, and NFD, which macOS writes and older releases accepted."""
     return tuple(dict.fromkeys((value, *(unicodedata.normalize(form, value) for form in ("NFC", "NFD")))))
 
 
 def misplaced(value: str) -> int | None:
-    """Where the first character stands that no text may hold (from 0); None where there is none."""
+    """The place (from 0) of the first character that no text may hold; None if there is none."""
     before = ""
     for place, letter in enumerate(value):
         if _refused(letter, before):
@@ -102,14 +103,14 @@ def storable(value: str) -> bool:
 
 
 def name_of(letter: str) -> str:
-    """What a character is called, such as `ZERO WIDTH SPACE (U+200B)`."""
+    """The name of a character, such as `ZERO WIDTH SPACE (U+200B)`."""
     nameless = _NAMELESS.get(unicodedata.category(letter), "a character without a name")
     name = _NAMES.get(letter) or unicodedata.name(letter, nameless)
     return f"{name} (U+{ord(letter):04X})"
 
 
 def named(value: str, place: int) -> str:
-    """The character at a place (from 0) and the place as people count it (from 1)."""
+    """The character at a place (counted from 0), with its place counted from 1."""
     return f"{name_of(value[place])} at place {place + 1}"
 
 

@@ -16,7 +16,7 @@ _FORM = re.compile(r"(?P<start>\S+)\s+x(?P<rate>\d+(?:\.\d+)?)\s+@(?P<origin>\S+
 class TimeMachine:
     """At the real instant `origin` the clock shows `start`; from then on it runs `rate` times as fast.
 
-    It stands still once it shows `until`: nothing more becomes due, and what is under way can come to its end.
+    The clock stops when it shows `until`: nothing more becomes due, and work under way can end.
     """
 
     start: datetime

@@ -1,4 +1,4 @@
-"""The time limits of one charge, and the relations between them that must hold."""
+"""The time limits of one charge, and the required relations between them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from billing_worker.domain.errors import SettingsInvalid
 
 DEFAULT_SETTLE_WINDOWS = (("paymentwall", 3600.0),)
-"""Paymentwall reviews risks after it has answered, and PortOne's books follow its pingbacks: an hour of showing nothing
-says there what two minutes say elsewhere."""
+"""Paymentwall reviews risks after it has answered, and PortOne's books follow its pingbacks. An hour without a payment
+proves there what two minutes prove elsewhere."""
 
 LARGEST_BACKOFF = timedelta(hours=1)
 """A charge that could not be placed is tried again at least this often: the outage may be over."""
@@ -17,8 +17,8 @@ LARGEST_BACKOFF = timedelta(hours=1)
 class Timing:
     """Limits in real seconds.
 
-    Whoever holds an attempt loses it after `lease`; the resolver may then decide. So the lease must outlast the HTTP
-    deadline, or a worker that is still talking to the gateway would be overtaken.
+    A worker loses its attempt after `lease`, and the resolver may then decide. So the lease must outlast the HTTP
+    deadline: otherwise a worker could be overtaken during its call to the gateway.
     """
 
     http_deadline: float = 65.0
@@ -26,7 +26,7 @@ class Timing:
     lease: float = 90.0
     """How long a claimed invoice or an attempt in flight belongs to the worker that took it."""
     claim: float = 30.0
-    """How long a rung bell counts as heard: claimed work that nobody started is offered again after this."""
+    """How long a ring counts as heard: claimed work that no worker has started is offered again after this time."""
     first_look: float = 10.0
     """When the resolver first reads the gateway for an attempt whose answer is missing."""
     longest_look: float = 3600.0
@@ -34,11 +34,11 @@ class Timing:
     settle_window: float = 120.0
     """Two reads this far apart must both find nothing before a charge counts as not placed."""
     settle_windows: tuple[tuple[str, float], ...] = ()
-    """The same for single PGs, by their PortOne code, where their books need longer (or less)."""
+    """The same for single PGs, by PortOne code, if their books need more or less time."""
     compare_interval: float = 300.0
-    """How often both books are compared; with the time that takes, far below the 15 minutes that are promised."""
+    """How often both books are compared. With the time of a comparison, this is far below the promised 15 minutes."""
     key_pending_alert: float = 3600.0
-    """Seconds of billing time after which a key that is not confirmed needs an operator."""
+    """Seconds of billing time after which an unconfirmed key needs an operator."""
 
     def __post_init__(self) -> None:
         if not 0 < self.http_deadline < self.lease:

@@ -1,5 +1,5 @@
-"""What the use cases ask of the outside, as protocols, by subject; each with the records that it hands out.
+"""The protocols through which use cases reach the outside, one file per subject, each with its records.
 
-Use cases take `ports` (`bundle.py`) as their first argument and see nothing else of the world: no SQL, no HTTP, no
-clock of their own. Tests hand them real adapters with one of them replaced.
+Use cases take `ports` (`bundle.py`) as their first argument and use nothing else from outside: no SQL, no HTTP, no
+clock of their own. Tests pass real adapters and replace one of them.
 """

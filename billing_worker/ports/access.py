@@ -1,4 +1,4 @@
-"""Tokens that let the API in, and what was done by whom."""
+"""Tokens of the API, and the log of actions."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from billing_worker.domain.action import Action
 
 
 class Tokens(Protocol):
-    """Tokens of the API. Their texts are nowhere; only digests are kept."""
+    """Tokens of the API. Only digests of their texts are stored."""
 
     def add(self, token: ApiToken) -> None:
         """Store a new token. Raises Conflict while another one of this name is in force."""
@@ -23,21 +23,21 @@ class Tokens(Protocol):
         """The token in force whose text has this digest."""
 
     def list(self) -> Sequence[ApiToken]:
-        """All tokens, also revoked ones, newest first."""
+        """All tokens, including revoked ones, newest first."""
 
 
 class Actions(Protocol):
-    """What was done by whom. Written once, never changed."""
+    """The log of actions. An action is written once and never changed."""
 
     def add_all(self, added: Sequence[Action]) -> None:
-        """Keep them."""
+        """Store the actions."""
 
     def of_subjects(self, subjects: Sequence[str], most: int) -> Sequence[Action]:
         """The newest actions on any of these things, oldest first."""
 
 
 class AccessRecords(Protocol):
-    """What a transaction offers about who may ask, and who asked."""
+    """The records of access in a transaction."""
 
     @property
     def tokens(self) -> Tokens:

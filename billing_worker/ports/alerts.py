@@ -1,4 +1,4 @@
-"""What an operator must look at."""
+"""Alerts for operators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from billing_worker.domain.alerts import AlertKind, Facts
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something an operator must look at."""
+    """One alert for an operator."""
 
     id: int
     kind: str
-    """One of AlertKind, unless a release that had other kinds opened it."""
+    """One of AlertKind, unless an earlier release with other kinds opened it."""
     subject_id: str
     facts: Facts | None
-    """What it says; None for one that an earlier release opened, which wrote sentences."""
+    """Its facts; None for an alert of an earlier release, which stored sentences."""
     opened_at: datetime
     detail: str | None = None
     """The sentence that an earlier release wrote."""
     proposal: str | None = None
-    """What that release proposed."""
+    """The proposal that an earlier release wrote."""
     evidence_id: int | None = None
-    """What the gateway said about it."""
+    """The id of the gateway's answer about it."""
     closed_at: datetime | None = None
 
 
 class Alerts(Protocol):
-    """Things an operator must look at."""
+    """Alerts for operators."""
 
     def open(
         self, kind: AlertKind, subject_id: str, facts: Facts, now: datetime, *, evidence_id: int | None = None
     ) -> None:
-        """Open an alert; the same kind and subject again only renews what it says."""
+        """Open an alert. If the same kind and subject is open, only renew its facts."""
 
     def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
-        """Whether an alert of this kind and subject, open or closed, has said the same."""
+        """Whether an alert of this kind and subject, open or closed, has the same facts."""
 
     def get(self, alert_id: int) -> Alert:
         """The alert, open or closed. Raises NotFound."""
@@ -52,11 +52,11 @@ class Alerts(Protocol):
         """Close it, if it is open."""
 
     def close_one(self, alert_id: int, now: datetime) -> bool:
-        """Close the alert with this id; False when it was closed already. Raises NotFound."""
+        """Close the alert with this id; False when it was already closed. Raises NotFound."""
 
 
 class AlertRecords(Protocol):
-    """What a transaction offers about alerts."""
+    """The records of alerts in a transaction."""
 
     @property
     def alerts(self) -> Alerts:

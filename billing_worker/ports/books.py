@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from billing_worker.domain.moment import Moment
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the invoices of one month, in one currency, came to. Money in minor units."""
+    """The sums of the invoices of one month in one currency. Money in minor units."""
 
     month: str
-    """Of the period's start, in the given time zone: 2026-01. Every figure is exact in every zone, at any moment."""
+    """The month of the period's start in the given time zone: 2026-01. Exact in every zone, at any moment."""
     currency: str
     invoices: int
     paid: int
@@ -22,17 +24,17 @@ class Tally:
     recovered: int
     """Paid after at least one decline."""
     refunded_amount: int
-    """Given back so far of what was paid; of a payment that came twice neither is counted."""
+    """The refunded part of the paid sum. A duplicate payment and its refund are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How things stand at this moment."""
+    """The state of the database at this moment."""
 
     periods_due: int
     """Subscriptions whose next period has begun and has no invoice yet."""
     due: int
-    """Invoices to be charged now, not yet started."""
+    """Invoices due now and not started yet."""
     in_flight: int
     """Attempts without an answer yet, also where something else has closed the invoice meanwhile."""
     unknown: int
@@ -42,30 +44,30 @@ class Standing:
     oldest_due: datetime | None
     """Billing time at which the oldest of the due invoices became due."""
     late: int
-    """Subscriptions and invoices due for more than an hour, and charges that could not be placed: these are paced."""
+    """Subscriptions and invoices due for more than an hour, and charges that could not be placed. Both are paced."""
     on_hold: int
     """Subscriptions whose late periods wait for an operator's decision."""
     open_alerts: int
     open_stops: int
-    """Places where charging is stopped until an operator clears it."""
+    """Scopes in which charging is stopped until an operator clears the stop."""
     undelivered_events: int
     """0 where no receiver is named: then no event waits."""
     abandoned_events: int
-    """Given up after three days, and not replayed."""
+    """Events given up after three days and not replayed."""
     unapplied_notifications: int
     stuck_notifications: int
-    """Of these, webhooks and pingbacks about which the gateway said nothing for an hour, or that wait for a day."""
+    """Of these, those that got no answer from the gateway for an hour, or have waited for a day."""
     foreign_notifications: int
     """Of these, webhooks whose merchant_uid was never ours."""
     oldest_notification: datetime | None
-    """Real time since when the oldest of them waits."""
+    """Real time since which the oldest of them waits."""
     compared_until: datetime | None
-    """Billing time up to which both books were compared, without a gap; None before the first comparison."""
+    """Billing time up to which both books were compared without a gap; None before the first comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettledPayment:
-    """One approved attempt, for comparing with the gateway's books."""
+    """One approved attempt, to compare with the gateway's books."""
 
     merchant_uid: str
     imp_uid: str
@@ -81,8 +83,8 @@ class Books(Protocol):
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line a month and currency, oldest first."""
 
-    def standing(self, now: datetime, real_now: datetime, *, receiver: bool) -> Standing:
-        """How things stand. Reads what waits, never what is done. Without a `receiver` no event waits for one."""
+    def standing(self, moment: Moment, *, receiver: bool) -> Standing:
+        """The present state. Reads what waits, never what is done. Without a `receiver` no event waits for one."""
 
     def compared_until(self) -> datetime | None:
         """Billing time up to which both books were compared, without a gap; None before the first comparison."""

@@ -1,4 +1,4 @@
-"""The bundle of everything outside: the first argument of a use case, and all that it sees of the world."""
+"""The bundle of all ports: the first argument of a use case, and its only way to the outside."""
 
 from dataclasses import dataclass, field
 
@@ -6,10 +6,8 @@ from billing_worker.domain.action import WORKER
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.timing import Timing
-from billing_worker.ports.outgoing import (
-    Delivering,
-    Notifier,
-)
+from billing_worker.ports.calls import Calls
+from billing_worker.ports.outgoing import Delivering, Notifier
 from billing_worker.ports.outside import Clock, Gateway, Ids
 from billing_worker.ports.storage import Database
 
@@ -19,16 +17,16 @@ class Auditing:
     """How the periodic audit runs."""
 
     interval: float = 300.0
-    """Real seconds between two."""
+    """Real seconds between two audits."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What must be found nowhere in the database."""
+    """Secrets that must not be in the database."""
     rate: float = 1.0
-    """Seconds of billing time that pass in a real one: more than 1 only with a time machine."""
+    """Seconds of billing time per real second: more than 1 only with a time machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything a use case may reach."""
+    """All ports of a use case."""
 
     clock: Clock
     ids: Ids
@@ -38,15 +36,17 @@ class Ports:
     timing: Timing
     environment: str
     """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""
+    calls: Calls | None = None
+    """Makes many calls at a time. None: one after the other, in the thread of the caller."""
     catch_up_rate: int = 0
-    """Charges a minute at which late work starts; 0 is no limit."""
+    """Late charges that start per minute; 0 is no limit."""
     account: str = ""
-    """The gateway's host and a short digest of the API key: what this process charges through."""
+    """The gateway's host and a short digest of the API key: the account that this process charges through."""
     budgets: Budgets = field(default_factory=Budgets)
     auditing: Auditing = field(default_factory=Auditing)
     delivering: Delivering = field(default_factory=Delivering)
     inbox: InboxRules = field(default_factory=InboxRules)
     scan_limit: int = 500
-    """The most ids that one scan hands out."""
+    """The most ids that one scan returns."""
     actor: str = WORKER
-    """Who asks: `worker`, `cli:USER` or `token:NAME`. What is changed on somebody's word is kept with it."""
+    """The author of changes: `worker`, `cli:USER` or `token:NAME`. It is stored with each action."""

@@ -1,12 +1,13 @@
-"""What is billed and charged, as the use cases see it: plans, subscriptions, invoices and payment attempts."""
+"""The records of billing and charging, as use cases see them: plans, subscriptions, invoices and attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import LockedInvoice, Settlement
@@ -15,21 +16,40 @@ from billing_worker.ports.control import DueBetween
 from billing_worker.ports.incoming import Echo
 
 
-@dataclass(frozen=True, slots=True)
-class DueInvoice:
-    """An invoice that may be due, with all that decides whether it is; the subscription is locked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueSubscription:
+    """A subscription that may be due, with what decides whether it is charged; its row is locked."""
 
     subscription: Subscription
-    invoice: Invoice
     key: BillingKey
     plan: Plan
-    has_open_attempt: bool
     stop: int | None
-    """The number of an open stop that holds this invoice's charges."""
+    """The number of an open stop that holds its charges."""
     elsewhere: bool
-    """This is not the database that was claimed."""
+    """Whether this is another database than the claimed one."""
     last_paid: int | None
-    """What the subscription's last paid invoice in this currency came to, in minor units."""
+    """The amount of its last paid invoice in this currency, in minor units."""
+
+    def owing(self, invoice: Invoice) -> "DueInvoice":
+        """The same with an invoice that was opened just now."""
+        return DueInvoice(
+            subscription=self.subscription,
+            key=self.key,
+            plan=self.plan,
+            stop=self.stop,
+            elsewhere=self.elsewhere,
+            last_paid=self.last_paid,
+            invoice=invoice,
+            has_open_attempt=False,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueInvoice(DueSubscription):
+    """An invoice that may be due, with what decides whether it is charged; the subscription is locked."""
+
+    invoice: Invoice
+    has_open_attempt: bool
 
 
 class Plans(Protocol):
@@ -42,13 +62,13 @@ class Plans(Protocol):
         """The plan, locked until the end of the transaction. Raises NotFound."""
 
     def add(self, plan: Plan) -> None:
-        """Store a new plan. Raises Conflict with the id of the one that has its external_id."""
+        """Store a new plan. Raises Conflict, with the id of the plan that already has its external_id."""
 
     def save(self, plan: Plan) -> None:
         """Write the plan back."""
 
     def all(self) -> Sequence[Plan]:
-        """Every plan: there are as many as a merchant has prices."""
+        """Every plan: a merchant has as many as prices."""
 
 
 class Subscriptions(Protocol):
@@ -61,16 +81,19 @@ class Subscriptions(Protocol):
         """The subscription, locked until the end of the transaction. Raises NotFound."""
 
     def add(self, subscription: Subscription) -> None:
-        """Store a new subscription. Raises Conflict with the id of the one that has its external_id."""
+        """Store a new subscription. Raises Conflict, with the id of the one that already has its external_id."""
 
     def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Nobody else puts any of these customers on that plan (customer, plan id) until the transaction ends."""
+        """Lock these pairs (customer, plan id) against other new subscriptions until the transaction ends."""
 
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
-        """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
+        """A live subscription of this customer on this plan. Locks the pair until the transaction ends."""
 
     def save(self, subscription: Subscription) -> None:
         """Write the subscription back."""
+
+    def save_all(self, subscriptions: Sequence[Subscription]) -> None:
+        """Write those back that changed, with one statement."""
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
         """All subscriptions that are charged to this key."""
@@ -81,9 +104,9 @@ class Subscriptions(Protocol):
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
     ) -> Sequence[str]:
-        """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller.
+        """Ids whose next period is due and that no other worker has, oldest first, leased to the caller.
 
-        At most `most`, and only until `limit` are claimed and not yet started.
+        At most `most`, and only until `limit` are claimed but not started.
         """
 
 
@@ -94,16 +117,22 @@ class Invoices(Protocol):
         """The invoice. Raises NotFound."""
 
     def add(self, invoice: Invoice) -> bool:
-        """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
+        """Store a new invoice and its merchant_uid; False when this period already has an invoice."""
+
+    def add_all(self, invoices: Sequence[Invoice]) -> frozenset[str]:
+        """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
 
     def save(self, invoice: Invoice) -> None:
         """Write the invoice back; registers a new merchant_uid when the generation grew."""
+
+    def save_all(self, invoices: Sequence[Invoice]) -> None:
+        """Write those back that changed, with one statement; registers their new merchant_uids."""
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
         """All invoices of a subscription, oldest first."""
 
     def voidable(self, subscription_id: str) -> Sequence[Invoice]:
-        """Unpaid invoices of a subscription without an open attempt: what a cancellation may close at once."""
+        """Unpaid invoices of a subscription without an open attempt: a cancellation may close them at once."""
 
     def claim_due(
         self,
@@ -117,18 +146,18 @@ class Invoices(Protocol):
     ) -> Sequence[str]:
         """Ids of invoices that may be charged now (or given up, where the key is invalid), oldest first.
 
-        Of one key, where `key_id` names it. At most `most`, and never so many that more than `limit` are claimed and
-        not started. Each gets a new fence and a lease; one that another scan holds, or that has an open attempt, is
+        Only invoices of one key if `key_id` is given. At most `most`, and only until `limit` are claimed but not
+        started. Each gets a new fence and a lease. An invoice that another scan holds, or that has an open attempt, is
         left out.
         """
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
-        """The id of the invoice that this merchant_uid was ever given to."""
+        """The id of the invoice that has or ever had this merchant_uid."""
 
     def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
-        """Register the merchant_uid of a payment that we did not place, and that pays this invoice: its own, for ever.
+        """Register, for good, the merchant_uid of a payment that pays this invoice and was not placed by us.
 
-        The database refuses one that any invoice has, and a second one for an invoice.
+        The database refuses a merchant_uid that any invoice has, and a second adoption for one invoice.
         """
 
 
@@ -139,7 +168,10 @@ class Attempts(Protocol):
         """The attempt. Raises NotFound."""
 
     def add(self, attempt: PaymentAttempt) -> None:
-        """Store a new attempt. Raises Conflict when the invoice has an open one already."""
+        """Store a new attempt. Raises Conflict when the invoice already has an open one."""
+
+    def add_all(self, attempts: Sequence[PaymentAttempt]) -> None:
+        """Store new attempts with one statement."""
 
     def save(self, attempt: PaymentAttempt) -> None:
         """Write the attempt back."""
@@ -148,20 +180,20 @@ class Attempts(Protocol):
         """All attempts of an invoice, by number."""
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of open attempts whose next look has come, oldest first; their look is put off to `lease_until`."""
+        """Ids of open attempts whose next look is due, oldest first. Postpones their look to `lease_until`."""
 
     def open_ids(self) -> Sequence[str]:
         """Ids of all open attempts, oldest first."""
 
     def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
-        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+        """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""
 
     def known_imp_uid(self, other_than: str) -> str | None:
-        """The imp_uid of the newest payment that the gateway showed us and still shows, for a control read."""
+        """The imp_uid of the newest payment that the gateway showed and still shows, for a control read."""
 
 
 class ChargingRecords(Protocol):
-    """What a transaction offers about what is billed and charged."""
+    """The records of billing and charging in a transaction."""
 
     @property
     def plans(self) -> Plans:
@@ -179,20 +211,41 @@ class ChargingRecords(Protocol):
     def attempts(self) -> Attempts:
         """Payment attempts."""
 
-    def lock_due(self, invoice_id: str) -> DueInvoice:
-        """An invoice with its subscription, key and plan, under the subscription's lock. Raises NotFound."""
+    def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
+        """Subscriptions with what decides whether their next period is charged, under their locks.
+
+        A single one is waited for; of several, those are left out that another transaction holds. What belongs to the
+        same subscription or key shares one object. Raises NotFound for a single one.
+        """
+
+    def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
+        """Invoices with what decides whether they are charged, oldest period first, under the subscriptions' locks.
+
+        Waits, leaves out, shares and raises as `lock_renewals` does.
+        """
+
+    def lock_settlements(self, attempt_ids: Sequence[str]) -> Sequence[Settlement]:
+        """Attempts with all records that their outcomes can change, under the subscriptions' locks.
+
+        Waits, leaves out, shares and raises as `lock_renewals` does.
+        """
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
-        """An attempt with all that its outcome can touch, under the subscription's lock. Raises NotFound."""
+        """An attempt with all records that its outcome can change, under the subscription's lock. Raises NotFound."""
 
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
-        """An invoice with all that an outcome can touch, under the subscription's lock. Raises NotFound."""
+        """An invoice with all records that an outcome can change, under the subscription's lock. Raises NotFound."""
 
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
-        """Write back everything an outcome can touch, and announce its events."""
+    def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
+        """Write back all records of these settlements, and announce their events: one statement a table."""
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
-        """Store what the gateway said. Returns the evidence's id."""
+        """Store the gateway's answer. Returns the evidence's id."""
+
+    def keep_all_evidence(
+        self, kept: Sequence[tuple[str | None, Evidence]], real_now: datetime
+    ) -> Mapping[str | None, int]:
+        """Store what the gateway answered about each of these attempts. Returns the evidence's ids by attempt."""
 
     def evidence(self, evidence_id: int) -> Evidence:
-        """What the gateway said, as it was kept. Raises NotFound."""
+        """The gateway's answer as stored. Raises NotFound."""

@@ -1,4 +1,4 @@
-"""Notifications from outside: what was received, what is still to be applied, and what is kept for an operator."""
+"""Notifications from outside: received, waiting to be applied, or kept for an operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from typing import Any, Protocol
 
 
 class Echo(StrEnum):
-    """What a webhook's `paid` adds to what is known."""
+    """What a webhook's `paid` adds to our books."""
 
     RECORDED = "recorded"
-    """Nothing: an attempt is approved with this very payment."""
+    """Nothing: an attempt is already approved with this payment."""
     IN_FLIGHT = "in_flight"
     """Probably nothing: the charge is under way, and its answer will say the same."""
     NONE = "none"
-    """Something: the gateway must be read."""
+    """Possibly something: the gateway must be read."""
 
 
 class InboxStatus(StrEnum):
-    """Where a received notification stands."""
+    """The state of a received notification."""
 
     RECEIVED = "received"
     APPLIED = "applied"
@@ -28,7 +28,7 @@ class InboxStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A webhook or pingback that is to be stored."""
+    """A webhook or pingback to store."""
 
     source: str
     dedupe_key: str
@@ -40,7 +40,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class InboxMessage:
-    """A webhook or pingback as it came, kept until the gateway confirmed or denied what it hints at."""
+    """A webhook or pingback as received, kept until the gateway confirms or denies it."""
 
     id: int
     source: str
@@ -49,38 +49,38 @@ class InboxMessage:
     status: InboxStatus
     received_at: datetime
     next_try_at: datetime
-    """When a scan hands it out; while it is handed out, when it is offered again."""
+    """When a scan returns it next; while it is leased, when the lease ends."""
     tries: int
-    """Reads of the gateway that were answered, since it came last."""
+    """Answered reads of the gateway since its last delivery."""
     deliveries: int
     note: str | None
     is_foreign: bool = False
-    """A webhook whose merchant_uid was never ours: read after the others, out of a small budget."""
+    """A webhook whose merchant_uid was never ours: read after the others, within a small budget."""
     not_before: datetime | None = None
-    """The gateway is not read about it before this, by whomever."""
+    """No worker reads the gateway about it before this."""
     read_at: datetime | None = None
-    """When the gateway was asked last."""
+    """When the gateway was last asked about it."""
     failures: int = 0
-    """Reads in a row that were not answered."""
+    """Unanswered reads in a row."""
     last_received_at: datetime | None = None
-    """The last delivery but the first."""
+    """The last repeated delivery."""
     waiting_since: datetime | None = None
-    """Since when it is to be applied, where that is not since its first delivery."""
+    """Since when it waits to be applied, if not since its first delivery."""
     closed_at: datetime | None = None
     subject_id: str | None = None
-    """The invoice or key that it led to."""
+    """The invoice or key that it is about."""
     answer: dict[str, Any] | None = None
-    """What the gateway said last: request, http_status, body (masked, size-capped), at."""
+    """The gateway's last answer: request, http_status, body (masked, size-capped), at."""
 
     @property
     def waits_since(self) -> datetime:
-        """Since when it is to be applied."""
+        """Since when it waits to be applied."""
         return self.waiting_since or self.received_at
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a notification when it was stored."""
+    """The result of storing a notification."""
 
     id: int
     is_foreign: bool
@@ -89,13 +89,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Which notifications to look for; what is None does not matter."""
+    """A filter for notifications. None matches any value."""
 
     status: InboxStatus | None = None
     source: str | None = None
     foreign: bool | None = None
     since: datetime | None = None
-    """Delivered first at or after this."""
+    """Only those first delivered at or after this."""
     waits_since: datetime | None = None
     """Only those that wait since then or longer."""
     stuck_at: datetime | None = None
@@ -105,13 +105,13 @@ class Sought:
 class Inbox(Protocol):
     """Notifications received. All times are real time."""
 
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
-        """Store them as if one after the other; the same one again counts, and takes this status."""
+    def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
+        """Store them, as if one by one. A repeated one is counted, and takes this status."""
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid, but not those that an operator opened again.
+        """Close waiting webhooks about payments recorded as paid, but not those that an operator reopened.
 
-        Returns how many.
+        Returns their number.
         """
 
     def get(self, message_id: int) -> InboxMessage:
@@ -124,32 +124,32 @@ class Inbox(Protocol):
         """Write the message back."""
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int, *, foreign: bool) -> Sequence[int]:
-        """Ids of (foreign) messages that are still to be applied, oldest first; put off to `lease_until`."""
+        """Ids of (foreign) messages that wait to be applied, oldest first. Postpones them to `lease_until`."""
 
     def foreign_waits(self, real_now: datetime) -> bool:
-        """Whether a foreign notification is to be applied."""
+        """Whether a foreign notification waits to be applied."""
 
     def read_since(self, merchant_uid: str, since: datetime, *, other_than: int) -> int:
-        """About how many other notifications that name this merchant_uid the gateway was read since then."""
+        """The number of other notifications with this merchant_uid about which the gateway was read since then."""
 
     def list(self, sought: Sought, limit: int) -> Sequence[InboxMessage]:
         """Notifications, newest first."""
 
     def count(self, sought: Sought) -> int:
-        """How many there are."""
+        """The number of notifications."""
 
     def lock_some(self, sought: Sought, after: int, limit: int) -> Sequence[InboxMessage]:
-        """Notifications with a higher id than `after`, in their order, locked until the end of the transaction."""
+        """Notifications with a higher id than `after`, by id, locked until the end of the transaction."""
 
     def let_go_foreign(self, before: datetime, real_now: datetime, note: str, limit: int) -> int:
-        """Ignore foreign notifications that wait since `before` or longer; returns how many."""
+        """Ignore foreign notifications that have waited since `before` or longer; returns their number."""
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete applied and ignored ones that came, and were closed, before this; returns how many."""
+        """Delete applied and ignored ones that were received, and closed, before this; returns their number."""
 
 
 class IncomingRecords(Protocol):
-    """What a transaction offers about notifications."""
+    """The records of notifications in a transaction."""
 
     @property
     def inbox(self) -> Inbox:

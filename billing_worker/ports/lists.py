@@ -1,4 +1,4 @@
-"""Lists of things: which kind, which of them, and which part of the list."""
+"""Lists of entities: their kind, filters and parts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 Position = tuple[str, ...]
-"""Where a part of a list ended: the values by which the list is ordered, as text."""
+"""The end of a part of a list: the values that order the list, as text."""
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """The kinds of entities that can be listed."""
 
     PLANS = "plans"
     BILLING_KEYS = "billing_keys"
@@ -30,26 +30,26 @@ class Part:
     """One part of a list, newest first."""
 
     items: Sequence[Any]
-    """Entities of the kind that was asked for."""
+    """Entities of the requested kind."""
     next: Position | None
     """Where the next part begins; None at the end."""
 
 
 class Lists(Protocol):
-    """Every list, newest first. Rows that are added meanwhile come before the first part and move no later one."""
+    """Every list, newest first. Rows added meanwhile come before the first part and do not shift later parts."""
 
     def part(self, kind: Kind, wanted: Mapping[str, object], limit: int, after: Position | None) -> Part:
-        """At most `limit` things that fit all of `wanted`, from behind `after`.
+        """At most `limit` entities that match all of `wanted`, starting after `after`.
 
-        Raises InvalidInput (`cursor`) for a position that is none of this kind.
+        Raises InvalidInput (`cursor`) for a position of another kind.
         """
 
     def filters(self, kind: Kind) -> Sequence[str]:
-        """The names that `wanted` may hold."""
+        """The names that `wanted` may have."""
 
 
 class ListRecords(Protocol):
-    """What a transaction offers to list."""
+    """The lists in a transaction."""
 
     @property
     def lists(self) -> Lists:

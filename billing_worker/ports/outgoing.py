@@ -1,4 +1,4 @@
-"""Events on their way to the merchant, and the merchant's receiver."""
+"""Events for the merchant, and the merchant's receiver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
+from billing_worker.domain.moment import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +16,14 @@ class Address:
     """Where events are sent."""
 
     id: str
-    """A digest of the whole URL: another URL is another receiver."""
+    """A digest of the whole URL: a new URL is a new receiver."""
     shown: str
-    """Without credentials and query."""
+    """The URL without credentials and query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An event was not taken."""
+    """The receiver did not take an event."""
 
     trouble: str
     """One line, masked."""
@@ -36,14 +37,14 @@ class Delivering:
     """How events are delivered."""
 
     disable_after: timedelta = timedelta(days=5)
-    """A receiver that took nothing for so long is disabled."""
+    """A receiver that takes no event for this long is disabled."""
     keep: timedelta = timedelta(days=90)
-    """Delivered events are forgotten after this."""
+    """Delivered events are deleted after this."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events an operator asks for; None asks for any."""
+    """A filter for events. None matches any value."""
 
     subscription_id: str | None = None
     type: str | None = None
@@ -51,11 +52,11 @@ class EventFilter:
     """Given up, or refused at least once and not delivered."""
     given_up: bool = False
     since: datetime | None = None
-    """Billing time at which they happened."""
+    """Only events at or after this billing time."""
 
 
 class EventStatus(StrEnum):
-    """Where an event for the merchant stands."""
+    """The state of an event for the merchant."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
@@ -64,7 +65,7 @@ class EventStatus(StrEnum):
 
 @dataclass(slots=True)
 class OutboxMessage:
-    """An event for the merchant, written together with the state it tells of. All times but the first are real time."""
+    """An event for the merchant, written together with the state it is about. All times but the first are real time."""
 
     id: str
     event: Event
@@ -86,14 +87,14 @@ class OutboxMessage:
 
     @property
     def status(self) -> EventStatus:
-        """Where it stands."""
+        """Its state."""
         if self.waits:
             return EventStatus.WAITING
         return EventStatus.DELIVERED if self.delivered_at is not None else EventStatus.GIVEN_UP
 
     @property
     def waits(self) -> bool:
-        """Whether it is still to be delivered."""
+        """Whether it waits for delivery."""
         return self.delivered_at is None and self.abandoned_at is None
 
 
@@ -102,10 +103,10 @@ class Notifier(Protocol):
 
     @property
     def address(self) -> Address:
-        """Whom it sends to."""
+        """The receiver's address."""
 
     def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
-        """Deliver, signed as of `at` (real time); None when the receiver took it. Never raises for the outside.
+        """Deliver, signed as of `at` (real time); None when the receiver took it. Never raises for an outside failure.
 
         Ends within `delivery.SENDING`, whatever the receiver does.
         """
@@ -130,25 +131,28 @@ class Outbox(Protocol):
         """Events of one subscription with all that belongs to it, or of one key, newest first."""
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
+        """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
 
     def under_way(self, real_now: datetime) -> int:
-        """How many are claimed or being sent."""
+        """The number of events that are claimed or being sent."""
 
     def held_back(self, message: OutboxMessage) -> bool:
-        """Whether an earlier one of its stream waits; what is replayed holds back only what is replayed too."""
+        """Whether an earlier event of its stream waits. A replayed event holds back only other replayed events."""
 
     def given_up(self) -> int:
-        """How many were given up and not replayed since."""
+        """The number of events given up and not replayed since."""
 
     def hasten(self, real_now: datetime) -> int:
-        """Let all that wait for another try be due now, as if they had not been tried; returns how many."""
+        """Make all events that wait for another try due now, as if not tried before; returns their number."""
 
     def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
-        """Send what fits once more, in order, one each `pause`; returns how many. What waits is left alone."""
+        """Send matching events again, in order, one each `pause`; returns their number.
+
+        Waiting events stay as they are.
+        """
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete events that were delivered before this; returns how many. What an audit needs is kept."""
+        """Delete events delivered before this; returns their number. Events that an audit needs are kept."""
 
     def let_go(self, before: datetime, real_now: datetime, limit: int) -> int:
         """Forget events that have waited for a receiver since before this (real time); returns how many.
@@ -158,23 +162,23 @@ class Outbox(Protocol):
 
 
 class Endpoints(Protocol):
-    """What is known of the merchant's receivers."""
+    """The health of the merchant's receivers."""
 
     def find(self, ident: str) -> Endpoint | None:
-        """The endpoint, as it was last written."""
+        """The endpoint as last written."""
 
     def lock(self, ident: str) -> Endpoint:
         """The endpoint, locked until the end of the transaction. Raises NotFound."""
 
     def add(self, endpoint: Endpoint) -> bool:
-        """Store a new one; False where it is known."""
+        """Store a new one; False if it is already stored."""
 
     def save(self, endpoint: Endpoint) -> None:
         """Write the endpoint back."""
 
 
 class OutgoingRecords(Protocol):
-    """What a transaction offers about events for the merchant."""
+    """The records of events for the merchant in a transaction."""
 
     @property
     def outbox(self) -> Outbox:
@@ -184,5 +188,5 @@ class OutgoingRecords(Protocol):
     def endpoints(self) -> Endpoints:
         """The merchant's receivers."""
 
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox: they are delivered if, and only if, this transaction commits."""

@@ -5,18 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
 
 
 class Clock(Protocol):
-    """The only source of time. Both readings are aware UTC and follow the database server's clock."""
+    """The only source of time. It follows the database server's clock."""
 
-    def now(self) -> datetime:
-        """Billing time: decides what is due. Equals real time unless a time machine is set."""
-
-    def real_now(self) -> datetime:
-        """Real time: leases, deadlines and the resolver's looks, which wait for machines and not for the calendar."""
+    def moment(self) -> Moment:
+        """What both clocks show now. Raises Unavailable when the server was never reached."""
 
 
 class Ids(Protocol):
@@ -28,14 +26,14 @@ class Ids(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a read of the gateway found."""
+    """The result of a read of the gateway."""
 
     payments: Sequence[tuple[GatewayPayment, Evidence]]
-    """Empty when the gateway says that it knows none."""
+    """Empty when the gateway says that there are none."""
     trouble: str | None = None
     """Set when the read failed or could not be understood: then `payments` proves nothing."""
     evidence: Evidence | None = field(default=None, compare=False)
-    """The last answer of this read as it came, for an operator who must judge what the program could not."""
+    """The last answer of this read as received, for an operator when the program cannot judge it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Unreadable:
 
     imp_uid: str
     merchant_uid: str
-    """Both as far as the row says them; empty otherwise."""
+    """Both as the row has them; empty otherwise."""
     problem: str
     evidence: Evidence
 
@@ -56,11 +54,11 @@ class Sheet:
     payments: Sequence[GatewayPayment] = ()
     unreadable: Sequence[Unreadable] = ()
     trouble: str | None = None
-    """Set when this page could not be read: no further one follows, and what was not seen proves nothing."""
+    """Set when this page could not be read: no further page follows, and a missing payment proves nothing."""
 
 
 class Gateway(Protocol):
-    """A payment gateway. No method raises for anything the outside may do: trouble is part of the answer."""
+    """A payment gateway. No method raises for an outside failure: trouble is part of the answer."""
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: one request, sent once (again only after a 401, which proves that nothing was done)."""
@@ -69,26 +67,26 @@ class Gateway(Protocol):
         """Give money back: one request, sent once (again only after a 401, which proves that nothing was done)."""
 
     def payment(self, imp_uid: str) -> Listing:
-        """The payment with this id: a list of one, or of none when the gateway knows none."""
+        """The payment with this id: a list of one; empty when the gateway does not know it."""
 
     def shows(self, imp_uid: str) -> bool:
-        """Control read: whether the gateway shows a payment that is known to exist, by a read begun after this call.
+        """Control read: whether the gateway shows a payment that is known to exist. The read begins after this call.
 
-        Who asks has just found nothing. A control read that is older than that read would not speak for it: an outage
-        that began in between would pass for absence. Who asks at the same time shares one read, where an adapter can.
+        The caller has just found no payment. A control read from before that read proves nothing about it: an outage
+        that began in between would pass for absence. An adapter may share one read between callers at the same time.
         """
 
     def payments_of(self, merchant_uid: str) -> Listing:
         """Every payment under this merchant_uid, to the last page."""
 
     def payments_of_key(self, customer_uid: str) -> Listing:
-        """Every payment of this billing key, failed ones and the one that issued it too, to the last page."""
+        """Every payment of this billing key, including failed ones and the issuing payment, to the last page."""
 
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
         """All payments whose latest change (paid, failed, cancelled) lies in a span of at most 90 days.
 
-        Page by page, each read when it is asked for. A payment that changes meanwhile may come twice, or not at all:
-        its new time lies behind the span then.
+        Each page is read when the caller asks for it. A payment that changes meanwhile may appear twice, or not at all
+        if its new time lies after the span.
         """
 
     def knows_key(self, customer_uid: str) -> bool | None:
@@ -96,7 +94,7 @@ class Gateway(Protocol):
 
 
 class Doorbell(Protocol):
-    """Tells workers that there is something to do. Best effort: the scans find what a lost ring would have told."""
+    """Tells workers that there is work. Best effort: the scans find the work of a lost ring."""
 
     def ring(self, job: str, ident: str) -> None:
         """Ask for `job` on one id. Never raises and never blocks for longer than a few seconds."""

@@ -1,4 +1,4 @@
-"""Refunds, as the use cases see them."""
+"""Refunds, as use cases see them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from billing_worker.domain.refund import Refund
 
 
 class Refunds(Protocol):
-    """Refunds. The subscription's row is their lock, as it is the attempt's."""
+    """Refunds. The subscription's row is their lock, as for attempts."""
 
     def get(self, refund_id: str) -> Refund:
         """The refund. Raises NotFound."""
@@ -26,11 +26,11 @@ class Refunds(Protocol):
         """All refunds of an invoice's payments, oldest first."""
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of open refunds whose next step has come, oldest first; the step is put off to `lease_until`."""
+        """Ids of open refunds whose next step is due, oldest first. Postpones the step to `lease_until`."""
 
 
 class RefundRecords(Protocol):
-    """What a transaction offers about money that is given back."""
+    """The records of refunds in a transaction."""
 
     @property
     def refunds(self) -> Refunds:

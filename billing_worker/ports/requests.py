@@ -1,4 +1,4 @@
-"""Requests that were answered once, and are answered the same way when they come again."""
+"""Answers to requests, kept so that a repeated request gets the same answer."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ class KeptAnswer:
 
     key: str
     fingerprint: str
-    """Digest of method, address and body: the same key with another one is another request, and refused."""
+    """Digest of method, address and body. The same key with another fingerprint is another request, and refused."""
     status: int
     content_type: str
     body: bytes = field(repr=False)
@@ -23,20 +23,20 @@ class KeptAnswers(Protocol):
     """Answers by their key."""
 
     def take(self, key: str) -> bool:
-        """Claim the key until the end of the transaction; False while another transaction has it. Never waits."""
+        """Claim the key until the end of the transaction; False if another transaction has it. Never waits."""
 
     def find(self, key: str) -> KeptAnswer | None:
-        """The answer that was given under this key."""
+        """The answer kept under this key."""
 
     def add(self, answer: KeptAnswer) -> None:
         """Keep an answer."""
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete up to `limit` answers that were given before this moment (real time); returns how many."""
+        """Delete up to `limit` answers from before this moment (real time); returns their number."""
 
 
 class RequestRecords(Protocol):
-    """What a transaction offers about requests that may come again."""
+    """The kept answers in a transaction."""
 
     @property
     def kept_answers(self) -> KeptAnswers:

@@ -1,4 +1,4 @@
-"""The database as a whole: what is compared with the gateway's books, and what audits check."""
+"""The database as a whole: the comparison with the gateway's books, and audits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from billing_worker.domain.audit import Breach, Checked
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison, Span
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.domain.runaway import Reached
@@ -17,7 +18,7 @@ from billing_worker.ports.books import Books
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A key, and the payment that issued it."""
+    """A key and the payment that issued it."""
 
     key_id: str
     imp_uid: str
@@ -25,32 +26,31 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What our books have beside one page of the gateway's."""
+    """The rows of our books that match one page of the gateway's."""
 
     booked: Mapping[str, Booked]
     """Attempts by imp_uid."""
     invoices: Mapping[str, str]
-    """Ids by merchant_uid, also by one that the invoice had before."""
+    """Ids by merchant_uid, including earlier ones of the invoice."""
     open_attempts: Mapping[str, AttemptStatus]
-    """Of attempts without a known outcome, by merchant_uid."""
+    """Ids of attempts without a known outcome, by merchant_uid."""
     keys: Mapping[str, datetime]
     """When each customer_uid was registered here, in billing time."""
     issued: Mapping[str, Issued] = field(default_factory=dict)
-    """By customer_uid, where it is known what issued the key."""
+    """Keys whose issuing payment is known, by customer_uid."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditWindow:
-    """What an audit looks at."""
+    """The scope of an audit."""
 
     since: datetime | None
     """Billing time; None: from the beginning."""
     until: datetime | None
     """Billing time, exclusive; None: to the end."""
-    now: datetime
-    real_now: datetime
+    moment: Moment
     grace: timedelta
-    """Billing time: what is due for longer than this was lost."""
+    """Billing time: work due for longer than this counts as lost."""
     skew: timedelta
     """Billing time by which the clocks of two hosts may differ."""
     accepted: frozenset[str] = frozenset()
@@ -86,7 +86,7 @@ WRITTEN_IN = ("evidence", "outbox", "alerts", "payment_attempts", "inbox")
 
 @dataclass(frozen=True, slots=True)
 class PaidAttempt:
-    """An approval, with what else is known of its invoice, for comparing with the gateway's books."""
+    """An approval with facts about its invoice, to compare with the gateway's books."""
 
     id: str
     invoice_id: str
@@ -96,11 +96,11 @@ class PaidAttempt:
     customer_uid: str = field(repr=False)
     subscription_id: str
     nameless: bool
-    """Whether an attempt of the invoice has no imp_uid: then a payment that nobody knows may be its own."""
+    """Whether an attempt of the invoice has no imp_uid: an unknown payment may then belong to it."""
 
 
 class Comparisons(Protocol):
-    """Spans of time over which both books are compared, and the questions that comparing them asks of ours."""
+    """Spans of time over which both books are compared, and the queries on our books that this needs."""
 
     def get(self, comparison_id: int) -> Comparison:
         """The comparison. Raises NotFound."""
@@ -115,47 +115,47 @@ class Comparisons(Protocol):
         """Write the comparison back."""
 
     def plan_alone(self) -> bool:
-        """Whether nobody else plans spans at this moment; then nobody does until the end of the transaction."""
+        """Lock the planning of spans until the end of the transaction; False if another transaction holds it."""
 
     def lock_last(self) -> Comparison | None:
-        """The one that reaches furthest, locked."""
+        """The comparison that ends last, locked."""
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
-        """Ids of those that are to be read now, oldest first, leased to the caller."""
+        """Ids of comparisons to read now, oldest first, leased to the caller."""
 
     def known(self, payments: Sequence[GatewayPayment], merchant_uids: Sequence[str] = ()) -> Known:
-        """What our books have of these payments, and of these orders."""
+        """The rows of our books for these payments and these orders."""
 
     def approved_between(self, start: datetime, end: datetime, after: Booked | None, limit: int) -> Sequence[Booked]:
-        """Attempts that became approved in this span (billing time), in order, those behind `after`."""
+        """Attempts that became approved in this span (billing time), in order, starting after `after`."""
 
     def booked(self, attempt_id: str) -> Booked:
-        """The attempt, as it is compared. Raises NotFound."""
+        """The compared fields of an attempt. Raises NotFound."""
 
     def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
-        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
+        """Attempts whose payment is in doubt and was last read before `before` (real time), oldest read first."""
 
     def close_settled(self, now: datetime) -> None:
-        """Close alerts whose cause is gone by now: what was booked, what was settled, what is not owed any more."""
+        """Close alerts whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
 
     def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
-        """Close alerts about payments (imp_uid) that can be read by now, and about strangers' that were given back."""
+        """Close alerts about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
 
 
 class Doubts(Protocol):
-    """Payments in our books that the gateway does not show as they are booked."""
+    """Payments in our books that the gateway shows differently or not at all."""
 
     def begin(self, subject_id: str, real_now: datetime) -> datetime:
-        """Doubt this attempt's payment, or key's; returns since when it is doubted (real time)."""
+        """Begin to doubt the payment of this attempt or key; returns since when it is in doubt (real time)."""
 
     def end(self, subject_id: str) -> bool:
-        """It is shown as it is booked; returns whether it was doubted."""
+        """End the doubt: the gateway shows the payment as booked. Returns whether it was in doubt."""
 
 
 class Audits(Protocol):
-    """Audits: whose turn it is, and what is to be checked."""
+    """Audits: which one runs next, and what it checks."""
 
-    def claim(self, now: datetime, real_now: datetime, interval: timedelta, lease: timedelta) -> int | None:
+    def claim(self, moment: Moment, interval: timedelta, lease: timedelta) -> int | None:
         """The id of the audit that is not finished; else of a new one, where none began within the interval.
 
         It is leased to the caller: no other caller gets it within `lease` (real time), unless it is released.
@@ -165,7 +165,7 @@ class Audits(Protocol):
         """Where it stands."""
 
     def audited_until(self) -> datetime | None:
-        """Billing time up to which everything was audited; None before the first audit was finished."""
+        """Billing time up to which everything was audited; None before the first audit ended."""
 
     def reach(self, audit_id: int, reached: datetime, lease_until: datetime, checked: int, breaches: int) -> None:
         """Note that it has looked at everything up to there (billing time); what it checked is added up."""
@@ -174,7 +174,7 @@ class Audits(Protocol):
         """Let the next claim have it at once."""
 
     def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
-        """Note that it is done; records of a month ago are thrown away."""
+        """Note that the audit ended. Deletes records older than a month."""
 
     def end_of(self, since: datetime | None, rows: int) -> datetime | None:
         """Where a window that begins there (None: at the beginning) ends, so that it has about so many rows of a kind.
@@ -189,16 +189,16 @@ class Audits(Protocol):
         """What was written last, newest first, from behind `after`."""
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
-        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books.
+        """The newest approvals whose evidence arrived before `settled`, to compare with the gateway's books.
 
-        And beside those `most`, as many that are in doubt, whenever they were approved.
+        At most `most` of these, and as many approvals in doubt, whenever they were approved.
         """
 
     def unasked(self, since: datetime) -> Reached:
-        """Whom payments reached that were taken under our orders since then (billing time) without our asking."""
+        """The customers and money of unasked payments under our orders since then (billing time)."""
 
     def paid_since(self, since: datetime) -> Reached:
-        """Whom all payments reached that were booked since then (billing time)."""
+        """The customers and money of all payments booked since then (billing time)."""
 
     def newcomers(self, since: datetime | None, until: datetime | None) -> int:
         """How many of the subscriptions that were created then (billing time) are not canceled."""
@@ -211,15 +211,15 @@ class Audits(Protocol):
         """
 
     def part_twins(self, now: datetime) -> None:
-        """Close alerts about twins that are none any more: one of both was canceled, or is meant to be there."""
+        """Close alerts about twins that no longer are: one was canceled, or the merchant wants both."""
 
 
 class ReviewRecords(Protocol):
-    """What a transaction offers about the database as a whole."""
+    """The records of reviews in a transaction."""
 
     @property
     def books(self) -> Books:
-        """Sums, and how things stand."""
+        """Sums and the present state."""
 
     @property
     def comparisons(self) -> Comparisons:

@@ -1,4 +1,4 @@
-"""The database, as the use cases see it: transactions, each of which offers the records of every subject."""
+"""The database, as use cases see it: transactions with the records of every subject."""
 
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -32,18 +32,18 @@ class UnitOfWork(
 ):
     """One database transaction. Leaving its `with` block without `commit` rolls back.
 
-    A helper that needs the records of one subject says so: `uow: KeyRecords`.
+    A helper that needs the records of one subject declares it: `uow: KeyRecords`.
     """
 
     def savepoint(self) -> AbstractContextManager["UnitOfWork"]:
-        """A part of this transaction that is undone alone, unless its own `commit` returned."""
+        """A part of this transaction that is rolled back alone, unless its own `commit` returned."""
 
     def commit(self) -> None:
-        """Make it all durable, or raise Unavailable."""
+        """Make all changes durable, or raise Unavailable."""
 
 
 class Database(Protocol):
-    """Where the truth is."""
+    """The database: the source of truth."""
 
     def transaction(self) -> AbstractContextManager[UnitOfWork]:
         """Begin a transaction. Raises Unavailable when the database does not answer."""

@@ -1,7 +1,7 @@
 """Servers and processes of our own: embedded PostgreSQL and Redis, and a supervisor for the worker's processes.
 
-Plain arguments in, plain values out: nothing here knows the settings or the rest of the package. A foreseeable
-problem of the machine is a RuntimeProblem with one line for the reader.
+Plain arguments in, plain values out: these modules do not use the settings or the rest of the package. A foreseeable
+problem of the machine raises a RuntimeProblem with one line for the reader.
 """
 
 from billing_worker.runtime.errors import RuntimeProblem

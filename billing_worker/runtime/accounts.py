@@ -1,4 +1,4 @@
-"""Under which account a server runs. PostgreSQL refuses to run as root, and we never create accounts."""
+"""Choose the account of a server. PostgreSQL refuses to run as root, and this package never creates accounts."""
 
 import os
 import pwd
@@ -23,7 +23,7 @@ class Account:
 def account_for(data: Path) -> Account | None:
     """Return the account that a server over `data` must run under, or None for "as we are".
 
-    Only root changes accounts: to the owner of existing data, so that root and that owner can take turns, else to
+    Only root changes the account: to the owner of existing data, so that both can start the server in turn, else to
     `postgres` or `nobody`. Raises RuntimeProblem when the data belong to another user and we are not root, or when no
     account fits.
     """
@@ -51,7 +51,7 @@ def account_for(data: Path) -> Account | None:
 
 
 def run_as(argv: list[str], account: Account | None) -> subprocess.CompletedProcess[str] | None:
-    """Run a short command under `account` and return what it said; None when it could not be run at all."""
+    """Run a short command under `account` and return its output; None when it could not be run at all."""
     identity = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
     try:
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
@@ -62,7 +62,7 @@ def run_as(argv: list[str], account: Account | None) -> subprocess.CompletedProc
 
 
 def can_enter(directory: Path, account: Account | None) -> bool:
-    """Tell whether the account can reach into the directory; asked of the system, which knows ACLs and mounts."""
+    """Whether the account can enter the directory. The system answers, since it knows ACLs and mounts."""
     answer = run_as(["/bin/sh", "-c", 'cd -- "$1"', "sh", str(directory)], account)
     return answer is not None and answer.returncode == 0
 

@@ -1,9 +1,9 @@
 """Start child processes that cannot outlive this one.
 
-Two nets. On Linux the kernel sends the child a signal when its parent dies, even by `kill -9`: `launcher.py` asks for
-that. Everywhere, a guardian process holds a pipe from us and ends whatever it was told to watch when the pipe closes.
-The guardian reaches grandchildren too, so the supervisor uses it on every system; the embedded servers, which look
-after their own children, need it only where the kernel's signal does not exist.
+There are two safety nets. On Linux the kernel sends the child a signal when its parent dies, even by `kill -9`:
+`launcher.py` requests that. On every system, a guardian process holds a pipe from us. When the pipe closes, it ends the
+processes that it watches. The guardian reaches grandchildren too, so the supervisor uses it on every system; the
+embedded servers, which end their own children, need it only without the kernel's signal.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from billing_worker.runtime.errors import RuntimeProblem
 # The launcher calls the kernel through ctypes, which some builds of Python lack.
 KERNEL_SIGNALS_PARENT_DEATH = sys.platform.startswith("linux") and importlib.util.find_spec("_ctypes") is not None
 _HERE = Path(__file__).resolve().parent
-_PYTHON = (sys.executable, "-I", "-S")  # isolated and without site-packages: fast, and deaf to PYTHON* variables
+_PYTHON = (sys.executable, "-I", "-S")  # isolated and without site-packages: fast, and independent of PYTHON* variables
 
 
 def spawn(
@@ -53,7 +53,7 @@ def spawn(
             stdin=stdin,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal is ours to pass on, in order
+            start_new_session=True,  # we pass a Ctrl-C of the terminal on, in order
             pass_fds=pass_fds,
             umask=umask,
         )
@@ -94,9 +94,9 @@ def _start_in_lasting_thread(start: Callable[[], subprocess.Popen[bytes]]) -> su
 
 
 def has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether the child ended, without collecting it where the system allows that.
+    """Whether the child ended. Does not collect it, if the system allows that.
 
-    As long as nobody collects it, its pid, which is its group's number too, cannot be given to anybody else.
+    Until the child is collected, the system does not reuse its pid, which is also its group's number.
     """
     if process.returncode is None and hasattr(os, "waitid"):  # not on macOS before Python 3.13
         with contextlib.suppress(ChildProcessError):
@@ -105,7 +105,7 @@ def has_ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the child and what it left in its group, and collect it."""
+    """Kill the child and all processes left in its group, and collect it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS answers EPERM for a zombie's group
         os.killpg(process.pid, signal.SIGKILL)
     guardian.forget(process.pid)
@@ -113,7 +113,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 class Guardian:
-    """This process's guardian; started when first needed, and again should somebody kill it."""
+    """This process's guardian, started at first use, and again if it was killed."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -122,16 +122,16 @@ class Guardian:
         self._mutex = threading.RLock()
 
     def watch(self, pid: int, sign_off: signal.Signals, grace: float) -> None:
-        """From now on the process and its group end with us: `sign_off`, then SIGKILL after `grace` seconds."""
+        """Let the process and its group end with us: `sign_off`, then SIGKILL after `grace` seconds."""
         number = 0 if KERNEL_SIGNALS_PARENT_DEATH else int(sign_off)  # twice would mean "hurry" to a Celery worker
         with self._mutex:
-            if self._owner != os.getpid():  # forked: the guardian we know belongs to our parent
+            if self._owner != os.getpid():  # forked: this guardian belongs to our parent
                 self._process, self._owner, self._orders = None, os.getpid(), {}
             self._orders[pid] = f"watch {pid} {number} {grace}\n".encode()
             self._send(self._orders[pid])
 
     def forget(self, pid: int) -> None:
-        """The process and its group are gone; call it before the pid can belong to somebody else."""
+        """Stop watching, because the process and its group are gone. Call this before the system can reuse the pid."""
         with self._mutex:
             if self._orders.pop(pid, None) is not None and self._owner == os.getpid():
                 self._send(f"forget {pid}\n".encode())

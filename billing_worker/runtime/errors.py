@@ -2,4 +2,4 @@
 
 
 class RuntimeProblem(Exception):
-    """A server or process cannot run here; the message is one line that names what is wrong and the way out."""
+    """A server or process cannot run here; the message is one line with the problem and the way out."""

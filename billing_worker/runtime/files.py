@@ -1,4 +1,4 @@
-"""What a server keeps in its directory besides its data: locks, a password, the last port, a log."""
+"""The files of a server besides its data: locks, a password, the last port, a log."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ from typing import IO
 
 from billing_worker.runtime.errors import RuntimeProblem
 
-_LOG_BYTES = 10_000_000  # a log larger than this is put aside when the server starts; one old log is kept
+_LOG_BYTES = 10_000_000  # a larger log is moved aside when the server starts; one old log is kept
 
 
 class Lock:
@@ -21,7 +21,7 @@ class Lock:
 
     @property
     def fd(self) -> int:
-        """The open file, for a child that is to hold the lock too."""
+        """The open file, for a child that also holds the lock."""
         if self._file is None:
             raise RuntimeProblem(f"the lock {self._path} is not held")
         return self._file.fileno()
@@ -43,13 +43,13 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Let go of our hold; a child that inherited the open file keeps the lock."""
+        """Release our hold. A child that inherited the open file keeps the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def holder(self) -> str:
-        """Name the process that holds the lock, as well as can be known."""
+        """Name the process that holds the lock, if it is known."""
         with contextlib.suppress(OSError, ValueError):
             return f"process {int(self._path.read_text())}"
         return "another process"
@@ -60,7 +60,7 @@ def make_directory(directory: Path) -> None:
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o711, exist_ok=True)
-        # Said at start, in words, rather than half-way by whichever file happens to be first.
+        # Report this at start, instead of failing later at some file.
         (directory / ".writable").touch()
         (directory / ".writable").unlink()
     except OSError as error:
@@ -70,7 +70,7 @@ def make_directory(directory: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write the file so that only its owner reads it, and so that a crash leaves the old text or the new one."""
+    """Write the file so that only its owner can read it, and a crash leaves either the old or the new text."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:  # noqa: PTH123 - needs the mode
@@ -89,7 +89,7 @@ def read_or_none(path: Path) -> str | None:
 
 
 def password_in(path: Path) -> tuple[str, bool]:
-    """Return the password kept in the file and False, or a new one, now kept there, and True."""
+    """Return the password in the file and False, or a new one, now stored there, and True."""
     kept = read_or_none(path)
     if kept:
         return kept, False
@@ -99,7 +99,7 @@ def password_in(path: Path) -> tuple[str, bool]:
 
 
 def open_log(path: Path) -> IO[bytes]:
-    """Open the log for appending; put it aside first when it has grown large."""
+    """Open the log for appending; move a large one aside first."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > _LOG_BYTES:
             path.replace(path.with_name(path.name + ".1"))

@@ -1,9 +1,9 @@
-"""Runs in the child, between fork and the real program: ties its life to the parent's, then becomes that program.
+"""Run in the child, between fork and the real program: tie its life to the parent's, then become that program.
 
 A script, not an import: `python -I -S launcher.py PARENT_PID DEATH_SIGNAL ACCOUNT FOLDER PROGRAM [ARGUMENT...]`, where
 ACCOUNT is `-` or `UID:GID`. It needs nothing but the standard library and starts in about 20 ms.
 
-Everything is loaded before the account changes: the new account may not be able to read this interpreter at all.
+All modules are loaded before the account changes: the new account may not be able to read this interpreter.
 """
 
 import os
@@ -33,14 +33,14 @@ def die_with_parent(parent: int, death_signal: int) -> None:
 
 
 def reset_signals() -> None:
-    """Undo what this interpreter, or a shell that ran us in the background, set to be ignored."""
+    """Reset the signals that this interpreter, or a shell that ran us in the background, ignores."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def main(arguments: list[str]) -> None:
-    """Become the program, or say on stderr in one line why that is impossible."""
+    """Become the program, or report on stderr in one line why that failed."""
     parent, death_signal, account, directory, *command = arguments
     try:
         if account != "-":

@@ -1,4 +1,4 @@
-"""Where the lines go that supervised processes print."""
+"""The output of supervised processes."""
 
 import contextlib
 import logging
@@ -18,14 +18,14 @@ Sink = Callable[[str], None]
 
 
 class _RotatingFile(logging.handlers.RotatingFileHandler):
-    """The standard rotation; a full disk costs lines, not the process that prints them."""
+    """The standard rotation, but a full disk loses only lines, and does not end the process."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the library's
         pass
 
 
 def prefixed(name: str, log: Sink) -> Sink:
-    """Return a sink that passes each line to `log` with the name before it."""
+    """Return a sink that passes each line to `log`, with the name first."""
     return lambda line: log(f"{name} | {line}")
 
 
@@ -36,7 +36,7 @@ def into_file(directory: Path, name: str, limit: int = _FILE_BYTES) -> Sink:
     """
     path = directory / f"{name}.log"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # what processes print may name customers
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # the output may contain names of customers
         file = _RotatingFile(path, maxBytes=limit, backupCount=_OLD_FILES, encoding="utf-8", delay=True)
         path.touch()
     except OSError as error:

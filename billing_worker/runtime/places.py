@@ -1,4 +1,4 @@
-"""Where files go that a server account must reach, when the folder asked for lies behind a closed door."""
+"""Choose a folder that a server account can reach, if it cannot enter the requested one."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from billing_worker.runtime.accounts import Account, can_enter
 from billing_worker.runtime.errors import RuntimeProblem
 
 _NAME = "billing-worker"
-_POINTER = "location"  # in the folder asked for: names the place used instead
+_POINTER = "location"  # in the requested folder: names the place used instead
 
 
 def home_for(directory: Path, *, durable: bool) -> Path:
@@ -39,7 +39,7 @@ def choose_home(directory: Path, account: Account | None, *, durable: bool) -> P
         return directory
     temporary = Path(tempfile.gettempdir())
     place = shared_place(Path("/var/lib"), temporary) if durable else shared_place(temporary)
-    # The random part: after `rm -r` of the folder asked for, the same path begins anew.
+    # The random part: after `rm -r` of the requested folder, the same path starts with new data.
     digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
     home = place / f"data-{digest}-{secrets.token_hex(4)}"
     home.mkdir(mode=0o711)
@@ -55,9 +55,9 @@ def choose_home(directory: Path, account: Account | None, *, durable: bool) -> P
 
 
 def shared_place(*parents: Path) -> Path:
-    """Return our folder below the first of `parents` where one can be had, passable for everybody.
+    """Return our folder below the first usable one of `parents`; every account may pass through it.
 
-    In a folder that everybody may write to, somebody else could have made ours first: then it is refused.
+    In a world-writable folder, another account could have made ours first. Such a folder is refused.
     """
     reason = ""
     for parent in parents:

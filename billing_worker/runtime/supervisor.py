@@ -1,4 +1,4 @@
-"""Keep a list of processes running, and end all of them when asked to, or when this process dies."""
+"""Keep a list of processes running, and end all of them on request, or when this process dies."""
 
 import contextlib
 import signal
@@ -19,14 +19,13 @@ _SAME_PRESS_SECONDS = 0.5  # a Ctrl-C that a parent such as `uv run` passes on a
 class Supervisor:
     """Runs the processes, restarts those that die, and stops all of them in reverse order.
 
-    Each process has a session of its own; what it leaves in its group when it ends is killed. `log` gets one line for
-    each event and, unless `output_dir` is given, each line the processes print; it is called from several threads, one
-    at a time. With `output_dir` a process prints into `output_dir/NAME.log`.
+    Each process has its own session. When it ends, the rest of its group is killed. `log` gets one line for each event
+    and, unless `output_dir` is given, each line the processes print; it is called from several threads, one at a time.
+    With `output_dir` a process prints into `output_dir/NAME.log`.
 
     From `start()` to `stop()`, when called from the main thread, SIGINT, SIGTERM and SIGHUP are ours: the first ends
-    `run()` in good order, another one half a second or more later kills at once. Should this process be killed, each
-    process gets its stop signal and, after its grace, SIGKILL. A grandchild that makes a session of its own escapes
-    all this.
+    `run()` in good order, another one half a second or more later kills at once. If this process is killed, each
+    process gets its stop signal and, after its grace, SIGKILL. A grandchild with its own session escapes.
     """
 
     def __init__(
@@ -41,12 +40,12 @@ class Supervisor:
 
     @property
     def ready(self) -> bool:
-        """Tell whether all processes run and are ready."""
+        """Whether all processes run and are ready."""
         return all(child.ready for child in self._children)
 
     @property
     def pids(self) -> dict[str, int]:
-        """The pid of each process that runs now, by name."""
+        """The pid of each running process, by name."""
         return {child.spec.name: child.process.pid for child in self._children if child.process is not None}
 
     def start(self) -> None:
@@ -68,10 +67,10 @@ class Supervisor:
             raise
 
     def run(self, until: Callable[[], bool] | None = None) -> bool:
-        """Look after the processes until `until()` is true, a signal arrives, or `request_stop()` is called.
+        """Supervise the processes until `until()` is true, a signal arrives, or `request_stop()` is called.
 
-        Returns True when `until()` came true: everything goes on running, and `run()` may be called again. Returns
-        False otherwise, when everything has been stopped. What `until()` raises stops everything and is passed on.
+        Returns True when `until()` is true: all processes keep running, and `run()` may be called again. Returns False
+        otherwise, after all have been stopped. An exception of `until()` stops all and is passed on.
         """
         try:
             while not self._requests:
@@ -87,7 +86,7 @@ class Supervisor:
         return False
 
     def request_stop(self) -> None:
-        """Make `run()` stop everything and return; from any thread or signal handler. Asked again later, it kills."""
+        """Make `run()` stop everything and return; from any thread or signal handler. A later second call kills."""
         now = time.monotonic()
         if not self._requests or now - self._last_request >= _SAME_PRESS_SECONDS:
             self._requests += 1
@@ -101,7 +100,7 @@ class Supervisor:
                 child.stop(lambda: self._requests > already)
         finally:
             for child in self._children:
-                child.discard()  # does something only after an error above
+                child.discard()  # has an effect only after an error above
             self._give_signals_back()
 
     def __enter__(self) -> Self:
@@ -117,7 +116,7 @@ class Supervisor:
         return output.prefixed(name, self._say) if directory is None else output.into_file(directory, name)
 
     def _say(self, line: str) -> None:
-        # The reader of our lines may be gone (a closed terminal, `| head`): no reason to leave processes behind.
+        # The reader of our output may be gone (a closed terminal, `| head`). That must not leave processes behind.
         with self._log_mutex, contextlib.suppress(OSError, ValueError):
             self._log(line)
 

@@ -15,8 +15,8 @@ _POLL_SECONDS = 0.02  # short enough not to be felt at start, long enough not to
 def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
     """Return as soon as `condition()` is true.
 
-    Raises RuntimeProblem that names `what` when it is still false after `timeout` seconds. The condition is asked at
-    least once, also with a timeout of zero.
+    Raises RuntimeProblem that names `what` when it is still false after `timeout` seconds. The condition is checked at
+    least once, even with a timeout of zero.
     """
     deadline = time.monotonic() + timeout
     while not condition():
@@ -26,10 +26,10 @@ def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port nobody listens on now; another process may still take it first, so be ready to try again.
+    """Return a free TCP port. Another process may still take it first, so be ready to try again.
 
-    From below the range out of which the system serves outgoing connections and servers that ask for any port: those
-    come and go by the hundred while a program starts.
+    The port is below the range that the system uses for outgoing connections and for port 0: those ports change by the
+    hundred while a program starts.
     """
     for _ in range(_PORT_TRIES):
         port = random.randrange(*_QUIET_PORTS)  # noqa: S311 - no secret, only unlikely to meet another's choice
@@ -40,7 +40,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Tell whether a server could listen on this address now (False too when the address is not ours at all)."""
+    """Whether a server could listen on this address now (also False if the address is not ours)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         # create_server sets SO_REUSEADDR: connections in TIME_WAIT do not make a port look taken.

@@ -1,9 +1,10 @@
 """A stand-in for the PortOne REST API V1 and Paymentwall's pingbacks, run as its own process.
 
-It is the independent judge of the worker: its ledger says what was charged. It imports nothing else of billing_worker.
+It is the independent judge of the worker: its ledger has the charges. It imports nothing else of billing_worker.
 
-`world` is what is true, `v1` the API that merchants call, `control` the side door of tests and operators, `sending`
-what goes out. `server` puts them together; what all rooms share (records, clock, wire, texts) stands beside it.
+`world` is the state of the gateway, `v1` the API that merchants call, `control` the side door for tests and clerks,
+`sending` the outgoing requests. `server` combines them; the modules that all rooms share (records, clock, wire, texts)
+are beside it.
 """
 
 from billing_worker.sandbox.clock import TimeMachine

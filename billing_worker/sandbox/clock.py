@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 FORM = re.compile(r"^(?P<start>\S+)\s+x(?P<speed>\d+(?:\.\d+)?)\s+@(?P<anchor>\S+)(?:\s+until\s+\S+)?$")
-"""An `until`, at which the merchant's clock stands still, is read over: what the gateway promised for later happens."""
+"""An `until`, at which the merchant's clock stops, is ignored: the gateway's planned events still happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class TimeMachine:
 
     @classmethod
     def parse(cls, text: str) -> "TimeMachine":
-        """Read `2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z`; a ValueError says what is wrong."""
+        """Read `2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z`; a ValueError names the problem."""
         found = FORM.match(text.strip())
         if found is None:
             raise ValueError(f"a time machine is '<start> x<speed> @<real instant>', not {text!r}")
@@ -41,14 +41,14 @@ def _instant(text: str) -> float:
 
 
 class Clock:
-    """Tells both times and converts a wait in one into a wait in the other."""
+    """Shows both times, and converts a wait in one into a wait in the other."""
 
     def __init__(self, machine: TimeMachine | None = None) -> None:
         self._machine = machine
 
     @property
     def speed(self) -> float:
-        """How many virtual seconds pass in a real one."""
+        """Virtual seconds per real second."""
         return self._machine.speed if self._machine else 1.0
 
     def real(self) -> float:
@@ -62,7 +62,7 @@ class Clock:
         return self._machine.start + (time.time() - self._machine.anchor) * self._machine.speed
 
     def now(self) -> int:
-        """Return what the gateway writes into a payment: whole virtual unix seconds."""
+        """Return the time for the fields of a payment: whole virtual unix seconds."""
         return int(self.virtual())
 
     def real_seconds_until(self, moment: float) -> float:

@@ -45,12 +45,14 @@ def parser() -> argparse.ArgumentParser:
 def _serving(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--host", default=DEFAULTS.host)
     group.add_argument("--port", type=int, default=DEFAULTS.port)
-    group.add_argument("--ledger", type=Path, help="durable books, one JSON a line; without it they are in memory")
+    group.add_argument("--ledger", type=Path, help="durable books, one JSON per line; without it they are in memory")
     group.add_argument("--imp-key", default=DEFAULTS.imp_key)
     group.add_argument("--imp-secret", default=DEFAULTS.imp_secret)
     group.add_argument("--token-lifetime", type=float, default=DEFAULTS.token_lifetime, help="real seconds")
     group.add_argument("--requests-kept", type=int, default=DEFAULTS.requests_kept)
-    group.add_argument("--control-from-anywhere", action="store_true", help="/_sandbox answers not only loopback")
+    group.add_argument(
+        "--control-from-anywhere", action="store_true", help="/_sandbox also answers other hosts than loopback"
+    )
 
 
 def _sending(group: argparse._ArgumentGroup) -> None:
@@ -70,7 +72,7 @@ def _behaving(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--latency", type=_parsed(Quantiles.parse), metavar="P50,P99", help="milliseconds a charge takes"
     )
-    group.add_argument("--slow-seconds", type=float, default=DEFAULTS.slow_seconds, help="how slow `slow` is")
+    group.add_argument("--slow-seconds", type=float, default=DEFAULTS.slow_seconds, help="the delay of `slow`")
     group.add_argument("--late-after", type=float, default=DEFAULTS.late_after, help="virtual seconds")
     group.add_argument(
         "--time-machine",
@@ -82,7 +84,7 @@ def _behaving(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=DEFAULTS.seed)
     group.add_argument("--open-keys", action=argparse.BooleanOptionalAction, default=DEFAULTS.open_keys)
     group.add_argument("--serialised", action="store_true", help="equal merchant_uids wait for each other")
-    group.add_argument("--failed-blocks", action="store_true", help="a failed merchant_uid is refused as well")
+    group.add_argument("--failed-blocks", action="store_true", help="a failed merchant_uid is also refused")
     group.add_argument("--long-merchant-uid", choices=["truncate", "refuse", "accept"], default="truncate")
     group.add_argument("--test-channel", action="store_true", help="payments need include_sandbox=true to be read")
     group.add_argument("--customers-404", action=argparse.BooleanOptionalAction, default=DEFAULTS.customers_404)
@@ -96,7 +98,7 @@ def options_from(arguments: Sequence[str] | None = None) -> SandboxOptions:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sandbox as the command line says; return the exit status."""
+    """Run a sandbox with the options of a command line; return the exit status."""
     wanted = parser().parse_args(arguments)
     if wanted.behaviours:
         sys.stdout.write(markdown_table() + "\n")

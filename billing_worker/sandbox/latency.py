@@ -1,4 +1,4 @@
-"""How long the gateway takes: lognormal, because payment latencies have a long right tail; seeded, to be repeatable."""
+"""The gateway's latency: lognormal, because payment latencies have a long right tail; seeded, to be repeatable."""
 
 import math
 import random
@@ -16,7 +16,7 @@ class Quantiles:
 
     @classmethod
     def parse(cls, text: str) -> "Quantiles":
-        """Read `180,1500`; a ValueError says what is wrong."""
+        """Read `180,1500`; a ValueError names the problem."""
         try:
             p50, p99 = (float(part) for part in text.split(","))
         except ValueError:
@@ -44,7 +44,7 @@ class Latency:
     def split(self) -> tuple[float, float]:
         """Return a wait in two parts: before and after the money moves.
 
-        A caller that gives up in between has been charged, another one has not: both must happen in a test run.
+        If a caller gives up in between, the charge may have happened or not: a test run needs both.
         """
         total = self.draw()
         before = total * self._random.random() if total else 0.0

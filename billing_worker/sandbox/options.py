@@ -1,4 +1,4 @@
-"""What a sandbox can be told when it starts: one frozen value, no reading of the environment."""
+"""The options of a sandbox at start: one frozen value, without the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,10 @@ from billing_worker.sandbox.latency import Quantiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxOptions:
-    """Everything that distinguishes one sandbox from another.
+    """All options of a sandbox.
 
-    The switches at the end stand for facts about the real gateway that are undocumented or contradictory:
-    whoever tests against the sandbox should be right under every setting.
+    The switches at the end stand for facts about the real gateway that are undocumented or contradictory: a client
+    should work under every setting.
     """
 
     host: str = "127.0.0.1"

@@ -1,4 +1,4 @@
-"""The gateway's records: payments, billing keys, schedules. Plain data, written to the ledger as they stand."""
+"""The gateway's records: payments, billing keys, schedules. Plain data, written unchanged to the ledger."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -42,7 +42,7 @@ class Payment:
 
     @property
     def uncompensated(self) -> float:
-        """Return the money that was taken and not given back."""
+        """Return the money taken and not given back."""
         return round(self.amount - self.cancel_amount, DECIMALS) if self.status in {"paid", "cancelled"} else 0
 
 
@@ -58,16 +58,16 @@ class Key:
     inserted: int = 0
     updated: int = 0
     deleted: bool = False
-    confirmed: bool = True  # False: a Paymentwall key whose confirmation has not come yet
+    confirmed: bool = True  # False: a Paymentwall key without its confirmation
     confirm_at: float | None = None  # real unix seconds
     issue_email: str | None = None
     issue_imp_uid: str | None = None
-    calls: int = 0  # `again` calls so far; kept only where the behaviour counts them
+    calls: int = 0  # `again` calls so far; kept only if the behaviour counts them
 
 
 @dataclass(slots=True, kw_only=True)
 class Schedule:
-    """A charge that the gateway was asked to make at a virtual time."""
+    """A charge that the gateway makes at a virtual time."""
 
     customer_uid: str
     merchant_uid: str
@@ -84,7 +84,7 @@ class Schedule:
 
 @dataclass(slots=True, kw_only=True)
 class Later:
-    """Something that will happen to a payment at a virtual time, whether or not the process lives until then."""
+    """A planned event of a payment at a virtual time, which survives a restart."""
 
     imp_uid: str
     at: float
@@ -93,7 +93,7 @@ class Later:
 
 
 def as_row(kind: str, record: Payment | Key | Schedule | Later) -> Json:
-    """Return the ledger row of a record: its fields, without those that are empty."""
+    """Return the ledger row of a record: its fields, without empty ones."""
     row: Json = {"kind": kind}
     for name in NAMES[type(record)]:
         value = getattr(record, name)

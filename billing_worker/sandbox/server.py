@@ -35,7 +35,7 @@ BACKLOG = 2048
 
 
 def create_app(options: SandboxOptions) -> Starlette:
-    """Build one sandbox. It needs `DroppingProtocol` under uvicorn for the answers that never come."""
+    """Build one sandbox. It needs `DroppingProtocol` under uvicorn to drop connections."""
     gateway = Gateway(options)
     gate, charging, paymentwall = Gate(gateway), Charging(gateway), Paymentwall(gateway)
     requests = Requests(options.requests_kept)
@@ -80,7 +80,7 @@ async def _not_an_endpoint(_: Any, problem: Any) -> Any:
 
 
 class DroppingProtocol(HttpToolsProtocol):
-    """Hands the transport to the application, so that a behaviour can close the connection without an answer."""
+    """Passes the transport to the application, so that a behaviour can close the connection without an answer."""
 
     def on_headers_complete(self) -> None:
         """Put the transport into the request's scope."""
@@ -89,7 +89,7 @@ class DroppingProtocol(HttpToolsProtocol):
 
 
 class QuietServer(uvicorn.Server):
-    """Ends with an exit status, where uvicorn would raise the signal again after it has shut down."""
+    """Ends with an exit status; uvicorn would raise the signal again after its shutdown."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -106,7 +106,7 @@ class QuietServer(uvicorn.Server):
 
 
 def server_for(options: SandboxOptions) -> QuietServer:
-    """Return a server for one sandbox; LedgerError where its ledger cannot be used."""
+    """Return a server for one sandbox; LedgerError if its ledger cannot be used."""
     config = uvicorn.Config(
         create_app(options),
         http=DroppingProtocol,
@@ -122,7 +122,7 @@ def server_for(options: SandboxOptions) -> QuietServer:
 
 
 def bound(options: SandboxOptions) -> socket.socket:
-    """Return a socket on the wanted port; OSError where it is taken. It listens once the server runs."""
+    """Return a socket on the wanted port; OSError if it is taken. It listens when the server runs."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     mine = socket.socket(family)
     try:
@@ -136,7 +136,7 @@ def bound(options: SandboxOptions) -> socket.socket:
 
 
 def run(options: SandboxOptions) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit status, 1 where it could not start."""
+    """Serve until SIGINT or SIGTERM; return the exit status, 1 if it could not start."""
     try:
         mine = bound(options)
     except OSError as problem:

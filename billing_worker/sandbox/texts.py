@@ -1,4 +1,4 @@
-"""What the gateway says: PortOne's own messages, and each PG's way to word a decline.
+"""The gateway's texts: PortOne's own messages, and each PG's wording of a decline.
 
 PortOne forwards a PG's code and text verbatim and has no common table (documented). Wordings are from the PGs' code
 books; the *form* around them is observed for nice and nice_v2, documented by PortOne's FAQ for none, and inferred for
@@ -50,7 +50,7 @@ def missing(field: str) -> str:
 
 
 def unknown_customer(customer_uid: str) -> str:
-    """Return the message of the customers endpoints for a uid that was never issued (observed)."""
+    """Return the message of the customers endpoints for an unknown uid (observed)."""
     return f"요청하신 customer_uid({customer_uid})로 등록된 정보를 찾을 수 없습니다."
 
 
@@ -70,7 +70,7 @@ CHANNELS = {
 DEFAULT_PROVIDER = "nice_v2"
 PROVIDERS = frozenset(CHANNELS.values()) | {"kcp", "inicis", "paypal_v2", "payco", "ksnet", "welcome", "kicc"}
 
-# How a PG's code and text become a `fail_reason`.
+# How a PG's code and text form a `fail_reason`.
 FORMS = {
     "nice": "[{code}]{text}",
     "nice_v2": "[400]Error From NICEPAY. (message: {text}, code:{code})",
@@ -168,7 +168,7 @@ REASONS: dict[str, dict[str, tuple[str, str]]] = {
 
 
 def fail_reason(reason: str, provider: str) -> str | None:
-    """Word a decline as this PG would; None for the PG that says nothing."""
+    """Word a decline as this PG would; None for the PG without a text."""
     words = REASONS[reason]
     if not words:
         return None
@@ -177,5 +177,5 @@ def fail_reason(reason: str, provider: str) -> str | None:
 
 
 def fail_reason_text(reason: str, provider: str) -> str:
-    """Word a decline; a PG that says nothing says the empty text."""
+    """Word a decline; empty for the PG without a text."""
     return fail_reason(reason, provider) or ""

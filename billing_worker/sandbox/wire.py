@@ -1,4 +1,4 @@
-"""Reading requests and writing answers: JSON or form in, the envelope `{code, message, response}` out."""
+"""Read requests and write answers: JSON or form in, the envelope `{code, message, response}` out."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ PART = re.compile(r"\[([^\]]*)\]")
 
 
 class Refused(Exception):
-    """The gateway says no: HTTP 200 with a code other than 0, unless told otherwise."""
+    """The gateway refuses: HTTP 200 with a code other than 0, unless a status is given."""
 
     def __init__(self, message: str, code: int = 1, http: int = 200) -> None:
         super().__init__(message)
@@ -47,14 +47,14 @@ def unauthorized() -> JsonText:
 
 
 class Dropped(Response):
-    """No answer, or `part` of one: then the connection is closed, as when a gateway dies in the middle."""
+    """No answer, or `part` of one. Then the connection is closed, as when a gateway dies halfway."""
 
     def __init__(self, part: Response | None = None) -> None:
         super().__init__(status_code=part.status_code if part else 499)
         self._part = part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Close the connection under the server's feet."""
+        """Close the connection without the server's knowledge."""
         transport: asyncio.Transport = scope["extensions"][TRANSPORT]["transport"]
         if self._part is not None:
             headers = list(self._part.raw_headers)
@@ -74,7 +74,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
     if body.lstrip()[:1] in {b"{", b"["}:
         try:
             fields = json.loads(body)
-            if b"\\u" in body:  # may hide half a character, which neither the ledger nor an answer could hold
+            if b"\\u" in body:  # may contain half a surrogate pair, which neither the ledger nor an answer can hold
                 json.dumps(fields, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise Refused(texts.BAD_BODY, code=-1, http=400) from None
@@ -114,7 +114,7 @@ def many(request: Request, name: str) -> list[str]:
 
 
 def whole(text: Any, default: int, lowest: int = 0, highest: int = 2**53) -> int:
-    """Return a whole number within bounds; what is not a number becomes the default."""
+    """Return a whole number within bounds; any other value becomes the default."""
     try:
         number = int(text)
     except (TypeError, ValueError, OverflowError):
@@ -123,7 +123,7 @@ def whole(text: Any, default: int, lowest: int = 0, highest: int = 2**53) -> int
 
 
 def number(fields: dict[str, Any], name: str) -> float | None:
-    """Return a numeric field, number or numeric string; None where it is absent or something else."""
+    """Return a numeric field, number or numeric string; None if it is absent or another type."""
     value = fields.get(name)
     if isinstance(value, bool) or value is None:
         return None

@@ -1,4 +1,4 @@
-"""Many seeds on all cores, each in a world of its own."""
+"""Many seeds on all cores, each in its own world."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from billing_worker.simulation.run import Verdict, run
 
 
 def run_many(seeds: Sequence[int], subscriptions: int, years: int, workers: int) -> Iterator[Verdict]:
-    """The verdicts, in the order in which they come. After a breach no further seed is begun."""
+    """The verdicts as they arrive. After a breach no further seed begins."""
     if workers == 1 or len(seeds) == 1:
         for seed in seeds:
             verdict = run_one(seed, subscriptions, years)
@@ -35,7 +35,7 @@ def run_many(seeds: Sequence[int], subscriptions: int, years: int, workers: int)
 
 
 def run_one(seed: int, subscriptions: int, years: int) -> Verdict:
-    """One seed. The collector of cycles rests meanwhile: everything is kept to the end anyway."""
+    """Run one seed, without collecting cycles: all objects live to the end anyway."""
     collects = gc.isenabled()
     gc.disable()
     try:

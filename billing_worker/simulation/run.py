@@ -1,4 +1,4 @@
-"""One seed from beginning to end: chaos, healing, verdict."""
+"""One seed from start to end: chaos, healing, verdict."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -28,18 +28,18 @@ START = datetime(2025, 11, 30, 15, 0, tzinfo=UTC)
 """Midnight of a first of December in Seoul: the first leap day comes in the third year."""
 
 HEALING = timedelta(hours=14)
-"""Longer than the longest wait of any job for its next try, and than a payment may be late."""
+"""Longer than any job waits for its next try, and than any payment may be late."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one seed."""
+    """The result of one seed."""
 
     options: Options
     trace: str
     breach: Breach | None
     story: list[str] = field(repr=False)
-    """The last lines of the trace that are about the breach."""
+    """The last lines of the trace about the breach."""
     fired: Counter[str]
     steps: int
     commits: int
@@ -51,7 +51,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class QuietDatabase:
-    """The rows without any trouble, to set the scene."""
+    """The rows without faults, to set up the world."""
 
     store: Store
     committed: "partial[None]"
@@ -88,7 +88,7 @@ class Run:
         self.end = START + timedelta(days=round(365.25 * options.years))
 
     def verdict(self) -> Verdict:
-        """Live through all of it."""
+        """Run the whole seed."""
         self.market.populate(START)
         self._plan_deaths()
         self.scheduler.run(self.end)
@@ -112,7 +112,7 @@ class Run:
         )
 
     def close(self) -> None:
-        """Leave every task where it is."""
+        """Abandon every task."""
         for process in self.fleet.processes:
             for task in list(process.tasks):
                 self.scheduler.kill(task)
@@ -172,7 +172,7 @@ class Run:
                 self._alerted(before, row)
 
     def _alerted(self, before: Alert | None, alert: Alert) -> None:
-        """An operator reads it, and does what it asks for."""
+        """Let an operator read an alert, and act on it."""
         operators = self.market.operators
         acts = {
             "mismatch": operators.alarmed,
@@ -184,7 +184,7 @@ class Run:
         if before is None and alert.kind in acts:
             acts[alert.kind](alert.subject_id)
         elif alert.kind == "taken_back" and alert.closed_at is None:
-            # What was told after the first time says something else after the second.
+            # A repeated alert can have new facts.
             operators.taken_back(alert.subject_id)
 
     def _paid(self, row: Row) -> None:
@@ -209,7 +209,7 @@ class Run:
         self.docket.found("unforeseen", text, *str(error).split())
 
     def _related(self, breach: Breach) -> list[str]:
-        """The ids of a breach, and those of the invoice that they belong to."""
+        """The ids of a breach, with those of the invoice that they belong to."""
         found = dict.fromkeys(breach.about)
         for ident in breach.about:
             attempt = self.store.attempts.rows.get(ident)
@@ -222,7 +222,7 @@ class Run:
 
 
 def run(options: Options) -> Verdict:
-    """Live through one seed. The same options, the same verdict."""
+    """Run one seed. The same options give the same verdict."""
     world = Run(options)
     try:
         return world.verdict()

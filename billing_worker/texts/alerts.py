@@ -1,4 +1,4 @@
-"""Alerts and ways out as an operator reads them."""
+"""Alerts and ways out in words, for an operator."""
 
 import string
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from billing_worker.texts.catalogue import catalogue
 from billing_worker.texts.commands import command_of
 
 IDS = frozenset({"alert", *Concerns})
-"""Facts that name what an action is about."""
+"""Facts that name the subject of an action."""
 
 
 class Offer(Protocol):
@@ -21,22 +21,22 @@ class Offer(Protocol):
 
     @property
     def text(self) -> str:
-        """What to do."""
+        """The advice."""
 
     @property
     def command(self) -> str | None:
-        """The command that does it; None where it is done elsewhere."""
+        """The command for it; None if the operator acts elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAction:
-    """A way out, as a command line prints it, and as a console draws a button of it."""
+    """A way out for a command line, or for a button in a console."""
 
     action: Action
     text: str
     command: str | None
     about: Mapping[str, Fact]
-    """The ids that the button needs."""
+    """The ids for the button."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ShownAlert:
 
 
 def shown(alert: Alert, language: Language) -> ShownAlert:
-    """The alert in words. One of an earlier release says what that release wrote."""
+    """The alert in words. An alert of an earlier release keeps its sentence."""
     kind = AlertKind(alert.kind) if alert.kind in set(AlertKind) else None
     title = text(f"alert.{kind}.title", language) if kind is not None else alert.kind
     severity = RULES[kind].severity if kind is not None else Severity.WARNING
@@ -64,7 +64,7 @@ def shown(alert: Alert, language: Language) -> ShownAlert:
 
 
 def line(alert: Alert, language: Language) -> str:
-    """The alert in one line, as `why` tells it."""
+    """The alert in one line, for `why`."""
     words = shown(alert, language)
     return "; ".join(filter(None, (f"{alert.kind}: {words.detail}", words.proposal)))
 
@@ -76,12 +76,12 @@ def shown_action(way: WayOut, language: Language) -> ShownAction:
 
 
 def proposal(actions: Iterable[ShownAction]) -> str | None:
-    """What to do, in one line."""
+    """All advice in one line."""
     return "; ".join(_line(each) for each in actions) or None
 
 
 def action_lines(actions: Iterable[Offer], otherwise: str | None = None) -> list[str]:
-    """What to do, a line for each way out; where there is none, what an earlier release proposed."""
+    """The advice, one line for each way out; without any, the proposal of an earlier release."""
     return [_line(each) for each in actions] or ([otherwise] if otherwise else [])
 
 
@@ -90,12 +90,12 @@ def _line(each: Offer) -> str:
 
 
 def ways_out(ways: Iterable[WayOut], language: Language) -> str:
-    """What an operator can do, in one line; empty where there is nothing."""
+    """The ways out in one line; empty if there are none."""
     return proposal(shown_action(way, language) for way in ways) or ""
 
 
 def names_of(kind: AlertKind) -> list[str]:
-    """The names of all texts that a kind needs."""
+    """The names of all texts of a kind."""
     details = [_name_of_detail(kind, case) for case in RULES[kind].cases]
     return [f"alert.{kind}.title", f"alert.{kind}.help", f"alert.{kind}.closes", *details]
 

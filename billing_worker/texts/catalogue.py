@@ -1,4 +1,4 @@
-"""The texts, by name and language: GNU gettext's .po files, read as they are, so that a wheel needs no build step."""
+"""The texts, by name and language: GNU gettext's .po files, read directly, so that a wheel needs no build step."""
 
 import ast
 import gettext
@@ -8,7 +8,7 @@ from importlib.resources import files
 from billing_worker.domain.language import Language
 
 LONGEST_HEADER = 500
-"""Of an Accept-Language: more is nobody's list of languages."""
+"""Of an Accept-Language header: a real list of languages is shorter."""
 
 
 class Texts(gettext.NullTranslations):
@@ -19,7 +19,7 @@ class Texts(gettext.NullTranslations):
         self.texts = texts
 
     def gettext(self, message: str) -> str:
-        """The text with this name. Raises KeyError where there is none: a name is no text."""
+        """The text with this name. Raises KeyError if there is none: a name must not be shown as a text."""
         return self.texts[message]
 
 
@@ -31,7 +31,7 @@ def catalogue(language: Language) -> Texts:
 
 
 def read_po(text: str) -> dict[str, str]:
-    """Names and texts of a .po file without plurals and contexts. Raises ValueError for what it cannot read."""
+    """Names and texts of a .po file without plurals and contexts. Raises ValueError for other files."""
     found: dict[str, str] = {}
     parts: list[str] = []
     name, field = "", ""
@@ -47,7 +47,7 @@ def read_po(text: str) -> dict[str, str]:
         if field == "msgid":
             name = "".join(parts)
         elif name in found:
-            raise ValueError(f"line {number}: {name} is there twice")
+            raise ValueError(f"line {number}: {name} is defined twice")
         elif field and name:
             found[name] = "".join(parts)
         field, parts = keyword, [ast.literal_eval(rest)]
@@ -55,7 +55,7 @@ def read_po(text: str) -> dict[str, str]:
 
 
 def accepted(header: str | None, otherwise: Language) -> Language:
-    """The language that an Accept-Language header (RFC 9110) likes best; `otherwise` where it names none of ours."""
+    """The language that an Accept-Language header (RFC 9110) prefers; `otherwise` if it names none of ours."""
     best, chosen = 0.0, otherwise
     for part in (header or "")[:LONGEST_HEADER].split(","):
         tag, _, weight = part.strip().partition(";")

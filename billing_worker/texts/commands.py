@@ -1,4 +1,4 @@
-"""Commands made of actions, in one place. An action that is done elsewhere, as in PortOne's console, has none."""
+"""The commands of actions, in one place. An action outside the worker, such as in PortOne's console, has none."""
 
 from collections.abc import Mapping
 
@@ -31,14 +31,14 @@ COMMANDS: Mapping[Action, str] = {
 
 
 class _Known(dict[str, str]):
-    """Ids by name; one that is not known stands as the reader has to fill it in."""
+    """Ids by name. An unknown one is a placeholder for the reader."""
 
     def __missing__(self, name: str) -> str:
         return f"{name.upper()}_ID"
 
 
 def command_of(way: WayOut) -> str | None:
-    """The command for an action; None where this worker has none."""
+    """The command for an action; None if this worker has none."""
     pattern = COMMANDS.get(way.action)
     return None if pattern is None else f"{PROGRAM} {pattern.format_map(_ids(way.about))}"
 

@@ -1,10 +1,10 @@
-"""The table of jobs: everything that beat rings and workers serve, on one page.
+"""The table of jobs: all work that beat rings and workers serve, on one page.
 
-A job has a unit, which serves one id and returns the rings that follow from it, and mostly a scan, which claims the ids
-that are due. Celery's tasks, their routes, beat's schedule and the simulation are made of this table.
+A job has a unit, which serves the ids of one message and returns the rings that follow, and mostly a scan, which claims
+the ids that are due. Celery's tasks, their routes, beat's schedule and the simulation are made of this table.
 
-All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). What is due less often says so in the database, where it
-holds for any number of beats.
+All scans are rung at one interval (`BILLING_SCAN_INTERVAL`). Work that is due less often has its dates in the database,
+which hold for any number of beats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ from billing_worker.usecases.subscription import renew
 
 
 class Queue(StrEnum):
-    """Queues of their own, so that a thousand renewals never stand before the webhook that unlocks a key."""
+    """Separate queues, so that a thousand renewals never delay the webhook that unlocks a key."""
 
     SCANS = "scans"
     CHARGES = "charges"
@@ -32,7 +32,7 @@ class Queue(StrEnum):
 
 
 class JobName(StrEnum):
-    """What each job is called, in messages, in Flower and here."""
+    """The name of each job, in messages, in Flower and here."""
 
     RENEW = "renew"
     COLLECT = "collect"
@@ -48,10 +48,17 @@ class JobName(StrEnum):
 
 
 class Ring(NamedTuple):
-    """Asks for one job on one id. A ring that is lost costs time only: the scan of that job finds the id."""
+    """Asks for one job on some ids, or without ids for its scan.
+
+    A ring that is lost costs time only: the scan of that job finds the ids.
+    """
 
     job: JobName
-    ident: str
+    idents: Sequence[str] = ()
+
+
+CHUNK = 50
+"""Charges in one message, which are begun in one transaction: more of them would save little (docs/decisions/0029)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,21 @@ class Job:
     """One kind of work."""
 
     name: JobName
-    serve: Callable[[Ports, str], Sequence[Ring]]
-    """Serves one id, and returns what is to be rung then."""
+    serve: Callable[[Ports, Sequence[str]], Sequence[Ring]]
+    """Serves the ids of one message, and returns what is to be rung then."""
     queue: Queue
     due: Callable[[Ports, int], Iterable[object]] | None = None
-    """Claims at most so many ids that are due; None where only rings ask for this job."""
+    """Claims at most this many due ids; None if only rings ask for this job."""
+    chunk: int = 1
+    """The most ids in one message."""
     event: str | None = None
-    """A Celery event about each id that is served, for whoever listens."""
+    """A Celery event about each served id, for any listener."""
+
+    def work(self, ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+        """Serve the ids of one message. After a full chunk more may be due than one scan claims: its scan is rung."""
+        rings = self.serve(ports, idents)
+        is_full = self.due is not None and self.chunk > 1 and len(idents) == self.chunk
+        return [*rings, Ring(self.name)] if is_full else rings
 
     @property
     def scan(self) -> str:
@@ -73,59 +88,72 @@ class Job:
         return f"{self.name}_due"
 
     def claim(self, ports: Ports, limit: int) -> Iterable[object]:
-        """At most so many ids that are due, claimed; none where only rings ask for this job."""
+        """At most this many due ids, claimed; none if only rings ask for this job."""
         return self.due(ports, limit) if self.due is not None else ()
 
 
-def _renewed(ports: Ports, ident: str) -> Sequence[Ring]:
-    """Open the invoice of one period, and charge it in the same breath: it is due now."""
-    invoice_id = renew.renew(ports, ident)
-    if invoice_id is not None:
-        collect.collect(ports, invoice_id)
-    return ()
+def _applied(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+    rings = []
+    for ident in idents:
+        applied = apply.apply(ports, int(ident))
+        rings += [Ring(JobName.UNLOCKED, [key_id]) for key_id in applied.unlocked]
+        rings += [Ring(JobName.CONFIRM, [key_id]) for key_id in applied.to_confirm]
+    return rings
 
 
-def _applied(ports: Ports, ident: str) -> Sequence[Ring]:
-    applied = apply.apply(ports, int(ident))
-    unlocked = [Ring(JobName.UNLOCKED, key_id) for key_id in applied.unlocked]
-    return [*unlocked, *(Ring(JobName.CONFIRM, key_id) for key_id in applied.to_confirm)]
+def _confirmed(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+    return [Ring(JobName.UNLOCKED, [key_id]) for key_id in idents if confirm.confirm(ports, key_id)]
 
 
-def _confirmed(ports: Ports, ident: str) -> Sequence[Ring]:
-    return [Ring(JobName.UNLOCKED, ident)] if confirm.confirm(ports, ident) else ()
+def _unlocked(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+    found = [collect.waiting(ports, key_id, ports.scan_limit) for key_id in idents]
+    return [Ring(JobName.COLLECT, part) for ids in found for part in chunks(ids, CHUNK)]
 
 
-def _unlocked(ports: Ports, ident: str) -> Sequence[Ring]:
-    return [Ring(JobName.COLLECT, invoice_id) for invoice_id in collect.waiting(ports, ident, ports.scan_limit)]
+def chunks(idents: Iterable[object], most: int) -> Iterable[Sequence[str]]:
+    """These ids as the texts of messages, at most so many in each."""
+    left = [str(ident) for ident in idents]
+    return [left[start : start + most] for start in range(0, len(left), most)]
 
 
-def _only(serve: Callable[[Ports, str], object]) -> Callable[[Ports, str], Sequence[Ring]]:
-    """A unit after which nothing is rung."""
+def _many(serve: Callable[[Ports, Sequence[str]], object]) -> Callable[[Ports, Sequence[str]], Sequence[Ring]]:
+    """A unit that serves all ids together, and after which nothing is rung."""
 
-    def served(ports: Ports, ident: str) -> Sequence[Ring]:
-        serve(ports, ident)
+    def served(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+        serve(ports, idents)
         return ()
 
     return served
 
 
-def _numbered(serve: Callable[[Ports, int], object]) -> Callable[[Ports, str], Sequence[Ring]]:
-    """The same, for ids that are numbers."""
-    return _only(lambda ports, ident: serve(ports, int(ident)))
+def _each(serve: Callable[[Ports, str], object]) -> Callable[[Ports, Sequence[str]], Sequence[Ring]]:
+    """A unit that serves one id after the other, and after which nothing is rung."""
+
+    def served(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+        for ident in idents:
+            serve(ports, ident)
+        return ()
+
+    return served
+
+
+def _numbered(serve: Callable[[Ports, int], object]) -> Callable[[Ports, Sequence[str]], Sequence[Ring]]:
+    """The same, for numeric ids."""
+    return _each(lambda ports, ident: serve(ports, int(ident)))
 
 
 JOBS = (
-    Job(JobName.RENEW, _renewed, Queue.CHARGES, renew.due),
-    Job(JobName.COLLECT, _only(collect.collect), Queue.CHARGES, collect.due),
-    Job(JobName.RECONCILE, _only(reconcile.reconcile), Queue.LOOKUPS, reconcile.due),
-    Job(JobName.REFUND, _only(refund.refund), Queue.LOOKUPS, refund.due),
+    Job(JobName.RENEW, _many(collect.renew), Queue.CHARGES, renew.due, CHUNK),
+    Job(JobName.COLLECT, _many(collect.collect), Queue.CHARGES, collect.due, CHUNK),
+    Job(JobName.RECONCILE, _each(reconcile.reconcile), Queue.LOOKUPS, reconcile.due),
+    Job(JobName.REFUND, _each(refund.refund), Queue.LOOKUPS, refund.due),
     Job(JobName.APPLY, _applied, Queue.NOTICES, apply.due),
     Job(JobName.CONFIRM, _confirmed, Queue.LOOKUPS, confirm.due),
     Job(JobName.UNLOCKED, _unlocked, Queue.NOTICES, event="billing-key-activated"),
-    Job(JobName.DELIVER, _only(deliver.deliver), Queue.NOTICES, deliver.due),
+    Job(JobName.DELIVER, _each(deliver.deliver), Queue.NOTICES, deliver.due),
     Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due),
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
-    Job(JobName.TIDY, _only(tidy.tidy), Queue.SCANS, tidy.due),
+    Job(JobName.TIDY, _each(tidy.tidy), Queue.SCANS, tidy.due),
 )
 
 BY_NAME = {job.name: job for job in JOBS}

@@ -1,4 +1,4 @@
-"""The application: put together from what it is given; it opens nothing itself."""
+"""Build the application from its parts; it opens no connections itself."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,11 +23,11 @@ from billing_worker.web.security import Access, AccessGuard
 from billing_worker.web.sources import Sources
 
 THREADS = 20
-"""Requests of the API worked on at once, each with a database connection; what comes on top waits in the event loop."""
+"""Requests of the API served at once, each with a database connection. Further requests wait in the event loop."""
 
 CONNECTIONS = THREADS + WRITERS + AT_ONCE + 2
-"""What the caller gives the pool: one a thread, those of the intake, one a request with an Idempotency-Key, one for the
-clock's look at the server, one to spare. With fewer, threads could wait for each other."""
+"""The size of the pool: one connection per thread, those of the intake, one per request with an Idempotency-Key, one
+for the clock, and one spare. With fewer, threads could wait for each other."""
 
 
 def create_app(
@@ -38,9 +38,9 @@ def create_app(
     *,
     check_database: CheckDatabase,
 ) -> FastAPI:
-    """The receiver and the API. Raises SettingsInvalid for a setting that it cannot work with.
+    """The receiver and the API. Raises SettingsInvalid for an unusable setting.
 
-    `verify_pingback` is None where no Paymentwall secret is set; `check_database` decides whether we are ready.
+    `verify_pingback` is None without a Paymentwall secret; `check_database` decides readiness.
     """
     access, sources, bell = Access(ports, settings), Sources.of(settings), Bell(doorbell)
     intake = Intake(ports, bell)
@@ -62,7 +62,7 @@ def create_app(
     for module in (webhooks, pingbacks, api, health, docs):
         app.include_router(module.router)
     access.needs_money(moving_money(app))
-    # The last one added is the outermost.
+    # The middleware added last is the outermost.
     app.add_middleware(Idempotency, context=context, places=tuple(changing(app)))
     app.add_middleware(webhooks.Shortcut, context=context)
     app.add_middleware(AtOnce)

@@ -1,4 +1,4 @@
-"""Ringing without waiting: a webhook is answered when it is stored, whatever the broker does meanwhile."""
+"""Ring without waiting: a webhook is answered when it is stored, even if the broker hangs."""
 
 import threading
 import time
@@ -9,17 +9,17 @@ import structlog
 from billing_worker.ports.outside import Doorbell
 
 MOST_WAITING = 1000
-"""Rings kept for a slow broker. What is dropped beyond that is found by the scan, as after any lost ring."""
+"""Rings kept for a slow broker. Further rings are dropped; the scan finds their work, as after any lost ring."""
 
 RINGS = 50
-"""A second, beyond the first hundred: ringing costs more than storing, and a flood is served by the scan as well."""
+"""Rings per second beyond the first hundred: ringing costs more than storing, and the scan also serves a flood."""
 AT_FIRST = 100.0
 
 _log = structlog.get_logger("billing.web")
 
 
 class Bell:
-    """Rings in one thread of its own, so that a broker that hangs holds up no answer."""
+    """Rings in its own thread, so that a hanging broker delays no answer."""
 
     def __init__(self, doorbell: Doorbell) -> None:
         self._doorbell = doorbell
@@ -48,7 +48,7 @@ class Bell:
         return True
 
     def close(self) -> None:
-        """Forget what still waits: the next scan finds it."""
+        """Drop the waiting rings: the next scan finds their work."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _ring(self, job: str, ident: str) -> None:

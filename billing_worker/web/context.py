@@ -1,4 +1,4 @@
-"""What every endpoint may reach: handed in when the application is made, found through the request."""
+"""The context of every endpoint: given when the application is built, found through the request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from billing_worker.web.sources import Sources
 
 
 class Pingback(Protocol):
-    """A pingback whose signature was found good."""
+    """A pingback with a valid signature."""
 
     @property
     def uid(self) -> str:
-        """Whose: for a billing key its customer_uid."""
+        """The payer; for a billing key its customer_uid."""
 
     @property
     def ref(self) -> str:
@@ -27,7 +27,7 @@ class Pingback(Protocol):
 
     @property
     def type(self) -> int:
-        """What happened: 0 paid, 2 reversed, 201 accepted after a review, and so on."""
+        """The type: 0 paid, 2 reversed, 201 accepted after a review, and so on."""
 
     @property
     def is_test(self) -> bool:
@@ -35,19 +35,19 @@ class Pingback(Protocol):
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """Everything that was received, without the signature."""
+        """All received parameters, without the signature."""
 
 
 VerifyPingback = Callable[[bytes], Pingback]
-"""Reads a raw query string. Raises SignatureInvalid, or InvalidInput where it is malformed."""
+"""Reads a raw query string. Raises SignatureInvalid, or InvalidInput for a malformed one."""
 
 CheckDatabase = Callable[[], None]
-"""Raises Unavailable where the database does not answer, SettingsInvalid where its tables are of another release."""
+"""Raises Unavailable if the database does not answer, SettingsInvalid if its tables belong to another release."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything an endpoint may reach."""
+    """Everything that an endpoint may use."""
 
     ports: Ports
     settings: Settings
@@ -57,18 +57,21 @@ class Context:
     check_database: CheckDatabase
     sources: Sources
     ring: Callable[[str, str], None]
-    """Asks for a job on one id, once the request's effect is durable."""
+    """Rings for a job on one id when the request's effect is durable."""
     then: Callable[[Callable[[Ports], None]], None]
-    """Does something once the request's effect is durable, and before it is answered."""
+    """Runs work when the request's effect is durable, before the answer."""
     idempotency_key: str | None = None
-    """What the request is called by its sender."""
+    """The sender's name for the request."""
 
 
 class Held:
-    """What a request with an Idempotency-Key works with: its own transaction, and what waits for the commit."""
+    """The state of a request with an Idempotency-Key.
+
+    It has its own transaction, and holds rings and work until the commit.
+    """
 
     PLACE = "billing.held"
-    """Where the request's scope (ASGI's word) has it."""
+    """Its place in the request's scope (ASGI's word)."""
 
     def __init__(self, key: str, database: Database, bell: Bell, ports: Ports) -> None:
         self.key, self.database = key, database
@@ -76,31 +79,31 @@ class Held:
         self._ports, self._later = ports, list[Callable[[Ports], None]]()
 
     def hold(self, job: str, ident: str) -> None:
-        """Ring when the effect is durable: a worker that looked before would find nothing."""
+        """Hold a ring until the effect is durable: a worker that looks earlier finds nothing."""
         self._rings.append((job, ident))
 
     def hold_work(self, work: Callable[[Ports], None]) -> None:
-        """Do it when the effect is durable, in transactions of its own."""
+        """Hold work until the effect is durable; it runs in its own transactions."""
         self._later.append(work)
 
     @property
     def has_work(self) -> bool:
-        """Whether something was held that may take a while."""
+        """Whether work is held that may take a while."""
         return bool(self._later)
 
     def work(self) -> None:
-        """Do what was held."""
+        """Run the held work."""
         for work in self._later:
             work(self._ports)
 
     def ring(self) -> None:
-        """Ring for all that was held."""
+        """Ring all held rings."""
         for job, ident in self._rings:
             self._bell.ring(job, ident)
 
 
 async def _context(request: Request) -> Context:
-    """Find it, as this request may use it; async, since a sync dependency would cost a thread for every request."""
+    """The context for this request. Async, since a sync dependency would cost a thread for every request."""
     context: Context = request.app.state.context
     principal = request.scope.get("billing.principal")
     held: Held | None = request.scope.get(Held.PLACE)

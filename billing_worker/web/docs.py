@@ -1,4 +1,4 @@
-"""The API's documentation in the browser, from files in a wheel: it works without internet and loads no stranger."""
+"""The API's documentation in the browser, from files in a wheel: it works offline and loads no third-party resource."""
 
 from importlib.resources import files
 
@@ -45,19 +45,19 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 def go_to_docs() -> RedirectResponse:
-    """Show newcomers the documentation."""
+    """Redirect to the documentation."""
     return RedirectResponse("/docs")
 
 
 @router.get("/docs")
 def page() -> HTMLResponse:
-    """The page."""
+    """The documentation page."""
     return HTMLResponse(_PAGE)
 
 
 @router.get("/docs/{name}")
 def asset(name: str) -> Response:
-    """One of the files that the page loads."""
+    """A file that the page loads."""
     if name == "start.js":
         return Response(_START, media_type="text/javascript")
     if name not in _ASSETS:

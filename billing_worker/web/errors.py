@@ -1,7 +1,7 @@
-"""One shape for everything that goes wrong, whoever noticed it: `application/problem+json` (RFC 9457).
+"""One shape for all errors: `application/problem+json` (RFC 9457).
 
-A client learns what it did wrong and what to do about it. Of our own failures it learns that they happened; the log has
-the rest under the request's id. docs/api.md describes each type.
+A client learns its mistake and the way out. Of our own failures it learns only that they happened; the log has the
+details under the request's id. docs/api.md describes each type.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from billing_worker.web.request_id import current_request_id
 from billing_worker.web.validation import explained
 
 RETRY_AFTER = "5"
-"""Seconds: about what a database needs to come back after a restart."""
+"""Seconds: about the time of a database restart."""
 
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:billing-worker:problem:"
@@ -32,7 +32,7 @@ _log = structlog.get_logger("billing.web")
 
 
 class ErrorType(StrEnum):
-    """What a program can decide by: the end of a problem's `type`."""
+    """The kinds of problems, for programs: the end of a problem's `type`."""
 
     MALFORMED = "malformed"
     UNAUTHORIZED = "unauthorized"
@@ -54,7 +54,7 @@ class ErrorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """What holds for every problem of a type."""
+    """The rules for all problems of a type."""
 
     title: str
     way_out: str
@@ -67,19 +67,19 @@ MEANINGS: Mapping[ErrorType, _Meaning] = {
         "Send `Authorization: Bearer TOKEN`; `billing-worker token create` makes one.",
     ),
     ErrorType.FORBIDDEN: _Meaning(
-        "The sender may not do this", "Use a token with the scope that `detail` names, or an allowed address."
+        "The sender is not allowed to do this", "Use a token with the scope that `detail` names, or an allowed address."
     ),
     ErrorType.SIGNATURE_INVALID: _Meaning(
-        "The signature does not fit", "Check the secret and the signature version on both sides."
+        "The signature does not match", "Check the secret and the signature version on both sides."
     ),
-    ErrorType.NOT_FOUND: _Meaning("There is no such thing", "Use an id that an earlier answer named; see /docs."),
-    ErrorType.METHOD_NOT_ALLOWED: _Meaning("This address takes other methods", "Use one that `Allow` names."),
+    ErrorType.NOT_FOUND: _Meaning("There is no such object", "Use an id from an earlier answer; see /docs."),
+    ErrorType.METHOD_NOT_ALLOWED: _Meaning("This address does not take this method", "Use one that `Allow` names."),
     ErrorType.TIMEOUT: _Meaning("The request came too slowly", "Send it again."),
     ErrorType.CONFLICT: _Meaning(
-        "The request is right, but something stands against it now", "Do first what `detail` names, or leave it."
+        "The request is valid, but the present state does not allow it", "First do what `detail` says."
     ),
     ErrorType.ALREADY_EXISTS: _Meaning(
-        "It is there already", "Use the one that `existing_id` names; it may be your own earlier request."
+        "It already exists", "Use the one that `existing_id` names; it may be your own earlier request."
     ),
     ErrorType.REQUEST_UNDER_WAY: _Meaning(
         "The first request with this key is still being served",
@@ -89,7 +89,7 @@ MEANINGS: Mapping[ErrorType, _Meaning] = {
     ErrorType.UNSUPPORTED_MEDIA_TYPE: _Meaning("This content type is not read here", "Send `application/json`."),
     ErrorType.INVALID_INPUT: _Meaning("A field is wrong", "Correct the field that `field` names; see /docs."),
     ErrorType.IDEMPOTENCY_KEY_REUSED: _Meaning(
-        "The key stands for another request", "Take a new Idempotency-Key for each new request."
+        "The key stands for another request", "Use a new Idempotency-Key for each new request."
     ),
     ErrorType.INTERNAL: _Meaning("Our own failure", "Tell the operator the `request_id`: the log has more under it."),
     ErrorType.UNAVAILABLE: _Meaning(
@@ -102,18 +102,18 @@ MEANINGS: Mapping[ErrorType, _Meaning] = {
 class Problem(BaseModel):
     """The body of every answer with status 400 or more (RFC 9457)."""
 
-    type: str = Field(description="One URI a kind; docs/api.md lists them", examples=[URN + "invalid_input"])
-    title: str = Field(description="What all problems of this type have in common", examples=["A field is wrong"])
+    type: str = Field(description="One URI per kind; docs/api.md lists them", examples=[URN + "invalid_input"])
+    title: str = Field(description="The title of all problems of this type", examples=["A field is wrong"])
     status: int = Field(description="The answer's HTTP status", examples=[422])
     detail: str = Field(description="One line about this case", examples=["must be at least 1"])
     way_out: str = Field(description="What to do about it", examples=["Correct the field that `field` names."])
     request_id: str = Field(description="As in the header Request-Id", examples=["req_0123456789abcdef"])
     field: str | None = Field(None, description="The field of the request that is wrong", examples=["amount"])
-    existing_id: str | None = Field(None, description="What is there already, where that stands against the request")
+    existing_id: str | None = Field(None, description="The id of the existing object, if that is the conflict")
 
 
 class Refused(Exception):
-    """A request that is answered with a problem at once."""
+    """A refused request, answered with a problem at once."""
 
     def __init__(self, status: int, kind: ErrorType, message: str, field: str | None = None) -> None:
         self.status, self.kind, self.message, self.field = status, kind, message, field
@@ -131,19 +131,19 @@ _DESCRIPTIONS = {
     400: "The request cannot be read, or a field of a notification is wrong",
     401: "No bearer token, or a wrong one",
     403: "The token's scope does not cover this; or, at the receiver, a wrong signature or source address",
-    404: "There is no such thing",
+    404: "There is no such object",
     408: "The body did not arrive in time",
-    409: "Something stands against it now: it exists already, or the same request is still being served",
+    409: "The present state does not allow it: it already exists, or the same request is still being served",
     413: "The body is too large",
-    415: "The content type is not one that is read here",
+    415: "The content type is not supported",
     422: "A field is wrong, or the Idempotency-Key stands for another request",
     500: "Our own failure; the log has more under the request's id",
-    503: "The database does not answer, or too much waits for it; try again after a while",
+    503: "The database does not answer, or too many requests wait for it; try again later",
 }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: these problems may be the answer."""
+    """A route's `responses` for these problems."""
     return {status: {"model": Problem, "description": _DESCRIPTIONS[status]} for status in statuses}
 
 
@@ -156,7 +156,7 @@ def body_of(
     field: str | None = None,
     existing_id: str | None = None,
 ) -> dict[str, str | int]:
-    """A problem's members; those that do not apply are left out."""
+    """The members of a problem, without those that do not apply."""
     meaning = MEANINGS[kind]
     body: dict[str, str | int] = {"type": URN + kind.value, "title": meaning.title, "status": status}
     body |= {"detail": message, "way_out": meaning.way_out, "request_id": request_id}
@@ -173,13 +173,13 @@ def problem(
     existing_id: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """An answer in the one shape."""
+    """A problem as an answer."""
     body = body_of(status, kind, message, current_request_id(), field=field, existing_id=existing_id)
     return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every expected error in the one shape."""
+    """Answer every expected error with a problem."""
     handlers: dict[Any, Any] = {
         Refused: _refused,
         InvalidInput: _invalid_input,
@@ -205,7 +205,7 @@ def refusal(error: Refused) -> JSONResponse:
 
 
 async def _invalid_input(_: Request, error: InvalidInput) -> JSONResponse:
-    # Without the value: the caller knows it, and it may be a customer's.
+    # Without the value: the caller knows it, and it may be customer data.
     return problem(422, ErrorType.INVALID_INPUT, error.problem, field=error.field)
 
 
@@ -227,7 +227,7 @@ async def _unavailable(request: Request, error: Unavailable) -> JSONResponse:
 
 
 def unavailable(method: str, error: Unavailable) -> JSONResponse:
-    """The answer where the database does not answer."""
+    """The answer when the database does not answer."""
     # The driver's words name hosts and users: they are for the log.
     _log.warning("request.unavailable", method=method, error=str(error))
     message = "the database does not answer; try again later"
@@ -258,7 +258,7 @@ async def _of_the_framework(request: Request, error: HTTPException) -> JSONRespo
 
 
 def _methods_at(request: Request) -> str:
-    """What is possible at this address: the framework names the methods of its first route alone."""
+    """The methods of this address: the framework names only those of its first route."""
     found: set[str] = set()
     for path, operations in request.app.openapi()["paths"].items():
         if compile_path(path)[0].match(request.scope["path"]):

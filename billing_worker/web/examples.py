@@ -1,4 +1,4 @@
-"""Values as they come, by the name of the field: for whatever names no example of its own in the API's description."""
+"""Example values by field name, for fields without their own example in the API's description."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -64,7 +64,7 @@ EXAMPLES: Mapping[str, Any] = {
     "unanswered": 0,
     "led_to": "inv_0123456789abcdef",
     "answer": {"request": "GET /payments/imp_123456789012", "http_status": 200, "body": "{}"},
-    # What is explained and counted
+    # Explanations and counters
     "subject": "invoice inv_0123456789abcdef: 9,900 KRW for 2026-03-31 to 2026-04-30",
     "history": ["2026-03-31 09:00 KST attempt 1 (att_0123456789abcdef): approved"],
     "actions": ["2026-03-30 18:00 KST token:shop: subscription.created sub_0123456789abcdef"],
@@ -73,20 +73,20 @@ EXAMPLES: Mapping[str, Any] = {
     "status": "ok",
     "per_minute": 600,
 }
-"""A field of the same name means the same everywhere; counters that are not here are small numbers."""
+"""Fields of the same name mean the same everywhere. Counters that are missing here are small numbers."""
 
 OF_SCHEMA: Mapping[tuple[str, str], Any] = {
     ("Explanation", "answer"): "It is paid: 9,900 KRW, by attempt att_0123456789abcdef.",
     ("RefundInput", "reason"): "two days without service",
     ("Health", "version"): "1.0.0",
 }
-"""Where the name alone does not say it."""
+"""Examples for fields whose name alone does not decide."""
 
 COUNTED = 3
 
 
 def exemplify(schemas: dict[str, Any]) -> None:
-    """Give an example to every field that names neither one of its own nor the few words that it may be."""
+    """Give an example to every field that has neither its own example nor a list of words."""
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
             if not says_it_itself(described):

@@ -1,4 +1,4 @@
-"""For whoever watches the process: is it alive, can it work, and how does the billing stand."""
+"""Health checks and metrics: whether the process is alive, whether it can work, and the state of billing."""
 
 import structlog
 from fastapi import APIRouter
@@ -27,17 +27,17 @@ class Health(BaseModel):
 
 @router.get("/healthz", responses=documented(500))
 async def healthz() -> Health:
-    """Say that the process is alive. It asks nobody: a database that is away is no reason to restart this."""
+    """Report that the process is alive. It checks nothing else: a database outage is no reason to restart it."""
     return Health(status="alive", version=__version__)
 
 
 @router.get("/readyz", response_model=Health, responses=documented(500, 503))
 def readyz(context: Ctx) -> Health | Response:
-    """Say whether requests can be served: the database answers, and its tables are of this release."""
+    """Report whether requests can be served: the database answers, and its tables belong to this release."""
     try:
         context.check_database()
     except (Unavailable, SettingsInvalid) as error:
-        # Anybody may ask, so the line with the names of host, user and tables goes to the log alone.
+        # The endpoint is open, so only the log gets the line with the names of host, user and tables.
         _log.warning("not.ready", error=str(error))
         line = "BILLING_DATABASE_URL: the database cannot be used now; the log and billing-worker db check say why"
         if isinstance(error, SettingsInvalid):
@@ -56,8 +56,6 @@ def readyz(context: Ctx) -> Health | Response:
     },
 )
 def metrics(context: Ctx) -> Response:
-    """Show how the billing stands, for Prometheus. Computed from the database at every scrape."""
-    body = exposition(
-        report(context.ports, context.settings.timezone), context.ports.clock.now(), context.ports.clock.real_now()
-    )
+    """Show the state of billing, for Prometheus. Computed from the database at every scrape."""
+    body = exposition(report(context.ports, context.settings.timezone), context.ports.clock.moment())
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,7 +1,6 @@
-"""Reading a PortOne webhook: a body of two to four short fields, which is a hint and nothing more.
+"""Read a PortOne webhook: a body of two to four short fields, which is only a hint.
 
-Nothing signs it. So the fields are held to a strict grammar before anything else happens, and what it claims is only
-a reason to ask the gateway.
+It has no signature. So its fields must first pass a strict grammar, and its claim is only a reason to read the gateway.
 """
 
 import json
@@ -16,12 +15,12 @@ from billing_worker.domain.text import misplaced, named
 from billing_worker.web.errors import ErrorType, Refused
 
 MOST_FIELDS = 32
-"""PortOne sends four; whoever sends hundreds wants to keep us busy."""
+"""PortOne sends four; a sender of hundreds only wants to keep the receiver busy."""
 
 _GRAMMAR = {
     "imp_uid": (r"[A-Za-z0-9_-]{1,64}", "must be 1 to 64 letters, digits, _ or -"),
     "merchant_uid": (
-        # Dots alone name a folder: no escaping makes them an id again.
+        # Dots alone name a folder, and no escaping makes them an id.
         r"(?!\.{1,2}$)[\x21-\x2e\x30-\x7e]{1,64}",
         "must be 1 to 64 visible ASCII characters without /, and not dots alone",
     ),
@@ -30,38 +29,38 @@ _GRAMMAR = {
 }
 _NEEDED = ("imp_uid", "merchant_uid")
 _MAY_BE_EMPTY = "cancellation_id"
-"""PortOne's two guides differ: one sends `status` with them, one these alone. A hint needs no more to ask about."""
+"""PortOne's two guides differ: one adds a `status`, the other has only these. They are enough to read the gateway."""
 
 FIELDS: dict[str, Any] = {
     "type": "object",
     "title": "Webhook",
-    "description": "What PortOne sends. Fields that are not named here are left out.",
+    "description": "PortOne's webhook. Other fields are ignored.",
     "properties": {name: {"type": "string", "pattern": f"^{grammar}$"} for name, (grammar, _) in _GRAMMAR.items()}
     | {_MAY_BE_EMPTY: {"type": "string", "pattern": f"^({_GRAMMAR[_MAY_BE_EMPTY][0]})?$", "nullable": True}},
     "required": list(_NEEDED),
 }
-"""The grammar as the API's description tells it."""
+"""The grammar for the API's description."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What a webhook says."""
+    """The claim of a webhook."""
 
     fields: dict[str, str]
 
     @property
     def dedupe_key(self) -> str:
-        """Equal for a repeated delivery. No field can hold the separator's place: their number is fixed.
+        """Equal for a repeated delivery. No field can forge the separator: the number of fields is fixed.
 
-        The merchant_uid belongs to it: otherwise a forged hint with another one would be taken for the true one,
-        which comes later, and the true one would be thrown away as its repetition.
+        The merchant_uid is part of it. Otherwise a forged hint with another merchant_uid would make the true one, which
+        comes later, look like a repetition.
         """
         names = ("imp_uid", "status", "cancellation_id", "merchant_uid")
         return "|".join(self.fields.get(name, "") for name in names)
 
 
 def hint_in(content_type: str, body: bytes) -> Hint:
-    """The hint in a body of this type. Raises Refused with the field that is wrong, and nothing else."""
+    """The hint in a body of this type. Raises Refused, which names the wrong field."""
     header = Message()
     header["content-type"] = content_type
     kind = header.get_content_type()
@@ -74,7 +73,7 @@ def hint_in(content_type: str, body: bytes) -> Hint:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """Tells an object from a list."""
+    """Distinguishes an object from a list."""
 
 
 def _json_pairs(body: bytes) -> list[tuple[str, Any]]:
@@ -101,7 +100,7 @@ def _form_pairs(body: bytes) -> list[tuple[str, Any]]:
 
 
 def _checked(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    """The fields that we know, each in its grammar; fields that we do not know may come and are left out."""
+    """The known fields, each checked by its grammar. Unknown fields are ignored."""
     sent: dict[str, Any] = {}
     for name, value in pairs:
         if name in _GRAMMAR:
@@ -119,6 +118,6 @@ def _checked(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:
 
 
 def _where(problem: str, value: object) -> str:
-    """What is wrong, and the place of a character that nobody sees; the sender's own text is not repeated."""
+    """The problem, with the place of an invisible character. It does not repeat the sender's text."""
     place = misplaced(value) if isinstance(value, str) else None
     return problem if place is None else f"{problem}; it has {named(str(value), place)}"

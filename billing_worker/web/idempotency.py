@@ -1,7 +1,7 @@
-"""`Idempotency-Key` on everything that changes something: the first answer is kept with its effect, and given again.
+"""`Idempotency-Key` for every change: the first answer is stored with its effect, and returned again.
 
-Follows the IETF draft "The Idempotency-Key HTTP Header Field". Answers of the kinds 401, 403, 408, 429 and 5xx are not
-kept: with them nothing was done, and the same request may succeed later. Nothing is done twice even then.
+Follows the IETF draft "The Idempotency-Key HTTP Header Field". Answers 401, 403, 408, 429 and 5xx are not kept: the
+request had no effect, and may succeed later. Even then it has one effect.
 """
 
 import asyncio
@@ -24,30 +24,30 @@ from billing_worker.web.security import Place
 T = TypeVar("T")
 
 AT_ONCE = 8
-"""Requests with a key that are served at once: each holds a connection from its first look to its commit."""
+"""Requests with a key that are served at the same time. Each holds a connection until its commit."""
 
 NAME = "Idempotency-Key"
 LONGEST_KEY = 255
 REPLAYED = (b"idempotency-replayed", b"true")
 
 _KEY = re.compile(rb'"([\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21-\x7e]{1,255})')
-"""As it is, or as a structured field's string in quotes, which the draft writes."""
+"""The plain key, or a structured field's string in quotes as in the draft."""
 _NOT_KEPT = frozenset({401, 403, 408, 429})
 
 
 class Idempotency:
-    """Stands behind the guard and the bound of bodies; what comes without the header passes."""
+    """Runs behind the guard and the bound of bodies. Requests without the header pass unchanged."""
 
     def __init__(self, app: ASGIApp, context: Context, places: Sequence[Place]) -> None:
         self._app, self._context, self._changing = app, context, places
-        # One thread a place, not those of the endpoints: they may all wait for a request that waits here. And the same
-        # one from the first look to the commit: what a transaction leaves with its thread it takes back there.
+        # One thread per place, not the threads of the endpoints: those may all wait for a request that waits here. A
+        # request keeps its thread until its commit, because a transaction keeps state in its thread.
         self._places: asyncio.Queue[ThreadPoolExecutor] = asyncio.Queue()
         for number in range(AT_ONCE):
             self._places.put_nowait(ThreadPoolExecutor(1, thread_name_prefix=f"keyed-{number}"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve once, or answer as the first time."""
+        """Serve the request once, or return the first answer."""
         sent = [value for name, value in scope.get("headers", ()) if name == b"idempotency-key"]
         if scope["type"] != "http" or not sent or not self._changes(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
@@ -65,7 +65,7 @@ class Idempotency:
             self._places.put_nowait(place)
 
     def _changes(self, method: str, path: str) -> bool:
-        """Whether something there changes: what is not served at all is answered, and not kept."""
+        """Whether the address changes something. An unknown address is answered, and its answer not kept."""
         return any(each.fits(method, path) for each in self._changing)
 
     async def _serve(self, place: Executor, keyed: "_Keyed", scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,7 +97,7 @@ class Idempotency:
                 await asyncio.shield(_run(place, request.abandon))
 
     async def _first(self, place: Executor, request: OneEffect, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Serve it, keep its answer, and then give it; returns whether the request has ended in the database."""
+        """Serve it, store its answer, then send it; returns whether the request has ended in the database."""
         held = Held(request.key, request.ports.database, self._context.bell, self._context.ports)
         answer = _Answer()
         await self._app({**scope, Held.PLACE: held}, receive, answer.take)
@@ -126,14 +126,14 @@ async def _run(place: Executor, work: Callable[[], T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class _Keyed:
-    """What a request is called, and what it is."""
+    """The key of a request, and its fingerprint."""
 
     key: str
     fingerprint: str
 
 
 class _Answer:
-    """An answer as it came from the application, held back until its effect is durable."""
+    """An answer of the application, held back until its effect is durable."""
 
     def __init__(self, status: int = 500, content_type: bytes = b"", body: bytes = b"") -> None:
         self.status, self.body = status, body
@@ -144,18 +144,18 @@ class _Answer:
 
     @property
     def content_type(self) -> bytes:
-        """What the body is."""
+        """The content type of the body."""
         return next((value for name, value in self._headers if name == b"content-type"), b"")
 
     async def take(self, message: Message) -> None:
-        """Keep a part of the answer."""
+        """Store a part of the answer."""
         if message["type"] == "http.response.start":
             self.status, self._headers = message["status"], list(message.get("headers", ()))
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
 
     async def send(self, send: Send, *more: tuple[bytes, bytes]) -> None:
-        """Give it."""
+        """Send the answer."""
         await send({"type": "http.response.start", "status": self.status, "headers": [*self._headers, *more]})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -170,7 +170,7 @@ def _key_of(sent: list[bytes]) -> str | None:
 
 
 def _fingerprint(scope: Scope, body: bytes) -> str:
-    """What makes two requests the same one: method, address and body."""
+    """The identity of a request: a digest of method, address and body."""
     parts = (scope["method"].encode(), scope.get("raw_path") or scope["path"].encode(), scope["query_string"], body)
     digest = hashlib.sha256()
     for part in parts:
@@ -179,7 +179,7 @@ def _fingerprint(scope: Scope, body: bytes) -> str:
 
 
 async def _whole(receive: Receive) -> tuple[bytes, Receive]:
-    """The body, which was taken in before, and a way to hand it on once more."""
+    """The body, which was already read, and a way to pass it on again."""
     body, more = b"", True
     while more:
         message = await receive()

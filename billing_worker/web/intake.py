@@ -1,7 +1,7 @@
-"""Storing notifications, many with one commit: all that came while the last commit was under way go into the next.
+"""Store many notifications with one commit: all that arrive during a commit go into the next one.
 
-Nobody waits for company: what comes while nothing is being written is written at once. Each is answered when its own
-commit has returned. A thread a request could do 20 at a time, and each would wait for a disk of its own.
+A notification that arrives while none is being written is written at once. Each is answered when its own commit has
+returned. With a thread per request, 20 could run at a time, and each would wait for the disk by itself.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ from billing_worker.web.bell import Bell
 from billing_worker.web.errors import ErrorType, Refused
 
 MOST_TOGETHER = 200
-"""Notifications with one commit: at this number the commit itself costs nothing any more."""
+"""Notifications per commit: at this number the cost of the commit itself is negligible."""
 MOST_WAITING = 2000
-"""Notifications held for the database: about what it stores in the second in which a sender would still be there."""
+"""Notifications held for the database: about as many as it stores in a second, while their senders still wait."""
 LONGEST_WAIT = 10.0
-"""Seconds until a sender is asked to come again, whatever the database is doing. Senders give up after some 30."""
+"""Seconds until a sender is asked to retry, even if the database hangs. Senders give up after some 30."""
 WRITERS = 4
-"""Commits at once, and connections used at most: one, unless one is held up."""
+"""The most commits at once, each with a connection: one, unless a commit is held up."""
 HELD_UP = 0.25
-"""Seconds after which what has come since goes by another connection."""
+"""Seconds after which later notifications use another connection."""
 AT_ONCE_AGAIN = 1.0
-"""Seconds: where the database was found away sooner than this, the connection was an old one. A new one may do."""
+"""Seconds: a failure sooner than this means that the connection was stale. A new one may work."""
 SINGLY = 5.0
-"""Seconds for those that were to be stored together with one that cannot be."""
+"""Seconds to store notifications one by one when one of them cannot be stored."""
 
 _log = structlog.get_logger("billing.web")
 
 _Waiting = tuple[Notification, "asyncio.Future[Receipt]"]
 _AWAY = "the database does not answer; send it again later"
-_FULL = "more notifications come than the database takes; send it again later"
+_FULL = "more notifications arrive than the database takes; send it again later"
 
 
 class Intake:
-    """Takes notifications in. Lives in one event loop."""
+    """Takes in notifications. Lives in one event loop."""
 
     def __init__(self, ports: Ports, bell: Bell) -> None:
         self._ports, self._bell = ports, bell
@@ -53,10 +53,10 @@ class Intake:
         self._began = 0.0
 
     async def store(self, notification: Notification) -> None:
-        """Return when it is durable and, where somebody should look at once, the bell was rung.
+        """Store a notification; return when it is durable and, if a worker should look at once, the bell was rung.
 
-        Raises Refused (503) after `LONGEST_WAIT` seconds at most; nobody knows then whether it is stored, and storing
-        it again does no harm.
+        Raises Refused (503) after at most `LONGEST_WAIT` seconds. It may then be stored or not; storing it again is
+        harmless.
         """
         if len(self._waiting) >= MOST_WAITING:
             raise Refused(503, ErrorType.UNAVAILABLE, _FULL)
@@ -74,14 +74,14 @@ class Intake:
             self._bell.ring(JobName.APPLY, str(receipt.id))
 
     def close(self) -> None:
-        """Take nothing in any more."""
+        """Take in no more notifications."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
         batch: list[_Waiting] = []
         while self._waiting and len(batch) < MOST_TOGETHER:
             one = self._waiting.popleft()
-            if not one[1].done():  # its sender was sent away already
+            if not one[1].done():  # its sender already got a refusal
                 batch.append(one)
         if not batch:
             return
@@ -109,13 +109,13 @@ class Intake:
                 stored.set_result(result)
 
     def _write(self, notifications: Sequence[Notification]) -> Sequence[Receipt | Exception]:
-        """Store them together, or, where one cannot be stored, each by itself. Never raises."""
+        """Store them together or, if one cannot be stored, one by one. Never raises."""
         began = time.monotonic()
         again = True
         while True:
             try:
                 return receive.receive_many(self._ports, notifications)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer to somebody's request
+            except Exception as error:  # noqa: BLE001 - every error answers a request
                 if len(notifications) > 1 and (isinstance(error, Busy) or not isinstance(error, Unavailable)):
                     return self._write_singly(notifications)
                 if not again or not isinstance(error, Unavailable) or time.monotonic() - began > AT_ONCE_AGAIN:
@@ -137,7 +137,7 @@ class Intake:
 
 
 def _failed(error: Exception, count: int) -> Sequence[Exception]:
-    """One error for each sender; what the database says goes to the log, once."""
+    """One error for each sender; the database's message goes to the log, once."""
     if not isinstance(error, Unavailable):
         return [error] * count
     _log.warning("request.unavailable", notifications=count, error=str(error))

@@ -1,4 +1,4 @@
-"""The report as Prometheus metrics: true for the whole installation, whichever web process is asked."""
+"""The report as Prometheus metrics. Every web process gives the numbers of the whole installation."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,29 +11,28 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from billing_worker import __version__
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.books import Standing, Tally
 from billing_worker.usecases.reading.report import Report
 
 
-def exposition(report: Report, now: datetime, real_now: datetime) -> bytes:
+def exposition(report: Report, moment: Moment) -> bytes:
     """The text that Prometheus reads."""
     registry = CollectorRegistry()
-    registry.register(
-        _Snapshot(
-            [*_standing(report.standing, now), *_inbox(report.standing, real_now), *_money(report.months), _build()]
-        )
-    )
+    standing = report.standing
+    metrics = [*_standing(standing, moment.billing), *_inbox(standing, moment.real), *_money(report.months), _build()]
+    registry.register(_Snapshot(metrics))
     return generate_latest(registry)
 
 
 class _Snapshot(Collector):
-    """Numbers of one moment."""
+    """The numbers of one moment."""
 
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        """Hand them out."""
+        """Yield the metrics."""
         yield from self._families
 
 
@@ -42,25 +41,25 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
     age = 0.0 if standing.oldest_due is None else max(0.0, (now - standing.oldest_due).total_seconds())
     gauges = {
         "billing_periods_due": ("Periods that have begun and have no invoice yet", standing.periods_due),
-        "billing_invoices_due": ("Invoices to be charged now, not yet started", standing.due),
+        "billing_invoices_due": ("Invoices due now and not started yet", standing.due),
         "billing_oldest_due_age_seconds": ("Billing time since the oldest of them became due", age),
-        "billing_attempts_in_flight": ("Charges that were sent and not yet answered", standing.in_flight),
+        "billing_attempts_in_flight": ("Charges sent and not answered yet", standing.in_flight),
         "billing_attempts_unknown": ("Charges whose outcome is unclear", standing.unknown),
         "billing_invoices_waiting_for_key": ("Due, but the key is not confirmed yet", standing.waiting_for_key),
         "billing_invoices_in_dunning": ("Open after at least one decline", standing.in_dunning),
         "billing_work_late": ("Due for more than an hour, or could not be placed; paced", standing.late),
-        "billing_subscriptions_on_hold": ("Late periods that wait for a person's decision", standing.on_hold),
+        "billing_subscriptions_on_hold": ("Late periods that wait for an operator's decision", standing.on_hold),
         "billing_compared_until_age_seconds": (
             "Billing time since both books were last compared; +Inf: never",
             compared,
         ),
-        "billing_alerts_open": ("Things that a person must look at", standing.open_alerts),
-        "billing_stops_open": ("Places where charging is stopped until a person clears it", standing.open_stops),
-        "billing_events_undelivered": (
-            "Events that the merchant's receiver has not taken yet",
-            standing.undelivered_events,
+        "billing_alerts_open": ("Open alerts for operators", standing.open_alerts),
+        "billing_stops_open": (
+            "Stops that hold charges until an operator clears them",
+            standing.open_stops,
         ),
-        "billing_events_given_up": ("Events that were given up after three days", standing.abandoned_events),
+        "billing_events_undelivered": ("Events that the receiver has not taken yet", standing.undelivered_events),
+        "billing_events_given_up": ("Events given up after three days", standing.abandoned_events),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(name, text, value)
@@ -75,14 +74,14 @@ def _inbox(standing: Standing, real_now: datetime) -> Iterator[Metric]:
             standing.unapplied_notifications,
         ),
         "billing_notifications_stuck": (
-            "Of these, without an answer of the gateway for an hour, or waiting for a day",
+            "Of these, those without an answer from the gateway for an hour, or waiting for a day",
             standing.stuck_notifications,
         ),
         "billing_notifications_foreign": (
             "Of these, webhooks whose merchant_uid was never ours",
             standing.foreign_notifications,
         ),
-        "billing_oldest_notification_age_seconds": ("Real time for which the oldest of them waits", age),
+        "billing_oldest_notification_age_seconds": ("Real time since the oldest of them arrived", age),
     }
     for name, (text, value) in gauges.items():
         yield GaugeMetricFamily(name, text, value)
@@ -97,7 +96,7 @@ def _money(months: Iterable[Tally]) -> Iterator[Metric]:
     labels = ["currency"]
     invoices = CounterMetricFamily("billing_invoices_paid", "Invoices paid so far", labels=labels)
     money = CounterMetricFamily("billing_paid_minor_units", "Money taken so far, in minor units", labels=labels)
-    # A gauge: an invoice that was given up can still be paid.
+    # A gauge: an uncollectible invoice can still be paid.
     uncollectible = GaugeMetricFamily("billing_invoices_uncollectible", "Invoices given up", labels=labels)
     for family, counts in ((invoices, paid), (money, amount), (uncollectible, given_up)):
         for currency in sorted(counts):
@@ -106,4 +105,4 @@ def _money(months: Iterable[Tally]) -> Iterator[Metric]:
 
 
 def _build() -> Metric:
-    return InfoMetricFamily("billing_worker_build", "The release that runs", value={"version": __version__})
+    return InfoMetricFamily("billing_worker_build", "The running release", value={"version": __version__})

@@ -1,4 +1,4 @@
-"""Around every request: a bound for its body, headers for browsers, and a net under our own mistakes."""
+"""Middleware for every request: a bound for its body, headers for browsers, and an answer to our own failures."""
 
 import asyncio
 import traceback
@@ -13,10 +13,10 @@ from billing_worker.web.request_id import current_request_id
 MOST_BODY = 8 * 1024
 """Bytes. A webhook has four short fields, the largest request of the API a dozen."""
 BODY_SECONDS = 10.0
-"""Within this a body of that size arrives over any line; a client that drips holds a place no longer."""
+"""A body of that size arrives over any line within this time. A slow client cannot hold its place longer."""
 
 LONGEST_PATH = 120
-"""Characters of an address that are logged."""
+"""The logged characters of an address."""
 
 _SENDS_NO_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
 
@@ -24,7 +24,7 @@ _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
     " connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
-"""What the local Swagger UI needs, and nothing from anywhere else (it writes style attributes itself)."""
+"""Only what the local Swagger UI needs (it writes style attributes itself)."""
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -39,13 +39,13 @@ _log = structlog.get_logger("billing.web")
 
 
 class SecurityHeaders:
-    """Adds the headers to every answer; nothing is cached unless its own answer says so."""
+    """Adds the headers to every answer. An answer is not cached unless it says so."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and add them to the answer."""
+        """Pass the request on, and add the headers to the answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -62,13 +62,13 @@ class SecurityHeaders:
 
 
 class LastResort:
-    """Turns what nobody expected into a 500; the log gets the place, never the values."""
+    """Turns an unexpected error into a 500. The log gets its place, never the values."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and catch."""
+        """Pass the request on, and catch any error."""
         started = False
 
         async def noticing(message: Message) -> None:
@@ -89,7 +89,7 @@ class LastResort:
 
 
 def _log_failure(error: Exception, scope: Scope) -> None:
-    """Where it happened, but not the error's text: that of a database error holds statements and parameters."""
+    """Log the place of the error, not its text: a database error has statements and parameters in it."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename]
     if frames[-1] not in ours:
@@ -103,13 +103,13 @@ def _log_failure(error: Exception, scope: Scope) -> None:
 
 
 class BodyLimit:
-    """Takes the body in before anything looks at it: never more than the bound, never longer than the deadline."""
+    """Reads the body before the application sees it: never more than the bound, never longer than the deadline."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the body in, then pass on."""
+        """Read the body, then pass the request on."""
         if scope["type"] != "http" or scope["method"] in _SENDS_NO_BODY:
             await self._app(scope, receive, send)
             return
@@ -143,7 +143,7 @@ class _GoneError(Exception):
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None where it is too large."""
+    """The whole body; None if it is too large."""
     body = bytearray()
     async with asyncio.timeout(BODY_SECONDS):
         while True:

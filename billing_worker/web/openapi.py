@@ -1,7 +1,7 @@
-"""The API's description in OpenAPI 3.1: what FastAPI finds, and what it cannot know.
+"""The API's description in OpenAPI 3.1: FastAPI's findings, and the rest.
 
-It cannot know which media type a problem has, what each word of an enumeration means, that every change takes an
-Idempotency-Key, and which scope a token needs.
+FastAPI cannot know the media type of a problem, the meaning of each word of an enumeration, that every change takes an
+Idempotency-Key, and the scope that a token needs.
 """
 
 import json
@@ -35,19 +35,19 @@ and one answer, also after a crash. The answer is kept for 30 days and given aga
 """
 
 TAGS = (
-    ("plans", "What is charged, how often, and what happens after a decline."),
-    ("billing keys", "Cards that PortOne stores, under the names that the merchant gave them there."),
+    ("plans", "The price, the interval, and the policy after a decline."),
+    ("billing keys", "Cards that PortOne stores under names of the merchant."),
     ("subscriptions", "Customers on plans."),
     ("customers", "Everything about one customer, by the merchant's own id."),
-    ("invoices", "What is owed for each period, and the attempts to collect it."),
+    ("invoices", "The debt for each period, and the attempts to collect it."),
     ("refunds", "Money given back, in part or whole."),
-    ("stops", "Where no new charge begins until an operator clears it."),
-    ("alerts", "What an operator must look at."),
-    ("actions", "Who did what, and when."),
-    ("inbox", "Webhooks and pingbacks that were received."),
+    ("stops", "Scopes in which no new charge begins until an operator clears the stop."),
+    ("alerts", "Alerts for operators."),
+    ("actions", "The log of actions: who changed what, and when."),
+    ("inbox", "Received webhooks and pingbacks."),
     ("events", "Events for the merchant's own system."),
-    ("insight", "Why something was, or was not, charged; and how the books stand."),
-    ("receiver", "Where PortOne and Paymentwall send their notifications."),
+    ("insight", "Explanations of charges, and the report on the books."),
+    ("receiver", "The receiver of PortOne's and Paymentwall's notifications."),
     ("operation", "Health and metrics."),
 )
 
@@ -60,12 +60,12 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
 }
 REPLAYED = {
-    "description": "Only where this is the kept answer to an earlier request",
+    "description": "Only if this is the kept answer to an earlier request",
     "schema": {"type": "string", "enum": ["true"]},
 }
 REQUEST_ID = {"description": "The name of this request in the log", "schema": {"type": "string"}}
 MONEY = {"x-scope": "money"}
-"""For a route's `openapi_extra`: it moves money, or lets it move."""
+"""For a route's `openapi_extra`: it moves money or allows it to move."""
 
 
 KEY_NEEDED = {"x-idempotency-key": "required"}
@@ -110,12 +110,12 @@ def new_app(**options: Any) -> DescribedApp:
 
 
 def moving_money(app: FastAPI) -> Iterator[Place]:
-    """The places that need the scope `money`."""
+    """The routes that need the scope `money`."""
     return (place for place, operation in _places(app) if operation.get("x-scope") == "money")
 
 
 def changing(app: FastAPI) -> Iterator[Place]:
-    """The places of the API that change something."""
+    """The routes that change something."""
     return (place for place, operation in _places(app) if place.method != "GET" and "security" in operation)
 
 
@@ -131,7 +131,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation.setdefault("x-scope", "read" if method == "get" else "write")
         operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{operation['x-scope']}`."
     else:
-        # FastAPI adds its own 422 wherever a parameter could be wrong; here it is a 400 or a 404.
+        # FastAPI adds its own 422 to every route with parameters; here it is a 400 or a 404.
         operation["responses"].pop("422", None)
     changes = path.startswith("/v1/") and method != "get"
     own = operation.setdefault("parameters", []) if changes else []
@@ -148,7 +148,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 
 
 def _tell_defaults(schema: dict[str, Any]) -> None:
-    """Name the defaults of requests in words: generators take a field with a `default` for one that is always there."""
+    """State the defaults of requests in words: generators treat a field with a `default` as always present."""
     for operations in schema["paths"].values():
         for operation in operations.values():
             content = operation.get("requestBody", {}).get("content", {})
@@ -160,7 +160,7 @@ def _tell_defaults(schema: dict[str, Any]) -> None:
 
 
 def _explain_words(schemas: dict[str, Any]) -> None:
-    """Say of every enumeration what each of its words means."""
+    """Explain each word of every enumeration."""
     for name, schema in schemas.items():
         if "enum" in schema:
             meanings = MEANINGS[name]

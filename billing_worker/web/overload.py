@@ -1,4 +1,4 @@
-"""Saying no as cheaply as an answer can be made: what is done for each request of a flood is what a flood can cost."""
+"""Refuse requests as cheaply as possible: the cost of a flood is the work per request."""
 
 import http
 import json
@@ -11,21 +11,21 @@ from billing_worker.web.middleware import HEADERS
 from billing_worker.web.request_id import HEADER, current_request_id, new_request_id
 
 MOST_AT_ONCE = 500
-"""Requests worked on at once: with more, the last would wait for longer than it takes to send it again."""
+"""Requests served at once. With more, the last one would wait for longer than it takes to send it again."""
 HEALTH: Final = ("/healthz", "/readyz")
 """Overload must not look like death."""
 FULL = "more requests come than can be served; try again later"
 
 
 class AtOnce:
-    """Sends away what comes on top of what can be worked on. The slow do not count: it stands behind BodyLimit."""
+    """Refuses requests beyond the limit. Slow senders do not count: it runs behind BodyLimit."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or send away."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "http" or scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
@@ -44,7 +44,7 @@ def _problem(status: int, kind: ErrorType, message: str, request_id: str) -> byt
 
 
 def raw_problem(status: int, kind: ErrorType, message: str) -> bytes:
-    """A problem with its head, as it goes over the line; the connection ends with it."""
+    """The bytes of a problem with its head. The connection ends with it."""
     request_id = new_request_id()
     body = _problem(status, kind, message, request_id)
     lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
@@ -62,8 +62,8 @@ def _headers(status: int, body: bytes) -> list[tuple[bytes, bytes]]:
 
 
 async def shed(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """The application under overload: as little work as an answer can be."""
-    # Behind the application's own RequestId there is a name already; before it, here is the only one.
+    """The application under overload: it answers with as little work as possible."""
+    # Behind the application's RequestId, the request already has a name; before it, it gets one here.
     known = current_request_id()
     request_id = known or new_request_id()
     body = _problem(503, ErrorType.UNAVAILABLE, FULL, request_id)

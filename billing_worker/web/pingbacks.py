@@ -1,7 +1,7 @@
-"""The receiver for Paymentwall's pingbacks: believe what is signed and unambiguous, store it, answer `OK`, ring.
+"""The receiver for Paymentwall's pingbacks: accept a signed, unambiguous pingback, store it, answer `OK`, ring.
 
-Anything but `OK` makes Paymentwall send it again every half hour, with no known end. So whatever is signed and still
-refused opens an alert: it takes an operator to change a setting.
+Paymentwall repeats a pingback every half hour until it gets `OK`, with no known end. So a signed pingback that is
+refused opens an alert: an operator must change a setting.
 """
 
 from anyio import to_thread
@@ -27,16 +27,16 @@ router = APIRouter(tags=["receiver"])
     },
 )
 async def receive_paymentwall(request: Request, context: Ctx) -> Response:
-    """Take a Paymentwall pingback (classic, everything in the query string). Answers exactly `OK` once it is stored."""
+    """Take a Paymentwall pingback (classic, everything in the query string). Answers exactly `OK` when it is stored."""
     pingback = await _accepted(context, request.scope["query_string"])
     if pingback.is_test and context.settings.gateway_is_live:
-        text = "a test pingback is not taken where real money moves"
+        text = "a test pingback is refused where real money moves"
         await to_thread.run_sync(refuse_pingback, context.ports, "is_test", {"case": "test", "ref": pingback.ref})
         raise Refused(403, ErrorType.FORBIDDEN, text, "is_test")
-    # As it was read: "00" is type 0 as well.
+    # The parsed type: "00" is also type 0.
     payload = dict(pingback.parameters) | {"type": str(pingback.type)}
     await context.intake.store(Notification(PAYMENTWALL_PINGBACK, dedupe_key(payload), payload))
-    # Exactly these two bytes, or Paymentwall sends it again every half hour.
+    # Exactly these two bytes; otherwise Paymentwall sends it again every half hour.
     return Response(b"OK", headers={"Content-Type": "text/plain"})
 
 

@@ -1,7 +1,7 @@
-"""The line itself: what a client may send before anything of ours looks at it, and how long it may take.
+"""Limits on the connection: how much a client may send before the application reads it, and how long it may take.
 
-uvicorn bounds neither the size of a head nor the time in which it arrives, and closes no connection that says nothing.
-llhttp, the parser, refuses what two readers could read in two ways: both lengths, two lengths, garbage in chunks.
+uvicorn limits neither the size of a head nor its time of arrival, and does not close a silent connection. llhttp, the
+parser, refuses ambiguous requests: both kinds of length, two lengths, garbage in chunks.
 """
 
 import asyncio
@@ -19,24 +19,23 @@ MOST_HEAD = 16 * 1024
 MOST_FIELDS = 64
 """Headers; a proxy and a browser together send some 30."""
 HEAD_SECONDS = 10.0
-"""Within this a head arrives over any line, the first one counted from the connection."""
+"""A head arrives over any line within this time. For the first one, it begins with the connection."""
 TAKE_SECONDS = 30.0
-"""Within this a client takes its answer off us."""
+"""A client reads its answer within this time."""
 MOST_PIPELINED = 16
-"""Requests sent before the first is answered; no sender of ours does it at all."""
+"""Requests sent before the first is answered. PortOne and Paymentwall do not pipeline at all."""
 MOST_CONNECTIONS = 2000
-"""Open at once. With more, those go that have said least for longest; where all are worked for, new ones are told to
-come again."""
+"""Open connections. Beyond this, the slowest are closed; if all are being served, new ones are asked to retry."""
 RESERVE = 50
-"""Connections on top, in which only health checks are served: overload must not look like death."""
+"""Further connections that serve only health checks: overload must not look like death."""
 SLOW = 1.0
-"""Seconds: whoever needs longer for a request, or says nothing for longer, makes room first."""
+"""Seconds: a client that needs longer for a request, or is silent for longer, is closed first."""
 ROOM = 50
-"""Connections closed at a time to make room: looking for them costs more than closing them."""
+"""Connections closed at a time to make room: finding them costs more than closing them."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection, with bounds. Its refusals are problems in the one shape, and are not logged: floods would be."""
+    """One connection with limits. Its refusals are problems, and are not logged: a flood would fill the log."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -44,9 +43,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal: tuple[int, ErrorType, str] | None = None
         self._in_head = True
         self._whole = True
-        """Nothing of a request is still to come."""
+        """Whether the present request has arrived as a whole."""
         self._ended = False
-        """What still comes is not read."""
+        """Whether further data is ignored."""
         self._head_bytes = self._head_size = self._head_fields = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._since = self.loop.time()
@@ -69,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
-        """Read on. Whatever is wrong with it is answered once, and the connection closed."""
+        """Read on. The first error is answered, and the connection closed."""
         if self._ended or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
@@ -78,7 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            return  # it is answered as what it is without the upgrade, and the connection then closed
+            return  # it is answered as if it asked for no upgrade, and the connection is then closed
         except httptools.HttpParserError:
             self._refuse(*(self._refusal or (400, ErrorType.MALFORMED, "this is not HTTP")))
             return
@@ -97,19 +96,19 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """Take the address in."""
+        """Read the address."""
         super().on_url(url)
         self._bound(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header in; those after the body count, and nobody reads them."""
+        """Read a header. Headers after the body are counted and ignored."""
         self._head_fields += 1
         self._bound(len(name) + len(value))
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin to work on it, unless too much is being worked on."""
+        """Begin to serve the request, unless too many are being served."""
         self._in_time()
         self._in_head = False
         version = self.parser.get_http_version()
@@ -119,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if names.count(b"host") != 1 and (version == "1.1" or b"host" in names):
             self._fail(400, ErrorType.MALFORMED, "a request names one host")
         if version == "1.0" and b"transfer-encoding" in names:
-            self._fail(400, ErrorType.MALFORMED, "version 1.0 knows no transfer encodings")
+            self._fail(400, ErrorType.MALFORMED, "version 1.0 has no transfer encodings")
         full = len(self.connections) > MOST_CONNECTIONS and self.url.partition(b"?")[0].decode("latin-1") not in HEALTH
         self.app = shed if full else self._application
         super().on_headers_complete()
@@ -127,21 +126,21 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """Begin anew."""
+        """Begin with the next request."""
         self._in_head = self._whole = True
         self._head_bytes = 0
         self._in_time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next one; the rest of what was answered before it had come is waited for as a head is."""
+        """Go on with the next request. If the answer came before the whole request, its rest has the time of a head."""
         self._since = self.loop.time()
         super().on_response_complete()
         if not self._in_head and not self.pipeline and self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
     def pause_writing(self) -> None:
-        """Wait for a client to take what is ready, but not for ever."""
+        """Wait for a client to read its answer, up to the limit."""
         super().pause_writing()
         self._in_time()
         self._deadline = self.loop.call_later(TAKE_SECONDS, self.transport.abort)
@@ -157,7 +156,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete and (self._whole or self._in_head)
 
     def _make_room(self) -> None:
-        """Close some of those that are slow: a crowd that sends nothing keeps nobody out."""
+        """Close some slow connections: a crowd of silent clients keeps no other client out."""
         patience = self.loop.time() - SLOW
         others: list[BoundedProtocol] = [other for other in self.connections if isinstance(other, BoundedProtocol)]
         slow = (other for other in others if other._since < patience and not other._is_working)  # noqa: SLF001 - its own kind
@@ -189,11 +188,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _refuse(self, status: int, kind: ErrorType, message: str) -> None:
-        """Answer and close. No answer ever stands where another request's answer is waited for."""
+        """Answer and close. A refusal never takes the place of another request's answer."""
         self._in_time()
         self._ended = True
         cycle = self.cycle
-        if self._is_working:  # those before it are good: they get their answers, and then it ends
+        if self._is_working:  # earlier requests are good: they get their answers first
             cycle.keep_alive = False
             return
         if cycle is None or cycle.response_complete:

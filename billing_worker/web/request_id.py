@@ -1,4 +1,4 @@
-"""A name for each request: it stands in the answer's `Request-Id`, and in every line that is logged meanwhile."""
+"""A name for each request, in the answer's `Request-Id` and in every line of the log about it."""
 
 import secrets
 from contextvars import ContextVar
@@ -12,23 +12,23 @@ _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def new_request_id() -> str:
-    """Of 64 random bits: no two requests of one log share it."""
+    """A new name of 64 random bits: no two requests of one log share it."""
     return f"req_{secrets.token_hex(8)}"
 
 
 def current_request_id() -> str:
-    """That of the request that is being served; empty outside of one."""
+    """The name of the request being served; empty outside of one."""
     return _current.get()
 
 
 class RequestId:
-    """Names each request. A name that a client sends is not taken over: it could forge lines of the log."""
+    """Names each request. It ignores a name from the client, which could forge lines of the log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and add the name to the answer."""
+        """Pass the request on, and add the name to the answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

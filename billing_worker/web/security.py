@@ -1,4 +1,4 @@
-"""Who may ask, and for what: a bearer token with a name and a scope, on every interface, loopback included."""
+"""Access control: a bearer token with a name and a scope, on every interface, including loopback."""
 
 import asyncio
 import re
@@ -21,54 +21,53 @@ from billing_worker.web.errors import ErrorType, problem, unavailable
 from billing_worker.web.sources import address_of
 
 GUARDED = re.compile(r"/(v1|metrics)(/|$)")
-"""Everything that tells of money or moves it. The receiver, the health checks and the docs are open.
+"""Every address that shows or moves money. The receiver, the health checks and the docs are open.
 
-An expression as the router's own are: its `$` also stands before a line break at the end, and what the router serves
-under such an address the guard must know by it, too.
-"""
+The expression matches as the router's do: `$` also matches before a final line break. The router serves such an
+address, so the guard must match it too."""
 
 PRINCIPAL = "billing.principal"
-"""Where the request's scope (ASGI's word) has who asks."""
+"""The place of the principal in the request's scope (ASGI's word)."""
 
 REMEMBERED_FOR = 5.0
-"""Seconds: a token that was revoked is let in no longer than this."""
+"""Seconds: a revoked token works for at most this long."""
 MOST_REMEMBERED = 1000
 LOOKS_AT_ONCE = 4
-"""Tokens looked up in the database at the same time: a flood of made-up ones takes no more connections."""
+"""Tokens looked up in the database at the same time. A flood of invented ones takes no more connections."""
 
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a token's name, and what it may do."""
+    """The sender: a token's name and its scope."""
 
     name: str
     scope: TokenScope
 
     @property
     def actor(self) -> str:
-        """As what it does is kept."""
+        """The actor in the log of actions."""
         return f"token:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A method at an address that is served."""
+    """A route: a method at an address."""
 
     method: str
     path: re.Pattern[str]
 
     def fits(self, method: str, path: str) -> bool:
-        """Whether a request comes here."""
+        """Whether a request matches this route."""
         return self.method == method and self.path.match(path) is not None
 
 
 class Access:
-    """The rule for the guarded addresses: which tokens there are, and what each address needs."""
+    """The rule for guarded addresses: the valid tokens, and the scope that each address needs."""
 
     def __init__(self, ports: Ports, settings: Settings) -> None:
-        """Raises SettingsInvalid where no token is set, or one that anybody could guess: an empty one."""
+        """Raises SettingsInvalid if no token is set, or an empty one, which anyone could guess."""
         self._ports = ports
         self._set = _token_of(settings)
         self._money: tuple[Place, ...] = ()
@@ -76,7 +75,7 @@ class Access:
         self._places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     def needs_money(self, places: Iterable[Place]) -> None:
-        """Name the places for which `write` is not enough."""
+        """Set the routes for which `write` is not enough."""
         self._money = tuple(places)
 
     def needed(self, method: str, path: str) -> TokenScope:
@@ -87,7 +86,10 @@ class Access:
         return TokenScope.MONEY if for_money else TokenScope.WRITE
 
     async def principal(self, sent: bytes) -> Principal | None:
-        """Who has this token; None for nobody. Raises Unavailable where the database must be asked and is away."""
+        """The principal with this token; None if there is none.
+
+        Raises Unavailable if the database is needed and does not answer.
+        """
         if secrets.compare_digest(sent, self._set):
             return Principal("setting", TokenScope.MONEY)
         text = sent.decode("ascii", "replace")
@@ -108,7 +110,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """Why a request is not served."""
+    """The reason to refuse a request."""
 
     status: int
     kind: ErrorType
@@ -117,13 +119,13 @@ class _Refusal:
 
 
 class AccessGuard:
-    """Stands before the router and before the body is read, so that no endpoint can be forgotten."""
+    """Runs before the router and before the body is read, so that no endpoint can be forgotten."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what may be served, with who asks."""
+        """Pass an allowed request on, with its principal."""
         if scope["type"] != "http" or not is_guarded(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -159,7 +161,7 @@ def is_guarded(path: str) -> bool:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether an address can only be reached from this machine."""
+    """Whether only this machine can reach the address."""
     address = address_of(host)
     return address is not None and address.is_loopback
 
@@ -167,7 +169,7 @@ def is_loopback(host: str | None) -> bool:
 def _token_of(settings: Settings) -> bytes:
     if settings.api_token is None:
         raise SettingsInvalid("BILLING_API_TOKEN: is not set, and no token was made; start with `billing-worker web`")
-    # A header ends where its last visible letter does: with a line break, as files of secrets have, none would fit.
+    # A header ends with its last visible letter. With the final line break of a secret's file, no token would match.
     token = settings.api_token.get_secret_value().strip().encode()
     if not token:
         raise SettingsInvalid("BILLING_API_TOKEN: is empty; leave it out, or set a long random text")
@@ -175,7 +177,7 @@ def _token_of(settings: Settings) -> bytes:
 
 
 def _bearer(scope: Scope) -> bytes:
-    """The token as bytes: comparing text would refuse, or stumble over, what is not ASCII."""
+    """The token as bytes: a comparison of text fails for characters outside ASCII."""
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(sent) != 1:
         return b""

@@ -1,4 +1,4 @@
-"""The application as a process: which address it listens on, and how it comes to its end."""
+"""The application as a process: its address, and its end."""
 
 import asyncio
 import errno
@@ -20,18 +20,18 @@ from billing_worker.web.protocol import MOST_CONNECTIONS, RESERVE, BoundedProtoc
 
 BACKLOG = 2048
 KEEP_ALIVE = 30
-"""Seconds that an idle connection may stay."""
+"""Seconds that an idle connection may stay open."""
 GOODBYE = 10
-"""Seconds that requests under way get at the end; a statement that needs longer is stuck."""
+"""Seconds for requests under way at the end. A statement that needs longer is stuck."""
 
 SPARE_FILES = 200
-"""Open files beside connections: the pool to the database, the broker, logs, the interpreter's own."""
+"""Open files besides connections: the database pool, the broker, logs, the interpreter's own."""
 
 _log = structlog.get_logger("billing.web")
 
 
 def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM. Ends the process with one line where it cannot listen."""
+    """Serve until SIGINT or SIGTERM. Ends the process with one line if it cannot listen."""
     try:
         listening = listen(host, port)
     except SettingsInvalid as error:
@@ -39,7 +39,7 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         sys.exit(2)
     _allow_files()
     gc.collect()
-    gc.freeze()  # what is here now stays: looking through it again and again would hold up all senders
+    gc.freeze()  # the objects so far stay: collecting them again and again would delay all senders
     with listening:
         address = listening.getsockname()
         _log.info("web.listening", url=f"http://{_shown(address[0])}:{address[1]}", docs="/docs")
@@ -48,7 +48,7 @@ def serve(app: FastAPI, host: str, port: int) -> None:
 
 
 def _allow_files() -> None:
-    """Raise the limit of open files to what the bound on connections needs, as far as this account may."""
+    """Raise the limit of open files to what the bound on connections needs, as far as this account is allowed to."""
     needed = MOST_CONNECTIONS + RESERVE + SPARE_FILES
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed in (-1, resource.RLIM_INFINITY) or allowed >= needed:
@@ -60,7 +60,7 @@ def _allow_files() -> None:
 
 
 def server_for(app: FastAPI) -> uvicorn.Server:
-    """The server with its bounds, not yet running."""
+    """The server with its limits, not running yet."""
     return _Server(
         uvicorn.Config(
             app,
@@ -71,7 +71,7 @@ def server_for(app: FastAPI) -> uvicorn.Server:
             log_level="warning",
             access_log=False,  # a pingback has its signature, and a customer's id, in the address
             server_header=False,
-            proxy_headers=False,  # whoever connects could claim any address
+            proxy_headers=False,  # any client could claim any address
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GOODBYE,
@@ -80,7 +80,7 @@ def server_for(app: FastAPI) -> uvicorn.Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket on this address. Raises SettingsInvalid: the address cannot be used."""
+    """A socket on this address. Raises SettingsInvalid if the address cannot be used."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -90,7 +90,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         mine.bind(address)
-        mine.listen(BACKLOG)  # now, since Linux tells only here that somebody else listens already
+        mine.listen(BACKLOG)  # only here does Linux report that another program already listens
     except OSError as error:
         mine.close()
         raise SettingsInvalid(_why_not(error, host, port)) from error
@@ -111,7 +111,7 @@ def _shown(host: str) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Ends with status 0 when asked to, where uvicorn would raise the signal again after it has shut down."""
+    """Ends with status 0 on a signal; uvicorn would raise the signal again after its shutdown."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

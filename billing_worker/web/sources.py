@@ -1,7 +1,7 @@
-"""Where a webhook comes from: the peer itself, or, behind trusted proxies, the address that they vouch for.
+"""The source of a webhook: the peer or, behind trusted proxies, the address that they vouch for.
 
-An address is no proof, and a webhook is only a hint whoever sends it. A list of addresses keeps strangers' hints out of
-the inbox, no more.
+An address is no proof, and a webhook from any sender is only a hint. A list of addresses only keeps foreign hints out
+of the inbox.
 """
 
 import re
@@ -16,10 +16,10 @@ from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid
 
 DIRECT = "none"
-"""What BILLING_TRUSTED_PROXIES says where senders reach the receiver without a proxy."""
+"""The value of BILLING_TRUSTED_PROXIES if senders reach the receiver without a proxy."""
 
 PORTONE_ADDRESSES = ("52.78.100.19", "52.78.48.223", "52.78.5.241")
-"""From which PortOne's documentation says that its webhooks come."""
+"""The sources of PortOne's webhooks, by its documentation."""
 
 LONGEST_CHAIN = 32
 """Addresses in X-Forwarded-For; real chains have two or three, and 16 KiB of header would hold thousands."""
@@ -33,34 +33,34 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The addresses from which webhooks are taken; none named: any, since a webhook is only a hint."""
+    """The addresses whose webhooks are accepted. An empty list accepts any, since a webhook is only a hint."""
 
     networks: Sequence[Network]
     proxies: Sequence[Network] = ()
 
     @classmethod
     def of(cls, settings: Settings) -> "Sources":
-        """Raises SettingsInvalid for what is no address or network, and for a list that nobody said how to apply."""
+        """Raises SettingsInvalid for an invalid address or network, and for a list without BILLING_TRUSTED_PROXIES."""
         allowed = _networks("BILLING_WEBHOOK_ALLOWED_IPS", settings.webhook_allowed_ips)
         named = settings.trusted_proxies
         proxies = [] if named == (DIRECT,) else _networks("BILLING_TRUSTED_PROXIES", named)
         if allowed and not named:
-            # Behind a proxy that nobody named each sender has the proxy's address: all are refused, or all let in.
+            # Behind an unnamed proxy every sender has the proxy's address: all are refused, or all accepted.
             way_out = f"set it to your proxy's addresses, or to {DIRECT!r} where senders reach the receiver directly"
             raise SettingsInvalid(f"BILLING_TRUSTED_PROXIES: is needed by BILLING_WEBHOOK_ALLOWED_IPS; {way_out}")
         return cls(allowed, proxies)
 
     def allow(self, scope: Scope) -> bool:
-        """Whether whoever sent this request may send webhooks."""
+        """Whether the sender of this request may send webhooks."""
         if not self.networks:
             return True
         return _within(self.sender(scope), self.networks)
 
     def sender(self, scope: Scope) -> Address | None:
-        """The sender's address; None where it cannot be told.
+        """The sender's address; None if it is unknown.
 
-        A header is read only from a trusted proxy, and in it only what trusted proxies wrote: from the right, up to the
-        first address that is none of theirs. What stands left of that, the sender may have made up.
+        A header is read only from a trusted proxy, and only the part that trusted proxies wrote: from the right, up to
+        the first other address. The sender may have invented everything left of it.
         """
         peer = address_of(peer_of(scope))
         if not _within(peer, self.proxies):
@@ -79,12 +79,12 @@ def peer_of(scope: Scope) -> str | None:
 
 
 def address_of(text: str | None) -> Address | None:
-    """The address that a text spells, or None."""
+    """The address in a text, or None."""
     try:
         address = ip_address(text or "")
     except ValueError:
         return None
-    # What a dual-stack socket shows of an IPv4 peer: ::ffff:52.78.100.19
+    # An IPv4 peer on a dual-stack socket: ::ffff:52.78.100.19
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -93,7 +93,7 @@ def _within(address: Address | None, networks: Sequence[Network]) -> bool:
 
 
 def _from_the_right(scope: Scope) -> Iterator[str]:
-    """The addresses in the header, the last one first; several headers count as one, in their order."""
+    """The addresses in the header, the last one first. Several headers count as one, in order."""
     chain = ",".join(Headers(scope=scope).getlist(_HEADER)).split(",")
     return (part.strip(" \t") for part in reversed(chain[-LONGEST_CHAIN:]))
 
@@ -112,7 +112,7 @@ def _networks(variable: str, texts: Sequence[str]) -> list[Network]:
 
 
 def _unmapped(network: Network) -> Network:
-    """An IPv4 network that was written as IPv6, as the addresses that it is compared with are written."""
+    """An IPv4 network written as IPv6, in the form of the addresses that it is compared with."""
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     whole = 96
     if mapped is None or network.prefixlen < whole:

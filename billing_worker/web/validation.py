@@ -1,4 +1,4 @@
-"""What pydantic found wrong with a request, in one line that names the field and never repeats the value."""
+"""Pydantic's findings on a request, in one line that names the field and never repeats the value."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ _CARD = {"card", "cardnumber", "cardno", "cardnum", "pan", "cardpassword", "pwd2
 _CODE = {"cvc", "cvv", "cvc2", "cvv2", "cid"}
 _EXPIRY = {"expiry", "expirydate", "expiration", "exp", "expmonth", "expyear"}
 _CARD_FIELDS = frozenset(_CARD | _CODE | _EXPIRY)
-"""What PortOne's card endpoints call the parts of a card, and the usual other names."""
+"""The names of the parts of a card at PortOne's card endpoints, and other usual names."""
 
 LONGEST_FIELD = 80
 
@@ -31,7 +31,7 @@ _MESSAGES = {
 
 
 def explained(errors: Sequence[Any]) -> tuple[str | None, str, bool]:
-    """The field, what is wrong with it, and whether the body could be read at all."""
+    """The field, its problem, and whether the body could be read at all."""
     for error in errors:
         if error["type"] == "extra_forbidden" and is_card_field(str(error["loc"][-1])):
             return str(error["loc"][-1]), NO_CARD_DATA, True

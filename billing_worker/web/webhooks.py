@@ -1,6 +1,6 @@
-"""The receiver: store what came, acknowledge, ring. Nothing else happens while the sender waits.
+"""The receiver: store the webhook, acknowledge, ring. Nothing else happens while the sender waits.
 
-Whatever a notification claims, it changes nothing by itself: a worker reads the gateway about it.
+A notification changes nothing by itself: a worker reads the gateway about it.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ PORTONE_PATHS = ("/webhooks/portone", "/iamport-callback/schedule")
 
 
 class Received(BaseModel):
-    """The notification is stored and will be looked into."""
+    """The answer to a stored notification."""
 
     received: bool = True
 
@@ -57,7 +57,7 @@ async def take_portone(request: Request, context: Context) -> Response:
     responses=documented(400, 403, 408, 413, 415, 500, 503),
 )
 async def receive_portone(request: Request, context: Ctx) -> Response:
-    """Take a PortOne webhook. The answer comes when it is stored; it is then checked with PortOne."""
+    """Take a PortOne webhook. The answer comes when it is stored; a worker then checks it with PortOne."""
     return await take_portone(request, context)
 
 
@@ -73,7 +73,7 @@ router.add_api_route(
 
 
 class Shortcut:
-    """Takes PortOne's webhooks before the framework does: its way to the same function costs several times as much."""
+    """Takes PortOne's webhooks before the framework, whose way to the same function costs several times as much."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app, self._context = app, context

@@ -142,7 +142,10 @@ def test_a_bad_secret_is_one_clear_line_that_does_not_repeat_it(secret: str) -> 
 
 @pytest.mark.parametrize(
     ("url", "says"),
-    [("http://shop.example/e", "use https"), ("https://user:pass@shop.example/e", "must not hold a user or password")],
+    [
+        ("http://shop.example/e", "use https"),
+        ("https://user:pass@shop.example/e", "must not contain a user or password"),
+    ],
 )
 def test_a_url_that_gives_something_away_is_refused_at_start(url: str, says: str) -> None:
     with pytest.raises(SettingsInvalid, match=says) as refused:

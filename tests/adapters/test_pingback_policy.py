@@ -164,13 +164,13 @@ def test_a_text_with_two_legal_readings_is_refused_in_both() -> None:
     for parameters in ({"uid": "u1", "va_z": "1"}, {"uid": "u1va_", "z": "1"}):
         received = PLAIN | parameters
         assert verify(signed(**received), OURS).uid
-        with pytest.raises(PingbackRefused, match="can be read as another pingback"):
+        with pytest.raises(PingbackRefused, match="can also be read as another pingback"):
             accept(signed(**received), [OURS], 3, names)
     assert taken(signed(**PLAIN | {"z": "1"}), names=names) is not None
 
 
 @pytest.mark.fm("E20")
-def test_a_name_that_nobody_announced_is_refused_by_name_with_the_setting() -> None:
+def test_an_unannounced_name_is_refused_by_name_with_the_setting() -> None:
     query = signed(**PLAIN, note="x", level="7")
     with pytest.raises(PingbackRefused, match=r"note, level: .*BILLING_PAYMENTWALL_PARAMETERS"):
         accept(query, [OURS], 3, NAMES)

@@ -108,7 +108,7 @@ def said(raw: bytes, status: int = 200) -> RefundAnswer:
 ANSWERS: dict[str, tuple[bytes, int, type]] = {
     "the payment, with its cancellation": (body(envelope(SHOWN)), 200, Answered),
     "the payment, still as it was": (body(envelope(payment())), 200, Answered),
-    "a field nobody has seen": (body(envelope(SHOWN | {"new": 1})), 200, Answered),
+    "an unknown field": (body(envelope(SHOWN | {"new": 1})), 200, Answered),
     "refunded before": (body(DONE_BEFORE), 200, Refused),
     "a wrong checksum": (body(envelope(None, code=1, message="취소 가능 금액이 일치하지 않습니다.")), 200, Refused),
     "the PG did not answer": (body(envelope(None, code=-1, message="PG사와 통신 오류")), 200, Refused),
@@ -197,7 +197,7 @@ def test_a_refund(portone) -> None:
     assert sent.fields == {"imp_uid": REQUEST.imp_uid, "amount": 3000, "checksum": 9900, "reason": REQUEST.reason}
 
 
-def test_a_token_that_is_refused_is_fetched_anew_and_the_call_sent_once_more(portone) -> None:
+def test_a_token_that_is_refused_is_fetched_again_and_the_call_sent_once_more(portone) -> None:
     def first_is_stale(_: Seen, wire: Wire) -> None:
         first = len(server.asked(CANCEL)) == 1
         wire.answer(401 if first else 200, UNAUTHORIZED if first else envelope(SHOWN))
@@ -233,7 +233,7 @@ def test_a_call_without_a_whole_answer_is_unknown_and_not_repeated(portone, how:
     assert len(server.asked(CANCEL)) == 1
 
 
-def test_nobody_listening_is_failed(portone) -> None:
+def test_no_listener_is_failed(portone) -> None:
     gateway, server = portone(always(200, envelope(SHOWN)))
     server.stop_listening()
     answer = gateway.cancel(REQUEST)

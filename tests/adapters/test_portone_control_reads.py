@@ -109,7 +109,7 @@ def test_two_reads_of_one_payment_keep_their_distance_and_those_of_another_need_
     assert slept == [0.75]
 
 
-def test_a_read_that_breaks_leaves_nobody_waiting(pool: ThreadPoolExecutor) -> None:
+def test_a_read_that_breaks_leaves_no_thread_waiting(pool: ThreadPoolExecutor) -> None:
     def broken(_imp_uid: str) -> bool:
         raise RuntimeError("broken")
 

@@ -28,9 +28,9 @@ from portone_world import (
 )
 from scripted_server import ScriptedServer, Seen, Wire
 
+from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.client import Client, NotSent
-from billing_worker.adapters.portone.network import Deadline
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.payment import Approved, Failed, Unknown
@@ -350,7 +350,7 @@ def test_an_unknown_host_is_failed() -> None:
 
 
 def test_a_connection_that_goes_away_before_the_charge_is_failed(portone) -> None:
-    # The token is fetched, then nobody listens any more.
+    # The token is fetched, then the server stops listening.
     def last_words(_: Seen, wire: Wire) -> None:
         wire.answer(200, token_answer(), "Connection: close")
         wire.close()
@@ -393,7 +393,7 @@ def test_after_the_deadline_nothing_is_sent(portone) -> None:
 
 @pytest.fixture(scope="module")
 def self_signed(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's side with a certificate that nobody vouches for, and a client's side that trusts it."""
+    """A server's side with a self-signed certificate, and a client's side that trusts it."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
@@ -405,7 +405,7 @@ def self_signed(tmp_path_factory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 @pytest.mark.fm("C4")
-def test_a_certificate_that_nobody_vouches_for_is_refused(self_signed) -> None:
+def test_a_self_signed_certificate_is_refused(self_signed) -> None:
     with ScriptedServer(always(200, PAID), tls=self_signed[0]) as server:
         gateway = gateway_to(server)
         outcome = gateway.charge(REQUEST)

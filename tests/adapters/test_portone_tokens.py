@@ -7,7 +7,7 @@ import pytest
 from portone_world import AGAIN, REQUEST, envelope, payment, token_answer
 from scripted_server import Seen, Wire
 
-from billing_worker.adapters.portone.network import Deadline
+from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.payment import Approved
 

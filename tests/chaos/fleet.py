@@ -30,7 +30,7 @@ class Program:
         self.name = name
         self.lives = 0
         self.ended: Counter[int] = Counter()
-        """Exit statuses of lives that nobody here ended."""
+        """Exit statuses of lives that the plan did not end."""
         self._argv = [sys.executable, "-m", *arguments]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._environment = environment | {"PYTHONWARNINGS": "ignore", "BILLING_VAR_DIR": str(folder)} | dict(settings)
@@ -71,7 +71,7 @@ class Program:
         return True
 
     def kill(self, down: float) -> bool:
-        """SIGKILL, and a new life after `down` seconds; False when there was nobody to kill."""
+        """SIGKILL, and a new life after `down` seconds; False when there was no process to kill."""
         if not self.signal(signal.SIGKILL):
             return False
         self._bury()

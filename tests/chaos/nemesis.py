@@ -39,7 +39,7 @@ class Nemesis:
     _faults: dict[str, Step] = field(default_factory=dict)
 
     def act(self, elapsed: float) -> None:
-        """Do what is due by now."""
+        """Do all due acts."""
         while self._undo and self._undo[0][0] <= time.monotonic():
             heapq.heappop(self._undo)[2]()
         while self._next < len(self.steps) and self.steps[self._next].at <= elapsed:
@@ -51,7 +51,7 @@ class Nemesis:
             self.log(step, "done" if done else "nobody there")
 
     def heal(self) -> None:
-        """Every fault off, nobody stopped."""
+        """Every fault off, no process stopped."""
         self._undo.clear()
         self._faults.clear()
         for name in LINKS:

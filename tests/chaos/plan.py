@@ -8,7 +8,7 @@ from tests.chaos.proxy import Fault
 
 KILL_SHARE = 0.65
 SPARE = 1.1
-"""More kills are planned than asked for: where everybody is down, nobody can be killed."""
+"""More kills are planned than requested: while all processes are down, none can be killed."""
 
 
 class Act(StrEnum):

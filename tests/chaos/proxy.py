@@ -33,7 +33,7 @@ T = TypeVar("T")
 class Fault(StrEnum):
     """What can be wrong with a link."""
 
-    REFUSE = "refuse"  # nobody listens, and live connections are reset
+    REFUSE = "refuse"  # no server listens, and live connections are reset
     RESET = "reset"  # live connections are reset at once; new ones are served
     BLACKHOLE = "blackhole"  # bytes vanish without a sign; what lost bytes is reset when the fault ends
     LATENCY = "latency"  # every piece waits up to `amount` seconds
@@ -100,7 +100,7 @@ class Link:
 
     async def set(self, toxic: Toxic | None) -> None:
         """Put a fault on the link instead of the one before; None: be well."""
-        self._well.set()  # whoever waited in the fault before: that one is over
+        self._well.set()  # release waiters of the previous fault: it is over
         self._well = asyncio.Event()
         self.toxic = toxic
         if toxic is not None and toxic.fault in (Fault.REFUSE, Fault.RESET):

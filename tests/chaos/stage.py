@@ -33,7 +33,7 @@ class Stage:
     proxy: Proxy
     servers: dict[str, Server] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
-    """Also the sandbox, which nobody harms."""
+    """Also the sandbox, which gets no faults."""
 
     def start_servers(self) -> tuple[Ports, Engine]:
         """PostgreSQL, durable and with its tables, and Redis; the ports and the engine go past the proxy."""
@@ -106,7 +106,7 @@ class Stage:
             one.look_after()
 
     def silence(self) -> None:
-        """Let nobody but the sandbox and the servers go on: both books stand still."""
+        """Let only the sandbox and the servers go on: both books stand still."""
         for name, program in self.programs.items():
             if name != "sandbox":
                 program.close()
@@ -117,7 +117,7 @@ class Stage:
         self.programs[name].start()
 
     def _moved(self, name: str, url: str) -> None:
-        """A server is back: its address is the old one, unless somebody took its port meanwhile."""
+        """A server is back: its address is the old one, unless another program took its port meanwhile."""
         self.proxy.retarget(name, port_of(url))
 
     def _gateway(self, link: str) -> dict[str, str]:

@@ -32,7 +32,7 @@ def test_a_webhook_that_was_acknowledged_and_forgotten_is_named(world: World) ->
     assert verdict(paid_world(world), {"imp_1|paid||order"}) == ["I21"]
 
 
-def test_a_charge_that_nobody_wrote_down_is_named(world: World) -> None:
+def test_a_charge_that_was_not_written_down_is_named(world: World) -> None:
     (payment,) = paid_world(world).money()
     assert verdict(world, posts={payment["merchant_uid"]: 2, "never": 1}) == ["I17", "I17"]
 

@@ -100,7 +100,7 @@ def test_reset_ends_live_connections_hard_and_serves_new_ones(proxy: Proxy) -> N
         assert says(connection, b"again") == b"again"
 
 
-def test_refuse_lets_nobody_in_until_it_is_over(proxy: Proxy) -> None:
+def test_refuse_lets_no_connection_in_until_it_is_over(proxy: Proxy) -> None:
     with client(proxy) as connection:
         assert says(connection, b"hello") == b"hello"
         proxy.set("link", Toxic(Fault.REFUSE))

@@ -113,7 +113,7 @@ class Watch:
                     self.look()
                     self._follow_deliveries()
             except (SQLAlchemyError, redis.RedisError, httpx.HTTPError):
-                continue  # somebody was killed: that is what we are here for
+                continue  # a process was killed: this is expected
 
     def _look_for_resolved(self) -> None:
         with self._lock:

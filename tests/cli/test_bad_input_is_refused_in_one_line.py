@@ -103,7 +103,7 @@ def test_what_does_not_exist_is_one_line_and_says_where_to_look(
 
 def test_a_key_is_registered_only_once(billing: Command, key_id: str, counted: Counted) -> None:
     assert key_id
-    billing("key", "register", "nice-ok-kim-1", "--pg", "nice_v2").refuses(1, "customer_uid", "exists already")
+    billing("key", "register", "nice-ok-kim-1", "--pg", "nice_v2").refuses(1, "customer_uid", "already exists")
     assert counted()["billing_keys"] == 1
 
 

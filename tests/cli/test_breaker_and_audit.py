@@ -72,7 +72,7 @@ def test_what_cannot_be_done_is_said_in_one_line(billing: Command, words: tuple[
 def test_a_stop_is_cleared_once(billing: Command) -> None:
     number = str(billing("breaker", "trip", "--all", "--reason", "x", "--json").json["id"])
     billing("breaker", "clear", number, "--note", "y")
-    billing("breaker", "clear", number, "--note", "y").refuses(1, "cleared already")
+    billing("breaker", "clear", number, "--note", "y").refuses(1, "already cleared")
 
 
 def test_a_database_is_claimed_only_with_yes(billing: Command, world: World, with_gateway: Sandbox) -> None:

@@ -10,7 +10,7 @@ from tests.support.world import World
 
 @pytest.fixture
 def late(billing: Command, world: World, key_id: str) -> dict[str, str]:
-    """A daily subscription on a plan that asks; it began ten days ago, and nobody has worked since."""
+    """A daily subscription on a plan that asks; it began ten days ago, and no worker has run since."""
     words = ("--amount", "1000", "--interval", "day", "--catch-up", "ask", "--catch-up-max-age", "30", "--json")
     plan = billing("plan", "create", "Daily", *words).json["id"]
     made = billing("subscription", "create", "--plan", plan, "--key", key_id, "--customer", "kim", "--json").json["id"]
@@ -63,7 +63,7 @@ def test_the_preview_shows_counts_sums_and_who_pays_twice_and_changes_nothing(
 def test_a_decision_is_shown_first_and_taken_with_yes(billing: Command, late: dict[str, str], world: World) -> None:
     before = world.rows("SELECT * FROM subscriptions")
     told = billing("catch-up", "apply", "--mode", "forgive", "--all")
-    assert "Nothing was changed. To decide so, add --yes." in told.out
+    assert "Nothing was changed. To apply this decision, add --yes." in told.out
     assert world.rows("SELECT * FROM subscriptions") == before
     done = billing("catch-up", "apply", "--mode", "forgive", "--all", "--yes", "--json").json
     plans = [{"plan_id": late["plan"], "subscriptions": 1}]
@@ -95,11 +95,11 @@ def test_what_is_wrong_with_a_decision_is_said_in_one_line(billing: Command, sub
 )
 def test_what_stands_before_apply_is_refused_and_never_decided_for_everybody(
     billing: Command,
-    late: dict[str, str],  # noqa: ARG001 - somebody is late
+    late: dict[str, str],  # noqa: ARG001 - a subscription is late
     world: World,
     before: tuple[str, ...],
 ) -> None:
-    """It once decided for all where somebody asked for a preview, or named one subscription."""
+    """It once decided for all when the operator asked for a preview, or named one subscription."""
     apply = ("apply", "--mode", "forgive", "--all", "--yes")
     said = billing("catch-up", *before, *apply)
     assert said.status == 2

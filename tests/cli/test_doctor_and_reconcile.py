@@ -162,7 +162,7 @@ def test_a_lost_answer_is_found_by_reconcile(billing: Command, world: World, wit
     assert "Both books agree" in said.out
 
 
-def test_reconcile_compares_both_books_and_leaves_the_rest_to_a_person(
+def test_reconcile_compares_both_books_and_leaves_the_rest_to_an_operator(
     billing: Command, world: World, with_gateway: Sandbox
 ) -> None:
     fine = billing("reconcile", "--json")
@@ -192,7 +192,7 @@ def test_reconcile_compares_both_books_and_leaves_the_rest_to_a_person(
     shown = billing("alert", "show", str(alert["id"]), "--json").json
     assert (shown["kind"], shown["subject_id"]) == ("foreign_payment", shop["imp_uid"])
     assert shop["merchant_uid"] in shown["evidence"]["body"]
-    assert "What the gateway said" in billing("alert", "show", str(alert["id"])).out
+    assert "The gateway's answer" in billing("alert", "show", str(alert["id"])).out
     billing("alert", "close", str(alert["id"]))
     assert billing("reconcile").status == 0
     assert billing("alert", "show", str(alert["id"]), "--json").json["closed_at"] is not None
@@ -228,7 +228,7 @@ def test_reconcile_does_not_say_that_books_agree_which_another_worker_still_read
     assert (said.status, as_json.status) == (1, 1)
     assert "agree" not in said.out
     assert "Not compared as a whole" in said.out
-    assert "a worker reads a part of it" in json.loads(as_json.out)["trouble"][0]
+    assert "a worker is already reading a part of it" in json.loads(as_json.out)["trouble"][0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Nobody's action is anonymous: each command that changes something keeps who gave it, and none is forgotten here."""
+"""No action is anonymous: each command that changes something logs its actor, and none is forgotten here."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -193,7 +193,7 @@ def test_when_the_database_goes_away_what_is_in_is_in_and_the_same_command_goes_
 
 UNREADABLE = {
     "an empty file": (b"", "is empty"),
-    "no header": (b"nice-ok-1,nice_v2\r\n", "is not known"),
+    "no header": (b"nice-ok-1,nice_v2\r\n", "unknown column"),
     "a missing column": (b"customer_uid,pg_provider,plan_id\r\n", "lacks the column customer;"),
     "a misspelt column": (HEADER.replace("buyer_tel", "buyer_tell").encode(), "did you mean buyer_tel?"),
     "a column twice": (f"{HEADER},start".encode(), "has the column start twice"),

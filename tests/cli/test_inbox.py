@@ -21,7 +21,7 @@ def test_the_inbox_is_listed_shown_and_replayed(
     billing: Command, world: World, late: Row, with_gateway: Sandbox
 ) -> None:
     assert with_gateway
-    assert "Nothing like that" in billing("inbox", "list").out
+    assert "No notification matches" in billing("inbox", "list").out
     number = str(world.webhook(late["imp_uid"], late["merchant_uid"]))
     world.webhook("imp_000000000000", "nobodysorder")
     world.pingback("customer-uid-of-somebody", "2", "b77")
@@ -42,7 +42,7 @@ def test_the_inbox_is_listed_shown_and_replayed(
     assert answer["http_status"] == 200
     assert json.loads(answer["body"])["status"] == "paid"
     text = billing("inbox", "show", number).out
-    assert "What the gateway said last" in text
+    assert "The gateway's last answer" in text
     events = world.events()
     assert billing("inbox", "replay", number).status == 0
     assert world.events() == events

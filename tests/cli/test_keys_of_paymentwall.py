@@ -1,4 +1,4 @@
-"""What a person decides about Paymentwall keys, from the command line and by HTTP's names."""
+"""An operator's decisions about Paymentwall keys, from the command line and by HTTP's names."""
 
 from cli_helpers import Command
 

@@ -71,4 +71,4 @@ def test_what_a_merchant_writes_on_a_thing_is_kept_and_a_repeat_names_the_first(
     assert billing(*subscribe, "--allow-duplicate", "--json").json["allow_duplicate"] is True
     slip = ("plan", "create", "Basic", "--amount", "1", "--interval", "day", "--metadata")
     billing(*slip, "team").refuses(2, "metadata", "NAME=VALUE")
-    billing(*slip, "a=1", "--metadata", "a=2").refuses(2, "metadata", "a second time")
+    billing(*slip, "a=1", "--metadata", "a=2").refuses(2, "metadata", "twice")

@@ -36,7 +36,7 @@ def test_a_part_is_asked_for_sent_and_shown_everywhere(billing: Command, world: 
     assert (shown["evidence"]["request"], shown["evidence"]["http_status"]) == ("POST /payments/cancel", 200)
     assert made["id"] in shown["evidence"]["body"]
     text = billing("refund", "show", made["id"]).out
-    assert "what the gateway said" in text
+    assert "the gateway's answer" in text
     assert "3,000 KRW" in text
     invoice = billing("invoice", "show", invoice_id, "--json").json
     assert (invoice["refunded"], invoice["refundable"], invoice["status"]) == (3000, 6900, "paid")
@@ -129,7 +129,7 @@ def test_an_unpaid_invoice_has_nothing_to_give_back(billing: Command, world: Wor
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("y\n", True), ("n\n", False), ("\n", False)])
-def test_a_person_at_a_terminal_is_asked_and_sees_what_is_left(
+def test_an_operator_at_a_terminal_is_asked_and_sees_what_is_left(
     billing: Command, invoice_id: str, monkeypatch: pytest.MonkeyPatch, typed: str, *, meant: bool
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))

@@ -43,7 +43,7 @@ def test_of_two_processes_that_start_at_once_both_use_the_same(tmp_path: Path) -
     assert [path.name for path in (tmp_path / "var").iterdir()] == [FILE]
 
 
-def test_what_a_start_that_crashed_left_behind_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_what_a_start_that_crashed_left_behind_does_not_block_the_next_start(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     folder.mkdir()
     (folder / f".{FILE}.{os.getpid()}").write_text("half of a tok")
@@ -76,7 +76,7 @@ def test_a_file_that_others_may_read_or_that_is_empty_is_refused_with_the_way_ou
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "var").write_text("no folder")
-    with pytest.raises(SettingsInvalid, match=r"^BILLING_API_TOKEN: is not set, and none can be kept in "):
+    with pytest.raises(SettingsInvalid, match=r"^BILLING_API_TOKEN: is not set, and a new one cannot be stored in "):
         with_token(settings(tmp_path))
 
 
@@ -93,7 +93,7 @@ def test_a_token_is_created_shown_once_listed_and_revoked(billing: Command) -> N
 
 def test_slips_with_tokens_are_one_line(billing: Command) -> None:
     billing("token", "create", "shop", "--scope", "read")
-    billing("token", "create", "shop", "--scope", "read").refuses(1, "exists already", "revoke it first")
+    billing("token", "create", "shop", "--scope", "read").refuses(1, "already exists", "revoke it first")
     billing("token", "create", "My Shop", "--scope", "read").refuses(2, "name", "a-z")
     billing("token", "create", "desk", "--scope", "all").refuses(2, "scope")
     billing("token", "revoke", "nobody").refuses(1, "no token", "token list")
@@ -116,4 +116,4 @@ def test_who_did_what_is_kept_and_found(billing: Command, subscription_id: str, 
     told = billing("why", subscription_id).out
     assert f"{me}: subscription.canceled {subscription_id}" in told
     assert billing("action", "list", "--subject", subscription_id, "--verb", "subscription.created", "--json").json
-    assert "Nobody did anything like that." in billing("action", "list", "--actor", "token:none").out
+    assert "No action matches." in billing("action", "list", "--actor", "token:none").out

@@ -1,4 +1,4 @@
-"""Claims: whom a scan serves, never twice at a time, and again when nobody started."""
+"""Claims: a scan claims each row once at a time, and again when no worker started it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from billing_worker.usecases.charge import collect, reconcile
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.subscription import renew
-from tests.support.world import World
+from tests.support.world import World, open_period
 
 MANY = 200
 
@@ -72,7 +72,7 @@ def test_two_scans_at_once_never_claim_the_same_renewal(world: World, another_pr
 
 
 @pytest.mark.fm("A3")
-def test_a_claim_that_nobody_started_is_offered_again_when_it_expires(world: World) -> None:
+def test_a_claim_that_no_worker_started_is_offered_again_when_it_expires(world: World) -> None:
     subscribe_many(world, 3)
     first = renew.due(world.ports, 10)
     assert len(first) == 3
@@ -80,7 +80,7 @@ def test_a_claim_that_nobody_started_is_offered_again_when_it_expires(world: Wor
     world.clock.advance(seconds=world.ports.timing.claim)
     assert sorted(renew.due(world.ports, 10)) == sorted(first)
     for ident in first:
-        renew.renew(world.ports, ident)
+        open_period(world.ports, ident)
     due = collect.due(world.ports, 10)
     assert len(due) == 3
     assert not collect.due(world.ports, 10)
@@ -100,7 +100,7 @@ def test_each_claim_of_an_invoice_has_a_newer_fence(world: World) -> None:
 
 
 @pytest.mark.fm("A11")
-def test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served(world: World) -> None:
+def test_a_locked_row_is_left_out_and_the_others_are_served(world: World) -> None:
     subscribe_many(world, 3)
     world.renew()
     with world.engine.connect() as connection:
@@ -138,7 +138,7 @@ def test_a_scan_of_renewals_tops_the_queue_up_and_does_not_lengthen_it(world: Wo
     first = renew.due(world.ports, 3)
     assert len(first) == 3
     assert renew.due(world.ports, 3) == []
-    renew.renew(world.ports, first[0])
+    open_period(world.ports, first[0])
     assert len(renew.due(world.ports, 3)) == 1
 
 
@@ -146,7 +146,7 @@ def test_what_was_charged_makes_room_in_the_queue(world: World) -> None:
     subscribe_many(world, 4)
     world.renew()
     for ident in collect.due(world.ports, 2):
-        collect.collect(world.ports, ident)
+        collect.collect(world.ports, [ident])
     assert len(collect.due(world.ports, 2)) == 2
 
 

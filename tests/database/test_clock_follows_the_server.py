@@ -54,18 +54,18 @@ def monotonic(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.fm("H1")
 def test_a_jump_of_the_hosts_clock_moves_nothing(world: World) -> None:
     clock = DatabaseClock(lambda: server_time(world.engine))
-    true = clock.real_now()
+    true = clock.moment().real
     for wrong in ("1999-01-01", "2099-01-01"):
         with time_machine.travel(wrong):
-            assert abs(clock.real_now() - true) < timedelta(seconds=30)
+            assert abs(clock.moment().real - true) < timedelta(seconds=30)
             started_now = DatabaseClock(lambda: server_time(world.engine))
-            assert abs(started_now.real_now() - true) < timedelta(seconds=30)
+            assert abs(started_now.moment().real - true) < timedelta(seconds=30)
 
 
 def test_it_shows_what_the_server_shows(world: World) -> None:
     with world.engine.connect() as connection:
         before = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        shown = DatabaseClock(lambda: server_time(world.engine)).now()
+        shown = DatabaseClock(lambda: server_time(world.engine)).moment().billing
         after = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     assert before - timedelta(seconds=1) <= shown <= after + timedelta(seconds=1)
     assert shown.tzinfo is UTC
@@ -74,19 +74,19 @@ def test_it_shows_what_the_server_shows(world: World) -> None:
 def test_between_two_looks_the_monotonic_clock_carries_the_time_on(monotonic) -> None:
     server = Server()
     clock = DatabaseClock(server)
-    assert clock.real_now() == NOON
+    assert clock.moment().real == NOON
     monotonic.seconds += LOOK_EVERY - 1
-    assert clock.real_now() == NOON + timedelta(seconds=LOOK_EVERY - 1)
+    assert clock.moment().real == NOON + timedelta(seconds=LOOK_EVERY - 1)
     assert server.asked == 1
 
 
 def test_after_a_while_it_looks_again_and_follows(monotonic) -> None:
     server = Server()
     clock = DatabaseClock(server)
-    clock.real_now()
+    clock.moment()
     monotonic.seconds += LOOK_EVERY + 1
     server.shows = NOON + timedelta(seconds=LOOK_EVERY + 3)
-    assert clock.real_now() == server.shows
+    assert clock.moment().real == server.shows
     assert server.asked == 2
 
 
@@ -97,12 +97,12 @@ def test_it_never_looks_from_inside_of_a_transaction(monotonic) -> None:
     with clock.steady():
         assert server.asked == 1, "it looked before"
         monotonic.seconds += LOOK_EVERY + 1
-        assert clock.real_now() == NOON + timedelta(seconds=LOOK_EVERY + 1)
+        assert clock.moment().real == NOON + timedelta(seconds=LOOK_EVERY + 1)
         with clock.steady():
-            clock.real_now()
-        clock.real_now()
+            clock.moment()
+        clock.moment()
         assert server.asked == 1
-    clock.real_now()
+    clock.moment()
     assert server.asked == 2
 
 
@@ -121,26 +121,26 @@ def test_a_process_works_with_a_single_connection(database_url: str) -> None:
 def test_a_server_that_is_away_does_not_stop_a_clock_that_has_seen_it(monotonic) -> None:
     server = Server()
     clock = DatabaseClock(server)
-    clock.real_now()
+    clock.moment()
     server.down = True
     monotonic.seconds += LOOK_EVERY + 5
-    assert clock.real_now() == NOON + timedelta(seconds=LOOK_EVERY + 5)
+    assert clock.moment().real == NOON + timedelta(seconds=LOOK_EVERY + 5)
 
 
 def test_a_server_that_was_never_reached_is_said_to_be_away() -> None:
     server = Server()
     server.down = True
     with pytest.raises(Unavailable):
-        DatabaseClock(server).now()
+        DatabaseClock(server).moment()
 
 
 def test_billing_time_runs_through_the_time_machine_and_real_time_does_not(monotonic) -> None:
     machine = TimeMachine.parse(f"2026-01-01T00:00:00+00:00 x86400 @{NOON.isoformat()}")
     clock = DatabaseClock(Server(), machine)
-    clock.real_now()
+    clock.moment()
     monotonic.seconds += 2
-    assert clock.real_now() == NOON + timedelta(seconds=2)
-    assert clock.now() == datetime(2026, 1, 3, tzinfo=UTC)
+    assert clock.moment().real == NOON + timedelta(seconds=2)
+    assert clock.moment().billing == datetime(2026, 1, 3, tzinfo=UTC)
 
 
 def test_a_database_that_went_away_is_unavailable_and_not_a_traceback_of_the_driver(databases: Databases) -> None:

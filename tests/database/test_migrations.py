@@ -133,7 +133,7 @@ def to(engine: Engine, revision: str) -> None:
         connection.commit()
 
 
-def test_paymentwall_keys_in_use_are_confirmed_anew_by_an_update_and_all_others_are_left_alone(
+def test_paymentwall_keys_in_use_are_confirmed_again_by_an_update_and_all_others_are_left_alone(
     empty_database_url: str, engine: Engine, shared_sandbox: Sandbox
 ) -> None:
     """What issued them was not kept before; nothing may be charged by them until it was read."""

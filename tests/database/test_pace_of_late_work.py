@@ -12,7 +12,7 @@ from billing_worker.usecases.charge import collect
 from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around, answers
-from tests.support.world import World, renew_and_charge
+from tests.support.world import World, open_period, renew_and_charge
 
 RATE = 60
 """One a second; a burst is then five."""
@@ -79,7 +79,7 @@ def test_a_full_scan_of_fresh_work_leaves_the_late_work_for_the_next_one(paced: 
     assert set(renew.due(paced[0].ports, 10)) == fresh
     assert renew.due(paced[0].ports, 10) == []
     for ident in fresh:
-        renew.renew(paced[0].ports, ident)
+        open_period(paced[0].ports, ident)
     assert len(renew.due(paced[0].ports, 10)) == 5
 
 
@@ -94,15 +94,15 @@ def test_after_a_rest_no_more_than_five_seconds_worth_starts_at_once(paced: list
 def test_late_renewals_and_late_charges_each_get_half_and_neither_starves(paced: list[World]) -> None:
     world = paced[0]
     for ident in [row["id"] for row in world.rows("SELECT id FROM subscriptions ORDER BY id LIMIT 40")]:
-        renew.renew(world.ports, ident)
+        open_period(world.ports, ident)
     opened = charged = 0
     for _ in range(41):
         ids = renew.due(world.ports, 500)
         for ident in ids:
-            renew.renew(world.ports, ident)
+            open_period(world.ports, ident)
         due = collect.due(world.ports, 500)
         for ident in due:
-            collect.collect(world.ports, ident)
+            collect.collect(world.ports, [ident])
         opened, charged = opened + len(ids), charged + len(due)
         world.clock.advance(seconds=1)
     assert (opened, charged) == (20, 20)

@@ -188,14 +188,14 @@ def test_a_currency_is_three_capital_letters(connection: Connection, table: str,
 
 
 @pytest.mark.parametrize("table", ["billing_keys", "subscriptions", "invoices", "payment_attempts"])
-def test_a_status_that_nobody_knows_is_refused(connection: Connection, table: str) -> None:
+def test_an_unknown_status_is_refused(connection: Connection, table: str) -> None:
     # On purpose not `unknown`, which attempts have.
     with pytest.raises(IntegrityError) as refusal:
         connection.execute(text(f"UPDATE {table} SET status = 'settling'"))  # noqa: S608
     assert f"ck_{table}_" in str(refusal.value.orig)
 
 
-def test_an_inbox_status_that_nobody_knows_is_refused(world: World) -> None:
+def test_an_inbox_unknown_status_is_refused(world: World) -> None:
     world.webhook("imp_1", "order1")
     with world.engine.connect() as connection:
         refused_change(connection, "ck_inbox_status_known", "UPDATE inbox SET status = 'settling'")

@@ -1,4 +1,4 @@
-"""The database refuses a state change that the domain's tables do not list, whoever attempts it."""
+"""The database refuses a state change that the domain's tables do not list, from any client."""
 
 import itertools
 from enum import StrEnum

@@ -30,13 +30,13 @@ def engine(empty_database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for a lock lets go after a second; every word is told."""
+    """A session that waits for a lock gives up after a second; every line is reported."""
     monkeypatch.setattr(upgrading, "LIMITS", Limits(statement=0, lock=1_000, idle=0))
     monkeypatch.setattr(watch, "PROGRESS_EVERY", 0.0)
 
 
 @contextmanager
-def somebody(engine: Engine, *statements: str) -> Iterator[psycopg.Connection]:
+def another_session(engine: Engine, *statements: str) -> Iterator[psycopg.Connection]:
     """Another session, in the midst of a transaction."""
     url = make_url(engine.url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, application_name="psql") as session:
@@ -91,7 +91,7 @@ def misnumbered(engine: Engine) -> tuple[int, int]:
 
 
 def releases(session: psycopg.Connection, heard: list[str]) -> Callable[[str], None]:
-    """Ends the other session's transaction as soon as somebody is told that it is in the way."""
+    """Ends the other session's transaction as soon as it is reported as blocking."""
 
     def tell(line: str) -> None:
         heard.append(line)
@@ -106,7 +106,7 @@ def releases(session: psycopg.Connection, heard: list[str]) -> Callable[[str], N
 def test_a_table_in_use_is_told_with_its_user_and_the_upgrade_goes_on_when_it_is_free(engine: Engine) -> None:
     to(engine, "0005")
     heard: list[str] = []
-    with somebody(engine, "SELECT count(*) FROM outbox") as session:
+    with another_session(engine, "SELECT count(*) FROM outbox") as session:
         upgrade(engine, releases(session, heard), HASTY)
         pid = session.info.backend_pid
     waited = [line for line in heard if line.startswith("waiting: ")]
@@ -120,7 +120,7 @@ def test_a_table_that_stays_in_use_ends_the_upgrade_in_one_line_and_the_next_one
 ) -> None:
     to(engine, "0005")
     heard: list[str] = []
-    with somebody(engine, "SELECT count(*) FROM outbox") as session:
+    with another_session(engine, "SELECT count(*) FROM outbox") as session:
         with pytest.raises(Unavailable) as refusal:
             upgrade(engine, heard.append, HASTY)
         pid = session.info.backend_pid
@@ -142,7 +142,7 @@ def test_pauses_between_tries_grow_to_a_limit() -> None:
 def test_an_index_beside_a_reader_waits_for_it_and_says_so(engine: Engine) -> None:
     to(engine, "0006_numbers")
     heard: list[str] = []
-    with somebody(engine) as session:
+    with another_session(engine) as session:
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.execute("SELECT count(*) FROM plans")
         upgrade(engine, releases(session, heard), HASTY)
@@ -152,7 +152,7 @@ def test_an_index_beside_a_reader_waits_for_it_and_says_so(engine: Engine) -> No
 
 def test_an_upgrade_waits_for_another_one_and_says_so(engine: Engine) -> None:
     heard: list[str] = []
-    with somebody(engine, "SELECT pg_advisory_lock(727001)") as session:
+    with another_session(engine, "SELECT pg_advisory_lock(727001)") as session:
         session.commit()  # as earlier releases held it: with the session
 
         def tell(line: str) -> None:
@@ -181,7 +181,7 @@ def test_many_events_are_numbered_a_few_at_a_time_and_a_cut_off_run_is_continued
         if line.startswith("table outbox: rows"):
             told.append(line)
             if len(told) == 5:
-                raise InterruptedError("somebody pressed Ctrl-C")
+                raise InterruptedError("the operator pressed Ctrl-C")
 
     with pytest.raises(InterruptedError):
         upgrade(engine, cut_off)

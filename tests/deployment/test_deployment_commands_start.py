@@ -162,7 +162,7 @@ def test_worker_and_beat_are_found_healthy(deployed, name):
     _until(deployed, name, lambda: deployed.healthy(name))
 
 
-def test_flower_serves_nobody_without_the_password_and_nobody_a_switch(deployed):
+def test_flower_serves_no_visitor_without_the_password_and_none_a_switch(deployed):
     url = deployed.url("flower")
     _until(deployed, "flower", lambda: deployed.healthy("flower"))
     for path in ("/", "/workers", "/tasks", "/api/workers", "/api/tasks"):

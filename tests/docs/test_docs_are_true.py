@@ -63,7 +63,7 @@ FIRST_RESULT_LINES = 15
 FORBIDDEN = re.compile(
     r"/w[o]rk/|/r[o]ot/|/home/\w|py[p]i\.o|python[h]osted|np[m]js|registry\.|\bTODO\b|\bTBD\b|\bFIXME\b|[\u2013\u2014]"
 )
-"""Paths of somebody's machine, hosts of package registries, what is unfinished, and dashes that nobody types."""
+"""Paths of a developer's machine, hosts of package registries, marks of unfinished work, and untypable dashes."""
 
 
 def documents() -> list[pytest.param]:
@@ -187,7 +187,7 @@ def test_the_runbook_has_every_check_of_the_doctor():
 
 
 def test_the_events_page_has_every_type():
-    told = [row[0].strip("`") for row in _table_after(EVENTS, "you do\nnot know.\n")]
+    told = [row[0].strip("`") for row in _table_after(EVENTS, "Ignore unknown types and fields.\n")]
     assert sorted(told) == sorted(map(str, EventType))
 
 

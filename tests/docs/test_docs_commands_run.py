@@ -187,7 +187,7 @@ def test_all_commands_of_the_page_on_postgresql(stack):
     assert "directly: statements are prepared" in " ".join(printed.split())
 
 
-def test_no_other_document_has_commands_that_nobody_runs():
+def test_no_other_document_has_commands_that_no_test_runs():
     run_here = {ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in PAGES)}
     for document in DOCUMENTS:
         if document in SAME_AS:

@@ -107,7 +107,7 @@ def test_after_three_days_and_an_hour_each_mode_does_as_it_says(mode, backlog):
 
 
 @pytest.mark.parametrize("mode", CatchUpMode)
-def test_beyond_the_maximum_age_a_person_is_asked(mode):
+def test_beyond_the_maximum_age_an_operator_is_asked(mode):
     policy = CatchUpPolicy(mode, 30)
     assert decide(policy, MONTHLY, NOW, 0, NOW, at=NOW + 30 * DAY + timedelta(seconds=1)) == Backlog(ask=2)
     assert not decide(CatchUpPolicy(CatchUpMode.BILL_ALL, 30), MONTHLY, NOW, 0, NOW, at=NOW + 30 * DAY).ask
@@ -127,7 +127,7 @@ def test_an_expression_that_fires_every_minute_is_dealt_with_in_parts_and_the_ne
     assert parts == [Backlog(waive=MOST_AT_ONCE), Backlog(waive=4400, bill=1)]
 
 
-def test_a_persons_word_holds_for_what_had_begun_then_and_the_policy_for_what_came_later():
+def test_an_operators_word_holds_for_what_had_begun_then_and_the_policy_for_what_came_later():
     subscription = a_subscription(created_at=NOW - DAY)
     subscription.catch_up_mode, subscription.catch_up_until = CatchUpMode.FORGIVE, NOW + 100 * DAY
     later = NOW + 103 * DAY
@@ -159,7 +159,7 @@ def test_a_maximum_age_out_of_bounds_is_refused_by_name(days):
         policy_of("ask", days)
 
 
-def test_a_mode_that_nobody_knows_and_an_answer_that_only_asks_are_refused():
+def test_an_unknown_mode_and_an_answer_that_only_asks_are_refused():
     with pytest.raises(InvalidInput, match="catch_up: must be one of bill_all, latest_only, forgive, ask"):
         policy_of("most", 30)
     with pytest.raises(InvalidInput, match="mode: must be one of bill_all, latest_only, forgive"):

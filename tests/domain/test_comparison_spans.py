@@ -16,6 +16,7 @@ from billing_worker.domain.comparison import (
     spans,
 )
 from billing_worker.domain.invoice import merchant_uid, read_merchant_uid
+from billing_worker.domain.moment import Moment
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
@@ -35,23 +36,24 @@ def open_(start: datetime, end: datetime, *, failed: bool = False) -> Comparison
 
 
 def test_a_fresh_database_looks_a_few_days_back_in_slices():
-    first = next_span(None, NOW, NOW, INTERVAL)
+    first = next_span(None, Moment(NOW, NOW), INTERVAL)
     assert first == (NOW - FIRST_LOOK_BACK, NOW - FIRST_LOOK_BACK + OVERLAP + SLICE)
 
 
 def test_each_span_begins_an_overlap_before_the_end_of_the_last_one_when_the_interval_is_over():
     last = done(NOW - 2 * HOUR, NOW)
     later = NOW + INTERVAL
-    assert next_span(last, later - timedelta(seconds=1), later - timedelta(seconds=1), INTERVAL) is None
-    assert next_span(last, later, later, INTERVAL) == (NOW - OVERLAP, later)
+    early = later - timedelta(seconds=1)
+    assert next_span(last, Moment(early, early), INTERVAL) is None
+    assert next_span(last, Moment(later, later), INTERVAL) == (NOW - OVERLAP, later)
 
 
 def test_no_span_is_planned_while_the_last_one_is_not_done_unless_it_is_full_and_fails():
-    assert next_span(open_(NOW - 2 * HOUR, NOW), NOW + HOUR, NOW + HOUR, INTERVAL) is None
+    assert next_span(open_(NOW - 2 * HOUR, NOW), Moment(NOW + HOUR, NOW + HOUR), INTERVAL) is None
     narrow = open_(NOW - 2 * HOUR, NOW, failed=True)
-    assert next_span(narrow, NOW + HOUR, NOW + HOUR, INTERVAL) is None
+    assert next_span(narrow, Moment(NOW + HOUR, NOW + HOUR), INTERVAL) is None
     full = open_(NOW - SLICE - OVERLAP, NOW, failed=True)
-    assert next_span(full, NOW + HOUR, NOW + HOUR, INTERVAL) == (NOW - OVERLAP, NOW + HOUR)
+    assert next_span(full, Moment(NOW + HOUR, NOW + HOUR), INTERVAL) == (NOW - OVERLAP, NOW + HOUR)
 
 
 def test_a_span_that_fails_takes_the_time_since_then_along_up_to_a_slice():
@@ -65,14 +67,14 @@ def test_a_span_that_fails_takes_the_time_since_then_along_up_to_a_slice():
 
 def test_it_stands_still_while_billing_time_does():
     last = done(NOW - 2 * HOUR, NOW)
-    assert next_span(last, NOW, NOW + 10 * HOUR, INTERVAL) is None
+    assert next_span(last, Moment(NOW, NOW + 10 * HOUR), INTERVAL) is None
 
 
 @given(away=st.floats(0.1, 400), steps=st.integers(1, 3))
 def test_after_an_outage_of_any_length_slices_cover_every_moment(away, steps):
     last, now = done(NOW - 2 * HOUR, NOW), NOW + timedelta(days=away)
     seen = [(last.starts_at, last.ends_at)]
-    while (span := next_span(last, now, now, INTERVAL * steps)) is not None:
+    while (span := next_span(last, Moment(now, now), INTERVAL * steps)) is not None:
         assert span[1] - span[0] <= SLICE + OVERLAP
         seen.append(span)
         last = done(*span, created=now)
@@ -82,7 +84,7 @@ def test_after_an_outage_of_any_length_slices_cover_every_moment(away, steps):
 
 
 @given(days=st.floats(0.001, 100))
-def test_a_person_may_ask_for_any_time_back(days):
+def test_an_operator_may_ask_for_any_time_back(days):
     start = NOW - timedelta(days=days)
     asked = spans(start, NOW)
     assert (asked[0][0], asked[-1][1]) == (start, NOW)

@@ -19,7 +19,7 @@ MAY_WORK_LATER = [
     *("잠시 후 다시 시도해 주세요", "통신장애", "카드사 장애", "TIMEOUT", "시스템 점검", "망취소"),
     *("중복 승인 거래", "이미 승인된 거래"),
     *("결제금액 미만", "금액 오류", "할부 불가 카드"),
-    *("", "x", "a text that nobody has seen yet", "declined without a reason"),
+    *("", "x", "an unknown text", "declined without a reason"),
 ]
 
 WILL_NOT_WORK_AGAIN = [

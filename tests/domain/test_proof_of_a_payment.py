@@ -142,7 +142,7 @@ def test_a_payment_that_differs_in_one_field_proves_nothing_and_alarms_when_it_h
     payment = a_payment(status=status, cancelled=Money(refunded, currency), **fields)
     outcome = judge(a_request(), payment, EVIDENCE)
     if given_back(payment):
-        # Whoever was charged whatever has it back, and the gateway refuses this merchant_uid from now on.
+        # All money is back with the payer, and the gateway refuses this merchant_uid from now on.
         assert isinstance(outcome, Failed)
         assert outcome.new_merchant_uid
         return

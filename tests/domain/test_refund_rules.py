@@ -9,6 +9,7 @@ import pytest
 
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, Failed, GatewayPayment, PaymentStatus, Unknown
 from billing_worker.domain.refund import (
@@ -154,7 +155,7 @@ TROUBLE = {
     "another currency": a_payment(money=Money(9900, "USD"), cancelled=Money(3000, "USD")),
     "never paid": shown(3000, OURS, status=PaymentStatus.READY),
     "failed": shown(3000, OURS, status=PaymentStatus.FAILED),
-    "a word nobody knows": shown(3000, OURS, status=PaymentStatus.UNRECOGNISED),
+    "an unknown word": shown(3000, OURS, status=PaymentStatus.UNRECOGNISED),
     "a part of ours": shown(3000, (2999, f"{ID} asked")),
     "ours over nothing": shown(0, (0, f"{ID} asked")),
     "ours, but nothing given back": shown(0, OURS),
@@ -167,7 +168,7 @@ def test_a_payment_shows_the_refund(refund: Refund, payment: GatewayPayment) -> 
 
 
 @pytest.mark.parametrize(("refund", "payment"), CHANGED.values(), ids=CHANGED)
-def test_a_payment_shows_somebody_elses_refund(refund: Refund, payment: GatewayPayment) -> None:
+def test_a_payment_shows_a_foreign_refund(refund: Refund, payment: GatewayPayment) -> None:
     assert judge_refund(refund, ATTEMPT, payment) == RefundFinding(balance_changed=True)
 
 
@@ -198,7 +199,7 @@ def test_only_a_shown_refund_succeeds_by_an_answer_and_only_an_unsent_one_is_sen
     answer: RefundAnswer, status: RefundStatus
 ) -> None:
     refund = a_refund(status=IN_FLIGHT)
-    settled = settle_refund(refund, ATTEMPT, answer, NOW, real_now=NOW, timing=TIMING)
+    settled = settle_refund(refund, ATTEMPT, answer, Moment(NOW, NOW), TIMING)
     assert (refund.status, settled.done, settled.alert) == (status, status is SUCCEEDED, None)
     assert refund.accepted == (answer is ANSWERS["taken, not shown"][0])
     assert refund.refused == isinstance(answer, Refused)
@@ -212,9 +213,9 @@ SEEN_TWICE = {
     "nothing, taken": (a_refund(accepted=True), NOTHING, UNKNOWN, False),
     "nothing yet": (a_refund(), RefundFinding(may_come_later=True), UNKNOWN, False),
     "nothing yet, refused": (a_refund(refused=True), RefundFinding(may_come_later=True), FAILED, True),
-    "somebody else's": (a_refund(), CHANGE, FAILED, True),
-    "somebody else's, refused": (a_refund(refused=True), CHANGE, FAILED, True),
-    "somebody else's, taken": (a_refund(accepted=True), CHANGE, UNKNOWN, False),
+    "a foreign refund": (a_refund(), CHANGE, FAILED, True),
+    "a foreign refund, refused": (a_refund(refused=True), CHANGE, FAILED, True),
+    "a foreign refund, taken": (a_refund(accepted=True), CHANGE, UNKNOWN, False),
     "trouble": (a_refund(), RefundFinding(trouble="another"), UNKNOWN, False),
     "trouble, refused": (a_refund(refused=True), RefundFinding(trouble="another"), UNKNOWN, False),
 }
@@ -222,7 +223,7 @@ SEEN_TWICE = {
 
 def read(refund: Refund, finding: RefundFinding, seconds: float) -> Any:
     later = NOW + timedelta(seconds=seconds)
-    return conclude(refund, finding, NOW, later, began_at=later, window=WINDOW)
+    return conclude(refund, finding, Moment(NOW, later), began_at=later, window=WINDOW)
 
 
 @pytest.mark.parametrize(("refund", "finding", "status", "told"), SEEN_TWICE.values(), ids=SEEN_TWICE)
@@ -239,7 +240,7 @@ def test_what_two_reads_a_settle_window_apart_decide(
     assert refund.status is status
 
 
-@pytest.mark.parametrize("case", ["nothing", "nothing, refused", "somebody else's"])
+@pytest.mark.parametrize("case", ["nothing", "nothing, refused", "a foreign refund"])
 def test_one_read_or_two_too_close_decide_nothing(case: str) -> None:
     refund, finding, _, _ = SEEN_TWICE[case]
     refund = replace(refund)
@@ -252,7 +253,7 @@ def test_a_read_that_began_within_the_window_and_ended_after_it_decides_nothing(
     refund = a_refund()
     read(refund, NOTHING, 0)
     ended = NOW + WINDOW + timedelta(seconds=60)
-    conclude(refund, NOTHING, NOW, ended, began_at=NOW + timedelta(seconds=60), window=WINDOW)
+    conclude(refund, NOTHING, Moment(NOW, ended), began_at=NOW + timedelta(seconds=60), window=WINDOW)
     assert refund.status is UNKNOWN
 
 
@@ -264,7 +265,7 @@ def test_one_read_that_shows_it_is_enough() -> None:
 
 def test_each_send_takes_the_fence_and_forgets_what_was_read_before() -> None:
     refund = a_refund(status=PENDING, absent_since=NOW, looks=3, fence=4)
-    refund.send(NOW, NOW, TIMING)
+    refund.send(Moment(NOW, NOW), TIMING)
     assert (refund.status, refund.fence, refund.sends) == (IN_FLIGHT, 5, 2)
     assert (refund.looks, refund.absent_since) == (0, None)
     refund.look(NOW)
@@ -277,9 +278,9 @@ def test_waits_between_sends_grow_to_an_hour() -> None:
     refund = a_refund(status=IN_FLIGHT)
     waits = []
     for _ in range(8):
-        settle_refund(refund, ATTEMPT, Failed("not sent"), NOW, real_now=NOW, timing=TIMING)
+        settle_refund(refund, ATTEMPT, Failed("not sent"), Moment(NOW, NOW), TIMING)
         assert refund.next_step_at is not None
         waits.append((refund.next_step_at - NOW) // timedelta(minutes=1))
-        refund.send(NOW, NOW, TIMING)
+        refund.send(Moment(NOW, NOW), TIMING)
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert refund.money.currency == WON.currency

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import InvoiceStatus, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.settlement import settle, void_if_open
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.domain.timing import Timing
@@ -44,7 +45,7 @@ class History:
         if what == "start":
             if invoice.status is InvoiceStatus.OPEN and not any(attempt.is_open for attempt in self.attempts):
                 name = f"att_{len(self.attempts)}"
-                self.attempts.append(invoice.start_attempt(name, self.now, self.now, Timing()))
+                self.attempts.append(invoice.start_attempt(name, Moment(self.now, self.now), Timing()))
         elif what == "reopen":
             if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
                 invoice.reopen(self.now)

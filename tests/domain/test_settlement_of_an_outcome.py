@@ -9,6 +9,7 @@ from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import DeclineKind, Unknown
 from billing_worker.domain.proof import judge_all
 from billing_worker.domain.settlement import Settlement, end_subscription, give_up, settle, void_if_open
@@ -61,7 +62,7 @@ EVERYWHERE = list(itertools.product(OUTCOMES, AttemptStatus, InvoiceStatus, Subs
 
 
 @pytest.mark.parametrize(("outcome", "attempt", "invoice", "subscription"), EVERYWHERE)
-def test_settling_the_same_outcome_again_changes_nothing_and_tells_nobody(outcome, attempt, invoice, subscription):
+def test_settling_the_same_outcome_again_changes_nothing_and_announces_nothing(outcome, attempt, invoice, subscription):
     for policy in (DunningPolicy(), GIVES_UP_AT_ONCE):
         settlement = settlement_in(attempt, invoice, subscription, policy=policy)
         settle(settlement, OUTCOMES[outcome], NOW)
@@ -184,7 +185,7 @@ def test_money_for_an_invoice_that_owes_nothing_is_surplus_and_moves_nothing_els
 def test_a_second_payment_of_the_same_invoice_becomes_surplus():
     settlement = a_settlement()
     settle(settlement, declined(), NOW)
-    second = settlement.invoice.start_attempt("att_2", LATER, LATER, Timing())
+    second = settlement.invoice.start_attempt("att_2", Moment(LATER, LATER), Timing())
     settle(settlement, approved(imp_uid="imps_1"), LATER)  # the first attempt, approved late
     other = a_settlement(
         subscription=settlement.subscription, invoice=settlement.invoice, attempt=second, key=settlement.key
@@ -220,7 +221,7 @@ def test_an_invoice_that_is_always_declined_softly_is_tried_on_day_0_1_4_9_16_an
     while settlement.invoice.next_attempt_at is not None:
         now = settlement.invoice.next_attempt_at
         days.append((now - NOW).days)
-        settlement = settlement.about(settlement.invoice.start_attempt(f"att_{len(days)}", now, now, Timing()))
+        settlement = settlement.about(settlement.invoice.start_attempt(f"att_{len(days)}", Moment(now, now), Timing()))
         settlement.events = []
         assert settle(settlement, declined(), now)
         assert settlement.attempt.status is AttemptStatus.DECLINED
@@ -350,7 +351,7 @@ def test_a_charge_that_was_never_placed_uses_up_no_dunning_and_is_tried_again_so
         assert invoice.next_attempt_at == now + technical_backoff(failures)
         assert invoice.last_reason == settlement.attempt.reason == "connection refused"
         now = invoice.next_attempt_at
-        settlement = settlement.about(invoice.start_attempt(f"att_{failures + 1}", now, now, Timing()))
+        settlement = settlement.about(invoice.start_attempt(f"att_{failures + 1}", Moment(now, now), Timing()))
     settle(settlement, declined(), now)
     assert settlement.invoice.next_attempt_at == now + timedelta(
         days=1
@@ -433,7 +434,7 @@ def test_a_charge_in_flight_at_the_cancel_that_is_approved_pays_its_invoice():
     assert kinds(settlement) == ["invoice.paid"]
 
 
-def test_nobody_is_promised_another_try_for_a_canceled_subscription():
+def test_no_other_try_is_promised_for_a_canceled_subscription():
     settlement = settlement_in(subscription=SubscriptionStatus.CANCELED)
     settle(settlement, declined(), LATER)
     assert [event.data["next_attempt_at"] for event in settlement.events if "next_attempt_at" in event.data] in (

@@ -16,6 +16,7 @@ from billing_worker.domain.invoice import (
     InvoiceStatus,
     merchant_uid,
 )
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import (
     COLLECTING,
     LONGEST_CUSTOMER,
@@ -247,7 +248,7 @@ def test_an_attempt_is_a_snapshot_of_the_invoice_written_down_before_anything_is
     invoice = an_invoice(fence=7, lease_until=LATER)
     real_now = LATER
     timing = Timing(lease=90, first_look=10)
-    attempt = invoice.start_attempt("att_9", NOW, real_now, timing)
+    attempt = invoice.start_attempt("att_9", Moment(NOW, real_now), timing)
     assert (attempt.id, attempt.number, attempt.status) == ("att_9", 1, AttemptStatus.IN_FLIGHT)
     assert (attempt.merchant_uid, attempt.money, attempt.billing_key_id) == (
         invoice.merchant_uid,
@@ -258,7 +259,7 @@ def test_an_attempt_is_a_snapshot_of_the_invoice_written_down_before_anything_is
     assert attempt.is_open
     assert attempt.next_look_at == real_now + timedelta(seconds=10)
     assert invoice.lease_until is None  # the claim is used up
-    assert invoice.start_attempt("att_10", NOW, real_now, timing).number == 2
+    assert invoice.start_attempt("att_10", Moment(NOW, real_now), timing).number == 2
     assert (invoice.attempts, invoice.declines, invoice.failures) == (2, 0, 0)
 
 

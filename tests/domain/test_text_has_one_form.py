@@ -1,4 +1,4 @@
-"""What people type and programs send: one normal form, one length, and names for what nobody sees."""
+"""Text from people and programs: one normal form, one length, and names for invisible characters."""
 
 import unicodedata
 
@@ -44,7 +44,7 @@ def test_what_was_meant_is_kept(given: str, kept: str) -> None:
         ("a\U000e01efb", "has VARIATION SELECTOR-256 (U+E01EF) at place 2; take it out"),
     ],
 )
-def test_what_nobody_sees_is_refused_by_name_and_place(given: str, told: str) -> None:
+def test_an_invisible_character_is_refused_by_name_and_place(given: str, told: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         entered("customer", given, 40)
     assert refused.value.problem == told

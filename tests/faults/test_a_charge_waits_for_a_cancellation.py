@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import Connection, text
 
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.subscription import renew
 from tests.support.locks import WAIT_SECONDS, until_it_waits_or_ends
 from tests.support.world import World
 
@@ -29,10 +28,10 @@ def test_a_charge_that_meets_a_cancellation_under_way_waits_and_then_leaves_it(w
     (ident,) = collect.due(world.ports, 10)
     with ThreadPoolExecutor(1) as pool, world.engine.connect() as connection:
         canceled_in(connection, subscription.id)
-        work = pool.submit(collect.collect, world.ports, ident)
+        work = pool.submit(collect.collect, world.ports, [ident])
         until_it_waits_or_ends(world, work)
         connection.commit()
-        assert work.result(WAIT_SECONDS) is None
+        assert work.result(WAIT_SECONDS) == 0
     assert world.ledger() == []
     assert world.invoice(subscription).status == "void"
 
@@ -43,9 +42,9 @@ def test_a_renewal_that_meets_a_cancellation_under_way_waits_and_opens_nothing(w
     subscription = world.subscribe()
     with ThreadPoolExecutor(1) as pool, world.engine.connect() as connection:
         canceled_in(connection, subscription.id)
-        work = pool.submit(renew.renew, world.ports, subscription.id)
+        work = pool.submit(collect.renew, world.ports, [subscription.id])
         until_it_waits_or_ends(world, work)
         connection.commit()
-        assert work.result(WAIT_SECONDS) is None
+        assert work.result(WAIT_SECONDS) == 0
     assert world.invoices(subscription) == []
     assert world.subscription(subscription).status == "canceled"

@@ -15,7 +15,7 @@ HOURS = 6
 
 
 class EveryThird:
-    """Fails each third call: charges are lost on the way there or on the way back in turn, reads find nobody."""
+    """Fails each third call: charges are lost on the way there or on the way back in turn, reads get no answer."""
 
     def __init__(self) -> None:
         self._calls = itertools.count(1)

@@ -1,4 +1,4 @@
-"""A person decides while workers renew, or two persons decide at once: each period is billed once or waived."""
+"""An operator decides while workers renew, or two decide at once: each period is billed once or waived."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -55,7 +55,7 @@ def test_a_decision_while_workers_put_on_hold_reaches_everybody(
     other, person = another_process(), another_process()
     at_once(world.tick, other.tick, lambda: catch_up.decide_late(person.ports, mode, EVERYBODY))
     world.settle()
-    # Whoever came to be on hold after the decision was decided on as well: it names all who are late.
+    # Subscriptions put on hold after the decision are also decided: it names all late ones.
     assert world.alerts() == []
     expected = {"bill_all": [*range(DAYS + 1)], "latest_only": [0, DAYS], "forgive": [0, DAYS]}[mode]
     assert [stories(world, each) for each in late] == [expected] * MANY

@@ -13,9 +13,8 @@ from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around
-from tests.support.world import World
+from tests.support.world import World, open_period
 
 
 def end_sessions(world: World) -> int:
@@ -67,15 +66,15 @@ def test_no_connection_is_taken_from_the_pool_during_the_call(world: World) -> N
 
 
 @pytest.mark.fm("G1")
-@pytest.mark.parametrize("at", ["lock_due", "lock_settlement", "save_settlement"])
+@pytest.mark.parametrize("at", ["lock_due", "lock_settlements", "save_settlements"])
 def test_a_session_that_ends_inside_an_act_rolls_it_back_and_is_unavailable(world: World, at: str) -> None:
     subscription = world.subscribe()
     world.renew()
     (ident,) = collect.due(world.ports, 10)
     broken = world.with_ports(database=EndsItsSession(world, at))
     with pytest.raises(Unavailable):
-        collect.collect(broken.ports, ident)
-    expected = {"lock_due": 0, "lock_settlement": 1, "save_settlement": 1}[at]
+        collect.collect(broken.ports, [ident])
+    expected = {"lock_due": 0, "lock_settlements": 1, "save_settlements": 1}[at]
     assert len(world.ledger()) == expected
     assert world.rows("SELECT count(*) AS n FROM evidence") == [{"n": 0}]
     world.resolve(hours=1)
@@ -122,7 +121,7 @@ def test_an_unreachable_database_is_unavailable_in_every_job_and_nothing_is_char
 
 @pytest.mark.fm("G4")
 @pytest.mark.fm("G9")
-def test_a_lock_that_somebody_holds_too_long_is_unavailable_and_not_a_wait_for_ever(world: World) -> None:
+def test_a_lock_that_is_held_too_long_is_unavailable_and_not_a_wait_for_ever(world: World) -> None:
     subscription = world.subscribe()
     assert world.rows("SHOW lock_timeout") == [{"lock_timeout": "10s"}]
     limits = Limits(statement=WORKING.statement, lock=200, idle=WORKING.idle)
@@ -132,7 +131,7 @@ def test_a_lock_that_somebody_holds_too_long_is_unavailable_and_not_a_wait_for_e
         with world.engine.connect() as holder:
             holder.execute(text("SELECT * FROM subscriptions FOR UPDATE"))
             with pytest.raises(Unavailable, match="lock timeout"):
-                renew.renew(impatient.ports, subscription.id)
+                open_period(impatient.ports, subscription.id)
     finally:
         hurried.dispose()
     world.settle()

@@ -11,7 +11,7 @@ from tests.support.world import LIMIT, World
 
 
 def test_a_server_that_only_reads_is_a_database_that_is_away(world: World) -> None:
-    """Each scan ended as a mistake that nobody foresaw, with a traceback; a webhook was answered with 500, not 503."""
+    """Each scan ended with an unexpected error and a traceback; a webhook was answered with 500, not 503."""
     subscription = world.subscribe()
     world.renew()
     invoice = world.invoice(subscription)
@@ -22,7 +22,7 @@ def test_a_server_that_only_reads_is_a_database_that_is_away(world: World) -> No
     for write in (
         lambda: renew.due(world.ports, LIMIT),
         lambda: collect.due(world.ports, LIMIT),
-        lambda: collect.collect(world.ports, invoice.id),
+        lambda: collect.collect(world.ports, [invoice.id]),
         lambda: world.webhook("imp_1", "m1"),
     ):
         with pytest.raises(Unavailable, match="read-only"):
@@ -41,7 +41,7 @@ def test_a_server_that_only_reads_is_a_database_that_is_away(world: World) -> No
 
 @pytest.mark.parametrize("code", ["25006", "55000"])
 def test_a_connection_that_leads_to_a_standby_is_not_used_again(world: World, code: str) -> None:
-    """It was opened while the name still led there: the process charged nothing until somebody restarted it."""
+    """It was opened while the name still led there: the process charged nothing until it was restarted."""
     (before,) = world.rows("SELECT pg_backend_pid() AS pid")
     says = f"DO $$ BEGIN RAISE EXCEPTION 'recovery is in progress' USING ERRCODE = '{code}'; END $$"
     with pytest.raises(DBAPIError), world.engine.connect() as connection:

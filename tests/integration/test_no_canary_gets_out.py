@@ -48,7 +48,7 @@ MAY_HOLD = {"billing_keys": {"buyer_email", "buyer_tel"}}
 
 @dataclass
 class Found:
-    """Everything that somebody could read, by the place where it is."""
+    """All readable texts, by their place."""
 
     places: dict[str, str]
     secrets: tuple[str, ...]
@@ -216,7 +216,7 @@ def _flower(url: str) -> Iterator[str]:
 
 
 def _commands(stack: Stack, words: str) -> Iterator[str]:
-    """What a person sees on a terminal, with right and with wrong settings."""
+    """The output on a terminal, with right and with wrong settings."""
     wrong = "postgresql://billing:{}@127.0.0.1:9/none".format(quote(SECRETS["BILLING_API_TOKEN"]))
 
     def run(*words: str, **settings: str) -> Running:

@@ -193,7 +193,7 @@ def test_a_worker_that_is_asked_to_stop_ends_its_charge_first(world: World, stac
 
 
 def send(stack: Stack, messages: list[tuple[bytes, str, str]]) -> None:
-    """Put messages into the queue of charges as somebody would who can reach Redis: (body, content type, task)."""
+    """Put messages into the queue of charges, as an attacker with access to Redis: (body, content type, task)."""
     broker = kombu.Connection(stack.settings["BILLING_BROKER_URL"], transport_options=KEY_PREFIX)
     with broker as connection, connection.Producer() as producer:
         for number, (body, kind, task) in enumerate(messages):

@@ -1,4 +1,4 @@
-"""Redis goes away at the worst moments: work is put off, and nobody is called for that."""
+"""Redis goes down at the worst moments: work is postponed, and no alert opens."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -100,7 +100,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_newcomer_starts_it_subscribes_somebody_and_sees_the_charge(folder: Path) -> None:
+def test_a_newcomer_starts_it_subscribes_a_customer_and_sees_the_charge(folder: Path) -> None:
     with running(folder) as stack:
         port = stack.environment["BILLING_WEB_PORT"]
         stack.until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "web")

@@ -61,7 +61,7 @@ class Life(RuleBasedStateMachine):
         self.plan = self.world.plan(interval="day", dunning_days=(1, 1))
         self.customers: list[Subscription] = []
         self.late: set[str] = set()
-        """Payments that the gateway approved late: until somebody tells us, they may be a second one."""
+        """Payments that the gateway approved late: until a notification, they may be a second one."""
 
     @initialize(behaviour=st.sampled_from(BEHAVIOURS))
     def somebody_comes(self, behaviour: str) -> None:
@@ -163,7 +163,7 @@ class Life(RuleBasedStateMachine):
         return [invoice for customer in self.customers for invoice in self.world.invoices(customer)]
 
     def _payments(self) -> list[Row]:
-        """In an order of their own: in which one scan serves what is due at one moment is nobody's promise."""
+        """In an order of their own: a scan promises no order for work due at the same moment."""
         return [row for invoice in self._invoices() for row in self.world.ledger(invoice)]
 
     def _invoice(self, which: int) -> Invoice:

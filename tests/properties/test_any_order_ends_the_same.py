@@ -15,14 +15,15 @@ import pytest
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.errors import Conflict
-from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.calls import Answered, Intent
 from billing_worker.ports.outside import Gateway
-from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.charge import reconcile
+from billing_worker.usecases.charge.begin import begin_invoices
 from billing_worker.usecases.incoming import apply
-from billing_worker.usecases.settle.record import record_answer
+from billing_worker.usecases.settle.record import record_answers
 from billing_worker.usecases.subscription import replace_key
 from tests.support.gateways import never_arrives
 from tests.support.sandbox import Row
@@ -36,22 +37,22 @@ Final = tuple[Any, ...]
 
 @dataclass
 class Life:
-    """One charge whose outcome is known to the gateway, and to nobody here yet."""
+    """One charge whose outcome only the gateway knows so far."""
 
     world: World
     subscription: Subscription
-    attempt: PaymentAttempt
+    intent: Intent
     outcome: Outcome
     payments: list[Row]
     card: BillingKey | None
 
     def answer(self) -> None:
         """The worker records the answer to its own call."""
-        record_answer(self.world.ports, self.attempt.id, self.attempt.fence, self.outcome)
+        record_answers(self.world.ports, [Answered(self.intent.attempt_id, self.intent.fence, self.outcome)])
 
     def read(self) -> None:
         """The resolver looks."""
-        reconcile.reconcile(self.world.ports, self.attempt.id)
+        reconcile.reconcile(self.world.ports, self.intent.attempt_id)
 
     def sweep(self) -> None:
         """A round of beat."""
@@ -141,14 +142,12 @@ def begun(world: World, truth: Truth, plan: Plan, *, late: bool) -> Life:
     subscription = world.subscribe(truth.behaviour, plan=plan)
     card = world.key() if "card" in truth.events else None
     world.renew()
-    intent = collect._intend(world.ports, world.invoice(subscription).id)
-    assert intent is not None
-    attempt, request = intent
-    outcome = truth.charge(world.ports.gateway, request)
-    payments = world.sandbox.ledger(merchant_uid=request.merchant_uid)
+    (intent,) = begin_invoices(world.ports, [world.invoice(subscription).id]).intents
+    outcome = truth.charge(world.ports.gateway, intent.request)
+    payments = world.sandbox.ledger(merchant_uid=intent.request.merchant_uid)
     truth.then(world, payments)
     world.clock.advance(seconds=world.ports.timing.lease + 1 if late else 1)
-    return Life(world, subscription, attempt, outcome, payments, card)
+    return Life(world, subscription, intent, outcome, payments, card)
 
 
 def orders(events: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -74,7 +74,7 @@ def test_the_url_suits_sqlalchemy_and_the_settings_are_as_promised(open_folder: 
         assert (durable.directory / "data").is_dir()
 
 
-def test_nobody_gets_in_without_the_password(postgres: EmbeddedPostgres) -> None:
+def test_no_login_without_the_password(postgres: EmbeddedPostgres) -> None:
     port = port_of(postgres.start())
     for credentials in ("billing", "billing:wrong", "postgres:"):
         with pytest.raises(psycopg.OperationalError):
@@ -184,7 +184,9 @@ def test_ctrl_c_during_the_start_leaves_nothing(postgres: EmbeddedPostgres, monk
     assert ask(postgres.start(), "select 1") == 1
 
 
-def test_a_port_lost_to_somebody_else_is_replaced(postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_lost_to_another_program_is_replaced(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as thief:
         taken = thief.getsockname()[1]
         offers = iter([taken, taken])

@@ -5,7 +5,7 @@ import pytest
 from billing_worker.runtime import RuntimeProblem, free_port, port_is_free, wait_until
 
 
-def test_a_free_port_is_free_until_somebody_listens() -> None:
+def test_a_free_port_is_free_until_a_program_listens() -> None:
     port = free_port()
     assert port_is_free("127.0.0.1", port)
     with socket.create_server(("127.0.0.1", port)):

@@ -80,7 +80,7 @@ def test_a_late_approval_turns_paid_with_a_webhook_and_the_same_imp_uid(sandbox,
     assert caller.get(f"/payments/{row['imp_uid']}")["status"] == "paid"
 
 
-def test_a_late_approval_charges_twice_whoever_has_charged_again_meanwhile(sandbox):
+def test_a_late_approval_charges_twice_if_it_was_charged_again_meanwhile(sandbox):
     caller = sandbox(late_after=0.3)
     caller.again("late-error-kim", "m1")
     caller.paid("ok-kim", "m1")

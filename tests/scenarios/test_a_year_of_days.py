@@ -194,7 +194,7 @@ def test_who_leaves_is_not_charged_any_more(year: Portfolio) -> None:
         assert year.world.subscription(year.members[name]).status == "canceled"
 
 
-def test_nothing_is_left_open_and_nobody_needs_to_be_told(year: Portfolio) -> None:
+def test_nothing_is_left_open_and_no_alert_is_needed(year: Portfolio) -> None:
     assert year.world.rows("SELECT * FROM payment_attempts WHERE status IN ('in_flight', 'unknown')") == []
     assert year.world.rows("SELECT * FROM invoices WHERE status = 'open'") == []
     assert year.world.alerts() == []

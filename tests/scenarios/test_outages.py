@@ -54,7 +54,8 @@ DAILY_PERIODS = {
     ("ask", "72 h"): [0],
     ("ask", "40 d"): [0],
 }
-"""An hour and 26 hours make nobody late: whatever begun is billed. The period that begins now is never late."""
+"""After an hour or 26 hours no subscription is late: begun periods are billed. The period that begins now is never
+late."""
 BEGUN = {"1 h": [0], "26 h": [0, 1]}
 
 
@@ -83,7 +84,7 @@ def test_after_an_outage_each_policy_bills_what_it_says(world: World, mode: Catc
 
 
 @pytest.mark.fm("A6")
-def test_forgiving_skips_the_period_that_nobody_opened_and_bills_the_next_one_at_its_time(world: World) -> None:
+def test_forgiving_skips_the_period_that_was_not_opened_and_bills_the_next_one_at_its_time(world: World) -> None:
     monthly = world.subscribe(plan=plan_that(world, "forgive", interval="month"))
     world.settle()
     world.clock.advance(days=40)
@@ -99,7 +100,7 @@ def test_forgiving_skips_the_period_that_nobody_opened_and_bills_the_next_one_at
 
 @pytest.mark.fm("A6")
 @pytest.mark.parametrize("mode", ["bill_all", "latest_only", "forgive"])
-def test_what_is_older_than_the_maximum_age_waits_for_a_person(world: World, mode: str) -> None:
+def test_what_is_older_than_the_maximum_age_waits_for_an_operator(world: World, mode: str) -> None:
     daily = world.subscribe(plan=plan_that(world, mode, max_age=30, interval="day"))
     world.settle()
     world.clock.advance(days=33)
@@ -160,7 +161,7 @@ def test_the_preview_of_a_decision_is_what_then_happens(world: World, mode: str,
     world.assert_books_agree()
 
 
-def test_the_preview_follows_the_policies_where_nobody_has_decided(world: World) -> None:
+def test_the_preview_follows_the_policies_without_a_decision(world: World) -> None:
     crowd(world)
     found = preview(world.ports, EVERYBODY)
     lines = {(line.mode, line.price.amount): (line.bill, line.waive, line.ask) for line in found.plans}
@@ -237,7 +238,9 @@ def test_who_leaves_at_the_end_of_the_period_is_not_late_and_ends(world: World) 
     assert world.alerts() == []
 
 
-def test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_nobody_is_asked_any_more(world: World) -> None:
+def test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_no_operator_is_asked_any_more(
+    world: World,
+) -> None:
     leaving = world.subscribe(plan=plan_that(world, "ask", interval="week"))
     world.settle()
     world.clock.advance(days=30)
@@ -252,7 +255,7 @@ def test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_nobody_is_a
     assert payments(world, leaving) == [0]
 
 
-def test_who_is_on_hold_is_not_forgotten_when_somebody_closes_the_alert(world: World) -> None:
+def test_who_is_on_hold_is_not_forgotten_when_an_operator_closes_the_alert(world: World) -> None:
     waiting = world.subscribe(plan=plan_that(world, "ask", interval="week"))
     world.settle()
     world.clock.advance(days=30)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -34,17 +34,18 @@ from billing_worker.ports.outside import Listing
 from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen
 from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
-from billing_worker.usecases.charge import collect, reconcile, retry
+from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
-from billing_worker.usecases.key import change, confirm, decide, reactivate, register
+from billing_worker.usecases.jobs import BY_NAME, chunks
+from billing_worker.usecases.key import change, decide, reactivate, register
 from billing_worker.usecases.key.register import NewKey
-from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
-from billing_worker.usecases.subscription import cancel, catch_up, create_plan, renew, replace_key, subscribe
+from billing_worker.usecases.subscription import cancel, catch_up, create_plan, replace_key, subscribe
 from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.clock import FrozenClock
+from tests.support.world import InTurn
 
 STEPS = 250
 LIMIT = 500
@@ -231,11 +232,12 @@ class Story:
 
     def work(self) -> Any:
         name = self.random.choice(("renew", "collect", "reconcile", "refund", "apply", "confirm", "deliver"))
-        due, unit = WORK[name]
+        job = BY_NAME[name]
         # PostgreSQL returns claimed rows in any order.
-        ids = sorted(due(self.ports, LIMIT))
-        for ident in ids:
-            unit(self.ports, ident)
+        ids = sorted(job.claim(self.ports, LIMIT))
+        ports = replace(self.ports, calls=InTurn(self, together=True))
+        for idents in chunks(ids, job.chunk):
+            job.serve(ports, idents)
         return name, ids if name != "apply" else len(ids)
 
     def _someone(self) -> str:
@@ -258,23 +260,6 @@ class _Deaf:
     def send(self, _message: object, _at: object) -> Refusal | None:
         self._tries += 1
         return None if self._tries % 2 else Refusal("busy")
-
-
-def _renew(ports: Ports, ident: str) -> None:
-    invoice_id = renew.renew(ports, ident)
-    if invoice_id is not None:
-        collect.collect(ports, invoice_id)
-
-
-WORK: dict[str, Any] = {
-    "renew": (renew.due, _renew),
-    "collect": (collect.due, collect.collect),
-    "reconcile": (reconcile.due, reconcile.reconcile),
-    "refund": (refund.due, refund.refund),
-    "apply": (apply.due, apply.apply),
-    "confirm": (confirm.due, confirm.confirm),
-    "deliver": (deliver.due, deliver.deliver),
-}
 
 
 @contextmanager

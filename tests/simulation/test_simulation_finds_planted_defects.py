@@ -1,6 +1,6 @@
 """A test of the tests: each invariant of the simulation is proven able to fail, by a mistake planted in one world."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -10,10 +10,11 @@ import pytest
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Unknown
 from billing_worker.domain.pingback import PingbackPayment, Verdict
 from billing_worker.domain.subscription import SubscriptionStatus
-from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.outside import Listing
 from billing_worker.simulation.fleet.client import FaultyDatabase, Transaction
 from billing_worker.simulation.fleet.swarm import Options
@@ -101,7 +102,7 @@ def _renamed(outcome: Any) -> Any:
     return outcome
 
 
-def test_a_payment_that_nobody_hears_of_is_an_orphan() -> None:
+def test_a_payment_without_a_notification_is_an_orphan() -> None:
     run = a_run(operator_rate=0.5, soft_rate=0.9)
     run.market.paid = lambda _row: None  # type: ignore[method-assign] # no webhook at all
     found = breach_of(run)
@@ -138,7 +139,7 @@ def test_a_charge_after_a_cancellation_is_seen() -> None:
             subscription.status = SubscriptionStatus.ACTIVE
         return subscription
 
-    store.subscriptions.get = blind  # type: ignore[method-assign] # nobody sees that it is canceled
+    store.subscriptions.get = blind  # type: ignore[method-assign] # it never looks canceled
     store.subscriptions.save = _unless_canceled(run, store.subscriptions.save)  # type: ignore[method-assign]
     store.invoices.due_from = lambda ident: _due_anyway(run, ident)  # type: ignore[method-assign]
     found = breach_of(run)
@@ -258,11 +259,9 @@ class _Ahead:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def now(self) -> Any:
-        return self._run.scheduler.now + timedelta(days=2)
-
-    def real_now(self) -> Any:
-        return self._run.scheduler.now + timedelta(days=2)
+    def moment(self) -> Moment:
+        ahead = self._run.scheduler.now + timedelta(days=2)
+        return Moment(ahead, ahead)
 
 
 def test_a_calendar_with_a_hole_is_seen() -> None:
@@ -324,7 +323,7 @@ def test_a_refund_that_is_given_back_twice_is_seen() -> None:
 
 def test_a_surplus_that_is_never_given_back_is_seen() -> None:
     run = a_run(paymentwall=1.0, review_rate=0.9, soft_rate=0.5)
-    run.store.refunds.add = lambda _refund: None  # type: ignore[method-assign] # nobody writes a refund down
+    run.store.refunds.add = lambda _refund: None  # type: ignore[method-assign] # no refund is written down
     found = breach_of(run)
     assert found is not None
     assert (found.invariant, "still holds" in found.text) == ("I1", True)
@@ -332,7 +331,7 @@ def test_a_surplus_that_is_never_given_back_is_seen() -> None:
 
 def test_a_charge_that_begins_in_spite_of_a_stop_is_seen() -> None:
     run = a_run(stops_a_year=20.0)
-    run.store.stops.holding = lambda *_: ()  # type: ignore[method-assign] # nobody looks for stops
+    run.store.stops.holding = lambda *_: ()  # type: ignore[method-assign] # no stop is found
     found = breach_of(run)
     assert found is not None
     assert found.invariant == "R12"
@@ -354,7 +353,7 @@ def test_pingbacks_of_all_kinds_end_well_where_nothing_is_planted() -> None:
 
 def test_a_key_that_is_unlocked_during_a_risk_review_is_seen() -> None:
     run = a_run({"webhook.late": 0.5}, **KEYS)
-    run.store.pingbacks.newest = lambda *_: None  # type: ignore[method-assign] # nobody asks whether it is held back
+    run.store.pingbacks.newest = lambda *_: None  # type: ignore[method-assign] # no payment blocks it
     found = breach_of(run)
     assert found is not None
     assert (found.invariant, "was unlocked by a payment" in found.text) == ("I14", True)
@@ -368,9 +367,13 @@ class _CarelessDatabase(FaultyDatabase):
 class _Careless(Transaction):
     """Takes every key for an active one."""
 
-    def lock_due(self, invoice_id: str) -> DueInvoice:
-        due = super().lock_due(invoice_id)
-        return replace(due, key=replace(due.key, status=KeyStatus.ACTIVE))
+    def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
+        found = super().lock_due(invoice_ids)
+        return [replace(due, key=replace(due.key, status=KeyStatus.ACTIVE)) for due in found]
+
+    def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
+        found = super().lock_renewals(subscription_ids)
+        return [replace(due, key=replace(due.key, status=KeyStatus.ACTIVE)) for due in found]
 
 
 def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:

@@ -1,4 +1,4 @@
-"""What the database in memory does not model fails whoever calls it, and says which method that was."""
+"""A method that the database in memory does not model raises, and names itself."""
 
 import inspect
 

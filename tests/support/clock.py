@@ -4,6 +4,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from billing_worker.domain.moment import Moment
+
 START = datetime(2026, 1, 31, 0, 0, tzinfo=UTC)
 """31 January 2026, 09:00 in Seoul: an anchor that most months cannot hold."""
 
@@ -15,8 +17,13 @@ class FrozenClock:
         self._lock = threading.Lock()
         self._billing, self._real = at, at
 
+    def moment(self) -> Moment:
+        """Both times, as the port has it."""
+        with self._lock:
+            return Moment(self._billing, self._real)
+
     def now(self) -> datetime:
-        """Billing time."""
+        """Billing time: what tests mostly ask for."""
         with self._lock:
             return self._billing
 
@@ -43,6 +50,11 @@ class FrozenClock:
 
 class RunningClock(FrozenClock):
     """The host's clock, for tests with real processes on the same host: it cannot be moved."""
+
+    def moment(self) -> Moment:
+        """The time of this host, for both."""
+        now = self.now()
+        return Moment(now, now)
 
     def now(self) -> datetime:
         """The time of this host."""

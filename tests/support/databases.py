@@ -35,7 +35,7 @@ class Databases:
 
     @contextmanager
     def migrated(self) -> Iterator[str]:
-        """A migrated database without a row; taken back afterwards, whoever is still connected."""
+        """A migrated database without a row; taken back afterwards, even from open connections."""
         name = self._empty.pop() if self._empty else self._create(self._new_name(), self._migrated_template())
         try:
             yield self._url(name)
@@ -53,7 +53,7 @@ class Databases:
 
     @contextmanager
     def copy_of(self, url: str) -> Iterator[str]:
-        """A copy of a database with all its rows, as an operator makes one; whoever used the source is thrown out.
+        """A copy of a database with all its rows, as an operator makes one; sessions of the source are ended.
 
         The test may change its tables: it is dropped afterwards.
         """
@@ -92,7 +92,7 @@ class Databases:
                 version = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
                 for emptied in reversed(metadata.sorted_tables):
                     connection.execute(emptied.delete())
-        except SQLAlchemyError:  # a test that changed the tables: nobody gets this one again
+        except SQLAlchemyError:  # a test that changed the tables: no test gets this database again
             version = None
         finally:
             engine.dispose()

@@ -1,7 +1,7 @@
 """A message in the hands of a worker that may be held up in the midst of a call, and go on later.
 
-Each delivery has a thread of its own, but only one of all runs at any moment: whoever drives them hands over the turn
-and gets it back, so that a run with held calls is as exact as one without.
+Each delivery has a thread of its own, but only one of all runs at any moment: the driver passes the turn and gets it
+back, so that a run with held calls is as exact as one without.
 """
 
 import threading
@@ -46,13 +46,13 @@ class Delivery(threading.Thread):
         return self.over
 
     def abandon(self) -> None:
-        """Nobody needs it any more: its process dies where it stands."""
+        """End it: its process dies where it is."""
         self._abandoned = True
         self._worker.release()
         self.join(TURN_SECONDS)
 
     def hold(self, until: str | int) -> None:
-        """Give the turn back, from within; returns when somebody says `go`."""
+        """Give the turn back, from within; returns at the next `go`."""
         self.until = until
         self._driver.release()
         self._wait_for_turn()

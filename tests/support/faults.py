@@ -46,7 +46,7 @@ class Fault(StrEnum):
 
     CRASH_BEFORE = "crash_before"
     CRASH_AFTER = "crash_after"
-    """The step has its effect, and nobody lives to hear of it."""
+    """The step has its effect, and its process dies before the answer."""
     DISCONNECT = "disconnect"
     """The server ends the session before the commit: nothing is kept."""
     LOST_REPLY = "lost_reply"
@@ -281,7 +281,7 @@ class FaultyGateway:
         return found
 
     def _plant(self, fault: Fault, endpoint: str, **matching: str) -> None:
-        """The sandbox's very next call of this endpoint meets its fault: nobody else is calling."""
+        """The sandbox's very next call of this endpoint meets its fault: there is no other caller."""
         behaviour, times = BEHAVIOURS[fault]
         self.sandbox.rule(behaviour, endpoint=endpoint, times=times, **matching)
 

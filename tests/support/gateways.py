@@ -61,11 +61,11 @@ def answers(outcome: Outcome) -> Callable[[Gateway, ChargeRequest], Outcome]:
 
 
 def loses_the_reply(gateway: Gateway, request: ChargeRequest) -> Outcome:
-    """The charge is placed, and nobody hears of it."""
+    """The charge is placed, and its answer is lost."""
     gateway.charge(request)
     return Unknown("no answer: the connection was lost")
 
 
 def never_arrives(_gateway: Gateway, _request: ChargeRequest) -> Outcome:
-    """The charge is lost on its way, and nobody can tell."""
+    """The charge is lost on its way, without a sign."""
     return Unknown("no answer: the connection was lost")

@@ -28,7 +28,7 @@ class Books:
     ledger: list[Row]
     now: datetime
     charged_at: dict[str, datetime] = field(default_factory=dict)
-    """Billing time of each charge, by imp_uid, where somebody took note of it."""
+    """Billing time of each charge, by imp_uid, if it was recorded."""
 
     def rows(self, statement: str) -> list[Row]:
         """Rows of a query."""
@@ -113,7 +113,7 @@ def i3_no_orphan(books: Books) -> list[str]:
 def i4_nothing_lost(books: Books) -> list[str]:
     """Every due period has an invoice; every due invoice is paid, planned for later, waiting for a reason, or over.
 
-    A subscription on hold waits for a person, who must have been told of it by an open alert about its plan.
+    A subscription on hold waits for an operator, and its plan must have an open alert.
     """
     asked = {
         row["subject_id"]
@@ -136,7 +136,7 @@ def i4_nothing_lost(books: Books) -> list[str]:
         waiting = row["attempt_status"] == "unknown" or row["key_status"] == "pending"
         planned = row["next_attempt_at"] is not None and row["next_attempt_at"] > books.now - GRACE
         if not waiting and not planned:
-            found.append(f"I4: invoice {row['id']} is open, due since {row['next_attempt_at']}, and nobody is at it")
+            found.append(f"I4: invoice {row['id']} is open, due since {row['next_attempt_at']}, and no worker has it")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Somebody who waits for a lock that a test holds."""
+"""A thread that waits for a lock that a test holds."""
 
 import threading
 import time

@@ -20,7 +20,7 @@ from billing_worker.usecases.subscription import renew
 from tests.support.deliveries import Delivery
 from tests.support.faults import Fault, Saboteur, Script, Step, survive
 from tests.support.sandbox import Row
-from tests.support.world import World, holds_money, renew_and_charge
+from tests.support.world import World, charge_alone, holds_money, renew_and_charge
 
 PERIODS = 3
 PERIOD = timedelta(weeks=1)
@@ -45,7 +45,7 @@ class Job(NamedTuple):
 
 JOBS = (
     Job("renew", renew.due, renew_and_charge, "SELECT id, id AS owner FROM subscriptions WHERE id = ANY(:ids)"),
-    Job("collect", collect.due, collect.collect, """
+    Job("collect", collect.due, charge_alone, """
         SELECT id, subscription_id AS owner FROM invoices WHERE id = ANY(:ids) ORDER BY period_index"""),
     Job("apply", apply.due, apply.apply, """
         SELECT m.id, i.subscription_id AS owner FROM inbox m

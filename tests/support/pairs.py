@@ -144,7 +144,7 @@ class Laboratory:
 
 
 def judged(world: World, customers: Sequence[Customer]) -> dict[str, list[str]]:
-    """What is wrong with each customer, by subscription; what is wrong with nobody in particular is everybody's."""
+    """What is wrong with each customer, by subscription; a breach without a subscription counts for all."""
     problems = {customer.subscription.id: _own_troubles(customer) for customer in customers}
     whose = _owners(world)
     _judge_invoices(world, problems)

@@ -40,7 +40,7 @@ class Servers:
 
     @contextmanager
     def broker_url(self) -> Iterator[str]:
-        """A Redis of its own for one test; of a given server, a database that nobody else uses now."""
+        """A Redis of its own for one test; of a given server, a database that no other test uses now."""
         given = os.environ.get("TEST_BROKER_URL")
         if given:
             with _database_of(given) as url:

@@ -18,7 +18,7 @@ READY = b"Z\x00\x00\x00\x05I"
 
 @dataclass
 class Operator:
-    """Somebody with a connection of his own."""
+    """A session with its own connection."""
 
     connection: psycopg.Connection[Any]
 
@@ -43,11 +43,11 @@ class Operator:
 
 
 def commit_and_lose_the_reply(session: psycopg.Connection[Any]) -> None:
-    """The server commits and says so, but nobody hears it: what the driver does next fails on a broken connection.
+    """The server commits and confirms it, but the answer is lost: the driver's next call fails on a broken connection.
 
     The commit is sent past the driver, in PostgreSQL's own protocol, and its reply is read and thrown away.
     """
-    assert not session.pgconn.ssl_in_use, "inside TLS nobody can speak past the driver: use a database without"
+    assert not session.pgconn.ssl_in_use, "inside TLS a test cannot bypass the driver: use a database without TLS"
     statement = b"COMMIT\x00"
     os.write(session.pgconn.socket, b"Q" + struct.pack("!I", 4 + len(statement)) + statement)
     reply = b""

@@ -121,7 +121,7 @@ class Stack:
         number = len(self._processes)
         log = self._folder / f"{number}-{name}.log"
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        environment["PYTHONWARNINGS"] = "ignore"  # celery's advice to whoever runs it as root
+        environment["PYTHONWARNINGS"] = "ignore"  # celery's advice against root
         environment |= {"BILLING_VAR_DIR": str(self._folder)} | self.settings | settings
         environment = {key: value for key, value in environment.items() if value != ""}
         with log.open("wb") as output:

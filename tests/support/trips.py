@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -17,13 +17,14 @@ from sqlalchemy import Engine, event
 from structlog.testing import capture_logs
 
 from billing_worker.domain.payment import Approved
+from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.subscription import renew
 from tests.support.databases import Databases
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.sandbox import running_sandbox
 from tests.support.servers import Servers
-from tests.support.world import LIMIT, World
+from tests.support.world import LIMIT, InTurn, World, open_period
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (f"{ROOT}/billing_worker/", f"{ROOT}/tasks/")
@@ -118,18 +119,21 @@ def trips(world: World) -> dict[str, Trip]:
 
 
 def _renewal(world: World) -> dict[str, Trip]:
-    """The second period of a subscription opens, and its charge is approved."""
-    subscription = world.subscribe()
+    """The second period of a subscription opens, and its charge is approved: in one breath, and in two."""
+    subscription, other = world.subscribe(), world.subscribe()
     world.settle()
     world.clock.advance(days=31)
-    assert subscription.id in renew.due(world.ports, LIMIT)
-    renewed, invoice_id = traced(world.engine, lambda: renew.renew(world.ports, subscription.id))
+    assert {subscription.id, other.id} <= set(renew.due(world.ports, LIMIT))
+    calls = InTurn(world.ports.gateway)
+    whole, _ = traced(world.engine, lambda: collect.renew(replace(world.ports, calls=calls), [subscription.id]))
+    assert isinstance(calls.outcomes[-1], Approved)
+    invoice_id = open_period(world.ports, other.id)
     with world.ports.database.transaction() as uow:
         invoice = uow.invoices.get(str(invoice_id))
     charged, outcome = traced(world.engine, lambda: world.charge(invoice))
     assert isinstance(outcome, Approved)
     world.settle()
-    return {"renew": renewed, "collect, approved": charged}
+    return {"renewal, approved": whole, "collect, approved": charged}
 
 
 def _issuing_payment(world: World) -> dict[str, Trip]:

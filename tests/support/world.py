@@ -1,7 +1,7 @@
 """Real ports, a clock under control, and the words in which tests speak about them."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,10 +22,12 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.calls import Answered, Intent, InTime, Record
+from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
-from billing_worker.usecases.jobs import BY_NAME
+from billing_worker.usecases.jobs import BY_NAME, chunks
 from billing_worker.usecases.key import register
 from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.subscription import cancel, create_plan, renew
@@ -165,7 +167,7 @@ class World:
         return subscribing.subscribe(self.ports, NewSubscription((plan or self.plan()).id, key.id, customer, **more))
 
     def backdate(self, subscription: Subscription, start: datetime) -> None:
-        """As if it had begun then and nobody had worked since: for tests on a clock that cannot be moved."""
+        """As if it had begun then and no worker had run since: for tests on a clock that cannot be moved."""
         with self.engine.begin() as connection:
             statement = "UPDATE subscriptions SET anchor = :start, next_period_start = :start WHERE id = :id"
             connection.execute(text(statement), {"start": start, "id": subscription.id})
@@ -210,7 +212,7 @@ class World:
         """Open the periods that are due, one a subscription, and charge nothing yet."""
         ids = renew.due(self.ports, LIMIT)
         for ident in ids:
-            renew.renew(self.ports, ident)
+            open_period(self.ports, ident)
         return len(ids)
 
     def renew_and_charge(self) -> int:
@@ -223,7 +225,9 @@ class World:
 
     def charge(self, invoice: Invoice) -> Outcome | None:
         """Charge one invoice, as a worker with its id in hand does."""
-        return collect.collect(self.ports, invoice.id)
+        calls = InTurn(self.ports.gateway)
+        collect.collect(replace(self.ports, calls=calls), [invoice.id])
+        return calls.outcomes[-1] if calls.outcomes else None
 
     def reconcile(self) -> int:
         """Look up what is unclear."""
@@ -249,8 +253,8 @@ class World:
         """What the scan of this job finds, served; the rings that follow are lost, and later scans make up for them."""
         job = BY_NAME[name]
         ids = list(job.claim(self.ports, LIMIT))
-        for ident in ids:
-            job.serve(self.ports, str(ident))
+        for idents in chunks(ids, job.chunk):
+            job.serve(self.ports, idents)
         return len(ids)
 
     # -- what notifications bring
@@ -355,8 +359,53 @@ class World:
 
 
 def renew_and_charge(ports: Ports, subscription_id: str) -> None:
-    """What the unit of the job `renew` does."""
-    BY_NAME["renew"].serve(ports, subscription_id)
+    """What the unit of the job `renew` does with one subscription."""
+    collect.renew(ports, [subscription_id])
+
+
+def charge_alone(ports: Ports, invoice_id: str) -> int:
+    """What the unit of the job `collect` does with one invoice."""
+    return collect.collect(ports, [invoice_id])
+
+
+def open_period(ports: Ports, subscription_id: str) -> str | None:
+    """Open the period that is due, and charge nothing yet; returns the id of its invoice."""
+    with ports.database.transaction() as uow:
+        found = uow.lock_renewals([subscription_id])
+        opened = renew.open_periods(ports, uow, found, ports.clock.moment())
+        added = uow.invoices.add_all([due.invoice for due in opened])
+        uow.subscriptions.save_all([due.subscription for due in found])
+        uow.commit()
+    return next(iter(added), None)
+
+
+class InTurn:
+    """Makes one call after the other in the thread of the caller, and keeps what came of them.
+
+    `together`: all are recorded with one commit, after the last call.
+    """
+
+    def __init__(self, gateway: Gateway, *, together: bool = False) -> None:
+        self._gateway = gateway
+        self._together = together
+        self.outcomes: list[Outcome] = []
+
+    @contextmanager
+    def room(self, _count: int) -> Iterator[None]:
+        """Do not wait."""
+        yield
+
+    def place(self, intents: Sequence[Intent], in_time: InTime, record: Record) -> None:
+        """Make these calls."""
+        answers = []
+        for intent in intents:
+            if in_time(intent):
+                self.outcomes.append(self._gateway.charge(intent.request))
+                answers.append(Answered(intent.attempt_id, intent.fence, self.outcomes[-1]))
+                if not self._together:
+                    record(answers[-1:])
+        if self._together and answers:
+            record(answers)
 
 
 def holds_money(row: Row) -> bool:

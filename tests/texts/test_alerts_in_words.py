@@ -39,7 +39,7 @@ def an_alert(kind: AlertKind, case: str) -> Alert:
     return Alert(7, kind, f"«{RULES[kind].concerns}»", checked(kind, facts), NOW)
 
 
-def test_every_kind_has_a_rule_and_every_action_is_somebodys_way_out() -> None:
+def test_every_kind_has_a_rule_and_every_action_is_a_way_out_of_some_kind() -> None:
     assert set(RULES) == set(AlertKind)
     of_alerts = {action for rule in RULES.values() for action in rule.actions}
     explains = (USE_CASES / "reading" / "teller.py").read_text()

@@ -1,4 +1,4 @@
-"""What one person does in PortOne's console is booked, or given back, and told; it stops nobody. Many are a pattern."""
+"""One clerk's work in PortOne's console is booked, or given back, with an alert, and stops no other customer."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def kinds(world: World) -> list[str]:
 
 
 @pytest.mark.fm("C35")
-def test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_nobody(world: World) -> None:
+def test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_no_customer(world: World) -> None:
     [subscription] = unpaid(world, 1)
     row = pay(world, subscription)
     assert world.invoice(subscription).status == "paid"
@@ -53,11 +53,11 @@ def test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_nobod
     world.webhook(row["imp_uid"], row["merchant_uid"])
     world.settle()
     assert whole(world).breaches == 0
-    assert world.alerts() == [], "what a person has read is not told again"
+    assert world.alerts() == [], "a closed alert does not open again"
 
 
 @pytest.mark.fm("C35")
-def test_a_clerks_payment_of_a_paid_order_is_given_back_and_stops_nobody(world: World) -> None:
+def test_a_clerks_payment_of_a_paid_order_is_given_back_and_stops_no_customer(world: World) -> None:
     """The audit may see it before its webhook is applied and before both books are compared."""
     subscription = world.subscribe()
     world.settle()
@@ -87,7 +87,7 @@ def test_a_clerks_payment_over_another_sum_is_told_and_stops_at_most_that_subscr
     assert {invoice.status for invoice in world.invoices(other)} == {"paid"}
 
 
-def test_an_unasked_payment_that_is_given_back_needs_nobody_any_more(world: World) -> None:
+def test_an_unasked_payment_that_is_given_back_needs_no_operator_any_more(world: World) -> None:
     [subscription] = unpaid(world, 1)
     row = pay(world, subscription)
     world.sandbox.control("/operator/cancel", imp_uid=row["imp_uid"])
@@ -97,7 +97,7 @@ def test_an_unasked_payment_that_is_given_back_needs_nobody_any_more(world: Worl
 
 
 @pytest.mark.fm("C35")
-def test_payments_that_nobody_asked_for_of_many_customers_stop_everybody(world: World) -> None:
+def test_unasked_payments_of_many_customers_stop_all(world: World) -> None:
     subscriptions = unpaid(world, 2 * MOST_BY_HAND + 2)
     for subscription in subscriptions[:MOST_BY_HAND]:
         pay(world, subscription)
@@ -108,7 +108,7 @@ def test_payments_that_nobody_asked_for_of_many_customers_stop_everybody(world: 
     assert f"{MOST_BY_HAND + 1} of {MOST_BY_HAND + 1} customers" in stop.reason
     assert [each.id for each in whole(world).stops] == [stop.id]
     clear_stop(world.ports, stop.id, "it was our own campaign")
-    assert whole(world).stops == [], "what a person has cleared trips no second time"
+    assert whole(world).stops == [], "accepted breaches trip no second time"
     for subscription in subscriptions[MOST_BY_HAND + 1 :]:
         world.clock.advance(seconds=1)
         pay(world, subscription)

@@ -1,4 +1,4 @@
-"""A stop holds charges from the moment it is committed, loses none, and ends only by a person's word."""
+"""A stop holds charges from the moment it is committed, loses none, and only an operator ends it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ def test_nothing_is_charged_while_all_is_stopped_and_everything_once_it_is_clear
     world.assert_books_agree()
 
 
-def test_a_stop_of_one_pg_or_one_subscription_holds_nobody_else(world: World) -> None:
+def test_a_stop_of_one_pg_or_one_subscription_holds_no_other(world: World) -> None:
     kcp, nice = world.subscribe(key=world.key(pg="kcp")), world.subscribe(key=world.key(pg="nice_v2"))
     held = world.subscribe(key=world.key(pg="nice_v2"))
     stop_on_word(world.ports, "pg:kcp", "kcp answers strangely")
@@ -61,7 +61,7 @@ def test_a_stopped_invoice_is_not_handed_out_and_a_worker_that_has_its_id_does_n
     world.renew()
     (ident,) = collect.due(world.ports, 10)
     stop_on_word(world.ports, ALL, "stop")
-    assert collect.collect(world.ports, ident) is None
+    assert collect.collect(world.ports, [ident]) == 0
     assert world.ledger() == []
     world.clock.advance(seconds=world.ports.timing.claim)
     assert not collect.due(world.ports, 10)
@@ -98,7 +98,7 @@ def test_no_attempt_begins_once_stopping_has_returned_however_many_workers_race(
 
     workers = [one.with_ports(gateway=Around(one.ports.gateway, noted)) for one in (world, other)]
     with ThreadPoolExecutor(8) as pool:
-        running = [pool.submit(collect.collect, workers[n % 2].ports, ident) for n, ident in enumerate(ids)]
+        running = [pool.submit(collect.collect, workers[n % 2].ports, [ident]) for n, ident in enumerate(ids)]
         assert halfway.wait(30)
         stop_on_word(world.ports, ALL, "stop the line")
         written = {row["id"] for row in world.rows("SELECT id FROM payment_attempts")}
@@ -119,25 +119,25 @@ def test_stopping_waits_for_an_act_that_had_begun_and_holds_the_next(world: Worl
     other = another_process()
     with ThreadPoolExecutor(1) as pool:
         with world.ports.database.transaction() as uow:
-            assert uow.lock_due(ident).stop is None
+            assert uow.lock_due([ident])[0].stop is None
             stopping = pool.submit(stop_on_word, other.ports, ALL, "stop")
             while not world.rows("SELECT 1 FROM stops"):
                 assert not stopping.done()
             assert not stopping.done()
             uow.commit()
         stopping.result(30)
-    assert collect.collect(world.ports, ident) is None
+    assert collect.collect(world.ports, [ident]) == 0
 
 
-def test_an_act_that_hangs_does_not_keep_anybody_from_stopping(world: World, another_process, monkeypatch) -> None:
+def test_an_act_that_hangs_does_not_keep_an_operator_from_stopping(world: World, another_process, monkeypatch) -> None:
     monkeypatch.setattr("billing_worker.adapters.database.stops.LONGEST_ACT_MS", 200)
     world.subscribe()
     world.renew()
     (ident,) = collect.due(world.ports, 10)
     with world.ports.database.transaction() as uow:
-        uow.lock_due(ident)
+        uow.lock_due([ident])
         assert stop_on_word(another_process().ports, ALL, "stop").stop.is_open
-    assert collect.collect(world.ports, ident) is None
+    assert collect.collect(world.ports, [ident]) == 0
 
 
 def test_an_attempt_that_was_sent_is_resolved_while_all_is_stopped(world: World) -> None:
@@ -205,6 +205,6 @@ def test_what_cannot_be_stopped_or_cleared_is_said(world: World) -> None:
         clear_stop(world.ports, 4711, "done")
     number = stop_on_word(world.ports, ALL, "stop").stop.id
     clear_stop(world.ports, number, "done")
-    with pytest.raises(Conflict, match="cleared already"):
+    with pytest.raises(Conflict, match="already cleared"):
         clear_stop(world.ports, number, "done")
     assert renew.due(world.ports, 1) == []

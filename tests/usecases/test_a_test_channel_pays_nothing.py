@@ -20,7 +20,7 @@ def trial() -> Iterator[Sandbox]:
 
 
 @pytest.mark.fm("E23")
-def test_what_a_test_channel_approved_is_never_paid_and_a_person_is_told(database_url: str, trial: Sandbox) -> None:
+def test_what_a_test_channel_approved_is_never_paid_and_an_alert_opens(database_url: str, trial: Sandbox) -> None:
     with World.built(database_url, trial) as world:
         subscription = world.subscribe()
         world.settle()

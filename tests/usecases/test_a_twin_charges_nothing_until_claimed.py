@@ -1,4 +1,4 @@
-"""A copy of the database, or another account, charges nothing until a person claims it. The ledger is the judge."""
+"""A copy of the database, or another account, charges nothing until an operator claims it. The ledger is the judge."""
 
 import re
 import threading
@@ -57,7 +57,7 @@ def test_a_copy_charges_nothing_even_before_any_scan_has_looked(world: World, tw
     before = len(world.ledger())
     invoices = twin.rows("SELECT id FROM invoices WHERE status = 'open'")
     assert len(invoices) == 1
-    assert collect.collect(twin.ports, invoices[0]["id"]) is None
+    assert collect.collect(twin.ports, [invoices[0]["id"]]) == 0
     assert len(world.ledger()) == before
 
 
@@ -99,7 +99,7 @@ def test_a_database_in_which_nothing_was_charged_claims_itself(world: World) -> 
     assert world.alerts() == []
 
 
-def test_a_used_database_that_nobody_claimed_waits(world: World) -> None:
+def test_a_used_database_without_a_claim_waits(world: World) -> None:
     world.subscribe()
     world.settle()
     with world.engine.begin() as connection:
@@ -107,7 +107,7 @@ def test_a_used_database_that_nobody_claimed_waits(world: World) -> None:
     world.subscribe()
     world.settle()
     assert len(world.ledger()) == 1
-    assert "nobody claimed it" in stops(world.ports, 10)[0].stop.reason
+    assert "never claimed" in stops(world.ports, 10)[0].stop.reason
 
 
 def test_the_guard_looks_and_writes_nothing_when_all_is_as_claimed(world: World) -> None:

@@ -107,7 +107,7 @@ STOPPING = {
         "I1",
         ["DROP INDEX uq_payment_attempts_one_payment", copied("imp_twice")],
     ),
-    "I1 a surplus nobody knows of": ("I1", [copied("imp_surplus", surplus=True)]),
+    "I1 a surplus without an alert": ("I1", [copied("imp_surplus", surplus=True)]),
     "I2 paid by nothing": (
         "I2",
         [
@@ -164,7 +164,7 @@ STOPPING = {
 }
 
 ALERTING = {
-    "I17 nobody was told": ("I17", ["UPDATE payment_attempts SET found = true WHERE id = " + ANY_APPROVED]),
+    "I17 no alert was opened": ("I17", ["UPDATE payment_attempts SET found = true WHERE id = " + ANY_APPROVED]),
     "I4 a lost invoice": (
         "I4",
         [
@@ -280,7 +280,7 @@ def test_an_amount_changed_by_hand_is_found_and_charges_nothing_more(busy: World
     assert stops(busy.ports, 10)[0].stop.cause == "breach"
 
 
-def test_an_order_number_of_the_shop_that_looks_like_a_card_stops_nobody(busy: World) -> None:
+def test_an_order_number_of_the_shop_that_looks_like_a_card_stops_no_customer(busy: World) -> None:
     """An alert about a payment in the console quotes its order; a secret of ours in an alert is another thing."""
     with busy.ports.database.transaction() as uow:
         facts = {"money": "9,900 KRW", "order": CARD}
@@ -328,7 +328,7 @@ def test_an_alert_about_what_changed_closes_only_when_everything_was_looked_at(b
     assert not told()
 
 
-def test_what_anybody_may_send_us_stops_nobody(busy: World) -> None:
+def test_a_forged_notification_stops_no_customer(busy: World) -> None:
     busy.webhook("imp_" + CARD.replace(" ", ""), "order1")
     found = whole(busy)
     assert broken(found) == {"I13"}
@@ -437,7 +437,7 @@ def test_a_second_payment_under_our_order_at_the_gateway_is_found(busy: World) -
     assert stopped.stop.scope.startswith("subscription:"), "what one customer paid twice is no reason to stop others"
 
 
-def test_what_a_person_accepted_trips_no_second_time_and_a_new_breach_does(busy: World) -> None:
+def test_what_an_operator_accepted_trips_no_second_time_and_a_new_breach_does(busy: World) -> None:
     plant(busy, "UPDATE payment_attempts SET amount = amount + 1 WHERE id = " + ANY_APPROVED)
     number = whole(busy).stop.id
     assert whole(busy).stop.id == number
@@ -450,7 +450,7 @@ def test_what_a_person_accepted_trips_no_second_time_and_a_new_breach_does(busy:
     assert whole(busy).stop.id > number
 
 
-def test_what_a_person_accepted_hides_no_other_breach_however_much_it_is(busy: World) -> None:
+def test_what_an_operator_accepted_hides_no_other_breach_however_much_it_is(busy: World) -> None:
     many = MOST_SHOWN + 20
     plant(
         busy,
@@ -470,7 +470,7 @@ def test_what_a_person_accepted_hides_no_other_breach_however_much_it_is(busy: W
     assert {f"I5 imp_{number}" for number in range(1, many + 1)} <= named
 
 
-def test_a_later_breach_does_not_take_the_earlier_ones_out_of_what_a_person_reads(busy: World) -> None:
+def test_a_later_breach_does_not_take_the_earlier_ones_out_of_what_an_operator_reads(busy: World) -> None:
     """Clearing the stop accepts both: the periodic audit, which looks at what changed, must not hide the first."""
 
     def audited() -> Audit:
@@ -542,7 +542,7 @@ def test_an_audit_that_died_is_made_up_by_the_next(busy: World) -> None:
     assert audit_recent(busy.ports, second).stop is not None
 
 
-def test_an_audit_opens_the_alert_of_a_stop_again_when_somebody_closed_it(world: World) -> None:
+def test_an_audit_opens_the_alert_of_a_stop_again_when_an_operator_closed_it(world: World) -> None:
     stop_on_word(world.ports, ALL, "stop")
     plant(world, "UPDATE alerts SET closed_at = now()")
     assert broken(whole(world)) == {"I23"}

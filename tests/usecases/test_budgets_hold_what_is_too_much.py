@@ -1,4 +1,4 @@
-"""Budgets: what goes beyond is not charged, a person is asked, and what was approved trips no second time."""
+"""Budgets: a charge beyond them does not begin, an operator decides, and accepted invoices trip no second time."""
 
 from datetime import timedelta
 
@@ -88,7 +88,7 @@ def test_declined_and_failed_charges_take_nothing_from_the_sum(world: World) -> 
     guarded, plan = with_budgets(world, run={"KRW": 10_000}), world.plan(9900)
     for _ in range(3):
         guarded.subscribe("decline-limit", plan=plan)
-    guarded.settle()
+        guarded.settle()
     subscription = guarded.subscribe(plan=plan)
     guarded.settle()
     assert world.invoice(subscription).status == "paid"
@@ -104,7 +104,7 @@ def test_each_currency_has_its_own_sum_and_one_that_is_not_named_has_none(world:
 
 
 @pytest.mark.fm("J6")
-def test_a_customer_beyond_the_days_sum_is_held_and_nobody_else(world: World) -> None:
+def test_a_customer_beyond_the_days_sum_is_held_and_no_other(world: World) -> None:
     guarded, plan = with_budgets(world, customer_day={"KRW": 20_000}), world.plan(9900)
     key = world.key()
     first = [guarded.subscribe(plan=plan, key=key, allow_duplicate=True) for _ in range(3)]
@@ -128,7 +128,7 @@ def test_a_customers_day_passes(world: World) -> None:
 
 
 @pytest.mark.fm("L22")
-def test_an_amount_that_jumps_is_held_and_charged_when_a_person_approves_it(world: World) -> None:
+def test_an_amount_that_jumps_is_held_and_charged_when_an_operator_approves_it(world: World) -> None:
     plan = world.plan(9900, interval="day")
     subscription = world.subscribe(plan=plan)
     world.settle()

@@ -1,4 +1,4 @@
-"""What a period is charged under depends on the period alone, and no clock of anybody can change what is charged."""
+"""The merchant_uid of a period depends only on the period, and no clock can change a charge."""
 
 from dataclasses import replace
 from datetime import timedelta

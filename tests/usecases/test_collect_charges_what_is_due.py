@@ -69,7 +69,7 @@ def test_the_same_id_delivered_again_does_nothing(world: World) -> None:
 @pytest.mark.fm("B13")
 def test_an_id_that_does_not_exist_is_refused_and_nothing_is_written(world: World) -> None:
     with pytest.raises(NotFound):
-        collect.collect(world.ports, "inv_0000000000000000")
+        collect.collect(world.ports, ["inv_0000000000000000"])
     assert world.rows("SELECT * FROM payment_attempts") == []
 
 
@@ -90,7 +90,7 @@ def test_a_message_for_a_canceled_subscription_charges_nothing(world: World) -> 
     world.renew()
     (ident,) = collect.due(world.ports, 10)
     cancel.cancel(world.ports, subscription.id)
-    assert collect.collect(world.ports, ident) is None
+    assert collect.collect(world.ports, [ident]) == 0
     assert world.ledger() == []
 
 
@@ -200,7 +200,7 @@ def test_a_charge_that_was_provably_not_placed_uses_up_no_dunning(world: World, 
     world.assert_books_agree()
 
 
-def test_the_wait_after_charges_that_cannot_be_placed_doubles_up_to_an_hour_and_somebody_is_told(world: World) -> None:
+def test_the_wait_after_charges_that_cannot_be_placed_doubles_up_to_an_hour_and_an_alert_opens(world: World) -> None:
     broken = world.with_ports(gateway=Around(world.ports.gateway, answers(Failed("connection refused"))))
     subscription = world.subscribe()
     waits = []

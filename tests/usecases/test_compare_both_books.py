@@ -40,7 +40,7 @@ def world(database_url: str, shared_sandbox: Sandbox) -> Iterator[World]:
 
 
 def compare(world: World, since: datetime | None = None) -> list[Finding]:
-    """What a person's `reconcile` finds."""
+    """The findings of an operator's `reconcile`."""
     found = []
     for ident in comparing.plan(world.ports, since):
         compared = comparing.compare(world.ports, ident)
@@ -159,7 +159,7 @@ def test_a_payment_of_a_subscription_that_a_restored_database_lost_is_an_orphan_
         assert row["merchant_uid"] in uow.evidence(alert.evidence_id).body
 
 
-def test_the_shops_own_order_numbers_are_told_to_a_person_and_stop_nobody(world: World) -> None:
+def test_the_shops_own_order_numbers_open_an_alert_and_stop_no_customer(world: World) -> None:
     """Milliseconds since 1970 have 13 digits, and one in ten of such numbers passes the check of card numbers."""
     key = world.key()
     pay(world, merchant_uid="order-1763700000005", customer_uid=key.customer_uid, amount=5000)
@@ -199,7 +199,7 @@ def test_a_closed_alert_is_not_opened_again_by_the_same_finding(world: World) ->
     assert row["imp_uid"] == alert.subject_id
 
 
-def test_a_mismatch_that_a_person_closed_stays_closed_too(world: World) -> None:
+def test_a_mismatch_that_an_operator_closed_stays_closed_too(world: World) -> None:
     [declined] = charged(world, 1, "decline-limit")
     pay(world, merchant_uid=world.invoice(declined).merchant_uid, amount=1)
     assert [finding.kind for finding in compare(world)] == [FindingKind.MISMATCH]
@@ -309,10 +309,10 @@ def test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies(world
     compare(world, datetime.now(UTC) - timedelta(days=10))
     a_window_later(world, minutes=2)
     [again] = compare(world)
-    assert again.kind is FindingKind.PHANTOM_PAYMENT, "it is another absence, and told anew"
+    assert again.kind is FindingKind.PHANTOM_PAYMENT, "it is another absence, with a new alert"
 
 
-def test_what_strangers_charged_and_gave_back_needs_nobody_any_more(world: World) -> None:
+def test_what_strangers_charged_and_gave_back_needs_no_operator_any_more(world: World) -> None:
     card = world.key().customer_uid
     foreign = pay(world, merchant_uid=f"shop-{world.environment}", customer_uid=card, amount=5000)
     orphan = pay(world, merchant_uid=order(world, random.Random(SEED)), customer_uid=card, amount=9900)
@@ -422,12 +422,12 @@ def test_a_span_that_could_not_be_read_is_read_again_and_told_until_it_was(world
 
 
 def test_the_next_span_is_planned_however_many_charges_begin(world: World) -> None:
-    """The lock of whoever plans is not the one that every first act shares: on a busy day one is always held."""
+    """Planning takes another lock than the one that every first act shares: on a busy day that one is always held."""
     [subscription] = charged(world, 1)
     twin = world.twin()
     try:
         with twin.ports.database.transaction() as begins:
-            begins.lock_due(world.invoice(subscription).id)
+            begins.lock_due([world.invoice(subscription).id])
             assert len(comparing.due(world.ports, 10)) == 1
     finally:
         twin.close()
@@ -483,7 +483,7 @@ def test_the_task_compares_at_once_then_every_interval_and_two_scans_plan_one_sp
     try:
         with world.ports.database.transaction() as uow:
             assert uow.comparisons.plan_alone()
-            assert list(comparing.due(twin.ports, 10)) == [], "somebody else plans"
+            assert list(comparing.due(twin.ports, 10)) == [], "another worker plans"
     finally:
         twin.close()
     while True:

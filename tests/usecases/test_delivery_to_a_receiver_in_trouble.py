@@ -1,5 +1,6 @@
 """Events and a merchant's receiver that is slow, down, gone, or has one event that it cannot take."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,12 +8,14 @@ from sqlalchemy import text
 
 from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
 from billing_worker.domain.errors import Conflict
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Declined, DeclineKind, Evidence
+from billing_worker.ports.calls import Answered
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import Address, Delivering, EventFilter, OutboxMessage, Refusal
 from billing_worker.usecases.outgoing import deliver, replay
 from billing_worker.usecases.reading.lists import listed
-from billing_worker.usecases.settle.record import record_answer, record_outcome
+from billing_worker.usecases.settle.record import record_answers, record_outcome
 from tests.support.alerts import proposed, said
 from tests.support.invariants import i22_no_contradiction, violations
 from tests.support.receivers import Merchant
@@ -59,7 +62,7 @@ def live(world: World, **span: float) -> None:
     world.deliver()
 
 
-def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: World, merchant: Merchant) -> None:
+def test_a_slow_worker_can_repeat_an_event_and_no_other_can_overtake_it(world: World, merchant: Merchant) -> None:
     """The first worker is held up within its call until its lease is over, and ends after everybody else."""
     world.subscribe()
     world.settle()
@@ -70,7 +73,7 @@ def test_a_slow_worker_can_repeat_an_event_and_nobody_can_overtake_it(world: Wor
 
     def slow(message: OutboxMessage, at: datetime) -> Refusal | None:
         assert message.id == first
-        # Within the lease nobody else gets it, nor what comes after it.
+        # Within the lease no other worker gets it, nor the events after it.
         seen.append(deliver.due(other.ports, 10))
         deliver.deliver(other.ports, first)
         world.clock.advance_to(at + LEASE + timedelta(seconds=1))
@@ -96,9 +99,10 @@ def test_a_worker_that_was_held_up_before_its_call_sends_nothing(world: World, m
     class Stopped(type(world.clock)):  # type: ignore[misc] # the clock of this world, with a pause in it
         readings = 0
 
-        def real_now(self) -> datetime:
+        def moment(self) -> Moment:
             self.readings += 1
-            return super().real_now() + (LEASE if self.readings > 1 else timedelta(0))
+            at = super().moment()
+            return replace(at, real=at.real + (LEASE if self.readings > 1 else timedelta(0)))
 
     held = world.with_ports(notifier=merchant, clock=Stopped(world.clock.now()))
     deliver.deliver(held.ports, ident)
@@ -183,7 +187,7 @@ def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
     told.settle()
     assert merchant.got == []
     (alert,) = world.alerts()
-    assert (alert.kind, said(alert).partition(" takes no")[0]) == ("events_disabled", merchant.address.shown)
+    assert (alert.kind, said(alert).partition(" has taken no")[0]) == ("events_disabled", merchant.address.shown)
     replay.enable(told.ports)
     told.settle()
     assert (len(merchant.got), world.alerts()) == (1, [])
@@ -197,7 +201,7 @@ def test_going_back_to_a_receiver_that_is_disabled_is_told_and_not_silent(
     assert world.alerts() == []
 
 
-def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nobody_back(
+def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_no_other_back(
     told: World, world: World, merchant: Merchant
 ) -> None:
     subscription = world.subscribe()
@@ -213,10 +217,10 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_nob
     (alert,) = world.alerts()
     assert (alert.kind, said(alert).partition(",")[0]) == ("events_given_up", "1 events were given up")
     with world.ports.database.transaction() as uow:
-        assert uow.books.standing(world.clock.now(), world.clock.real_now(), receiver=True).abandoned_events == 1
+        assert uow.books.standing(world.clock.moment(), receiver=True).abandoned_events == 1
     assert replay.endpoint(told.ports).disabled_at is None
 
-    # Repaired: it is sent under its old name; and while it was refused again nobody waited for it.
+    # Repaired: it is sent under its old name; and while it was refused again no other event waited for it.
     assert replay.send_range_again(told.ports, EventFilter(given_up=True)) == 1
     world.cancel(subscription)
     live(told, minutes=2)
@@ -293,8 +297,8 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     attempts = []
     for owner in owners:
         with world.ports.database.transaction() as uow:
-            due = uow.lock_due(world.invoice(owner).id)
-            attempt = due.invoice.start_attempt(f"att_{owner.id}"[:20], world.clock.now(), world.clock.now(), TIMING)
+            (due,) = uow.lock_due([world.invoice(owner).id])
+            attempt = due.invoice.start_attempt(f"att_{owner.id}"[:20], world.clock.moment(), TIMING)
             uow.attempts.add(attempt)
             uow.invoices.save(due.invoice)
             uow.commit()
@@ -302,8 +306,8 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     other = world.twin()
     with world.ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempts[0].id)
-        record_answer(other.ports, attempts[1].id, attempts[1].fence, gone)
-        record_outcome(world.ports, uow, settlement, gone)
+        record_answers(other.ports, [Answered(attempts[1].id, attempts[1].fence, gone)])
+        record_outcome(world.ports, uow, settlement, gone, world.clock.moment())
         uow.commit()
     other.close()
     assert world.events().count("billing_key.invalid") == 1

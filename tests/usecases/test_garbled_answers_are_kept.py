@@ -1,4 +1,4 @@
-"""An answer that cannot be read leaves the attempt unknown, and what was said in the database for a person to see."""
+"""An unreadable answer leaves the attempt unknown, and is stored for an operator."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Refunds that meet somebody else's: the console, a webhook, another payment, a gateway that contradicts itself."""
+"""Refunds beside foreign ones: the console, a webhook, another payment, a gateway that contradicts itself."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -13,15 +13,16 @@ from billing_worker.cli.import_rows import Became, Importer
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
+from billing_worker.ports.calls import Answered
 from billing_worker.ports.outside import Listing
-from billing_worker.usecases.charge import collect
+from billing_worker.usecases.charge.begin import begin_invoices
 from billing_worker.usecases.charge.retry import retry_now
 from billing_worker.usecases.control.alerts import report_crashed_job
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import confirm
 from billing_worker.usecases.key.reactivate import reactivate
 from billing_worker.usecases.key.register import NewKey, register_key
-from billing_worker.usecases.settle.record import record_answer
+from billing_worker.usecases.settle.record import record_answers
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.locks import until_it_waits_or_ends
@@ -37,13 +38,13 @@ def test_money_that_a_zombie_worker_took_after_all_was_closed_is_recorded_and_to
     subscription = world.subscribe()
     world.renew()
     invoice = world.invoice(subscription)
-    attempt, request = collect._intend(world.ports, invoice.id)
+    (intent,) = begin_invoices(world.ports, [invoice.id]).intents
     world.cancel(subscription)
     for _ in range(60):
         world.clock.advance(seconds=5)
         world.reconcile()
     assert world.attempt(world.invoice(subscription)).status == "failed"
-    record_answer(world.ports, attempt.id, attempt.fence, world.ports.gateway.charge(request))
+    record_answers(world.ports, [Answered(intent.attempt_id, intent.fence, world.ports.gateway.charge(intent.request))])
     assert world.attempt(world.invoice(subscription)).status == "approved"
     assert world.attempt(world.invoice(subscription)).surplus
     assert "surplus_payment" in kinds(world)
@@ -56,14 +57,14 @@ def test_an_answer_that_comes_after_its_money_was_given_back_pays_nothing(world:
     subscription = world.subscribe()
     world.renew()
     invoice = world.invoice(subscription)
-    attempt, request = collect._intend(world.ports, invoice.id)
-    answer = world.ports.gateway.charge(request)
+    (intent,) = begin_invoices(world.ports, [invoice.id]).intents
+    answer = world.ports.gateway.charge(intent.request)
     world.sandbox.control("/operator/cancel", imp_uid=answer.payment.imp_uid)
     for _ in range(60):
         world.clock.advance(seconds=5)
         world.reconcile()
     assert world.attempt(world.invoice(subscription)).status == "failed"
-    record_answer(world.ports, attempt.id, attempt.fence, answer)
+    record_answers(world.ports, [Answered(intent.attempt_id, intent.fence, answer)])
     assert world.attempt(world.invoice(subscription)).status == "failed"
     assert world.invoice(subscription).status == "open"
     world.run_until(world.clock.now() + timedelta(days=2))
@@ -197,7 +198,7 @@ def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World)
         reactivate(world.ports, key.id)
 
 
-def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(world: World) -> None:
+def test_an_invoice_that_is_tried_again_waits_again_when_the_key_dies_once_more(world: World) -> None:
     """It was given up at once: it still counted as one that had waited for another key."""
     key = register_key(world.ports, NewKey("user-44-card-1", "nice_v2"))
     both = [world.subscribe(key=key) for _ in range(2)]
@@ -211,7 +212,7 @@ def test_an_invoice_that_is_tried_again_waits_anew_when_the_key_dies_once_more(w
     assert [world.invoice(each).status for each in both] == ["open"] * 2
 
 
-def test_whoever_reactivates_a_key_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
+def test_a_second_reactivation_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
     key = register_key(world.ports, NewKey("user-43-card-1", "nice_v2"))
     world.subscribe(key=key)
     world.settle()
@@ -239,7 +240,7 @@ def test_the_same_file_imported_twice_at_once_subscribes_once(world: World) -> N
 
 
 @pytest.mark.fm("A12")
-def test_what_nobody_foresaw_about_one_row_is_told_and_the_others_are_served(world: World) -> None:
+def test_an_unexpected_error_about_one_row_is_told_and_the_others_are_served(world: World) -> None:
     poisoned, plan = world.subscribe(), world.plan()
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE plans SET timezone = 'Mars/Base' WHERE id = :id"), {"id": poisoned.plan_id})

@@ -1,13 +1,15 @@
-"""A worker that was held up: whoever holds the lease writes, and a number tells the old holder from the new one."""
+"""A worker that stalled: only the holder of the lease writes, and a number tells old and new holders apart."""
 
 from collections.abc import Callable
 
 import pytest
 
 from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
+from billing_worker.ports.calls import Answered
 from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.settle.record import record_answer
+from billing_worker.usecases.charge.begin import begin_invoices
+from billing_worker.usecases.settle.record import record_answers
 from tests.support.gateways import Around
 from tests.support.world import World
 
@@ -18,16 +20,14 @@ def caught(known: World) -> tuple[World, str, Callable[[], Outcome]]:
     known.subscribe()
     known.renew()
     (invoice_id,) = collect.due(known.ports, 10)
-    intent = collect._intend(known.ports, invoice_id)
-    assert intent is not None
-    attempt, request = intent
+    (intent,) = begin_invoices(known.ports, [invoice_id]).intents
 
     def go_on() -> Outcome:
-        outcome = known.ports.gateway.charge(request)
-        record_answer(known.ports, attempt.id, attempt.fence, outcome)
+        outcome = known.ports.gateway.charge(intent.request)
+        record_answers(known.ports, [Answered(intent.attempt_id, intent.fence, outcome)])
         return outcome
 
-    return known, attempt.id, go_on
+    return known, intent.attempt_id, go_on
 
 
 def status_of(world: World, attempt_id: str) -> str:
@@ -114,7 +114,7 @@ def test_recording_the_same_answer_twice_changes_nothing(known: World) -> None:
     known.with_ports(gateway=Around(known.ports.gateway, remembers)).settle()
     attempt = known.attempt(known.invoice(subscription))
     before, events = known.invoice(subscription), known.events()
-    record_answer(known.ports, attempt.id, attempt.fence, outcomes[0])
+    record_answers(known.ports, [Answered(attempt.id, attempt.fence, outcomes[0])])
     assert known.attempt(known.invoice(subscription)) == attempt
     assert known.invoice(subscription) == before
     assert known.events() == events

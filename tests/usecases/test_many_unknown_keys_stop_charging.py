@@ -3,7 +3,8 @@
 import pytest
 
 from billing_worker.usecases.control.stop_charging import clear_stop, stops
-from tests.support.world import World
+from billing_worker.usecases.subscription import renew
+from tests.support.world import World, renew_and_charge
 
 
 def lose(world: World, count: int, plan) -> None:
@@ -18,7 +19,8 @@ def lose(world: World, count: int, plan) -> None:
 def test_six_unknown_keys_of_a_few_stop_all_charging(world: World) -> None:
     plan = world.plan()
     lose(world, 9, plan)
-    world.settle()
+    for ident in renew.due(world.ports, 9):
+        renew_and_charge(world.ports, ident)
     (stopped,) = stops(world.ports, 10)
     assert (stopped.stop.scope, stopped.stop.cause) == ("all", "breach")
     assert "right account" in stopped.stop.reason
@@ -31,7 +33,7 @@ def test_six_unknown_keys_of_a_few_stop_all_charging(world: World) -> None:
     assert world.rows("SELECT count(*) AS n FROM billing_keys WHERE status = 'invalid'")[0]["n"] == 9
 
 
-def test_a_few_lost_keys_among_many_stop_nobody(world: World) -> None:
+def test_a_few_lost_keys_among_many_stop_no_customer(world: World) -> None:
     plan = world.plan()
     for _ in range(40):
         world.subscribe(plan=plan)
@@ -41,7 +43,7 @@ def test_a_few_lost_keys_among_many_stop_nobody(world: World) -> None:
     assert stops(world.ports, 10) == []
 
 
-def test_other_declines_stop_nobody(world: World) -> None:
+def test_other_declines_stop_no_customer(world: World) -> None:
     plan = world.plan()
     for _ in range(8):
         world.subscribe("decline-stolen", plan=plan)

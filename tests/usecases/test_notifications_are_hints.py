@@ -217,7 +217,7 @@ def test_a_forged_webhook_of_our_own_payment_is_read_a_few_times_and_let_go(
 
 
 @pytest.mark.parametrize("word", ["a_new_word", "refunded", "ready", "x"])
-def test_a_status_word_that_nobody_knows_is_read_like_any_other(world: World, word: str) -> None:
+def test_an_unknown_status_word_is_read_like_any_other(world: World, word: str) -> None:
     subscription, row = lost(world)
     world.webhook(row["imp_uid"], row["merchant_uid"], word)
     world.apply()
@@ -241,12 +241,12 @@ def test_a_forged_webhook_that_names_a_real_payment_of_another_order_is_ignored_
     for number in range(3):
         world.webhook(small["imp_uid"], f"made-up-{number}")
     world.settle()
-    # One alert, whatever number of orders somebody makes up for a payment of his own.
+    # One alert, for any number of orders that a forger invents for one payment.
     assert [alert.kind for alert in world.alerts()] == ["webhook_mismatch"]
 
 
 @pytest.mark.fm("E6")
-def test_a_webhook_about_a_payment_that_nobody_knows_is_asked_about_for_a_while_and_then_let_go(world: World) -> None:
+def test_a_webhook_about_an_unknown_payment_is_asked_about_for_a_while_and_then_let_go(world: World) -> None:
     world.webhook("imp_000000000000", "nobodysorder")
     tries = []
     for _ in range(30):
@@ -383,7 +383,7 @@ def test_a_console_payment_over_another_amount_is_not_adopted_and_stops_charging
 
 
 @pytest.mark.fm("E27")
-def test_a_payment_that_was_cancelled_in_the_console_is_shown_to_a_person(world: World) -> None:
+def test_a_payment_that_was_cancelled_in_the_console_is_shown_to_an_operator(world: World) -> None:
     subscription = world.subscribe()
     world.settle()
     (row,) = world.ledger()

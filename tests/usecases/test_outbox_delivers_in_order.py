@@ -125,6 +125,6 @@ def test_events_stand_or_fall_with_the_state_that_they_tell_of(world: World) -> 
         locked = uow.subscriptions.lock(subscription.id)
         locked.cancel(world.clock.now())
         uow.subscriptions.save(locked)
-        uow.announce([], world.clock.now(), world.clock.now())
+        uow.announce([], world.clock.moment())
     assert world.subscription(subscription).status == "pending"
     assert world.events() == ["subscription.created"]

@@ -1,4 +1,4 @@
-"""What each pingback does to the key it is about, to what waits for the key, and to what a person sees."""
+"""The effect of each pingback on its key, on waiting invoices, and on alerts."""
 
 from itertools import permutations
 
@@ -184,7 +184,7 @@ def test_what_is_sent_again_days_later_changes_nothing(known: tuple[World, Billi
         for alert in uow.alerts.list_open(50):
             uow.alerts.close_one(alert.id, world.clock.now())
         revived = uow.keys.lock(key.id)
-        revived.move_to(KeyStatus.ACTIVE)  # as a person does who knows better
+        revived.move_to(KeyStatus.ACTIVE)  # as an operator does by hand
         uow.keys.save(revived)
         uow.commit()
     events, rows = world.events(), world.rows("SELECT * FROM pingback_payments")

@@ -228,7 +228,7 @@ def test_while_the_gateway_cannot_be_read_an_unknown_charge_stays_unknown(known:
     known.assert_books_agree()
 
 
-def test_an_invoice_with_an_unknown_attempt_is_not_charged_whoever_asks(known: World) -> None:
+def test_an_invoice_with_an_unknown_attempt_is_not_charged_by_any_path(known: World) -> None:
     subscription = known.subscribe("drop-before-charge-1x")
     known.settle()
     invoice = known.invoice(subscription)
@@ -255,7 +255,7 @@ def test_looks_come_soon_then_ever_more_seldom_and_never_end(known: World) -> No
     assert known.clock.now() - began > timedelta(hours=1)
 
 
-def test_after_a_day_a_person_is_told_and_the_reads_go_on(known: World) -> None:
+def test_after_a_day_an_operator_is_told_and_the_reads_go_on(known: World) -> None:
     subscription = known.subscribe("drop-after-charge-1x")
     known.settle()
     with known.sandbox.outage("error503", "read"):
@@ -285,8 +285,8 @@ def test_a_duplicate_refusal_is_read_and_never_taken_for_a_decline(known: World)
     known.renew()
     invoice = known.invoice(subscription)
     with known.ports.database.transaction() as uow:
-        due = uow.lock_due(invoice.id)
-        request = invoice.start_attempt("att_x", known.clock.now(), known.clock.now(), known.ports.timing).request(
+        (due,) = uow.lock_due([invoice.id])
+        request = invoice.start_attempt("att_x", known.clock.moment(), known.ports.timing).request(
             due.key, due.plan.name
         )
     assert isinstance(known.ports.gateway.charge(request), Approved)
@@ -314,7 +314,7 @@ def test_an_order_id_that_is_refused_after_a_failed_payment_is_replaced_after_pr
 
 
 @pytest.mark.fm("C21")
-def test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_a_matter_for_a_person(
+def test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_a_matter_for_an_operator(
     known: World,
 ) -> None:
     """One of both must be wrong, and a new order id could charge a second time."""
@@ -322,7 +322,7 @@ def test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_
     known.settle()
     known.clock.advance(seconds=0.2)
     assert known.reconcile() == 1
-    assert known.alerts() == [], "one read that shows nothing contradicts nobody"
+    assert known.alerts() == [], "one read that shows nothing is no contradiction"
     known.resolve(hours=1)
     invoice = known.invoice(subscription)
     assert (invoice.status, invoice.generation, known.attempt(invoice).status) == ("open", 1, "unknown")
@@ -332,7 +332,7 @@ def test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_
 
 @pytest.mark.fm("C23")
 def test_a_charge_that_the_pg_takes_back_is_charged_again_a_day_later_under_a_new_order_id(known: World) -> None:
-    """A day, since nobody can tell a net-cancel from a refund that an operator gave on purpose."""
+    """A day, since a net-cancel looks the same as a clerk's intended refund."""
     subscription = known.subscribe("net-cancel-1x")
     known.settle()
     row = wait_for_status(known, subscription, "cancelled")
@@ -364,7 +364,7 @@ def taken_and_unclear(world: World) -> list[dict[str, object]]:
 
 
 @pytest.mark.fm("C23")
-def test_a_second_time_that_money_is_taken_back_a_person_decides(known: World) -> None:
+def test_a_second_time_that_money_is_taken_back_an_operator_decides(known: World) -> None:
     """Otherwise an operator who refunds and a worker who charges go on for ever."""
     subscription = known.subscribe("net-cancel-9x")
     days(known, 5)
@@ -383,7 +383,7 @@ def test_a_second_time_that_money_is_taken_back_a_person_decides(known: World) -
 
 
 @pytest.mark.fm("C23")
-def test_a_person_lets_it_go_once_more_and_once_only(known: World) -> None:
+def test_an_operator_lets_it_go_once_more_and_once_only(known: World) -> None:
     subscription = known.subscribe("net-cancel-3x")
     days(known, 3)
     invoice = known.invoices(subscription)[0]
@@ -397,11 +397,11 @@ def test_a_person_lets_it_go_once_more_and_once_only(known: World) -> None:
     days(known, 1)
     invoice = known.invoices(subscription)[0]
     assert (invoice.status, len(known.ledger(invoice)), len(known.money(invoice))) == ("paid", 4, 1)
-    assert known.alerts() == [], "what is paid waits for nobody"
+    assert known.alerts() == [], "a paid invoice waits for no decision"
     known.assert_books_agree()
 
 
-def test_what_waits_for_a_person_waits_beside_a_new_card_too_and_ends_with_the_subscription(known: World) -> None:
+def test_what_waits_for_an_operator_waits_beside_a_new_card_too_and_ends_with_the_subscription(known: World) -> None:
     subscription = known.subscribe("net-cancel-9x")
     days(known, 3)
     replace_key(known.ports, subscription.id, known.key().id)

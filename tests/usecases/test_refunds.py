@@ -246,7 +246,7 @@ def test_a_refund_that_cannot_be_sent_is_tried_again_and_then_told(world: World)
     assert world.alerts() == []
 
 
-def test_a_refund_that_the_gateway_refuses_is_failed_after_two_reads_and_a_person_is_told(world: World) -> None:
+def test_a_refund_that_the_gateway_refuses_is_failed_after_two_reads_and_an_alert_opens(world: World) -> None:
     invoice = paid(world)
     asked = ask(world, invoice)
     (row,) = world.ledger(invoice)
@@ -360,13 +360,13 @@ def test_an_older_read_never_shrinks_what_was_given_back(world: World) -> None:
     ask(world, invoice)
     world.settle()
     with world.ports.database.transaction() as uow:
-        record_payment(world.ports, uow, uow.lock_invoice(invoice.id), *before)
+        record_payment(world.ports, uow, uow.lock_invoice(invoice.id), *before, moment=world.clock.moment())
         uow.commit()
     assert world.attempt(invoice).refunded == 3000
     assert world.events().count("payment.refunded") == 1
 
 
-def test_a_surplus_refund_that_is_refused_leaves_the_alert_open_and_tells_a_person(world: World) -> None:
+def test_a_surplus_refund_that_is_refused_leaves_the_alert_open(world: World) -> None:
     subscription = world.subscribe("decline-limit-1x")
     world.settle()
     world.cancel(subscription)

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing_worker.domain.errors import NotFound
-from billing_worker.usecases.subscription import renew
-from tests.support.world import World
+from tests.support.world import World, open_period
 
 DAY = timedelta(days=1)
 
@@ -18,7 +17,7 @@ def at(text: str) -> datetime:
 def test_a_period_is_opened_with_a_snapshot_and_the_next_one_planned(world: World) -> None:
     plan = world.plan(7700)
     subscription = world.subscribe(plan=plan)
-    invoice_id = renew.renew(world.ports, subscription.id)
+    invoice_id = open_period(world.ports, subscription.id)
     invoice = world.invoice(subscription)
     assert invoice.id == invoice_id
     assert (invoice.money.amount, invoice.billing_key_id) == (7700, subscription.billing_key_id)
@@ -31,23 +30,23 @@ def test_a_period_is_opened_with_a_snapshot_and_the_next_one_planned(world: Worl
 @pytest.mark.fm("A5")
 def test_a_renewal_that_is_delivered_twice_opens_one_period(world: World) -> None:
     subscription = world.subscribe()
-    assert renew.renew(world.ports, subscription.id) is not None
-    assert renew.renew(world.ports, subscription.id) is None
+    assert open_period(world.ports, subscription.id) is not None
+    assert open_period(world.ports, subscription.id) is None
     assert len(world.invoices(subscription)) == 1
 
 
 def test_a_renewal_that_is_delivered_too_early_opens_nothing(world: World) -> None:
     subscription = world.subscribe(start=world.clock.now() + DAY)
-    assert renew.renew(world.ports, subscription.id) is None
+    assert open_period(world.ports, subscription.id) is None
     assert world.invoices(subscription) == []
 
 
 def test_a_renewal_of_nothing_is_refused(world: World) -> None:
     with pytest.raises(NotFound):
-        renew.renew(world.ports, "sub_0000000000000000")
+        open_period(world.ports, "sub_0000000000000000")
 
 
-def test_an_old_start_is_an_anchor_and_nobody_is_charged_for_the_time_before_they_came(world: World) -> None:
+def test_an_old_start_is_an_anchor_and_no_customer_is_charged_for_the_time_before_they_came(world: World) -> None:
     subscription = world.subscribe(start=at("2025-08-31T00:00"))
     world.run_until(at("2026-04-01T00:00"))
     invoices = world.invoices(subscription)
@@ -112,7 +111,7 @@ def test_a_subscription_that_was_canceled_before_it_began_is_never_charged(world
 
 
 def test_a_cancellation_at_the_period_end_of_an_unpaid_customer_still_ends_the_subscription(world: World) -> None:
-    """Nobody pays any more, so no period ever ends: the customer asked to leave, and must not stay for ever."""
+    """Without payments no period ever ends: the customer asked to leave, and must not stay for ever."""
     subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=(1,)))
     world.run_until(world.clock.now() + 2 * DAY)
     assert world.subscription(subscription).status == "unpaid"

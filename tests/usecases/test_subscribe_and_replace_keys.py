@@ -111,7 +111,7 @@ def test_a_customer_uid_of_exactly_eighty_characters_is_taken(world: World) -> N
 @pytest.mark.fm("L5")
 def test_a_customer_uid_is_registered_once(world: World) -> None:
     key = world.key()
-    with pytest.raises(Conflict, match="exists already") as refusal:
+    with pytest.raises(Conflict, match="already exists") as refusal:
         register.register_key(world.ports, NewKey(key.customer_uid, "kcp_billing"))
     assert refusal.value.field == "customer_uid"
     assert rows_in_all(world)["billing_keys"] == 1
@@ -262,7 +262,7 @@ def test_a_replacement_by_an_unknown_or_dead_key_or_for_a_canceled_subscription_
     assert world.subscription(subscription).billing_key_id == subscription.billing_key_id
 
 
-def test_an_invoice_that_was_given_up_is_charged_on_the_new_card_when_somebody_asks(world: World) -> None:
+def test_an_invoice_that_was_given_up_is_charged_on_the_new_card_when_an_operator_asks(world: World) -> None:
     from billing_worker.usecases.charge.retry import retry_now  # noqa: PLC0415 - only here
 
     subscription = world.subscribe("decline-stolen", plan=world.plan(dunning_days=(1,)))

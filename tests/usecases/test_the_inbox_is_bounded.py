@@ -34,7 +34,7 @@ def hint(imp_uid: str, merchant_uid: str, status: str = "paid") -> Notification:
 
 
 def flood(world: World, count: int) -> None:
-    """Forged webhooks about payments and orders that nobody has."""
+    """Forged webhooks about payments and orders that do not exist."""
     forged = [hint(f"imp_f{n}", f"forged{n}") for n in range(count)]
     for start in range(0, count, 200):
         receive.receive_many(world.ports, forged[start : start + 200])
@@ -132,7 +132,7 @@ def test_a_webhook_at_speed_for_a_minute_is_read_once_a_window_and_once_after_th
 
 
 @pytest.mark.fm("E9")
-def test_whoever_knows_one_merchant_uid_cannot_have_the_gateway_read_without_end(world: World) -> None:
+def test_one_known_merchant_uid_cannot_cause_endless_reads(world: World) -> None:
     row = lost(world)
     before = reads(world)
     made_up = [hint(f"imp_x{n}", row["merchant_uid"]) for n in range(200)]
@@ -176,7 +176,7 @@ def test_what_a_killed_worker_had_claimed_comes_again(world: World) -> None:
 
 
 @pytest.mark.fm("E14")
-def test_what_is_stuck_is_told_to_a_person_and_the_alert_closes_by_itself(world: World) -> None:
+def test_what_is_stuck_opens_an_alert_and_the_alert_closes_by_itself(world: World) -> None:
     row = lost(world)
     message = world.webhook(row["imp_uid"], row["merchant_uid"])
     with world.sandbox.outage("error503", "read"):
@@ -193,7 +193,7 @@ def test_what_is_stuck_is_told_to_a_person_and_the_alert_closes_by_itself(world:
     stuck = listed(world.ports, Kind.NOTIFICATIONS, {"stuck_at": sought.stuck_at}, limit=9).items
     assert [found.id for found in stuck] == [message]
     with world.ports.database.transaction() as uow:
-        standing = uow.books.standing(world.clock.now(), world.clock.real_now(), receiver=False)
+        standing = uow.books.standing(world.clock.moment(), receiver=False)
     assert (standing.stuck_notifications, standing.foreign_notifications) == (1, 0)
     world.clock.advance(hours=1)
     world.apply()
@@ -242,7 +242,7 @@ def test_old_entries_are_deleted_in_batches_and_a_hint_that_was_deleted_is_only_
 
 
 def test_a_replayed_echo_is_read_by_a_scan_too_although_its_charge_is_recorded(world: World) -> None:
-    """Scans close echoes without a read; a person who replays one wants the read, and the refund that it shows."""
+    """Scans close echoes without a read; an operator who replays one wants the read, and the refund that it shows."""
     subscription = world.subscribe()
     world.settle()
     paid = world.attempt(world.invoice(subscription))
@@ -259,7 +259,7 @@ def test_a_replayed_echo_is_read_by_a_scan_too_although_its_charge_is_recorded(w
     assert notification_with(world.ports, message).read_at == read, "delivered again it is an echo again"
 
 
-def test_a_replay_reads_anew_and_twice_changes_nothing(world: World) -> None:
+def test_a_replay_reads_again_and_twice_changes_nothing(world: World) -> None:
     row = lost(world)
     message = world.webhook(row["imp_uid"], row["merchant_uid"], "paid")
     flood(world, 2)

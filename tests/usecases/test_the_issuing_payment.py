@@ -155,7 +155,7 @@ def test_where_two_subscriptions_may_claim_it_both_wait_for_a_word(world: World)
     world.assert_books_agree()
 
 
-def test_a_card_given_for_a_running_subscription_was_charged_when_it_was_issued_so_a_person_is_asked(
+def test_a_card_given_for_a_running_subscription_was_charged_when_it_was_issued_so_an_operator_is_asked(
     world: World,
 ) -> None:
     subscription = world.subscribe()
@@ -228,7 +228,7 @@ def test_another_email_than_the_issuing_payments_is_told_and_never_sent(world: W
     assert_paid_by(world, subscription, key, issued)
 
 
-def test_an_email_that_nobody_noted_is_taken_from_the_issuing_payment(world: World) -> None:
+def test_a_missing_email_is_taken_from_the_issuing_payment(world: World) -> None:
     key, issued = issued_key(world, noted_email=None)
     hear(world, issued)
     assert (world.key_now(key).status, world.key_now(key).buyer_email) == ("active", "gildong@example.com")
@@ -410,7 +410,7 @@ def _oldest_first(gateway: Any, customer_uid: str) -> Listing:
 
 
 def test_a_key_that_worked_before_an_update_lives_on_although_its_first_payment_was_given_back(world: World) -> None:
-    """The update has such keys confirmed anew; an old refund must not end a card that was charged every month."""
+    """The update confirms such keys again; an old refund must not end a card that was charged every month."""
     key, issued = issued_key(world)
     with world.engine.begin() as connection:  # as the migration leaves it
         worked = "UPDATE billing_keys SET activated_at = created_at, issue_claim = 'none' WHERE id = :id"
@@ -433,7 +433,7 @@ def died_before_an_update(world: World, key: BillingKey) -> None:
         connection.execute(text(died), {"id": key.id})
 
 
-def test_a_key_that_died_before_an_update_is_looked_up_and_charged_again_on_a_persons_word(world: World) -> None:
+def test_a_key_that_died_before_an_update_is_looked_up_and_charged_again_on_an_operators_word(world: World) -> None:
     """What issued it was never kept, so it was told to have never worked, and nothing could bring it back."""
     key, issued = issued_key(world)
     subscription = world.subscribe(key=key)
@@ -508,7 +508,7 @@ def _as(status: str) -> Any:
     return changed
 
 
-def test_a_payment_that_portone_shows_no_more_holds_the_charge_and_a_person_is_told(world: World) -> None:
+def test_a_payment_that_portone_shows_no_more_holds_the_charge_and_an_alert_opens(world: World) -> None:
     key, issued = issued_key(world)
     subscription = world.subscribe(key=key)
     world.webhook(issued["imp_uid"], issued["merchant_uid"])
@@ -549,7 +549,7 @@ def told_of_both(world: World, key: BillingKey, *both: Row) -> list[str]:
     return [alert.subject_id for alert in told]
 
 
-def test_a_key_that_was_issued_twice_before_anybody_looked_is_told_of_by_the_look(world: World) -> None:
+def test_a_key_that_was_issued_twice_before_the_first_look_is_found_by_that_look(world: World) -> None:
     key, first = issued_key(world)
     second = issued_again(world, key)
     world.clock.advance(minutes=1)

@@ -1,4 +1,4 @@
-"""Two live subscriptions of one customer on one plan that begin within a day: a person is asked, and once."""
+"""Two live subscriptions of one customer on one plan that begin within a day: one alert asks an operator."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ from tests.support.world import World
 
 
 def come(world: World, plan: Plan, customer: str = "kim") -> Subscription:
-    """As an older release did it, which asked nobody whether another one is meant."""
+    """As an older release did it, without asking whether another one is intended."""
     made = subscribing.subscribe(world.ports, NewSubscription(plan.id, world.key().id, customer, allow_duplicate=True))
     with world.engine.begin() as connection:
         connection.execute(text("UPDATE subscriptions SET allow_duplicate = false"))
@@ -43,7 +43,7 @@ def test_a_twin_is_told_with_a_proposal_and_charged_all_the_same(world: World) -
     later, earlier = sorted((first.id, second.id), key=lambda ident: ident == alert.subject_id, reverse=True)
     assert said(alert) == (
         f"subscription {later} is on plan {plan.id} for the same customer as {earlier}, "
-        "and both begin to be charged within a day"
+        "and both are first charged within a day of each other"
     )
     assert f"billing-worker subscription cancel {later}" in proposed(alert)
     assert stops(world.ports, 10) == []
@@ -102,7 +102,7 @@ def test_it_closes_when_one_of_both_is_canceled(world: World) -> None:
     assert told(world) == []
 
 
-def test_a_pair_that_a_person_accepted_is_not_told_again_and_a_third_is(world: World) -> None:
+def test_a_pair_that_an_operator_accepted_is_not_told_again_and_a_third_is(world: World) -> None:
     plan = world.plan()
     come(world, plan)
     come(world, plan)

@@ -2,8 +2,8 @@
 
 For each line of standard input a child serves on this port. It kills itself with SIGKILL at this step of serving the
 first request that has an Idempotency-Key. A step is a statement, before or after it is carried out, a commit before it
-is, or a part of the answer, when everything is durable and nobody knows. With step 0 it never dies.
-Children are forks: a process that began anew for each step would take seconds.
+is, or a part of the answer, when everything is durable but not answered. With step 0 it never dies. Children are forks:
+a new process for each step would take seconds.
 """
 
 import os
@@ -61,7 +61,7 @@ def tell(line: str) -> None:
 
 
 def live(url: str, step: int, port: int) -> None:
-    """Serve until somebody ends it, or until the step."""
+    """Serve until it is ended, or until the step."""
     wanted, mortal = settings(database_url=url, api_token=TOKEN), Mortal(step)
     ports, engine = bootstrap.build(wanted, role="web", connections=CONNECTIONS)
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):

@@ -1,4 +1,4 @@
-"""Requests that somebody makes up who knows everything but our secrets, and what they may not change."""
+"""Requests of a forger who knows everything but our secrets, and the state that they must not change."""
 
 import hashlib
 import random
@@ -18,7 +18,7 @@ from billing_worker.web import create_app
 from tests.support.world import World
 
 MAY_GROW = frozenset({"inbox", "evidence", "alerts", "catch_up_buckets"})
-"""What was received, what the gateway said about it, what a person is told, and budgets."""
+"""Notifications, the gateway's answers about them, alerts, and budgets."""
 STATUSES = ("paid", "failed", "ready", "cancelled", "settling", "refunded")
 CLIENTS = 4
 
@@ -36,7 +36,7 @@ class Town:
     payments: list[str] = field(default_factory=list)
     """imp_uids of payments of ours."""
     strangers: list[str] = field(default_factory=list)
-    """imp_uids of payments that are somebody else's."""
+    """imp_uids of foreign payments."""
     keys: list[str] = field(default_factory=list)
     genuine: list[str] = field(default_factory=list)
     """Pingbacks that were received and applied."""

@@ -9,7 +9,7 @@ from billing_worker.web import CONNECTIONS, create_app, serve
 
 
 class Silent:
-    """Rings nobody."""
+    """Rings no worker."""
 
     def ring(self, job: str, ident: str) -> None:
         """Nothing."""

@@ -105,7 +105,7 @@ def post_again(address: str, body: Body) -> httpx.Response:
 
 
 def prepared(address: str) -> Body:
-    """A request that subscribes somebody."""
+    """A request that subscribes a customer."""
     names = {"customer_uid": "card-1", "pg_provider": "nice_v2"}
     plan = httpx.post(f"{address}/v1/plans", json=PLAN, headers=BEARER, trust_env=False).json()["id"]
     key = httpx.post(f"{address}/v1/billing-keys", json=names, headers=BEARER, trust_env=False).json()["id"]

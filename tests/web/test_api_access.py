@@ -81,7 +81,7 @@ def test_with_a_token_the_api_is_served_to_any_address_and_through_proxies(web_w
     assert asked_from(web.app, "203.0.113.9", "GET", "/v1/plans") == 401
 
 
-def test_without_the_token_nobody_is_served_wherever_he_stands(web: Web) -> None:
+def test_without_the_token_no_client_is_served_from_any_address(web: Web) -> None:
     for path in GUARDED:
         for peer in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "203.0.113.9", "2001:db8::1"):
             assert asked_from(web.app, peer, "GET", path) == 401

@@ -46,10 +46,10 @@ def test_what_a_stop_held_up_while_it_waited_sees_it(
 
     def act() -> bool:
         with web.ports.database.transaction() as uow:
-            return uow.lock_due(next_one).stop is not None
+            return uow.lock_due([next_one])[0].stop is not None
 
     with ThreadPoolExecutor(2) as pool, web.ports.database.transaction() as uow:
-        uow.lock_due(hanging)
+        uow.lock_due([hanging])
         stopping = pool.submit(web.api.post, "/v1/stops", json={"scope": "all", "reason": "r"}, headers=headers)
         eventually(lambda: bool(web.rows(waiting)), "the stop waits")
         assert pool.submit(act).result(DEADLINE)

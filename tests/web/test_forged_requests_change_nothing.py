@@ -1,4 +1,4 @@
-"""Whoever knows everything but our secrets moves neither money nor plan. `make hostile` does so 10,000 times."""
+"""A forger who knows everything but our secrets moves neither money nor plan. `make hostile` does so 10,000 times."""
 
 import pytest
 from forged import SIGNED, Town, assert_nothing_changes, flood, shifted
@@ -16,7 +16,7 @@ def test_hundreds_of_forged_requests_change_nothing(world: World) -> None:
 
 
 @pytest.mark.fm("E20")
-def test_signed_bytes_that_were_cut_anew_are_no_second_pingback(world: World) -> None:
+def test_signed_bytes_that_were_cut_again_are_no_second_pingback(world: World) -> None:
     cuts = sorted(set(shifted(SIGNED)))
     answers = flood(world, [("/webhooks/paymentwall", cut) for cut in (pingback(**SIGNED), *cuts)])
     assert answers[0].text == "OK"

@@ -28,7 +28,7 @@ SLOW_SOCKETS = 500
 def nothing_breaks(
     request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[None]:
-    """After each test the receiver is well, and nobody was told of an error of ours, in the log or elsewhere."""
+    """After each test the receiver works, and no error of ours was reported, in the log or elsewhere."""
     web: Web = request.getfixturevalue("web")
     with structlog.testing.capture_logs() as lines:
         yield
@@ -120,7 +120,7 @@ def test_a_long_address_that_fits_is_only_not_found(web: Web) -> None:
 
 
 @pytest.mark.fm("E12")
-def test_headers_after_the_body_are_nobodys(web: Web) -> None:
+def test_headers_after_the_body_are_ignored(web: Web) -> None:
     trailers = b"Authorization: Bearer x\r\nContent-Type: text/plain\r\n"
     chunk = b"%x\r\n%s\r\n" % (len(BODY), BODY)
     sent = HEAD + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + b"0\r\n" + trailers + b"\r\n"

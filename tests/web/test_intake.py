@@ -1,4 +1,4 @@
-"""What comes while something is being written is written together; what cannot be written harms nobody else."""
+"""Notifications that arrive during a write are written together; one that cannot be written harms no other."""
 
 import asyncio
 import threading
@@ -104,7 +104,7 @@ def test_what_comes_while_a_commit_is_under_way_shares_the_next_one(web: Web) ->
     assert web.count("inbox") == MOST_TOGETHER + 11
 
 
-def test_nobody_waits_for_company(web: Web) -> None:
+def test_no_notification_waits_for_company(web: Web) -> None:
     async def story(intake: Intake, database: Watched) -> None:
         for number in range(3):
             await intake.store(note(number))
@@ -129,7 +129,7 @@ def test_one_that_cannot_be_stored_harms_no_other(web: Web) -> None:
     assert web.count("inbox") == 5
 
 
-def test_one_whose_row_somebody_holds_is_sent_away_and_the_others_are_stored(web: Web) -> None:
+def test_one_whose_row_is_locked_is_sent_away_and_the_others_are_stored(web: Web) -> None:
     async def story(intake: Intake, database: Watched) -> list[str]:
         await intake.store(note(0))
         with web.engine.connect() as other:
@@ -204,7 +204,7 @@ def test_a_database_that_is_away_is_told_to_every_sender_and_logged_once(web: We
     assert web.count("inbox") == 1
 
 
-def test_an_old_connection_that_has_died_is_no_reason_to_send_anybody_away(web: Web) -> None:
+def test_an_old_connection_that_has_died_is_no_reason_to_refuse_a_sender(web: Web) -> None:
     async def story(intake: Intake, database: Watched) -> None:
         database.lost = 1
         await intake.store(note(0))

@@ -1,4 +1,4 @@
-"""Questions that nobody asks by mistake: odd cursors, odd addresses, odd names. None is a failure of ours."""
+"""Deliberately odd questions: odd cursors, odd addresses, odd names. None is a failure of ours."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ def cursor(kind: Kind, position: Sequence[object]) -> str:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_cursor_that_somebody_made_up_is_none_of_ours(web: Web, kind: Kind) -> None:
+def test_an_invented_cursor_is_none_of_ours(web: Web, kind: Kind) -> None:
     for position in POSITIONS:
         answer = web.api.get(LISTS[kind], params={"cursor": cursor(kind, position)})
         assert answer.status_code in (200, 422), (position, answer.text)

@@ -85,7 +85,7 @@ def test_a_key_stands_for_one_method_address_and_body(web: Web, method: str, pat
     same(first, web.api.post("/v1/subscriptions", json=body, headers=KEY))
 
 
-def test_a_refusal_is_given_again_although_the_request_would_do_by_now(web: Web) -> None:
+def test_a_refusal_is_given_again_although_the_request_would_do_now(web: Web) -> None:
     body = wanted(web)
     live = web.create("subscriptions", **body)
     refused = web.api.post("/v1/subscriptions", json=body, headers=KEY)
@@ -125,7 +125,7 @@ def test_what_failed_on_our_side_is_undone_as_a_whole_and_may_be_repeated(
 
 
 def test_a_server_that_went_away_between_two_requests_is_no_mistake_of_ours(web: Web) -> None:
-    """After a restart of PostgreSQL the pool's connections are dead, and nobody has noticed."""
+    """After a restart of PostgreSQL the pool's connections are dead, and still unnoticed."""
     web.create("plans", **PLAN)
     for number in range(3):
         web.end_sessions()

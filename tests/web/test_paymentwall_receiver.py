@@ -135,7 +135,7 @@ def alerts(web: Web) -> list[tuple[str, str]]:
 
 
 @pytest.mark.fm("E20")
-def test_a_parameter_that_nobody_announced_is_refused_by_name_and_told_once(web_with: Callable[..., Web]) -> None:
+def test_an_unannounced_parameter_is_refused_by_name_and_told_once(web_with: Callable[..., Web]) -> None:
     web = web_with()
     for _ in range(3):
         message = assert_problem(web.api.get(f"{PATH}?{pingback(level='7')}"), 400, "level")

@@ -103,7 +103,7 @@ def test_the_rightmost_address_that_is_no_proxy_of_ours_is_the_sender(headers: l
         [f"{PORTONE}," + f"{OUTER}," * LONGEST_CHAIN + OUTER],
     ],
 )
-def test_a_header_that_names_nobody_or_a_stranger_lets_nobody_in(headers: list[str]) -> None:
+def test_a_header_that_names_no_proxy_or_a_foreign_one_is_refused(headers: list[str]) -> None:
     assert not sources().allow(asked(PROXY, *headers))
 
 

@@ -48,6 +48,6 @@ def test_every_field_says_what_may_stand_in_it_and_each_example_fits(web: Web) -
                 assert fits(example, described, web), (name, field, example)
 
 
-def test_a_field_that_nobody_gave_an_example_ends_the_start_of_the_tests() -> None:
+def test_a_field_without_an_example_ends_the_start_of_the_tests() -> None:
     with pytest.raises(LookupError, match="unheard_of has no example"):
         exemplify({"Thing": {"properties": {"unheard_of": {"type": "string"}}}})

@@ -22,10 +22,10 @@ from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.subscription import renew
 from billing_worker.web import CONNECTIONS, create_app
 from billing_worker.web.server import listen, server_for
 from tests.support.clock import FrozenClock
+from tests.support.world import open_period
 
 APPLICATION = "web-test"
 """The name of the application's sessions in PostgreSQL."""
@@ -100,7 +100,7 @@ class Web:
                 connection.execute(table.delete())
 
     def end_sessions(self) -> None:
-        """What a restart of PostgreSQL does to the application: its connections are gone, and nobody told it."""
+        """The effect of a restart of PostgreSQL on the application: its connections are gone without notice."""
         ended = f"datname = current_database() AND application_name = '{APPLICATION}'"
         statement = f"SELECT pg_terminate_backend(pid, {DEADLINE * 1000:.0f}) FROM pg_stat_activity WHERE {ended}"  # noqa: S608 - a test's own words
         with create_engine(self.engine.url, poolclass=NullPool).connect() as connection:
@@ -139,14 +139,14 @@ class Web:
 
     def open_invoice(self, subscription: dict[str, Any]) -> str:
         """Open the invoice of the period that is due."""
-        invoice_id = renew.renew(self.ports, subscription["id"])
+        invoice_id = open_period(self.ports, subscription["id"])
         assert invoice_id is not None
         return invoice_id
 
     def charge(self, invoice_id: str, outcome: Callable[[ChargeRequest], Outcome]) -> None:
         """Charge an invoice with this outcome."""
         self.gateway.answers.append(outcome)
-        collect.collect(self.ports, invoice_id)
+        collect.collect(self.ports, [invoice_id])
 
     def client(self, **options: Any) -> Api:
         """Another client."""

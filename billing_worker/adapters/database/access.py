@@ -1,4 +1,4 @@
-"""Tokens of the API, and what was done by whom, in PostgreSQL."""
+"""Tokens of the API, and the log of actions, in PostgreSQL."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ class SqlTokens(Repository[ApiToken]):
         try:
             super().add(entity)
         except IntegrityError as error:
-            problem = f"token {entity.name} exists already; revoke it first, or choose another name"
+            problem = f"token {entity.name} already exists; revoke it first, or choose another name"
             raise Conflict(problem, field="name") from error
 
     def lock_named(self, name: str) -> ApiToken:
@@ -46,18 +46,18 @@ class SqlTokens(Repository[ApiToken]):
         return found[0] if found else None
 
     def list(self) -> Sequence[ApiToken]:
-        """All tokens, also revoked ones, newest first."""
+        """All tokens, including revoked ones, newest first."""
         return self._many(select(api_tokens).order_by(api_tokens.c.created_at.desc(), api_tokens.c.id))
 
 
 class SqlActions:
-    """What was done by whom."""
+    """The log of actions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def add_all(self, added: Sequence[Action]) -> None:
-        """Keep them."""
+        """Store the actions."""
         values: list[dict[str, Any]] = [repository.plain(action) for action in added]
         for each in values:
             del each["id"]

@@ -17,7 +17,7 @@ _OPEN = alerts.c.closed_at.is_(None)
 
 
 class SqlAlerts(Repository[Alert]):
-    """Things an operator must look at."""
+    """Alerts for operators."""
 
     table = alerts
     kind = "alert"
@@ -32,7 +32,7 @@ class SqlAlerts(Repository[Alert]):
         *,
         evidence_id: int | None = None,
     ) -> None:
-        """Open an alert; the same kind and subject again only renews what it says."""
+        """Open an alert. If the same kind and subject is open, only renew its facts."""
         says = {"facts": checked(kind, facts), "detail": None, "proposal": None, "evidence_id": evidence_id}
         statement = upsert(alerts).on_conflict_do_update(
             index_elements=["kind", "subject_id"], index_where=alerts.c.closed_at.is_(None), set_=says
@@ -40,7 +40,7 @@ class SqlAlerts(Repository[Alert]):
         self._connection.execute(statement, says | {"kind": kind, "subject_id": subject_id, "opened_at": now})
 
     def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
-        """Whether an alert of this kind and subject, open or closed, has said the same."""
+        """Whether an alert of this kind and subject, open or closed, has the same facts."""
         said = alerts.c.facts == checked(kind, facts)
         same = (alerts.c.kind == kind) & (alerts.c.subject_id == subject_id) & said
         return bool(self._connection.execute(select(exists().where(same))).scalar_one())
@@ -60,7 +60,7 @@ class SqlAlerts(Repository[Alert]):
         self._connection.execute(update(alerts).where(_OPEN & here).values(closed_at=now))
 
     def close_one(self, alert_id: int, now: datetime) -> bool:
-        """Close the alert with this id; False when it was closed already. Raises NotFound."""
+        """Close the alert with this id; False when it was already closed. Raises NotFound."""
         self.lock(alert_id)
         closed = self._connection.execute(update(alerts).where(_OPEN & (alerts.c.id == alert_id)).values(closed_at=now))
         return closed.rowcount == 1

@@ -39,11 +39,11 @@ class SqlAttempts(Repository[PaymentAttempt]):
     hydrate = staticmethod(rows.to_attempt)
 
     def add(self, entity: PaymentAttempt) -> None:
-        """Store a new attempt. Raises Conflict when the invoice has an open one already."""
+        """Store a new attempt. Raises Conflict when the invoice already has an open one."""
         try:
             super().add(entity)
         except IntegrityError as error:
-            raise Conflict(f"invoice {entity.invoice_id} has an open attempt already") from error
+            raise Conflict(f"invoice {entity.invoice_id} already has an open attempt") from error
 
     def of_invoice(self, invoice_id: str) -> Sequence[PaymentAttempt]:
         """All attempts of an invoice, by number."""
@@ -52,7 +52,7 @@ class SqlAttempts(Repository[PaymentAttempt]):
         return self._many(statement, invoice_id=invoice_id)
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of open attempts whose next look has come, oldest first; their look is put off to `lease_until`."""
+        """Ids of open attempts whose next look is due, oldest first. Postpones their look to `lease_until`."""
         wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM_LOOKS, wanted).scalars())
 
@@ -62,7 +62,7 @@ class SqlAttempts(Repository[PaymentAttempt]):
         return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
 
     def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
-        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+        """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""
         if not payments:
             return []
         imp_uids, merchant_uids = zip(*payments, strict=True)
@@ -74,9 +74,9 @@ class SqlAttempts(Repository[PaymentAttempt]):
         ]
 
     def known_imp_uid(self, other_than: str) -> str | None:
-        """The imp_uid of the newest payment that the gateway showed us, for a control read."""
+        """The imp_uid of the newest payment that the gateway showed, for a control read."""
         seen = payment_attempts.c.imp_uid.is_not(None) & (payment_attempts.c.invoice_id != other_than)
-        # What is doubted itself shows nothing about reads.
+        # A payment in doubt is no use as a control read.
         seen &= ~exists().where(doubts.c.id == payment_attempts.c.id)
         statement = select(payment_attempts.c.imp_uid).where(seen & payment_attempts.c.closed_at.is_not(None))
         return self._connection.execute(

@@ -1,4 +1,4 @@
-"""Audits in PostgreSQL: whose turn it is, the checks, and what must be compared with the gateway."""
+"""Audits in PostgreSQL: which one runs next, the checks, and the payments to compare with the gateway."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,14 +10,15 @@ from billing_worker.adapters.database import twins
 from billing_worker.adapters.database.audit_checks import CHECKS, END_OF_WINDOW, SHARED, TEXTS, Check
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.domain.audit import Breach, Checked
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.runaway import Reached
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports.review import AuditPlace, AuditWindow, PaidAttempt, Written
 
 MOST_SHOWN = 50
-"""Breaches of one check that are told; where there are more, the first ones say enough. What an operator accepted comes
-last: however much that is, it must not stand before a breach that nobody has seen."""
+"""The reported breaches of one check; the first ones say enough. Accepted breaches come last, so that they never hide a
+new one."""
 
 KEPT = timedelta(days=30)
 
@@ -73,7 +74,7 @@ _UNASKED = text(
             SELECT FROM billing_keys k WHERE k.id = a.billing_key_id AND k.issue_imp_uid = a.imp_uid)"""
     )
 )
-"""A line a currency, and one without for all: a customer who pays in two is one."""
+"""One line per currency, and one without a currency for all: a customer who pays in two counts once."""
 
 _UNSEEN_FIRST = """
     SELECT subject, detail FROM ({breaches}) found (subject, detail)
@@ -87,20 +88,20 @@ class SqlAudits:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def claim(self, now: datetime, real_now: datetime, interval: timedelta, lease: timedelta) -> int | None:
-        """The id of the audit that is not finished; else of a new one, where none began within the interval."""
-        asked = {"since": real_now - interval, "real_now": real_now}
+    def claim(self, moment: Moment, interval: timedelta, lease: timedelta) -> int | None:
+        """The id of the unfinished audit, or of a new one if none began within the interval; for one caller only."""
+        asked = {"since": moment.real - interval, "real_now": moment.real}
         if not self._is_time(self._newest(asked)):
             return None
         self._connection.execute(text(f"SELECT pg_advisory_xact_lock({AdvisoryLock.AUDITING.value})"))
         newest = self._newest(asked)
         if not self._is_time(newest):
             return None
-        lease_until = real_now + lease
+        lease_until = moment.real + lease
         if newest is not None and newest.goes_on:
             self._connection.execute(_LEASE, {"id": newest.id, "lease_until": lease_until})
             return int(newest.id)
-        begun = {"now": now, "real_now": real_now, "lease_until": lease_until}
+        begun = {"now": moment.billing, "real_now": moment.real, "lease_until": lease_until}
         return int(self._connection.execute(_BEGIN, begun).scalar_one())
 
     def _newest(self, asked: dict[str, Any]) -> Row[Any] | None:
@@ -118,7 +119,7 @@ class SqlAudits:
         return AuditPlace(until, reached)
 
     def audited_until(self) -> datetime | None:
-        """Billing time up to which everything was audited; None before the first audit was finished."""
+        """Billing time up to which everything was audited; None before the first audit ended."""
         newest = text("SELECT until FROM audits WHERE finished_at IS NOT NULL ORDER BY began_at DESC LIMIT 1")
         return self._connection.execute(newest).scalar_one_or_none()
 
@@ -139,7 +140,7 @@ class SqlAudits:
         return end if end is None or since is None or end > since else since + SHORTEST
 
     def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
-        """Note that it is done; records of a month ago are thrown away."""
+        """Note that the audit ended. Deletes records older than a month."""
         values = {"id": audit_id, "real_now": real_now, "checked": checked, "breaches": breaches}
         self._connection.execute(_FINISH, values)
         self._connection.execute(text("DELETE FROM audits WHERE began_at < :before"), {"before": real_now - KEPT})
@@ -149,8 +150,8 @@ class SqlAudits:
         wanted = {
             "since": _or_ever(window.since),
             "until": _or_end(window.until),
-            "now": window.now,
-            "real_now": window.real_now,
+            "now": window.moment.billing,
+            "real_now": window.moment.real,
             "grace": window.grace,
             "skew": window.skew,
             "collecting": [str(status) for status in COLLECTING],
@@ -173,17 +174,17 @@ class SqlAudits:
         return [Written(table, ident, text_, tuple(place)) for ident, text_, *place in found]
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
-        """The newest approvals whose evidence came before `settled`, for comparing with the gateway's books."""
+        """The newest approvals whose evidence arrived before `settled`, to compare with the gateway's books."""
         wanted = {"since": _or_ever(since), "settled": settled, "most": most}
         found = self._connection.execute(_PAID, wanted).mappings()
         return [_paid(dict(row)) for row in found]
 
     def unasked(self, since: datetime) -> Reached:
-        """Whom payments reached that were taken under our orders since then without our asking."""
+        """The customers and money of unasked payments under our orders since then."""
         return self._reached(_UNASKED, since)
 
     def paid_since(self, since: datetime) -> Reached:
-        """Whom all payments reached that were booked since then."""
+        """The customers and money of all payments booked since then."""
         return self._reached(_PAID_SINCE, since)
 
     def newcomers(self, since: datetime | None, until: datetime | None) -> int:
@@ -198,7 +199,7 @@ class SqlAudits:
         return [_twin(*row) for row in found]
 
     def part_twins(self, now: datetime) -> None:
-        """Close alerts about twins that are none any more."""
+        """Close alerts about twins that no longer are."""
         self._connection.execute(twins.PART, {"now": now})
 
     def _reached(self, statement: TextClause, since: datetime) -> Reached:
@@ -233,5 +234,8 @@ def _paid(row: dict[str, Any]) -> PaidAttempt:
 
 
 def _twin(subject: str, plan_id: str, earlier: str) -> Breach:
-    detail = f"is on plan {plan_id} for the same customer as {earlier}, and both begin to be charged within a day"
+    detail = (
+        f"is on plan {plan_id} for the same customer as {earlier}, "
+        "and both are first charged within a day of each other"
+    )
     return Breach(subject, detail, subject, {"plan": plan_id, "earlier": earlier})

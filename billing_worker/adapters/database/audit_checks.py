@@ -1,4 +1,4 @@
-"""The invariants that can be seen in the database, one pair of queries each: how many rows, and which are wrong.
+"""The invariants that the database alone can answer, one pair of queries each: the number of rows, and the wrong ones.
 
 Read only. `since`, `until`, `now`, `real_now` and `grace` are parameters. What changed outside of `since` to `until` is
 left out, and each window has a bounded number of rows, so that no query costs more in a big database than in a small
@@ -14,7 +14,7 @@ from billing_worker.adapters.database.books import RENEWED
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check. `breaches` selects a subject and a detail a row."""
+    """One check. `breaches` selects a subject and a detail per row."""
 
     invariant: str
     what: str
@@ -42,7 +42,7 @@ SHARED = """
           AND NOT EXISTS (
             SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
 """
-"""What the checks look at; PostgreSQL evaluates only what a query names."""
+"""The rows for the checks. PostgreSQL evaluates only those that a query names."""
 
 CHECKS = (
     Check(
@@ -55,7 +55,7 @@ CHECKS = (
           AND a.invoice_id IN (SELECT invoice_id FROM paid)
         GROUP BY 1 HAVING count(*) > 1
         UNION ALL
-        SELECT a.invoice_id, 'has the surplus payment ' || a.imp_uid || ', and nobody was told'
+        SELECT a.invoice_id, 'has the surplus payment ' || a.imp_uid || ', and no alert was opened'
         FROM paid a WHERE a.surplus
           AND NOT EXISTS (SELECT FROM alerts WHERE kind = 'surplus_payment' AND subject_id = a.invoice_id)""",
     ),
@@ -76,7 +76,7 @@ CHECKS = (
              + (SELECT count(*) FROM subscriptions
                 WHERE status IN ({RENEWED}) AND held_since IS NULL AND next_period_start <= :now)""",
         f"""
-        SELECT id, 'is due since ' || next_attempt_at || ', and nobody is at it' FROM lost
+        SELECT id, 'is due since ' || next_attempt_at || ', and no worker has it' FROM lost
         WHERE key_status <> 'pending' AND subscription_status = ANY(:collecting)
           AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL
                           AND scope IN ('all', 'pg:' || pg_provider, 'subscription:' || subscription_id))
@@ -154,18 +154,18 @@ CHECKS = (
         "evidence of approvals and refunds",
         "SELECT (SELECT count(*) FROM paid) + (SELECT count(*) FROM asked)",
         """
-        SELECT a.id, 'is approved, and nothing that the gateway said is kept for it'
+        SELECT a.id, 'is approved, and has no stored evidence of the gateway'
         FROM paid a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id WHERE e.id IS NULL
         UNION ALL
         SELECT id, 'is approved, and no payment of the gateway is named' FROM started
         WHERE status = 'approved' AND imp_uid IS NULL
         UNION ALL
-        SELECT id, 'has succeeded, and nothing that the gateway said is kept for it' FROM asked
+        SELECT id, 'has succeeded, and has no stored evidence of the gateway' FROM asked
         WHERE status = 'succeeded' AND evidence_id IS NULL""",
     ),
     Check(
         "I14",
-        "states that contradict each other",
+        "contradicting states",
         "SELECT count(*) FROM started",
         """
         SELECT invoice_id, 'is ' || invoice_status || ', and attempt ' || id || ' paid it'
@@ -202,7 +202,7 @@ CHECKS = (
     ),
     Check(
         "I17",
-        "payments that nobody here intended, and nobody was told of",
+        "unasked payments without an alert",
         "SELECT count(*) FROM paid",
         """
         SELECT imp_uid, 'was taken under our order ' || merchant_uid || ', and we had not asked for it'
@@ -213,7 +213,7 @@ CHECKS = (
     ),
     Check(
         "I23",
-        "doubt and stops that nobody was told of",
+        "doubt and stops without an alert",
         """
         SELECT (SELECT count(*) FROM payment_attempts WHERE status = 'unknown')
              + (SELECT count(*) FROM stops WHERE closed_at IS NULL)""",

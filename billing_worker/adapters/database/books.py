@@ -1,4 +1,4 @@
-"""Sums over the whole database, for reports and for comparing with the gateway's books."""
+"""Sums over the whole database, for reports and for the comparison with the gateway's books."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from billing_worker.domain.catch_up import BACKLOG_AFTER
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports.books import SettledPayment, Standing, Tally
@@ -104,20 +105,21 @@ _PAYMENTS = text("""
 
 
 class SqlBooks:
-    """What the database says as a whole."""
+    """Sums over the whole database."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def tallies(self, timezone: str) -> Sequence[Tally]:
-        """One line a month and currency, oldest first."""
+        """One line per month and currency, oldest first."""
         rows = self._connection.execute(_TALLIES, {"timezone": timezone}).mappings()
         return [Tally(**row) for row in rows]
 
-    def standing(self, now: datetime, real_now: datetime, *, receiver: bool) -> Standing:
-        """How things stand; where there is no receiver, no event waits for one."""
+    def standing(self, moment: Moment, *, receiver: bool) -> Standing:
+        """The present state. Without a receiver no event waits for one."""
+        now = moment.billing
         wanted = {"now": now, "old": now - BACKLOG_AFTER, "receiver": receiver}
-        wanted |= {"unanswered": real_now - UNANSWERED_FOR, "waiting": real_now - WAITING_FOR}
+        wanted |= {"unanswered": moment.real - UNANSWERED_FOR, "waiting": moment.real - WAITING_FOR}
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 
     def compared_until(self) -> datetime | None:

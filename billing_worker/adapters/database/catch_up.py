@@ -1,4 +1,4 @@
-"""Late work in PostgreSQL: who is late, what an operator decided, and the buckets that pace it."""
+"""Late work in PostgreSQL: late subscriptions, an operator's decisions, and the buckets that pace the work."""
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
@@ -13,6 +13,7 @@ from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.billing import subscriptions
 from billing_worker.adapters.database.tables.control import catch_up_buckets
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
 
@@ -92,37 +93,37 @@ class SqlCatchUp:
                 yield rows.to_subscription(dict(row))
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
-        """Note an operator's word and end the hold; returns for how many subscriptions, by plan."""
+        """Note an operator's decision and end the hold; returns the number of subscriptions by plan."""
         wanted: dict[str, Any] = {"mode": mode.value, "before": before, "until": until}
         wanted |= {"plan_id": chosen.plan_id, "subscription_id": chosen.subscription_id}
         found = self._connection.execute(_DECIDE, wanted | {"renewing": [str(s) for s in RENEWING]})
         return Counter(found.scalars())
 
     def held(self, plan_id: str) -> int:
-        """How many subscriptions of a plan wait for an operator."""
+        """The number of subscriptions of a plan that wait for an operator."""
         table = subscriptions.c
         here = (table.plan_id == plan_id) & table.held_since.is_not(None) & table.status.in_(RENEWING)
         return len(self._connection.execute(select(table.id).where(here)).all())
 
     def answered(self) -> Sequence[str]:
-        """Plans whose alert is open although nobody of them waits any more."""
+        """Plans whose alert is open although no subscription of theirs waits any more."""
         return list(self._connection.execute(_ANSWERED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
     def unasked(self) -> Sequence[str]:
-        """Plans of which somebody waits for an operator although no alert is open: it was closed by hand."""
+        """Plans with a waiting subscription but no open alert: the alert was closed by hand."""
         return list(self._connection.execute(_UNASKED, {"renewing": [str(s) for s in RENEWING]}).scalars())
 
-    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
-        """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
-        wanted: dict[str, Any] = {"before": before, "real_now": real_now}
+    def waits(self, work: Work, before: datetime, moment: Moment) -> bool:
+        """Whether there is unclaimed work of this kind that failed, or has been due since `before`."""
+        wanted: dict[str, Any] = {"before": before, "real_now": moment.real}
         if work is Work.RENEWALS:
             wanted["renewing"] = [str(s) for s in RENEWING]
         else:
-            wanted |= {"now": now, "collecting": [str(s) for s in COLLECTING]}
+            wanted |= {"now": moment.billing, "collecting": [str(s) for s in COLLECTING]}
         return bool(self._connection.execute(_WAITS[work], wanted).scalar_one())
 
     def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
-        """The bucket, locked until the end of the transaction; an empty one, or a full one, where there is none yet."""
+        """The bucket, locked until the end of the transaction; a new one, empty or full, if none is stored."""
         new = {"id": work.value, "millionths": BRIMFUL if full else 0, "filled_at": real_now}
         self._connection.execute(insert(catch_up_buckets).on_conflict_do_nothing(), new)
         return self._buckets.lock(work.value)

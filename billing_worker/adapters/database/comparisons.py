@@ -1,4 +1,4 @@
-"""Comparisons of both books in PostgreSQL, and what they ask of ours: each question once a page, not once a payment."""
+"""Comparisons of both books in PostgreSQL, and their queries on our books: one per page, not one per payment."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -97,24 +97,24 @@ class SqlComparisons(Repository[Comparison]):
         return int(self._connection.execute(insert(comparisons).returning(comparisons.c.id), values).scalar_one())
 
     def plan_alone(self) -> bool:
-        """Whether nobody else plans spans at this moment; then nobody does until the end of the transaction."""
+        """Lock the planning of spans until the end of the transaction; False if another transaction holds it."""
         taken = self._connection.execute(
             text("SELECT pg_try_advisory_xact_lock(:number)"), {"number": AdvisoryLock.COMPARING.value}
         )
         return bool(taken.scalar_one())
 
     def lock_last(self) -> Comparison | None:
-        """The one that reaches furthest, locked."""
+        """The comparison that ends last, locked."""
         found = self._many(select(comparisons).order_by(comparisons.c.ends_at.desc()).limit(1).with_for_update())
         return found[0] if found else None
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[int]:
-        """Ids of those that are to be read now, oldest first, leased to the caller."""
+        """Ids of comparisons to read now, oldest first, leased to the caller."""
         wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM, wanted).scalars())
 
     def known(self, payments: Sequence[GatewayPayment], merchant_uids: Sequence[str] = ()) -> Known:
-        """What our books have of these payments, and of these orders."""
+        """The rows of our books for these payments and these orders."""
         imp_uids = [payment.imp_uid for payment in payments]
         orders = [*merchant_uids, *(payment.merchant_uid for payment in payments)]
         cards = [payment.customer_uid for payment in payments if payment.customer_uid]
@@ -130,7 +130,7 @@ class SqlComparisons(Repository[Comparison]):
         )
 
     def approved_between(self, start: datetime, end: datetime, after: Booked | None, limit: int) -> Sequence[Booked]:
-        """Attempts that became approved in this span (billing time), in order, those behind `after`."""
+        """Attempts that became approved in this span (billing time), in order, starting after `after`."""
         within = (_attempts.status == AttemptStatus.APPROVED) & (_attempts.closed_at >= start)
         statement = _BOOKED.where(within & (_attempts.closed_at < end) & _attempts.imp_uid.is_not(None))
         if after is not None:
@@ -142,25 +142,25 @@ class SqlComparisons(Repository[Comparison]):
         return [rows.to_booked(dict(row)) for row in found]
 
     def booked(self, attempt_id: str) -> Booked:
-        """The attempt, as it is compared. Raises NotFound."""
+        """The compared fields of an attempt. Raises NotFound."""
         row = self._connection.execute(_BOOKED.where(_attempts.id == attempt_id)).mappings().one_or_none()
         if row is None:
             raise NotFound("attempt", attempt_id)
         return rows.to_booked(dict(row))
 
     def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
-        """Attempts whose payment is doubted and was looked at `before` (real time), longest ago first."""
+        """Attempts whose payment is in doubt and was last read before `before` (real time), oldest read first."""
         statement = _BOOKED.join(doubts, doubts.c.id == _attempts.id)
         statement = statement.where((doubts.c.looked_at < before) & _attempts.imp_uid.is_not(None))
         found = self._connection.execute(statement.order_by(doubts.c.looked_at).limit(limit)).mappings()
         return [rows.to_booked(dict(row)) for row in found]
 
     def close_settled(self, now: datetime) -> None:
-        """Close alerts whose cause is gone by now: what was booked, what was settled, what is not owed any more."""
+        """Close alerts whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
         for statement in _CLOSE_SETTLED:
             self._connection.execute(statement, {"now": now})
 
     def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
-        """Close alerts about payments (imp_uid) that can be read by now, and about strangers' that were given back."""
+        """Close alerts about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
         wanted = {"shown": list(shown), "given_back": list(given_back), "now": now}
         self._connection.execute(_CLOSE_SHOWN, wanted)

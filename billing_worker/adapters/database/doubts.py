@@ -14,16 +14,16 @@ _END = text("DELETE FROM doubts WHERE id = :id RETURNING id")
 
 
 class SqlDoubts:
-    """What the gateway does not show as it is booked."""
+    """Payments that the gateway shows differently or not at all."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def begin(self, subject_id: str, real_now: datetime) -> datetime:
-        """Doubt this attempt's payment, or key's; returns since when it is doubted (real time)."""
+        """Begin to doubt the payment of this attempt or key; returns since when it is in doubt (real time)."""
         since: datetime = self._connection.execute(_BEGIN, {"id": subject_id, "real_now": real_now}).scalar_one()
         return since.astimezone(UTC)
 
     def end(self, subject_id: str) -> bool:
-        """It is shown as it is booked; returns whether it was doubted."""
+        """End the doubt: the gateway shows the payment as booked. Returns whether it was in doubt."""
         return self._connection.execute(_END, {"id": subject_id}).first() is not None

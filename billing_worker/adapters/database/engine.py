@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL. Nothing here outlives a transaction, so that a transaction pooler may stand between."""
+"""Connections to PostgreSQL. No state outlives a transaction, so that a transaction pooler may be used."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ from billing_worker.domain.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a transaction may wait, in milliseconds; 0 is for ever."""
+    """How long a transaction may wait, in milliseconds; 0 means without limit."""
 
     statement: int
     lock: int
@@ -28,7 +28,7 @@ class Limits:
 
     @property
     def settings(self) -> dict[str, int]:
-        """By PostgreSQL's names."""
+        """The limits by PostgreSQL's names."""
         return {
             "statement_timeout": self.statement,
             "lock_timeout": self.lock,
@@ -37,26 +37,26 @@ class Limits:
 
 
 WORKING = Limits(statement=30_000, lock=10_000, idle=30_000)
-"""No transaction here waits for anything but the database itself, so these end only what is stuck."""
+"""A transaction waits only for the database itself, so these limits end only stuck ones."""
 
 _PREPARED_FROM = 5
-"""A statement that a direct connection runs so often is prepared: PostgreSQL then plans it once, not each time."""
+"""A direct connection prepares a statement after this many runs: PostgreSQL then plans it once, not each time."""
 
 _A_STANDBY_SAYS = (ReadOnlySqlTransaction, ObjectNotInPrerequisiteState)
-"""The second where it is asked for its place in the write-ahead log, which is part of the database's identity."""
+"""The second when a query asks for its place in the write-ahead log, which is part of the database's identity."""
 
 
 class Session(psycopg.Connection[Any]):
     """A connection whose every transaction begins with its own limits.
 
-    Behind a transaction pooler the next transaction may run in another session of the server's: what was set at the
-    connection's start, or once and for all, would be lost there or, worse, be found by another program.
+    Behind a transaction pooler, the next transaction may run in another session of the server. Settings of the session
+    would be lost there or, worse, reach another program.
     """
 
     begins = "BEGIN"
     limited = True
     direct = False
-    """Whether the server's own process is at the other end; only then a prepared statement is sure to be ours."""
+    """Whether the server's process is at the other end; only then are prepared statements surely ours."""
 
     def begin(self) -> None:
         """Begin a transaction with its limits: one message, so the limits cost no round trip."""
@@ -64,10 +64,10 @@ class Session(psycopg.Connection[Any]):
             self.execute(self.begins, prepare=False)  # several statements in one cannot be prepared
 
     def find_out(self) -> None:
-        """Find out whether there is a pooler: a fact, not a guess.
+        """Find out whether there is a pooler, by a fact instead of a guess.
 
-        Both the number that the server told us at the start, and the address that it sees, must be those of this very
-        connection. Address translation and Unix sockets make it look like a pooler, which costs time and nothing else.
+        The process id that the server sent at the start, and the address that it sees, must be those of this
+        connection. Address translation and Unix sockets look like a pooler, which costs only time.
         """
         row = self.execute("SELECT pg_backend_pid(), host(inet_client_addr()), inet_client_port()").fetchone()
         with socket.socket(fileno=os.dup(self.pgconn.socket)) as own:
@@ -77,9 +77,9 @@ class Session(psycopg.Connection[Any]):
 
 
 class OwnBegin(PGDialect_psycopg):
-    """SQLAlchemy's dialect for psycopg, but for how a transaction begins.
+    """SQLAlchemy's dialect for psycopg, with another way to begin a transaction.
 
-    psycopg's autocommit is always on, so that it begins none by itself.
+    psycopg's autocommit is always on, so that it begins no transaction by itself.
     """
 
     supports_statement_cache = True
@@ -91,7 +91,7 @@ class OwnBegin(PGDialect_psycopg):
             session.begin()
 
     def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
-        """READ COMMITTED, or AUTOCOMMIT for what PostgreSQL refuses to do inside of a transaction."""
+        """READ COMMITTED, or AUTOCOMMIT for statements that PostgreSQL refuses in a transaction."""
         if isinstance(dbapi_connection, Session):
             dbapi_connection.limited = level != "AUTOCOMMIT"
         else:
@@ -103,14 +103,14 @@ registry.register("postgresql.billing", __name__, OwnBegin.__name__)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How the connections of an engine are opened: another engine with other limits needs it."""
+    """The parameters that open an engine's connections, for another engine with other limits."""
 
     address: Address
     limits: Limits
 
     @property
     def begins(self) -> str:
-        """What each transaction begins with."""
+        """The statements that begin each transaction."""
         ours = "".join(f"; SET LOCAL {name} = {value}" for name, value in self.limits.settings.items())
         return f"BEGIN ISOLATION LEVEL READ COMMITTED{ours}; SET LOCAL timezone = 'UTC'{self.address.applied}"
 
@@ -129,20 +129,20 @@ class Opening:
 def open_engine(url: str, *, pool_size: int, application: str, limits: Limits = WORKING) -> Engine:
     """An engine with a pool of at most `pool_size` connections. Connects at first use.
 
-    Raises SettingsInvalid where the URL asks for what cannot be honoured.
+    Raises SettingsInvalid if the URL has an unsupported part.
     """
     return engine_for(Opening(Address.of(url, application), limits), pool_size)
 
 
 def engine_for(opening: Opening, pool_size: int) -> Engine:
-    """An engine whose connections are opened in this way."""
+    """An engine with these parameters."""
     engine = create_engine(
         opening.address.shown,
         creator=opening.connect,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
-        use_native_hstore=False,  # nothing is stored so, and looking for it costs each process a round trip
+        use_native_hstore=False,  # no column has hstore, and looking for it costs each process a round trip
         hide_parameters=True,  # an error text must never hold a customer's data
         execution_options={"opening": opening},
     )
@@ -152,13 +152,13 @@ def engine_for(opening: Opening, pool_size: int) -> Engine:
 
 
 def opening_of(engine: Engine) -> Opening:
-    """How this engine's connections are opened."""
+    """The parameters that open this engine's connections."""
     found: Opening = engine.get_execution_options()["opening"]
     return found
 
 
 def is_direct(engine: Engine) -> bool:
-    """Whether no pooler stands between. Raises Unavailable."""
+    """Whether there is no pooler in between. Raises Unavailable."""
     try:
         with engine.connect() as connection:
             session = connection.connection.driver_connection
@@ -168,7 +168,7 @@ def is_direct(engine: Engine) -> bool:
 
 
 def server_time(engine: Engine) -> datetime:
-    """What the server's clock shows now, aware UTC. Raises Unavailable."""
+    """The time of the server's clock, aware UTC. Raises Unavailable."""
     try:
         with engine.connect() as connection:
             return connection.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)  # type: ignore[no-any-return] # the column is a timestamptz
@@ -177,13 +177,16 @@ def server_time(engine: Engine) -> datetime:
 
 
 def _without_the_row(context: ExceptionContext) -> None:
-    """What the server adds below its first line repeats the row, and a task event would carry it on to Flower."""
+    """Keep only the first line of the server's message.
+
+    The rest repeats the row, and a task event would carry it to Flower.
+    """
     if isinstance(context.sqlalchemy_exception, DBAPIError):
         line = first_line(context.sqlalchemy_exception)
         context.sqlalchemy_exception.args = context.original_exception.args = (line,)
 
 
 def _leave_a_standby(context: ExceptionContext) -> None:
-    """After a failover an old connection may lead to a server that only reads: as good as broken, and for ever."""
+    """After a failover, an old connection may lead to a server that only reads. Treat it as broken."""
     if isinstance(context.original_exception, _A_STANDBY_SAYS):
         context.is_disconnect = True

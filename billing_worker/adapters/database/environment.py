@@ -14,7 +14,7 @@ ELSEWHERE = (
     .limit(1)
     .scalar_subquery()
 )
-"""Whether this is another database than the one that was claimed; NULL where nobody claimed any."""
+"""Whether this is another database than the claimed one; NULL without a claim."""
 
 
 _HERE = text("SELECT database_identity()")
@@ -28,13 +28,13 @@ _CLAIM_FIRST = text("""
 
 
 class SqlEnvironment:
-    """Who claimed this database."""
+    """The claim on this database."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def database(self) -> str:
-        """What tells this database from every copy of it."""
+        """The identity that distinguishes this database from every copy of it."""
         return str(self._connection.execute(_HERE).scalar_one())
 
     def claimed(self) -> Fingerprint | None:
@@ -45,8 +45,8 @@ class SqlEnvironment:
         return None if row is None else Fingerprint(*row)
 
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
-        """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
-        # Two first scans at once must not claim it for two accounts.
+        """Claim a database that has no claim and no charges; else change nothing."""
+        # Two first scans at once must not claim the database for two accounts.
         self._connection.execute(text("LOCK TABLE environment_claims IN SHARE ROW EXCLUSIVE MODE"))
         self._connection.execute(_CLAIM_FIRST, asdict(fingerprint) | {"now": now})
 

@@ -1,42 +1,42 @@
-"""What a database is like, before anybody works there."""
+"""The state of a database before work starts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 VERSION_TABLE = "billing_alembic_version"
-"""Our own name: Alembic's own, `alembic_version`, belongs to the merchant's application in the same database."""
+"""Our own name: Alembic's default, `alembic_version`, belongs to the merchant's application in the same database."""
 
 NEWEST_MIGRATION = "0014_indexes"
-"""Of this release; written here so that no process loads the migrations in order to start."""
+"""The newest migration of this release. It is written here so that no process loads the migrations at start."""
 EARLIER_MIGRATIONS = frozenset(
     {"0001", "0002", "0003", "0004", "0004_indexes", "0005", "0006", "0006_numbers", "0006_indexes"}
     | {"0007", "0007_indexes", "0008", "0009", "0011", "0011_indexes", "0012", "0012_indexes", "0013", "0014"}
 )
-"""All others are of a newer release."""
+"""All known migrations. Any other belongs to a newer release."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a database is like, seen from one of our own transactions."""
+    """The state of a database, seen from one of our transactions."""
 
     standby: bool
     read_only: bool
     encoding: str
     role: str
     schema: str | None
-    """Where a new table would be made."""
+    """The schema for a new table."""
     search_path: str
     may_create: bool
     versioned: bool
-    """Our own table of migrations is there."""
+    """Whether our own table of migrations exists."""
     version_schema: str | None
-    """Where that table is, or else an `alembic_version`."""
+    """The schema of that table, or else of an `alembic_version`."""
     legacy: bool
-    """There is an `alembic_version`, and beside it the tables that only we have."""
+    """Whether there is an `alembic_version` together with tables that only we have."""
     present: Sequence[str]
-    """Tables of our names where ours would be made, whosever they are."""
+    """Tables with our names in that schema, ours or not."""
     withheld: Sequence[str]
-    """Tables of our names that this role may not work with."""
+    """Tables with our names that this role may not use."""
     limits: Sequence[int]
     """Milliseconds."""
     version: str | None
@@ -44,7 +44,7 @@ class Found:
 
     @property
     def carried_over(self) -> bool:
-        """Whether our migration stands in a table of our own, not in one of Alembic's name."""
+        """Whether our own table has the migration, not one with Alembic's name."""
         return self.versioned or self.version is None
 
     @property

@@ -14,9 +14,9 @@ from billing_worker.adapters.database.tables.incoming import inbox
 from billing_worker.domain.notification import READ_WINDOW, UNANSWERED_FOR, WAITING_FOR
 from billing_worker.ports.incoming import Arrival, InboxMessage, InboxStatus, Sought, Stored
 
-# A forged copy may have come first, before there was anything to find: the genuine one must not be mute. One that
-# waits for its next try need not wait longer: the copy may be the genuine one. But about the same thing the gateway is
-# read once in a window only; the last delivery is always followed by a read.
+# A forged copy may come first, before there is a payment to find, so the genuine one must cause a read. A message that
+# waits for its next try is tried now, since the copy may be the genuine one. But the gateway is read only once per
+# window about one payment; a read always follows the last delivery.
 _ADD_ALL = text("""
     INSERT INTO inbox AS known (source, dedupe_key, payload, status, received_at, next_try_at, tries, deliveries,
                                 is_foreign)
@@ -38,10 +38,10 @@ _ADD_ALL = text("""
 """)
 
 _NO_LONG_WAIT = text("SET LOCAL lock_timeout = '500ms'")
-"""One row that somebody holds must not hold up for long all that are stored with it."""
+"""A row that another transaction holds must not delay for long all rows stored with it."""
 
-# Rows that somebody holds are left for the next time: waiting for one while holding others is how two statements
-# come to wait for each other. What waits since later than it came, an operator wants to have read again.
+# Locked rows are left for the next time: a statement that waits for one row while it holds others can deadlock with
+# another. A message that waits since a time after its delivery was reopened by an operator, and must be read again.
 _CLOSE_ECHOES = text("""
     WITH chosen AS MATERIALIZED (
         SELECT m.id FROM inbox m
@@ -99,15 +99,15 @@ class SqlInbox(Repository[InboxMessage]):
     kind = "inbox message"
     hydrate = staticmethod(rows.to_inbox_message)
 
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
+    def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
         """Store them as if one after the other; the same one again counts, and takes this status.
 
-        One statement, always in the same order: two receivers that store the same ones never wait for each other.
+        One statement, always in the same order, so that two receivers that store the same messages never deadlock.
         """
         if not arrivals:
             return []
         counts = Counter((each.source, each.dedupe_key) for each in arrivals)
-        # Of equal ones the first says what was told, as it does where it came earlier.
+        # Of equal messages the first one counts, as if it had come earlier.
         first = {(each.source, each.dedupe_key): each for each in reversed(arrivals)}
         keys = sorted(counts)
         chosen = [first[key] for key in keys]
@@ -127,20 +127,20 @@ class SqlInbox(Repository[InboxMessage]):
         return [stored[each.source, each.dedupe_key] for each in arrivals]
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid, but none that an operator opened again."""
+        """Close waiting webhooks about payments recorded as paid, but not those that an operator reopened."""
         return self._connection.execute(_CLOSE_ECHOES, {"real_now": real_now}).rowcount
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int, *, foreign: bool) -> Sequence[int]:
-        """Ids of messages that are still to be applied, oldest first; put off to `lease_until`."""
+        """Ids of messages that wait to be applied, oldest first. Postpones them to `lease_until`."""
         wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit, "foreign": foreign}
         return list(self._connection.execute(_CLAIM_INBOX, wanted).scalars())
 
     def foreign_waits(self, real_now: datetime) -> bool:
-        """Whether a foreign notification is to be applied."""
+        """Whether a foreign notification waits to be applied."""
         return bool(self._connection.execute(_FOREIGN_WAITS, {"real_now": real_now}).scalar_one())
 
     def read_since(self, merchant_uid: str, since: datetime, *, other_than: int) -> int:
-        """About how many other notifications that name this merchant_uid the gateway was read since then."""
+        """The number of other notifications with this merchant_uid about which the gateway was read since then."""
         wanted = {"merchant_uid": merchant_uid, "since": since, "own": other_than}
         return int(self._connection.execute(_READ_SINCE, wanted).scalar_one())
 
@@ -149,21 +149,21 @@ class SqlInbox(Repository[InboxMessage]):
         return self._many(select(inbox).where(_matching(sought)).order_by(inbox.c.id.desc()).limit(limit))
 
     def count(self, sought: Sought) -> int:
-        """How many there are."""
+        """The number of notifications."""
         return int(self._connection.execute(select(func.count()).where(_matching(sought))).scalar_one())
 
     def lock_some(self, sought: Sought, after: int, limit: int) -> Sequence[InboxMessage]:
-        """Notifications with a higher id than `after`, in their order, locked until the end of the transaction."""
+        """Notifications with a higher id than `after`, by id, locked until the end of the transaction."""
         statement = select(inbox).where(_matching(sought), inbox.c.id > after)
         return self._many(statement.order_by(inbox.c.id).limit(limit).with_for_update())
 
     def let_go_foreign(self, before: datetime, real_now: datetime, note: str, limit: int) -> int:
-        """Ignore foreign notifications that wait since `before` or longer; returns how many."""
+        """Ignore foreign notifications that have waited since `before` or longer; returns their number."""
         wanted = {"before": before, "real_now": real_now, "note": note, "limit": limit}
         return self._connection.execute(_LET_GO, wanted).rowcount
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete applied and ignored ones that came, and were closed, before this; returns how many."""
+        """Delete applied and ignored ones that were received, and closed, before this; returns their number."""
         return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount
 
 
@@ -188,7 +188,7 @@ def _matching(sought: Sought) -> ColumnElement[bool]:
 
 
 def is_stuck(real_now: datetime) -> ColumnElement[bool]:
-    """Waits for an hour and the gateway said nothing about it, or for longer than all its tries take."""
+    """Whether it has waited for an hour without an answer from the gateway, or for longer than all its tries take."""
 
     def longer(than: timedelta) -> Any:
         return real_now - than >= _SINCE

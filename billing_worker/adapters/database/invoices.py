@@ -1,17 +1,19 @@
 """Invoices in PostgreSQL.
 
-A claim decides only *whom* to serve; whether something may really be charged is decided again by the domain, under the
-subscription's lock.
+A claim decides only *which* invoices to serve. The domain decides again, under the subscription's lock, whether to
+charge.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import TextClause, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from billing_worker.adapters.database import repository, rows
+from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.billing import invoices, merchant_uids
 from billing_worker.adapters.database.tables.payments import payment_attempts
@@ -46,7 +48,14 @@ _CLAIM_INVOICES = text(_CLAIM.format(only=""))
 
 
 _CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id"))
-"""Tops the queue up to `limit` claimed invoices, rather than adding to a queue that a slow worker leaves long."""
+"""Fills the queue up to `limit` claimed invoices, so that a slow worker's queue does not grow."""
+
+
+_REGISTER = text("""
+    INSERT INTO merchant_uids (merchant_uid, invoice_id, generation)
+    SELECT merchant_uid, invoice_id, generation
+    FROM json_populate_recordset(NULL::merchant_uids, CAST(:orders AS json))
+""")
 
 
 class SqlInvoices(Repository[Invoice]):
@@ -56,22 +65,34 @@ class SqlInvoices(Repository[Invoice]):
     kind = "invoice"
     hydrate = staticmethod(rows.to_invoice)
 
+    @cached_property
+    def _add_all_new(self) -> TextClause:
+        return text(f"{self._sql_of_insert_all} ON CONFLICT (subscription_id, period_start) DO NOTHING RETURNING id")
+
     def add(self, entity: Invoice) -> bool:
         """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
-        values = repository.plain(entity)
-        statement = insert(invoices).on_conflict_do_nothing(index_elements=["subscription_id", "period_start"])
-        if self._connection.execute(statement, values).rowcount == 0:
-            return False
-        self._loaded[entity.id] = values
-        self._register(entity)
-        return True
+        return entity.id in self.add_all([entity])
+
+    def add_all(self, entities: Sequence[Invoice]) -> frozenset[str]:
+        """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
+        if not entities:
+            return frozenset()
+        added = frozenset(self._connection.execute(self._add_all_new, {"rows": self._written(entities)}).scalars())
+        for entity in entities:
+            if entity.id not in added:
+                del self._loaded[entity.id]
+        self._register([entity for entity in entities if entity.id in added])
+        return added
 
     def save(self, entity: Invoice) -> None:
         """Write the invoice back; registers a new merchant_uid when the generation grew."""
-        before = self._loaded.get(entity.id)
-        if before is not None and before["generation"] != entity.generation:
-            self._register(entity)
+        self._register([entity] if self._has_grown(entity) else [])
         super().save(entity)
+
+    def save_all(self, entities: Sequence[Invoice]) -> None:
+        """Write those back that changed; registers their new merchant_uids."""
+        self._register([entity for entity in entities if self._has_grown(entity)])
+        super().save_all(entities)
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
         """All invoices of a subscription, oldest first."""
@@ -104,17 +125,23 @@ class SqlInvoices(Repository[Invoice]):
         return list(self._connection.execute(_CLAIM_INVOICES_OF_KEY, wanted | {"key_id": key_id}).scalars())
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
-        """The id of the invoice that this merchant_uid was ever given to."""
+        """The id of the invoice that has or ever had this merchant_uid."""
         statement = select(merchant_uids.c.invoice_id).where(merchant_uids.c.merchant_uid == merchant_uid)
         return self._connection.execute(statement).scalar_one_or_none()
 
     def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
-        """Register the merchant_uid of a payment that we did not place: generation 0, which ours never have."""
+        """Register the merchant_uid of a payment that was not placed by us, as generation 0, which ours never have."""
         adopted = {"merchant_uid": merchant_uid, "invoice_id": invoice_id, "generation": 0}
         self._connection.execute(insert(merchant_uids), adopted)
 
-    def _register(self, entity: Invoice) -> None:
-        self._connection.execute(
-            insert(merchant_uids),
-            {"merchant_uid": entity.merchant_uid, "invoice_id": entity.id, "generation": entity.generation},
-        )
+    def _has_grown(self, entity: Invoice) -> bool:
+        before = self._loaded.get(entity.id)
+        return before is not None and before["generation"] != entity.generation
+
+    def _register(self, entities: Sequence[Invoice]) -> None:
+        if entities:
+            orders = [
+                {"merchant_uid": each.merchant_uid, "invoice_id": each.id, "generation": each.generation}
+                for each in entities
+            ]
+            self._connection.execute(_REGISTER, {"orders": json.dumps(orders)})

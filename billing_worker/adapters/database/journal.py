@@ -1,4 +1,4 @@
-"""The log of what happened: one line an event, written once its transaction is durable."""
+"""The log of events: one line per event, written when its transaction is durable."""
 
 from collections.abc import Iterable
 
@@ -11,11 +11,11 @@ _LOGGED = frozenset(
     {"subscription_id", "invoice_id", "merchant_uid", "imp_uid", "amount", "currency", "reason", "next_attempt_at"}
     | {"skipped_periods", "count", "first", "last", "pg_provider", "refunded"}
 )
-"""What of an event is logged: enough to find it, and nothing by which a customer is known."""
+"""The logged fields of an event: enough to find it, without customer data."""
 
 
 def log_events(events: Iterable[Event]) -> None:
-    """Log each event, without what would say who the customer is."""
+    """Log each event, without customer data."""
     for event in events:
         data = {name: value for name, value in event.data.items() if name in _LOGGED}
         _log.info(event.type.value, subject=event.subject_id, **data)

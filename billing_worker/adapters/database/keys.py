@@ -30,11 +30,11 @@ class SqlBillingKeys(Repository[BillingKey]):
     values = staticmethod(rows.key_values)
 
     def add(self, entity: BillingKey) -> None:
-        """Store a new key. Raises Conflict with the id of the one that has its customer_uid or external_id."""
+        """Store a new key. Raises Conflict, with the id of the key that already has its customer_uid or external_id."""
         self.add_alone(entity, customer_uid=entity.customer_uid, external_id=entity.external_id)
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of pending keys whose next look has come, oldest first; their look is put off to `lease_until`."""
+        """Ids of pending keys whose next look is due, oldest first. Postpones their look to `lease_until`."""
         wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM_KEY_LOOKS, wanted).scalars())
 
@@ -46,12 +46,12 @@ class SqlBillingKeys(Repository[BillingKey]):
     def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
         """The keys stored under these customer_uids, locked until the end of the transaction."""
         wanted = billing_keys.c.customer_uid == func.any(bindparam("uids", type_=ARRAY(String)))
-        # In one order, so that two imports of the same rows do not wait for each other.
+        # In one order, so that two imports of the same rows do not deadlock.
         return self._many(
             select(billing_keys).where(wanted).order_by(billing_keys.c.id).with_for_update(), uids=customer_uids
         )
 
     def pg_providers(self) -> Sequence[str]:
-        """The PGs that any key has, by name."""
+        """The names of all PGs that have a key."""
         names = select(billing_keys.c.pg_provider).distinct().order_by(billing_keys.c.pg_provider)
         return self._connection.execute(names).scalars().all()

@@ -1,7 +1,7 @@
-"""Every list in PostgreSQL: which table, in which order, and what each filter means.
+"""Every list in PostgreSQL: its table, its order, and its filters.
 
-A list is read by its order (`created_at` and `id`, or a running number), from behind the last row of the part before:
-rows that are added meanwhile never shift a part, and no part reads what it skips.
+A part of a list is read in its order (`created_at` and `id`, or a running number), starting after the last row of the
+previous part. Rows added meanwhile never shift a part, and no part reads skipped rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position
 
 LARGEST = 2**63 - 1
-"""Of a running number in PostgreSQL."""
+"""The largest running number in PostgreSQL."""
 
 Filter = Callable[[Any], Any]
 """The condition for a value."""
@@ -37,7 +37,7 @@ def _equal(column: Any) -> Filter:
 
 
 def _in_normal_form(column: Any) -> Filter:
-    """Rows whose text is this one, as it was taken in: whoever asks may spell it as when it was sent."""
+    """Rows with this text in its normal form: a query may use the original spelling."""
     return lambda value: column == normal_form(value)
 
 
@@ -85,7 +85,7 @@ def _stuck(real_now: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    """One kind: its table, how a row becomes an entity, its order, and its filters by name."""
+    """One kind of list: its table, the reader of its rows, its order, and its filters by name."""
 
     table: Table
     hydrate: Callable[[repository.Values], Any]
@@ -98,7 +98,7 @@ _S, _I, _K, _A, _R = subscriptions.c, invoices.c, billing_keys.c, payment_attemp
 
 
 def _spelled(customer: str) -> Any:
-    """Subscriptions of a customer, also those that an older release stored in another spelling."""
+    """Subscriptions of a customer, including those that an older release stored in another spelling."""
     return _S.customer.in_(spellings(normal_form(customer)))
 
 
@@ -265,7 +265,10 @@ class SqlLists:
         self._connection = connection
 
     def part(self, kind: Kind, wanted: Mapping[str, object], limit: int, after: Position | None) -> Part:
-        """At most `limit` things that fit all of `wanted`, from behind `after`. Raises InvalidInput (`cursor`)."""
+        """At most `limit` entities that match all of `wanted`, starting after `after`.
+
+        Raises InvalidInput (`cursor`).
+        """
         listed = _LISTS[kind]
         columns = [listed.table.c[name] for name in listed.order]
         statement = select(listed.table).where(*(listed.filters[name](value) for name, value in wanted.items()))
@@ -279,7 +282,7 @@ class SqlLists:
         return Part([listed.hydrate(row) for row in found[:limit]], position)
 
     def filters(self, kind: Kind) -> Sequence[str]:
-        """The names that `wanted` may hold."""
+        """The names that `wanted` may have."""
         return sorted(_LISTS[kind].filters)
 
 
@@ -288,7 +291,7 @@ def _as_text(value: Any) -> str:
 
 
 def _bound(columns: Sequence[Any], position: Position) -> list[Any]:
-    """The values of a position. Raises InvalidInput for one that another kind of list gave."""
+    """The values of a position. Raises InvalidInput for a position of another kind of list."""
     try:
         pairs = list(zip(columns, position, strict=True))
         return [literal(_read(column.type, text), column.type) for column, text in pairs]

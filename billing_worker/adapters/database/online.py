@@ -1,6 +1,6 @@
-"""What a migration does to a large table while others use it: indexes beside their work, and rows a few at a time.
+"""Changes of a large table while others use it: concurrent indexes, and rows in batches.
 
-Each of these may be cut off at any moment and run again: none is in a transaction with the migration's own number.
+Each change may be interrupted at any moment and run again: none shares a transaction with the migration's number.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from billing_worker.adapters.database.engine import Session
 from billing_worker.domain.errors import SettingsInvalid
 
 BATCH = 20_000
-"""Rows a transaction: about a second, so that nobody waits long for one of them."""
+"""Rows per transaction: about a second of work, so that no other session waits long for them."""
 
 
 _IS_VALID = text("""
@@ -27,8 +27,8 @@ _IS_VALID = text("""
 def index(
     name: str, table: str, columns: Sequence[str | TextClause], *, where: str | None = None, unique: bool = False
 ) -> None:
-    """Create an index without holding up those who write; one that was cut off is dropped and begun again."""
-    # Outside of a transaction the search path of the URL does not hold.
+    """Create an index without blocking writers. An interrupted one is dropped and created again."""
+    # Outside a transaction, the URL's search path does not apply.
     schema = op.get_bind().execute(text("SELECT current_schema()")).scalar_one()
     with op.get_context().autocommit_block():
         connection = op.get_bind()
@@ -50,9 +50,9 @@ def index(
 
 
 def in_batches(table: str, order: str, statement: str) -> None:
-    """Run a statement for each stretch of `order`, the table's ascending number; each stretch is a transaction.
+    """Run a statement for each range of `order`, the table's ascending number. Each range is a transaction.
 
-    The statement has `:after` (exclusive) and `:until` (inclusive), and leaves alone what it has done before.
+    The statement has `:after` (exclusive) and `:until` (inclusive), and skips rows that it has already changed.
     """
     ahead = f"SELECT {order} FROM {table} WHERE {order} > :after ORDER BY {order} LIMIT {BATCH}"  # noqa: S608 - our own names
     stretch = text(f"SELECT max({order}) FROM ({ahead}) AS ahead")  # noqa: S608 - as above
@@ -72,7 +72,7 @@ def in_batches(table: str, order: str, statement: str) -> None:
 
 @contextmanager
 def _transaction(connection: Connection) -> Iterator[None]:
-    """A transaction of its own, with its limits and the URL's search path."""
+    """A separate transaction, with its limits and the URL's search path."""
     session = connection.connection.driver_connection
     if not isinstance(session, Session):
         raise TypeError("this connection was not opened by us")
@@ -86,16 +86,16 @@ def _transaction(connection: Connection) -> Iterator[None]:
 
 
 def print_line(line: str) -> None:
-    """Tell how far long work is, to whoever runs the upgrade."""
+    """Print the progress of long work."""
     told: Callable[[str], None] | None = context.config.attributes.get("progress")
     if told is not None:
         told(line)
 
 
 def _lift_limits(connection: Connection) -> None:
-    """Outside of a transaction the limits of the role hold; a pooler's session is not ours to change.
+    """Lift the role's limits, which apply outside a transaction. A pooler's session must not be changed.
 
-    Raises SettingsInvalid where such a limit would end the work.
+    Raises SettingsInvalid if such a limit would end the work.
     """
     session = connection.connection.driver_connection
     names = ("statement_timeout", "lock_timeout")
@@ -106,6 +106,6 @@ def _lift_limits(connection: Connection) -> None:
     for name in names:
         limit = connection.execute(text(f"SHOW {name}")).scalar_one()
         if limit != "0":
-            problem = f"a pooler stands before the server, where {name} is {limit} for this role"
+            problem = f"a pooler is in front of the server, where {name} is {limit} for this role"
             way_out = "long work needs it lifted: run db upgrade with the server's own address"
             raise SettingsInvalid(f"{NAME}: {problem}; {way_out}")

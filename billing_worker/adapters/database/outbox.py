@@ -1,4 +1,4 @@
-"""Events for the merchant, and what is known of the merchant's receiver, in PostgreSQL."""
+"""Events for the merchant, and the health of the merchant's receiver, in PostgreSQL."""
 
 import json
 from collections.abc import Sequence
@@ -14,21 +14,26 @@ from billing_worker.adapters.database.repository import Repository, Values
 from billing_worker.adapters.database.tables.outgoing import FORGOTTEN, event_endpoints, outbox
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.outgoing import EventFilter, OutboxMessage
 
-# The row of the stream is locked until the commit: places are given in the order of the commits, without gaps.
+# The row of a stream is locked until the commit: places are given in the order of the commits, without gaps. Streams
+# are taken in the order of their ids, or two transactions could wait for each other's stream.
 _ADD = text("""
-    WITH stream AS (
-        INSERT INTO event_streams AS s (id, last_sequence) VALUES (:stream_id, :count)
-        ON CONFLICT (id) DO UPDATE SET last_sequence = s.last_sequence + :count
-        RETURNING last_sequence)
+    WITH told AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:events AS jsonb))
+            AS e(stream_id text, place int, total int, id text, type text, subject_id text, data jsonb)),
+    stream AS (
+        INSERT INTO event_streams AS s (id, last_sequence)
+        SELECT stream_id, total FROM told WHERE place = 1 ORDER BY stream_id
+        ON CONFLICT (id) DO UPDATE SET last_sequence = s.last_sequence + excluded.last_sequence
+        RETURNING id, last_sequence)
     INSERT INTO outbox (id, type, subject_id, stream_id, stream_sequence, version, data, occurred_at, next_try_at,
                         tries, fence, replays)
-    SELECT e.id, e.type, e.subject_id, :stream_id, stream.last_sequence - :count + e.place, :version, e.data,
+    SELECT t.id, t.type, t.subject_id, t.stream_id, stream.last_sequence - t.total + t.place, :version, t.data,
            :now, :real_now, 0, 0, 0
-    FROM stream, jsonb_to_recordset(CAST(:events AS jsonb))
-        AS e(place int, id text, type text, subject_id text, data jsonb)
-    ORDER BY e.place
+    FROM told t JOIN stream ON stream.id = t.stream_id
+    ORDER BY t.stream_id, t.place
 """)
 
 _EARLIER = """
@@ -37,8 +42,8 @@ _EARLIER = """
       AND earlier.delivered_at IS NULL AND earlier.abandoned_at IS NULL AND (earlier.replays = 0 OR o.replays > 0)
 """
 
-# A look-up for each row in turn, in the index of what waits: with old statistics the planner would otherwise compare
-# every waiting event with every other.
+# One look-up per row, in the index of waiting events: with old statistics the planner would otherwise compare every
+# waiting event with every other.
 _CLAIM = text(f"""
     WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox o
@@ -74,7 +79,8 @@ _REPLAY = text("""
     FROM chosen WHERE outbox.id = chosen.id
 """)
 
-# The index has none of those that stay: they would pile up at its beginning, and each scan would read all of them.
+# Two kinds of events explain periods that were left out; without them an audit would take the gap for lost money. The
+# index leaves them out: they would pile up at its beginning, and each scan would read all of them.
 _FORGET = text(f"""
     WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox WHERE delivered_at < :before AND {FORGOTTEN}
@@ -110,17 +116,18 @@ class SqlOutbox(Repository[OutboxMessage]):
     hydrate = staticmethod(rows.to_outbox_message)
     values = staticmethod(_values)
 
-    def add_all(self, events: Sequence[tuple[str, Event]], now: datetime, real_now: datetime) -> None:
-        """Store several, sorted by their stream: one statement each."""
-        # Given in the order of the streams, or two transactions could wait for each other's stream.
-        for stream_id, members in groupby(events, key=_stream):
-            told = [
-                {"place": place, "id": ident, "type": event.type, "subject_id": event.subject_id, "data": event.data}
-                for place, (ident, event) in enumerate(members, 1)
+    def add_events(self, events: Sequence[tuple[str, Event]], moment: Moment) -> None:
+        """Store several with one statement; of one stream in the order given."""
+        told: list[dict[str, Any]] = []
+        for stream_id, members in groupby(sorted(events, key=_stream), key=_stream):
+            of_stream = list(members)
+            told += [
+                {"stream_id": stream_id, "place": place, "total": len(of_stream), "id": ident}
+                | {"type": event.type, "subject_id": event.subject_id, "data": event.data}
+                for place, (ident, event) in enumerate(of_stream, 1)
             ]
-            wanted = {"stream_id": stream_id, "count": len(told), "events": json.dumps(told)}
-            wanted |= {"version": PAYLOAD_VERSION, "now": now, "real_now": real_now}
-            self._connection.execute(_ADD, wanted)
+        wanted = {"version": PAYLOAD_VERSION, "now": moment.billing, "real_now": moment.real}
+        self._connection.execute(_ADD, wanted | {"events": json.dumps(told)})
 
     def latest(self, limit: int) -> Sequence[OutboxMessage]:
         """The newest events, newest first."""
@@ -132,37 +139,40 @@ class SqlOutbox(Repository[OutboxMessage]):
         return self._many(own.order_by(outbox.c.stream_sequence.desc()).limit(limit))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
+        """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
         wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM, wanted).scalars())
 
     def under_way(self, real_now: datetime) -> int:
-        """How many are claimed or being sent."""
+        """The number of events that are claimed or being sent."""
         statement = select(func.count()).where(outbox.c.lease_until > real_now)
         return int(self._connection.execute(statement).scalar_one())
 
     def held_back(self, message: OutboxMessage) -> bool:
-        """Whether an earlier one of its stream waits; what is replayed holds back only what is replayed too."""
+        """Whether an earlier event of its stream waits. A replayed event holds back only other replayed events."""
         return bool(self._connection.execute(_HELD_BACK, {"ident": message.id}).scalar_one())
 
     def given_up(self) -> int:
-        """How many were given up and not replayed since."""
+        """The number of events given up and not replayed since."""
         statement = select(func.count()).where(outbox.c.abandoned_at.is_not(None))
         return int(self._connection.execute(statement).scalar_one())
 
     def hasten(self, real_now: datetime) -> int:
-        """Let all that wait for another try be due now, as if they had not been tried; returns how many."""
+        """Make all events that wait for another try due now, as if not tried before; returns their number."""
         return self._connection.execute(_HASTEN, {"real_now": real_now}).rowcount
 
     def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
-        """Send what fits once more, in order, one each `pause`; returns how many. What waits is left alone."""
+        """Send matching events again, in order, one each `pause`; returns their number.
+
+        Waiting events stay as they are.
+        """
         closed = or_(outbox.c.delivered_at.is_not(None), outbox.c.abandoned_at.is_not(None))
         fitting = select(outbox.c.id).where(*_conditions(wanted), closed).order_by(outbox.c.sequence).limit(limit)
         ids = list(self._connection.execute(fitting).scalars())
         return self._connection.execute(_REPLAY, {"ids": ids, "real_now": real_now, "pause": pause}).rowcount
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete events that were delivered before this; returns how many. What an audit needs is kept."""
+        """Delete events delivered before this; returns their number. Events that an audit needs are kept."""
         return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount
 
     def let_go(self, before: datetime, real_now: datetime, limit: int) -> int:
@@ -191,19 +201,19 @@ def _conditions(wanted: EventFilter) -> list[Any]:
 
 
 class SqlEndpoints(Repository[Endpoint]):
-    """What is known of the merchant's receivers."""
+    """The health of the merchant's receivers."""
 
     table = event_endpoints
     kind = "endpoint"
     hydrate = staticmethod(rows.to_endpoint)
 
     def find(self, ident: str) -> Endpoint | None:
-        """The endpoint, as it was last written."""
+        """The endpoint as last written."""
         row = self._connection.execute(self._get, {"ident": ident}).mappings().one_or_none()
         return self.adopt(dict(row)) if row is not None else None
 
     def add(self, entity: Endpoint) -> bool:
-        """Store a new one; False where it is known."""
+        """Store a new one; False if it is already stored."""
         statement = insert(event_endpoints).values(repository.plain(entity)).on_conflict_do_nothing()
         added = self._connection.execute(statement.returning(event_endpoints.c.id))
         return added.scalar_one_or_none() is not None

@@ -1,4 +1,4 @@
-"""What Paymentwall's pingbacks told of payments, in PostgreSQL."""
+"""Payments at Paymentwall, as their pingbacks describe them, in PostgreSQL."""
 
 from datetime import datetime
 
@@ -15,20 +15,20 @@ _BY_REF = select(pingback_payments).where(pingback_payments.c.ref == bindparam("
 
 
 class SqlPingbacks(Repository[PingbackPayment]):
-    """Payments at Paymentwall, by what their pingbacks said."""
+    """Payments at Paymentwall, as their pingbacks describe them."""
 
     table = pingback_payments
     kind = "payment at Paymentwall"
     hydrate = staticmethod(rows.to_pingback_payment)
 
     def start(self, ref: str, uid: str, goodsid: str | None, now: datetime) -> PingbackPayment:
-        """The payment with this ref, locked until the end of the transaction; stored as new where it is not known."""
+        """The payment with this ref, locked until the end of the transaction; stored as new if it is unknown."""
         values = {"ref": ref, "uid": uid, "goodsid": goodsid, "verdict": Verdict.UNDECIDED, "created_at": now}
         self._connection.execute(_START, values | {"confirmed_key": False, "seen": [], "waiting": []})
         return self._one(_BY_REF, ref)
 
     def newest(self, uid: str, goodsid: str | None) -> PingbackPayment | None:
-        """The newest payment of this uid that is not undecided; of this goodsid, where one is given."""
+        """The newest payment of this uid that is not undecided; only of this goodsid, if given."""
         own = (pingback_payments.c.uid == uid) & (pingback_payments.c.verdict != Verdict.UNDECIDED)
         if goodsid is not None:
             own &= pingback_payments.c.goodsid == goodsid

@@ -19,9 +19,9 @@ class SqlPlans(Repository[Plan]):
     values = staticmethod(rows.plan_values)
 
     def add(self, entity: Plan) -> None:
-        """Store a new plan. Raises Conflict with the id of the one that has its external_id."""
+        """Store a new plan. Raises Conflict, with the id of the plan that already has its external_id."""
         self.add_alone(entity, external_id=entity.external_id)
 
     def all(self) -> Sequence[Plan]:
-        """Every plan: there are as many as a merchant has prices."""
+        """Every plan: a merchant has as many as prices."""
         return self._many(select(plans))

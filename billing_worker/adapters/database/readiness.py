@@ -1,4 +1,4 @@
-"""What must be true of a database before work starts there: asked in one statement, told in one line."""
+"""The conditions on a database before work starts: one statement checks them, one line reports them."""
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,7 +40,7 @@ _ASKED = text("""
 
 
 def look(connection: Connection, limits: Limits) -> Found:
-    """Ask the database."""
+    """Read the state of the database."""
     names = sorted(metadata.tables)
     wanted = {"tables": names, "version_table": VERSION_TABLE, "deleted": list(_DELETED_FROM)}
     row = connection.execute(_ASKED, wanted | {"limits": list(limits.settings)}).mappings().one()
@@ -55,7 +55,7 @@ def look(connection: Connection, limits: Limits) -> Found:
 
 
 def state_of(engine: Engine) -> Found:
-    """What the database of this engine is like. Raises Unavailable or SettingsInvalid where it cannot be asked."""
+    """The state of this engine's database. Raises Unavailable or SettingsInvalid if it cannot be read."""
     opening = opening_of(engine)
     try:
         with engine.connect() as connection:
@@ -68,9 +68,9 @@ def state_of(engine: Engine) -> Found:
 
 
 def check_ready(engine: Engine) -> None:
-    """Refuse to work on a database that does not answer, has other tables, or does not keep to the limits.
+    """Refuse a database that does not answer, has other tables, or does not apply the limits.
 
-    Raises Unavailable or SettingsInvalid with one line that names the way out.
+    Raises Unavailable or SettingsInvalid, with the way out in one line.
     """
     found = state_of(engine)
     problem = not_ready(found, opening_of(engine).limits)

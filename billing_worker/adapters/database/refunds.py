@@ -49,6 +49,6 @@ class SqlRefunds(Repository[Refund]):
         return self._many(statement.where(own).order_by(refunds.c.created_at, refunds.c.id))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of open refunds whose next step has come, oldest first; the step is put off to `lease_until`."""
+        """Ids of open refunds whose next step is due, oldest first. Postpones the step to `lease_until`."""
         wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM, wanted).scalars())

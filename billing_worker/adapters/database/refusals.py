@@ -1,4 +1,4 @@
-"""What PostgreSQL, a pooler or the network answers instead of working, as one true line with its own way out."""
+"""Errors of PostgreSQL, a pooler or the network, each as one true line with its way out."""
 
 import re
 
@@ -15,7 +15,7 @@ _NOBODY_ANSWERED = re.compile(
     r"|Connection reset by peer|Host is down",
     re.IGNORECASE,
 )
-"""Said by libpq, by psycopg and by the operating system on our side; a server's own words are none of these."""
+"""Messages of libpq, psycopg and the local operating system, never of a server."""
 
 _WAYS_OUT = {
     "password authentication failed|SASL authentication failed|no such user": "correct user and password there",
@@ -28,18 +28,18 @@ _WAYS_OUT = {
     ),
     "does not support SSL|SSL (connection )?(is )?required": "set ?sslmode= there to what the server offers",
     "certificate|SSL error": "correct ?sslmode= and ?sslrootcert= there",
-    "starting up|shutting down|not yet accepting": "it answers again soon; try once more",
+    "starting up|shutting down|not yet accepting": "it answers again soon; try again",
     "unsupported startup parameter": f"leave that parameter out of {NAME} and of the environment (PG…)",
     "transaction blocks not allowed in statement": "set pool_mode = transaction for this database in the pooler",
     "session is (not )?read-only|server is (not )?in hot standby": (
-        "no host there is what target_session_attrs asks for; name the primary"
+        "no host there satisfies target_session_attrs; name the primary"
     ),
 }
-"""By the words of PostgreSQL, libpq and PgBouncer. Other words, or another language: the server's line stands alone."""
+"""Ways out by the messages of PostgreSQL, libpq and PgBouncer. Any other message is shown without a way out."""
 
 
 def cannot_connect(error: SQLAlchemyError, address: Address) -> Unavailable:
-    """No connection came about, or it ended: who said what, and the way out."""
+    """The line for a failed or lost connection: the message, its source, and the way out."""
     said = first_line(error)
     problem = f"{NAME}: cannot use the database {address.where}: {said}"
     if _NOBODY_ANSWERED.search(said):
@@ -51,7 +51,7 @@ def cannot_connect(error: SQLAlchemyError, address: Address) -> Unavailable:
 
 
 def refused(error: DBAPIError) -> BillingError | None:
-    """What stands against us in a set-up, where it does; None for what only a mistake of ours can cause."""
+    """The line for a refusal by the set-up; None for an error that only our own mistake can cause."""
     said = first_line(error)
     line: BillingError | None = None
     match error.orig:
@@ -59,7 +59,7 @@ def refused(error: DBAPIError) -> BillingError | None:
             way_out = "let the tables' owner run this, or grant what docs/postgresql.md lists"
             line = SettingsInvalid(f"{NAME}: its user has too few rights: {said}; {way_out}")
         case errors.DuplicateTable() | errors.DuplicateObject() | errors.DuplicateFunction():
-            line = SettingsInvalid(f"{NAME}: another application has something of this name: {said}; {OWN_PLACE}")
+            line = SettingsInvalid(f"{NAME}: another application uses this name: {said}; {OWN_PLACE}")
         case errors.ReadOnlySqlTransaction():
             line = read_only(standby=False)
         case errors.InvalidSchemaName():
@@ -72,7 +72,7 @@ def refused(error: DBAPIError) -> BillingError | None:
 
 
 def in_one_line(error: SQLAlchemyError, address: Address) -> BillingError | None:
-    """The line for whatever the database said; None for a mistake of ours."""
+    """The line for any message of the database; None for our own mistake."""
     if isinstance(error, DBAPIError):
         known = refused(error)
         if known is not None:
@@ -90,7 +90,7 @@ OWN_PLACE = (
 
 
 def read_only(*, standby: bool) -> ReadOnly:
-    """The server writes nothing."""
+    """The line for a server that does not write."""
     what = "the server is a standby and only reads" if standby else "default_transaction_read_only is on there"
     way_out = (
         "name the primary, or all hosts: postgresql://user:password@one,two/name?target_session_attrs=read-write"

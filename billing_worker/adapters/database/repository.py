@@ -1,10 +1,12 @@
-"""What all repositories share: fetch by id, lock, add, write back what changed."""
+"""The base of all repositories: fetch by id, lock, add, write back changes."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from billing_worker.domain.errors import Conflict, NotFound
@@ -37,6 +39,28 @@ def plain(entity: Any) -> Values:
     return values
 
 
+def _statements_for_many(table: Table) -> tuple[str, str]:
+    """SQL that inserts, and SQL that updates, as many rows as one JSON parameter holds."""
+    rows = f"json_populate_recordset(NULL::{table.name}, CAST(:rows AS json))"
+    names = [column.name for column in table.c if column.identity is None]
+    listed, changes = ", ".join(names), ", ".join(f"{name} = new.{name}" for name in names if name != "id")
+    return (
+        f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {rows}",  # noqa: S608 - names of our own tables
+        f"UPDATE {table.name} SET {changes} FROM {rows} AS new WHERE {table.name}.id = new.id",  # noqa: S608 - as above
+    )
+
+
+def _ident(entity: Any) -> Any:
+    return entity.id
+
+
+def _as_json(value: object) -> str:
+    """Times as PostgreSQL reads them, to the microsecond and with their offset."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no value of a column: {type(value).__name__}")
+
+
 class Repository(Generic[T]):
     """One table's entities within one transaction."""
 
@@ -44,25 +68,31 @@ class Repository(Generic[T]):
     kind: str
     hydrate: Callable[[Values], T]
     values: Callable[[T], Values] = staticmethod(plain)
-    """Written as they are; the class attributes are functions, not methods."""
+    """The class attributes are plain functions, not methods."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._loaded: dict[Any, Values] = {}
 
     def __init_subclass__(cls) -> None:
-        """Prepare the statements once a class: building them for every call would cost more than running them."""
+        """Prepare the statements once per class: building them for every call would cost more than running them."""
         own = cls.table.c.id == bindparam("ident")
         cls._get = select(cls.table).where(own)
         cls._lock = cls._get.with_for_update()
         cls._insert = insert(cls.table)
         columns = [column.name for column in cls.table.c if column.name != "id" and column.identity is None]
+        cls._sql_of_insert_all, of_update_all = _statements_for_many(cls.table)
+        cls._insert_all, cls._update_all = text(cls._sql_of_insert_all), text(of_update_all)
         cls._update = update(cls.table).where(own).values({name: bindparam(f"new_{name}") for name in columns})
 
     _get: Any
     _lock: Any
     _insert: Any
     _update: Any
+    _sql_of_insert_all: str
+    """For what a subclass adds to it."""
+    _insert_all: Any
+    _update_all: Any
 
     def get(self, ident: Any) -> T:
         """The entity. Raises NotFound."""
@@ -73,7 +103,7 @@ class Repository(Generic[T]):
         return self._one(self._lock, ident)
 
     def adopt(self, row: Values) -> T:
-        """Make an entity of a row that another statement fetched."""
+        """Make an entity from a row that another statement fetched."""
         entity = type(self).hydrate(row)
         self._loaded[entity.id] = type(self).values(entity)  # type: ignore[attr-defined] # every entity has an id
         return entity
@@ -85,9 +115,9 @@ class Repository(Generic[T]):
         self._loaded[values["id"]] = values
 
     def add_alone(self, entity: T, **unique: Any) -> None:
-        """Store a new entity, or raise Conflict with the id of the one that has the same value in a `unique` column.
+        """Store a new entity. Raises Conflict, with the id of the one that already has its value in a `unique` column.
 
-        The insert stands behind a savepoint: a transaction that was refused could not look for the other one.
+        The insert has a savepoint: a failed transaction could not look for the other one.
         """
         try:
             with self._connection.begin_nested():
@@ -97,7 +127,7 @@ class Repository(Generic[T]):
                 same = select(self.table.c.id).where(self.table.c[name] == value)
                 found = self._connection.execute(same).scalar_one_or_none() if value is not None else None
                 if found is not None:
-                    problem = f"a {self.kind} with this {name} exists already: {found}"
+                    problem = f"a {self.kind} with this {name} already exists: {found}"
                     raise Conflict(problem, field=name, existing_id=found) from error
             raise
 
@@ -110,6 +140,23 @@ class Repository(Generic[T]):
         self._loaded[ident] = values
         changed = {f"new_{name}": value for name, value in values.items() if name != "id"}
         self._connection.execute(self._update, changed | {"ident": ident})
+
+    def add_all(self, entities: Sequence[T]) -> Any:
+        """Store new entities with one statement."""
+        if entities:
+            self._connection.execute(self._insert_all, {"rows": self._written(entities)})
+
+    def save_all(self, entities: Sequence[T]) -> None:
+        """Write those back that changed since they were read, with one statement."""
+        changed = [entity for entity in entities if self._loaded.get(_ident(entity)) != type(self).values(entity)]
+        if changed:
+            self._connection.execute(self._update_all, {"rows": self._written(changed)})
+
+    def _written(self, entities: Sequence[T]) -> str:
+        """The rows as one JSON parameter: an array of texts would be escaped sign by sign, in Python."""
+        rows = [type(self).values(entity) for entity in entities]
+        self._loaded |= {row["id"]: row for row in rows}
+        return json.dumps(rows, default=_as_json, ensure_ascii=False)
 
     def _one(self, statement: Any, ident: Any) -> T:
         row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()

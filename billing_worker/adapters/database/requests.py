@@ -1,4 +1,4 @@
-"""Answers that were given once, in PostgreSQL."""
+"""Kept answers in PostgreSQL."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.tables.access import kept_answers
 from billing_worker.ports.requests import KeptAnswer
 
-# Deleted rows are few: as many came in a minute a month ago.
+# Few rows are deleted: those of one minute a month ago.
 _FORGET = text("""
     WITH chosen AS MATERIALIZED (
         SELECT key FROM kept_answers WHERE created_at < :before
@@ -25,15 +25,15 @@ class SqlKeptAnswers:
         self._connection = connection
 
     def take(self, key: str) -> bool:
-        """Claim the key until the end of the transaction; False while another transaction has it. Never waits.
+        """Claim the key until the end of the transaction; False if another transaction has it. Never waits.
 
-        Two keys whose 32-bit hashes are equal hold each other up, which a repeated request does not notice.
+        Two keys with equal 32-bit hashes block each other, which is harmless.
         """
         lock = func.pg_try_advisory_xact_lock(AdvisoryLock.ANSWERING.value, func.hashtext(key))
         return bool(self._connection.execute(select(lock)).scalar_one())
 
     def find(self, key: str) -> KeptAnswer | None:
-        """The answer that was given under this key."""
+        """The answer kept under this key."""
         row = self._connection.execute(select(kept_answers).where(kept_answers.c.key == key)).mappings().one_or_none()
         return None if row is None else KeptAnswer(**row)
 
@@ -42,5 +42,5 @@ class SqlKeptAnswers:
         self._connection.execute(insert(kept_answers), repository.plain(answer))
 
     def forget(self, before: datetime, limit: int) -> int:
-        """Delete up to `limit` answers that were given before this moment; returns how many."""
+        """Delete up to `limit` answers from before this moment; returns their number."""
         return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount

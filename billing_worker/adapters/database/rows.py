@@ -1,4 +1,4 @@
-"""Between rows and entities: plain functions, one pair a kind."""
+"""Conversions between rows and entities: plain functions, one pair per kind."""
 
 from billing_worker.adapters.database.repository import Values, plain
 from billing_worker.domain.access import ApiToken
@@ -23,7 +23,7 @@ from billing_worker.ports.incoming import InboxMessage
 from billing_worker.ports.outgoing import OutboxMessage
 
 ISSUED = ("imp_uid", "merchant_uid", "amount", "currency", "paid_at", "buyer_email", "evidence_id")
-"""Columns about the payment that issued a key, each with `issue_` before its name."""
+"""Columns of the payment that issued a key, each with the prefix `issue_`."""
 
 
 def plan_values(plan: Plan) -> Values:
@@ -147,7 +147,7 @@ def to_comparison(row: Values) -> Comparison:
 
 
 def to_booked(row: Values) -> Booked:
-    """The attempt in a row, as it is compared."""
+    """The compared fields of the attempt in a row."""
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
     return Booked(**row)
 

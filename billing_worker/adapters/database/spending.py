@@ -1,4 +1,4 @@
-"""What was charged lately, summed in PostgreSQL."""
+"""Recent charges, summed in PostgreSQL."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ _SPENT = text("""
            coalesce(sum(amount) FILTER (WHERE currency = :currency AND status <> 'declined'), 0)::bigint AS amount
     FROM payment_attempts WHERE started_at > :since AND status <> 'failed' AND NOT found
 """)
-"""What somebody charged at the gateway's console is none of this worker's charges."""
+"""A charge by a clerk at the gateway's console is not one of this worker's charges."""
 
 
 _SPENT_BY_CUSTOMER = text("""
@@ -31,18 +31,18 @@ _KEYS_LOST = text("""
 
 
 class SqlSpending:
-    """What was charged lately. Read only."""
+    """Recent charges. Read only."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def since(self, since: datetime, currency: str) -> Spent:
-        """Everything begun after `since`: the number of charges, and the sum of what was or may have been taken."""
+        """All charges begun after `since`: their number, and the sum that was or may have been taken."""
         row = self._connection.execute(_SPENT, {"since": since, "currency": currency})
         return Spent(**row.mappings().one())
 
     def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
-        """The same for one customer, in this currency, over all subscriptions, also those of an older spelling."""
+        """The same for one customer in this currency, over all their subscriptions in any spelling of the customer."""
         wanted = {"customers": list(spellings(customer)), "since": since, "currency": currency}
         return Spent(**self._connection.execute(_SPENT_BY_CUSTOMER, wanted).mappings().one())
 

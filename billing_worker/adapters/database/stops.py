@@ -1,39 +1,31 @@
-"""Stops, and who claimed this database, in PostgreSQL."""
+"""Stops in PostgreSQL."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ScalarSelect, bindparam, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, Table, bindparam, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
-from billing_worker.adapters.database.tables.billing import billing_keys, invoices
+from billing_worker.adapters.database.tables.billing import billing_keys
 from billing_worker.adapters.database.tables.control import stops
 from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 
 LONGEST_ACT_MS = 4_000
-"""A first act takes milliseconds; one that lasts longer hangs, and nobody who stops the line waits for it."""
+"""A first act takes milliseconds. A longer one hangs, and stopping the line does not wait for it."""
 
 _OPEN = stops.c.closed_at.is_(None)
 
-ON_INVOICE: ScalarSelect[int] = (
-    select(stops.c.id)
-    .where(
-        _OPEN
-        & or_(
-            stops.c.scope == ALL,
-            stops.c.scope == literal(PG).concat(billing_keys.c.pg_provider),
-            stops.c.scope == literal(SUBSCRIPTION).concat(invoices.c.subscription_id),
-        )
-    )
-    .order_by(stops.c.id)
-    .limit(1)
-    .scalar_subquery()
-    .correlate(billing_keys, invoices)
-)
-"""The first open stop that holds the charges of an invoice, in a query of invoices and their keys."""
+
+def first_stop(owner: ColumnElement[str], *within: Table) -> ScalarSelect[int]:
+    """The first open stop that holds the charges of a subscription, in a query of these tables with its key."""
+    own = (ALL, literal(PG).concat(billing_keys.c.pg_provider), literal(SUBSCRIPTION).concat(owner))
+    holding = _OPEN & or_(*(stops.c.scope == scope for scope in own))
+    first = select(stops.c.id).where(holding).order_by(stops.c.id).limit(1)
+    return first.scalar_subquery().correlate(*within)
+
 
 _REASON = f"""
     CASE WHEN excluded.cause <> 'breach' OR strpos(excluded.reason, stops.reason) > 0 THEN excluded.reason
@@ -58,9 +50,10 @@ class SqlStops(Repository[Stop]):
     hydrate = staticmethod(rows.to_stop)
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
-        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
+        """Stop charging in a scope. If it is already stopped for this cause, renew its reason and add the subjects.
 
-        The reason of a breach is added, too: whoever clears the stop accepts all of them, and must have read them.
+        The reason of a breach is added too: an operator who clears the stop accepts all breaches, and must have read
+        them.
         """
         values = {"scope": scope, "cause": cause, "reason": reason, "subjects": list(subjects), "opened_at": now}
         added = "ARRAY(SELECT DISTINCT unnest(stops.subjects || excluded.subjects) ORDER BY 1)"
@@ -86,27 +79,27 @@ class SqlStops(Repository[Stop]):
         return self._many(select(stops).where(_OPEN & stops.c.scope.in_(scopes)).order_by(stops.c.id))
 
     def is_open(self, scope: str, cause: StopCause) -> bool:
-        """Whether charging is stopped there for this cause."""
+        """Whether charging is stopped in this scope for this cause."""
         here = _OPEN & (stops.c.scope == scope) & (stops.c.cause == cause)
         return bool(self._connection.execute(select(select(stops.c.id).where(here).exists())).scalar_one())
 
     def accepted(self, cause: StopCause) -> frozenset[str]:
-        """Subjects of stops of this cause that an operator cleared."""
+        """The subjects of the stops of this cause that an operator cleared."""
         closed = select(func.unnest(stops.c.subjects)).where(~_OPEN & (stops.c.cause == cause))
         return frozenset(self._connection.execute(closed).scalars())
 
     def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
-        """When an operator last cleared a stop there."""
+        """When an operator last cleared a stop in this scope."""
         here = (stops.c.scope == scope) & (stops.c.cause == cause)
         newest = select(stops.c.closed_at).where(here & ~_OPEN).order_by(stops.c.closed_at.desc()).limit(1)
         return self._connection.execute(newest).scalar_one_or_none()
 
     def waiting(self, scope: str, now: datetime) -> int:
-        """How many invoices are due there and not started."""
+        """The number of invoices in this scope that are due but not started."""
         return int(self._connection.execute(_WAITING, {"scope": scope, "now": now}).scalar_one())
 
     def wait_for_begun(self) -> None:
-        """Wait until every first act that had begun has ended. Raises Unavailable when one hangs."""
+        """Wait until every first act that has begun has ended. Raises Unavailable when one hangs."""
         self._connection.execute(text(f"SET LOCAL lock_timeout = {LONGEST_ACT_MS}"))
         self._connection.execute(
             select(func.pg_advisory_xact_lock(bindparam("key"))), {"key": AdvisoryLock.CHARGING.value}

@@ -27,10 +27,10 @@ _CLAIM_RENEWALS = text("""
     WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)
-"""Tops the queue up to `limit` claimed subscriptions: what is offered faster than it is served only grows stale."""
+"""Fills the queue up to `limit` claimed subscriptions: work that is offered faster than served becomes stale."""
 
 
-# In one order, or two transactions could wait for each other's pairs.
+# In one order; otherwise two transactions could deadlock.
 _LOCK_PAIRS = text("""
     SELECT pg_advisory_xact_lock(:purpose, pair)
     FROM (SELECT DISTINCT hashtext(each) AS pair FROM unnest(CAST(:pairs AS text[])) AS each ORDER BY 1) sorted
@@ -45,11 +45,11 @@ class SqlSubscriptions(Repository[Subscription]):
     hydrate = staticmethod(rows.to_subscription)
 
     def add(self, entity: Subscription) -> None:
-        """Store a new subscription. Raises Conflict with the id of the one that has its external_id."""
+        """Store a new subscription. Raises Conflict, with the id of the one that already has its external_id."""
         self.add_alone(entity, external_id=entity.external_id)
 
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
-        """A live subscription of this customer on this plan; nobody else adds one until the transaction ends."""
+        """A live subscription of this customer on this plan. Locks the pair until the transaction ends."""
         self.lock_pairs([(customer, plan_id)])
         same = subscriptions.c.customer.in_(spellings(customer)) & (subscriptions.c.plan_id == plan_id)
         live = select(subscriptions).where(same, subscriptions.c.status != SubscriptionStatus.CANCELED)
@@ -57,7 +57,7 @@ class SqlSubscriptions(Repository[Subscription]):
         return found[0] if found else None
 
     def lock_pairs(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Nobody else puts any of these customers on that plan until the transaction ends."""
+        """Lock these pairs against other new subscriptions until the transaction ends."""
         texts = [f"{plan_id} {normal_form(customer)}" for customer, plan_id in pairs]
         self._connection.execute(_LOCK_PAIRS, {"purpose": AdvisoryLock.SUBSCRIBING.value, "pairs": texts})
 
@@ -76,7 +76,7 @@ class SqlSubscriptions(Repository[Subscription]):
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
     ) -> Sequence[str]:
-        """Ids whose next period is due and that nobody else is working on, oldest first, leased to the caller."""
+        """Ids whose next period is due and that no other worker has, oldest first, leased to the caller."""
         wanted: dict[str, Any] = {"after": due.after, "until": due.until}
         wanted |= {"limit": limit, "most": limit if most is None else most}
         wanted |= {"real_now": real_now, "lease_until": lease_until, "renewing": [str(s) for s in RENEWING]}

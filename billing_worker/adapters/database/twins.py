@@ -1,16 +1,16 @@
-"""Twins: two live subscriptions of one customer on one plan that begin to be charged within a day of each other.
+"""Twins: two live subscriptions of one customer on one plan, first charged within a day of each other.
 
-One is probably a mistake: a click twice, a file imported twice. Looked at are the customers of whom a subscription was
-created within the window; all of their subscriptions on that plan are found by the index of live ones. Only where there
-are several is their first charge looked up. That is the start of the first period
-that has an invoice, or, before there is one, of the next period: an anchor may lie years before it.
+One is probably a mistake: a double click, or a file imported twice. The window names the customers: those with a
+subscription created within it. The index of live subscriptions finds all of theirs on that plan. Only if there are
+several is their first charge looked up: the start of the first period with an invoice or, before there is one, of the
+next period. An anchor may be years older.
 """
 # ruff: noqa: S608 - the statements are made of constants
 
 from sqlalchemy import text
 
 LIVE = "status <> 'canceled' AND NOT allow_duplicate"
-"""Which subscriptions count. One that was meant to be a duplicate is left out."""
+"""The subscriptions that count. An intended duplicate is left out."""
 
 _WITHIN = f"{LIVE} AND created_at >= :since AND created_at < :until"
 _NEW = f"SELECT DISTINCT customer, plan_id FROM subscriptions WHERE {_WITHIN}"

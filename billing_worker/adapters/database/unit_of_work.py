@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Self
 
@@ -32,15 +31,16 @@ from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.events import Event
-from billing_worker.domain.settlement import Settlement
+from billing_worker.domain.moment import Moment
+from billing_worker.domain.settlement import Settlement, take_events
 from billing_worker.ports.outside import Ids
 
 HELD = (LockNotAvailable, DeadlockDetected)
-"""Somebody else had the row for too long, or waited for one of ours: the server undid the whole transaction."""
+"""Another transaction held the row for too long, or waited for one of ours: the server rolled this transaction back."""
 
 
 class SqlUnitOfWork(SqlChargingRecords):
-    """The records of one transaction. Nothing is kept unless `commit` returned."""
+    """The records of one transaction. Without `commit`, its changes are rolled back."""
 
     def __init__(
         self, connection: Connection, ids: Ids, within: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -87,7 +87,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def books(self) -> SqlBooks:
-        """Sums, and how things stand."""
+        """Sums and the present state."""
         return SqlBooks(self._connection)
 
     @cached_property
@@ -102,7 +102,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def environment(self) -> SqlEnvironment:
-        """Whose database this is."""
+        """The claim on this database."""
         return SqlEnvironment(self._connection)
 
     @cached_property
@@ -112,7 +112,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def spending(self) -> SqlSpending:
-        """What was charged lately."""
+        """Recent charges."""
         return SqlSpending(self._connection)
 
     @cached_property
@@ -127,7 +127,7 @@ class SqlUnitOfWork(SqlChargingRecords):
 
     @cached_property
     def actions(self) -> SqlActions:
-        """What was done by whom."""
+        """The log of actions."""
         return SqlActions(self._connection)
 
     @cached_property
@@ -140,31 +140,29 @@ class SqlUnitOfWork(SqlChargingRecords):
         """Every list."""
         return SqlLists(self._connection)
 
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
-        """Write back everything an outcome can touch, and its events to the outbox."""
-        self.invoices.save(settlement.invoice)
-        self.attempts.save(settlement.attempt)
-        self.subscriptions.save(settlement.subscription)
-        for key in settlement.keys.values():
-            self.keys.save(key)
-        self.announce(settlement.events, now, real_now)
-        settlement.events.clear()
+    def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
+        """Write back all records of these settlements, and announce their events: one statement a table."""
+        self.invoices.save_all(list({each.invoice.id: each.invoice for each in settlements}.values()))
+        self.attempts.save_all([each.attempt for each in settlements])
+        self.subscriptions.save_all(list({each.subscription.id: each.subscription for each in settlements}.values()))
+        self.keys.save_all(list({key.id: key for each in settlements for key in each.keys.values()}.values()))
+        self.announce(take_events(settlements), moment)
 
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox."""
         if events:
             ordered = sorted(events, key=lambda event: event.stream_id)
-            self.outbox.add_all([(self._ids.new("evt"), event) for event in ordered], now, real_now)
+            self.outbox.add_events([(self._ids.new("evt"), event) for event in ordered], moment)
             self._announced.extend(events)
 
     @contextmanager
     def savepoint(self) -> Iterator["SqlUnitOfWork"]:
-        """A part of this transaction that is undone alone, unless its own `commit` returned."""
+        """A part of this transaction that is rolled back alone, unless its own `commit` returned."""
         with translated(), self._within(), _Part(self._connection, self._ids, self._announced, self._within) as part:
             yield part
 
     def commit(self) -> None:
-        """Make it all durable, then log what happened: one line an event."""
+        """Make all changes durable, then log one line per event."""
         self._connection.commit()
         log_events(self._announced)
         self._announced.clear()
@@ -192,7 +190,7 @@ class _Part(SqlUnitOfWork):
             self._savepoint.rollback()
 
     def commit(self) -> None:
-        """Make it a part of the whole, which alone makes it durable."""
+        """Release the savepoint. Only the commit of the whole transaction makes it durable."""
         self._savepoint.commit()
         self._whole.extend(self._announced)
         self._announced.clear()
@@ -200,7 +198,7 @@ class _Part(SqlUnitOfWork):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the errors of this package instead of the driver's: Busy where nothing was done, Unavailable."""
+    """Raise the errors of this package instead of the driver's: Busy if nothing was done, else Unavailable."""
     try:
         yield
     except PoolTimeoutError as error:
@@ -222,20 +220,20 @@ class SqlDatabase:
     around: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered before a connection is taken, left after it was given back."""
     within: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered for a part of a transaction, by the thread that works on it; the whole may belong to another one."""
+    """Entered for a part of a transaction, by the thread that runs it. The whole may belong to another thread."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
-        """Begin a transaction; roll back unless it was committed.
+        """Begin a transaction; roll it back unless it was committed.
 
-        Raises Unavailable where the database does not answer or ended the session. After a lost commit nobody knows
-        whether it was kept: callers must never read Unavailable as "not done", but for Busy, which says so.
+        Raises Unavailable if the database does not answer or ended the session. A lost commit may or may not be
+        durable, so callers must never read Unavailable as "not done". Only its subclass Busy means "not done".
         """
         with translated(), self.around(), self.engine.connect() as connection:
             yield SqlUnitOfWork(connection, self.ids, self.within)
 
 
 def first_line(error: SQLAlchemyError) -> str:
-    """The driver's own words, without SQL and parameters: those may hold a customer's data."""
+    """The driver's message without SQL and parameters, which may contain customer data."""
     cause = getattr(error, "orig", None) or error
     return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__

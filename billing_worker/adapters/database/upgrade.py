@@ -1,4 +1,4 @@
-"""Brings the tables up to this release. Loaded by nobody who only works: that would cost a fifth of each start."""
+"""Upgrade the tables to this release. Ordinary processes do not import it, which saves a fifth of their start."""
 
 import time
 from collections.abc import Iterator
@@ -24,19 +24,20 @@ from billing_worker.domain.errors import Unavailable
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 APPLICATION = "billing-upgrade"
-"""Under this name the server's lists show it."""
+"""The name of the upgrade in the server's list of sessions."""
 
 LIMITS = Limits(statement=0, lock=3_000, idle=0)
-"""A statement may need an hour. But who waits for a table holds up all who come after: it lets go, and asks again."""
+"""A statement may need an hour. But a session that waits for a table blocks all later ones, so it gives up and tries
+again."""
 
 
 CONNECTIONS = 3
-"""One that keeps a second upgrade away, one that migrates, one that looks on."""
+"""One connection holds the lock against a second upgrade, one migrates, one watches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a lock that somebody holds is asked for, and how long the pauses between grow, in seconds."""
+    """How often a held lock is tried, and how the pauses in between grow, in seconds."""
 
     tries: int = 12
     first_pause: float = 0.5
@@ -53,10 +54,10 @@ PATIENT = Patience()
 
 
 def upgrade(engine: Engine, tell: Tell = lambda _: None, patience: Patience = PATIENT) -> str | None:
-    """Bring the tables up to this release; returns the migration before. Several at once, or again, do no harm.
+    """Upgrade the tables to this release; returns the earlier migration. Concurrent or repeated calls are harmless.
 
-    `tell` hears who holds what is needed, and how far long work is. Raises Unavailable or SettingsInvalid with one line
-    that names the way out; what was done before stays done, and the next call goes on from there.
+    `tell` gets reports of blocking sessions and of progress. Raises Unavailable or SettingsInvalid, with the way out in
+    one line. Finished steps stay done, and the next call continues after them.
     """
     opening = opening_of(engine)
     own = Opening(opening.address.under(APPLICATION), LIMITS)
@@ -78,7 +79,7 @@ def upgrade(engine: Engine, tell: Tell = lambda _: None, patience: Patience = PA
 
 
 def _be_alone(guard: Connection, tell: Tell) -> None:
-    """Take the lock that no two upgrades have; while this transaction is open. Waits as long as another one works."""
+    """Take the exclusive lock of upgrades while this transaction is open. Waits for another upgrade."""
     taken = text(f"SELECT pg_try_advisory_xact_lock({AdvisoryLock.UPGRADING.value})")
     holder = text("""
         SELECT a.pid, a.application_name, coalesce(a.xact_start, a.backend_start)
@@ -99,12 +100,12 @@ def _be_alone(guard: Connection, tell: Tell) -> None:
 
 
 _STILL_THERE = text("SET LOCAL statement_timeout = 0")
-"""A statement that reads nothing. The last one that read keeps its view of the rows until the next one comes, and an
-index that is built beside others' work waits for every transaction that has such a view, also for this."""
+"""A statement without a snapshot. An earlier query keeps its snapshot until the next statement, and a concurrent index
+build waits for every transaction with a snapshot, including this one."""
 
 
 def _prepare(engine: Engine) -> str | None:
-    """Refuse what cannot go well, before anything is changed; returns the migration that is there."""
+    """Refuse an impossible upgrade before any change; returns the present migration."""
     with engine.connect() as connection:
         found = look(connection, LIMITS)
         problem = not_upgradable(found, LIMITS)
@@ -117,7 +118,7 @@ def _prepare(engine: Engine) -> str | None:
 
 
 def _carry_over(connection: Connection, version: str) -> None:
-    """Note our migration in a table of our own; an `alembic_version` in which nothing else stands was ours alone."""
+    """Copy our migration to our own table. An `alembic_version` without another entry was ours alone."""
     connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num varchar(32) NOT NULL)"))
     connection.execute(
         text(f"ALTER TABLE {VERSION_TABLE} ADD CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)")
@@ -130,13 +131,13 @@ def _carry_over(connection: Connection, version: str) -> None:
 
 
 def _migrate(engine: Engine, guard: Connection, tell: Tell, patience: Patience) -> None:
-    """Apply one migration after the other; where somebody holds a table, let go and try again after a pause."""
+    """Apply one migration after the other. If another session holds a table, give up and try again after a pause."""
     pauses = patience.pauses()
 
     def applied() -> None:
         nonlocal pauses
         pauses = patience.pauses()
-        guard.execute(_STILL_THERE)  # raises where the lock was lost with its session
+        guard.execute(_STILL_THERE)  # raises if the lock was lost with its session
 
     watch = Watch(engine, APPLICATION, tell)
     while True:

@@ -1,4 +1,4 @@
-"""What stands against work, or against an upgrade, on a database as it was found: one line, with its own way out."""
+"""The reason against work, or against an upgrade, on a database: one line with its way out."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,16 +9,16 @@ from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TAB
 from billing_worker.domain.errors import BillingError, SettingsInvalid
 
 _NAMED = 3
-"""Tables that a line names; more would hide its end."""
+"""The most tables that a line names; more would hide its end."""
 
 
 def not_ready(found: Found, limits: Limits) -> BillingError | None:
-    """Why nothing may be charged there; None where all is well."""
+    """Why no charge may be made with this database; None if it is ready."""
     return next(filter(None, _against_work(found, limits)), None)
 
 
 def not_upgradable(found: Found, limits: Limits) -> BillingError | None:
-    """Why the tables cannot be brought up to this release; None where nothing is known against it."""
+    """Why the tables cannot be upgraded to this release; None if no reason is known."""
     return next(filter(None, _against_an_upgrade(found, limits)), None)
 
 
@@ -53,7 +53,7 @@ def _only_reads(found: Found) -> BillingError | None:
 def _other_letters(found: Found) -> SettingsInvalid | None:
     if found.encoding == "UTF8":
         return None
-    problem = f"the database's encoding is {found.encoding}, in which not every customer can be written"
+    problem = f"the database's encoding is {found.encoding}, which cannot store every customer's name"
     way_out = "make one with CREATE DATABASE billing ENCODING 'UTF8' TEMPLATE template0"
     return SettingsInvalid(f"{NAME}: {problem}; {way_out}")
 
@@ -62,7 +62,7 @@ def _limits_are_lost(found: Found, limits: Limits) -> SettingsInvalid | None:
     for (name, wanted), is_now in zip(limits.settings.items(), found.limits, strict=True):
         if is_now != wanted:
             problem = f"{name} is {is_now} ms in a transaction that began by setting it to {wanted} ms"
-            way_out = "what stands between here and the server loses SET LOCAL; use the server's own address, or"
+            way_out = "a pooler in between loses SET LOCAL; use the server's own address, or"
             return SettingsInvalid(f"{NAME}: {problem}; {way_out} PgBouncer with pool_mode = transaction")
     return None
 
@@ -78,7 +78,7 @@ def _rights_are_missing(found: Found) -> SettingsInvalid | None:
 def _newer(found: Found) -> SettingsInvalid | None:
     if not found.is_newer:
         return None
-    state = f"a newer release brought the database to migration {found.version}; this one knows none after"
+    state = f"a newer release brought the database to migration {found.version}; this one ends at"
     way_out = "run that release or a later one, or restore the backup made before it"
     return SettingsInvalid(f"{NAME}: {state} {NEWEST_MIGRATION}; {way_out}")
 
@@ -86,7 +86,7 @@ def _newer(found: Found) -> SettingsInvalid | None:
 def _foreign(found: Found) -> SettingsInvalid | None:
     if found.version is not None or not found.present:
         return None
-    problem = f"schema {found.schema} has another application's {_some(found.present)}, and none of our migrations"
+    problem = f"schema {found.schema} has another application's {_some(found.present)}, and no migration of ours"
     return SettingsInvalid(f"{NAME}: {problem}; {refusals.OWN_PLACE}")
 
 

@@ -1,4 +1,4 @@
-"""Looks over the shoulder of an upgrade: who holds what it waits for, and how far an index is."""
+"""Watch an upgrade: the sessions that block it, and the progress of an index."""
 
 import threading
 import time
@@ -12,9 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 Tell = Callable[[str], None]
 
 LOOK_EVERY = 0.3
-"""Seconds; an upgrade waits ten times as long for a lock before it lets go."""
+"""Seconds. An upgrade waits ten times as long for a lock before it gives up."""
 PROGRESS_EVERY = 2.0
-"""Seconds: what takes less needs no word."""
+"""Seconds between two reports of progress."""
 
 _BLOCKED = text("""
     SELECT coalesce(l.relation::regclass::text, p.relid::regclass::text, '') AS held, b.pid,
@@ -38,10 +38,10 @@ _INDEX = text("""
 
 
 class Watch:
-    """Looks on in a thread of its own while another connection migrates.
+    """Watches in a separate thread while another connection migrates.
 
-    Each look is a transaction of its own: an index that is built beside others' work waits for every transaction that
-    was reading at a certain moment, and would wait for ever for one that ends after it.
+    Each look is a separate transaction: a concurrent index build waits for every transaction that has a snapshot, and
+    would wait for ever for one that ends after it.
     """
 
     def __init__(self, engine: Engine, application: str, tell: Tell) -> None:
@@ -51,11 +51,11 @@ class Watch:
         self._told = time.monotonic()
         self._over = threading.Event()
         self.blocked_by: str | None = None
-        """What was waited for at last, in words."""
+        """The last blocking session, in words."""
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch as long as the block runs."""
+        """Watch while the block runs."""
         self._over.clear()
         thread = threading.Thread(target=self._run, name="watch", daemon=True)
         thread.start()
@@ -66,13 +66,13 @@ class Watch:
             thread.join()
 
     def progress(self, line: str) -> None:
-        """Tell how far the work is, not more often than somebody reads."""
+        """Report the progress, at a readable rate."""
         if time.monotonic() - self._told >= PROGRESS_EVERY:
             self._told = time.monotonic()
             self._tell(line)
 
     def _run(self) -> None:
-        # Without a look the work goes on; what it waits for is then not told.
+        # The work goes on without a look, but without a report of blocking sessions.
         with suppress(SQLAlchemyError), self._engine.connect() as connection:
             while not self._over.wait(LOOK_EVERY):
                 self._look(connection)
@@ -91,7 +91,7 @@ class Watch:
 
 def in_use(held: str, pid: int, application: str | None, since: datetime | None) -> str:
     """`table outbox is in use by pid 4711 (psql, since 2026-11-29 03:00:00 UTC)`."""
-    # The server hides the sessions of other roles from a role that may not see them.
+    # The server hides the sessions of other roles from an unprivileged role.
     who = application or "a session of another role"
     began = f", since {since:%Y-%m-%d %H:%M:%S} UTC" if since is not None else ""
     return f"{f'table {held}' if held else 'what is needed'} is in use by pid {pid} ({who}{began})"

@@ -1,4 +1,4 @@
-"""Paymentwall's pingbacks: is this really from Paymentwall, and what does it say?"""
+"""Paymentwall's pingbacks: their signature and their meaning."""
 
 from billing_worker.adapters.paymentwall.names import Names
 from billing_worker.adapters.paymentwall.pingback import Pingback, verify

@@ -1,8 +1,8 @@
-"""Which parameters a pingback may have, and what each may look like.
+"""The allowed parameters of a pingback, and the form of each.
 
-Nothing separates the parameters that a signature covers: a free text could swallow its neighbour, or give birth to
-one. So only known names are taken, each with a narrow form where Paymentwall's documentation gives one, and no value
-may hold a known name with its equals sign.
+The signature covers parameters without separators: a free text could swallow the next parameter, or form a new one. So
+only known names are accepted, each with a narrow form if Paymentwall documents one. No value may contain a known name
+with its equals sign.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LONGEST_REF = 255
-"""Characters; real ones have about a dozen. The index that drops repetitions takes no entry of several kilobytes."""
+"""Characters; real ones have about a dozen. The index for repetitions takes no entry of several kilobytes."""
 
 _TEXT = r"[^\x00-\x1f\x7f]"
 _WORD = r"[A-Za-z0-9._:-]"
@@ -27,7 +27,7 @@ STANDARD = {
     "sign_version": r"[0-9]?",
     "currency": r"(?:-?[0-9]{1,12}(?:\.[0-9]{1,4})?)?",
 }
-"""Documented by Paymentwall for every project. Both lengths are its own."""
+"""Paymentwall documents these for every project, with both lengths."""
 
 CUSTOM = {
     "cancel_requested_id": rf"{_WORD}{{0,300}}",
@@ -44,7 +44,7 @@ CUSTOM = {
 """Those that PortOne's guide tells merchants to configure, and the two that come with a partial refund."""
 
 _OWN = r"[^\x00]{0,2048}"
-"""What a merchant's own parameter may hold: nobody but the merchant knows its form."""
+"""The form of a merchant's own parameter: only the merchant knows more."""
 
 REQUIRED = frozenset({"uid", "type", "ref"})
 
@@ -57,10 +57,10 @@ class Names:
 
     @classmethod
     def with_own(cls, own: Iterable[str] = ()) -> "Names":
-        """The documented ones, and those of the merchant's project."""
+        """The documented parameters, and those of the merchant's project."""
         forms = dict.fromkeys(own, _OWN) | CUSTOM | STANDARD
         return cls({name: re.compile(form) for name, form in sorted(forms.items())})
 
     def fits(self, name: str, value: str) -> bool:
-        """Whether a known parameter may have this value, as far as its form goes."""
+        """Whether this value matches the form of a known parameter."""
         return self.forms[name].fullmatch(value) is not None

@@ -1,8 +1,8 @@
 """The signature of a Paymentwall pingback (a GET with everything in its query string).
 
 The rules are those of Paymentwall's documentation and its PHP library: `name=value` pairs glued together without a
-separator, then the project's secret, hashed. It is a plain hash, not an HMAC, without time or nonce: against replay
-only deduplication on `ref` and `type` protects, and what a pingback says is confirmed by reading the gateway.
+separator, then the project's secret, hashed. It is a plain hash, not an HMAC, without time or nonce: only deduplication
+on `ref` and `type` protects against replay, and a read of the gateway confirms every pingback.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from billing_worker.adapters.paymentwall.query import Parameter, array_order, pa
 from billing_worker.domain.errors import InvalidInput, SignatureInvalid
 
 _VERSIONS = {b"": 1, b"1": 1, b"2": 2, b"3": 3}
-"""Absent or empty means 1. A version 4 was once mentioned in an issue, but is defined nowhere: it fails."""
+"""Absent or empty means 1. An issue once mentioned a version 4, but no document defines it: it is refused."""
 
 _FIXED_GOODS = (b"uid", b"goodsid", b"slength", b"speriod", b"type", b"ref")
 _FIXED_CART = (b"uid", b"goodsid", b"type", b"ref")
 _FIXED_CURRENCY = (b"uid", b"currency", b"type", b"ref")
-"""What version 1 signs, in this order; a missing one counts as empty."""
+"""The parameters that version 1 signs, in this order; a missing one counts as empty."""
 
 _TYPE = re.compile(r"[0-9]{1,4}")
 
@@ -36,15 +36,15 @@ class Pingback:
     ref: str
     is_test: bool
     parameters: dict[str, str] = field(repr=False)
-    """Everything that was received, without the signature."""
+    """All received parameters, without the signature."""
 
 
 def verify(raw_query: bytes, secret: str, version: int = 3, *, also: str | None = None) -> Pingback:
     """The pingback in this query string, if `secret` (or `also`) signed it with exactly this version.
 
-    This is the signature alone, as Paymentwall's libraries check it; what may be believed of what it covers is decided
-    by `accept`. Raises SignatureInvalid for a wrong, missing or differently made signature, InvalidInput for a query
-    that is malformed or lacks uid, type, ref or what was bought.
+    It checks only the signature, as Paymentwall's libraries do; `accept` decides whether to trust the contents. Raises
+    SignatureInvalid for a wrong, missing or differently made signature, InvalidInput for a query that is malformed or
+    lacks uid, type, ref or the product.
     """
     return pingback_of(signed_parameters(raw_query, [secret] if also is None else [secret, also], version))
 
@@ -52,8 +52,8 @@ def verify(raw_query: bytes, secret: str, version: int = 3, *, also: str | None 
 def signed_parameters(raw_query: bytes, secrets: Sequence[str], version: int) -> list[Parameter]:
     """The parameters that one of these secrets signed, in the order received.
 
-    The version is pinned because the request names its own: whoever drops `sign_version` would choose version 1,
-    which leaves most parameters unsigned. All secrets are tried, whichever fits. Raises SignatureInvalid, or
+    The version is pinned because the request names its own: a forger could drop `sign_version` and so choose version 1,
+    which leaves most parameters unsigned. All secrets are tried, even after a match. Raises SignatureInvalid, or
     InvalidInput for a query that is malformed.
     """
     parameters = parse(raw_query)
@@ -67,7 +67,7 @@ def signed_parameters(raw_query: bytes, secrets: Sequence[str], version: int) ->
         expected = _digest(signed, secret, version)
         genuine |= expected is not None and hmac.compare_digest(signature, expected.encode("ascii"))
     if not genuine:
-        raise SignatureInvalid(f"the pingback's signature is not one of version {version} with our secret")
+        raise SignatureInvalid(f"the pingback's signature does not match version {version} with our secret")
     return signed
 
 
@@ -76,7 +76,7 @@ def _digest(signed: Sequence[Parameter], secret: str, version: int) -> str | Non
     claimed = next((p.value for p in signed if p.name == b"sign_version"), b"")
     is_cart = any(p.name == b"goodsid" and p.key is not None for p in signed)
     if is_cart and version == 2 and claimed in (b"", b"1"):  # noqa: PLR2004 - a version is a number
-        # A cart is never signed with version 1: five official libraries put the 2 in where it is missing.
+        # A cart is never signed with version 1: five official libraries insert the 2 if it is missing.
         signed = [p for p in signed if p.name != b"sign_version"]
         signed.append(Parameter(b"sign_version", None, b"2"))
     elif _VERSIONS.get(claimed) != version:
@@ -85,7 +85,7 @@ def _digest(signed: Sequence[Parameter], secret: str, version: int) -> str | Non
     base = b"".join(pairs) + secret.encode("utf-8")
     if version == 3:  # noqa: PLR2004
         return hashlib.sha256(base).hexdigest()
-    return hashlib.md5(base, usedforsecurity=False).hexdigest()  # what versions 1 and 2 are; 3 is the default
+    return hashlib.md5(base, usedforsecurity=False).hexdigest()  # versions 1 and 2 use it; 3 is the default
 
 
 def _fixed_pairs(signed: Sequence[Parameter], *, is_cart: bool) -> list[bytes]:
@@ -98,7 +98,10 @@ def _fixed_pairs(signed: Sequence[Parameter], *, is_cart: bool) -> list[bytes]:
 
 
 def pingback_of(signed: Sequence[Parameter]) -> Pingback:
-    """What they say. Raises InvalidInput where uid, type, ref or what was bought is missing, or is no text."""
+    """The pingback in these parameters.
+
+    Raises InvalidInput if uid, type, ref or the product is missing or not a text.
+    """
     try:
         parameters = {(p.pair[: -len(p.value) - 1]).decode(): p.value.decode() for p in signed}
     except UnicodeDecodeError as error:

@@ -1,6 +1,6 @@
 """A query string, byte by byte.
 
-Web frameworks drop blank values, merge duplicates or trim; a signature needs everything as it was sent.
+Web frameworks drop blank values, merge duplicates or trim; a signature needs every byte as sent.
 """
 
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from billing_worker.domain.errors import InvalidInput
 
 LONGEST_QUERY = 8192
-"""Bytes: what common web servers take as one request line."""
+"""Bytes: common web servers accept this as one request line."""
 
 MOST_PARAMETERS = 100
 """The documented standard and custom parameters together are below fifty."""
@@ -30,13 +30,13 @@ class Parameter:
 
     @property
     def pair(self) -> bytes:
-        """As it is signed."""
+        """The signed form."""
         name = self.name if self.key is None else self.name + b"[" + self.key + b"]"
         return name + b"=" + self.value
 
 
 def parse(raw: bytes) -> list[Parameter]:
-    """The parameters, in the order received. Raises InvalidInput for anything that has more than one reading."""
+    """The parameters, in the order received. Raises InvalidInput for a query with more than one reading."""
     if len(raw) > LONGEST_QUERY:
         raise _malformed(f"must have at most {LONGEST_QUERY} bytes")
     pieces = raw.split(b"&")

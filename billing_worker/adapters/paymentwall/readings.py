@@ -1,8 +1,8 @@
-"""In how many ways can a signed text be read?
+"""Count the readings of a signed text.
 
-The signature covers `name=value` pairs glued together without a separator. Two different sets of parameters that glue
-to one text share one signature: who has seen the one can send the other. A pingback is taken only if its text has a
-single legal reading.
+The signature covers `name=value` pairs glued together without a separator. Two sets of parameters that form the same
+text share one signature: a forger who has seen one can send the other. A pingback is accepted only if its text has a
+single valid reading.
 """
 
 from bisect import bisect_left
@@ -19,7 +19,7 @@ V1_CURRENCY = ("uid", "currency", "type", "ref")
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """In which order names may follow each other: some of them must come, the others may."""
+    """The allowed order of names. Some names are required, the others optional."""
 
     names: Sequence[str]
     required: frozenset[str]
@@ -38,14 +38,14 @@ class _Mark(NamedTuple):
 
 
 def readings(text: str, names: Names, version: int) -> int:
-    """How many sets of parameters that this project may send glue to this text."""
+    """The number of valid sets of parameters that form this text."""
     if version == 1:
         return sum(_count(text, _Order(each, frozenset(each)), names, "1") for each in (V1_GOODS, V1_CURRENCY))
     return _count(text, _Order(sorted(names.forms), REQUIRED | {"sign_version"}), names, str(version))
 
 
 def _count(text: str, order: _Order, names: Names, version: str) -> int:
-    """Add up from the end: each place where a name may stand, and the ways to go on from there."""
+    """Sum from the end: for each place of a name, the number of ways to continue."""
     ranks = {name: rank for rank, name in enumerate(order.names)}
     marks = sorted(mark for name in names.forms for mark in _marks(text, name))
     starts = [mark.start for mark in marks]
@@ -55,7 +55,7 @@ def _count(text: str, order: _Order, names: Names, version: str) -> int:
         if here.name not in ranks:
             continue
         first = bisect_left(starts, here.end)
-        # A value holds no known name: it ends before the first one that begins behind it is complete.
+        # A value contains no known name: it ends before the next name is complete.
         last = bisect_left(starts, complete[first]) if first < len(marks) else len(marks)
         ends = [(mark.start, ranks[mark.name], ways[of]) for of, mark in enumerate(marks[first:last], first)
                 if mark.name in ranks]  # fmt: skip

@@ -1,7 +1,7 @@
-"""What an answer of PortOne V1 means: the one parser. Pure: (HTTP status, bytes) to a value, for any bytes.
+"""The one parser of PortOne V1's answers. Pure: from (HTTP status, bytes) to a value, for any bytes.
 
-The three layers of failure of V1 (HTTP status, `code`, `response.status`) are all read here, and nowhere else. What is
-documented or observed to be definite is listed; everything else is Unknown, or trouble.
+The three layers of failure of V1 (HTTP status, `code`, `response.status`) are read only here. Answers that are
+documented or observed as definite are listed; every other answer is Unknown, or trouble.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,23 +31,23 @@ NOT_FOUND = 404
 TOO_MANY = 429
 
 NOTHING_DONE = {UNAUTHORIZED: "the gateway does not accept our key", TOO_MANY: "too many requests"}
-"""With these statuses PortOne's own envelope says that it did not begin. 401 is documented for every path; 429 is not
-documented at all, and means so by definition (RFC 6585)."""
+"""With these statuses, PortOne's own envelope means that no work began. 401 is documented for every path. 429 is not
+documented, but its definition says so (RFC 6585)."""
 
 MOST_ROWS = 1000
 """Payments on one page, as the spec allows; a megabyte of tiny ones would keep a worker busy."""
 
 LONGEST_TOKEN = 512
 LONGEST_TOKEN_LIFE = 86_400
-"""Seconds. Documented are 30 minutes; a longer promise than a day is an error in the answer."""
+"""Seconds. The documented life is 30 minutes; more than a day is an error in the answer."""
 
 CUSTOMER_UNKNOWN = "등록된 정보를 찾을 수 없습니다"
-"""What GET /subscribe/customers/{uid} says with HTTP 200 and code 1 (observed by three public clients)."""
+"""The message of GET /subscribe/customers/{uid} with HTTP 200 and code 1 (observed by three public clients)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of payments. `next_page` is None on the last one, `total` is None where the answer does not say."""
+    """One page of payments. `next_page` is None on the last one, `total` is None if the answer has none."""
 
     payments: Sequence[tuple[GatewayPayment, Evidence]]
     next_page: int | None = None
@@ -55,11 +55,11 @@ class Page:
 
 
 Keep = Callable[[bytes], Evidence]
-"""Makes evidence of a body: masked and capped."""
+"""Makes evidence from a body: masked and capped."""
 
 
 def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_channels: bool = False) -> Outcome:
-    """What the answer to `again` proves about the charge. Never raises."""
+    """The outcome that the answer to `again` proves. Never raises."""
     evidence = keep(answer.body)
     try:
         envelope = read_envelope(answer.body)
@@ -80,7 +80,7 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_chann
 
 
 def refund_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> RefundAnswer:
-    """What the answer to a cancel call says. That it happened is for the payment in it to show. Never raises."""
+    """The answer to a cancel call. Only the payment in it can prove the refund. Never raises."""
     evidence = keep(answer.body)
     try:
         envelope = read_envelope(answer.body)
@@ -97,7 +97,7 @@ def refund_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Ref
 
 
 def page_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Page:
-    """The payments that a read found. Raises NotUnderstood where the answer proves neither them nor their absence."""
+    """The payments in an answer. Raises NotUnderstood if the answer proves neither payments nor their absence."""
     envelope = read_envelope(answer.body)
     if answer.status == NOT_FOUND and is_refusal(envelope):
         return Page(())
@@ -153,7 +153,7 @@ def token_of(answer: Answer) -> Token | NoToken:
 
 
 def is_unauthorized(answer: Answer) -> bool:
-    """Whether PortOne itself (and not something in between) refused the token: then nothing was done."""
+    """Whether PortOne itself, and not a proxy, refused the token: then the request had no effect."""
     if answer.status != UNAUTHORIZED:
         return False
     try:
@@ -163,7 +163,7 @@ def is_unauthorized(answer: Answer) -> bool:
 
 
 def is_refusal(envelope: Envelope) -> bool:
-    """Whether this is PortOne's way to refuse: a code, and no response."""
+    """Whether this is a refusal of PortOne: a code, and no response."""
     return envelope.code != 0 and not envelope.response
 
 

@@ -1,7 +1,7 @@
-"""One HTTP exchange with PortOne: sent at most once, within a deadline, never raising for what the outside does."""
+"""One HTTP exchange with PortOne: sent at most once, within a deadline, without raising for an outside failure."""
 
+import asyncio
 import ssl
-import threading
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -9,16 +9,15 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
+from billing_worker.adapters.network import Deadline
+from billing_worker.adapters.portone.loop import Loop
 from billing_worker.adapters.portone.masking import blanked, one_line
-from billing_worker.adapters.portone.network import Deadline, DeadlineTransport, Exchange, running
 from billing_worker.adapters.portone.requests import Call
+from billing_worker.adapters.portone.wire import MOST_BODY_BYTES, Exchange, Wires
 from billing_worker.domain.errors import SettingsInvalid
 
-LARGEST_HEAD = 8192
-"""Bytes of an answer that never ended which are kept as evidence."""
-
-LARGEST_ANSWER = 1024 * 1024
-"""Bytes, before and after unpacking. A page of 100 payments has about 200 KB."""
+MOST_EVIDENCE_BYTES = 8192
+"""Bytes of an incomplete answer that are kept as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No byte of the request reached a socket, or the gateway refused it before it did anything."""
+    """No byte of the request reached a socket, or the gateway refused it without an effect."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """The request may have arrived; a complete answer did not. `head` is how the answer began, if it did."""
+    """The request may have arrived, but no complete answer came. `head` is the start of the answer, if any."""
 
     reason: str
     head: bytes = field(default=b"", repr=False)
@@ -48,7 +47,10 @@ Result = Answer | NotSent | NoAnswer
 
 
 class Client:
-    """A pool of connections to one host, made on first use. Safe for many threads, not for use across a fork."""
+    """Connections to one host, made at first use in their own event loop. Safe for many threads.
+
+    Not for use across a fork.
+    """
 
     def __init__(
         self, base_url: str, *, connect_timeout: float, max_connections: int, tls: ssl.SSLContext | None
@@ -57,73 +59,73 @@ class Client:
         self._connect_timeout = connect_timeout
         self._max_connections = max_connections
         self._tls = tls
-        self._lock = threading.Lock()
-        self._http: httpx.Client | None = None
+        self._http: httpx.AsyncClient | None = None
+        self.loop = Loop()
+        """The loop in which the calls wait for their answers."""
 
     def exchange(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
-        """Send one request and read its whole answer."""
-        exchange = Exchange(deadline)
+        """Send one request and read its whole answer. Must not be called in the loop's own thread."""
+        return self.loop.run(self.exchanged(call, token, deadline, secrets))
+
+    async def exchanged(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
+        """As `exchange`, inside the loop."""
+        exchange = Exchange(connect_by=min(deadline.at, asyncio.get_running_loop().time() + self._connect_timeout))
         try:
-            with running(exchange):
-                result = self._send(call, token, exchange)
+            result = await self._send(call, token, deadline, exchange)
         except Exception as error:  # noqa: BLE001 - whatever breaks in the HTTP stack: was it sent is all that counts
             reason = one_line(f"{type(error).__name__}: {error}", secrets)
-            return NoAnswer(reason, blanked(exchange.head, secrets)) if exchange.sent else NotSent(reason)
-        # Blanked before anybody reads it: no reason, no evidence and no log can repeat what it never saw.
+            return NoAnswer(reason, blanked(_beginning(exchange), secrets)) if exchange.sent else NotSent(reason)
+        # Blank the secrets before any other code reads the answer, so that no reason, evidence or log can repeat them.
         if isinstance(result, Answer):
             return Answer(result.status, blanked(result.body, secrets))
-        return NoAnswer(result.reason, blanked(exchange.head, secrets)) if isinstance(result, NoAnswer) else result
+        return NoAnswer(result.reason, blanked(_beginning(exchange), secrets))
 
     def close(self) -> None:
         """Close all connections; a later call opens new ones."""
-        with self._lock:
-            http, self._http = self._http, None
+        http, self._http = self._http, None
         if http is not None:
-            http.close()
+            self.loop.run(http.aclose())
+        self.loop.close()
 
-    def _send(self, call: Call, token: str | None, exchange: Exchange) -> Result:
+    async def _send(self, call: Call, token: str | None, deadline: Deadline, exchange: Exchange) -> Answer | NoAnswer:
+        if deadline.remaining() <= 0:
+            raise TimeoutError("the deadline has passed")
         headers = {"Accept-Encoding": "gzip"}
         if call.body is not None:
             headers["Content-Type"] = "application/json"
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        connect = min(self._connect_timeout, max(exchange.deadline.remaining(), 0.0))
         http = self._client()
         request = http.build_request(
             call.method,
             self._base_url + call.path,
             content=call.body,
             headers=headers,
-            timeout=httpx.Timeout(exchange.deadline.remaining(), connect=connect, pool=connect),
+            extensions={"exchange": exchange},
         )
-        response = http.send(request, stream=True)
         try:
-            return _whole(response, exchange)
-        finally:
-            response.close()
+            async with asyncio.timeout_at(deadline.at):
+                response = await http.send(request, stream=True)
+        except TimeoutError as error:
+            raise TimeoutError("no whole answer came in time" if exchange.sent else "no connection in time") from error
+        return _whole(response.status_code, response.headers.get("content-encoding", ""), exchange.body)
 
-    def _client(self) -> httpx.Client:
-        http = self._http
-        if http is None:
-            with self._lock:
-                http = self._http = self._http or self._new_client()
-        return http
-
-    def _new_client(self) -> httpx.Client:
-        # trust_env=False: the environment of whoever started the process must not decide where a charge goes or
-        # whose certificates are trusted.
-        tls = self._tls or httpx.create_ssl_context(trust_env=False)
-        nothing = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        return httpx.Client(
-            transport=DeadlineTransport(self._max_connections, tls),
-            trust_env=False,
-            follow_redirects=False,
-            cookies=nothing,
-        )
+    def _client(self) -> httpx.AsyncClient:
+        """Called in the loop only."""
+        if self._http is None:
+            # trust_env=False: the process's environment must not decide where a charge goes or which certificates are
+            # trusted.
+            self._http = httpx.AsyncClient(
+                transport=Wires(self._max_connections, self._tls or httpx.create_ssl_context(trust_env=False)),
+                trust_env=False,
+                follow_redirects=False,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            )
+        return self._http
 
 
 def host_of(base_url: str) -> str:
-    """The host of a usable base URL. Raises SettingsInvalid, without repeating what may be a secret."""
+    """The host of a usable base URL. Raises SettingsInvalid, without repeating a possible secret."""
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError, ValueError):
@@ -133,24 +135,29 @@ def host_of(base_url: str) -> str:
     return url.netloc.decode("ascii")
 
 
-def _whole(response: httpx.Response, exchange: Exchange) -> Result:
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", "gzip"):
-        return NoAnswer(f"HTTP {response.status_code} in an encoding that was not asked for")
-    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    received = 0
-    parts: list[bytes] = []
-    kept = 0
-    for chunk in response.iter_raw():
-        received += len(chunk)
-        # One byte more than allowed is unpacked at most: a bomb is seen without being blown up.
-        part = unpack.decompress(chunk, LARGEST_ANSWER + 1 - kept) if unpack else chunk
-        if kept < LARGEST_HEAD:
-            exchange.head += part[: LARGEST_HEAD - kept]
-        kept += len(part)
-        parts.append(part)
-        if max(received, kept) > LARGEST_ANSWER:
-            return NoAnswer(f"HTTP {response.status_code} with more than {LARGEST_ANSWER} bytes")
-    if unpack is not None and not unpack.eof:
-        return NoAnswer(f"HTTP {response.status_code} with a truncated gzip body")
-    return Answer(response.status_code, b"".join(parts))
+def _whole(status: int, encoding: str, body: bytes | bytearray) -> Answer | NoAnswer:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return Answer(status, bytes(body))
+        case "gzip":
+            unpack = zlib.decompressobj(wbits=31)
+            # Unpack at most one byte more than allowed, so that a compression bomb is detected early.
+            unpacked = unpack.decompress(bytes(body), MOST_BODY_BYTES + 1)
+            if len(unpacked) > MOST_BODY_BYTES:
+                return NoAnswer(f"HTTP {status} with more than {MOST_BODY_BYTES} bytes")
+            if not unpack.eof:
+                return NoAnswer(f"HTTP {status} with a truncated gzip body")
+            return Answer(status, unpacked)
+        case _:
+            return NoAnswer(f"HTTP {status} in an encoding that was not requested")
+
+
+def _beginning(exchange: Exchange) -> bytes:
+    """The start of an incomplete answer, as evidence."""
+    encodings = [value.strip().lower() for name, value in exchange.headers if name.lower() == b"content-encoding"]
+    if encodings != [b"gzip"]:
+        return bytes(exchange.body[:MOST_EVIDENCE_BYTES])
+    try:
+        return zlib.decompressobj(wbits=31).decompress(bytes(exchange.body), MOST_EVIDENCE_BYTES)
+    except zlib.error:
+        return b""

@@ -1,9 +1,9 @@
 """Control reads, shared by all threads of a process that need one at the same time.
 
-In a storm many threads find nothing under their orders, and each needs proof that the gateway shows what is there.
-Which order proves what: a control read speaks for reads that ended before it began. Had it begun earlier, an outage
-that started in between would make an absence of a payment that exists. So a result serves whoever asked before its
-read began, however many those are; whoever asks later waits for the next one.
+In a storm many threads find no payment under their orders, and each needs proof that the gateway shows existing
+payments. A control read proves this for reads that ended before it began. Otherwise an outage that began in between
+could hide an existing payment. So one control read serves all threads that asked before it began; later ones wait for
+the next.
 """
 
 import threading
@@ -22,7 +22,7 @@ class _Result:
 
 
 class ControlReads:
-    """Whether payments that are known to exist are shown."""
+    """Checks whether the gateway shows payments that are known to exist."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ControlReads:
         self._reading: set[str] = set()
 
     def shows(self, imp_uid: str) -> bool:
-        """Whether the payment is shown, by a read that begins after this call. Waits for another thread's, or reads."""
+        """Whether the gateway shows the payment, by a read that begins after this call, in this or another thread."""
         asked = self._monotonic()
         with self._changed:
             while (result := self._results.get(imp_uid)) is None or result.began < asked:

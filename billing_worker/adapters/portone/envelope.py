@@ -1,7 +1,9 @@
-"""Bytes from PortOne to an envelope and payments, checked for shape. What is not understood is said so, never guessed.
+"""Parse bytes from PortOne to an envelope and payments, checked for shape.
 
-Tolerant where PortOne reserves the right to change (unknown fields, new enum values, numbers as strings), strict
-everywhere else: a payment that cannot be read exactly proves nothing.
+Unclear input raises an error; it is never guessed.
+
+Tolerant where PortOne may change its answers (unknown fields, new enum values, numbers as strings), strict everywhere
+else: a payment that cannot be read exactly proves nothing.
 """
 
 import json
@@ -18,11 +20,11 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentStatus
 
 LARGEST_MAGNITUDE = 15
-"""Digits of a whole number: far above any payment or time, far below what would cost time to compute or print."""
+"""Digits of a whole number: far more than any payment or time has, and few enough to be cheap."""
 
 MOST_NAMES = 50_000
-"""A payment has about 60 fields, and a page at most as many payments as a megabyte holds. A megabyte of nothing but
-names would keep a worker busy."""
+"""A payment has about 60 fields, and a page at most as many payments as a megabyte holds. A megabyte of names alone
+would keep a worker busy."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
@@ -31,16 +33,16 @@ _LAST_SECOND = 253_402_300_799  # the year 9999
 
 
 class NotUnderstood(Exception):
-    """The answer does not say anything that could be relied upon; the text says where."""
+    """The answer cannot be relied upon; the text names the place."""
 
 
 class OnTestChannel(NotUnderstood):
-    """A payment that moved no money, shown to a worker that charges real cards."""
+    """A payment on a test channel, which moved no money, shown to a worker that charges real cards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`{"code", "message", "response"}`: how every answer of PortOne V1 looks."""
+    """`{"code", "message", "response"}`: the form of every answer of PortOne V1."""
 
     code: int
     message: str
@@ -75,7 +77,7 @@ def read_envelope(body: bytes) -> Envelope:
 def read_payment(row: object, *, test_channels: bool = False) -> GatewayPayment:
     """One payment as PortOne describes it (PaymentAnnotation of the V1 spec).
 
-    Raises NotUnderstood; OnTestChannel where `sandbox` is true (since 2026-01-26) and `test_channels` are not expected.
+    Raises NotUnderstood; OnTestChannel if `sandbox` is true (since 2026-01-26) without `test_channels`.
     """
     if not isinstance(row, dict):
         raise NotUnderstood("a payment is not a JSON object")
@@ -145,7 +147,7 @@ def _status(word: str) -> PaymentStatus:
 def _money(value: object, currency: str) -> Money:
     if isinstance(value, str) and not _AMOUNT.fullmatch(value):
         raise NotUnderstood("an amount is not a plain number")
-    # An exponent (1e3) is exact, but nothing that PortOne was ever seen to write.
+    # An exponent (1e3) is exact, but PortOne was never observed to write one.
     if isinstance(value, Decimal) and int(value.as_tuple().exponent) > 0:
         raise NotUnderstood("an amount is not a plain number")
     try:
@@ -165,9 +167,9 @@ def _text(row: dict[str, Any], name: str) -> str | None:
 
 
 def _email(value: object) -> str | None:
-    """A payment with an odd e-mail is still a payment: what no key may carry is not shown.
+    """The e-mail, or None for one that no key may carry: such a payment is still valid.
 
-    PortOne takes whatever the customer typed in the browser, `none` and a space at the end included.
+    PortOne accepts any text that the customer typed in the browser, even `none` or a trailing space.
     """
     return value if isinstance(value, str) and is_email(value) else None
 
@@ -191,7 +193,7 @@ def _decimal(text: str) -> Decimal:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = dict(pairs)
     if len(names) != len(pairs):
-        # Two "status" fields: whichever one is taken, the other says something else.
+        # Two "status" fields would contradict each other.
         raise ValueError("a name occurs twice")
     return names
 

@@ -4,16 +4,17 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future
 from datetime import datetime
 from math import ceil
 
+from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone import answers, pages, requests
 from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
 from billing_worker.adapters.portone.control_reads import CONTROL_EVERY, ControlReads
 from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.masking import evidence_text
-from billing_worker.adapters.portone.network import Deadline
+from billing_worker.adapters.portone.state import State
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
@@ -22,52 +23,42 @@ from billing_worker.ports.outside import Listing, Sheet
 
 CONNECT_TIMEOUT = 5.0
 TOTAL_DEADLINE = 65.0
-"""PortOne asks clients to wait 60 seconds and more, since a charge goes on when the client hangs up."""
+"""PortOne asks clients to wait 60 seconds and more, since a charge continues after the client hangs up."""
 
 TOKEN_DEADLINE = 10.0
-"""Of the total, at most this may go by before there is a token: the charge must keep enough for itself."""
+"""The longest wait for a token, within the total: the charge needs the rest."""
 
 LEAST_SHARE = 0.5
-"""With less than this part of the total left a charge is not begun: it would end as unknown for lack of patience."""
+"""A charge does not begin with less than this fraction of the total left: it would end as unknown."""
 
 MOST_PAGES = 50
 """5,000 payments under one merchant_uid: far above any dunning, far below an endless loop."""
 
 LIST_CALL = requests.Call("GET", "/payments/status/all")
-"""How evidence of a single row of that list names it."""
+"""The name of that list in the evidence of a single row."""
 
 MAX_CONNECTIONS = 64
-"""As many as one worker process has threads, so that none waits for a connection."""
+"""As many as the threads of a worker process, so that none waits for a connection."""
 
 BROWSER_IP = "127.0.0.1"
 """Paymentwall requires an address of the payer; a recurring charge has none, and PortOne's default is the caller's."""
 
 
 class _NotRead(Exception):
-    """A read that proves nothing, and what was answered to it."""
+    """A read that proves nothing, with its answer."""
 
     def __init__(self, reason: str, evidence: Evidence) -> None:
         self.evidence = evidence
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What must not be shared across a fork: sockets, and locks that a thread of the parent may have held."""
-
-    pid: int
-    client: Client
-    tokens: Tokens
-    controls: ControlReads
-
-
 class PortOneGateway:
-    """PortOne V1. One instance serves all threads of a process, and is safe to be inherited by a forked one.
+    """PortOne V1. One instance serves all threads of a process, and a forked process may inherit it.
 
-    No method raises for anything that the network or the gateway does, and each ends within `total_deadline`
-    seconds (plus what the resolver of host names takes, which cannot be interrupted; nothing is sent after it).
-    `payments_between` takes that long at most for each of its pages, `shows` twice as long and `control_every` seconds.
-    Neither key nor secret nor token, nor what is `also_secret`, is in any text that leaves this class.
+    No method raises for a failure of the network or the gateway. Each ends within `total_deadline` seconds, plus the
+    time of the host name resolver, which cannot be interrupted; no request is sent after the deadline.
+    `payments_between` takes at most that long per page, `shows` twice as long and `control_every` seconds. No text that
+    leaves this class contains the key, the secret, a token, or any of `also_secret`.
     """
 
     def __init__(
@@ -100,7 +91,7 @@ class PortOneGateway:
         self._tls = tls
         self._control_every = control_every
         self._monotonic = monotonic
-        self._states: dict[int, _State] = {}
+        self._states: dict[int, State] = {}
         self._state = self._new_state()
 
     def __repr__(self) -> str:
@@ -108,12 +99,19 @@ class PortOneGateway:
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: `POST /subscribe/payments/again`, sent once, and once more after a 401 of PortOne."""
+        return self._here().client.loop.run(self._charge(request))
+
+    def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
+        """Begin one charge without waiting. Many may be under way without a thread each."""
+        return self._here().client.loop.begin(self._charge(request))
+
+    async def _charge(self, request: ChargeRequest) -> Outcome:
         try:
             call = requests.again(request, self._browser_ip)
         except InvalidInput as error:
             return Failed(f"not sent: {error}")
         deadline = Deadline(self._total_deadline)
-        result = self._ask(call, deadline, least=LEAST_SHARE * self._total_deadline)
+        result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline)
         match result:
             case NotSent(reason):
                 return Failed(f"not sent: {reason}")
@@ -161,7 +159,7 @@ class PortOneGateway:
         return Listing(page.payments, evidence=said)
 
     def shows(self, imp_uid: str) -> bool:
-        """Control read: one for all threads that ask at the same time, begun after each of them asked."""
+        """Control read: one for all threads that ask at the same time, begun after all of them asked."""
         return self._here().controls.shows(imp_uid)
 
     def payments_of(self, merchant_uid: str) -> Listing:
@@ -183,7 +181,7 @@ class PortOneGateway:
         return found
 
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
-        """Every payment whose latest change lies in this span, page by page, read as they are asked for."""
+        """Every payment whose latest change lies in this span, page by page, each read on demand."""
         first, last = int(start.timestamp()), ceil(end.timestamp())
 
         def page(number: int) -> Result:
@@ -211,14 +209,14 @@ class PortOneGateway:
         self._here().client.close()
 
     def _all_pages(self, call: Callable[[int], requests.Call]) -> Listing:
-        """A paged list as a whole."""
+        """All pages of a list."""
         deadline = Deadline(self._total_deadline)
         found: dict[str, tuple[GatewayPayment, Evidence]] = {}
         number, announced = 1, 0
         try:
             while True:
                 page, said = self._page(call(number), deadline)
-                # The newest come first: a payment made while we turn pages shows an older one twice, and hides none.
+                # The newest come first: a payment made during the read shows an older one twice, and hides none.
                 found |= {payment.imp_uid: (payment, evidence) for payment, evidence in page.payments}
                 announced = max(announced, page.total or 0)
                 if page.next_page is None:
@@ -235,7 +233,7 @@ class PortOneGateway:
         return Listing(tuple(found.values()), evidence=said)
 
     def _page(self, call: requests.Call, deadline: Deadline) -> tuple[answers.Page, Evidence]:
-        """One page, and the answer as it came. Raises _NotRead with the answer, where there was one."""
+        """One page, and the answer as received. Raises _NotRead with the answer, if there was one."""
         result = self._ask(call, deadline)
         if not isinstance(result, Answer):
             raise _NotRead(result.reason, self._evidence(call, None, b""))
@@ -249,15 +247,20 @@ class PortOneGateway:
         return page, said
 
     def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
-        """Send with a token; once more, with a fresh one, after a 401 that PortOne itself answered."""
+        """Send, and wait for the answer."""
+        return self._here().client.loop.run(self._asked(call, deadline, least))
+
+    async def _asked(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
+        """Send with a token; after a 401 of PortOne itself, send once more with a fresh one."""
         here = self._here()
         for is_last in (False, True):
-            token = here.tokens.get(deadline.at_most(TOKEN_DEADLINE))
+            token = await here.token(deadline.at_most(TOKEN_DEADLINE))
             if isinstance(token, NoToken):
                 return NotSent(f"no access token: {token.reason}")
             if deadline.remaining() <= least:
                 return NotSent("too little time was left to wait for an answer")
-            result = here.client.exchange(call, token, deadline, (*self._secrets(), *here.tokens.known()))
+            secrets = (*self._secrets(), *here.tokens.known())
+            result = await here.client.exchanged(call, token, deadline, secrets)
             if is_last or not isinstance(result, Answer) or not answers.is_unauthorized(result):
                 break
             here.tokens.drop(token)
@@ -275,21 +278,21 @@ class PortOneGateway:
     def _secrets(self) -> tuple[str, ...]:
         return self._imp_key, self._imp_secret, *self._also_secret
 
-    def _here(self) -> _State:
+    def _here(self) -> State:
         state = self._state
         if state.pid != os.getpid():
-            # A forked child: locks of the parent may be held forever here, so none is taken. setdefault is atomic.
+            # In a forked child, locks of the parent may be held for ever, so none is taken. setdefault is atomic.
             state = self._state = self._states.setdefault(os.getpid(), self._new_state())
         return state
 
-    def _new_state(self) -> _State:
+    def _new_state(self) -> State:
         client = Client(
             self._base_url,
             connect_timeout=self._connect_timeout,
             max_connections=self._max_connections,
             tls=self._tls,
         )
-        return _State(
+        return State(
             os.getpid(),
             client,
             Tokens(lambda deadline: self._fetch_token(client, deadline), self._monotonic),

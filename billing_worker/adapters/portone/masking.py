@@ -1,7 +1,6 @@
-"""What may be kept of a text from outside: card numbers, personal data and secrets are blanked out first.
+"""Masking of texts from outside: card numbers, personal data and secrets are blanked out before storage.
 
-Everything is replaced by as many asterisks as it had characters: a text that is cut after masking can then never
-show what stood behind the cut.
+Each is replaced by the same number of asterisks, so that cutting a masked text never reveals text after the cut.
 """
 
 import re
@@ -9,18 +8,18 @@ from collections.abc import Collection
 from functools import lru_cache
 
 LONGEST_EVIDENCE = 4096
-"""Bytes of an answer that are kept: a PortOne payment has about 1,500."""
+"""Bytes kept of an answer: a PortOne payment has about 1,500."""
 
 LONGEST_LINE = 300
-"""Characters of a gateway's message that go into a reason: an operator reads it in one glance."""
+"""Characters of a gateway's message in a reason: an operator reads them at a glance."""
 
 MOST_ESCAPES = 5000
-"""Nobody escapes so many letters that need none, but who wants to keep us busy: they are not looked behind."""
+"""Only an attacker escapes so many letters without need. Further escapes are not decoded."""
 
 SHORTEST_SECRET = 4
-"""A shorter secret cannot be told from ordinary text, and would blank out half of it."""
+"""A shorter secret is like ordinary text, and would blank out half of it."""
 
-# Each begins with the characters it looks for and only then looks back: that halves the time of masking.
+# Each pattern begins with its characters, and only then looks back: that halves the time of masking.
 _CARD = re.compile(r"\d(?<!\d\d)(?:[\s./_\u2010-\u2015\u2212-]{0,2}\d){12,18}(?!\d)")
 _USUAL = re.compile(r"\d(?:[ -]?\d)+")
 _TELEPHONE = re.compile(r"[+0](?<![\w+][+0])(?:(?<=\+)82[ -]?)?\d{1,2}[ -]?\d{3,4}[ -]?\d{4}(?!\d)")
@@ -30,11 +29,12 @@ _PERSONAL = re.compile(
     r'("(?:buyer_(?:name|tel|email|addr|postcode)|customer_(?:name|tel|email|addr|postcode)'
     r'|vbank_(?:num|holder)|access_token|imp_key|imp_secret)"\s*:\s*")((?:[^"\\]|\\.)*)'
 )
-# PostgreSQL's text holds neither NUL nor half of a surrogate pair. Replaced, not removed: two different texts must
-# not become equal by cleaning.
+# PostgreSQL's text contains neither NUL nor half a surrogate pair. They are replaced, not removed: two different texts
+# must not become equal.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ASCII_ESCAPE = re.compile(rb"\\u00[2-7][0-9a-fA-F]")
-# Whatever needs no escape in JSON (all but quote and backslash): spelt so, a number or a name would pass unseen.
+# Escapes of characters that need none in JSON (all but quote and backslash): such a spelling could hide a number or a
+# name.
 _ESCAPED = re.compile(r"\\u(?:00(2[013-9a-f]|[346][0-9a-f]|5[0-9abdef]|7[0-9a-e]|a0)|ff1([0-9]))", re.IGNORECASE)
 _CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -42,7 +42,7 @@ _CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 def masked(text: str, secrets: Collection[str] = (), *, addresses: bool = True) -> str:
     """The text without card numbers (their last four digits stay), telephone numbers, e-mail names and `secrets`.
 
-    Without `addresses` what stands before an @ stays: for texts that name hosts, and no person.
+    Without `addresses`, the text before an @ stays: for texts about hosts, not people.
     """
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
@@ -53,15 +53,13 @@ def masked(text: str, secrets: Collection[str] = (), *, addresses: bool = True) 
     text = _BEARER.sub(lambda found: "*" * len(found[0]), text)
     text = _CARD.sub(_card_but_four, text)
     text = _TELEPHONE.sub(_all_but_four, text)
-    if (
-        not addresses or "@" not in text
-    ):  # mostly so, and searching for what could stand before one takes longer than all the rest
+    if not addresses or "@" not in text:  # usual, and the search for text before an @ takes longer than all the rest
         return text
     return _EMAIL.sub(lambda found: "*" * len(found[0]), text)
 
 
 def blanked(body: bytes, secrets: Collection[str]) -> bytes:
-    """The bytes without `secrets`, spelt plainly or with the escapes that JSON allows."""
+    """The bytes without `secrets`, in plain spelling or with JSON escapes."""
     escapes = body.count(b"\\u00") + body.count(b"\\/")
     if escapes > MOST_ESCAPES:
         body = _ASCII_ESCAPE.sub(b"??????", body)
@@ -81,26 +79,26 @@ def _escaped(secret: str) -> re.Pattern[bytes]:
 
 
 def storable(text: str) -> str:
-    """The text as PostgreSQL can keep it."""
+    """The text as PostgreSQL can store it."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def one_line(text: str, secrets: Collection[str] = ()) -> str:
     """A message from outside as part of a reason: masked, one line, not too long."""
-    # Cut before masking, so that a megabyte of message costs nothing; a number that the first cut halves lies
-    # behind the second one.
+    # Cut before masking, so that a megabyte of message is cheap. A number split by the first cut lies after the second
+    # one.
     head = text[: 2 * LONGEST_LINE]
     return _CONTROL.sub(" ", storable(masked(head, secrets)))[:LONGEST_LINE].strip()
 
 
 def evidence_text(body: bytes, secrets: Collection[str] = ()) -> str:
-    """An answer's body as it is kept: masked, storable, at most LONGEST_EVIDENCE bytes of UTF-8."""
+    """An answer's body as stored: masked, storable, at most LONGEST_EVIDENCE bytes of UTF-8."""
     text = storable(masked(body[: 2 * LONGEST_EVIDENCE].decode("utf-8", "replace"), secrets))
     return text.encode("utf-8")[:LONGEST_EVIDENCE].decode("utf-8", "ignore")
 
 
 def _card_but_four(found: re.Match[str]) -> str:
-    """Digits that stand together, or apart by single spaces or dashes, are masked; by anything else, if they add up."""
+    """Mask digits without separators, or with single spaces or dashes; with other separators, only if they add up."""
     number = found[0]
     return _all_but_four(found) if _USUAL.fullmatch(number) or _adds_up(number) else number
 
@@ -119,7 +117,7 @@ def _all_but_four(found: re.Match[str]) -> str:
 
 
 def _tail(number: str) -> int:
-    """How many characters at the end hold the last four digits."""
+    """The number of characters at the end with the last four digits."""
     digits = 0
     for length, char in enumerate(reversed(number), 1):
         digits += char.isdecimal()

@@ -1,8 +1,8 @@
-"""PortOne's list of all payments over a span of time, page by page, while the list moves under our hands.
+"""PortOne's list of all payments over a span of time, page by page, while the list changes.
 
-The list holds a payment at the time that fits its status (V1 spec): one that is cancelled while we turn pages leaves
-the span, and those behind it move forward, perhaps onto a page that was read already. Where the announced total
-changes, or a page is gone, we go back far enough to meet them; that shows some payments twice and hides none.
+The list sorts a payment by the time of its status (V1 spec). A payment that is cancelled during the read leaves the
+span, and later ones move forward, perhaps onto a page that was already read. If the announced total changes, or a page
+is gone, the read goes back far enough to find them. That shows some payments twice and hides none.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from billing_worker.ports.outside import Sheet, Unreadable
 OK, BAD_REQUEST, NOT_FOUND = 200, 400, 404
 
 PAGE_SIZE = 200
-"""The spec allows 1,000; our cap of an answer is 1 MiB, so this leaves 5 KB a payment, of which it needs 2."""
+"""The spec allows 1,000. An answer is capped at 1 MiB, so each payment has 5 KB, of which it needs 2."""
 
 MOST_PAGES = 5_000
 """A million payments in one span: far above a day of any merchant, far below an endless loop."""
@@ -49,7 +49,7 @@ class ListPage:
 def sheets(
     ask: Callable[[int], Result], keep: Callable[[Answer], Keep], *, test_channels: bool = False
 ) -> Iterator[Sheet]:
-    """Turn the pages to the last one. Ends after a sheet with trouble: then the span was not read as a whole."""
+    """Read all pages. Ends after a sheet with trouble: the span was then not read as a whole."""
     number, announced, back = 1, None, 0
     while True:
         result = ask(number)
@@ -66,7 +66,7 @@ def sheets(
         if moved and number > 1:
             back += 1
             lost = 1 if page.gone else max((announced or 0) - page.total, 0) // PAGE_SIZE + 1
-            # A page that is gone does not say by how much the list shrank: the one before it does.
+            # A page that is gone does not show by how much the list shrank; the previous one does.
             number, announced = max(1, number - lost), announced if page.gone else page.total
         elif page.next_page is None:
             return
@@ -81,7 +81,7 @@ def sheets(
 
 
 def list_page(answer: Answer, number: int, keep: Keep, *, test_channels: bool = False) -> ListPage:
-    """One page of the list. Raises NotUnderstood where the answer proves neither payments nor their absence."""
+    """One page of the list. Raises NotUnderstood if the answer proves neither payments nor their absence."""
     envelope = read_envelope(answer.body)
     if is_refusal(envelope):
         if answer.status == NOT_FOUND and number == 1:
@@ -100,14 +100,14 @@ def list_page(answer: Answer, number: int, keep: Keep, *, test_channels: bool = 
         try:
             payments.append(read_payment(row, test_channels=test_channels))
         except OnTestChannel:
-            continue  # somebody tries something out in the same account: no affair of books about money
+            continue  # a test in the same account: the books do not need it
         except NotUnderstood as problem:
             unreadable.append(_unreadable(row, str(problem), keep))
     return ListPage(tuple(payments), tuple(unreadable), following or None, read_integer(found, "total"))
 
 
 def _unreadable(row: object, problem: str, keep: Keep) -> Unreadable:
-    """A row that cannot be read must not hide the others: it is named as far as it says who it is."""
+    """An unreadable row must not hide the others: it is reported with the ids that it shows."""
     named = row if isinstance(row, dict) else {}
     texts = {name: named.get(name) for name in ("imp_uid", "merchant_uid")}
     imp_uid, merchant_uid = (storable(text)[:64] if isinstance(text, str) else "" for text in texts.values())

@@ -14,7 +14,7 @@ from billing_worker.domain.payment import ChargeRequest
 from billing_worker.domain.refund import RefundRequest
 
 LONGEST_NAME = 40
-"""Characters of a product name that PortOne takes."""
+"""Characters of a product name that PortOne accepts."""
 
 PAGE_SIZE = 100
 """Payments per page of findAll; the spec allows 1,000, a body of 100 stays far below the size cap."""
@@ -34,7 +34,7 @@ class Call:
 
     @property
     def label(self) -> str:
-        """How evidence names it."""
+        """The name of the call in evidence."""
         return f"{self.method} {self.path}"
 
 
@@ -44,7 +44,7 @@ def get_token(imp_key: str, imp_secret: str) -> Call:
 
 
 def again(request: ChargeRequest, browser_ip: str) -> Call:
-    """Charge a stored billing key. Raises InvalidInput for what PortOne could not take or would change silently."""
+    """Charge a stored billing key. Raises InvalidInput for values that PortOne would refuse or silently change."""
     _refuse_bad("merchant_uid", request.merchant_uid, _MERCHANT_UID)
     _refuse_bad("customer_uid", request.customer_uid, _CUSTOMER_UID)
     amount = request.money.major
@@ -65,10 +65,10 @@ def again(request: ChargeRequest, browser_ip: str) -> Call:
 
 
 def cancel(request: RefundRequest) -> Call:
-    """Give money back. Raises InvalidInput for what PortOne could not take, or would read as everything.
+    """Give money back. Raises InvalidInput for values that PortOne would refuse or read as everything.
 
-    A missing amount, and 0, is a full refund to PortOne; `checksum` (the balance before) is its only guard against a
-    second one. `enable_webhook` stays off, as by default: the answer and the reads tell.
+    PortOne takes a missing amount, or 0, for a full refund; `checksum` (the balance before) is its only guard against a
+    second one. `enable_webhook` stays off, as by default: the answer and the reads show the result.
     """
     _refuse_bad("imp_uid", request.imp_uid, _IMP_UID)
     if request.money.currency != request.balance.currency or not 0 < request.money.amount <= request.balance.amount:
@@ -114,7 +114,7 @@ def customer(customer_uid: str) -> Call:
     """Read a billing key. Raises InvalidInput for an id that cannot be one."""
     _refuse_bad("customer_uid", customer_uid, _CUSTOMER_UID)
     if set(customer_uid) == {"."}:
-        raise InvalidInput("customer_uid", customer_uid, "would be read as a folder of the path")
+        raise InvalidInput("customer_uid", customer_uid, "would become a folder of the path")
     return Call("GET", f"/subscribe/customers/{quote(customer_uid, safe='')}")
 
 
@@ -124,4 +124,4 @@ def _json(fields: dict[str, str | Decimal] | dict[str, str]) -> bytes:
 
 def _refuse_bad(field: str, value: str, grammar: re.Pattern[str]) -> None:
     if not grammar.fullmatch(value):
-        raise InvalidInput(field, f"{len(value)} characters", "is not an id that PortOne takes")
+        raise InvalidInput(field, f"{len(value)} characters", "is not an id that PortOne accepts")

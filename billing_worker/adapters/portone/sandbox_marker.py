@@ -1,4 +1,4 @@
-"""Whether a gateway says of itself that it is a sandbox. Money must never move by a clock that runs fast."""
+"""Ask a gateway whether it is a sandbox. A fast clock must never move real money."""
 
 import httpx
 
@@ -8,7 +8,7 @@ TIMEOUT = 3.0
 
 
 def is_sandbox(base_url: str) -> bool:
-    """Ask the gateway for the sandbox's marker. Raises Unavailable when nothing answers there."""
+    """Ask the gateway for the sandbox's marker. Raises Unavailable when no server answers."""
     try:
         with httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
             answer = client.get(base_url.rstrip("/") + "/_sandbox")

@@ -1,7 +1,7 @@
 """The access token: one for the whole process, fetched by one thread at a time.
 
-PortOne's token lives 30 minutes. Asked again before that, PortOne gives the same token; asked in the last minute, it
-gives the same token five minutes more (V1 documentation). So it is renewed in the last minute, and never earlier.
+PortOne's token lives 30 minutes. An earlier request returns the same token; a request in the last minute prolongs it by
+five minutes (V1 documentation). So it is renewed in the last minute, and never earlier.
 """
 
 import threading
@@ -9,18 +9,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from billing_worker.adapters.portone.network import Deadline
+from billing_worker.adapters.network import Deadline
 
 RENEW_BEFORE = 60.0
 """Seconds before the end in which PortOne prolongs a token."""
 
 PAUSE_AFTER_FAILURE = 5.0
-"""While the old token still works, a renewal that failed is not tried again at once by every caller."""
+"""While the old token still works, callers do not all repeat a failed renewal at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token and the seconds it lives, by the gateway's own clock."""
+    """An access token and its life in seconds, by the gateway's clock."""
 
     value: str = field(repr=False)
     life: float
@@ -28,7 +28,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class NoToken:
-    """No token could be had: nothing was asked of the gateway but that."""
+    """No token was available: the gateway got no other request."""
 
     reason: str
 
@@ -36,7 +36,7 @@ class NoToken:
 class Tokens:
     """Keeps one token fresh. Safe for many threads.
 
-    Time is monotonic: neither this machine's wall clock nor a change of it can make a token look older or younger.
+    Time is monotonic: this machine's wall clock cannot change a token's age.
     """
 
     def __init__(self, fetch: Callable[[Deadline], Token | NoToken], monotonic: Callable[[], float]) -> None:
@@ -45,11 +45,19 @@ class Tokens:
         self._changed = threading.Condition()
         self._fetching = False
         self._landings = 0
-        self._landed: Token | NoToken = NoToken("no token was asked for yet")
+        self._landed: Token | NoToken = NoToken("no token was requested yet")
         self._token: str | None = None
         self._recent: deque[str] = deque(maxlen=4)
         self._ends = 0.0
         self._pause_until = 0.0
+
+    def at_hand(self) -> str | None:
+        """A token that is valid and needs no renewal, if there is one: without waiting."""
+        with self._changed:
+            now = self._monotonic()
+            left = self._ends - now
+            fresh = left > RENEW_BEFORE or (left > 0 and (self._fetching or now < self._pause_until))
+            return self._token if fresh else None
 
     def get(self, deadline: Deadline) -> str | NoToken:
         """A token that should be valid. Fetches one, or waits for the thread that does, until the deadline."""
@@ -66,13 +74,13 @@ class Tokens:
         return self._renew(deadline, now)
 
     def drop(self, value: str) -> None:
-        """Forget this token: the gateway refused it. Another one that was fetched meanwhile stays."""
+        """Drop this token, because the gateway refused it. A token fetched meanwhile stays."""
         with self._changed:
             if self._token == value:
                 self._token = None
 
     def known(self) -> tuple[str, ...]:
-        """The last few tokens, for masking: a dropped one can still turn up in an answer."""
+        """The last few tokens, for masking: a dropped one can still appear in an answer."""
         return tuple(self._recent)
 
     def _await_landing(self, deadline: Deadline) -> str | NoToken:
@@ -100,7 +108,7 @@ class Tokens:
         self._landings += 1
         self._landed = landed
         if isinstance(landed, Token):
-            # Counted from before the question: the answer can only have travelled, not aged backwards.
+            # Counted from before the request: the token's life began no earlier.
             self._token, self._ends = landed.value, asked_at + landed.life
             if landed.value not in self._recent:
                 self._recent.append(landed.value)

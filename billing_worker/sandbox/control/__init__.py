@@ -1,4 +1,4 @@
-"""The side door under `/_sandbox`: rules, outages, the ledger, and what an operator does at the console.
+"""The side door under `/_sandbox`: rules, outages, the ledger, and a clerk's acts at the console.
 
-Tests and operators come in here, and merchants never do. It changes the world only by what the world offers.
+Tests and clerks use it; merchants never do. It changes the world only through the world's methods.
 """

@@ -1,4 +1,4 @@
-"""Control endpoints under /_sandbox that look at the sandbox and change how it behaves."""
+"""Control endpoints under /_sandbox that show the sandbox and change its behaviour."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable
@@ -16,13 +16,13 @@ from billing_worker.sandbox.wire import JsonText, Refused, number, read_fields, 
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 from billing_worker.sandbox.world.gateway import Gateway
 
-MARKER = "billing-worker"  # `GET /_sandbox` answers it: how a worker knows that no real money moves
+MARKER = "billing-worker"  # the answer of `GET /_sandbox`, by which a worker knows that no real money moves
 Json = dict[str, Any]
 Work = Callable[[Request, Json], Awaitable[Any]]
 
 
 def guarded(gateway: Gateway, work: Work, *, anywhere: bool = False) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint for loopback callers; mistakes are answered as one readable line."""
+    """Return an endpoint for loopback callers; a mistake gets an answer of one readable line."""
 
     async def endpoint(request: Request) -> Response:
         if not anywhere and not gateway.options.control_from_anywhere and not _loopback(request):
@@ -77,7 +77,7 @@ class Control:
         ]
 
     async def marker(self, _: Request, __: Json) -> Json:
-        """Tell that this is a sandbox, and its time."""
+        """Report that this is a sandbox, and its time."""
         gateway = self._gateway
         return {
             "sandbox": MARKER,
@@ -89,7 +89,7 @@ class Control:
         }
 
     async def health(self, _: Request, __: Json) -> Json:
-        """Tell that calls are answered, and that the ledger takes rows."""
+        """Report that calls are answered, and that the ledger takes rows."""
         return {"status": "ok"}
 
     async def behaviours(self, _: Request, __: Json) -> list[Json]:
@@ -101,11 +101,11 @@ class Control:
         return self._gateway.rules.rows()
 
     async def add_rule(self, _: Request, fields: Json) -> Json:
-        """Take a rule."""
+        """Add a rule."""
         return asdict(self._gateway.rules.add(fields))
 
     async def clear_rules(self, _: Request, __: Json) -> Json:
-        """Forget every rule."""
+        """Delete every rule."""
         self._gateway.rules.clear()
         return {"rules": 0}
 
@@ -115,7 +115,7 @@ class Control:
         return self._requests.rows(whole(query.get("since"), 0), query.get("path", ""), whole(query.get("limit"), 1000))
 
     async def clear_requests(self, _: Request, __: Json) -> Json:
-        """Forget recorded requests."""
+        """Delete recorded requests."""
         self._requests.clear()
         return {"requests": 0}
 

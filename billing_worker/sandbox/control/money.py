@@ -21,7 +21,7 @@ from billing_worker.sandbox.world.rules import Plan
 
 PAGE, MOST = 1000, 100_000
 CHUNK = 500  # rows of a stream between two chances for other calls
-EPSILON = 0.0005  # less than any currency's smallest unit (a fils of KWD is 0.001)
+EPSILON = 0.0005  # less than the smallest unit of any currency (a fils of KWD is 0.001)
 
 
 class MoneyControl:
@@ -79,7 +79,7 @@ class MoneyControl:
         return {"total": len(found), "next": page[-1].order if more else None, "list": rows}
 
     async def summary(self, _: Request, __: Json) -> Json:
-        """Count and add up: by status, and per merchant_uid the payments that still hold money."""
+        """Count and sum payments: by status, and per merchant_uid those that still hold money."""
         payments = self._gateway.books.payments
         holding = Counter(one.merchant_uid for one in payments if one.uncompensated > EPSILON)
         statuses: Json = {}
@@ -126,7 +126,7 @@ class MoneyControl:
         uid = text(fields, "customer_uid") or (under[-1].customer_uid or "" if under else "")
         amount = number(fields, "amount") or (under[-1].amount if under else None)
         if not text(fields, "merchant_uid") or not uid or not amount:
-            raise ValueError("an operator's charge needs imp_uid, or merchant_uid with customer_uid and amount")
+            raise ValueError("a clerk's charge needs imp_uid, or merchant_uid with customer_uid and amount")
         order = Order(
             customer_uid=uid, merchant_uid=text(fields, "merchant_uid"), amount=amount, origin="operator",
             currency=text(fields, "currency") or (under[-1].currency if under else "KRW"),
@@ -149,13 +149,13 @@ class MoneyControl:
         return ledger_row(payment)
 
     async def hide(self, _: Request, fields: Json) -> Json:
-        """Let no read show a payment, or show it again: {imp_uid | merchant_uid, hidden?: true}."""
+        """Hide a payment from all reads, or show it again: {imp_uid | merchant_uid, hidden?: true}."""
         payment = self._payment(fields)
         self._gateway.hide(payment, hidden=fields.get("hidden") not in (False, "false"))
         return ledger_row(payment)
 
     async def list_keys(self, _: Request, __: Json) -> list[Json]:
-        """List keys, the unconfirmed and deleted ones too."""
+        """List keys, including unconfirmed and deleted ones."""
         return [self._key_row(one) for one in self._gateway.books.keys.values()]
 
     async def keys(self, _: Request, fields: Json) -> Json:
@@ -174,11 +174,11 @@ class MoneyControl:
         return self._key_row(key)
 
     async def issue(self, _: Request, fields: Json) -> Json:
-        """Stand for the browser's request_pay with pg paymentwall: charges, and begins a key."""
+        """Do as the browser's request_pay with pg paymentwall: charge, and begin a key."""
         return await self._paymentwall.issue(fields)
 
     async def confirm(self, _: Request, fields: Json) -> Json:
-        """Let Paymentwall's confirmation come now: {customer_uid}."""
+        """Send Paymentwall's confirmation now: {customer_uid}."""
         key = self._gateway.books.keys.get(text(fields, "customer_uid"))
         if key is None:
             raise Refused(texts.UNKNOWN_BUYER, http=404)

@@ -1,4 +1,4 @@
-"""Every request, remembered for assertions, with secrets masked; and the trailing slash taken off."""
+"""Record every request for assertions, with secrets masked, and remove the trailing slash."""
 
 import itertools
 import time
@@ -12,14 +12,14 @@ CARD = "card_number"
 
 
 class Requests:
-    """A bounded ring of requests: the oldest are forgotten first."""
+    """A bounded ring of requests: the oldest are dropped first."""
 
     def __init__(self, kept: int) -> None:
         self._ring: deque[dict[str, Any]] = deque(maxlen=kept)
         self._count = itertools.count(1)
 
     def note(self, scope: Scope, arrived: float, status: int | None) -> None:
-        """Remember a request that has been answered, or dropped (status None)."""
+        """Record a request that was answered, or dropped (status None)."""
         self._ring.append(
             {
                 "seq": next(self._count),
@@ -35,7 +35,7 @@ class Requests:
         )
 
     def rows(self, since: int = 0, path: str = "", limit: int = 1000) -> list[dict[str, Any]]:
-        """Return requests after a sequence number whose path begins so, oldest first, masked."""
+        """Return requests after a sequence number with this path prefix, oldest first, masked."""
         found = (one for one in list(self._ring) if one["seq"] > since and one["path"].startswith(path))
         return [
             one | {"query": one["query"].decode("latin-1"), "fields": masked_fields(one["fields"] or {})}
@@ -43,7 +43,7 @@ class Requests:
         ]
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Delete all records."""
         self._ring.clear()
 
 

@@ -1,4 +1,4 @@
-"""What goes out to the merchant: webhooks and Paymentwall's pingbacks, sent again until they are taken.
+"""Requests to the merchant: webhooks and Paymentwall's pingbacks, repeated until the merchant takes them.
 
-It knows payments as they are kept, and no rule of the gateway. It never decides that something is to be told.
+It reads stored payments, and has no rule of the gateway. It never decides whether to send.
 """

@@ -1,7 +1,7 @@
 """Sending: PortOne's webhooks and Paymentwall's pingbacks, on real time.
 
-Webhooks are unsigned, carry three fields, and are sent once unless more attempts were asked for; pingbacks are signed
-and repeated until the answer is HTTP 200 with exactly `OK` (all documented).
+Webhooks are unsigned, carry three fields, and are sent once unless the options allow more attempts; pingbacks are
+signed and repeated until the answer is HTTP 200 with exactly `OK` (all documented).
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from billing_worker.sandbox.sending.pingbacks import pingback_query, tampered
 from billing_worker.sandbox.sending.send import Answer, SendError, send
 
 KEPT = 20_000  # deliveries remembered for GET /_sandbox/webhooks
-TOGETHER = 32  # sends in flight at once: enough for a benchmark, too few to drown a receiver
+TOGETHER = 32  # sends in flight at once: enough for a benchmark, too few to overload a receiver
 OK = 200
-AFTER_ANSWER = 0.05  # seconds that give the answer a head start on its webhook
+AFTER_ANSWER = 0.05  # seconds by which the answer precedes its webhook
 SERVER_ERROR = 500
 
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """One webhook or pingback and what became of it."""
+    """One webhook or pingback, and its result."""
 
     kind: str
     url: str
@@ -40,7 +40,7 @@ class Delivery:
 
 
 class Deliveries:
-    """Sends in the background; `close()` gives up what has not been sent, as a killed gateway would."""
+    """Sends in the background. `close()` drops unsent requests, as a killed gateway would."""
 
     def __init__(self, options: SandboxOptions, clock: Clock, durable: Callable[[], Awaitable[None]]) -> None:
         self._durable = durable
@@ -51,7 +51,7 @@ class Deliveries:
         self.sent: deque[Delivery] = deque(maxlen=KEPT)
 
     def webhook(self, payment: Payment, status: str, *, times: int = 1, cancellation_id: str | None = None) -> None:
-        """Send a webhook to the payment's notice_url, else to the configured URL; without either send nothing."""
+        """Send a webhook to the payment's notice_url, else to the configured URL; without both, send none."""
         url = str(payment.given.get("notice_url") or "") or self._options.webhook_url
         if not url:
             return
@@ -71,14 +71,14 @@ class Deliveries:
         tamper: str | None = None,
         times: int = 1,
     ) -> None:
-        """Send a signed Paymentwall pingback until it is answered OK; without a pingback URL send nothing.
+        """Send a signed Paymentwall pingback until the answer is OK; without a pingback URL, send none.
 
-        One that was tampered with is sent once: whoever forges does not wait for an answer.
+        A tampered pingback is sent once: a forger does not wait for an answer.
         """
         if not self._options.pingback_url:
             return
         url, _, own = self._options.pingback_url.partition("?")
-        parameters = dict(parse_qsl(own, keep_blank_values=True)) | parameters  # a URL's own query is signed as well
+        parameters = dict(parse_qsl(own, keep_blank_values=True)) | parameters  # the URL's own query is also signed
         query = pingback_query(
             parameters, secret or self._options.pingback_secret, version or self._options.pingback_version
         )
@@ -89,7 +89,7 @@ class Deliveries:
             self._start(delivery, 1 if tamper else None, self._options.pingback_interval)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what was sent, oldest first."""
+        """Return the deliveries, oldest first."""
         return [asdict(one) for one in self.sent]
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ class Deliveries:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, delivery: Delivery, attempts: int | None, interval: float) -> None:
-        await self._durable()  # nobody hears of money that a power cut could still undo
+        await self._durable()  # no webhook reports money that a power cut could still undo
         while attempts is None or delivery.attempts < attempts:
             if delivery.attempts:
                 await asyncio.sleep(interval)

@@ -21,7 +21,7 @@ LEGACY, MD5, SHA256 = 1, 2, 3
 
 
 def signature(parameters: dict[str, str], secret: str, version: int) -> str:
-    """Return `sig`: a digest of the glued parameters and the secret. It is no HMAC, and has no delimiters."""
+    """Return `sig`: a digest of the glued parameters and the secret. It is not an HMAC, and has no delimiters."""
     if version == LEGACY:
         base = "".join(f"{name}={parameters.get(name, '')}" for name in V1_ORDER)
     else:
@@ -43,7 +43,7 @@ def pingback_query(parameters: dict[str, str], secret: str, version: int) -> dic
 
 
 def tampered(query: dict[str, str], how: str) -> dict[str, str]:
-    """Return what somebody without the secret makes of a signed pingback. ValueError for a way that is not known."""
+    """Return a signed pingback as a forger without the secret changes it. ValueError for an unknown way."""
     changed, names = dict(query), sorted(query.keys() - {"sig"})
     match how:
         case "value":
@@ -60,7 +60,7 @@ def tampered(query: dict[str, str], how: str) -> dict[str, str]:
             changed.pop("sign_version", None)
         case "added":
             changed["level"] = "1"
-        case "moved":  # the signature still fits: the pair behind goodsid becomes a part of its value
+        case "moved":  # the signature still matches: the pair after goodsid becomes part of its value
             behind = names[names.index("goodsid") + 1]
             changed["goodsid"] += f"{behind}={changed.pop(behind)}"
         case _:
@@ -71,7 +71,7 @@ def tampered(query: dict[str, str], how: str) -> dict[str, str]:
 def purchase(customer_uid: str, merchant_uid: str, ref: str, kind: int = 0) -> dict[str, str]:
     """Return the parameters for a one-time product: its subscription fields are present and empty.
 
-    What PortOne puts into uid and goodsid is unknown; the merchant's own ids are assumed.
+    PortOne's values of uid and goodsid are unknown; the merchant's own ids are assumed.
     """
     return {
         "uid": customer_uid,

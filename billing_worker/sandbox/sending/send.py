@@ -1,7 +1,7 @@
-"""One outgoing HTTP request, with a connection of its own.
+"""One outgoing HTTP request with its own connection.
 
 Not httpx: a webhook through it costs about a millisecond of CPU (measured here), five times the charge that it reports,
-and the sandbox shares its machine with what it judges. httptools does the parsing.
+and the sandbox shares its machine with the worker. httptools does the parsing.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ class Answer:
     complete: bool = False
 
     def on_body(self, piece: bytes) -> None:
-        """Take a piece of the body, with any chunking already removed."""
+        """Take a piece of the body, already without chunking."""
         self.body += piece
 
     def on_message_complete(self) -> None:
-        """Notice the end."""
+        """Note the end."""
         self.complete = True
 
 
 async def send(method: str, url: str, *, headers: dict[str, str], body: bytes = b"") -> Answer:
-    """Send a request and return its answer; redirects are not followed. SendError where there is none."""
+    """Send a request and return its answer; redirects are not followed. SendError if there is none."""
     try:
         parts = urlsplit(quote(url, safe=SAFE))
         async with asyncio.timeout(CONNECT):

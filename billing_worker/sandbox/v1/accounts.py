@@ -30,7 +30,7 @@ class Accounts:
         ]
 
     async def token(self, _: Request, fields: Json) -> Response:
-        """Give everybody with the right key the same token; 400 and 401 as observed."""
+        """Give every caller with the right key the same token; 400 and 401 as observed."""
         key, secret = text(fields, "imp_key"), text(fields, "imp_secret")
         if not key or not secret:
             raise Refused(texts.MISSING_CREDENTIALS, code=-1, http=400)

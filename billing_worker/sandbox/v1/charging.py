@@ -1,4 +1,4 @@
-"""`again`, `onetime` and every other charge: from the wish to the answer, through a behaviour."""
+"""`again`, `onetime` and every other charge: from the request to the answer, through a behaviour."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ ECHOED = (
     "card_quota", "product_type",
 )  # fmt: skip
 NEVER_REUSES = {"naverpay"}  # documented: its merchant_uid is never accepted twice
-TRUNCATES = {"smartro_v2"}  # documented: cut at 40 without a word
+TRUNCATES = {"smartro_v2"}  # documented: silently cut at 40
 HEAD_START = 0.2  # seconds by which a webhook-before precedes the answer
 
 
@@ -49,7 +49,7 @@ class Charging:
         return await self.perform(order, key, plan, request)
 
     async def perform(self, order: Order, key: Key, plan: Plan, request: Request) -> Response:
-        """Wait, charge, wait and answer, as the plan says."""
+        """Wait, charge, wait and answer by the plan."""
         gateway = self._gateway
         request.scope["sandbox.behaviour"] = plan.behaviour.name
         before, after = gateway.latency.split()
@@ -69,7 +69,7 @@ class Charging:
         return reply_to(plan.behaviour, payment, request)
 
     async def charge(self, order: Order, key: Key, plan: Plan, wait: float = 0) -> Payment | None:
-        """Move the money; None where the behaviour does not reach the books. Raise Refused for a duplicate."""
+        """Move the money; None if the behaviour does not reach the books. Raise Refused for a duplicate."""
         racy = plan.behaviour.racy
         if racy is None:
             racy = not self._gateway.options.serialised

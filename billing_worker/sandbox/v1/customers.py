@@ -16,7 +16,7 @@ from billing_worker.sandbox.world.payment_view import CUSTOMER_FIELDS, customer_
 from billing_worker.sandbox.world.paymentwall import Paymentwall
 
 PAGE = 20  # documented for a customer's payments
-BAD_CARD = "0000"  # a card number that ends so cannot be registered
+BAD_CARD = "0000"  # a card number with this ending cannot be registered
 
 
 class Customers:
@@ -79,7 +79,7 @@ class Customers:
         return envelope(customer_answer(self._known(request), sandbox=self._gateway.options.test_channel))
 
     async def several(self, request: Request, _: Json) -> Response:
-        """Answer GET /subscribe/customers?customer_uid[]=…: 207 where some are unknown (documented)."""
+        """Answer GET /subscribe/customers?customer_uid[]=…: 207 if some are unknown (documented)."""
         uids = many(request, "customer_uid")
         found = [key for uid in uids if (key := self._gateway.books.key(uid)) and key.confirmed]
         if not found:
@@ -96,7 +96,7 @@ class Customers:
         return envelope(customer_answer(key, sandbox=self._gateway.options.test_channel))
 
     async def payments(self, request: Request, _: Json) -> Response:
-        """List a customer's payments, failed ones too; an unknown customer has none (observed)."""
+        """List a customer's payments, including failed ones; an unknown customer has none (observed)."""
         own = self._gateway.books.by_customer_uid.get(request.path_params["customer_uid"], [])
         found = [one for one in own if not one.hidden]
         return envelope(paged(request, found[::-1], PAGE))

@@ -1,4 +1,4 @@
-"""The door of every V1 endpoint: outages and rules first, then the token, then the body, then the work."""
+"""The gate of every V1 endpoint: outages and rules first, then the token, then the body, then the work."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from billing_worker.sandbox.world.tokens import TOKEN_HEADERS
 
 Work = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
-CHARGES = {"again", "onetime", "retry"}  # their rules are applied by Charging, which knows about money
+CHARGES = {"again", "onetime", "retry"}  # Charging applies their rules, since it handles money
 FAULTS = {
     Reply.DROP, Reply.CUT, Reply.TRUNCATED, Reply.GARBLED, Reply.ERROR_JSON, Reply.ERROR_HTML, Reply.UNAUTHORIZED,
     Reply.RATE_LIMIT, Reply.REDIRECT, Reply.REFUSAL,
@@ -23,7 +23,7 @@ FAULTS = {
 
 
 class Outage:
-    """A time in which every call of some endpoints meets the same fault."""
+    """A time in which every call of some endpoints gets the same fault."""
 
     def __init__(self) -> None:
         self.behaviour: Behaviour | None = None
@@ -35,7 +35,7 @@ class Outage:
         self.behaviour, self.until, self.endpoints = behaviour, until, endpoints
 
     def end(self) -> None:
-        """Be well again."""
+        """End the outage."""
         self.behaviour = None
 
     def at(self, endpoint: str, now: float) -> Behaviour | None:
@@ -46,7 +46,7 @@ class Outage:
 
 
 class RateLimit:
-    """At most so many calls in any second that begins with a call; without a number no limit."""
+    """A limit of calls in any second that begins with a call; None means no limit."""
 
     def __init__(self, calls: int | None) -> None:
         self.calls = calls
@@ -54,7 +54,7 @@ class RateLimit:
         self._used = 0
 
     def exceeded(self, now: float) -> bool:
-        """Count a call and say whether it is one too many."""
+        """Count a call; whether it exceeds the limit."""
         if self.calls is None:
             return False
         if now - self._second >= 1:
@@ -72,7 +72,7 @@ class Gate:
         self.rate_limit = RateLimit(gateway.options.rate_limit)
 
     def guard(self, name: str, work: Work, *, token: bool = True) -> Endpoint:
-        """Return an endpoint that lets a call through to `work`, or answers in its place."""
+        """Return an endpoint that passes a call to `work`, or answers in its place."""
 
         async def endpoint(request: Request) -> Response:
             gateway, now = self._gateway, self._gateway.clock.real()

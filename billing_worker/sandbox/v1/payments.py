@@ -49,11 +49,11 @@ class PaymentReads:
         ]
 
     async def one(self, request: Request, _: Json) -> Response:
-        """Answer GET /payments/{imp_uid}. Test payments are left out unless asked for (documented)."""
+        """Answer GET /payments/{imp_uid}. Test payments are left out by default (documented)."""
         return envelope(payment_answer(self._visible(request, request.path_params["imp_uid"])))
 
     async def several(self, request: Request, _: Json) -> Response:
-        """Answer GET /payments?imp_uid[]=…&merchant_uid[]=…: 207 where some were not found (documented)."""
+        """Answer GET /payments?imp_uid[]=…&merchant_uid[]=…: 207 if some were not found (documented)."""
         books = self._gateway.books
         ids, uids = many(request, "imp_uid")[:BULK], many(request, "merchant_uid")[:BULK]
         found = [books.by_imp_uid[one] for one in ids if one in books.by_imp_uid]
@@ -73,7 +73,7 @@ class PaymentReads:
         return envelope(paged(request, self._under(request)))
 
     async def by_status(self, request: Request, _: Json) -> Response:
-        """Answer GET /payments/status/{status}: a window of at most 90 days, over the time that fits the status."""
+        """Answer GET /payments/status/{status}: a window of at most 90 days, over the time of that status."""
         status = request.path_params["status"]
         if status not in STATUSES:
             raise Refused(texts.BAD_STATUS, http=400)
@@ -85,7 +85,7 @@ class PaymentReads:
         books = self._gateway.books
         asked = (status, start, end, query.get("sorting"), books.changes)
         if self._listed[0] != asked:
-            # Whoever turns a thousand pages must not make us sort a hundred thousand payments for each.
+            # A client that reads a thousand pages must not cause a sort of all payments for each page.
             found = [
                 one
                 for one in books.newest()
@@ -107,7 +107,7 @@ class PaymentReads:
         return envelope({"amount": plain(left), "primary": primary, **rest, "histories": []})
 
     async def prepare(self, _: Request, fields: Json) -> Response:
-        """Answer POST /payments/prepare. It matters to browser checkouts only, never to `again`."""
+        """Answer POST /payments/prepare. It matters only to browser checkouts, never to `again`."""
         if text(fields, "merchant_uid") in self._gateway.books.prepared:
             raise Refused(texts.PREPARED_TWICE)
         return self._prepare(fields)
@@ -156,7 +156,7 @@ class PaymentReads:
 
 
 def ordered(request: Request, payments: list[Payment]) -> list[Payment]:
-    """Sort as asked (`-started` by default); equal times keep the newest first."""
+    """Sort as requested (`-started` by default); equal times keep the newest first."""
     sorting = request.query_params.get("sorting") or "-started"
     time_of = attrgetter(SORTS.get(sorting.lstrip("-+ "), "started_at"))
     newest_first = sorting.startswith("-")

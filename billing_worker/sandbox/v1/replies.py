@@ -1,4 +1,4 @@
-"""What the caller is told: the answer of a behaviour, honest or not."""
+"""The answer of a behaviour, honest or not."""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -14,7 +14,7 @@ NEW_FIELDS: Json = {"settlement_tier": "T2", "network_token": {"kind": "vts", "r
 
 
 def reply_to(behaviour: Behaviour, payment: Payment | None, request: Request) -> Response:  # noqa: PLR0911 - a table
-    """Return the answer that a behaviour gives about a payment, or about none."""
+    """Return a behaviour's answer about a payment, or about none."""
     match behaviour.reply:
         case Reply.PAYMENT:
             return _paid(payment)
@@ -33,7 +33,7 @@ def reply_to(behaviour: Behaviour, payment: Payment | None, request: Request) ->
 
 
 def fault(behaviour: Behaviour, request: Request) -> Response:  # noqa: PLR0911 - a table
-    """Return an answer that says nothing about a payment; any endpoint may give it."""
+    """Return a fault, which says nothing about a payment; any endpoint may return it."""
     match behaviour.reply:
         case Reply.DROP | Reply.CUT:
             return Dropped()

@@ -124,7 +124,7 @@ class Schedules:
         return self._move(schedule, fields)
 
     async def retry(self, request: Request, _: Json) -> Response:
-        """Charge a failed schedule at once. HTTP 200 means tried: the status tells (documented)."""
+        """Charge a failed schedule at once. HTTP 200 means tried: the status has the result (documented)."""
         schedule = self._known(request)
         payment = self._payment(schedule)
         if payment is None or payment.status != "failed":

@@ -1,5 +1,5 @@
-"""What is true at the gateway: payments, keys, Paymentwall's reviews, and how each charge behaves.
+"""The state of the gateway: payments, keys, Paymentwall's reviews, and the behaviour of each charge.
 
-The books are written through a journal, so that they outlive the process. The world knows no HTTP route, and never
-sends anything itself: it plans what `sending` sends.
+The books are written through a journal, so that they survive the process. The world has no HTTP route, and never sends
+by itself: it plans the requests of `sending`.
 """

@@ -1,4 +1,4 @@
-"""What will happen at a virtual time: schedules, late approvals, net-cancels. One task sleeps until the next one."""
+"""Planned events at virtual times: schedules, late approvals, net-cancels. One task sleeps until the next one."""
 
 import asyncio
 import heapq
@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 
 from billing_worker.sandbox.clock import Clock
 
-LONGEST_SLEEP = 5.0  # real seconds; a stepped system clock is noticed after this long
+LONGEST_SLEEP = 5.0  # real seconds; a step of the system clock is noticed within this time
 Act = Callable[[], Awaitable[None]]
 
 
 class Agenda:
-    """A heap of acts by virtual time. An act checks for itself whether it is still wanted."""
+    """A heap of acts by virtual time. An act checks by itself whether it is still valid."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -22,12 +22,12 @@ class Agenda:
         self._running: set[asyncio.Task[None]] = set()
 
     def at(self, moment: float, act: Act) -> None:
-        """Remember to do something at a virtual time; a past one means now."""
+        """Plan an act at a virtual time; a past time means now."""
         heapq.heappush(self._heap, (moment, next(self._count), act))
         self._changed.set()
 
     async def run(self) -> None:
-        """Do what is due, until cancelled."""
+        """Run due acts until cancelled."""
         while True:
             self._changed.clear()
             while self._heap and self._heap[0][0] <= self._clock.virtual():

@@ -1,4 +1,4 @@
-"""The table of behaviours as Markdown: what docs/sandbox.md contains is made here and compared by a test."""
+"""The table of behaviours as Markdown, for docs/sandbox.md. A test compares both."""
 
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Books, Reply
 

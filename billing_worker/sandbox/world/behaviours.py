@@ -1,8 +1,8 @@
-"""The table of behaviours: what a charge can do, as data.
+"""The table of behaviours of a charge, as data.
 
 Prefixes of a customer_uid, test card numbers, the names used by control endpoints and the table in docs/sandbox.md all
-come from `BEHAVIOURS`. A behaviour says what happens in the books, what the caller is told, and what comes later: the
-three differ in all the interesting cases.
+come from `BEHAVIOURS`. A behaviour has three parts: its effect on the books, the answer to the caller, and later
+events. They differ in all the interesting cases.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from billing_worker.sandbox import texts
 
 
 class Evidence(StrEnum):
-    """How we know that the real gateway does this."""
+    """The source of our knowledge about the real gateway."""
 
     DOCUMENTED = "documented"
     OBSERVED = "observed"
@@ -20,22 +20,22 @@ class Evidence(StrEnum):
 
 
 class Books(StrEnum):
-    """What is recorded at the gateway when the call is made."""
+    """The effect of the call on the gateway's books."""
 
     PAID = "paid"
     FAILED = "failed"
     READY = "ready"
     PENDING = "pending"
-    SETTLING = "settling"  # not a status that PortOne has: a new enum value
+    SETTLING = "settling"  # not a status of PortOne: a new enum value
     NOTHING = "nothing"
 
 
 class Reply(StrEnum):
-    """What the caller is told."""
+    """The answer to the caller."""
 
-    PAYMENT = "payment"  # HTTP 200, code 0, the payment as it stands in the books
+    PAYMENT = "payment"  # HTTP 200, code 0, the payment as in the books
     AMOUNT_TEXT = "amount_text"  # as PAYMENT, amounts as strings
-    NEW_FIELDS = "new_fields"  # as PAYMENT, with fields nobody has seen before
+    NEW_FIELDS = "new_fields"  # as PAYMENT, with unknown fields
     REFUSAL = "refusal"  # HTTP 200 with a code other than 0
     DROP = "drop"  # the connection is closed without an answer
     CUT = "cut"  # headers and half of the body, then the connection is closed
@@ -76,7 +76,7 @@ class Behaviour:
     slow_before: bool = False  # waits options.slow_seconds, then the money moves
     slow_after: bool = False  # the money moves, then waits options.slow_seconds
     webhook: Webhook = Webhook.AFTER
-    then: str = ""  # what becomes of the payment later: paid | cancelled | shown
+    then: str = ""  # the later state of the payment: paid | cancelled | shown
     then_after: float | None = None  # virtual seconds; None: options.late_after
     racy: bool | None = None  # None: as options.serialised says
     nameless: bool = False  # no answer and no read names the customer_uid of this payment
@@ -127,7 +127,7 @@ def _table() -> tuple[Behaviour, ...]:
             evidence=D, card="4000-0000-0000-2006", webhook=Webhook.LATE),
         row(name="amount-string", summary='approved; amounts are strings in the answer ("8900")', evidence=I,
             card="4000-0000-0000-2004", reply=Reply.AMOUNT_TEXT),
-        row(name="new-fields", summary="approved; the answer has fields that nobody has seen before", evidence=D,
+        row(name="new-fields", summary="approved; the answer has unknown fields", evidence=D,
             card="4000-0000-0000-2005", reply=Reply.NEW_FIELDS),
         row(name="no-customer-uid", summary="approved; neither the answer nor any read names the customer_uid",
             evidence=I, card="4000-0000-0000-2007", nameless=True),
@@ -146,7 +146,7 @@ def _table() -> tuple[Behaviour, ...]:
             card="4000-0000-0000-3003", books=nothing, reply=refusal, message=texts.NOT_CONTRACTED),
         row(name="comm-error", summary="code -1, PG communication error; not charged", evidence=D,
             card="4000-0000-0000-3004", books=nothing, reply=refusal, message=texts.COMMUNICATION),
-        row(name="comm-error-charged", summary="code -1, PG communication error; charged all the same", evidence=I,
+        row(name="comm-error-charged", summary="code -1, PG communication error; but charged", evidence=I,
             card="4000-0000-0000-3005", reply=refusal, message=texts.COMMUNICATION),
         row(name="drop-after-charge", summary="charged, then the connection closes without an answer", evidence=I,
             card="4000-0000-0000-4001", reply=drop),
@@ -179,7 +179,7 @@ def _table() -> tuple[Behaviour, ...]:
             card="4000-0000-0000-5006", books=nothing, reply=Reply.RATE_LIMIT, retry_after="2"),
         row(name="rate-limit-odd", summary="HTTP 429 with a Retry-After of the past, as a date; not charged",
             evidence=I, books=nothing, reply=Reply.RATE_LIMIT, retry_after="Thu, 01 Jan 1970 00:00:00 GMT"),
-        row(name="redirect", summary="HTTP 307 to a place that would charge; not charged by itself", evidence=I,
+        row(name="redirect", summary="HTTP 307 to an address that would charge; not charged by itself", evidence=I,
             card="4000-0000-0000-5007", books=nothing, reply=Reply.REDIRECT),
         row(name="late-approval", summary="declined, turns paid after late_after, with a webhook", evidence=D,
             card="4000-0000-0000-6001", books=failed, reason="system", then="paid"),

@@ -1,6 +1,6 @@
-"""The gateway's books: every record in memory, and every change in the journal before anybody hears of it.
+"""The gateway's books: every record in memory, and every change in the journal before any answer shows it.
 
-Promise: what an answer has shown survives `kill -9`; opening the same ledger again gives the same books.
+Promise: the state shown in an answer survives `kill -9`; opening the same ledger again gives the same books.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ IDS = 10**12
 
 
 class Books:
-    """Records by id, and the order in which they came."""
+    """Records by id, and their order."""
 
     def __init__(self, journal: Journal, tokens: Tokens, seed: int) -> None:
         self._journal = journal
@@ -29,13 +29,13 @@ class Books:
         self.schedules: dict[str, Schedule] = {}
         self.laters: dict[tuple[str, str], Later] = {}
         self.prepared: dict[str, Json] = {}
-        self.changes = 0  # grows with every payment that is entered or changed
+        self.changes = 0  # grows with every new or changed payment
         self.durable = journal.durable
         for row in journal.read():
             self._reload(row)
 
     def new_imp_uid(self, prefix: str = "imps_") -> str:
-        """Return an unused id: `imps_` for what a server asked for, `imp_` for the browser (observed)."""
+        """Return an unused id: `imps_` for a server's request, `imp_` for a browser's (observed)."""
         number = (self._seed * 314_159_265_359 + (len(self.payments) + 1) * SPREAD) % IDS
         return f"{prefix}{number:012d}"
 
@@ -49,7 +49,7 @@ class Books:
         return payment
 
     def save(self, record: Payment | Key | Schedule | Later) -> None:
-        """Write down a record that was changed, or a key, schedule or later event that is new."""
+        """Write down a changed record, or a new key, schedule or later event."""
         kind = type(record).__name__.lower()
         self.changes += 1
         match record:
@@ -64,7 +64,7 @@ class Books:
         self._journal.append(as_row(kind, record))
 
     def save_token(self) -> None:
-        """Write down the access token: a restarted gateway still knows it."""
+        """Write down the access token: it survives a restart."""
         token = self._tokens
         self._journal.append({"kind": "token", "access_token": token.access_token, "expired_at": token.expired_at})
 
@@ -74,7 +74,7 @@ class Books:
         self._journal.append({"kind": "prepared", "merchant_uid": merchant_uid, "prepared": prepared})
 
     def key(self, customer_uid: str) -> Key | None:
-        """Return a key that was issued and not deleted."""
+        """Return an issued key that is not deleted."""
         key = self.keys.get(customer_uid)
         return None if key is None or key.deleted else key
 
@@ -84,7 +84,7 @@ class Books:
         return [one for one in found if status is None or one.status == status]
 
     def blocks(self, merchant_uid: str, *, failed_too: bool) -> bool:
-        """Say whether a new charge under this merchant_uid is refused: one was paid or cancelled (observed)."""
+        """Whether a new charge under this merchant_uid is refused, because one was paid or cancelled (observed)."""
         found = self.by_merchant_uid.get(merchant_uid, ())
         return any(failed_too or one.status != "failed" for one in found)
 

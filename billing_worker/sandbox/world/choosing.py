@@ -1,4 +1,4 @@
-"""How a customer_uid spells its behaviour: `[<channel>-]<behaviour>[-<K>x]-<anything>`.
+"""A customer_uid spells its behaviour: `[<channel>-]<behaviour>[-<K>x]-<anything>`.
 
 `kcp-decline-limit-2x-kim` is a KCP key whose first two `again` calls are declined and whose later calls are approved.
 After `<K>x-` another behaviour may follow: `decline-limit-2x-drop-after-charge-1x-kim`.
@@ -12,12 +12,12 @@ from billing_worker.sandbox.world.behaviours import BEHAVIOURS, BY_CARD, OK, Beh
 
 NAMES = sorted(BEHAVIOURS, key=len, reverse=True)  # the longest first: `error500-charged` before `error500`
 TIMES = re.compile(r"(\d+)x(?:-|$)")
-Stage = tuple[Behaviour, int | None]  # a behaviour and for how many calls; None: for ever
+Stage = tuple[Behaviour, int | None]  # a behaviour and its number of calls; None: all calls
 
 
 @lru_cache(maxsize=200_000)
 def spelled(customer_uid: str) -> tuple[str | None, tuple[Stage, ...]]:
-    """Return the channel and the stages that a customer_uid spells; (None, ()) where it spells nothing."""
+    """Return the channel and the stages that a customer_uid spells; (None, ()) if it spells none."""
     token, _, rest = customer_uid.partition("-")
     provider = CHANNELS.get(token) if rest else None
     stages = _stages(rest if provider else customer_uid)
@@ -43,7 +43,7 @@ def _stages(text: str) -> tuple[Stage, ...]:
 
 
 def counts_calls(customer_uid: str) -> bool:
-    """Say whether the behaviour of this customer_uid depends on how often it was charged before."""
+    """Whether the behaviour of this customer_uid depends on the number of earlier charges."""
     return any(times is not None for _, times in spelled(customer_uid)[1])
 
 
@@ -60,6 +60,6 @@ def chosen(customer_uid: str, card_number: str, calls_before: int) -> Behaviour:
 
 
 def provider_of(customer_uid: str, pg: str | None) -> str:
-    """Return the PG of a new key: as asked for (`nice_v2.MID`), else as spelled, else the default."""
+    """Return the PG of a new key: the requested one (`nice_v2.MID`), else the spelled one, else the default."""
     asked = (pg or "").partition(".")[0]
     return asked or spelled(customer_uid)[0] or DEFAULT_PROVIDER

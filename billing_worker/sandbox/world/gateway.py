@@ -1,4 +1,4 @@
-"""The gateway itself, without HTTP: moves money in the books, and sends what follows from it."""
+"""The gateway itself, without HTTP: it moves money in the books, and sends the webhooks."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ PAYMENTWALL = "paymentwall"
 
 @dataclass(slots=True, kw_only=True)
 class Order:
-    """One wish to charge a key."""
+    """One request to charge a key."""
 
     customer_uid: str
     merchant_uid: str
@@ -64,9 +64,9 @@ class Gateway:
         return Plan.of(chosen(key.customer_uid, key.card_number, calls))
 
     def key_for(self, customer_uid: str) -> Key | None:
-        """Return a chargeable key; with open keys, one that spells a behaviour exists as soon as it is used.
+        """Return a chargeable key; with open keys, a key that spells a behaviour exists from its first use.
 
-        Paymentwall keys are never open: there a key exists only through a charge and its confirmation.
+        Paymentwall keys are never open: such a key exists only after a charge and its confirmation.
         """
         key = self.books.keys.get(customer_uid)
         if key is not None:
@@ -77,7 +77,7 @@ class Gateway:
         return self.new_key(customer_uid, provider_of(customer_uid, None))
 
     def new_key(self, customer_uid: str, provider: str, card_number: str = "", given: Json | None = None) -> Key:
-        """Issue a key, or put another card under a uid that exists (documented: the mapping is replaced)."""
+        """Issue a key, or put another card under an existing uid (documented: the mapping is replaced)."""
         now = self.clock.now()
         old = self.books.key(customer_uid)
         key = Key(
@@ -92,7 +92,7 @@ class Gateway:
         return key
 
     def enter(self, order: Order, key: Key, plan: Plan) -> Payment | None:
-        """Write what a behaviour does to the books, and send the webhook that follows."""
+        """Apply a behaviour to the books, and send its webhook."""
         recorded = plan.behaviour.books
         if recorded is Recorded.NOTHING:
             return None
@@ -130,7 +130,7 @@ class Gateway:
         return payment
 
     def tell(self, payment: Payment, webhook: Webhook = Webhook.AFTER, *, failures: bool = False) -> None:
-        """Send the webhook of a new payment; failures send one only where the gateway was asked to schedule."""
+        """Send the webhook of a new payment; failures send one only for schedules of the gateway."""
         if payment.status == "paid" or (failures and payment.status == "failed"):
             times = {Webhook.NEVER: 0, Webhook.TWICE: 2}.get(webhook, 1)
             waits = {Webhook.BEFORE: 0.0, Webhook.LATE: self.options.late_after / self.clock.speed}
@@ -148,7 +148,7 @@ class Gateway:
         asyncio.get_running_loop().call_later(seconds, lambda: self.deliveries.webhook(payment, status, times=times))
 
     def promise(self, later: Later) -> None:
-        """Remember a later event in the ledger and in the agenda."""
+        """Write a later event into the ledger and the agenda."""
         self.books.save(later)
         self.arm(later)
 
@@ -172,7 +172,7 @@ class Gateway:
         self.agenda.at(later.at, happen)
 
     def settle(self, payment: Payment) -> None:
-        """Turn a payment to paid, whatever it was before, and tell the merchant."""
+        """Turn a payment to paid from any status, and notify the merchant."""
         now = self.clock.now()
         payment.status, payment.paid_at, payment.updated_at = "paid", now, now
         payment.fail_reason = None
@@ -182,12 +182,12 @@ class Gateway:
         self.tell(payment)
 
     def hide(self, payment: Payment, *, hidden: bool) -> None:
-        """Let no read show a payment, or let all show it again: books that lag, or lose a row for a while."""
+        """Hide a payment from all reads, or show it again: the books lag, or lose a row for a while."""
         payment.hidden = hidden
         self.books.save(payment)
 
     def give_back(self, payment: Payment, amount: float, reason: str | None) -> str:
-        """Refund; return the cancellation_id. A partial refund shows status `cancelled` as well (observed)."""
+        """Refund; return the cancellation_id. A partial refund also shows the status `cancelled` (observed)."""
         now = self.clock.now()
         cancellation_id = f"{payment.imp_uid}-{len(payment.cancel_history) + 1}"
         payment.cancel_amount = round(payment.cancel_amount + amount, DECIMALS)

@@ -1,4 +1,4 @@
-"""The durable file under the books: one JSON value a line, only ever appended.
+"""The durable file of the books: one JSON value per line, append-only.
 
 Promise: when `durable()` returns, every row appended before it was called has been forced to the disk. Rows of calls
 that run at the same time share one fsync (group commit).
@@ -16,11 +16,11 @@ Row = dict[str, Any]
 
 
 class LedgerError(Exception):
-    """The ledger file cannot be used; the message is one line for the person who started the sandbox."""
+    """The ledger file cannot be used; the message is one line for the user who started the sandbox."""
 
 
 class Journal:
-    """Appends rows to a file; without a path it keeps nothing and everything counts as durable."""
+    """Appends rows to a file; without a path it stores no rows, and all count as durable."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -31,7 +31,7 @@ class Journal:
         self._failure: Exception | None = None
 
     def read(self) -> Iterator[Row]:
-        """Yield the rows of earlier runs, and cut off a torn last line: nobody was ever told about it."""
+        """Yield the rows of earlier runs, and cut off a torn last line, which no answer has shown."""
         if self._path is None or self._file is None:
             return
         good = 0
@@ -47,14 +47,14 @@ class Journal:
         os.ftruncate(self._file, good)
 
     def append(self, row: Row) -> None:
-        """Take a row and begin to write it; `durable()` tells when it is safe."""
+        """Take a row and begin to write it; `durable()` returns when it is safe."""
         if self._file is not None:
             self._pending.append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
             if self._writer is None:
                 self._writer = asyncio.create_task(self._write_all())
 
     async def durable(self) -> None:
-        """Return when everything appended so far is on the disk; raise what went wrong if it is not."""
+        """Return when all rows appended so far are on the disk; raise the error otherwise."""
         if self._failure is not None:
             raise self._failure
         if self._writer is None:
@@ -64,7 +64,7 @@ class Journal:
         await mine
 
     async def close(self) -> None:
-        """Write what is left and let go of the file."""
+        """Write the remaining rows and release the file."""
         await self.durable()
         if self._file is not None:
             os.close(self._file)
@@ -79,7 +79,7 @@ class Journal:
                 if rows and self._failure is None:
                     try:
                         await loop.run_in_executor(None, self._force, "\n".join(rows) + "\n")
-                    except Exception as failure:  # noqa: BLE001 - whoever waits must hear of it
+                    except Exception as failure:  # noqa: BLE001 - a waiting caller must get it
                         self._failure = failure
                 _release(waiting, self._failure)
         finally:
@@ -95,7 +95,7 @@ class Journal:
 
 
 def _open_alone(path: Path) -> int:
-    """Open for appending, alone: two sandboxes on one file would both believe their own books."""
+    """Open exclusively for appending: two sandboxes on one file would have different books."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""How a record looks in an answer: the PaymentAnnotation, CustomerAnnotation and schedule of the PortOne V1 spec."""
+"""The form of a record in an answer: the PaymentAnnotation, CustomerAnnotation and schedule of the PortOne V1 spec."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def payment_answer(payment: Payment) -> Json:
 
 
 def ledger_row(payment: Payment) -> Json:
-    """Return a payment as the control endpoint shows it: the money and the times, and who caused it."""
+    """Return a payment as the control endpoint shows it: the money, the times, and its cause."""
     return {
         "order": payment.order,
         "imp_uid": payment.imp_uid,

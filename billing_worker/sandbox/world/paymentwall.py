@@ -1,6 +1,6 @@
-"""Paymentwall through PortOne: a key comes only with a charge, and may be used only after the confirmation.
+"""Paymentwall through PortOne: a key is issued only with a charge, and may be used only after the confirmation.
 
-PortOne shows the issuing payment as `ready` until Paymentwall's pingback has come (inferred), then `paid`.
+PortOne shows the issuing payment as `ready` until Paymentwall's pingback arrives (inferred), then as `paid`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Paymentwall:
         self._gateway = gateway
 
     async def issue(self, fields: Json) -> Json:
-        """Charge and begin a key; the confirmation comes by itself after `confirm_after` real seconds."""
+        """Charge and begin a key; its confirmation follows after `confirm_after` real seconds."""
         gateway, books = self._gateway, self._gateway.books
         for name in ("customer_uid", "merchant_uid"):
             if not text(fields, name):
@@ -45,7 +45,7 @@ class Paymentwall:
         return payment_answer(payment)
 
     def arm(self, key: Key) -> None:
-        """Confirm a key when its time comes; after a restart, too."""
+        """Confirm a key at its time, even after a restart."""
         if key.confirmed or key.confirm_at is None:
             return
         wait = max(0.0, key.confirm_at - self._gateway.clock.real())
@@ -59,7 +59,7 @@ class Paymentwall:
         asyncio.get_running_loop().call_later(wait, due)
 
     def confirm(self, key: Key) -> bool:
-        """Make a key chargeable and send PortOne's webhook and the pingback; False where there is nothing to do."""
+        """Make a key chargeable and send PortOne's webhook and the pingback; False if the key needs no confirmation."""
         if key.confirmed or key.deleted:
             return False
         key.confirmed, key.confirm_at = True, None

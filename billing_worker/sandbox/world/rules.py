@@ -1,4 +1,4 @@
-"""Rules posted to the control endpoint: what shall happen to matching calls, and how many times."""
+"""Rules posted to the control endpoint: the behaviour of matching calls, and their number."""
 
 import itertools
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ ANY = "any"
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    """Which calls, which behaviour, how often."""
+    """A rule: the calls, the behaviour, the number of times."""
 
     behaviour: str
     endpoint: str = "again"
@@ -32,7 +32,7 @@ class Rule:
     fired: int = 0
 
     def matches(self, endpoint: str, customer_uid: str, merchant_uid: str) -> bool:
-        """Say whether a call is one that this rule is about."""
+        """Whether a call matches this rule."""
         return (
             self.endpoint in (endpoint, ANY)
             and (self.customer_uid is None or self.customer_uid == customer_uid)
@@ -44,7 +44,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A behaviour with the changes that a rule makes to it."""
+    """A behaviour with the changes of a rule."""
 
     behaviour: Behaviour
     webhook: Webhook
@@ -54,7 +54,7 @@ class Plan:
 
     @classmethod
     def of(cls, behaviour: Behaviour, rule: Rule | None = None) -> "Plan":
-        """Return the plan for a behaviour that a rule, if any, has chosen."""
+        """Return the plan for a behaviour, with the changes of a rule, if any."""
         if rule is None:
             return cls(behaviour, behaviour.webhook)
         webhook = Webhook(rule.webhook) if rule.webhook else behaviour.webhook
@@ -63,13 +63,13 @@ class Plan:
 
 @dataclass(slots=True)
 class Rules:
-    """Rules in the order of their arrival: the first that matches decides."""
+    """Rules in the order of their arrival: the first match decides."""
 
     rules: list[Rule] = field(default_factory=list)
     _ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def add(self, wanted: dict[str, Any]) -> Rule:
-        """Take a rule as posted; a ValueError says what is wrong with it."""
+        """Add a posted rule; a ValueError names its problem."""
         known = set(Rule.__slots__) - {"id", "seen", "fired"}
         strange = sorted(set(wanted) - known)
         if strange:
@@ -104,9 +104,9 @@ class Rules:
         return chosen
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rules that are in force."""
+        """Return the rules in force."""
         return [asdict(rule) for rule in self.rules]
 
     def clear(self) -> None:
-        """Forget every rule."""
+        """Delete every rule."""
         self.rules = []

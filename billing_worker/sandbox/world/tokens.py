@@ -6,14 +6,14 @@ from dataclasses import dataclass
 GRACE = 60.0  # asked for in its last 60 seconds …
 EXTENSION = 300.0  # … a token lives 5 minutes longer
 TOKEN_HEADERS = ("authorization", "x-imptokenheader")
-"""PortOne documented the second one first, and clients that were written then still send it."""
+"""PortOne documented the second one first, and old clients still send it."""
 
 SCHEMES = ("bearer ",)  # the raw token is accepted as well (observed: used by official clients)
 
 
 @dataclass(slots=True)
 class Tokens:
-    """The one token of an API key: everybody who asks gets the same until it expires."""
+    """The one token of an API key: every request gets the same until it expires."""
 
     lifetime: float
     access_token: str = ""
@@ -32,7 +32,7 @@ class Tokens:
         return False
 
     def accepts(self, authorization: str | None, now: float) -> bool:
-        """Say whether a request with this header is let in."""
+        """Whether a request with this header is accepted."""
         if not authorization or not self.access_token or now >= self.expired_at:
             return False
         given = authorization.strip()
@@ -42,5 +42,5 @@ class Tokens:
         return secrets.compare_digest(given.encode(), self.access_token.encode())
 
     def revoke(self) -> None:
-        """Make the current token worthless, as a rotation of the API key would."""
+        """Invalidate the current token, as a rotation of the API key would."""
         self.access_token = ""

@@ -1,7 +1,7 @@
-"""Messages between processes, as Redis and Celery carry them: lost, doubled, late, forgotten all at once."""
+"""Messages between processes, as Redis and Celery carry them: lost, duplicated, late, or all dropped at once."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from billing_worker.simulation.fleet.chaos import Chaos
 from billing_worker.simulation.fleet.scheduler import Crash, Process, Scheduler
 
 RING_EXPIRES, UNIT_EXPIRES = timedelta(seconds=300), timedelta(seconds=60)
-"""After this long a message is thrown away unheard, as in `tasks/schedule.py` and `tasks/jobs.py`."""
+"""A message that waits for this long is dropped, as in `tasks/schedule.py` and `tasks/jobs.py`."""
 
 DELAY = (0.1, 7200.0)
 
@@ -20,14 +20,14 @@ class Message:
     """One call of a job."""
 
     job: str
-    ident: str
+    idents: Sequence[str]
     expires: datetime
     flushes: int
-    """How often the broker had been emptied when it was sent."""
+    """The number of flushes of the broker when it was sent."""
 
 
 class Worker:
-    """A worker process: so many messages at a time."""
+    """A worker process with a limit of messages at a time."""
 
     def __init__(self, process: Process, threads: int, run: Callable[["Worker", Message], None]) -> None:
         self.process = process
@@ -35,10 +35,10 @@ class Worker:
         self.run = run
         self._threads = threads
         self.taken: list[Message] = []
-        """Not acknowledged yet."""
+        """The messages that are not acknowledged yet."""
 
     def forget(self) -> list[Message]:
-        """The process died; returns what it had taken."""
+        """Forget the messages of a dead process; returns them."""
         lost, self.taken = self.taken, []
         self.free = self._threads
         return lost
@@ -58,12 +58,12 @@ class Broker:
         self._turn = 0
 
     def join(self, worker: Worker) -> None:
-        """A worker that takes messages while it is up."""
+        """Add a worker that takes messages while it is up."""
         self.workers.append(worker)
         worker.process.on_death.append(lambda: self._died(worker))
         worker.process.on_start.append(self.hand_out)
 
-    def send(self, job: str, ident: str) -> None:
+    def send(self, job: str, idents: Sequence[str]) -> None:
         """Publish. Raises Crash where the sender dies of it."""
         chaos = self._chaos
         wait = chaos.pause()
@@ -83,15 +83,15 @@ class Broker:
             return
         expires = self._scheduler.now + (RING_EXPIRES if job.endswith("_due") else UNIT_EXPIRES)
         for _ in range(copies):
-            self._scheduler.after(wait, partial(self._arrive, Message(job, ident, expires, self._flushes)))
+            self._scheduler.after(wait, partial(self._arrive, Message(job, idents, expires, self._flushes)))
 
     def flush(self) -> None:
-        """FLUSHALL: every message is gone, those of dead workers too."""
+        """FLUSHALL: drop every message, including those of dead workers."""
         self._flushes += 1
         self._queue.clear()
 
     def hand_out(self) -> None:
-        """Give waiting messages to free workers, by turns."""
+        """Give waiting messages to free workers in turn."""
         while self._queue:
             worker = self._next_free()
             if worker is None:

@@ -1,4 +1,4 @@
-"""The dice: whether a step goes wrong, and how. Every fault that strikes is counted."""
+"""The dice: whether and how a step fails. Every fault is counted."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from datetime import timedelta
 from random import Random
 
 PAUSES = tuple(timedelta(microseconds=micros) for micros in (200, 400, 700, 1000, 1500, 2200, 3500, 9000))
-"""A step on a local network, from quick to slow."""
+"""The times of a step on a local network, from quick to slow."""
 
 CALLS = tuple(timedelta(milliseconds=millis) for millis in (35, 60, 90, 130, 200, 320, 600, 2500))
-"""Half of one gateway call."""
+"""The times of half a gateway call."""
 
 
 class Chaos:
@@ -26,7 +26,7 @@ class Chaos:
             self._points[point] = (total + rate, (*kinds, (total + rate, kind)))
 
     def stop(self) -> None:
-        """From now on nothing goes wrong."""
+        """Stop all faults."""
         self._points.clear()
 
     def strikes(self, point: str) -> str | None:
@@ -43,13 +43,13 @@ class Chaos:
         return kind
 
     def pause(self) -> timedelta:
-        """How long an ordinary step takes."""
+        """The time of an ordinary step."""
         return PAUSES[int(self.roll() * 8)]
 
     def call(self) -> timedelta:
-        """How long half of an ordinary gateway call takes."""
+        """The time of half an ordinary gateway call."""
         return CALLS[int(self.roll() * 8)]
 
     def between(self, least: float, most: float) -> timedelta:
-        """Seconds between two bounds, short ones more often: each doubling is as likely as any other."""
+        """Seconds between two bounds, short ones more often: each doubling is equally likely."""
         return timedelta(seconds=float(least * (most / least) ** self.roll()))

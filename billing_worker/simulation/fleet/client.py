@@ -1,10 +1,11 @@
-"""The ports of one process of the fleet: each call is a step that the chaos may touch."""
+"""The ports of one process of the fleet: each call is a step that may fail."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Self
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import (
     ChargeRequest,
 )
@@ -16,26 +17,24 @@ from billing_worker.simulation.fleet.scheduler import Crash, Scheduler
 from billing_worker.simulation.memory.store import Committed, MemoryTransaction, Store
 
 STALL = (1.0, 600.0)
-"""Seconds that a process is held up: less and much more than any lease."""
+"""Seconds that a process stalls: from less to much more than any lease."""
 
 OUTAGE = (1.0, 20_000.0)
 
 
 class VirtualClock:
-    """Both times are the scheduler's."""
+    """Both times are the scheduler's time."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
 
-    def now(self) -> datetime:
-        """Billing time."""
-        return self._scheduler.now
-
-    real_now = now
+    def moment(self) -> Moment:
+        """The same for both."""
+        return Moment(self._scheduler.now, self._scheduler.now)
 
 
 class World:
-    """What all processes share: time, chance, the rows, the gateway, and what is out of order at the moment."""
+    """The state that all processes share: time, chance, the rows, the gateway, and the present outages."""
 
     def __init__(self, scheduler: Scheduler, chaos: Chaos, store: Store, ledger: Ledger) -> None:
         self.scheduler = scheduler
@@ -48,7 +47,7 @@ class World:
         self.on_refund: Callable[[RefundRequest], None] = lambda _request: None
 
     def stall(self) -> None:
-        """Hold the task up, as SIGSTOP or a full disk would."""
+        """Stall the task, as SIGSTOP or a full disk would."""
         self.scheduler.wait(self.chaos.between(*STALL))
 
 
@@ -81,7 +80,7 @@ class Transaction(MemoryTransaction):
         return self
 
     def commit(self) -> None:
-        """Keep it all, and tell of it, unless something goes wrong before, between or after."""
+        """Keep all changes and report them, unless a fault strikes before, between or after."""
         world = self._world
         fault = world.chaos.strikes("commit")
         if fault == "commit.crash_before":
@@ -93,14 +92,14 @@ class Transaction(MemoryTransaction):
             case "commit.crash_after":
                 raise Crash
             case "commit.lost_after":
-                raise Unavailable("the connection broke, and nobody knows whether the commit was kept")
+                raise Unavailable("the connection broke; the commit may or may not be durable")
             case "commit.stall":
                 world.stall()
         world.scheduler.wait(world.chaos.pause())
 
 
 class FaultyDatabase:
-    """The database as one process reaches it."""
+    """The database as one process sees it."""
 
     def __init__(self, world: World, committed: Committed) -> None:
         self._world = world
@@ -112,7 +111,7 @@ class FaultyDatabase:
 
 
 class FaultyNotifier:
-    """The merchant, who does not always answer."""
+    """The merchant's receiver, which does not always answer."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -120,7 +119,7 @@ class FaultyNotifier:
     address = Address("the receiver", "https://shop.example/events")
 
     def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:  # noqa: ARG002 - taken or not, whatever it says
-        """Deliver; None when it was taken."""
+        """Deliver an event; None when the receiver took it."""
         self._world.scheduler.wait(self._world.chaos.pause())
         trouble = self._world.chaos.strikes("notify")
         return None if trouble is None else Refusal(trouble)

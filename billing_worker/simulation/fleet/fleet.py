@@ -1,39 +1,41 @@
-"""The processes: beats that ring, workers that serve, receivers that store what the gateway sends."""
+"""The processes: beats that ring, workers that serve, receivers that store the gateway's notifications."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.broker import Broker, Message, Worker
+from billing_worker.simulation.fleet.calls import VirtualCalls
 from billing_worker.simulation.fleet.client import FaultyDatabase, FaultyNotifier, VirtualClock, World
 from billing_worker.simulation.fleet.gateway import FaultyGateway
 from billing_worker.simulation.fleet.scheduler import Crash, Process
 from billing_worker.simulation.fleet.swarm import Options
 from billing_worker.simulation.memory.tables import DueIndex, Entry
 from billing_worker.usecases.incoming.receive import Notification, receive
-from billing_worker.usecases.jobs import JOBS, Job, JobName
+from billing_worker.usecases.jobs import JOBS, Job, JobName, chunks
 
 ENVIRONMENT = "sim"
 LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY)
-"""Jobs that look at everything every few minutes, for ever: the simulation looks at both books itself."""
+"""Jobs that check everything every few minutes. The simulation leaves them out and checks both books itself."""
 UNITS: dict[str, Job] = {job.name: job for job in JOBS if job.name not in LOOKS_FOR_ITSELF}
 SCANS = {job.scan: job for job in UNITS.values() if job.due is not None}
 
 TICK = 3.0
-"""Seconds between two rings of beat while anything is due. While nothing is, it rings when something will be."""
+"""Seconds between two rings of beat while work is due. Otherwise it rings when the next work becomes due."""
 
 LONGEST_TICK = 600.0
-"""Where ring after ring changes nothing, because everything else is down, not all of them are lived through."""
+"""The longest wait between rings that change nothing, because everything else is down."""
 
 RESTART = (0.5, 60.0)
 RESENT_AFTER = timedelta(seconds=60)
 
 
 class Beat:
-    """Rings for a scan when the store has something for it, and again while it has."""
+    """Rings for a scan when the store has work for it, and again while it has."""
 
     def __init__(self, process: Process, fleet: "Fleet") -> None:
         self.process = process
@@ -41,7 +43,7 @@ class Beat:
         self._planned: set[str] = set()
 
     def expect(self, scan: str) -> None:
-        """Something is due: ring at the next tick."""
+        """Ring at the next tick: work is due."""
         if scan not in self._planned:
             self._planned.add(scan)
             world = self._fleet.world
@@ -54,7 +56,7 @@ class Beat:
         if not self.process.up or when is None or when > fleet.world.scheduler.now:
             return
         try:
-            fleet.broker.send(scan, "")
+            fleet.broker.send(scan, ())
         except Crash:
             self.process.die()
 
@@ -84,18 +86,18 @@ class Fleet:
             self.broker.join(Worker(self._process(f"worker{number}"), options.threads, self._serve))
         self.receivers = [self._process(f"receiver{number}") for number in range(1, options.receivers + 1)]
         self.office = self._process("office")
-        """Where customers and operators click."""
+        """The office of customers and operators."""
         self._woken: dict[str, datetime] = {}
-        """When each scan is looked at next. Between two such moments nothing can be due."""
+        """When each scan is checked next. Between two such moments no work becomes due."""
         self._heard: dict[str, tuple[datetime, float]] = {}
-        """What was due at the last look, and how long the next one was put off."""
+        """The work due at the last look, and the delay of the next one."""
         for scan, index in self.scans.items():
             index.tell = partial(self._expect, scan)
         for beat in self.beats:
             beat.process.on_start.append(self.look)
 
     def receive(self, notification: Notification, *, again: bool) -> None:
-        """A webhook or pingback arrives at one of the receivers; `again`: it is sent until a receiver took it."""
+        """Deliver a webhook or pingback to a receiver. `again`: send it until a receiver takes it."""
         chaos = self.world.chaos
         receiver = self.receivers[int(chaos.roll() * len(self.receivers))]
         later = partial(self.receive, notification, again=again)
@@ -106,7 +108,7 @@ class Fleet:
         self.world.scheduler.start(receiver, partial(self._store, receiver, notification, later if again else None))
 
     def die(self, process: Process, down: timedelta) -> None:
-        """A process is killed and stays away for this long."""
+        """Kill a process; it restarts after this long."""
         process.down_for = lambda: down
         process.die()
         process.down_for = self._pause
@@ -121,12 +123,17 @@ class Fleet:
             ids=world.store.ids,
             database=FaultyDatabase(world, partial(self._committed, process)),
             gateway=FaultyGateway(world),
+            calls=VirtualCalls(process, world.scheduler, partial(self._charge, name)),
             notifier=FaultyNotifier(world) if self.options.notifies else None,
             timing=Timing(settle_windows=DEFAULT_SETTLE_WINDOWS),
             environment=ENVIRONMENT,
             catch_up_rate=self.options.catch_up_rate,
         )
         return process
+
+    def _charge(self, name: str, request: ChargeRequest) -> Outcome:
+        """Through the gateway that the process has now: a judge may have put another one in its place."""
+        return self.ports[name].gateway.charge(request)
 
     def _pause(self) -> timedelta:
         return self.world.chaos.between(*RESTART)
@@ -139,7 +146,7 @@ class Fleet:
             self.world.scheduler.at(when, partial(self._wake, scan, when))
 
     def look(self) -> None:
-        """A process just started: whatever is due is rung for at once."""
+        """Ring for all due work at once, because a process has just started."""
         self._heard.clear()
         for scan, index in self.scans.items():
             when = index.next()
@@ -147,7 +154,7 @@ class Fleet:
                 self._expect(scan, when)
 
     def _wake(self, scan: str, planned: datetime) -> None:
-        """Let the beats ring while anything is due; then sleep until something will be."""
+        """Let the beats ring while work is due; then sleep until the next work is."""
         if self._woken.get(scan) != planned:
             return
         del self._woken[scan]
@@ -157,7 +164,7 @@ class Fleet:
         if when <= now:
             up = [beat for beat in self.beats if beat.process.up]
             if not up:
-                return  # the first one that starts looks for itself
+                return  # the first one that starts looks by itself
             for beat in up:
                 beat.expect(scan)
             before, tick = self._heard.get(scan, (now, TICK))
@@ -170,12 +177,12 @@ class Fleet:
         ports = self.ports[worker.process.name]
         try:
             if message.job in UNITS:
-                for ring in UNITS[message.job].serve(ports, message.ident):
-                    self.broker.send(ring.job, ring.ident)
+                for ring in UNITS[message.job].work(ports, message.idents):
+                    self.broker.send(ring.job if ring.idents else UNITS[ring.job].scan, ring.idents)
                 return
             job = SCANS[message.job]
-            for ident in job.claim(ports, self.options.scan_limit):
-                self.broker.send(job.name, str(ident))
+            for idents in chunks(job.claim(ports, self.options.scan_limit), job.chunk):
+                self.broker.send(job.name, idents)
         except Unavailable:
             return  # the work is still in the database, for the next scan
 
@@ -185,7 +192,7 @@ class Fleet:
             receipt = receive(self.ports[receiver.name], told.source, told.dedupe_key, told.payload)
             taken = True
             if receipt.at_once:
-                self.broker.send(JobName.APPLY, str(receipt.id))
+                self.broker.send(JobName.APPLY, [str(receipt.id)])
         except Unavailable:
             return
         finally:

@@ -1,4 +1,4 @@
-"""The gateway as one process reaches it: the ledger, behind a network that may do anything."""
+"""The gateway as one process sees it: the ledger, behind a network that may fail in any way."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, NO_SUCH_K
 from billing_worker.simulation.fleet.scheduler import Crash
 
 DEADLINE = timedelta(seconds=65)
-"""When a client stops to wait for an answer."""
+"""When a client stops waiting for an answer."""
 
 BUYER_EMAIL = "gildong@example.com"
 
@@ -34,13 +34,13 @@ ANSWER_IS_LOST = ("charge.error_after", "charge.dropped_after", "charge.garbled"
 
 
 class FaultyGateway:
-    """The gateway as one process reaches it: the ledger, behind a network."""
+    """The gateway as one process sees it: the ledger, behind a network."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def charge(self, request: ChargeRequest) -> Outcome:
-        """Place one charge, or lose it, or lose its answer."""
+        """Place one charge; the network may lose it or its answer."""
         self._outside("a charge")
         fault = self._world.chaos.strikes("charge")
         not_sent = self._before(fault)
@@ -56,7 +56,7 @@ class FaultyGateway:
         return self._after(request, self._execute(request), fault)
 
     def _before(self, fault: str | None) -> Outcome | None:
-        """What keeps a request from being sent."""
+        """The fault that keeps a request from being sent."""
         world = self._world
         if fault == "charge.crash_before":
             raise Crash
@@ -71,7 +71,7 @@ class FaultyGateway:
         return None
 
     def _after(self, request: ChargeRequest, answer: Row | str, fault: str | None) -> Outcome:
-        """What becomes of the answer to a charge that was executed."""
+        """Return or lose the answer to an executed charge."""
         world = self._world
         if fault == "charge.crash_after":
             raise Crash
@@ -86,7 +86,7 @@ class FaultyGateway:
         return self._understood(request, answer)
 
     def cancel(self, request: RefundRequest) -> RefundAnswer:
-        """Give money back, or lose the request, or lose its answer."""
+        """Give money back; the network may lose the request or its answer."""
         world = self._world
         self._outside("a refund")
         fault = world.chaos.strikes("cancel")
@@ -151,7 +151,7 @@ class FaultyGateway:
         return card is not None and card.known_from <= self._world.scheduler.now
 
     def _read(self, name: str) -> str | None:
-        """One read; what went wrong with it. What it shows is of the moment when it was answered."""
+        """One read, with its trouble. It shows the state at the time of the answer."""
         world = self._world
         self._outside(name)
         world.scheduler.wait(world.chaos.call())

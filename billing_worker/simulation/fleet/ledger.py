@@ -1,4 +1,4 @@
-"""The gateway's own books: the judge. It knows nothing of the worker, not even its types."""
+"""The gateway's own books: the judge. It uses nothing of the worker, not even its types."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -11,9 +11,9 @@ NO_SUCH_KEY = "등록되지 않은 구매자입니다."
 NEVER_REUSES = frozenset({"naverpay"})
 
 AGAIN, LATE, REVIEW, OPERATOR, ISSUE = "again", "late", "review", "operator", "issue"
-"""How a payment came about: a charge that was answered in time; one that the gateway finished long after its client
-had hung up; a failure that a risk review turned into a payment; an operator at the
-console; the customer, when the key was issued."""
+"""The origin of a payment: a charge answered in time; a charge that the gateway finished long after its client had hung
+up; a failure that a risk review turned into a payment; a clerk at the console; the customer, when the key was
+issued."""
 
 
 @dataclass(slots=True)
@@ -26,9 +26,9 @@ class Card:
     dies_at: datetime
     hard_reason: str
     known_from: datetime
-    """Paymentwall: the gateway has the key only after its issuing payment was confirmed."""
+    """Paymentwall: the gateway has the key only after the confirmation of its issuing payment."""
     empty_until: datetime
-    """No money on it until then."""
+    """The card has no money until then."""
 
 
 @dataclass(slots=True)
@@ -46,13 +46,13 @@ class Row:
     cause: str
     cancelled: int = 0
     cancellations: list[tuple[int, str]] = field(default_factory=list)
-    """Minor units and the reason that was given, oldest first."""
+    """Minor units and the given reason, oldest first."""
     reason: str | None = None
     paid_at: datetime | None = None
 
     @property
     def holds(self) -> int:
-        """Minor units that are with the merchant now."""
+        """Minor units that the merchant holds now."""
         return self.amount - self.cancelled if self.status in ("paid", "cancelled") else 0
 
 
@@ -60,7 +60,7 @@ Watcher = Callable[[Row], None]
 
 
 class Ledger:
-    """Every payment that was ever tried, by imp_uid and by order."""
+    """Every payment ever tried, by imp_uid and by order."""
 
     def __init__(self, roll: Callable[[], float]) -> None:
         self.rows: dict[str, Row] = {}
@@ -68,14 +68,14 @@ class Ledger:
         self.of_card: defaultdict[str, list[Row]] = defaultdict(list)
         self.cards: dict[str, Card] = {}
         self.refused: defaultdict[str, int] = defaultdict(int)
-        """Charges of a key that is not there, by order: no payment comes of them, and yet they are an answer."""
+        """Charges of a missing key, by order: they make no payment, but they have an answer."""
         self.on_paid: Watcher = _nobody
         self.on_declined: Watcher = _nobody
         self.on_cancelled: Watcher = _nobody
         self._roll = roll
 
     def takes(self, merchant_uid: str, pg: str) -> bool:
-        """Whether this order may still be charged: not after it was paid or cancelled."""
+        """Whether this order may still be charged: not after a payment or a cancellation."""
         rows = self.orders[merchant_uid]
         if pg in NEVER_REUSES:
             return not rows
@@ -84,7 +84,7 @@ class Ledger:
     def charge(
         self, merchant_uid: str, customer_uid: str, money: tuple[int, str], now: datetime, *, cause: str = AGAIN
     ) -> Row | str:
-        """Charge a card minor units of a currency. Returns the payment, paid or failed, or the words of a refusal."""
+        """Charge a card minor units of a currency. Returns the payment, paid or failed, or the text of a refusal."""
         card = self.cards.get(customer_uid)
         if card is None or card.known_from > now:
             self.refused[merchant_uid] += 1
@@ -101,7 +101,7 @@ class Ledger:
         return row
 
     def issue(self, card: Card, money: tuple[int, str], now: datetime) -> Row:
-        """The customer gives a card and is charged; it is not settled before the key is known."""
+        """Issue a key: the customer enters a card and is charged. The payment settles when the key is known."""
         return self._row(f"shop-{card.customer_uid}", card, money, now, ISSUE)
 
     def pay(self, row: Row, now: datetime, cause: str | None = None) -> None:
@@ -117,7 +117,7 @@ class Ledger:
         self.on_cancelled(row)
 
     def refund(self, imp_uid: str, amount: int, checksum: int, reason: str) -> Row | str:
-        """Give money back, if what is left is what the caller believes. Returns the payment, or a refusal."""
+        """Give money back, if the caller's balance is right. Returns the payment, or a refusal."""
         row = self.rows.get(imp_uid)
         if row is None or not row.holds:
             return "취소할 결제건이 존재하지 않습니다."
@@ -127,7 +127,7 @@ class Ledger:
         return row
 
     def pay_at_the_console(self, failed: Row, now: datetime) -> Row:
-        """An operator charges an order once more that had failed."""
+        """Charge a failed order again, as a clerk at the console."""
         card = self.cards[failed.customer_uid]
         row = self._row(failed.merchant_uid, card, (failed.amount, failed.currency), now, OPERATOR)
         self.pay(row, now)
@@ -150,4 +150,4 @@ class Ledger:
 
 
 def _nobody(_row: Row) -> None:
-    """Stand for the observer of the books."""
+    """The default observer of the books: it does nothing."""

@@ -1,8 +1,8 @@
-"""Virtual time: a heap of moments, and greenlets that wait for theirs.
+"""Virtual time: a heap of moments, and greenlets that wait for them.
 
-One thread runs everything. A task gives way only in `wait`; so what happens between two waits happens at one moment,
-and nothing comes in between. That is how a transaction's body runs: from its begin to its commit no other task moves,
-so that locks of rows need no model here (tests with two real workers on a real database cover those).
+One thread runs everything. A task yields only in `wait`, so everything between two waits happens at one moment, without
+interruption. A transaction's body runs in this way: no other task runs from its begin to its commit, so locks of rows
+need no model here (tests with two real workers on a real database cover those).
 """
 
 from collections.abc import Callable
@@ -16,11 +16,11 @@ Do = Callable[[], object]
 
 
 class Crash(BaseException):
-    """The process is gone: nothing may catch this, as nothing catches SIGKILL."""
+    """The process is gone. No code may catch this, just as no code catches SIGKILL."""
 
 
 class Task:
-    """One piece of work in one process, which may be left for ever at any wait."""
+    """One piece of work in one process. It may be abandoned at any wait."""
 
     __slots__ = ("alive", "done", "ended", "greenlet", "where", "work")
 
@@ -33,7 +33,7 @@ class Task:
         self.greenlet = carrier
 
     def run(self) -> None:
-        """Do the work, as far as it comes."""
+        """Do the work, up to its end or a crash."""
         try:
             self.work()
         except Crash:
@@ -44,32 +44,32 @@ class Task:
 
 
 class Scheduler:
-    """The clock, and what happens when."""
+    """The clock, and the events in time."""
 
     def __init__(self, start: datetime) -> None:
         self.now = start
         self.steps = 0
         self.halted = False
-        """Set by the judge who has seen enough: nothing more happens."""
+        """Set by the judge to stop the run."""
         self._heap: list[tuple[datetime, int, Do]] = []
         self._number = 0
         self._until = start
         self._hub: Any = getcurrent()
         self._task: Task | None = None
         self._idle: list[Any] = []
-        """Greenlets that carried a task to its end: a new one costs several times what a task does."""
+        """Greenlets of finished tasks, for reuse: a new one costs several times as much as a task."""
 
     def at(self, when: datetime, do: Do) -> None:
-        """Do something at this moment; in order of asking where moments are equal."""
+        """Call a function at this moment. Calls at the same moment keep their order."""
         self._number += 1
         heappush(self._heap, (when, self._number, do))
 
     def after(self, delay: timedelta, do: Do) -> None:
-        """Do something after this long."""
+        """Call a function after this long."""
         self.at(self.now + delay, do)
 
     def run(self, until: datetime) -> None:
-        """Let time pass up to this moment."""
+        """Let time pass until this moment."""
         self._until = until
         heap = self._heap
         while not self.halted and heap and heap[0][0] <= until:
@@ -80,18 +80,18 @@ class Scheduler:
             self.now = until
 
     def start(self, where: "Process", work: Do, ended: Do | None = None) -> None:
-        """Begin a task now, from outside of any task; `ended` is called when it ended by itself."""
+        """Begin a task now, from outside any task. `ended` is called when it ends by itself."""
         carrier = self._idle.pop() if self._idle else greenlet(self._carry, self._hub)
         task = Task(where, work, ended, carrier)
         where.tasks[task] = None
         self._resume(task)
 
     def wait(self, delay: timedelta) -> None:
-        """Give way for this long. Only within a task."""
+        """Yield for this long. Only within a task."""
         wake = self.now + delay
         heap = self._heap
         if wake <= self._until and (not heap or wake < heap[0][0]):
-            # Nothing can happen meanwhile: the same order of events, without two switches.
+            # No event comes before it: keep the same order without two switches.
             self.now = wake
             self.steps += 1
             return
@@ -102,13 +102,13 @@ class Scheduler:
         self._hub.switch()
 
     def kill(self, task: Task) -> None:
-        """It never comes back. From outside of any task."""
+        """Kill a task for good. From outside any task."""
         task.alive = False
         if not task.done:
             task.greenlet.throw(GreenletExit)
 
     def close(self) -> None:
-        """End every greenlet that waits: each would keep the whole world in memory. From outside of any task."""
+        """End every waiting greenlet: each would keep the whole world in memory. From outside any task."""
         self._heap.clear()
         for carrier in self._idle:
             carrier.throw(GreenletExit)
@@ -158,14 +158,14 @@ class Process:
         self._scheduler.after(self.down_for(), self.revive)
 
     def revive(self) -> None:
-        """Run again, with nothing of what it did before."""
+        """Run again, without any earlier state."""
         if not self.up:
             self.up = True
             for do in self.on_start:
                 do()
 
     def failed(self, error: Exception) -> None:
-        """A task ended with an error that nobody foresaw."""
+        """Report a task that ended with an unexpected error."""
         self._broken(self, error)
 
     def _clear(self) -> None:

@@ -1,4 +1,4 @@
-"""What one seed draws: which faults, how often, how large a fleet, which customers. Everything else follows from it."""
+"""The draws of one seed: the faults and their rates, the size of the fleet, the customers. They determine the rest."""
 
 from dataclasses import asdict, dataclass
 from random import Random
@@ -46,7 +46,7 @@ FAULTS: dict[str, tuple[float, ...]] = {
     "webhook.doubled": (0.01, 0.2),
     "notify.trouble": (0.01, 0.2),
 }
-"""Every kind of fault by the step at which it strikes, and the range of its rate a step."""
+"""Every kind of fault, by its step, with the range of its rate per step."""
 
 PLANS = (
     "monthly",
@@ -59,13 +59,13 @@ PLANS = (
     "daily",
 )
 WEIGHTS = (62, 13, 7, 4, 6, 5, 2.6, 0.4)
-"""How many of a hundred customers are on each plan. A daily one has thirty times the periods of a monthly one; on
-average it comes to about thirteen periods a year."""
+"""The customers on each plan, of a hundred. A daily one has thirty times the periods of a monthly one; on average it
+comes to about thirteen periods a year."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """All that a run depends on."""
+    """All parameters of a run."""
 
     seed: int
     subscriptions: int
@@ -76,36 +76,36 @@ class Options:
     receivers: int
     scan_limit: int
     hidden_seconds: int
-    """How long the broker hides a message that a dead worker had taken."""
+    """How long the broker hides a message taken by a worker that died."""
     deaths_a_year: float
-    """Of each process, beside those that its steps meet."""
+    """Deaths of each process, besides those at its steps."""
     long_outages: int
     """Times when the whole fleet is down for 1 hour to 40 days."""
     together: bool
-    """Whether customers start at a few common moments, as imported ones do, or each at his own."""
+    """Whether customers start at a few common times, like imported ones, or each at their own."""
     soft_rate: float
     card_years: float
     churn_years: float
     rescued: float
-    """Of those who lost their card, the part that gives another one."""
+    """The fraction of customers with a lost card who give another one."""
     paymentwall: float
     naverpay: float
     review_rate: float
     operator_rate: float
     refund_rate: float
-    """Of the payments, the part that a customer asks back, all or some of it."""
+    """The fraction of payments that a customer asks back, in part or whole."""
     stops_a_year: float
     """Times when an operator stops all charging, one PG or one subscription."""
     catch_up: str
     catch_up_rate: int
     notifies: bool
     pingbacks: float
-    """Of the payments that issue Paymentwall keys, those whose pingbacks come to the merchant."""
+    """The fraction of issuing payments whose pingbacks reach the merchant."""
     faults: dict[str, float]
 
     @classmethod
     def drawn(cls, seed: int, subscriptions: int, years: int) -> "Options":
-        """What this seed stands for."""
+        """The options that this seed draws."""
         random = Random(f"options {seed}")  # noqa: S311 - chance that must be repeatable
         share = random.choice((0.0, 0.2, 0.5, 0.5, 0.8))
         faults = {
@@ -144,5 +144,5 @@ class Options:
         )
 
     def told(self) -> dict[str, object]:
-        """Every option by its name, for the reader of a run."""
+        """Every option by name, for the report of a run."""
         return asdict(self)

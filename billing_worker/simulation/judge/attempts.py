@@ -1,17 +1,17 @@
-"""What must never be written about an attempt (I2, I5, I7, I8, I12, I15, and R12: nothing begins while stopped)."""
+"""Invariants of a written attempt (I2, I5, I7, I8, I12, I15, and R12: nothing begins while stopped)."""
 
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.simulation.judge.docket import IN_DOUBT, Docket
 
 
 class Attempts:
-    """Looks at each attempt as it begins, changes and is approved."""
+    """Checks each attempt when it begins, changes and is approved."""
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
 
     def committed(self, before: PaymentAttempt | None, after: PaymentAttempt) -> None:
-        """An attempt was written."""
+        """Check a written attempt."""
         tables = self._docket.rows
         invoice = tables.invoices.rows[after.invoice_id]
         if before is None:

@@ -1,4 +1,4 @@
-"""What must never be sent to the gateway as a charge, and what it must never take (I1, I5, I6, I7, I15, I17)."""
+"""Invariants of the charges sent to the gateway, and of the payments it takes (I1, I5, I6, I7, I15, I17)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, Row
 from billing_worker.simulation.judge.docket import IN_DOUBT, Docket
 
 SENT_AFTER_CANCEL = timedelta(seconds=66)
-"""A charge that was written down before the cancellation may still be sent within the HTTP deadline."""
+"""A charge written down before the cancellation may still be sent within the HTTP deadline."""
 
 HARD, SOFT = "hard", "soft"
 
@@ -24,18 +24,18 @@ class _Decline:
 
 
 class Charges:
-    """Looks at each charge as it reaches the gateway, and at what the gateway makes of it."""
+    """Checks each charge when it reaches the gateway, and its result there."""
 
     def __init__(self, docket: Docket) -> None:
         self.clicked: dict[str, datetime] = {}
-        """When a customer last asked for an invoice to be tried at once, or gave another card for it."""
+        """When a customer last asked for a retry of an invoice, or gave another card for it."""
         self.requests = 0
         self._docket = docket
         self._posts: defaultdict[str, int] = defaultdict(int)
         self._declines: defaultdict[str, list[_Decline]] = defaultdict(list)
 
     def requested(self, request: ChargeRequest) -> None:
-        """A charge is sent."""
+        """Check a charge that is sent."""
         self.requests += 1
         uid, tables, now = request.merchant_uid, self._docket.rows, self._docket.now
         order = tables.invoices.order_ids.rows.get(uid)
@@ -59,13 +59,13 @@ class Charges:
             )
         key = tables.keys.rows[intents[0].billing_key_id] if intents else None
         if key is not None and key.issue_claim == "open":
-            text = f"{uid} is charged, and nobody decided what the payment that issued {key.id} pays"
+            text = f"{uid} is charged before the payment that issued {key.id} is decided"
             self._docket.found("I1", text, uid, invoice.id)
         self._after_cancel(invoice, intents)
         self._bounded(invoice, request, now)
 
     def paid(self, row: Row) -> None:
-        """The gateway took money."""
+        """Check a payment that the gateway took."""
         order = self._docket.rows.invoices.order_ids.rows.get(row.merchant_uid)
         if order is None:
             return
@@ -79,7 +79,7 @@ class Charges:
             )
 
     def declined(self, row: Row) -> None:
-        """The gateway refused a card."""
+        """Note a card that the gateway refused."""
         kind = SOFT if row.reason == "한도초과" else HARD
         if row.cause != LATE:
             self._declines[row.merchant_uid].append(_Decline(row.started_at, row.customer_uid, kind))
@@ -94,7 +94,7 @@ class Charges:
             self._docket.found("I6", text, invoice.id, invoice.subscription_id)
 
     def _bounded(self, invoice: Invoice, request: ChargeRequest, now: datetime) -> None:
-        """Not again on a dead card, not sooner than the policy says, not more often."""
+        """Check the policy: no charge on a dead card, none too early, and none too many."""
         declines = [each for uid in self._docket.orders[invoice.id] for each in self._declines[uid]]
         if not declines:
             return

@@ -1,4 +1,4 @@
-"""What every rule of the judge sees, and the first breach that any of them found."""
+"""The data for every rule of the judge, and the first breach."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ IN_DOUBT = ("in_flight", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One promise that was broken."""
+    """One broken invariant."""
 
     invariant: str
     text: str
@@ -23,7 +23,7 @@ class Breach:
 
 
 class Docket:
-    """The rows as data, the gateway's ledger, the time; `breach` is the first that was found."""
+    """The rows as data, the gateway's ledger, and the time; `breach` is the first one found."""
 
     def __init__(self, rows: Rows, ledger: Ledger, scheduler: Scheduler) -> None:
         self.breach: Breach | None = None
@@ -39,11 +39,11 @@ class Docket:
         return self._scheduler.now
 
     def found(self, invariant: str, text: str, *about: str) -> None:
-        """A promise was broken; the first one counts."""
+        """Note a breach; the first one counts."""
         if self.breach is None:
             self.breach = Breach(invariant, text, self.now, about)
             self._scheduler.halted = True
 
     def payments(self, invoice_id: str) -> list[Row]:
-        """All that the gateway has under any order of this invoice."""
+        """All payments at the gateway under any order of this invoice."""
         return [row for uid in self.orders[invoice_id] for row in self.ledger.orders[uid]]

@@ -1,4 +1,4 @@
-"""Every state in which a thing may begin, and every change of it that is allowed: written down once more (I14)."""
+"""Every allowed first status and every allowed change of status, written independently of the domain (I14)."""
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
@@ -28,7 +28,7 @@ EDGES = {
     ("billing key", "active"): {"invalid"},
     ("billing key", "invalid"): {"active"},
 }
-"""Every change of a status that is allowed. Late approval: declined or failed becomes approved."""
+"""Every allowed change of a status. Late approval: declined or failed becomes approved."""
 
 BEGINS = {
     "attempt": {"in_flight", "failed"},
@@ -40,13 +40,13 @@ BEGINS = {
 
 
 class Edges:
-    """Looks at each change of a status."""
+    """Checks each change of a status."""
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
 
     def passed(self, kind: str, before: Stated | None, after: Stated) -> None:
-        """A row of this kind was written."""
+        """Check a written row of this kind."""
         if before is None:
             if after.status not in BEGINS[kind]:
                 self._docket.found("I14", f"{kind} {after.id} begins as {after.status}", after.id)
@@ -54,7 +54,7 @@ class Edges:
             self._docket.found("I14", f"{kind} {after.id} went from {before.status} to {after.status}", after.id)
 
     def unlocked(self, before: BillingKey | None, after: BillingKey) -> None:
-        """A key was written: its issuing payment must not have been taken back."""
+        """Check a written key: its issuing payment must not have been taken back."""
         if before is not None and before.status != "active" and after.status == "active":
             told = [row for row in self._docket.rows.pingbacks.rows.values() if row.uid == after.customer_uid]
             heard = [row.verdict for row in told if row.verdict != "undecided"]

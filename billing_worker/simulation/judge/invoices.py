@@ -1,4 +1,4 @@
-"""What must never be written about an invoice: its settling payment, its declines, its period (I2, I5, I7, I15)."""
+"""Invariants of a written invoice: its settling payment, its declines, its period (I2, I5, I7, I15)."""
 
 from datetime import datetime, timedelta
 
@@ -11,14 +11,14 @@ MOMENT = timedelta(microseconds=1)
 
 
 class Invoices:
-    """Looks at each invoice as it opens and closes, and remembers where periods were left out."""
+    """Checks each invoice when it opens and closes, and notes the periods that were left out."""
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
         self._left_out_at: dict[str, datetime] = {}
 
     def committed(self, before: Invoice | None, after: Invoice) -> None:
-        """An invoice was written."""
+        """Check a written invoice."""
         if before is None:
             self._opened(after)
             return
@@ -59,11 +59,11 @@ class Invoices:
             )
 
     def subscribed(self, _before: Subscription | None, after: Subscription) -> None:
-        """A subscription was written: while it is unpaid, periods are left out."""
+        """Note a written subscription: while it is unpaid, periods are left out."""
         if after.status == "unpaid":
             self._left_out_at[after.id] = self._docket.now
 
     def announced(self, _before: OutboxMessage | None, after: OutboxMessage) -> None:
-        """An event was written: it may say that periods were left out."""
+        """Note a written event: it may say that periods were left out."""
         if after.event.type == "subscription.periods_skipped":
             self._left_out_at[after.event.subject_id] = self._docket.now + MOMENT

@@ -1,4 +1,4 @@
-"""What must never happen to money that is given back (I10)."""
+"""Invariants of refunds (I10)."""
 
 from billing_worker.domain.refund import Refund, RefundRequest
 from billing_worker.simulation.fleet.ledger import Row
@@ -6,13 +6,13 @@ from billing_worker.simulation.judge.docket import IN_DOUBT, Docket
 
 
 class Refunds:
-    """Looks at each refund: as it is sent, as the gateway makes it, and as it is booked."""
+    """Checks each refund when it is sent, when the gateway makes it, and when it is booked."""
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
 
     def requested(self, request: RefundRequest) -> None:
-        """Money is to be given back: by an intent of ours, with an amount, and with the balance that we believe in."""
+        """Check a refund that is sent: it needs a written intent, an amount, and the balance in our books."""
         tables = self._docket.rows
         intent = tables.refunds.rows.get(request.reason.split()[0])
         about = (request.imp_uid, request.merchant_uid)
@@ -30,7 +30,7 @@ class Refunds:
             )
 
     def cancelled(self, row: Row) -> None:
-        """The gateway gave money back."""
+        """Check a refund that the gateway made."""
         reasons = [reason.split()[0] for _, reason in row.cancellations if reason.startswith("rfd_")]
         if len(set(reasons)) < len(reasons):
             self._docket.found(
@@ -40,7 +40,7 @@ class Refunds:
             self._docket.found("I10", f"{row.imp_uid} gave {row.cancelled} of {row.amount} back", row.imp_uid)
 
     def committed(self, before: Refund | None, after: Refund) -> None:
-        """A refund was written."""
+        """Check a written refund."""
         if after.status != "succeeded" or (before is not None and before.status == "succeeded"):
             return
         row = self._docket.ledger.rows.get(self._docket.rows.attempts.rows[after.attempt_id].imp_uid or "")

@@ -1,4 +1,4 @@
-"""What must be so once faults have stopped and some hours have passed: nothing lost, nothing open, both books equal."""
+"""The invariants some hours after all faults have stopped: nothing lost, nothing open, both books equal."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,22 +12,22 @@ from billing_worker.simulation.judge.docket import Docket
 from billing_worker.simulation.world.paymentwall import Paymentwall
 
 GRACE = timedelta(minutes=10)
-"""Work that fell due only just now may be under way."""
+"""Work that has just become due may be under way."""
 
 TOLD_WITHIN = timedelta(hours=28)
 SETTLED_WITHIN = timedelta(hours=3)
 CONFIRMED_WITHIN = timedelta(hours=2)
 GIVEN_UP_WITHIN = timedelta(days=8)
-"""A failed issuing payment is taken for final after a week."""
+"""A failed issuing payment is final after a week."""
 
 Finding = tuple[str, str, tuple[str, ...]]
-"""An invariant, what is wrong, and the ids to look for in the trace."""
+"""An invariant, its breach, and the ids to look for in the trace."""
 
 RENEWING = ("pending", "trialing", "active", "past_due")
 
 
 class Rest:
-    """Looks at one run that has come to rest."""
+    """Checks one run at rest."""
 
     def __init__(self, fleet: Fleet, docket: Docket, paymentwall: Paymentwall) -> None:
         self._fleet = fleet
@@ -36,11 +36,11 @@ class Rest:
         self._docket = docket
         self._paymentwall = paymentwall
         self._alerted = self._store.alerts.table.open_ids
-        """What an operator was told, and is a stated reason to wait."""
+        """The open alerts: an alert is a stated reason to wait."""
         self._now = fleet.world.scheduler.now
 
     def look(self) -> None:
-        """Report the first thing that is not as it must be."""
+        """Report the first breach."""
         for invariant, text, about in (*self._lost(), *self._unclear(), *self._unheard(), *self._books()):
             self._docket.found(invariant, text, *about)
 
@@ -53,11 +53,11 @@ class Rest:
                 yield "I4", text, (row.id,)
         for invoice in self._store.invoices.rows.values():
             if invoice.status == "open" and not self._waits(invoice):
-                text = f"invoice {invoice.id} is open, due since {invoice.next_attempt_at}, and nobody is at it"
+                text = f"invoice {invoice.id} is open, due since {invoice.next_attempt_at}, and no worker has it"
                 yield "I4", text, (invoice.id,)
 
     def _waits(self, invoice: Invoice) -> bool:
-        """For its date, for its key, or for an attempt whose outcome is (still) looked for."""
+        """Whether it waits for its date, for its key, or for the outcome of an attempt."""
         if invoice.next_attempt_at is None:
             return ("taken_back", invoice.id) in self._alerted
         pending = self._store.keys.rows[invoice.billing_key_id].status == "pending"
@@ -71,7 +71,7 @@ class Rest:
     def _unclear(self) -> Iterator[Finding]:
         for row in self._store.attempts.rows.values():
             in_doubt = row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE
-            # That the gateway contradicts itself is a stated reason: an operator was told.
+            # A contradiction at the gateway is a stated reason: an operator has an alert.
             if in_doubt and ("mismatch", row.id) not in self._alerted:
                 yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
         for refund in self._store.refunds.rows.values():
@@ -82,7 +82,7 @@ class Rest:
         yield from self._pending()
 
     def _pending(self) -> Iterator[Finding]:
-        """Keys that still wait, and for what."""
+        """Check keys that still wait, and the reason."""
         for key in self._store.keys.rows.values():
             if key.status != "pending" or ("key_email", key.id) in self._alerted:
                 continue
@@ -113,7 +113,7 @@ class Rest:
             if attempt.status == "approved" and row is not None and attempt.refunded != row.cancelled:
                 text = f"{row.imp_uid} gave {row.cancelled} back, attempt {attempt.id} knows of {attempt.refunded}"
                 yield "I10", text, (attempt.id,)
-        # Money that came under an order of ours from another card, say: an operator was told, and must decide.
+        # For example money under our order from another card: an operator has an alert, and must decide.
         disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in self._alerted}
         for row in self._ledger.rows.values():
             late = (row.paid_at or row.started_at) > self._now - GRACE
@@ -127,14 +127,14 @@ class Rest:
             if len(own) > 1 and ("surplus_payment", invoice_id) not in self._alerted:
                 yield (
                     "I1",
-                    f"invoice {invoice_id} holds {[row.imp_uid for row in own]}, and nobody is told",
+                    f"invoice {invoice_id} holds {[row.imp_uid for row in own]}, and no alert is open",
                     (invoice_id,),
                 )
             if len(own) > 1 and not self._refused(invoice_id):
                 yield "I1", f"invoice {invoice_id} still holds {[row.imp_uid for row in own]}", (invoice_id,)
 
     def _refused(self, invoice_id: str) -> bool:
-        """Whether an operator must give the surplus back, since the gateway did not."""
+        """Whether an operator must give the surplus back, because the gateway did not."""
         refunds = self._store.refunds.of_invoice(invoice_id)
         kinds = ("refund_failed", "refund_stuck")
         own = [refund for refund in refunds if refund.created_at <= self._now - self._settled_within(refund)]
@@ -142,6 +142,6 @@ class Rest:
         return young or any((kind, refund.id) in self._alerted for refund in own for kind in kinds)
 
     def _settled_within(self, refund: Refund) -> timedelta:
-        """Paymentwall moves the money of a refund later, and shows nothing yet: after a day an operator is told."""
+        """How long a refund may be open. Paymentwall moves the money later: an alert opens after a day."""
         key = self._store.attempts.rows[refund.attempt_id].billing_key_id
         return TOLD_WITHIN if self._store.keys.rows[key].pg_provider == PAYMENTWALL else SETTLED_WITHIN

@@ -1,7 +1,7 @@
-"""What must never happen, looked for at every commit and at every request that reaches the gateway.
+"""The invariants at every commit and at every request that reaches the gateway.
 
-Nothing here asks the worker's rules: the edges, the counting and the comparing are written down once more. Rows are
-read as data; what was charged is read from the gateway's ledger.
+These rules do not use the worker's rules: edges, counts and comparisons are written independently. Rows are read as
+data, and charges from the gateway's ledger.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ Check = Callable[[Any, Any], None]
 
 
 class Safety:
-    """Hands each commit to the rules about its rows; what reaches the gateway goes to `charges` and `refunds`."""
+    """Passes each commit to the rules about its rows, and each request at the gateway to `charges` and `refunds`."""
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
@@ -43,7 +43,7 @@ class Safety:
         self._stated = ("attempt", "invoice", "subscription", "billing key", "refund")
 
     def committed(self, changes: Sequence[Entry]) -> None:
-        """A transaction was kept."""
+        """Check a committed transaction."""
         for table, before, after in changes:
             if table.kind in self._stated:
                 self._edges.passed(table.kind, before, after)
@@ -51,7 +51,7 @@ class Safety:
                 check(before, after)
 
     def _told(self, before: OutboxMessage | None, after: OutboxMessage) -> None:
-        """The events about one subject tell a story that can be true (I22)."""
+        """Check that the events about one subject do not contradict each other (I22)."""
         event = after.event
         if before is None:
             problems = self._story.hear(event.type, event.subject_id, event.data)

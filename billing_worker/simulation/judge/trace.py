@@ -1,4 +1,4 @@
-"""What happened, line by line: a hash of all of it, and the last part of it for the reader of a failure."""
+"""The trace of a run, line by line: a hash of all lines, and the last ones for the report of a failure."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 KEPT = 20_000
-"""Lines: enough for the story of one invoice, from its period's begin to its breach."""
+"""Lines: enough for the history of one invoice, from the start of its period to its breach."""
 
 TOLD = 60
 
@@ -22,7 +22,7 @@ class Trace:
         self._kept: deque[str] = deque(maxlen=KEPT)
 
     def note(self, now: datetime, text: str) -> None:
-        """One line."""
+        """Add one line."""
         line = f"{now.timestamp()} {text}"
         self._kept.append(line)
         waiting = self._waiting
@@ -36,7 +36,7 @@ class Trace:
         return self._hash.hexdigest()
 
     def about(self, words: Sequence[str]) -> list[str]:
-        """The last lines that name any of these."""
+        """The last lines with any of these ids."""
         lines = [line for line in self._kept if any(word in line for word in words)]
         return [_readable(line) for line in lines[-TOLD:]]
 

@@ -1,5 +1,5 @@
-"""The database in memory: one file a subject, with the constraints and indexes that its SQL tables have.
+"""The database in memory: one file per subject, with the constraints and indexes of its SQL tables.
 
-It serves the path of the money. What the simulation never calls raises `NotSimulated` instead of looking like
-behaviour. It never reads a clock, rolls no dice, and knows nothing of processes, gateways or customers.
+It serves the path of the money. Methods that the simulation never calls raise `NotSimulated`, instead of looking like
+behaviour. It reads no clock, rolls no dice, and uses no processes, gateways or customers.
 """

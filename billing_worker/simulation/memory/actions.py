@@ -8,7 +8,7 @@ from billing_worker.simulation.memory.unserved import Unserved
 
 
 class MemoryActions:
-    """What was done by whom: kept to the end, undone with its transaction."""
+    """The log of actions: kept to the end, undone with its transaction."""
 
     kind = "action"
 
@@ -17,7 +17,7 @@ class MemoryActions:
         self.done: list[Action] = []
 
     def add_all(self, added: Sequence[Action]) -> None:
-        """Keep them."""
+        """Store the actions."""
         for action in added:
             self.done.append(action)
             self._journal.append((self, None, action))
@@ -25,5 +25,5 @@ class MemoryActions:
     of_subjects: Any = Unserved()
 
     def undo(self, _before: None, _after: Action) -> None:
-        """Take the newest one back."""
+        """Remove the newest action."""
         self.done.pop()

@@ -1,4 +1,4 @@
-"""Alerts in memory, as their SQL table keeps them."""
+"""Alerts in memory, as their SQL table stores them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ class AlertTable(Table[Alert]):
         self.open_ids: dict[tuple[str, str], int] = {}
 
     def watch(self, before: Alert | None, after: Alert | None) -> None:
-        """By kind and subject while open."""
+        """Index alerts by kind and subject while open."""
         row = either(before, after)
         if after is not None and after.closed_at is None:
             self.open_ids[row.kind, row.subject_id] = row.id
@@ -31,7 +31,7 @@ class AlertTable(Table[Alert]):
 
 
 class MemoryAlerts:
-    """Things an operator must look at."""
+    """Alerts for operators."""
 
     def __init__(self, journal: list[Entry]) -> None:
         self.table = AlertTable(journal)
@@ -46,7 +46,7 @@ class MemoryAlerts:
         *,
         evidence_id: int | None = None,
     ) -> None:
-        """Open an alert; the same kind and subject again only renews what it says."""
+        """Open an alert. If the same kind and subject is open, only renew its facts."""
         known = self.table.open_ids.get((kind, subject_id))
         if known is None:
             self._number += 1
@@ -56,7 +56,7 @@ class MemoryAlerts:
         self.table.save(replace(alert, facts=checked(kind, facts), evidence_id=evidence_id))
 
     def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
-        """Whether an alert of this kind and subject, open or closed, has said the same."""
+        """Whether an alert of this kind and subject, open or closed, has the same facts."""
         said, rows = checked(kind, facts), self.table.rows.values()
         return any((row.kind, row.subject_id, row.facts) == (kind, subject_id, said) for row in rows)
 

@@ -1,4 +1,4 @@
-"""Payment attempts in memory, with the constraints that their SQL table has."""
+"""Payment attempts in memory, with the constraints of their SQL table."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,14 +29,14 @@ class MemoryAttempts(Table[PaymentAttempt]):
         self._seen: list[str] = []
 
     def add(self, entity: PaymentAttempt) -> None:
-        """Store a new attempt. Raises Conflict when the invoice has an open one already."""
+        """Store a new attempt. Raises Conflict when the invoice already has an open one."""
         try:
             super().add(entity)
         except GuardBroken as error:
-            raise Conflict(f"invoice {entity.invoice_id} has an open attempt already") from error
+            raise Conflict(f"invoice {entity.invoice_id} already has an open attempt") from error
 
     def guard(self, before: PaymentAttempt | None, after: PaymentAttempt) -> None:
-        """One open attempt and one settling payment an invoice; an imp_uid once; no approval without evidence."""
+        """Check one open attempt and one settling payment per invoice, an imp_uid once, and evidence of approvals."""
         if after.is_open:
             if self.open_of.get(after.invoice_id, after.id) != after.id:
                 raise GuardBroken(f"invoice {after.invoice_id} has two open attempts")
@@ -65,7 +65,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
             raise GuardBroken(f"invoice {after.invoice_id} is paid twice")
 
     def watch(self, before: PaymentAttempt | None, after: PaymentAttempt | None) -> None:
-        """By invoice, by imp_uid, by merchant_uid while in flight, by the next look, and whether it is open."""
+        """Index attempts by invoice, imp_uid, merchant_uid while in flight, the next look, and being open."""
         row = either(before, after)
         if before is None:
             self.by_invoice[row.invoice_id].append(row.id)
@@ -85,7 +85,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
         return [self.get(ident) for ident in self.by_invoice[invoice_id]]
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of open attempts whose next look has come; put off to `lease_until`."""
+        """Ids of open attempts whose next look is due. Postpones their look to `lease_until`."""
         ids = self.looks.take(real_now, limit)
         for ident in ids:
             attempt = self.get(ident)
@@ -94,11 +94,11 @@ class MemoryAttempts(Table[PaymentAttempt]):
         return ids
 
     def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
-        """What a webhook that calls each payment (imp_uid, merchant_uid) paid would tell us about our attempts."""
+        """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""
         return [self.echo_of(*payment) for payment in payments]
 
     def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
-        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
+        """What a webhook with status `paid` about this payment would add to our attempts."""
         found = self._by_imp_uid.get(imp_uid)
         if found is not None:
             row = self.rows[found]
@@ -107,7 +107,7 @@ class MemoryAttempts(Table[PaymentAttempt]):
         return Echo.IN_FLIGHT if merchant_uid in self._in_flight else Echo.NONE
 
     def known_imp_uid(self, other_than: str) -> str | None:
-        """The imp_uid of the newest payment that the gateway showed us, for a control read."""
+        """The imp_uid of the newest payment that the gateway showed, for a control read."""
         seen = (self.rows[ident] for ident in reversed(self._seen))
         known = (row for row in seen if row.imp_uid and row.invoice_id != other_than)
         return next((row.imp_uid for row in known if not self._rows.doubts.holds(row.id)), None)

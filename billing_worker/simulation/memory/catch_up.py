@@ -1,4 +1,4 @@
-"""Late work in memory: who is late, what an operator decided, and the buckets that pace it."""
+"""Late work in memory: late subscriptions, an operator's decisions, and the buckets that pace the work."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
 from billing_worker.simulation.memory.alerts import AlertTable
@@ -15,7 +16,7 @@ from billing_worker.simulation.memory.unserved import Unserved
 
 
 class Buckets(Table[Bucket]):
-    """What late work may start now."""
+    """The buckets of late work."""
 
     kind, entity = "bucket", Bucket
 
@@ -29,7 +30,7 @@ class MemoryCatchUp:
         self.buckets = Buckets(journal)
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
-        """Note an operator's word and end the hold; returns for how many subscriptions, by plan."""
+        """Note an operator's decision and end the hold; returns the number of subscriptions by plan."""
         concerned: Counter[str] = Counter()
         for row in self._late(before, chosen):
             subscription = self._rows.subscriptions.get(row.id)
@@ -39,23 +40,23 @@ class MemoryCatchUp:
         return concerned
 
     def held(self, plan_id: str) -> int:
-        """How many subscriptions of a plan wait for an operator."""
+        """The number of subscriptions of a plan that wait for an operator."""
         rows = self._rows.subscriptions.rows.values()
         return sum(row.plan_id == plan_id and row.held_since is not None and row.status in RENEWING for row in rows)
 
-    def waits(self, work: Work, before: datetime, now: datetime, real_now: datetime) -> bool:
-        """Whether there is work of this kind that nobody has claimed and that is due since `before` or failed."""
+    def waits(self, work: Work, before: datetime, moment: Moment) -> bool:
+        """Whether there is unclaimed work of this kind that failed, or has been due since `before`."""
         others = self._rows
         if work is Work.RENEWALS:
             rows = others.subscriptions.rows
             return any(
-                rows[ident].next_period_start <= before for ident in others.subscriptions.renewals.ripe(real_now)
+                rows[ident].next_period_start <= before for ident in others.subscriptions.renewals.ripe(moment.real)
             )
-        due = (others.invoices.rows[ident] for ident in others.invoices.due.ripe(real_now))
-        return any(row.is_due(before) or (row.is_due(now) and row.failures > 0) for row in due)
+        due = (others.invoices.rows[ident] for ident in others.invoices.due.ripe(moment.real))
+        return any(row.is_due(before) or (row.is_due(moment.billing) and row.failures > 0) for row in due)
 
     def lock_bucket(self, work: Work, real_now: datetime, *, full: bool = False) -> Bucket:
-        """The bucket; an empty one, or a full one, where there is none yet."""
+        """The bucket; a new one, empty or full, if none is stored."""
         if work.value not in self.buckets.rows:
             self.buckets.add(Bucket(work.value, BRIMFUL if full else 0, real_now))
         return self.buckets.get(work.value)

@@ -8,7 +8,7 @@ from billing_worker.simulation.memory.tables import Entry, Table
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Since when a payment is doubted; None: not any more."""
+    """Since when a payment is in doubt; None when the doubt has ended."""
 
     id: str
     since: datetime | None
@@ -16,7 +16,7 @@ class Doubt:
 
 
 class MemoryDoubts(Table[Doubt]):
-    """What the gateway does not show as it is booked. A row stays when its doubt has ended."""
+    """Payments that the gateway shows differently or not at all. A row stays after its doubt has ended."""
 
     kind, entity = "doubt", Doubt
 
@@ -24,7 +24,7 @@ class MemoryDoubts(Table[Doubt]):
         super().__init__(journal)
 
     def begin(self, subject_id: str, real_now: datetime) -> datetime:
-        """Doubt this attempt's payment, or key's; returns since when it is doubted (real time)."""
+        """Begin to doubt the payment of this attempt or key; returns since when it is in doubt (real time)."""
         known = self.rows.get(subject_id)
         since = known.since if known is not None and known.since is not None else real_now
         doubt = Doubt(subject_id, since, real_now)
@@ -35,7 +35,7 @@ class MemoryDoubts(Table[Doubt]):
         return since
 
     def end(self, subject_id: str) -> bool:
-        """It is shown as it is booked; returns whether it was doubted."""
+        """End the doubt: the gateway shows the payment as booked. Returns whether it was in doubt."""
         known = self.rows.get(subject_id)
         if known is None or known.since is None:
             return False
@@ -43,6 +43,6 @@ class MemoryDoubts(Table[Doubt]):
         return True
 
     def holds(self, subject_id: str) -> bool:
-        """Whether it is doubted now."""
+        """Whether the payment is in doubt now."""
         known = self.rows.get(subject_id)
         return known is not None and known.since is not None

@@ -1,4 +1,4 @@
-"""The inbox in memory, as its SQL table keeps it."""
+"""The inbox in memory, as its SQL table stores it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class MemoryInbox(Table[InboxMessage]):
         self._number = 0
         self.due = DueIndex()
 
-    def add_all(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
+    def add_arrivals(self, arrivals: Sequence[Arrival], real_now: datetime) -> Sequence[Stored]:
         """Store them as if one after the other; the same one again counts, and takes this status."""
         ids = [self._put(arrival, real_now) for arrival in arrivals]
         return [Stored(row.id, row.is_foreign, row.next_try_at) for row in map(self.rows.__getitem__, ids)]
@@ -75,7 +75,7 @@ class MemoryInbox(Table[InboxMessage]):
         return arrival.source == PORTONE and arrival.payload["merchant_uid"] not in known
 
     def watch(self, before: InboxMessage | None, after: InboxMessage | None) -> None:
-        """By source and dedupe key, and by the next try."""
+        """Index messages by source and dedupe key, and by the next try."""
         if after is None:
             gone = either(before, after)
             del self._known[gone.source, gone.dedupe_key]
@@ -87,7 +87,7 @@ class MemoryInbox(Table[InboxMessage]):
         self.due.set(after.id, after.next_try_at if after.status is InboxStatus.RECEIVED else None)
 
     def close_echoes(self, real_now: datetime) -> int:
-        """Close waiting webhooks that call paid what is recorded as paid, but not those an operator opened again."""
+        """Close waiting webhooks about payments recorded as paid, but not those that an operator reopened."""
         closed = 0
         for ident in self.due.ripe(real_now):
             message = self.get(ident)
@@ -103,7 +103,7 @@ class MemoryInbox(Table[InboxMessage]):
         return closed
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int, *, foreign: bool) -> Sequence[int]:
-        """Ids of (foreign) messages that are still to be applied, oldest first; put off to `lease_until`."""
+        """Ids of (foreign) messages that wait to be applied, oldest first. Postpones them to `lease_until`."""
 
         def since(ident: int) -> datetime | None:
             row = self.rows[ident]
@@ -117,11 +117,11 @@ class MemoryInbox(Table[InboxMessage]):
         return ids
 
     def foreign_waits(self, real_now: datetime) -> bool:
-        """Whether a foreign notification is to be applied."""
+        """Whether a foreign notification waits to be applied."""
         return any(self.rows[ident].is_foreign for ident in self.due.ripe(real_now))
 
     def read_since(self, merchant_uid: str, since: datetime, *, other_than: int) -> int:
-        """About how many other notifications that name this merchant_uid the gateway was read since then."""
+        """The number of other notifications with this merchant_uid about which the gateway was read since then."""
         read = (self.rows[ident].read_at for ident in self._naming[merchant_uid] if ident != other_than)
         return sum(at is not None and at > since for at in read)
 

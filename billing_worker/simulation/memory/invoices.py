@@ -1,4 +1,4 @@
-"""Invoices in memory, with the constraints that their SQL tables have."""
+"""Invoices in memory, with the constraints of their SQL tables."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,8 +32,12 @@ class MemoryInvoices(Table[Invoice]):
         self._numbers: set[tuple[str, int]] = set()
         self._leased: dict[str, datetime] = {}
 
+    def add_all(self, entities: Sequence[Invoice]) -> frozenset[str]:
+        """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
+        return frozenset([entity.id for entity in entities if self.add(entity)])
+
     def add(self, entity: Invoice) -> bool:
-        """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
+        """Store a new invoice and its merchant_uid; False when this period already has an invoice."""
         if (entity.subscription_id, entity.period.start) in self._periods:
             return False
         super().add(entity)
@@ -47,7 +51,7 @@ class MemoryInvoices(Table[Invoice]):
         super().save(entity)
 
     def guard(self, before: Invoice | None, after: Invoice) -> None:
-        """One invoice for a period; money and periods that make sense; closed is not due."""
+        """Check: one invoice per period, valid money and periods, and no closed invoice is due."""
         is_open = after.status is InvoiceStatus.OPEN
         if is_open != (after.closed_at is None) or (not is_open and after.next_attempt_at is not None):
             raise GuardBroken(f"invoice {after.id} is {after.status}, closed at {after.closed_at}")
@@ -59,7 +63,7 @@ class MemoryInvoices(Table[Invoice]):
             raise GuardBroken(f"period {after.period.index} of {after.subscription_id} has two invoices")
 
     def watch(self, before: Invoice | None, after: Invoice | None) -> None:
-        """By subscription, by period, by key while open, by lease, and by the moment when it is due."""
+        """Index invoices by subscription, period, key while open, lease, and the time when they are due."""
         row = either(before, after)
         if before is None or after is None:
             self._come_or_go(row, comes=after is not None)
@@ -114,23 +118,23 @@ class MemoryInvoices(Table[Invoice]):
         return ids
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
-        """The id of the invoice that this merchant_uid was ever given to."""
+        """The id of the invoice that has or ever had this merchant_uid."""
         found = self.order_ids.rows.get(merchant_uid)
         return None if found is None else found.invoice_id
 
     def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
-        """Register the merchant_uid of a payment that we did not place."""
+        """Register the merchant_uid of a payment that was not placed by us."""
         self.order_ids.add(OrderId(merchant_uid, invoice_id, 0))
 
     def last_paid(self, subscription_id: str, currency: str) -> int | None:
-        """What the last paid invoice of a subscription in this currency came to."""
+        """The amount of the last paid invoice of a subscription in this currency."""
         own = (self.rows[ident] for ident in reversed(self.by_subscription[subscription_id]))
         paid = (row for row in own if row.status is InvoiceStatus.PAID and row.money.currency == currency)
         newest = next(paid, None)
         return None if newest is None else newest.money.amount
 
     def due_from(self, invoice_id: str) -> datetime | None:
-        """From when on a scan may claim it; None while something stands against that."""
+        """When a scan may first claim it; None while it must not be claimed."""
         row = self.rows.get(invoice_id)
         if row is None or row.status is not InvoiceStatus.OPEN or row.next_attempt_at is None:
             return None

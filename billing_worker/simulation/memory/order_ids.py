@@ -7,7 +7,7 @@ from billing_worker.simulation.memory.tables import Table
 
 @dataclass(slots=True)
 class OrderId:
-    """A merchant_uid that was given to an invoice, for ever."""
+    """A merchant_uid that belongs to an invoice for good."""
 
     id: str
     invoice_id: str

@@ -1,4 +1,4 @@
-"""Events for the merchant, and what is known of the receiver, in memory, as their SQL tables keep them."""
+"""Events for the merchant, and the receiver's health, in memory, as their SQL tables store them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Any
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.events import Event
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.simulation.memory.tables import DueIndex, Entry, Table, either
 from billing_worker.simulation.memory.unserved import Unserved
@@ -16,7 +17,7 @@ from billing_worker.simulation.memory.unserved import Unserved
 
 @dataclass(slots=True)
 class Stream:
-    """The last place that was given in a stream."""
+    """The last used place in a stream."""
 
     id: str
     last_sequence: int
@@ -41,7 +42,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         self._leased: set[str] = set()
 
     def watch(self, before: OutboxMessage | None, after: OutboxMessage | None) -> None:
-        """Only the first waiting event of each stream may be sent."""
+        """Index the first waiting event of each stream: only that may be sent."""
         row = either(before, after)
         queue = self._queues[row.event.stream_id]
         was, waits = next(iter(queue), None), after is not None and after.waits
@@ -50,7 +51,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         else:
             queue.pop(row.id, None)
         if waits and before is not None and not before.waits:
-            # A delivery was undone: it stands before those that came later.
+            # A delivery was undone: its event comes before later ones.
             queue = self._queues[row.event.stream_id] = {row.id: None} | queue
         if after is not None and after.lease_until is not None:
             self._leased.add(row.id)
@@ -66,7 +67,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         return row.next_try_at if row.lease_until is None else max(row.next_try_at, row.lease_until)
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of messages to deliver, those first that wait longest, at most one a stream; leased to the caller."""
+        """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
         ids = self.due.take_of(real_now, limit, lambda ident: self.rows[ident].next_try_at)
         for ident in ids:
             message = self.get(ident)
@@ -75,20 +76,20 @@ class MemoryOutbox(Table[OutboxMessage]):
         return ids
 
     def under_way(self, real_now: datetime) -> int:
-        """How many are claimed or being sent."""
+        """The number of events that are claimed or being sent."""
         ends = (self.rows[ident].lease_until for ident in self._leased)
         return sum(end is not None and end > real_now for end in ends)
 
     def held_back(self, message: OutboxMessage) -> bool:
-        """Whether an earlier one of its stream waits."""
+        """Whether an earlier event of its stream waits."""
         return next(iter(self._queues[message.event.stream_id])) != message.id
 
     def given_up(self) -> int:
-        """How many were given up."""
+        """The number of events given up."""
         return sum(row.abandoned_at is not None for row in self.rows.values())
 
     def hasten(self, real_now: datetime) -> int:
-        """Let all that wait for another try be due now, as if they had not been tried; returns how many."""
+        """Make all events that wait for another try due now, as if not tried before; returns their number."""
         tried = [row.id for row in self.rows.values() if row.waits and row.tries > 0]
         for ident in tried:
             message = self.get(ident)
@@ -97,22 +98,22 @@ class MemoryOutbox(Table[OutboxMessage]):
         return len(tried)
 
     def forget(self, before: datetime, limit: int) -> int:  # noqa: ARG002 - the port's
-        """A run keeps every event to its end, so none is ever forgotten."""
+        """Delete no event: a run keeps all of them to its end."""
         return 0
 
     def let_go(self, before: datetime, real_now: datetime, limit: int) -> int:  # noqa: ARG002 - the port's
-        """Nor is one let go that has no receiver."""
+        """A run also keeps the events that have no receiver."""
         return 0
 
-    def announce(self, ident: str, event: Event, now: datetime, real_now: datetime) -> None:
-        """Write one event down, in the next place of its stream."""
+    def announce(self, ident: str, event: Event, moment: Moment) -> None:
+        """Write one event in the next place of its stream."""
         name = event.stream_id
         if name not in self.streams.rows:
             self.streams.add(Stream(name, 0))
         stream = self.streams.get(name)
         stream.last_sequence += 1
         self.streams.save(stream)
-        super().add(OutboxMessage(ident, event, now, real_now, 0, None, None, stream.last_sequence))
+        super().add(OutboxMessage(ident, event, moment.billing, moment.real, 0, None, None, stream.last_sequence))
 
     latest: Any = Unserved()
     of_stream: Any = Unserved()
@@ -120,19 +121,19 @@ class MemoryOutbox(Table[OutboxMessage]):
 
 
 class MemoryEndpoints(Table[Endpoint]):
-    """What is known of the merchant's receiver."""
+    """The health of the merchant's receiver."""
 
     kind, entity = "endpoint", Endpoint
 
     def find(self, ident: str) -> Endpoint | None:
-        """The endpoint, if it is known."""
+        """The endpoint, if it is stored."""
         try:
             return self.get(ident)
         except NotFound:
             return None
 
     def add(self, entity: Endpoint) -> bool:
-        """Store a new one; False where it is known."""
+        """Store a new one; False if it is already stored."""
         if entity.id in self.rows:
             return False
         super().add(entity)

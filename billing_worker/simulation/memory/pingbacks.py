@@ -1,4 +1,4 @@
-"""Payments at Paymentwall in memory, as their SQL table keeps them."""
+"""Payments at Paymentwall in memory, as their SQL table stores them."""
 
 from datetime import datetime
 
@@ -7,7 +7,7 @@ from billing_worker.simulation.memory.tables import Entry, Table, either
 
 
 class MemoryPingbacks(Table[PingbackPayment]):
-    """Payments at Paymentwall, by what their pingbacks said."""
+    """Payments at Paymentwall, as their pingbacks describe them."""
 
     kind, entity = "payment at Paymentwall", PingbackPayment
 
@@ -17,7 +17,7 @@ class MemoryPingbacks(Table[PingbackPayment]):
         self._number = 0
 
     def watch(self, before: PingbackPayment | None, after: PingbackPayment | None) -> None:
-        """By ref."""
+        """Index payments by ref."""
         row = either(before, after)
         if after is None:
             del self._by_ref[row.ref]
@@ -25,7 +25,7 @@ class MemoryPingbacks(Table[PingbackPayment]):
             self._by_ref[row.ref] = row.id
 
     def start(self, ref: str, uid: str, goodsid: str | None, now: datetime) -> PingbackPayment:
-        """The payment with this ref; stored as new where it is not known."""
+        """The payment with this ref; stored as new if it is unknown."""
         known = self._by_ref.get(ref)
         if known is None:
             self._number += 1
@@ -34,7 +34,7 @@ class MemoryPingbacks(Table[PingbackPayment]):
         return self.get(known)
 
     def newest(self, uid: str, goodsid: str | None) -> PingbackPayment | None:
-        """The newest payment of this uid that is not undecided; of this goodsid, where one is given."""
+        """The newest payment of this uid that is not undecided; only of this goodsid, if given."""
         for row in reversed(self.rows.values()):
             if row.uid == uid and row.verdict is not Verdict.UNDECIDED and goodsid in (None, row.goodsid):
                 return self.get(row.id)

@@ -1,4 +1,4 @@
-"""Refunds in memory, with the constraints that their SQL table has."""
+"""Refunds in memory, with the constraints of their SQL table."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class MemoryRefunds(Table[Refund]):
             raise Conflict(f"another refund of attempt {entity.attempt_id} is not finished yet") from error
 
     def guard(self, before: Refund | None, after: Refund) -> None:
-        """One open refund a payment, one a request key; never more than is left; no success without evidence."""
+        """Check one open refund per payment, one per request key, the sum that is left, and evidence of success."""
         others = [self.rows[each] for each in self._of_attempt[after.attempt_id] if each != after.id]
         if after.is_open and any(row.is_open for row in others):
             raise GuardBroken(f"attempt {after.attempt_id} has two open refunds")
@@ -47,7 +47,7 @@ class MemoryRefunds(Table[Refund]):
             raise GuardBroken(f"refund {after.id} succeeded without evidence")
 
     def watch(self, before: Refund | None, after: Refund | None) -> None:
-        """By payment, and by the next step."""
+        """Index refunds by payment, and by the next step."""
         row = either(before, after)
         if before is None:
             self._of_attempt[row.attempt_id].append(row.id)
@@ -65,7 +65,7 @@ class MemoryRefunds(Table[Refund]):
         return sorted(own, key=lambda refund: (refund.created_at, refund.id))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of open refunds whose next step has come; put off to `lease_until`."""
+        """Ids of open refunds whose next step is due. Postpones the step to `lease_until`."""
         ids = self.steps.take(real_now, limit)
         for ident in ids:
             refund = self.get(ident)

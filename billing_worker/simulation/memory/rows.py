@@ -1,4 +1,4 @@
-"""The tables by name: each reaches the others here, and none of them knows the store that holds them all."""
+"""The tables by name. Each table reaches the others here, and none depends on the store."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from billing_worker.simulation.memory.tables import DueIndex, Table
 
 
 class SubscriptionRows(Protocol):
-    """What other tables ask of the subscriptions."""
+    """The subscriptions, as other tables use them."""
 
     rows: dict[Any, Subscription]
     renewals: DueIndex
@@ -31,7 +31,7 @@ class SubscriptionRows(Protocol):
 
 
 class InvoiceRows(Protocol):
-    """What other tables ask of the invoices."""
+    """The invoices, as other tables use them."""
 
     rows: dict[Any, Invoice]
     order_ids: OrderIds
@@ -41,22 +41,22 @@ class InvoiceRows(Protocol):
     open_by_subscription: defaultdict[str, dict[str, None]]
 
     def due_from(self, invoice_id: str) -> datetime | None:
-        """From when on a scan may claim it; None while something stands against that."""
+        """When a scan may first claim it; None while it must not be claimed."""
 
 
 class AttemptRows(Protocol):
-    """What other tables ask of the attempts."""
+    """The attempts, as other tables use them."""
 
     rows: dict[Any, PaymentAttempt]
     by_invoice: defaultdict[str, list[str]]
     open_of: dict[str, str]
 
     def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
-        """What a webhook that calls this payment paid would tell us about an attempt of ours."""
+        """What a webhook with status `paid` about this payment would add to our attempts."""
 
 
 class StopRows(Protocol):
-    """What other tables ask of the stops."""
+    """The stops, as other tables use them."""
 
     rows: dict[Any, Stop]
     open_ids: dict[tuple[str, StopCause], int]
@@ -66,14 +66,14 @@ class StopRows(Protocol):
 
 
 class DoubtRows(Protocol):
-    """What other tables ask of the doubts."""
+    """The doubts, as other tables use them."""
 
     def holds(self, subject_id: str) -> bool:
-        """Whether it is doubted now."""
+        """Whether the payment is in doubt now."""
 
 
 class Rows:
-    """The tables that others look into. `Store` sets each once."""
+    """The tables that others use. `Store` sets each once."""
 
     plans: Table[Plan]
     keys: Table[BillingKey]
@@ -87,9 +87,9 @@ class Rows:
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.__dict__:
-            raise AssertionError(f"the table {name} is set already")
+            raise AssertionError(f"the table {name} is already set")
         super().__setattr__(name, value)
 
     def replan(self, invoice_id: str) -> None:
-        """Something changed that decides from when on this invoice may be claimed."""
+        """Plan again when this invoice may be claimed, after a change that decides it."""
         self.invoices.due.set(invoice_id, self.invoices.due_from(invoice_id))

@@ -1,4 +1,4 @@
-"""Stops, the claim of the database, and what was charged lately, in memory."""
+"""Stops, the claim of the database, and recent charges, in memory."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -26,14 +26,14 @@ class MemoryStops(Table[Stop]):
         self.open_ids: dict[tuple[str, StopCause], int] = {}
 
     def guard(self, before: Stop | None, after: Stop) -> None:  # noqa: ARG002 - one interface
-        """One open stop a scope and cause; a closed one says why."""
+        """Check: one open stop per scope and cause; a closed one has a note."""
         if (after.closed_at is None) != (after.note is None):
             raise GuardBroken(f"stop {after.id} was closed at {after.closed_at}: {after.note}")
         if after.is_open and self.open_ids.get((after.scope, after.cause), after.id) != after.id:
             raise GuardBroken(f"{after.scope} is stopped twice ({after.cause})")
 
     def watch(self, before: Stop | None, after: Stop | None) -> None:
-        """By scope and cause while open; and what is due depends on it."""
+        """Index stops by scope and cause while open, and plan the invoices that depend on them."""
         row = either(before, after)
         if after is not None and after.is_open:
             self.open_ids[row.scope, row.cause] = row.id
@@ -44,9 +44,10 @@ class MemoryStops(Table[Stop]):
                 self._rows.replan(invoice_id)
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
-        """Stop charging there; where it is stopped for this cause already, its reason is renewed and subjects added.
+        """Stop charging in a scope. If it is already stopped for this cause, renew its reason and add the subjects.
 
-        The reason of a breach is added, too: the operator who clears the stop accepts all, and must have read them.
+        The reason of a breach is added too: an operator who clears the stop accepts all breaches, and must have read
+        them.
         """
         known = self.open_ids.get((scope, cause))
         if known is None:
@@ -72,16 +73,16 @@ class MemoryStops(Table[Stop]):
         return [stop for stop in self.list_open() if stop.scope in scopes]
 
     def is_open(self, scope: str, cause: StopCause) -> bool:
-        """Whether charging is stopped there for this cause."""
+        """Whether charging is stopped in this scope for this cause."""
         return (scope, cause) in self.open_ids
 
     def cleared_at(self, scope: str, cause: StopCause) -> datetime | None:
-        """When an operator last cleared a stop there."""
+        """When an operator last cleared a stop in this scope."""
         here = (row.closed_at for row in self.rows.values() if (row.scope, row.cause) == (scope, cause))
         return max((when for when in here if when is not None), default=None)
 
     def waiting(self, scope: str, now: datetime) -> int:
-        """How many invoices are due there and not started."""
+        """The number of invoices in this scope that are due but not started."""
         others = self._rows
         waits = 0
         for own in others.invoices.open_by_subscription.values():
@@ -92,20 +93,20 @@ class MemoryStops(Table[Stop]):
         return waits
 
     def wait_for_begun(self) -> None:
-        """There is nothing to wait for: a transaction runs alone."""
+        """Do not wait: a transaction runs alone."""
 
     accepted: Any = Unserved()
 
 
 class MemoryEnvironment:
-    """Who claimed this database."""
+    """The claim on this database."""
 
     def __init__(self, journal: list[Entry], rows: Rows) -> None:
         self._rows = rows
         self._claims = ClaimTable(journal)
 
     def database(self) -> str:
-        """One run has one database, and nobody copies it."""
+        """The identity of the database: a run has one, without copies."""
         return "memory/1/1"
 
     def claimed(self) -> Fingerprint | None:
@@ -114,12 +115,12 @@ class MemoryEnvironment:
         return None if newest is None else newest.fingerprint
 
     def elsewhere(self) -> bool:
-        """Whether this is another database than the one that was claimed; False where nobody claimed any."""
+        """Whether this is another database than the claimed one; False without a claim."""
         claimed = self.claimed()
         return claimed is not None and claimed.database != self.database()
 
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
-        """Claim a database that nobody claimed and in which nothing was ever charged; else change nothing."""
+        """Claim a database that has no claim and no charges; else change nothing."""
         if not self._claims.rows and not self._rows.attempts.rows:
             self.claim(fingerprint, now)
 
@@ -144,7 +145,7 @@ class ClaimTable(Table[KeptClaim]):
 
 
 class MemorySpending:
-    """What was charged lately."""
+    """Recent charges."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows

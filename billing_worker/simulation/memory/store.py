@@ -1,15 +1,18 @@
 """The database in memory, behind the port: all tables, one transaction at a time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
+from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.settlement import LockedInvoice, Settlement
-from billing_worker.ports.charging import DueInvoice
+from billing_worker.domain.settlement import LockedInvoice, Settlement, take_events
+from billing_worker.domain.subscription import Subscription
+from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.outside import Ids
 from billing_worker.simulation.memory.actions import MemoryActions
 from billing_worker.simulation.memory.alerts import MemoryAlerts
@@ -29,7 +32,7 @@ from billing_worker.simulation.memory.unserved import Unserved, UnservedSubject
 
 
 class Numbered:
-    """Names in the order of their use: the same run, the same names."""
+    """Names in the order of their use: the same run has the same names."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -40,14 +43,14 @@ class Numbered:
 
 
 class Store:
-    """All rows. Nothing else reads or writes between the begin and the commit of a transaction."""
+    """All rows. No other task reads or writes between the begin and the commit of a transaction."""
 
     def __init__(self, ids: Ids) -> None:
         self.ids = ids
         self.journal: list[Entry] = []
-        """Changes of the transaction that is open, oldest first."""
+        """Changes of the open transaction, oldest first."""
         self.busy = False
-        """Whether a transaction is open: there is never more than one."""
+        """Whether a transaction is open: there is at most one."""
         self.evidence: list[Evidence] = []
         self.rows = rows = Rows()
         rows.plans = self.plans = MemoryPlans(self.journal)
@@ -69,7 +72,7 @@ class Store:
         self.actions = MemoryActions(self.journal)
 
     def scans(self) -> dict[str, DueIndex]:
-        """What each scan looks for, by the name of its job."""
+        """The work of each scan, by the name of its job."""
         return {
             "renew": self.subscriptions.renewals,
             "collect": self.invoices.due,
@@ -81,17 +84,53 @@ class Store:
         }
 
     def roll_back(self) -> None:
-        """Undo what the open transaction changed."""
+        """Undo the changes of the open transaction."""
         while self.journal:
             table, before, after = self.journal.pop()
             table.undo(before, after)
+
+
+class Shared:
+    """Copies of rows, one of each: two copies of one row could undo each other's changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._subscriptions: dict[str, Subscription] = {}
+        self._keys: dict[str, BillingKey] = {}
+
+    def subscription(self, ident: str) -> Subscription:
+        """The subscription. Raises NotFound."""
+        if ident not in self._subscriptions:
+            self._subscriptions[ident] = self._store.subscriptions.get(ident)
+        return self._subscriptions[ident]
+
+    def key(self, ident: str) -> BillingKey:
+        """The key. Raises NotFound."""
+        if ident not in self._keys:
+            self._keys[ident] = self._store.keys.get(ident)
+        return self._keys[ident]
+
+    def invoice(self, ident: str) -> LockedInvoice:
+        """The invoice with all records that an outcome can change. Raises NotFound."""
+        store = self._store
+        invoice = store.invoices.get(ident)
+        attempts = list(store.attempts.of_invoice(ident))
+        subscription = self.subscription(invoice.subscription_id)
+        used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
+        return LockedInvoice(
+            subscription=subscription,
+            invoice=invoice,
+            plan=store.plans.rows[subscription.plan_id],
+            keys={key_id: self.key(key_id) for key_id in used},
+            attempts=attempts,
+        )
 
 
 Committed = Callable[[Sequence[Entry]], None]
 
 
 class MemoryTransaction:
-    """One transaction. Nothing is kept unless `commit` was called."""
+    """One transaction. Without `commit`, its changes are undone."""
 
     __slots__ = (
         "_committed",
@@ -147,66 +186,99 @@ class MemoryTransaction:
         if self._open:
             self._end()
 
-    def lock_due(self, invoice_id: str) -> DueInvoice:
-        """An invoice with its subscription, key and plan. Raises NotFound."""
-        store = self._store
-        invoice = store.invoices.get(invoice_id)
-        subscription = store.subscriptions.get(invoice.subscription_id)
-        key = store.keys.get(invoice.billing_key_id)
-        held = store.stops.holding(subscription.id, key.pg_provider)
-        return DueInvoice(
-            subscription=subscription,
-            invoice=invoice,
-            key=key,
-            plan=store.plans.get(subscription.plan_id),
-            has_open_attempt=invoice_id in store.attempts.open_of,
-            stop=held[0].id if held else None,
-            elsewhere=store.environment.elsewhere(),
-            last_paid=store.invoices.last_paid(subscription.id, invoice.money.currency),
-        )
+    def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
+        """Subscriptions with what decides whether their next period is charged. Raises NotFound for a single one."""
+        store, shared = self._store, Shared(self._store)
+        found = []
+        for ident in sorted(subscription_ids):
+            if ident not in store.subscriptions.rows and len(subscription_ids) > 1:
+                continue
+            subscription = shared.subscription(ident)
+            plan, key = store.plans.get(subscription.plan_id), shared.key(subscription.billing_key_id)
+            facts = self._facts(ident, key, plan.money.currency)
+            found.append(DueSubscription(subscription=subscription, key=key, plan=plan, **facts))
+        return found
+
+    def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
+        """Invoices with what decides whether they are charged, oldest period first. Raises NotFound for one."""
+        store, shared = self._store, Shared(self._store)
+        known = [ident for ident in invoice_ids if ident in store.invoices.rows or len(invoice_ids) == 1]
+        found = []
+        for invoice in sorted(map(store.invoices.get, known), key=lambda each: (each.period.index, each.id)):
+            subscription, key = shared.subscription(invoice.subscription_id), shared.key(invoice.billing_key_id)
+            facts = self._facts(subscription.id, key, invoice.money.currency)
+            due = DueInvoice(
+                subscription=subscription,
+                key=key,
+                plan=store.plans.get(subscription.plan_id),
+                invoice=invoice,
+                has_open_attempt=invoice.id in store.attempts.open_of,
+                **facts,
+            )
+            found.append(due)
+        return found
+
+    def _facts(self, subscription_id: str, key: BillingKey, currency: str) -> dict[str, Any]:
+        held = self._store.stops.holding(subscription_id, key.pg_provider)
+        return {
+            "stop": held[0].id if held else None,
+            "elsewhere": self._store.environment.elsewhere(),
+            "last_paid": self._store.invoices.last_paid(subscription_id, currency),
+        }
+
+    def lock_settlements(self, attempt_ids: Sequence[str]) -> Sequence[Settlement]:
+        """Attempts with all records that their outcomes can change. Raises NotFound for a single one."""
+        store, shared = self._store, Shared(self._store)
+        found: dict[str, LockedInvoice] = {}
+        for ident in attempt_ids:
+            if ident in store.attempts.rows or len(attempt_ids) == 1:
+                invoice_id = store.attempts.get(ident).invoice_id
+                found[invoice_id] = found.get(invoice_id) or shared.invoice(invoice_id)
+        wanted = set(attempt_ids)
+        return [found[key].about(each) for key in sorted(found) for each in found[key].attempts if each.id in wanted]
 
     def lock_settlement(self, attempt_id: str) -> Settlement:
-        """An attempt with all that its outcome can touch. Raises NotFound."""
-        locked = self.lock_invoice(self._store.attempts.get(attempt_id).invoice_id)
-        return locked.about(next(attempt for attempt in locked.attempts if attempt.id == attempt_id))
+        """An attempt with all records that its outcome can change. Raises NotFound."""
+        (settlement,) = self.lock_settlements([attempt_id])
+        return settlement
 
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
-        """An invoice with all that an outcome can touch. Raises NotFound."""
-        store = self._store
-        invoice = store.invoices.get(invoice_id)
-        attempts = list(store.attempts.of_invoice(invoice_id))
-        used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
-        subscription = store.subscriptions.get(invoice.subscription_id)
-        return LockedInvoice(
-            subscription=subscription,
-            invoice=invoice,
-            plan=store.plans.rows[subscription.plan_id],
-            keys={key_id: store.keys.get(key_id) for key_id in used},
-            attempts=attempts,
-        )
+        """An invoice with all records that an outcome can change. Raises NotFound."""
+        return Shared(self._store).invoice(invoice_id)
 
-    def save_settlement(self, settlement: Settlement, now: datetime, real_now: datetime) -> None:
-        """Write back everything an outcome can touch, and its events to the outbox."""
-        self.invoices.save(settlement.invoice)
-        self.attempts.save(settlement.attempt)
-        self.subscriptions.save(settlement.subscription)
-        for key in settlement.keys.values():
-            self.keys.save(key)
-        self.announce(settlement.events, now, real_now)
-        settlement.events.clear()
+    def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
+        """Write back all records of these settlements, and announce their events."""
+        for settlement in settlements:
+            self.invoices.save(settlement.invoice)
+            self.attempts.save(settlement.attempt)
+            self.subscriptions.save(settlement.subscription)
+            for key in settlement.keys.values():
+                self.keys.save(key)
+        self.announce(take_events(settlements), moment)
 
-    def announce(self, events: Sequence[Event], now: datetime, real_now: datetime) -> None:
+    def announce(self, events: Sequence[Event], moment: Moment) -> None:
         """Write events to the outbox."""
         for event in sorted(events, key=lambda each: each.stream_id):
-            self.outbox.announce(self._store.ids.new("evt"), event, now, real_now)
+            self.outbox.announce(self._store.ids.new("evt"), event, moment)
 
-    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:  # noqa: ARG002 - nobody asks whose it is
-        """Keep what the gateway said, also where the transaction is undone. Returns the evidence's id."""
-        self._store.evidence.append(evidence)
-        return len(self._store.evidence)
+    def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
+        """Keep the gateway's answer. Returns the evidence's id."""
+        return self.keep_all_evidence([(attempt_id, evidence)], real_now)[attempt_id]
+
+    def keep_all_evidence(
+        self,
+        kept: Sequence[tuple[str | None, Evidence]],
+        real_now: datetime,  # noqa: ARG002 - nothing asks when it came
+    ) -> Mapping[str | None, int]:
+        """Keep these answers, also where the transaction is undone. Returns the evidence's ids by attempt."""
+        ids = {}
+        for attempt_id, evidence in kept:
+            self._store.evidence.append(evidence)
+            ids[attempt_id] = len(self._store.evidence)
+        return ids
 
     def commit(self) -> None:
-        """Keep it all."""
+        """Keep all changes."""
         changes = tuple(self._store.journal)
         self._store.journal.clear()
         self._end()

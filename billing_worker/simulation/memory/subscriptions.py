@@ -1,4 +1,4 @@
-"""Plans, keys and subscriptions in memory, each with the constraints that its SQL table has."""
+"""Plans, keys and subscriptions in memory, each with the constraints of its SQL table."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,15 +34,15 @@ class MemoryKeys(Table[BillingKey]):
         self.looks = DueIndex()
 
     def add(self, entity: BillingKey) -> None:
-        """Store a new key. Raises Conflict when the customer_uid is known already."""
+        """Store a new key. Raises Conflict when the customer_uid is already known."""
         known = self._by_uid.get(entity.customer_uid)
         if known is not None:
-            problem = f"a billing key with this customer_uid exists already: {known}"
+            problem = f"a billing key with this customer_uid already exists: {known}"
             raise Conflict(problem, field="customer_uid", existing_id=known)
         super().add(entity)
 
     def guard(self, before: BillingKey | None, after: BillingKey) -> None:  # noqa: ARG002 - one interface
-        """Only a pending key is looked at; one that is charged carries the e-mail with which it was issued."""
+        """Check: only a pending key has a next look, and an active key has the e-mail of its issuing payment."""
         if after.status is KeyStatus.ACTIVE and not after.email_agrees:
             raise GuardBroken(f"key {after.id} is active, and not as it was issued")
         if (after.issue_for is not None) != (after.issue_claim in (IssueUse.CHOSEN, IssueUse.COUNTED)):
@@ -51,7 +51,7 @@ class MemoryKeys(Table[BillingKey]):
             raise GuardBroken(f"key {after.id} is looked at for nothing")
 
     def watch(self, before: BillingKey | None, after: BillingKey | None) -> None:
-        """By customer_uid, by the next look; and what is due on a key depends on its status."""
+        """Index keys by customer_uid and by the next look, and plan the invoices that depend on their status."""
         if after is None:
             gone = either(before, after)
             del self._by_uid[gone.customer_uid]
@@ -64,7 +64,7 @@ class MemoryKeys(Table[BillingKey]):
                 self._rows.replan(invoice_id)
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
-        """Ids of pending keys whose next look has come; put off to `lease_until`."""
+        """Ids of pending keys whose next look is due. Postpones their look to `lease_until`."""
         ids = self.looks.take(real_now, limit)
         for ident in ids:
             key = self.get(ident)
@@ -93,14 +93,14 @@ class MemorySubscriptions(Table[Subscription]):
         self._leased: dict[str, datetime] = {}
 
     def guard(self, before: Subscription | None, after: Subscription) -> None:  # noqa: ARG002 - one interface
-        """Canceled has a time, and nothing else has; the plan and the key exist."""
+        """Check: only a canceled subscription has that time, and the plan and the key exist."""
         if (after.status is SubscriptionStatus.CANCELED) != (after.canceled_at is not None):
             raise GuardBroken(f"subscription {after.id} is {after.status}, canceled at {after.canceled_at}")
         if after.plan_id not in self._rows.plans.rows or after.billing_key_id not in self._rows.keys.rows:
             raise GuardBroken(f"subscription {after.id} names a plan or key that is not there")
 
     def watch(self, before: Subscription | None, after: Subscription | None) -> None:
-        """By the moment of the next renewal; and what is due depends on the status."""
+        """Index subscriptions by the next renewal, and plan the invoices that depend on their status."""
         if after is None:
             self.renewals.set(either(before, after).id, None)
             return
@@ -132,7 +132,7 @@ class MemorySubscriptions(Table[Subscription]):
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
     ) -> Sequence[str]:
-        """Ids whose next period is due and that nobody else is working on, leased to the caller."""
+        """Ids whose next period is due and that no other worker has, leased to the caller."""
 
         def since(ident: str) -> datetime | None:
             when = self.rows[ident].next_period_start

@@ -1,4 +1,4 @@
-"""Rows in memory: copied in and out, every change journaled, undone unless the transaction commits."""
+"""Rows in memory: copied in and out, with a journal of changes, which are undone unless the transaction commits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -12,15 +12,15 @@ from billing_worker.domain.errors import NotFound
 T = TypeVar("T")
 
 Entry = tuple["Table[Any]", Any, Any]
-"""A table, and a row of it before (None: it was not there) and after."""
+"""A table, and a row of it before the change (None if new) and after."""
 
 
 class GuardBroken(Exception):
-    """A constraint of the schema refused a row: the code above has a bug, and met the last guard."""
+    """A constraint of the schema refused a row: the code above has a bug."""
 
 
 class Table(Generic[T]):
-    """One kind of entity. What is handed out is a copy; what is kept is another."""
+    """One kind of entity. The table stores copies and returns copies."""
 
     kind: str
     entity: type[T]
@@ -32,7 +32,7 @@ class Table(Generic[T]):
         self._read: Callable[[T], tuple[Any, ...]] = attrgetter(*names)
         self._make: Callable[..., T] = self.entity
         if hasattr(self.entity, "__post_init__"):
-            # It was checked when it was made; a copy need not be.
+            # The entity was checked at its creation; a copy needs no check.
             self._make = _unchecked(self.entity, names)
 
     def get(self, ident: Any) -> T:
@@ -43,13 +43,13 @@ class Table(Generic[T]):
         return self._make(*self._read(row))
 
     def lock(self, ident: Any) -> T:
-        """The same: a transaction is alone from its first read to its commit. Raises NotFound."""
+        """As `get`: a transaction runs alone from its first read to its commit. Raises NotFound."""
         return self.get(ident)
 
     def add(self, entity: T) -> Any:
         """Store a new row."""
         if entity.id in self.rows:  # type: ignore[attr-defined] # every entity has an id
-            raise GuardBroken(f"{self.kind} {entity.id} exists already")  # type: ignore[attr-defined] # as above
+            raise GuardBroken(f"{self.kind} {entity.id} already exists")  # type: ignore[attr-defined] # as above
         self._write(None, entity)
 
     def save(self, entity: T) -> None:
@@ -58,8 +58,18 @@ class Table(Generic[T]):
         if self._read(before) != self._read(entity):
             self._write(before, entity)
 
+    def add_all(self, entities: Sequence[T]) -> Any:
+        """Store new rows."""
+        for entity in entities:
+            self.add(entity)
+
+    def save_all(self, entities: Sequence[T]) -> None:
+        """Write the rows back that changed."""
+        for entity in entities:
+            self.save(entity)
+
     def undo(self, before: T | None, after: T) -> None:
-        """Take one change back; the newest first."""
+        """Undo one change, the newest first."""
         ident = after.id  # type: ignore[attr-defined] # as above
         if before is None:
             del self.rows[ident]
@@ -71,7 +81,7 @@ class Table(Generic[T]):
         """Raise GuardBroken for a row that the schema would refuse."""
 
     def watch(self, before: T | None, after: T | None) -> None:
-        """Keep the indexes; called for every change, and the other way round when it is undone."""
+        """Update the indexes. Called for every change, and with both rows swapped when it is undone."""
 
     def _write(self, before: T | None, entity: T) -> None:
         self.guard(before, entity)
@@ -82,7 +92,7 @@ class Table(Generic[T]):
 
 
 def either(before: T | None, after: T | None) -> T:
-    """A change has a row before it, after it, or both: the younger one."""
+    """The row after a change or, if there is none, the row before it."""
     row = before if after is None else after
     if row is None:
         raise AssertionError("a change without a row")
@@ -90,7 +100,7 @@ def either(before: T | None, after: T | None) -> T:
 
 
 def _unchecked(entity: type[T], names: Sequence[str]) -> Callable[..., T]:
-    """Makes an entity of its fields, as its own constructor would without the checks."""
+    """Make an entity from its fields, as its constructor would without the checks."""
     setters = [getattr(entity, name).__set__ for name in names]
 
     def make(*values: Any) -> T:
@@ -103,20 +113,20 @@ def _unchecked(entity: type[T], names: Sequence[str]) -> Callable[..., T]:
 
 
 def nobody_listens(_when: datetime) -> None:
-    """Stand for the beats where there are none."""
+    """The default listener of an index: it does nothing."""
 
 
 class DueIndex:
-    """Ids by the moment from which they are due."""
+    """Ids by the time from which they are due."""
 
     def __init__(self) -> None:
         self.times: dict[Any, datetime] = {}
         self._heap: list[tuple[datetime, Any]] = []
         self.tell: Callable[[datetime], None] = nobody_listens
-        """Called with every new moment, so that a beat can ring then."""
+        """Called with every new time, so that a beat can ring then."""
 
     def set(self, ident: Any, when: datetime | None) -> None:
-        """It is due from this moment on; None: not at all."""
+        """Set the time from which the id is due; None removes it."""
         if self.times.get(ident) == when:
             return
         if when is None:
@@ -127,7 +137,7 @@ class DueIndex:
         self.tell(when)
 
     def next(self) -> datetime | None:
-        """The earliest moment at which anything is due; it may be past."""
+        """The earliest time at which an id is due; it may be past."""
         heap, times = self._heap, self.times
         while heap:
             when, ident = heap[0]
@@ -137,7 +147,7 @@ class DueIndex:
         return None
 
     def take(self, now: datetime, limit: int) -> list[Any]:
-        """Up to `limit` ids that are due, oldest first. The caller gives each a new moment."""
+        """Up to `limit` due ids, oldest first. The caller sets a new time for each."""
         found: dict[Any, None] = {}
         while len(found) < limit:
             when = self.next()
@@ -147,7 +157,7 @@ class DueIndex:
         return list(found)
 
     def take_of(self, now: datetime, limit: int, since: Callable[[Any], datetime | None]) -> list[Any]:
-        """Up to `limit` of the ids that are due, those first that `since` names as due for longest; None: not this one.
+        """Up to `limit` due ids, ordered by `since`; an id for which it returns None is left out.
 
         The others stay due.
         """
@@ -169,5 +179,5 @@ class DueIndex:
         return due
 
     def put_back(self, ident: Any) -> None:
-        """It was taken, and stays due."""
+        """Keep an id due after it was taken."""
         heappush(self._heap, (self.times[ident], ident))

@@ -1,14 +1,14 @@
-"""What the simulation never calls: it fails its caller, since any answer could pass for behaviour."""
+"""Methods that the simulation never calls. They raise, since any answer could pass for behaviour."""
 
 from typing import Any, NoReturn
 
 
 class NotSimulated(AssertionError):
-    """The method that was called has no model here."""
+    """The called method has no model here."""
 
 
 class Unserved:
-    """Stands for one method that the simulation never calls."""
+    """A placeholder for one method that the simulation never calls."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = f"{owner.__name__}.{name}"
@@ -19,7 +19,7 @@ class Unserved:
 
 
 class UnservedSubject:
-    """Stands for all methods of a subject that the simulation never reaches."""
+    """A placeholder for all methods of a subject that the simulation never uses."""
 
     def __init__(self, subject: str) -> None:
         self._subject = subject

@@ -1,4 +1,4 @@
-"""The customers' cards, and the keys that are issued for them."""
+"""The customers' cards, and their keys."""
 
 from datetime import timedelta
 from functools import partial
@@ -14,11 +14,11 @@ from billing_worker.usecases.key import register
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
 USUAL = 0.9
-"""Of the customers, those who pay the plan's price when their key is issued; those whose e-mail is noted rightly."""
+"""The fractions of customers who pay the plan's price for their key, and whose e-mail is registered correctly."""
 
 
 class Cards:
-    """Draws how each card behaves, and registers its key as the merchant does."""
+    """Draws the behaviour of each card, and registers its key as the merchant does."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.paymentwall = Paymentwall(fleet)
@@ -47,7 +47,10 @@ class Cards:
         return register.register_key(ports, register.NewKey(uid, pg, buyer_name=name, buyer_email=email)).id
 
     def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
-        """Paymentwall charges when it issues, mostly the plan's price; returns the buyer as the merchant notes him."""
+        """Issue a key at Paymentwall, which usually charges the plan's price.
+
+        Returns the buyer as the merchant registers them.
+        """
         price = self._world.store.plans.rows[plan_id].money
         amount = price.amount if self._chaos.roll() < USUAL else price.amount - 1
         row = self._world.ledger.issue(card, (amount, price.currency), self._scheduler.now)

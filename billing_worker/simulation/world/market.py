@@ -36,7 +36,7 @@ CALENDARS: dict[str, tuple[BillingCalendar, int, str]] = {
 
 
 class Market:
-    """The customers, and what the gateway tells about their payments."""
+    """The customers, and the gateway's notifications about their payments."""
 
     def __init__(self, fleet: Fleet, quiet: Ports) -> None:
         self.options: Options = fleet.options
@@ -51,7 +51,7 @@ class Market:
         self._plans = [self._plan(name) for name in PLANS]
 
     def populate(self, start: datetime) -> None:
-        """Plan the customers who are there from the beginning, and what operators stop."""
+        """Plan the customers at the start, and the operators' stops."""
         common = [start + self._chaos.between(60, 30 * 86400) for _ in range(2)]
         for _ in range(self.options.subscriptions):
             own = common[int(self._chaos.roll() * 2)] if self.options.together else start + self.office.days(0, 30)
@@ -60,21 +60,21 @@ class Market:
             self.office.later(YEAR * self.options.years * self._chaos.roll(), self.operators.stop)
 
     def clear_up(self) -> None:
-        """Faults have stopped: operators clear what they stopped."""
+        """Let operators clear their stops, because all faults have ended."""
         self.office.open = False
         for stop_id in list(self._world.store.stops.open_ids.values()):
             if self._world.store.stops.rows[stop_id].cause is StopCause.ISSUE:
-                continue  # it asks for a decision, and says of whom
+                continue  # it asks for a decision, and names the subject
             stop_charging.clear_stop(self._quiet, stop_id, "all is well")
 
     def paid(self, row: Row) -> None:
-        """The gateway tells of a payment, more or less."""
+        """Send the webhooks of a payment; the network may lose or repeat them."""
         fault = self._chaos.strikes("webhook")
         if self.office.open and self._chaos.roll() < self.options.refund_rate:
             self.office.later(
                 self.office.days(0.01, 40), partial(self._ask_back, row.merchant_uid, f"ask {row.imp_uid}")
             )
-        # What nobody asked for is told until it is heard: nothing else would ever make us look.
+        # The webhook of an unasked payment is repeated until it is received: the worker has no other reason to look.
         again = row.cause != "again"
         delay = self._chaos.between(0.3, 5)
         if fault == "webhook.never" and not again:
@@ -88,7 +88,7 @@ class Market:
         self._hint(row, "paid", delay, again=again)
 
     def declined(self, row: Row) -> None:
-        """A risk review, or an operator at the console, may still make a payment of it."""
+        """A risk review, or a clerk at the console, may still turn it into a payment."""
         if not self.office.open:
             return
         if row.pg == PAYMENTWALL and self._chaos.roll() < self.options.review_rate:
@@ -100,17 +100,17 @@ class Market:
             card.empty_until = self._scheduler.now + self.office.days(1, 25)
 
     def cancelled(self, row: Row) -> None:
-        """Money went back at the gateway, by whomever."""
+        """Note a cancellation at the gateway."""
         self._hint(row, "cancelled", self._chaos.between(0.3, 600), again=True)
 
     def key_died(self, key_id: str) -> None:
-        """The customer hears of it, and mostly gives another card."""
+        """The customer learns that the key is dead, and usually gives another card."""
         for subscription in self._world.store.subscriptions.of_key(key_id):
             if subscription.status is not SubscriptionStatus.CANCELED and self._chaos.roll() < self.options.rescued:
                 self.office.later(self._chaos.between(600, 12 * 86400), partial(self._give_card, subscription.id))
 
     def went_unpaid(self, subscription_id: str) -> None:
-        """The customer comes back with another card, or is replaced by another customer."""
+        """The customer returns with another card, or a new customer takes their place."""
         back = self._chaos.roll() < self.options.rescued
         act = partial(self._come_back if back else self._leave, subscription_id)
         self.office.later(self._chaos.between(3600, 40 * 86400), act)

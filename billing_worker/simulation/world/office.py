@@ -1,4 +1,4 @@
-"""The office: where customers and operators click, and click again when they meet an error."""
+"""The office: customers and operators click here, and click again after an error."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +9,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.fleet import Fleet
 
 TRIES = 5
-"""A customer or operator whose click met an error clicks again, so often."""
+"""How often a customer or operator clicks again after an error."""
 
 
 class Office:
@@ -19,7 +19,7 @@ class Office:
         self.open = True
         """Whether customers and operators still act; while the run heals they do not."""
         self.on_click: Callable[[str], None] = lambda _invoice_id: None
-        """Called with an invoice that is to be tried again at once."""
+        """Called with an invoice to retry at once."""
         self._fleet = fleet
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
@@ -29,7 +29,7 @@ class Office:
         self._scheduler.start(self._fleet.office, partial(act, ports))
 
     def days(self, least: float, most: float) -> timedelta:
-        """A chance between two numbers of days, each as likely."""
+        """A random number of days between two bounds, uniformly."""
         return timedelta(days=least + (most - least) * self._chaos.roll())
 
     def later(self, delay: timedelta, act: Callable[[Ports], None]) -> None:
@@ -51,4 +51,4 @@ class Office:
             if tries > 1:
                 self._scheduler.after(timedelta(minutes=1), partial(self._click, act, tries - 1))
         except BillingError:
-            return  # it says why: canceled already, an attempt is open, …
+            return  # the error has the reason: already canceled, an open attempt, …

@@ -1,4 +1,4 @@
-"""The operators: they read each alert, and do what it asks for, here or at the gateway's console."""
+"""The operators: they read each alert, and act on it, here or at the gateway's console."""
 
 from datetime import timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from billing_worker.usecases.subscription import catch_up
 
 
 class Operators:
-    """Act some time after they were told, in the office or at the console."""
+    """Act some time after an alert, in the office or at the console."""
 
     def __init__(self, fleet: Fleet, office: Office) -> None:
         self._office = office
@@ -27,28 +27,28 @@ class Operators:
         self._scheduler = fleet.world.scheduler
 
     def alarmed(self, attempt_id: str) -> None:
-        """The gateway shows a payment that contradicts an attempt: an operator gives the money back at its console."""
+        """Give money back at the gateway's console, because a payment contradicts an attempt."""
         self._scheduler.after(self._office.days(0.2, 5), partial(self._give_back, attempt_id))
 
     def stuck(self, refund_id: str) -> None:
-        """A refund is not shown for a day: an operator makes it at the gateway's console, and names it there."""
+        """Make a refund at the gateway's console, with its id, because the gateway did not show it for a day."""
         self._scheduler.after(self._office.days(0.2, 3), partial(self._refund_by_hand, refund_id))
 
     def asked_of_issue(self, key_id: str) -> None:
-        """What issued a key may have paid for something: an operator's word is needed."""
+        """Decide what the payment that issued a key pays."""
         self._office.later(self._office.days(0.1, 3), partial(self._say_what_it_pays, key_id))
 
     def misspelt(self, key_id: str) -> None:
-        """A key was registered with another e-mail than it was issued with: an operator corrects it."""
+        """Correct the e-mail of a key, because it differs from that of the issuing payment."""
         self._office.later(self._office.days(0.01, 3), partial(self._correct, key_id))
 
     def taken_back(self, invoice_id: str) -> None:
-        """Its payment was given back; where that happened too often, an operator lets it go once more."""
+        """Retry an invoice whose payment was given back too often."""
         if self._world.store.invoices.rows[invoice_id].awaits_decision:
             self._office.later(timedelta(days=2), partial(self._once_more, invoice_id))
 
     def asked(self, plan_id: str) -> None:
-        """Late periods of a plan wait for an operator's word."""
+        """Decide on the late periods of a plan."""
         self._office.later(self._office.days(0.1, 3), partial(self._decide, plan_id))
 
     def _decide(self, plan_id: str, ports: Ports) -> None:
@@ -70,7 +70,7 @@ class Operators:
         change.set_email(ports, key_id, BUYER_EMAIL)
 
     def stop(self, ports: Ports) -> None:
-        """Stop charging somewhere, and clear that some time later."""
+        """Stop charging in a scope, and clear the stop some time later."""
         names = [
             ALL,
             PG + "nice_v2",
@@ -85,7 +85,7 @@ class Operators:
         stop_charging.clear_stop(ports, stop_id, "it was nothing")
 
     def pay(self, row: Row) -> None:
-        """Make a payment of a refused charge, at the console."""
+        """Turn a refused charge into a payment, at the console."""
         ledger = self._world.ledger
         if ledger.takes(row.merchant_uid, row.pg):
             ledger.pay_at_the_console(row, self._scheduler.now)

@@ -1,4 +1,4 @@
-"""What Paymentwall tells a merchant about the payments that issue keys: pingbacks in any order, late and doubled."""
+"""Paymentwall's pingbacks about the payments that issue keys: in any order, late and repeated."""
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -17,25 +17,25 @@ CHARGEBACK = "1"
 
 STORIES = ("paid", "accepted", "declined", "voided", "charged_back", "given_back", "partly_given_back")
 WEIGHTS = (50, 15, 8, 4, 10, 5, 8)
-"""How many of a hundred issuing payments end in which way."""
+"""The results of a hundred issuing payments."""
 
 LATER = (86_400.0, 300 * 86_400.0)
 
 
 class Paymentwall:
-    """Draws what becomes of each issuing payment, and sends the pingbacks of it until they were taken."""
+    """Draws the result of each issuing payment, and sends its pingbacks until the receiver takes them."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.sent: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-        """By customer_uid: ref and mark of each pingback that was or will be sent."""
+        """Ref and mark of each past or future pingback, by customer_uid."""
         self._fleet = fleet
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
 
     def issued(self, card: Card, row: Row) -> None:
-        """A key was asked for together with this payment, which settles when the card is known from."""
+        """Plan the pingbacks of an issuing payment, which settles when its key is known."""
         if self._chaos.roll() >= self._fleet.options.pingbacks:
-            return  # the project is PortOne's: it alone is told
+            return  # the project is PortOne's, so only PortOne gets the pingback
         story = self._chaos.random.choices(STORIES, WEIGHTS)[0]
         begun, decided = self._scheduler.now, card.known_from
         later = decided + self._chaos.between(*LATER)

@@ -1,4 +1,4 @@
-"""Who asks, and what was asked: tokens of the API, the log of actions, and answers that are kept for a repeat.
+"""Access: tokens of the API, the log of actions, and kept answers for repeated requests.
 
-It touches tokens, actions and kept answers. It never decides anything about billing.
+It touches tokens, actions and kept answers. It makes no decision about billing.
 """

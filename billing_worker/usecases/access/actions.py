@@ -1,18 +1,20 @@
-"""Keep who did what: called in the transaction of each change that somebody asked for."""
+"""Write the log of actions, in the transaction of each change that an operator or a program requests."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from billing_worker.domain.action import Action, Verb
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 
 
-def note(ports: Ports, uow: UnitOfWork, verb: Verb, subject_id: str, detail: str | None = None) -> None:
-    """Keep that the actor of these ports did this, within the caller's transaction."""
-    uow.actions.add_all([Action(ports.actor, verb, subject_id, ports.clock.real_now(), detail)])
+def note(
+    ports: Ports, uow: UnitOfWork, verb: Verb, subject_id: str, detail: str | None = None, *, at: datetime
+) -> None:
+    """Write one action of the ports' actor, `at` this real time, within the caller's transaction."""
+    uow.actions.add_all([Action(ports.actor, verb, subject_id, at, detail)])
 
 
-def note_all(ports: Ports, uow: UnitOfWork, done: Sequence[tuple[Verb, str]]) -> None:
+def note_all(ports: Ports, uow: UnitOfWork, done: Sequence[tuple[Verb, str]], *, at: datetime) -> None:
     """The same for many at once."""
-    real_now = ports.clock.real_now()
-    uow.actions.add_all([Action(ports.actor, verb, subject_id, real_now) for verb, subject_id in done])
+    uow.actions.add_all([Action(ports.actor, verb, subject_id, at) for verb, subject_id in done])

@@ -1,8 +1,8 @@
-"""One request, one effect: what a request with an Idempotency-Key did, and what it was answered, is kept together.
+"""One request, one effect: the effect and the answer of a request with an Idempotency-Key are stored together.
 
-The whole request runs in one transaction. Use cases open theirs as always and get a savepoint of it; so their effect
-becomes durable in the same commit as the answer, or not at all. After a crash the same request finds either nothing,
-and runs, or its answer, and gets that. Follows the IETF draft "The Idempotency-Key HTTP Header Field".
+The whole request runs in one transaction. Use cases open their transactions as always and get savepoints of it, so one
+commit makes effect and answer durable together, or neither. After a crash, a repeat either runs, or gets the stored
+answer. Follows the IETF draft "The Idempotency-Key HTTP Header Field".
 """
 
 from contextlib import AbstractContextManager, ExitStack
@@ -16,7 +16,7 @@ from billing_worker.ports.requests import KeptAnswer
 from billing_worker.ports.storage import UnitOfWork
 
 KEPT_FOR = timedelta(days=30)
-"""After this an answer is swept, and its key is as good as new."""
+"""After this time an answer is deleted, and its key can be used again."""
 
 
 class RequestUnderWay(BillingError):
@@ -24,23 +24,23 @@ class RequestUnderWay(BillingError):
 
 
 class KeyReused(BillingError):
-    """The key stands for another request already."""
+    """The key already stands for another request."""
 
 
 class OneEffect:
-    """A request under way. Ends with `keep`, or with `abandon`, which undoes all of it."""
+    """A request under way. Ends with `keep`, or with `abandon`, which rolls it back."""
 
     def __init__(self, ports: Ports, key: str, fingerprint: str, uow: UnitOfWork) -> None:
         self._real, self.key, self._fingerprint, self._uow = ports, key, fingerprint, uow
         self._ends = ExitStack()
         self.kept: KeptAnswer | None = None
-        """The answer that was given before; then there is nothing to do."""
+        """The first answer, if this is a repeat."""
 
     @classmethod
     def begin(cls, ports: Ports, key: str, fingerprint: str) -> Self:
         """Claim the key. Raises RequestUnderWay, KeyReused, or Unavailable."""
         with ExitStack() as opened:
-            # An error leaves through the transaction, which alone tells a server that went away from our own mistakes.
+            # Pass an error through the transaction, which distinguishes a lost server from our own mistakes.
             uow = opened.enter_context(ports.database.transaction())
             request = cls(ports, key, fingerprint, uow)
             request._look_up()
@@ -49,19 +49,22 @@ class OneEffect:
 
     @property
     def ports(self) -> Ports:
-        """What the request's use cases work with."""
+        """The ports for the request's use cases."""
         return replace(self._real, database=_Within(self._uow))
 
     def keep(self, status: int, content_type: str, body: bytes) -> None:
-        """Make effect and answer durable. Raises Unavailable; then nobody knows, and the same request may be sent."""
-        now = self._real.clock.real_now()
+        """Make effect and answer durable.
+
+        Raises Unavailable: the outcome is then unknown, and the request may be repeated.
+        """
+        now = self._real.clock.moment().real
         answer = KeptAnswer(self.key, self._fingerprint, status, content_type, body, now)
         with self._ends:
             self._uow.kept_answers.add(answer)
             self._uow.commit()
 
     def abandon(self) -> None:
-        """Undo everything."""
+        """Roll everything back."""
         self._ends.close()
 
     def _look_up(self) -> None:
@@ -80,5 +83,5 @@ class _Within:
         self._whole = whole
 
     def transaction(self) -> AbstractContextManager[UnitOfWork]:
-        """A part that is undone alone, unless it was committed."""
+        """A part that is rolled back alone, unless it was committed."""
         return self._whole.savepoint()

@@ -1,5 +1,5 @@
-"""Charges: claim what is due, commit an intent, make the call, and read what is unclear until it is known.
+"""Charges: claim due invoices, commit an intent, make the call, and read the gateway until the outcome is known.
 
-It touches attempts through their intent, and is the only caller of `gateway.charge`. It never calls the gateway
-within a transaction.
+It writes the intent of attempts, and is the only caller of `gateway.charge`. It never calls the gateway within a
+transaction.
 """

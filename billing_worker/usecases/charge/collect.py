@@ -1,100 +1,121 @@
-"""Charge one open invoice, in three short acts: commit the intent, make one call, commit the result.
+"""Charge what is due, in three acts: commit the intents, make the calls, commit the answers.
 
-No transaction and no row lock is held during the call. Whatever ends this function early leaves an open attempt
-behind, which the resolver (`reconcile`) finds; nothing here is ever done twice for one attempt.
+No transaction and no row lock is held during a call. Whatever ends a process early leaves open attempts behind, which
+the resolver (`reconcile`) finds; nothing here is ever done twice for one attempt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 
-from billing_worker.domain.billing_key import IssuingPayment, KeyStatus
-from billing_worker.domain.invoice import PaymentAttempt
-from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.domain.settlement import meet_dead_key
+from billing_worker.domain.billing_key import IssuingPayment
+from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.stop import StopCause
-from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.calls import Answered, Intent
+from billing_worker.usecases.charge.begin import Begun, begin_invoices, begin_renewals
 from billing_worker.usecases.charge.issuing_payment import settle_by_issuing_payment
-from billing_worker.usecases.control.budget import beyond_budget
+from billing_worker.usecases.control.alerts import report_crashed_job
 from billing_worker.usecases.control.environment import require_claimed_environment
 from billing_worker.usecases.control.pace import claim_invoices
 from billing_worker.usecases.control.stop_charging import stop_charging
-from billing_worker.usecases.settle.record import record_answer, retry_write
+from billing_worker.usecases.settle.record import record_answers
+
+Begin = Callable[[Ports, Sequence[str]], Begun]
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim invoices that may be charged now, until `limit` of them are claimed and not yet started."""
-    require_claimed_environment(ports)
-    real_now = ports.clock.real_now()
-    with ports.database.transaction() as uow:
-        lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = claim_invoices(ports, uow, lease, limit)
-        uow.commit()
-    return ids
-
-
-def collect(ports: Ports, invoice_id: str) -> Outcome | None:
-    """Charge the invoice once, if it is still due; returns the outcome, or None when there was nothing to do."""
-    intent = _intend(ports, invoice_id)
-    if isinstance(intent, IssuingPayment) and settle_by_issuing_payment(ports, invoice_id, intent):
-        intent = _intend(ports, invoice_id)
-    if intent is None or isinstance(intent, IssuingPayment):
-        return None
-    attempt, request = intent
-    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > attempt.lease_until:
-        # This process was held up: its call could end when the attempt belongs to the resolver, which has it now.
-        return None
-    outcome = ports.gateway.charge(request)
-    retry_write(lambda: record_answer(ports, attempt.id, attempt.fence, outcome))
-    return outcome
-
-
-def _intend(ports: Ports, invoice_id: str) -> tuple[PaymentAttempt, ChargeRequest] | IssuingPayment | None:
-    """Act one: is it still due? Then write the attempt down, before the first byte leaves.
-
-    Returns the payment that issued the key, where that may have paid this period already.
-    """
-    with ports.database.transaction() as uow:
-        due_now = uow.lock_due(invoice_id)
-        # Read under the lock: an attempt that began before a cancellation must not look younger than it.
-        now, real_now = ports.clock.now(), ports.clock.real_now()
-        subscription, invoice, key = due_now.subscription, due_now.invoice, due_now.key
-        if not invoice.is_due(now) or subscription.status not in COLLECTING or due_now.has_open_attempt:
-            return None
-        if key.status is KeyStatus.PENDING or due_now.stop is not None or due_now.elsewhere:
-            return None
-        if key.status is not KeyStatus.ACTIVE:
-            events = meet_dead_key(subscription, invoice, key, due_now.plan.dunning, now)
-            uow.invoices.save(invoice)
-            uow.subscriptions.save(subscription)
-            uow.announce(events, now, real_now)
-            uow.commit()
-            return None
-        issue = key.undecided_issue(subscription.id)
-        if issue is not None or not key.email_agrees:
-            # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
-            return issue
-        beyond = beyond_budget(uow, ports.budgets, due_now, now)
-        if beyond is None:
-            attempt = invoice.start_attempt(ports.ids.new("att"), now, real_now, ports.timing)
-            uow.attempts.add(attempt)
-            uow.invoices.save(invoice)
-            uow.commit()
-    if beyond is not None:
-        stop_charging(ports, beyond.scope, StopCause.BUDGET, beyond.reason, [invoice_id])
-        return None
-    return attempt, attempt.request(key, due_now.plan.name)
+    return _claimed(ports, limit)
 
 
 def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
     """Claim the due invoices that waited for this key, oldest first.
 
-    They are claimed as every scan claims: within the same limit of started work, what is late at the same pace. So a
-    burst of confirmations cannot stampede; what is left over, and what a lost ring leaves, the scans find.
+    The claim has the limits of every scan: the same bound of started work, and the same pace for late work. So a burst
+    of confirmations cannot stampede. The scans find the rest, and the work of lost rings.
     """
+    return _claimed(ports, limit, key_id)
+
+
+def _claimed(ports: Ports, limit: int, key_id: str | None = None) -> Sequence[str]:
     require_claimed_environment(ports)
-    lease = ports.clock.real_now() + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
-        ids = claim_invoices(ports, uow, lease, limit, key_id)
+        ids = claim_invoices(ports, uow, ports.clock.moment(), limit, key_id)
         uow.commit()
     return ids
+
+
+def renew(ports: Ports, subscription_ids: Sequence[str]) -> int:
+    """Open the next period of each subscription that is due, and charge it in the same breath; returns the calls."""
+    return _carry_out(ports, begin_renewals, subscription_ids)
+
+
+def collect(ports: Ports, invoice_ids: Sequence[str]) -> int:
+    """Charge each of these invoices once, if it is still due; returns how many calls were made or begun."""
+    return _carry_out(ports, begin_invoices, invoice_ids)
+
+
+def _carry_out(ports: Ports, begin: Begin, ids: Sequence[str]) -> int:
+    begun = _begin_and_place(ports, begin, ids)
+    follows = {ident: partial(_carry_out, ports, begin, [ident]) for ident in begun.held}
+    follows |= {ident: partial(_ask_first, ports, ident, issue) for ident, issue in begun.issues}
+    calls = len(begun.intents)
+    for ident, follow in follows.items():
+        calls += follow() if len(ids) == 1 else _guarded(ports, begin, ident, follow)
+    return calls
+
+
+def _begin_and_place(ports: Ports, begin: Begin, ids: Sequence[str]) -> Begun:
+    with ports.calls.room(len(ids)) if ports.calls is not None else nullcontext():
+        begun = _whole(ports, begin, ids)
+        _place(ports, begun.intents)
+    for scope, (reason, invoice_id) in begun.beyond.items():
+        stop_charging(ports, scope, StopCause.BUDGET, reason, [invoice_id])
+    return begun
+
+
+def _whole(ports: Ports, begin: Begin, ids: Sequence[str]) -> Begun:
+    """The chunk in one transaction; where that fails, nothing was done, and each of it is to go alone."""
+    try:
+        return begin(ports, ids)
+    except Exception as error:
+        is_away = isinstance(error, Unavailable) and not isinstance(error, Busy)
+        if is_away or len(ids) == 1:
+            raise
+        return Begun(held=list(ids))
+
+
+def _guarded(ports: Ports, begin: Begin, ident: str, follow: Callable[[], int]) -> int:
+    """One of many: what it meets does not hold up the others. Its claim ends, and it is offered again."""
+    try:
+        return follow()
+    except Unavailable:
+        return 0
+    except Exception as error:  # noqa: BLE001 - whatever a single row holds
+        report_crashed_job(ports, begin.__name__, ident, type(error).__name__)
+        return 0
+
+
+def _ask_first(ports: Ports, invoice_id: str, issue: IssuingPayment) -> int:
+    """The payment that issued the key may pay this invoice; where it does not, the invoice is charged as usual."""
+    if not settle_by_issuing_payment(ports, invoice_id, issue):
+        return 0
+    return len(_begin_and_place(ports, begin_invoices, [invoice_id]).intents)
+
+
+def _place(ports: Ports, intents: Sequence[Intent]) -> None:
+    """Act two, and the way to act three: many at a time, or one after the other where a process has no such means."""
+    in_time, record = partial(_in_time, ports), partial(record_answers, ports)
+    if ports.calls is not None:
+        ports.calls.place(intents, in_time, record)
+        return
+    for intent in intents:
+        if in_time(intent):
+            record([Answered(intent.attempt_id, intent.fence, ports.gateway.charge(intent.request))])
+
+
+def _in_time(ports: Ports, intent: Intent) -> bool:
+    """Whether the call can end before its attempt belongs to the resolver. A process may have been held up."""
+    return ports.clock.moment().real + timedelta(seconds=ports.timing.http_deadline) <= intent.lease_until

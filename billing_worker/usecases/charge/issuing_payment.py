@@ -1,7 +1,7 @@
-"""What the payment that issued a key pays: a period of a subscription, once, or nothing.
+"""Settle the payment that issued a key: it pays one period of a subscription, or nothing.
 
-It is decided right before the first charge of the key, under the locks under which a charge is written down: so no
-order of registering, confirming and subscribing leads around it.
+This is decided right before the first charge of the key, under the locks of a charge, so that no order of registering,
+confirming and subscribing can bypass it.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from billing_worker.domain.billing_key import (
 )
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.issuing_payment import Seen, Verdict, may_be_for, verdict
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.settlement import LockedInvoice, cover
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.ports.bundle import Ports
@@ -26,11 +27,11 @@ from billing_worker.usecases.settle.record import record_payment
 
 
 def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayment) -> bool:
-    """Let the issuing payment, as the gateway shows it now, pay the invoice, or ask an operator.
+    """Let the issuing payment, as the gateway now shows it, pay the invoice, or ask an operator.
 
-    Returns whether the invoice is to be charged as usual. What cannot be read is left to the next scan.
+    Returns whether to charge the invoice as usual. After a failed read, the next scan tries again.
     """
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payment(issue.imp_uid)
     if listing.trouble is not None:
         return False
@@ -41,39 +42,43 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
         locked = uow.lock_invoice(invoice_id)
         owner, invoice = locked.subscription.id, locked.invoice
         key = locked.keys[invoice.billing_key_id] = uow.keys.lock(invoice.billing_key_id)
+        moment = ports.clock.moment()
         if key.undecided_issue(owner) is None:
             return True
         held = locked.has_open_attempt or uow.stops.holding(owner, key.pg_provider)
-        if held or not invoice.is_due(ports.clock.now()):
+        if held or not invoice.is_due(moment.billing):
             return False
         if uow.doubts.end(key.id):
-            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, ports.clock.now())
-        charge = _follow(ports, uow, locked, key, listing.payments[0])
+            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, moment.billing)
+        charge = _follow(ports, uow, locked, key, listing.payments[0], moment=moment)
         uow.commit()
     return charge
 
 
 def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datetime) -> None:
-    """One read that does not show it proves nothing; an operator is told when that lasts, and other reads work."""
+    """Doubt the payment after a read without it. An alert opens when that lasts while other reads work."""
     with ports.database.transaction() as uow:
         key = uow.keys.get(uow.invoices.get(invoice_id).billing_key_id)
     if not reads_work(ports, invoice_id, key.customer_uid):
         return
     with ports.database.transaction() as uow:
-        if lasts(ports, uow, key.id, key.pg_provider, began_at) is None:
+        moment = ports.clock.moment()
+        if lasts(ports, uow, key.id, key.pg_provider, began_at=began_at, real_now=moment.real) is None:
             uow.commit()
             return
         facts: Facts = {"case": "unseen", "payment": issue.imp_uid}
-        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, ports.clock.now())
+        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, moment.billing)
         uow.commit()
 
 
-def _follow(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen) -> bool:
-    """Do what the verdict says; returns whether to charge."""
-    payment, now = seen[0], ports.clock.now()
+def _follow(
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen, *, moment: Moment
+) -> bool:
+    """Apply the verdict; returns whether to charge."""
+    payment, now = seen[0], moment.billing
     invoice, owner = locked.invoice, locked.subscription.id
     if any(_comes_before(each, invoice) for each in uow.invoices.of_subscription(owner)):
-        return False  # the oldest period comes first; this one is offered again when its claim has ended
+        return False  # the oldest period comes first; this invoice is offered again after its claim
     candidates = _candidates(uow, key)
     found = verdict(key, invoice, payment, candidates)
     if found is Verdict.PAYS and uow.invoices.with_merchant_uid(payment.merchant_uid) not in (None, invoice.id):
@@ -82,15 +87,15 @@ def _follow(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKe
         case Verdict.PAYS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
             uow.invoices.adopt_merchant_uid(invoice.id, payment.merchant_uid)
-            record_payment(ports, uow, locked, *seen)
+            record_payment(ports, uow, locked, *seen, moment=moment)
         case Verdict.COVERS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
             events = cover(locked.subscription, invoice, payment.imp_uid, now)
             uow.invoices.save(invoice)
             uow.subscriptions.save(locked.subscription)
-            uow.announce(events, now, ports.clock.real_now())
+            uow.announce(events, moment)
         case Verdict.ASK:
-            # Its place in the queue is free again: when the answer comes, it is due at once.
+            # Release its place in the queue: after the decision it is due at once.
             invoice.lease_until = None
             uow.invoices.save(invoice)
             _ask(uow, key, sorted({owner, *candidates}), now)

@@ -1,8 +1,8 @@
-"""Find out what became of an attempt whose answer is missing or unclear, by reading the gateway's books.
+"""Resolve an attempt whose answer is missing or unclear, by reading the gateway's books.
 
-An attempt leaves `unknown` only by what the gateway shows: never because time passed, never by charging again. That
-nothing was placed is believed only after two reads, a settle window apart, found nothing, while a read of something
-that must be there (the control read) found it.
+Only a read of the gateway moves an attempt out of `unknown`: never the passing of time, never another charge. Only two
+reads without a payment, a settle window apart, prove that nothing was placed, each with a control read that shows a
+known payment.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.proof import judge_all, speaks_of
 from billing_worker.domain.settlement import Settlement
@@ -20,12 +21,12 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.settle.record import record_outcome, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)
-"""An answer that the gateway has not shown for this long needs an operator beside the reads that go on."""
+"""After this time without an outcome, an alert opens for an operator. The reads go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What the reads need to know, taken before the network is touched."""
+    """The data for the reads, taken before any network call."""
 
     request: ChargeRequest
     settled_imp_uids: frozenset[str]
@@ -35,20 +36,20 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the gateway's books showed."""
+    """The result of reading the gateway's books."""
 
     listing: Listing
     began_at: datetime
-    """Real time before the first byte was sent: two reads that overlap are no two reads."""
+    """Real time before the first byte was sent: two overlapping reads count as one."""
     control: bool = False
-    """Whether a read of something that must be there found it: begun only after the listing had shown nothing new. The
-    other way round an outage that began between both would pass for absence."""
+    """Whether the control read found its payment. It begins after the listing has shown nothing new: otherwise an
+    outage that began in between would pass for absence."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim open attempts whose next look has come."""
-    real_now = ports.clock.real_now()
+    """Claim open attempts whose next look is due."""
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         lease = real_now + timedelta(seconds=ports.timing.claim)
         ids = uow.attempts.claim_looks(real_now, lease, limit)
         uow.commit()
@@ -56,7 +57,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
 
 
 def open_attempts(ports: Ports) -> Sequence[str]:
-    """Ids of all open attempts, oldest first, whether their next look has come or not."""
+    """Ids of all open attempts, oldest first, even if their next look is not due."""
     with ports.database.transaction() as uow:
         return uow.attempts.open_ids()
 
@@ -71,16 +72,15 @@ def reconcile(ports: Ports, attempt_id: str) -> None:
 
 
 def _question(ports: Ports, attempt_id: str) -> _Question | None:
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempt_id)
-        attempt = settlement.attempt
+        moment, attempt = ports.clock.moment(), settlement.attempt
         if not attempt.is_open:
             return None
-        if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= real_now:
-            # From here on the worker that placed the call, if it still lives, can write nothing.
+        if attempt.status is AttemptStatus.IN_FLIGHT and attempt.lease_until <= moment.real:
+            # From here on, the worker that placed the call can write nothing, even if it still lives.
             attempt.fence += 1
-            attempt.move_to(AttemptStatus.UNKNOWN, ports.clock.now())
+            attempt.move_to(AttemptStatus.UNKNOWN, moment.billing)
             attempt.reason = "no answer was recorded before the lease ended"
         attempt.looks += 1
         others = [a for a in settlement.attempts if a.id != attempt.id]
@@ -96,7 +96,7 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
 
 
 def _read(ports: Ports, question: _Question) -> _Reading:
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payments_of(question.request.merchant_uid)
     shows_new = any(
         payment.imp_uid not in question.settled_imp_uids and speaks_of(question.request, payment)
@@ -110,72 +110,76 @@ def _read(ports: Ports, question: _Question) -> _Reading:
 def _control(ports: Ports, question: _Question) -> bool:
     if question.control_imp_uid is not None:
         return ports.gateway.shows(question.control_imp_uid)
-    # Nothing was ever charged here: that the gateway knows the key at least proves whose books these are.
+    # Nothing was ever charged here. A known key at least proves that these are the right books.
     return ports.gateway.knows_key(question.request.customer_uid) is True
 
 
 def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(attempt_id)
-        if not settlement.attempt.is_open:
+        moment, attempt = ports.clock.moment(), settlement.attempt
+        if not attempt.is_open:
             return
-        finding, attempt = _finding(ports, uow, settlement, reading), settlement.attempt
+        finding = _finding(ports, uow, settlement, reading, moment)
         if finding is None and question.still_in_flight:
-            # The call may still be under way: that nothing is there yet proves nothing.
-            attempt.next_look_at = min(ports.timing.next_look(attempt.looks, real_now), attempt.lease_until)
+            # The call may still be under way: a missing payment proves nothing yet.
+            attempt.next_look_at = min(ports.timing.next_look(attempt.looks, moment.real), attempt.lease_until)
             uow.attempts.save(attempt)
         else:
-            record_outcome(ports, uow, settlement, finding or _absence(ports, settlement, reading))
-            _record_others(ports, uow, settlement, reading)
-        if attempt.is_open and real_now - attempt.lease_until > HUMAN_AFTER:
-            _alert(ports, uow, attempt, reading)
+            outcome = finding or _absence(ports, settlement, reading, moment.real)
+            record_outcome(ports, uow, settlement, outcome, moment)
+            _record_others(ports, uow, settlement, reading, moment)
+        if attempt.is_open and moment.real - attempt.lease_until > HUMAN_AFTER:
+            _alert(uow, attempt, reading, moment)
         uow.commit()
 
 
-def _alert(ports: Ports, uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading) -> None:
-    """The inbox of an operator: what was answered last, kept once for as long as it stays the same."""
+def _alert(uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading, moment: Moment) -> None:
+    """Open the alert, with the last answer as evidence, stored once while it stays the same."""
     facts: Facts = {"order": attempt.merchant_uid, "reason": attempt.reason}
     here = uow.alerts.of_subject(attempt.id)
     if any(alert.kind == AlertKind.UNKNOWN and alert.facts == facts for alert in here):
         return
     said = reading.listing.evidence
-    kept = uow.keep_evidence(attempt.id, said, ports.clock.real_now()) if said else attempt.evidence_id
-    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, ports.clock.now(), evidence_id=kept)
+    kept = uow.keep_evidence(attempt.id, said, moment.real) if said else attempt.evidence_id
+    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, moment.billing, evidence_id=kept)
 
 
-def _finding(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> Outcome | None:
-    """What the listing proves about this attempt; payments of earlier attempts go to those first."""
+def _finding(
+    ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment
+) -> Outcome | None:
+    """The outcome that the listing proves for this attempt. Payments of earlier attempts go to those first."""
     if reading.listing.trouble is not None:
         return Unknown(f"the gateway could not be read: {reading.listing.trouble}")
     owned = {a.imp_uid for a in settlement.attempts if a.imp_uid and a.id != settlement.attempt.id}
     for payment, evidence in reading.listing.payments:
         if payment.imp_uid in owned and payment.holds_money:
-            record_payment(ports, uow, settlement, payment, evidence)
+            record_payment(ports, uow, settlement, payment, evidence, moment=moment)
     settling = {a.imp_uid for a in settlement.attempts if a.status is AttemptStatus.APPROVED}
     rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
     return judge_all(settlement.request, rest, owned)
 
 
-def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading) -> None:
-    """Money that the listing shows beside this attempt's payment: taken by somebody else, or twice."""
+def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment) -> None:
+    """Record other money in the listing: a second payment, or one placed by another program or a clerk."""
     if settlement.attempt.is_open:
         return
     known = {attempt.imp_uid for attempt in settlement.attempts}
     for payment, evidence in reading.listing.payments:
         if payment.holds_money and payment.imp_uid not in known:
-            record_payment(ports, uow, settlement, payment, evidence)
+            record_payment(ports, uow, settlement, payment, evidence, moment=moment)
 
 
-def _absence(ports: Ports, settlement: Settlement, reading: _Reading) -> Outcome:
-    """Nothing is there: believed only with the control read, and only the second time, a settle window later."""
+def _absence(ports: Ports, settlement: Settlement, reading: _Reading, real_now: datetime) -> Outcome:
+    """Judge a missing payment: proven only with the control read, and by the second read, a settle window later."""
     attempt = settlement.attempt
     if not reading.control:
         return Unknown("the gateway shows no payment, but it does not show what must be there either")
-    attempt.absent_since = attempt.absent_since or ports.clock.real_now()
+    attempt.absent_since = attempt.absent_since or real_now
     settled = reading.began_at - attempt.absent_since >= ports.timing.settle_window_of(settlement.key.pg_provider)
     if attempt.refused and not reading.listing.payments:
-        # It refuses the id as used, and shows nothing under it: one of both is wrong, and a new id could charge twice.
+        # The gateway refuses the id as used, but shows no payment under it: one of both is wrong, and a new id could
+        # charge twice.
         reason = "the gateway refuses the merchant_uid as used, but shows no payment under it"
         return Unknown(reason, alarming=settled)
     if not settled:

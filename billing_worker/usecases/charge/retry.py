@@ -1,4 +1,4 @@
-"""Try an unpaid invoice again now, on an operator's word."""
+"""Retry an unpaid invoice now, at an operator's request."""
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
@@ -12,13 +12,13 @@ from billing_worker.usecases.access.actions import note
 
 
 def retry_now(ports: Ports, invoice_id: str) -> Invoice:
-    """Make the invoice due at once, also one that dunning gave up or that waits for an operator.
+    """Make the invoice due at once, even one that dunning gave up or that waits for an operator.
 
-    Pressed twice it is still one charge. Raises NotFound, or Conflict that says what stands against it.
+    A second call still makes one charge. Raises NotFound, or Conflict with the obstacle.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
-        due = uow.lock_due(invoice_id)
+        (due,) = uow.lock_due([invoice_id])
+        moment = ports.clock.moment()
         invoice, subscription, key = due.invoice, due.subscription, due.key
         if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
             raise Conflict(f"invoice {invoice_id} is {invoice.status}: there is nothing to charge")
@@ -35,14 +35,14 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
             )
             raise Conflict(f"billing key {key.id} is {key.status}: {way_out}")
         if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
-            invoice.reopen(now)
+            invoice.reopen(moment.billing)
             told = of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)
-            uow.announce([told], now, ports.clock.real_now())
+            uow.announce([told], moment)
         else:
             if invoice.awaits_decision:
-                uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, now)
-            invoice.next_attempt_at = now
+                uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, moment.billing)
+            invoice.next_attempt_at = moment.billing
         uow.invoices.save(invoice)
-        note(ports, uow, Verb.INVOICE_RETRIED, invoice.id)
+        note(ports, uow, Verb.INVOICE_RETRIED, invoice.id, at=moment.real)
         uow.commit()
     return invoice

@@ -1,5 +1,5 @@
-"""Whether a charge may begin: stops, the claimed environment, budgets, the pace of late work, and alerts.
+"""The controls on charging: stops, the claimed environment, budgets, the pace of late work, and alerts.
 
-It touches stops, claims of the environment, sums of what was charged, buckets and alerts. It never calls the gateway
-and never changes the state of an invoice.
+It uses stops, claims of the environment, sums of charges, buckets and alerts. It never calls the gateway and never
+changes the state of an invoice.
 """

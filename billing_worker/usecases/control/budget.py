@@ -1,4 +1,4 @@
-"""Whether a charge would go beyond the budgets: then it is not begun, and an operator is asked."""
+"""Check a charge against the budgets. A charge beyond them does not begin, and an operator decides."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,58 +7,97 @@ from billing_worker.domain.budget import DAY, RUN, Budgets
 from billing_worker.domain.money import Money
 from billing_worker.domain.stop import ALL, SUBSCRIPTION, StopCause
 from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.control import Spent
 from billing_worker.ports.storage import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """What is to be stopped, and why."""
+    """The scope to stop, and the reason."""
 
     scope: str
     reason: str
 
 
-def beyond_budget(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
-    """What stands against charging this invoice now; None when nothing does.
+class Allowance:
+    """What may still be charged within the budgets. What the same transaction has begun is counted exactly.
 
-    Charges that begin at the same moment do not see each other: a limit may be overshot by as many as there are
-    threads. An invoice that an operator let through passes, whatever it costs.
+    Transactions at the same moment do not see each other: a limit may be overshot by as many chunks as there are
+    threads.
     """
-    found = _of_subscription(uow, budgets, due, now) or _of_run(uow, budgets, due, now)
-    if found is None or due.invoice.id in uow.stops.accepted(StopCause.BUDGET):
+
+    def __init__(self, uow: UnitOfWork, budgets: Budgets, now: datetime) -> None:
+        self._uow = uow
+        self._budgets = budgets
+        self._now = now
+        self._of_customers: dict[tuple[str, str], int] = {}
+        self._of_run: dict[str, Spent] = {}
+        self._begun: list[Money] = []
+
+    def beyond(self, due: DueInvoice) -> Beyond | None:
+        """What stands against charging this invoice now; None when nothing does, and then it counts as begun.
+
+        An invoice that an operator let through passes, whatever it costs.
+        """
+        found = self._beyond_customer(due) or self._beyond_run(due)
+        if found is not None and due.invoice.id not in self._uow.stops.accepted(StopCause.BUDGET):
+            return found
+        self._take(due)
         return None
-    return found
 
-
-def _of_subscription(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
-    money, scope = due.invoice.money, SUBSCRIPTION + due.subscription.id
-    if budgets.jumps(money.amount, due.last_paid):
-        last = Money(due.last_paid or 0, money.currency)
-        reason = f"invoice {due.invoice.id} is over {money}, more than {budgets.jump} times the last paid one ({last})"
+    def _beyond_customer(self, due: DueInvoice) -> Beyond | None:
+        money, scope = due.invoice.money, SUBSCRIPTION + due.subscription.id
+        if self._budgets.jumps(money.amount, due.last_paid):
+            last, jump = Money(due.last_paid or 0, money.currency), self._budgets.jump
+            reason = f"invoice {due.invoice.id} is over {money}, more than {jump} times the last paid one ({last})"
+            return Beyond(scope, reason)
+        limit = self._budgets.customer_day.get(money.currency)
+        if limit is None:
+            return None
+        spent = self._spent_by(due.subscription.customer, money.currency)
+        if spent + money.amount <= limit:
+            return None
+        so_far, most = Money(spent, money.currency), Money(limit, money.currency)
+        reason = (
+            f"invoice {due.invoice.id} over {money} would bring this customer from {so_far} beyond {most} in 24 hours"
+        )
         return Beyond(scope, reason)
-    limit = budgets.customer_day.get(money.currency)
-    if limit is None:
-        return None
-    spent = uow.spending.of_customer(due.subscription.customer, now - DAY, money.currency)
-    if spent.amount + money.amount <= limit:
-        return None
-    so_far, most = Money(spent.amount, money.currency), Money(limit, money.currency)
-    reason = f"invoice {due.invoice.id} over {money} would bring this customer from {so_far} beyond {most} in 24 hours"
-    return Beyond(scope, reason)
 
-
-def _of_run(uow: UnitOfWork, budgets: Budgets, due: DueInvoice, now: datetime) -> Beyond | None:
-    money = due.invoice.money
-    if not budgets.limits_the_run(money.currency):
+    def _beyond_run(self, due: DueInvoice) -> Beyond | None:
+        money = due.invoice.money
+        if not self._budgets.limits_the_run(money.currency):
+            return None
+        spent = self._spent_in_run(money.currency)
+        amount = spent.amount + sum(each.amount for each in self._begun if each.currency == money.currency)
+        limit = self._budgets.run.get(money.currency)
+        if limit is not None and amount + money.amount > limit:
+            so_far, most = Money(amount, money.currency), Money(limit, money.currency)
+            reason = (
+                f"invoice {due.invoice.id} over {money} would bring this hour's charges from {so_far} beyond {most}"
+            )
+            return Beyond(ALL, reason)
+        count = spent.count + len(self._begun)
+        if self._budgets.count is not None and count + 1 > self._budgets.count:
+            return Beyond(
+                ALL, f"{count} charges were made within an hour; BILLING_BUDGET_COUNT is {self._budgets.count}"
+            )
         return None
-    cleared = uow.stops.cleared_at(ALL, StopCause.BUDGET)
-    since = max(now - RUN, cleared) if cleared is not None else now - RUN
-    spent = uow.spending.since(since, money.currency)
-    limit = budgets.run.get(money.currency)
-    if limit is not None and spent.amount + money.amount > limit:
-        so_far, most = Money(spent.amount, money.currency), Money(limit, money.currency)
-        reason = f"invoice {due.invoice.id} over {money} would bring this hour's charges from {so_far} beyond {most}"
-        return Beyond(ALL, reason)
-    if budgets.count is not None and spent.count + 1 > budgets.count:
-        return Beyond(ALL, f"{spent.count} charges were made within an hour; BILLING_BUDGET_COUNT is {budgets.count}")
-    return None
+
+    def _take(self, due: DueInvoice) -> None:
+        self._begun.append(due.invoice.money)
+        whose = (due.subscription.customer, due.invoice.money.currency)
+        if whose in self._of_customers:
+            self._of_customers[whose] += due.invoice.money.amount
+
+    def _spent_by(self, customer: str, currency: str) -> int:
+        if (customer, currency) not in self._of_customers:
+            spent = self._uow.spending.of_customer(customer, self._now - DAY, currency)
+            self._of_customers[customer, currency] = spent.amount
+        return self._of_customers[customer, currency]
+
+    def _spent_in_run(self, currency: str) -> Spent:
+        if currency not in self._of_run:
+            cleared = self._uow.stops.cleared_at(ALL, StopCause.BUDGET)
+            since = max(self._now - RUN, cleared) if cleared is not None else self._now - RUN
+            self._of_run[currency] = self._uow.spending.since(since, currency)
+        return self._of_run[currency]

@@ -1,4 +1,4 @@
-"""The lock against twins: a database that is not the one that was claimed, or another account, charges nothing."""
+"""The guard against copies: a database other than the claimed one, or another account, charges nothing."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from billing_worker.usecases.control.stop_charging import stop_charging
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What was claimed, what is here, and how they differ."""
+    """The claimed fingerprint, the present one, and their differences."""
 
     claimed: Fingerprint | None
     here: Fingerprint
@@ -22,11 +22,11 @@ class Claim:
 
 
 def require_claimed_environment(ports: Ports) -> None:
-    """Stop all charging where this database or account is not the claimed one. A fresh database claims itself."""
+    """Stop all charging if this database or account is not the claimed one. A fresh database claims itself."""
     with ports.database.transaction() as uow:
         found = _compared(ports, uow)
         if found.claimed is None:
-            uow.environment.claim_first(found.here, ports.clock.now())
+            uow.environment.claim_first(found.here, ports.clock.moment().billing)
             found = _compared(ports, uow)
             uow.commit()
         if not found.differences or uow.stops.is_open(ALL, StopCause.ENVIRONMENT):
@@ -35,23 +35,23 @@ def require_claimed_environment(ports: Ports) -> None:
 
 
 def compared(ports: Ports) -> Claim:
-    """What was claimed beside what is here."""
+    """Compare the claimed fingerprint with the present one."""
     with ports.database.transaction() as uow:
         return _compared(ports, uow)
 
 
 def accept_fingerprint(ports: Ports) -> Claim:
     """Claim this database with this account, and clear the stop that waited for it."""
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         before = _compared(ports, uow)
-        uow.environment.claim(before.here, now)
-        note(ports, uow, Verb.ENVIRONMENT_CLAIMED, "environment", str(before.here.gateway))
+        uow.environment.claim(before.here, moment.billing)
+        note(ports, uow, Verb.ENVIRONMENT_CLAIMED, "environment", str(before.here.gateway), at=moment.real)
         for stop in uow.stops.list_open():
             if stop.cause is StopCause.ENVIRONMENT:
-                stop.clear("claimed", now)
+                stop.clear("claimed", moment.billing)
                 uow.stops.save(stop)
-                uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
+                uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
         uow.commit()
     return before
 
@@ -60,5 +60,5 @@ def _compared(ports: Ports, uow: UnitOfWork) -> Claim:
     here = Fingerprint(uow.environment.database(), ports.account, ports.environment)
     claimed = uow.environment.claimed()
     if claimed is None:
-        return Claim(None, here, ["this database was used before, and nobody claimed it"])
+        return Claim(None, here, ["this database was used before, but never claimed"])
     return Claim(claimed, here, here.differences(claimed))

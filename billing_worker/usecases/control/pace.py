@@ -1,14 +1,14 @@
-"""Claims at a pace: what is due now goes first, and what is due for long starts at a bounded rate.
+"""Claims at a pace: work due now goes first, and late work starts at a bounded rate.
 
-The rate is kept in the database, by a bucket that each scan empties by what it hands out: so all scans of all
-processes share it. If a claimed item is never started, claiming it again costs another token. The backlog then
-drains slower, never faster.
+The rate is a bucket in the database. Each scan takes its late work from it, so all scans of all processes share it. If
+a claimed item is never started, claiming it again costs another token. The backlog then drains slower, never faster.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from billing_worker.domain.catch_up import BACKLOG_AFTER
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import DueBetween, Work
 from billing_worker.ports.storage import UnitOfWork
@@ -17,37 +17,37 @@ EVER = datetime(1900, 1, 1, tzinfo=UTC)
 """Before any subscription began."""
 
 Claim = Callable[[DueBetween, int, int], Sequence[str]]
-"""Claims what is due in a span: with this many in the queue altogether, and at most so many of these."""
+"""Claims due work in a span: this many in the queue altogether, and at most this many of it."""
 
 
-def claim_renewals(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int) -> Sequence[str]:
+def claim_renewals(ports: Ports, uow: UnitOfWork, moment: Moment, limit: int) -> Sequence[str]:
     """Ids of subscriptions whose period is due, until `limit` are claimed and not started, leased to the caller."""
-    real_now = ports.clock.real_now()
+    lease_until = moment.real + timedelta(seconds=ports.timing.claim)
 
     def claim(due: DueBetween, queue: int, most: int) -> Sequence[str]:
-        return uow.subscriptions.claim_renewals(due, real_now, lease_until, queue, most)
+        return uow.subscriptions.claim_renewals(due, moment.real, lease_until, queue, most)
 
-    return _paced(ports, uow, Work.RENEWALS, claim, limit)
+    return _paced(ports, uow, Work.RENEWALS, claim, limit, moment=moment)
 
 
 def claim_invoices(
-    ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int, key_id: str | None = None
+    ports: Ports, uow: UnitOfWork, moment: Moment, limit: int, key_id: str | None = None
 ) -> Sequence[str]:
-    """Ids of invoices that may be charged now, until `limit` are claimed and not started, leased to the caller.
+    """Ids of invoices that may be charged now, until `limit` are claimed but not started, leased to the caller.
 
-    Those of one key, where it is named: at the same limit and pace as all others.
+    Only invoices of one key if it is given, with the same limit and pace.
     """
-    real_now = ports.clock.real_now()
+    lease_until = moment.real + timedelta(seconds=ports.timing.claim)
 
     def claim(due: DueBetween, queue: int, most: int) -> Sequence[str]:
-        return uow.invoices.claim_due(due, real_now, lease_until, queue, most, key_id=key_id)
+        return uow.invoices.claim_due(due, moment.real, lease_until, queue, most, key_id=key_id)
 
-    return _paced(ports, uow, Work.INVOICES, claim, limit)
+    return _paced(ports, uow, Work.INVOICES, claim, limit, moment=moment)
 
 
-def claim_foreign(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: int) -> Sequence[int]:
-    """Ids of foreign notifications, as many as the budget of reads lets through now, leased to the caller."""
-    real_now, rate = ports.clock.real_now(), ports.inbox.foreign_reads
+def claim_foreign(ports: Ports, uow: UnitOfWork, real_now: datetime, limit: int) -> Sequence[int]:
+    """Ids of foreign notifications, as many as the budget of reads allows now, leased to the caller."""
+    rate, lease_until = ports.inbox.foreign_reads, real_now + timedelta(seconds=ports.timing.claim)
     if limit < 1 or not uow.inbox.foreign_waits(real_now):
         return []
     if not rate:
@@ -59,18 +59,18 @@ def claim_foreign(ports: Ports, uow: UnitOfWork, lease_until: datetime, limit: i
     return ids
 
 
-def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int) -> Sequence[str]:
-    now, real_now, rate = ports.clock.now(), ports.clock.real_now(), ports.catch_up_rate
+def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int, *, moment: Moment) -> Sequence[str]:
+    now, rate = moment.billing, ports.catch_up_rate
     if not rate:
         return claim(DueBetween(EVER, now), limit, limit)
     old = now - BACKLOG_AFTER
     fresh = claim(DueBetween(old, now, failed=False), limit, limit)
-    if len(fresh) == limit or not uow.catch_up.waits(work, old, now, real_now):
+    if len(fresh) == limit or not uow.catch_up.waits(work, old, moment):
         return fresh
     other = Work.INVOICES if work is Work.RENEWALS else Work.RENEWALS
-    bucket = uow.catch_up.lock_bucket(work, real_now)
-    may_start = bucket.fill(rate / 2 if uow.catch_up.waits(other, old, now, real_now) else rate, real_now)
-    # Half of the queue is kept for what is due now, even where late work lies there unheard.
+    bucket = uow.catch_up.lock_bucket(work, moment.real)
+    may_start = bucket.fill(rate / 2 if uow.catch_up.waits(other, old, moment) else rate, moment.real)
+    # Half of the queue is reserved for work due now, even if late work waits there.
     queue = max(1, limit // 2)
     most = min(may_start, queue, limit - len(fresh))
     late = list(claim(DueBetween(EVER, old), queue, most))

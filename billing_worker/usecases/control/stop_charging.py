@@ -1,4 +1,4 @@
-"""Stop the line: no new charge in a scope until an operator clears it; and clear it."""
+"""Stop the line: no new charge in a scope until an operator clears the stop."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,18 +17,18 @@ from billing_worker.usecases.access.actions import note
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A stop, and what it holds now."""
+    """A stop, with the number of invoices that it holds."""
 
     stop: Stop
     waiting: int
-    """Invoices that are due there and wait."""
+    """Due invoices in its scope."""
 
 
 def stop_on_word(ports: Ports, scope: str, reason: str, *, waits: bool = True) -> Stopped:
-    """An operator stops all charging, one PG (`pg:NAME`) or one subscription (`subscription:ID`).
+    """Stop all charging, one PG (`pg:NAME`) or one subscription (`subscription:ID`), at an operator's request.
 
-    Where this is a part of a larger transaction, it must not wait: nobody sees the stop before that ends, and what was
-    held up by the waiting would begin all the same. The caller does it afterwards (`wait_for_begun`).
+    Inside a larger transaction this must not wait: other transactions see the stop only after the commit, so acts that
+    the wait delays would still begin. The caller waits afterwards (`wait_for_begun`).
 
     Raises InvalidInput, or NotFound for a subscription that does not exist.
     """
@@ -43,14 +43,15 @@ def stop_on_word(ports: Ports, scope: str, reason: str, *, waits: bool = True) -
 def stop_charging(
     ports: Ports, scope: str, cause: StopCause, reason: str, subjects: Sequence[str] = (), *, waits: bool = True
 ) -> Stopped:
-    """Stop. From the moment this returns no attempt begins there.
+    """Stop charging. After this returns no attempt begins in the scope.
 
-    Attempts that are written down already may still be sent, within the HTTP deadline, and are settled as they turn
-    out. An act that hangs in the database for seconds is not waited for: it is ended by the server.
+    Attempts already written down may still be sent within the HTTP deadline, and are settled by their outcome. This
+    does not wait for an act that hangs in the database for seconds: the server ends it.
     """
     with ports.database.transaction() as uow:
-        stop = open_stop(uow, scope, cause, reason, subjects, now=ports.clock.now())
-        note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}")
+        moment = ports.clock.moment()
+        stop = open_stop(uow, scope, cause, reason, subjects, now=moment.billing)
+        note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}", at=moment.real)
         uow.commit()
     if waits:
         wait_for_begun(ports)
@@ -58,7 +59,7 @@ def stop_charging(
 
 
 def wait_for_begun(ports: Ports) -> None:
-    """Once a stop can be seen: wait until every act that had begun before has ended, or hangs."""
+    """Wait, after the commit of a stop, until every act that began before it has ended, or hangs."""
     with suppress(Unavailable), ports.database.transaction() as uow:
         uow.stops.wait_for_begun()
 
@@ -73,7 +74,7 @@ def open_stop(
 
 
 def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
-    """While a stop is open, so is its alert."""
+    """Open the alert of an open stop."""
     facts: dict[str, Fact] = {
         "case": stop.cause.value,
         "scope": stop.scope,
@@ -88,33 +89,33 @@ def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
 def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
     """Clear the stop. The breaches and invoices that caused it are accepted, and will not trigger another.
 
-    Raises NotFound, InvalidInput, or Conflict when it is cleared already.
+    Raises NotFound, InvalidInput, or Conflict when it is already cleared.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
         stop = uow.stops.lock(stop_id)
-        stop.clear(note_text, now)
+        moment = ports.clock.moment()
+        stop.clear(note_text, moment.billing)
         uow.stops.save(stop)
-        uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
-        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text)
+        uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
+        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)
         uow.commit()
     return _held(ports, stop)
 
 
 def stops(ports: Ports, limit: int) -> Sequence[Stopped]:
-    """What stops charging now, oldest first, each with what it holds."""
+    """The open stops, oldest first, each with the number of invoices that it holds."""
     with ports.database.transaction() as uow:
         found = uow.stops.list_open()[:limit]
     return held_by(ports, found)
 
 
 def held_by(ports: Ports, stops: Sequence[Stop]) -> Sequence[Stopped]:
-    """Each of these stops with what it holds now; a cleared one holds nothing."""
+    """Each of these stops with the number of invoices that it holds now; a cleared one holds none."""
     with ports.database.transaction() as uow:
-        now = ports.clock.now()
+        now = ports.clock.moment().billing
         return [Stopped(stop, uow.stops.waiting(stop.scope, now) if stop.is_open else 0) for stop in stops]
 
 
 def _held(ports: Ports, stop: Stop) -> Stopped:
     with ports.database.transaction() as uow:
-        return Stopped(stop, uow.stops.waiting(stop.scope, ports.clock.now()))
+        return Stopped(stop, uow.stops.waiting(stop.scope, ports.clock.moment().billing))

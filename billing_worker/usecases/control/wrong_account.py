@@ -1,4 +1,4 @@
-"""Many keys that the gateway suddenly does not know are not many lost cards: it is the wrong account."""
+"""Detect a wrong account: many keys are suddenly unknown at the gateway, more than customers delete cards."""
 
 from datetime import datetime, timedelta
 
@@ -10,13 +10,13 @@ from billing_worker.usecases.control.stop_charging import open_stop
 
 WITHIN = timedelta(hours=1)
 MOST = 5
-"""Customers delete cards, one by one."""
+"""Customers delete single cards."""
 LARGEST_SHARE = 5
-"""One key in five of those charged lately; in a big portfolio five lost keys an hour are nothing."""
+"""One key in five of those charged recently. In a big portfolio, five lost keys an hour are normal."""
 
 
 def stop_when_keys_vanish(uow: UnitOfWork, outcome: Outcome, now: datetime) -> None:
-    """Stop all charging where more than five keys, and more than a fifth of all, were called unknown within an hour."""
+    """Stop all charging if more than five keys, and more than a fifth of all, were unknown within an hour."""
     if not isinstance(outcome, Declined) or not KEY_UNKNOWN.search(outcome.reason):
         return
     cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)

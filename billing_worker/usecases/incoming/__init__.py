@@ -1,4 +1,4 @@
 """Notifications from outside: stored and acknowledged, then looked into at the gateway.
 
-It touches the inbox; what a read of the gateway proves goes through `settle`. It never believes a notification.
+It writes the inbox; the result of a read goes through `settle`. It never trusts a notification.
 """

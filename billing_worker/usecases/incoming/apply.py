@@ -1,7 +1,7 @@
-"""Take in webhooks and pingbacks, and apply them.
+"""Apply webhooks and pingbacks.
 
-What a notification says is a hint: it makes us read the gateway, and what the gateway answers is recorded through the
-same door as every other answer. Receiving stores and returns; applying is a job like the others.
+A notification is a hint: a worker reads the gateway, and records its answer through the same door as every other
+answer. Receiving only stores; applying is a job like the others.
 """
 
 from collections.abc import Sequence
@@ -22,27 +22,27 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.pace import claim_foreign
 from billing_worker.usecases.incoming.applied import Applied
 from billing_worker.usecases.incoming.apply_pingback import apply_pingback
-from billing_worker.usecases.incoming.apply_webhook import apply_webhook
+from billing_worker.usecases.incoming.apply_webhook import apply_webhook, lock_named
 from billing_worker.usecases.incoming.receive import PORTONE
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
-    """Claim notifications that are still to be applied; those that tell nothing new any more are done with at once.
+    """Claim notifications that wait to be applied. Those without news are closed at once.
 
-    Those about merchant_uids of ours come first; the foreign ones share a small budget of reads.
+    Those about our merchant_uids come first; foreign ones share a small budget of reads.
     """
-    real_now = ports.clock.real_now()
-    lease_until = real_now + timedelta(seconds=ports.timing.claim)
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
+        lease_until = real_now + timedelta(seconds=ports.timing.claim)
         uow.inbox.close_echoes(real_now)
         ids = list(uow.inbox.claim_due(real_now, lease_until, limit, foreign=False))
-        ids += claim_foreign(ports, uow, lease_until, limit - len(ids))
+        ids += claim_foreign(ports, uow, real_now, limit - len(ids))
         uow.commit()
     return ids
 
 
 def apply(ports: Ports, message_id: int) -> Applied:
-    """Read the gateway about one notification and record what it answers."""
+    """Read the gateway about one notification and record its answer."""
     begun = _begin(ports, message_id)
     if isinstance(begun, Applied):
         return begun
@@ -51,11 +51,13 @@ def apply(ports: Ports, message_id: int) -> Applied:
         message = uow.inbox.lock(message_id)
         if message.status is not InboxStatus.RECEIVED:
             return Applied(message.status, "applied before")
+        locked = lock_named(uow, message, reading.listing)
+        moment = ports.clock.moment()
         if message.source == PORTONE:
-            applied = apply_webhook(ports, uow, message, reading.listing)
+            applied = apply_webhook(ports, uow, message, reading.listing, locked=locked, moment=moment)
         else:
-            applied = apply_pingback(ports, uow, message, knows_key=reading.knows_key)
-        _write_back(message, applied, begun.deliveries, reading, ports.clock.real_now())
+            applied = apply_pingback(uow, message, knows_key=reading.knows_key, moment=moment)
+        _write_back(message, applied, begun.deliveries, reading, moment.real)
         uow.inbox.save(message)
         uow.commit()
     return applied
@@ -63,7 +65,7 @@ def apply(ports: Ports, message_id: int) -> Applied:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the gateway said."""
+    """The gateway's answer."""
 
     listing: Listing
     knows_key: bool | None
@@ -71,10 +73,10 @@ class _Reading:
 
 
 def _begin(ports: Ports, message_id: int) -> InboxMessage | Applied:
-    """Note down that the gateway is about to be read, so that nobody else reads it for the same at the same time."""
-    real_now = ports.clock.real_now()
+    """Note that the gateway is about to be read, so that no other worker reads it for the same notification."""
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
+        real_now = ports.clock.moment().real
         if message.status is not InboxStatus.RECEIVED:
             return Applied(message.status, "applied before")
         if message.not_before is None or message.not_before <= real_now:
@@ -90,7 +92,7 @@ def _begin(ports: Ports, message_id: int) -> InboxMessage | Applied:
 
 
 def _put_off(uow: UnitOfWork, message: InboxMessage, real_now: datetime) -> datetime | None:
-    """Until when this one must wait, since too many name the same merchant_uid."""
+    """How long this one must wait, because too many name the same merchant_uid."""
     if message.source != PORTONE or message.is_foreign:
         return None
     since = real_now - timedelta(minutes=1)
@@ -114,14 +116,14 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Re
         (message.tries + 1, 0) if reading.answered else (message.tries, message.failures + 1)
     )
     if message.deliveries > seen:
-        # It came again while the gateway was being read: what made it come may be younger than the answer.
+        # It was delivered again during the read: its cause may be newer than the answer.
         message.next_try_at = message.not_before = (message.read_at or real_now) + READ_WINDOW
         return
     message.status = applied.status
     if applied.status is InboxStatus.RECEIVED and reading.answered and message.tries >= applied.most_tries:
         message.status = InboxStatus.IGNORED
     if message.status is InboxStatus.RECEIVED:
-        # While the gateway does not answer nothing is given up: tidying tells an operator.
+        # While the gateway does not answer, no notification is given up: `tidy` alerts an operator.
         wait = wait_after(message.tries if reading.answered else message.failures)
         message.next_try_at = message.not_before = real_now + wait
     else:
@@ -129,7 +131,7 @@ def _write_back(message: InboxMessage, applied: Applied, seen: int, reading: _Re
 
 
 def _said(reading: _Reading, real_now: datetime) -> dict[str, Any]:
-    """What the gateway said, for an operator who looks into the inbox."""
+    """The gateway's answer, for an operator who looks into the inbox."""
     at = real_now.isoformat(timespec="seconds")
     if reading.knows_key is not None:
         return {"at": at, "knows_key": reading.knows_key}

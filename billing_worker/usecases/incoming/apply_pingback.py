@@ -1,7 +1,6 @@
-"""Apply a Paymentwall pingback: what it says about a payment is kept, and the key follows.
+"""Apply a Paymentwall pingback: note its signal on the payment, and update the key.
 
-Good news confirms a key only where the gateway says that it has the key. Bad news is acted upon as it is: it can only
-keep us from charging.
+Good news confirms a key only if the gateway has the key. Bad news is applied directly: it can only prevent charges.
 """
 
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from datetime import timedelta
 from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import Event, EventType, of_key
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.pingback import (
     Effect,
     PingbackPayment,
@@ -19,16 +19,15 @@ from billing_worker.domain.pingback import (
     mark_of,
     signal_of,
 )
-from billing_worker.ports.bundle import Ports
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.incoming.applied import Applied, apply_confirmation
 from billing_worker.usecases.key.unlock import blocked_by_pingback
 
 MOST_DELIVERIES = 4
-"""The first, and three repetitions of one that we answered `OK`: networks lose answers, but not so many."""
+"""The first delivery, and three repetitions after an `OK`: networks lose some answers, but not more."""
 SAME_CONFIRMATION = timedelta(days=1)
-"""PortOne's webhook and the pingback about the payment that issued a key: whichever comes first confirms the key."""
+"""PortOne's webhook and the pingback about an issuing payment: the first to arrive confirms the key."""
 
 SUBSCRIPTION_EVENTS = {
     "12": EventType.PAYMENTWALL_SUBSCRIPTION_CANCELED,
@@ -40,16 +39,16 @@ UNREGISTERED = "is about a Paymentwall key that is not registered here (yet)"
 
 @dataclass(slots=True)
 class _News:
-    """One pingback, and everything that it can touch."""
+    """One pingback, with all records that it can change."""
 
-    ports: Ports
     uow: UnitOfWork
+    moment: Moment
     payload: dict[str, str]
     payment: PingbackPayment
     key: BillingKey | None
     knows_key: bool | None
     first: bool
-    """Whether it is taken in now; else only its effect on the key is still to come."""
+    """Whether it is taken in now; if not, only its effect on the key is pending."""
 
     @property
     def kind(self) -> str:
@@ -70,7 +69,7 @@ class _News:
 
     @property
     def facts(self) -> dict[str, Fact]:
-        """What every alert about it says."""
+        """The common facts of all alerts about it."""
         return {"ref": self.payment.ref, "type": self.kind, "reason": self.reason}
 
     @property
@@ -83,13 +82,13 @@ class _News:
 
 
 def dedupe_key(payload: dict[str, str]) -> str:
-    """Under which repetitions of this pingback are one."""
+    """The key that repetitions of this pingback share."""
     return f"{payload['ref']}|{mark_of(payload)}"
 
 
-def apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None) -> Applied:
-    """Give a pingback its effect; `knows_key` is what the gateway said, None where it said nothing."""
-    payload, now = message.payload, ports.clock.now()
+def apply_pingback(uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None, moment: Moment) -> Applied:
+    """Apply a pingback. `knows_key` is the gateway's answer about the key, None without one."""
+    payload, now = message.payload, moment.billing
     if message.deliveries > MOST_DELIVERIES:
         uow.alerts.open(AlertKind.PINGBACK_REPEATED, message.dedupe_key, {"times": message.deliveries}, now)
     mark, uid, goodsid = mark_of(payload), payload["uid"], payload.get("goodsid")
@@ -98,11 +97,11 @@ def apply_pingback(ports: Ports, uow: UnitOfWork, message: InboxMessage, *, know
         uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, payment.ref, {"case": "owners"}, now)
         return Applied(InboxStatus.IGNORED, "names another uid or goodsid than before")
     first = mark not in payment.seen
-    news = _News(ports, uow, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
+    news = _News(uow, moment, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
     effect = payment.take(mark, news.signal)
     if effect is None:
         return Applied(InboxStatus.APPLIED, "was taken in before; changes nothing")
-    uow.pingbacks.save(payment)  # what decides about the key reads it
+    uow.pingbacks.save(payment)  # the decision about the key reads it
     applied = _EFFECTS[effect](news)
     payment.note(mark, done=applied.status is not InboxStatus.RECEIVED)
     uow.pingbacks.save(payment)
@@ -120,14 +119,14 @@ def _confirm(news: _News) -> Applied:
     not_yet = _not_yet(news, key)
     if not_yet is not None:
         return Applied(InboxStatus.RECEIVED, not_yet)
-    applied = apply_confirmation(news.ports, news.uow, key)
-    just_now = key.activated_at is not None and news.ports.clock.now() - key.activated_at <= SAME_CONFIRMATION
+    applied = apply_confirmation(news.uow, key, news.moment)
+    just_now = key.activated_at is not None and news.moment.billing - key.activated_at <= SAME_CONFIRMATION
     payment.confirmed_key = payment.confirmed_key or bool(applied.unlocked or applied.to_confirm) or just_now
     return applied
 
 
 def _not_yet(news: _News, key: BillingKey) -> str | None:
-    """Why the key cannot be confirmed now, although it may be later."""
+    """Why the key cannot be confirmed yet."""
     if news.knows_key is None:
         return "the gateway could not be asked whether it has the key"
     if not news.knows_key:
@@ -144,60 +143,58 @@ def _cancel(news: _News) -> Applied:
     if news.first:
         disputed = kills_active(news.signal, news.reason, confirmed_key=False)
         facts = news.facts | {"case": "disputed" if disputed else "reversed", "key": news.key_id}
-        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.ports.clock.now())
+        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.moment.billing)
     if news.key is None:
         return Applied(InboxStatus.RECEIVED, UNREGISTERED)
     if news.other_product:
         return Applied(InboxStatus.IGNORED, "of another product than the key")
     key = news.uow.keys.lock(news.key.id)
     if key.status is KeyStatus.PENDING:
-        # A newer payment may have been paid, and only the gateway's word about the key is missing.
+        # A newer payment may have been paid, and only the gateway's confirmation of the key is missing.
         dies = blocked_by_pingback(news.uow, key) is not None
     else:
         dies = kills_active(news.signal, news.reason, confirmed_key=news.payment.confirmed_key)
     reason = f"{news.text} was {news.payment.verdict}"
     if not dies or not key.invalidate(reason):
-        return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; a person decides")
+        return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; an operator decides")
     news.uow.keys.save(key)
-    now, real_now = news.ports.clock.now(), news.ports.clock.real_now()
-    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
-    news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], now, real_now)
+    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, news.moment.billing)
+    news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], news.moment)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
 
 
 def _partial(news: _News) -> Applied:
     facts = news.facts | {"key": news.key_id, "amount": news.payload.get("refund_amount") or None}
     subject = f"{news.payment.ref} {mark_of(news.payload)}"
-    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.ports.clock.now())
-    return Applied(InboxStatus.APPLIED, "a part was given back: a person decides")
+    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.moment.billing)
+    return Applied(InboxStatus.APPLIED, "a part was given back: an operator decides")
 
 
 def _subscription(news: _News) -> Applied:
-    payment, now = news.payment, news.ports.clock.now()
-    key_id = news.key_id
+    payment, key_id = news.payment, news.key_id
     data: dict[str, str | int | None] = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
     event = Event(SUBSCRIPTION_EVENTS[news.kind], key_id or f"pingback_{payment.id}", data)
-    news.uow.announce([event], now, news.ports.clock.real_now())
-    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, now)
+    news.uow.announce([event], news.moment)
+    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, news.moment.billing)
     return Applied(InboxStatus.APPLIED, "told the merchant")
 
 
 def _too_late(news: _News, key: BillingKey) -> Applied:
     case = "worked" if key.activated_at is not None else "never_worked"
     facts = news.facts | {"case": case, "key": key.id, "key_reason": key.invalid_reason}
-    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, f"key {key.id} is {key.status}")
 
 
 def _contradiction(news: _News) -> Applied:
     facts = news.facts | {"case": "verdict", "verdict": str(news.payment.verdict)}
-    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, f"the payment was {news.payment.verdict} before")
 
 
 def _store(news: _News) -> Applied:
     subject = f"{news.payment.ref} {news.kind}"
-    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, f"type {news.kind} is not known")
 
 
@@ -207,7 +204,7 @@ def _nothing(news: _News) -> Applied:
 
 def _other_product(news: _News, key: BillingKey) -> Applied:
     facts = news.facts | {"key": key.id}
-    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.ports.clock.now())
+    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.moment.billing)
     return Applied(InboxStatus.IGNORED, "of another product than the key")
 
 

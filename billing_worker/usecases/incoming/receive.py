@@ -1,4 +1,4 @@
-"""Store what comes in, and acknowledge it: the way on which nothing may be lost and nothing may be slow."""
+"""Store notifications and acknowledge them. None may be lost, and none may be slow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ PAYMENTWALL_PINGBACK = "paymentwall"
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was stored, and whether it is worth a ring."""
+    """The stored notification, and whether to ring at once."""
 
     id: int
     at_once: bool
-    """False for the ordinary echo of a charge of our own, whose answer says the same; for what was looked into a moment
-    ago; and for a merchant_uid that was never ours: anybody can make those up, and a scan reads some of them."""
+    """False for the ordinary echo of our own charge, whose answer says the same; for a payment that was just read; and
+    for a merchant_uid that was never ours, which anyone can invent: a scan reads some of those."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A webhook or pingback as it came, read and found well formed."""
+    """A webhook or pingback as received, parsed and well formed."""
 
     source: str
     dedupe_key: str
@@ -45,15 +45,15 @@ def receive(ports: Ports, source: str, dedupe_key: str, payload: dict[str, str])
 
 
 def receive_many(ports: Ports, notifications: Sequence[Notification]) -> Sequence[Receipt]:
-    """Store notifications durably, all or none; the same one again is counted, and applied again.
+    """Store notifications durably, all or none. A repeated one is counted, and applied again.
 
-    PortOne sends a webhook for every charge that we place. Where its payment is recorded already nothing is left to
-    do; while its attempt is in flight the answer gets a few seconds to come first.
+    PortOne sends a webhook for every charge that we place. If its payment is already recorded, no work is left. While
+    its attempt is in flight, the answer gets a few seconds to arrive first.
     """
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         echoes = _echoes(uow, notifications)
-        stored = uow.inbox.add_all(
+        stored = uow.inbox.add_arrivals(
             [_arrival(each, echo, real_now) for each, echo in zip(notifications, echoes, strict=True)], real_now
         )
         uow.commit()

@@ -1,7 +1,7 @@
-"""Have notifications looked into again.
+"""Look into notifications again.
 
-A replay moves no money by itself: it makes a worker read the gateway anew, and what the gateway answers is recorded
-through the same door as ever. Replaying twice reads twice and changes nothing the second time.
+A replay moves no money by itself: a worker reads the gateway once more, and records its answer through the same door as
+always. A second replay reads again and changes nothing.
 """
 
 from dataclasses import replace
@@ -16,37 +16,39 @@ from billing_worker.usecases.access.actions import note
 
 SOURCES = ("portone", "paymentwall")
 MOST_AT_ONCE = 1_000
-"""Entries that are opened again in one transaction: receivers wait for their locks."""
+"""Entries reopened in one transaction: receivers wait for their locks."""
 
 
 def count_sought(ports: Ports, sought: Sought) -> int:
-    """How many there are."""
+    """The number of matching notifications."""
     with ports.database.transaction() as uow:
         return uow.inbox.count(sought)
 
 
 def look_again(ports: Ports, message_id: int) -> InboxMessage:
-    """Have one looked into again, whatever became of it. Raises NotFound."""
+    """Look into one again, in any state. Raises NotFound."""
     with ports.database.transaction() as uow:
         message = uow.inbox.lock(message_id)
-        _open_again(message, ports.clock.real_now())
+        real_now = ports.clock.moment().real
+        _open_again(message, real_now)
         uow.inbox.save(message)
-        note(ports, uow, Verb.NOTIFICATION_REPLAYED, f"notification:{message.id}")
+        note(ports, uow, Verb.NOTIFICATION_REPLAYED, f"notification:{message.id}", at=real_now)
         uow.commit()
     return message
 
 
 def look_again_at_all(ports: Ports, sought: Sought) -> int:
-    """Have all of them looked into again, a batch a transaction; returns how many."""
+    """Look into all of them again, one batch per transaction; returns their number."""
     done, after = 0, 0
     while True:
         with ports.database.transaction() as uow:
             batch = uow.inbox.lock_some(sought, after, MOST_AT_ONCE)
+            real_now = ports.clock.moment().real
             for message in batch:
-                _open_again(message, ports.clock.real_now())
+                _open_again(message, real_now)
                 uow.inbox.save(message)
             if batch:
-                note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications")
+                note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications", at=real_now)
             uow.commit()
         done += len(batch)
         if len(batch) < MOST_AT_ONCE:
@@ -63,17 +65,17 @@ def seek(
     since: datetime | None = None,
     stuck: bool = False,
 ) -> Sought:
-    """What to look for, from what a caller names. Raises InvalidInput."""
+    """The filter from a caller's words. Raises InvalidInput."""
     if status is not None and status not in set(InboxStatus):
         raise InvalidInput("status", status, f"must be one of {', '.join(InboxStatus)}")
     if source is not None and source not in SOURCES:
         raise InvalidInput("source", source, f"must be one of {', '.join(SOURCES)}")
     sought = Sought(InboxStatus(status) if status else None, source, foreign, since)
-    return replace(sought, stuck_at=ports.clock.real_now()) if stuck else sought
+    return replace(sought, stuck_at=ports.clock.moment().real) if stuck else sought
 
 
 def _open_again(message: InboxMessage, real_now: datetime) -> None:
-    """As if it had just come, but for the number of its deliveries."""
+    """Reopen it as if just received, without counting a delivery."""
     if message.status is not InboxStatus.RECEIVED:
         message.waiting_since = real_now
     message.status, message.closed_at = InboxStatus.RECEIVED, None

@@ -1,16 +1,17 @@
-"""Look after the inbox: tell an operator of what is stuck, let go of what was never ours, delete what is old.
+"""Upkeep of the inbox: alert an operator to stuck entries, drop foreign ones, delete old ones.
 
-Delete answers to requests that are kept no longer, too, and add up what changed in the totals of invoices.
+It also deletes expired answers to requests, and adds up the changes of the totals of invoices.
 
-And see to it that an operator is asked about late periods as long as somebody waits for his answer, and no longer.
+And it keeps the alert about late periods open exactly while a subscription waits for the operator's decision.
 
-Once a minute, by one bucket for all processes; and each time a bounded piece of work, so that no lock is held for long.
+It runs once a minute, by one bucket for all processes. Each run is bounded, so that no lock is held for long.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from billing_worker.domain.alerts import AlertKind, Fact
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Work
@@ -20,19 +21,19 @@ from billing_worker.usecases.access.requests import KEPT_FOR
 from billing_worker.usecases.subscription.catch_up import look_after_alerts
 
 INBOX = "inbox"
-"""The one thing that is tidied, and the subject of its alerts."""
+"""The id of the work, and the subject of its alerts."""
 A_MINUTE = 1.0
 MOST_AT_ONCE = 5_000
-"""Entries deleted or let go in one step: 7 million a day, in transactions of well below a second."""
+"""Entries deleted or dropped in one step: 7 million a day, in transactions far below a second."""
 FOLDED_AT_ONCE = 50_000
-"""Differences of the totals that one step adds up: more than 800 statements a second leave, in half a second."""
+"""Differences of the totals that one step adds up: those of 800 statements a second, in half a second."""
 LET_GO = "more foreign notifications came than are read; what this one may be about is found by comparing both books"
 
 
 def due(ports: Ports, _limit: int) -> Sequence[str]:
-    """The inbox, if it is time."""
-    real_now = ports.clock.real_now()
+    """The inbox, if its upkeep is due."""
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         bucket = uow.catch_up.lock_bucket(Work.TIDYING, real_now)
         its_time = bucket.fill(A_MINUTE, real_now) > 0
         if its_time:
@@ -44,7 +45,8 @@ def due(ports: Ports, _limit: int) -> Sequence[str]:
 
 def tidy(ports: Ports, _what: str) -> int:
     """One bounded step; returns how many entries were deleted."""
-    real_now = ports.clock.real_now()
+    moment = ports.clock.moment()
+    real_now = moment.real
     with ports.database.transaction() as uow:
         uow.inbox.let_go_foreign(real_now - FOREIGN_FOR, real_now, LET_GO, MOST_AT_ONCE)
         deleted = uow.inbox.forget(real_now - ports.inbox.retention, MOST_AT_ONCE)
@@ -56,30 +58,30 @@ def tidy(ports: Ports, _what: str) -> int:
         uow.books.fold(FOLDED_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
-        _alert_stuck(ports, uow)
-        _alert_flood(ports, uow)
+        _alert_stuck(uow, moment)
+        _alert_flood(uow, moment)
         uow.commit()
     look_after_alerts(ports)
     return deleted
 
 
-def _alert_stuck(ports: Ports, uow: UnitOfWork) -> None:
-    sought = Sought(stuck_at=ports.clock.real_now())
+def _alert_stuck(uow: UnitOfWork, moment: Moment) -> None:
+    sought = Sought(stuck_at=moment.real)
     count = uow.inbox.count(sought)
     if not count:
-        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, ports.clock.now())
+        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, moment.billing)
         return
     newest = uow.inbox.list(sought, 1)[0]
     facts: dict[str, Fact] = {"case": "unread", "count": count, "newest": newest.id}
     if newest.note:
         facts |= {"case": "read", "note": newest.note}
-    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, ports.clock.now())
+    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, moment.billing)
 
 
-def _alert_flood(ports: Ports, uow: UnitOfWork) -> None:
+def _alert_flood(uow: UnitOfWork, moment: Moment) -> None:
     foreign = Sought(status=InboxStatus.RECEIVED, foreign=True)
-    late = replace(foreign, waits_since=ports.clock.real_now() - UNANSWERED_FOR)
+    late = replace(foreign, waits_since=moment.real - UNANSWERED_FOR)
     if not uow.inbox.count(late):
-        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, ports.clock.now())
+        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, moment.billing)
         return
-    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, ports.clock.now())
+    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, moment.billing)

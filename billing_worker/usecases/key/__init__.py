@@ -1,4 +1,4 @@
 """Billing keys: registered, confirmed by the payment that issued them, unlocked, changed and reactivated.
 
-It touches keys and alerts, reads pingbacks and the gateway, and makes invoices due again. It never places a charge.
+It writes keys and alerts, reads pingbacks and the gateway, and makes invoices due again. It never places a charge.
 """

@@ -1,4 +1,4 @@
-"""Charge a billing key again that was taken for dead."""
+"""Reactivate an invalid billing key."""
 
 from datetime import datetime
 
@@ -15,17 +15,17 @@ from billing_worker.usecases.key.issuance import note_issue
 
 
 def reactivate(ports: Ports, key_id: str) -> BillingKey:
-    """On an operator's word: the card works after all, or the gateway was asked with the wrong account.
+    """Reactivate at an operator's request: the card works after all, or the gateway was read with the wrong account.
 
     Invoices that wait for another key are due at once. Raises NotFound, or Conflict for a key that is not invalid, or
-    that never was chargeable.
+    was never chargeable.
     """
     _look_up(ports, key_id)
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
         lock_subscriptions(uow, key_id)
-        # Read under the lock: somebody else may say the same word at this very moment.
+        # Read under the lock: another request may do the same at this moment.
         key = uow.keys.lock(key_id)
+        moment = ports.clock.moment()
         if key.status is not KeyStatus.INVALID:
             raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
         if not key.email_agrees and (key.issue is None or key.activated_at is None):
@@ -33,12 +33,12 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         if not key.email_agrees:
             problem = "carries another e-mail than the payment that issued it: first set that e-mail"
             raise Conflict(f"billing key {key_id} {problem}")
-        wake_invoices(uow, key_id, now)
+        wake_invoices(uow, key_id, moment.billing)
         key.move_to(KeyStatus.ACTIVE)
-        key.activated_at, key.invalid_reason = now, None
+        key.activated_at, key.invalid_reason = moment.billing, None
         uow.keys.save(key)
-        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
-        note(ports, uow, Verb.KEY_REACTIVATED, key.id)
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
+        note(ports, uow, Verb.KEY_REACTIVATED, key.id, at=moment.real)
         uow.commit()
     return key
 
@@ -64,19 +64,19 @@ def _look_up(ports: Ports, key_id: str) -> None:
     with ports.database.transaction() as uow:
         key = uow.keys.lock(key_id)
         if key.status is KeyStatus.INVALID:
-            note_issue(ports, uow, key, *seen)
+            note_issue(uow, key, *seen, ports.clock.moment().real)
             uow.keys.save(key)
             uow.commit()
 
 
 def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:
-    """Lock what is charged to the key, before the key itself: so do all, or two would wait for each other."""
+    """Lock the subscriptions of the key before the key itself, as all transactions do: otherwise two could deadlock."""
     for subscription in uow.subscriptions.of_key(key_id):
         uow.subscriptions.lock(subscription.id)
 
 
 def wake_invoices(uow: UnitOfWork, key_id: str, now: datetime) -> None:
-    """What waits for another key is due at once: this one works after all. Locks the subscriptions, as all do first."""
+    """Make invoices that wait for another key due at once: this key works after all. Locks the subscriptions first."""
     for subscription in uow.subscriptions.of_key(key_id):
         uow.subscriptions.lock(subscription.id)
         for invoice in uow.invoices.of_subscription(subscription.id):

@@ -1,8 +1,7 @@
-"""Make a billing key known that PortOne already stores."""
+"""Register billing keys that PortOne already stores."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import (
@@ -19,6 +18,7 @@ from billing_worker.domain.billing_key import (
     first_status,
 )
 from billing_worker.domain.labels import entered_external_id, entered_metadata
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
@@ -27,7 +27,7 @@ from billing_worker.usecases.key.confirm import FIRST_LOOK
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a caller says of a billing key that PortOne stores; `new_key` checks it."""
+    """A caller's description of a billing key that PortOne stores; `new_key` checks it."""
 
     customer_uid: str = field(repr=False)
     pg_provider: str
@@ -41,17 +41,18 @@ class NewKey:
 
 
 def register_key(ports: Ports, wanted: NewKey) -> BillingKey:
-    """Make a billing key known that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
-    key = new_key(ports, ports.clock.now(), wanted)
+    """Register a billing key that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
+    moment = ports.clock.moment()
+    key = new_key(ports, moment, wanted)
     with ports.database.transaction() as uow:
         uow.keys.add(key)
-        note(ports, uow, Verb.KEY_REGISTERED, key.id)
+        note(ports, uow, Verb.KEY_REGISTERED, key.id, at=moment.real)
         uow.commit()
     return key
 
 
-def new_key(ports: Ports, now: datetime, wanted: NewKey) -> BillingKey:
-    """A billing key as it is first stored; nothing is stored here. Raises InvalidInput."""
+def new_key(ports: Ports, moment: Moment, wanted: NewKey) -> BillingKey:
+    """A new billing key, not stored yet. Raises InvalidInput."""
     pg_provider = entered("pg_provider", wanted.pg_provider, LONGEST_PG)
     status = first_status(pg_provider)
     return BillingKey(
@@ -62,9 +63,9 @@ def new_key(ports: Ports, now: datetime, wanted: NewKey) -> BillingKey:
         buyer_name=_optional("buyer_name", wanted.buyer_name, LONGEST_BUYER_NAME),
         buyer_email=_optional("buyer_email", wanted.buyer_email, LONGEST_BUYER_EMAIL),
         buyer_tel=_optional("buyer_tel", wanted.buyer_tel, LONGEST_BUYER_TEL),
-        created_at=now,
-        activated_at=now if status is KeyStatus.ACTIVE else None,
-        next_look_at=ports.clock.real_now() + FIRST_LOOK if status is KeyStatus.PENDING else None,
+        created_at=moment.billing,
+        activated_at=moment.billing if status is KeyStatus.ACTIVE else None,
+        next_look_at=moment.real + FIRST_LOOK if status is KeyStatus.PENDING else None,
         goodsid=_optional("goodsid", wanted.goodsid, LONGEST_GOODSID),
         issue_claim=IssueUse.OPEN if pg_provider == PAYMENTWALL else IssueUse.NONE,
         external_id=entered_external_id(wanted.external_id),

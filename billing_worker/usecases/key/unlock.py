@@ -1,25 +1,25 @@
-"""A key may be charged from now on: what waited for it is due at once."""
+"""Unlock a key: its waiting invoices are due at once."""
 
 from datetime import datetime
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.pingback import PingbackPayment
-from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.key.issuance import note_issue
 from billing_worker.usecases.key.reactivate import lock_subscriptions, wake_invoices
 
 
-def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence) -> bool:
+def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence, moment: Moment) -> bool:
     """Activate a key by the payment that issued it, within the caller's transaction.
 
-    False when that was done before, when a pingback holds it back, or when the key carries another e-mail than the
-    payment: then it stays as it is, and an operator is told.
+    False when it was already activated, or when a pingback blocks it. Also False when the key has another e-mail than
+    the payment: the key then stays as it is, and an alert opens.
     """
-    now = ports.clock.now()
+    now = moment.billing
     if blocked_by_pingback(uow, key) is not None:
         return False
     given_up = key.status is KeyStatus.INVALID
@@ -28,12 +28,12 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     key = uow.keys.lock(key.id)
     if blocked_by_pingback(uow, key) is not None or not key.awaits_confirmation:
         return False
-    note_issue(ports, uow, key, payment, evidence)
+    note_issue(uow, key, payment, evidence, moment.real)
     if not key.email_agrees:
         uow.keys.save(key)
         _alert_email(uow, key, now)
         return False
-    # One that worked before an update of this worker is confirmed anew: for the merchant nothing changes.
+    # A key that worked before an update of this worker is confirmed again: the merchant sees no change.
     never_worked = key.activated_at is None
     key.activate(now)
     uow.keys.save(key)
@@ -42,7 +42,7 @@ def unlock(ports: Ports, uow: UnitOfWork, key: BillingKey, payment: GatewayPayme
     uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
     uow.alerts.close(AlertKind.KEY_EMAIL, key.id, now)
     if never_worked:
-        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], now, ports.clock.real_now())
+        uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
     return True
 
 
@@ -53,6 +53,6 @@ def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
 
 
 def blocked_by_pingback(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:
-    """The newest payment at Paymentwall under this key's name, where nothing may confirm the key as it stands."""
+    """The newest payment at Paymentwall for this key, if it blocks the confirmation of the key."""
     newest = uow.pingbacks.newest(key.customer_uid, key.goodsid)
     return newest if newest is not None and newest.blocks else None

@@ -1,4 +1,4 @@
-"""Events on their way to the merchant: sent one after the other, tried again, sent again on request.
+"""Events for the merchant: sent in order, retried, and replayed on request.
 
-It touches the outbox and the receivers. It never touches anything of billing.
+It writes the outbox and the receivers. It never writes records of billing.
 """

@@ -1,4 +1,4 @@
-"""What people and programs look at: lists, reports, one customer as a whole, and why something is as it is.
+"""Reading for people and programs: lists, reports, one customer as a whole, and explanations.
 
-It only reads, and never commits. It never words anything for one entrance alone.
+It only reads, and never commits. It has no wording for a single entrance.
 """

@@ -1,4 +1,4 @@
-"""One customer as a whole: what was bought, what is owed, what was paid, and what comes next."""
+"""One customer as a whole: subscriptions, debts, payments, and the next steps."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,12 +20,12 @@ from billing_worker.usecases.reading.views.keys import summary_of_key
 from billing_worker.usecases.reading.views.subscriptions import of_subscription
 
 MOST = 100
-"""Of each kind, the newest; the lists have the rest."""
+"""The newest of each kind; the lists have the rest."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def customer_with(ports: Ports, customer: str) -> CustomerView:
-    """The customer with this id of the merchant's. Raises NotFound for one that was never subscribed."""
+    """The customer with this id of the merchant. Raises NotFound for one without any subscription."""
     if not storable(customer):
         raise NotFound("customer", customer)
     with ports.database.transaction() as uow:

@@ -25,7 +25,7 @@ from billing_worker.usecases.reading.views.subscriptions import of_subscription
 from billing_worker.usecases.reading.views.traffic import of_event, summary_of_notification
 
 AT_ONCE = 500
-"""Rows that are read in one transaction where a whole list is wanted."""
+"""Rows per transaction when a whole list is read."""
 LONGEST_CURSOR = 500
 
 SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
@@ -39,12 +39,12 @@ SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.EVENTS: of_event,
     Kind.NOTIFICATIONS: summary_of_notification,
 }
-"""What a list shows of each thing. A stop also shows what waits there, and an alert is in the reader's language."""
+"""The view of each kind in a list. A stop also shows its waiting invoices, and an alert is in the reader's language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A part of a list, as views of its things, and the cursor of the next one."""
+    """A part of a list, as views, and the cursor of the next part."""
 
     items: Sequence[Any]
     next_cursor: str | None
@@ -59,21 +59,22 @@ def listed(
     cursor: str | None = None,
     language: Language = Language.EN,
 ) -> Listed:
-    """At most `limit` things that fit, newest first, from the cursor on.
+    """At most `limit` matches, newest first, from the cursor on.
 
-    A filter that is None does not matter. Raises InvalidInput for a cursor that no answer about this kind gave.
+    A filter of None matches all. Raises InvalidInput for a cursor of another kind of list.
     """
     chosen = {name: value for name, value in wanted.items() if value is not None}
     with ports.database.transaction() as uow:
         part = uow.lists.part(kind, chosen, limit, None if cursor is None else _position(kind, cursor))
-        items = [_shown(uow, ports.clock.now(), kind, item, language) for item in part.items]
+        now = ports.clock.moment().billing
+        items = [_shown(uow, now, kind, item, language) for item in part.items]
     return Listed(items, None if part.next is None else _cursor(kind, part.next))
 
 
 def every(
     ports: Ports, kind: Kind, wanted: Mapping[str, object], most: int | None, *, language: Language = Language.EN
 ) -> Iterator[Any]:
-    """All things that fit, newest first, at most `most`; read in parts, so that the first come at once."""
+    """All matches, newest first, at most `most`; read in parts, so that the first ones arrive at once."""
     left, cursor = most, None
     while left is None or left > 0:
         limit = AT_ONCE if left is None else min(left, AT_ONCE)
@@ -107,7 +108,7 @@ def _position(kind: Kind, cursor: str) -> Position:
         found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError) as error:
         raise InvalidInput("cursor", "…", problem) from error
-    # What PostgreSQL cannot be asked for, NUL and half a surrogate pair, is in no row.
+    # No row contains NUL or half a surrogate pair, which PostgreSQL cannot look for.
     texts = isinstance(found, list) and all(isinstance(each, str) and storable(each) for each in found)
     if not texts or not found or found[0] != kind.value:
         raise InvalidInput("cursor", "…", problem)

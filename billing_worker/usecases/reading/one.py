@@ -1,4 +1,4 @@
-"""One thing by its id, as every entrance shows it. Each function raises NotFound."""
+"""One entity by its id, as every entrance shows it. Each function raises NotFound."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from billing_worker.usecases.reading.views.subscriptions import SubscriptionDeta
 from billing_worker.usecases.reading.views.traffic import EventView, NotificationView, of_event, of_notification
 
 MOST_INVOICES = 100
-"""Of a subscription, the newest; the list of invoices has the rest."""
+"""The newest invoices of a subscription; the list of invoices has the rest."""
 
 
 def plan_with(ports: Ports, plan_id: str) -> PlanView:
@@ -53,14 +53,14 @@ def attempt_with(ports: Ports, attempt_id: str) -> AttemptView:
 
 
 def refund_with(ports: Ports, refund_id: str) -> RefundDetail:
-    """A refund with what the gateway said about it."""
+    """A refund with the gateway's answer about it."""
     with ports.database.transaction() as uow:
         refund = uow.refunds.get(refund_id)
         return detail_of_refund(refund, None if refund.evidence_id is None else uow.evidence(refund.evidence_id))
 
 
 def alert_with(ports: Ports, alert_id: int, language: Language) -> AlertDetail:
-    """An alert, open or closed, with what the gateway said about it."""
+    """An alert, open or closed, with the gateway's answer about it."""
     with ports.database.transaction() as uow:
         alert = uow.alerts.get(alert_id)
         evidence = None if alert.evidence_id is None else uow.evidence(alert.evidence_id)
@@ -74,13 +74,13 @@ def event_with(ports: Ports, event_id: str) -> EventView:
 
 
 def latest_events(ports: Ports, most: int) -> Sequence[OutboxMessage]:
-    """The events that happened last, newest first."""
+    """The latest events, newest first."""
     with ports.database.transaction() as uow:
         return uow.outbox.latest(most)
 
 
 def notification_with(ports: Ports, message_id: int) -> NotificationView:
-    """A webhook or pingback, and what became of it."""
+    """A webhook or pingback, and its result."""
     with ports.database.transaction() as uow:
         return of_notification(uow.inbox.get(message_id))
 
@@ -92,6 +92,6 @@ def comparison_with(ports: Ports, comparison_id: int) -> Comparison:
 
 
 def pg_providers(ports: Ports) -> Sequence[str]:
-    """Every PG that a key here has."""
+    """Every PG with a key here."""
     with ports.database.transaction() as uow:
         return uow.keys.pg_providers()

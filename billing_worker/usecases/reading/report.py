@@ -1,4 +1,4 @@
-"""What the books say: month by month, and at this moment."""
+"""The report: the sums of each month, and the present state."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ MOST_ALERTS = 100
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How late work goes down. Real time; about, since a subscription may have several late periods."""
+    """The progress of late work, in real time. An estimate, since a subscription may have several late periods."""
 
     late: int
     per_minute: int
@@ -26,25 +26,25 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The months so far, how things stand now, and what an operator must look at."""
+    """The months so far, the present state, and the open alerts."""
 
     months: Sequence[Tally]
     standing: Standing
     alerts: Sequence[Alert]
     drain: Drain | None
-    """None where nothing is late."""
+    """None if no work is late."""
 
 
 def report(ports: Ports, timezone: str) -> Report:
     """Everything in one consistent read; months are those of `timezone`."""
     with ports.database.transaction() as uow:
-        receiver = ports.notifier is not None
-        standing = uow.books.standing(ports.clock.now(), ports.clock.real_now(), receiver=receiver)
+        moment = ports.clock.moment()
+        standing = uow.books.standing(moment, receiver=ports.notifier is not None)
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,
             alerts=uow.alerts.list_open(MOST_ALERTS),
-            drain=_drain(ports, standing.late),
+            drain=_drain(ports, standing.late, moment.real),
         )
 
 
@@ -67,7 +67,7 @@ def compared_until(ports: Ports) -> datetime | None:
 
 
 def has_open_alerts(ports: Ports) -> bool:
-    """Whether an operator must look at anything."""
+    """Whether an alert is open."""
     with ports.database.transaction() as uow:
         return bool(uow.alerts.list_open(1))
 
@@ -78,9 +78,9 @@ def payments(ports: Ports) -> Sequence[SettledPayment]:
         return uow.books.payments()
 
 
-def _drain(ports: Ports, late: int) -> Drain | None:
+def _drain(ports: Ports, late: int, real_now: datetime) -> Drain | None:
     if not late:
         return None
     rate = ports.catch_up_rate
-    done_at = ports.clock.real_now() + timedelta(minutes=late / rate) if rate else None
+    done_at = real_now + timedelta(minutes=late / rate) if rate else None
     return Drain(late, rate, done_at)

@@ -1,4 +1,4 @@
-"""What `why` says of each thing: its state, its history, and what comes next."""
+"""The explanations of `why`: the state, the history, and the next step of each entity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
 
 MOST_EVENTS = 10_000
-"""More than one subscription ever has."""
+"""More than any subscription has."""
 MOST_LISTED = 100
 MOST_SHOWN = 5
 
@@ -37,12 +37,12 @@ class Outline:
     next: str
     ways_out: list[WayOut]
     alerts: list[Alert]
-    """What is open about it."""
+    """The open alerts about it."""
     actions: list[str]
 
 
 class _State(NamedTuple):
-    """How a thing stands, what comes next, and what an operator can do."""
+    """The state of an entity, its next step, and the ways out."""
 
     answer: str
     next: str
@@ -51,14 +51,14 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Teller:
-    """Tells what is so at one moment, in one time zone."""
+    """Explains the state at one moment, in one time zone."""
 
     uow: UnitOfWork
     now: datetime
     zone: ZoneInfo
 
     def listed(self, kind: Kind, **wanted: object) -> Sequence[Any]:
-        """The newest things of a kind that fit."""
+        """The newest matches of a kind."""
         return self.uow.lists.part(kind, wanted, MOST_LISTED, None).items
 
     def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Outline:
@@ -138,7 +138,7 @@ class Teller:
         return f" Given back so far: {Money(given, currency)}; left: {Money(left_of(paid), currency)}."
 
     def _told_refund(self, refund: Refund) -> str:
-        cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "a person asked"
+        cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "an operator asked"
         line = f"{self._day(refund.created_at)} refund {refund.id} of {refund.money}, {cause} ({refund.reason})"
         return f"{line}: {refund.status}"
 
@@ -273,7 +273,7 @@ class Teller:
         return Outline(subject, answer, [], then, ways_out, self._alerts([key.id]), self._acts([key.id]))
 
     def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
-        """Late periods that were waived, as the events tell."""
+        """Waived late periods, from the events."""
         found = []
         for message in self.uow.outbox.of_stream(subscription.id, MOST_EVENTS):
             if message.event.type is EventType.SUBSCRIPTION_PERIODS_SKIPPED:
@@ -291,7 +291,7 @@ class Teller:
         return f"{line}: {attempt.reason}" if attempt.reason else line
 
     def _acts(self, subjects: Sequence[str], plan_id: str | None = None) -> list[str]:
-        """What was done to these, and what somebody decided about the late periods of all on their plan."""
+        """The actions on these, and the decisions on late periods of their whole plan."""
         found = self.uow.actions.of_subjects(subjects, MOST_LISTED)
         if plan_id is not None:
             of_plan = self.uow.actions.of_subjects([plan_id], MOST_LISTED)

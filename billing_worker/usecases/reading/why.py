@@ -1,4 +1,4 @@
-"""Say in plain words why something was, or was not, charged, and what happens next."""
+"""Explain in plain words why something was, or was not, charged, and what happens next."""
 
 from billing_worker.domain.calendar import zone_named
 from billing_worker.domain.errors import InvalidInput, NotFound
@@ -16,19 +16,19 @@ from billing_worker.usecases.reading.views.insight import Explanation
 def why(ports: Ports, ident: str, timezone: str = "UTC", language: Language = Language.EN) -> Explanation:
     """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…) or key (key_…).
 
-    Also what a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer names,
-    in this order. Times are told in `timezone` (an IANA name), alerts and ways out in `language`.
+    It also takes a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer, in
+    this order. Times are in `timezone` (an IANA name), alerts and ways out in `language`.
 
-    Raises NotFound for an id of ours that is not there, or InvalidInput for one that names nothing here.
+    Raises NotFound for an unknown id of our form, or InvalidInput for any other unknown id.
     """
     if not storable(ident):
         raise _names_nothing(ident)
     with ports.database.transaction() as uow:
-        return _explained(_outline(Teller(uow, ports.clock.now(), zone_named(timezone)), ident), language)
+        return _explained(_outline(Teller(uow, ports.clock.moment().billing, zone_named(timezone)), ident), language)
 
 
 def _explained(outline: Outline, language: Language) -> Explanation:
-    """The view of what was found out, with its alerts and ways out in words."""
+    """The view of the outline, with its alerts and ways out in words."""
     offered = ways_out(outline.ways_out, language)
     then = " ".join(filter(None, (outline.next, offered[:1].upper() + offered[1:])))
     return view_of(

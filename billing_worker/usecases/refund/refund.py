@@ -1,7 +1,7 @@
 """Give money back, in three short acts like a charge: commit the intent, make one call, commit the result.
 
-An answer that is missing or unclear is never repeated blindly: the payment is read until its list of cancellations
-tells. `settle/given_back` has what every read of a payment books about refunds, whoever made them.
+After a missing or unclear answer the call is never repeated blindly: the payment is read until its list of
+cancellations shows the outcome. `settle/given_back` books the refunds in every read of a payment, from any source.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.refund import (
     LONGEST_IDEMPOTENCY_KEY,
@@ -40,7 +41,7 @@ from billing_worker.usecases.settle.record import retry_write
 
 HUMAN_AFTER = timedelta(hours=24)
 STUCK_AFTER = 5
-"""A refund that had to be sent anew this many times is no hiccup any more."""
+"""A refund sent this many times needs an operator."""
 
 
 def request_refund(
@@ -53,13 +54,14 @@ def request_refund(
     attempt_id: str | None = None,
     idempotency_key: str | None = None,
 ) -> Refund:
-    """Write down that `amount` minor units of an invoice's payment are to be given back; the next scan sends it.
+    """Write down a refund of `amount` minor units of an invoice's payment; the next scan sends it.
 
-    Either an amount or `everything` (what is left): never everything by omission. `attempt_id` names one of several
-    payments, else it is the one that settled the invoice. The same `idempotency_key` again is the same refund.
+    Either an amount or `everything` (all that is left): a missing amount never means everything. `attempt_id` names one
+    of several payments; by default it is the one that settled the invoice. The same `idempotency_key` again is the same
+    refund.
 
-    Raises NotFound, InvalidInput, or Conflict where nothing is left, another refund of the payment is unfinished, or
-    the `idempotency_key` stands for something else already.
+    Raises NotFound, InvalidInput, or Conflict if nothing is left, another refund of the payment is unfinished, or the
+    `idempotency_key` already stands for another refund.
     """
     if everything == (amount is not None):
         raise InvalidInput("amount", amount, "say either how much, or everything that is left")
@@ -68,9 +70,10 @@ def request_refund(
     reason = entered("reason", reason, LONGEST_REASON)
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
+        moment = ports.clock.moment()
         earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
         for each in earlier:
-            # An older release kept it as it came: the same key in another form must not give back twice.
+            # An older release stored it as received: the same key in another form must not give back twice.
             if each.idempotency_key and normal_form(each.idempotency_key) == idempotency_key:
                 return _same(each, amount, attempt_id)
         attempt = payment_of(locked.attempts, invoice_id, attempt_id)
@@ -84,20 +87,20 @@ def request_refund(
             balance=left,
             cause=RefundCause.REQUESTED,
             reason=reason,
-            created_at=ports.clock.now(),
-            next_step_at=ports.clock.real_now(),
+            created_at=moment.billing,
+            next_step_at=moment.real,
             idempotency_key=idempotency_key,
         )
         uow.refunds.add(refund)
-        note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}")
+        note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}", at=moment.real)
         uow.commit()
     return refund
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim refunds that are to be sent or looked up."""
-    real_now = ports.clock.real_now()
+    """Claim refunds to send or to look up."""
     with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
         ids = uow.refunds.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
         uow.commit()
     return ids
@@ -109,11 +112,11 @@ def refund(ports: Ports, refund_id: str) -> None:
     if step is None:
         return
     if step.request is None:
-        began_at = ports.clock.real_now()
+        began_at = ports.clock.moment().real
         _conclude(ports, step, ports.gateway.payment(step.imp_uid), began_at)
         return
-    if ports.clock.real_now() + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
-        # This process was held up: its call could end when the refund belongs to somebody else.
+    if ports.clock.moment().real + timedelta(seconds=ports.timing.http_deadline) > step.lease_until:
+        # This process stalled: when the call ends, another worker may own the refund.
         return
     answer = ports.gateway.cancel(step.request)
     retry_write(lambda: _record(ports, step, answer))
@@ -121,7 +124,7 @@ def refund(ports: Ports, refund_id: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is to be done, taken before the network is touched."""
+    """The next step, taken before any network call."""
 
     refund_id: str
     attempt_id: str
@@ -129,86 +132,86 @@ class _Step:
     fence: int
     lease_until: datetime
     request: RefundRequest | None
-    """Empty where the payment is only to be read."""
+    """Empty if the payment is only read."""
 
 
 def _take(ports: Ports, refund_id: str) -> _Step | None:
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(uow.refunds.get(refund_id).attempt_id)
+        moment = ports.clock.moment()
         found = uow.refunds.get(refund_id)
         if not found.is_open:
             return None
-        lease_until = found.lease_until or real_now
+        lease_until = found.lease_until or moment.real
         request = found.request(settlement.attempt) if found.status is RefundStatus.PENDING else None
-        under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > real_now
+        under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > moment.real
         if request is not None:
-            found.send(now, real_now, ports.timing)
+            found.send(moment, ports.timing)
         elif under_way:
             found.next_step_at = lease_until
         else:
-            found.look(now)
+            found.look(moment.billing)
         uow.refunds.save(found)
         uow.commit()
     if under_way:
         return None
-    lease_until = found.lease_until or real_now
+    lease_until = found.lease_until or moment.real
     imp_uid = settlement.attempt.imp_uid or ""
     return _Step(found.id, settlement.attempt.id, imp_uid, found.fence, lease_until, request)
 
 
 def _record(ports: Ports, step: _Step, answer: RefundAnswer) -> None:
-    """Act three. A worker that lost the refund meanwhile writes nothing but what it learned."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
+    """Act three. A worker that lost the refund meanwhile records only the gateway's answer."""
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(step.attempt_id)
-        evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, real_now)
+        moment = ports.clock.moment()
+        evidence_id = answer.evidence and uow.keep_evidence(step.attempt_id, answer.evidence, moment.real)
         if isinstance(answer, Answered):
-            note_refunds(ports, uow, settlement, answer.payment, answer.evidence)
+            note_refunds(uow, settlement, answer.payment, answer.evidence, moment)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.IN_FLIGHT:
             found.evidence_id = evidence_id or found.evidence_id
-            settled = settle_refund(found, settlement.attempt, answer, now, real_now=real_now, timing=ports.timing)
-            _announce(ports, uow, settlement, found)
-            _alert(uow, found, settled, now, real_now)
+            settled = settle_refund(found, settlement.attempt, answer, moment, ports.timing)
+            _announce(uow, settlement, found, moment)
+            _alert(uow, found, settled, moment)
         elif found.is_open:
-            found.next_step_at = real_now
+            found.next_step_at = moment.real
         uow.refunds.save(found)
         uow.commit()
 
 
 def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -> None:
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         settlement = uow.lock_settlement(step.attempt_id)
+        moment = ports.clock.moment()
         window = ports.timing.settle_window_of(settlement.key.pg_provider)
         for payment, evidence in listing.payments:
-            note_refunds(ports, uow, settlement, payment, evidence)
+            note_refunds(uow, settlement, payment, evidence, moment)
         found = uow.refunds.get(step.refund_id)
         if found.fence == step.fence and found.status is RefundStatus.UNKNOWN:
-            # Otherwise it is decided, or was sent again after this read began, which then says nothing about it.
-            found.next_step_at = _next_look(ports, found, real_now, window)
+            # Otherwise it is decided, or was sent again after this read began, which then proves nothing about it.
+            found.next_step_at = _next_look(ports, found, moment.real, window)
             settled = Settled()
             for payment, evidence in listing.payments:
-                found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, real_now)
+                found.evidence_id = uow.keep_evidence(step.attempt_id, evidence, moment.real)
                 finding = judge_refund(found, settlement.attempt, payment)
-                settled = conclude(found, finding, now, real_now, began_at=began_at, window=window)
+                settled = conclude(found, finding, moment, began_at=began_at, window=window)
                 if finding.trouble is not None:
-                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, now)
+                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, moment.billing)
                 else:
-                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, now)
+                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, moment.billing)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
-            _announce(ports, uow, settlement, found)
-            _alert(uow, found, settled, now, real_now)
+            _announce(uow, settlement, found, moment)
+            _alert(uow, found, settled, moment)
             uow.refunds.save(found)
         if found.status is RefundStatus.FAILED:
-            refund_surplus(ports, uow, settlement)
+            refund_surplus(ports, uow, settlement, moment)
         uow.commit()
 
 
 def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelta) -> datetime:
-    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    """The wait doubles, but the second read that proves absence comes after the settle window."""
     look = ports.timing.next_look(found.looks, real_now)
     if found.absent_since is None:
         return min(look, real_now + window) if found.looks == 1 else look
@@ -216,18 +219,19 @@ def _next_look(ports: Ports, found: Refund, real_now: datetime, window: timedelt
     return min(look, settled) if settled > real_now else look
 
 
-def _announce(ports: Ports, uow: UnitOfWork, settlement: Settlement, found: Refund) -> None:
+def _announce(uow: UnitOfWork, settlement: Settlement, found: Refund, moment: Moment) -> None:
     if not found.is_open:
-        uow.announce([refund_event(settlement, found)], ports.clock.now(), ports.clock.real_now())
+        uow.announce([refund_event(settlement, found)], moment)
 
 
-def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real_now: datetime) -> None:
+def _alert(uow: UnitOfWork, found: Refund, settled: Settled, moment: Moment) -> None:
+    now = moment.billing
     if not found.is_open:
         uow.alerts.close(AlertKind.REFUND_STUCK, found.id, now)
     if settled.alert is not None:
         facts: Facts = {"money": str(found.money), "attempt": found.attempt_id, "reason": settled.alert}
         uow.alerts.open(AlertKind.REFUND_FAILED, found.id, facts, now)
-    late = found.lease_until is not None and real_now - found.lease_until > HUMAN_AFTER
+    late = found.lease_until is not None and moment.real - found.lease_until > HUMAN_AFTER
     if found.status is RefundStatus.UNKNOWN and late:
         uow.alerts.open(AlertKind.REFUND_STUCK, found.id, {"case": "unseen", "reason": found.note}, now)
     elif found.is_open and found.failures >= STUCK_AFTER:
@@ -236,13 +240,13 @@ def _alert(uow: UnitOfWork, found: Refund, settled: Settled, now: datetime, real
 
 
 def payment_to_refund(ports: Ports, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
-    """The payment that a refund of this invoice would be about. Raises NotFound, InvalidInput or Conflict."""
+    """The payment that a refund of this invoice would give back. Raises NotFound, InvalidInput or Conflict."""
     with ports.database.transaction() as uow:
         return payment_of(uow.attempts.of_invoice(uow.invoices.get(invoice_id).id), invoice_id, attempt_id)
 
 
 def payment_of(attempts: Sequence[PaymentAttempt], invoice_id: str, attempt_id: str | None) -> PaymentAttempt:
-    """The payment of an invoice that is to be given back. Raises InvalidInput, or Conflict where there is none."""
+    """The refundable payment of an invoice. Raises InvalidInput, or Conflict if there is none."""
     paid = [attempt for attempt in attempts if attempt.imp_uid and attempt.closed_at]
     approved = [attempt for attempt in paid if attempt.status == "approved"]
     if attempt_id is not None:

@@ -1,5 +1,4 @@
-"""Whether the books are right: audits of the database, comparisons with the gateway's list of payments.
+"""Reviews of the books: audits of the database, comparisons with the gateway's list of payments.
 
-It touches comparisons, audits, doubts and alerts; what it finds goes through `settle`. It never writes an
-attempt itself.
+It writes comparisons, audits, doubts and alerts; its findings go through `settle`. It never writes an attempt itself.
 """

@@ -1,8 +1,8 @@
-"""Check the promises from outside the code that keeps them: in the database, and at the gateway.
+"""Check the invariants independently of the code that keeps them: in the database, and at the gateway.
 
-A breach in our own books that may mean wrong money, or a secret that is out, stops all charging. One about a single
-payment at the gateway stops at most that subscription: a clerk, or a list that lags, must not stop everybody. A pattern
-of those does (`domain/runaway.py`). Any other breach opens an alert.
+A breach in our own books that may mean wrong money or a leaked secret stops all charging. A breach about a single
+payment at the gateway stops at most its subscription: a clerk, or a lagging list, must not stop all customers. A
+pattern of those does (`domain/runaway.py`). Any other breach opens an alert.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -20,7 +20,7 @@ from billing_worker.usecases.review.audit_acts import TWINS, act
 from billing_worker.usecases.review.audit_gateway import at_the_gateway
 
 GRACE = timedelta(minutes=10)
-"""Real time: work that is due for longer, with workers there, was lost."""
+"""Real time: work due for longer while workers run counts as lost."""
 SKEW = timedelta(seconds=5)
 """Real time: far more than the clocks of two hosts differ, since all follow the database server."""
 ROWS_A_WINDOW = 2_000
@@ -30,7 +30,7 @@ WINDOWS_AT_ONCE = 50
 LEASE = timedelta(minutes=5)
 """Real time after which an audit whose worker died is offered again; each window begins it again."""
 OVERLAP = timedelta(minutes=10)
-"""Each audit looks again at the end of the one before: what was written then may have been committed later."""
+"""The overlap with the previous audit: rows written at its end may have been committed later."""
 
 SAMPLE = 10
 """Approvals that the periodic audit reads back from the gateway: two reads a minute."""
@@ -43,16 +43,16 @@ MOST_TOLD = 50
 
 INBOX, QUOTING = "inbox", frozenset({"alerts"})
 FROM_OUTSIDE = "what came from outside"
-"""Anybody may send a webhook, and with it any number; and alerts quote the order numbers of the shop. What looks like a
-card there must not stop the merchant's business. A secret of ours in an alert does."""
+"""Anyone may send a webhook with any number in it, and alerts quote the shop's order numbers. A number like a card
+there must not stop the merchant's business. One of our secrets in an alert does."""
 
 MOST_TWINS = 50
-"""Pairs that are told at a time: whoever has more has imported a file twice, and sees it from these."""
+"""Pairs reported at a time. More mean that a file was imported twice, which these show."""
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found, and the stops that it led to."""
+    """The result of an audit, and its stops."""
 
     checks: Sequence[Checked]
     stops: Sequence[Stop]
@@ -65,7 +65,7 @@ class Audit:
 
     @property
     def breaches(self) -> int:
-        """How many there are that nobody accepted."""
+        """The number of breaches that no operator accepted."""
         return sum(len(check.breaches) for check in self.checks)
 
 
@@ -73,7 +73,7 @@ def due(ports: Ports, _limit: int) -> Sequence[int]:
     """Claim the audit that is not finished, or the next one, if it is time for one."""
     interval = timedelta(seconds=ports.auditing.interval)
     with ports.database.transaction() as uow:
-        claimed = uow.audits.claim(ports.clock.now(), ports.clock.real_now(), interval, LEASE)
+        claimed = uow.audits.claim(ports.clock.moment(), interval, LEASE)
         uow.commit()
     return [] if claimed is None else [claimed]
 
@@ -100,7 +100,7 @@ def audit_recent(ports: Ports, audit_id: int) -> Audit:
         _note(ports, audit_id, window, checks)
     if not window.last:
         with ports.database.transaction() as uow:
-            uow.audits.release(audit_id, ports.clock.real_now())
+            uow.audits.release(audit_id, ports.clock.moment().real)
             uow.commit()
     return Audit(found, stops)
 
@@ -119,7 +119,7 @@ def audit(
     has come. What a window breaks is acted on before the next one is looked at.
     """
     found: list[Checked] = []
-    for window in windows(ports, since, ports.clock.now()):
+    for window in windows(ports, since, ports.clock.moment().billing):
         checks = look_at(ports, window)
         found = merged(found, checks)
         if window.until is not None:
@@ -138,8 +138,7 @@ def windows(ports: Ports, since: datetime | None, until: datetime) -> Iterator[A
             accepted = uow.stops.accepted(StopCause.BREACH)
             end = uow.audits.end_of(begin, ROWS_A_WINDOW)
         last = end is None or end >= until
-        now, real_now = ports.clock.now(), ports.clock.real_now()
-        yield AuditWindow(begin, end, now, real_now, GRACE * rate, SKEW * rate, accepted, last)
+        yield AuditWindow(begin, end, ports.clock.moment(), GRACE * rate, SKEW * rate, accepted, last)
         if last:
             return
         begin = end
@@ -159,9 +158,10 @@ def look_at_the_end(ports: Ports, since: datetime | None, *, sample: int, texts:
     # What was too fresh to be read back by the audits before this one is read by this one.
     paid_since = since - wait * ports.auditing.rate if since is not None else None
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         accepted = uow.stops.accepted(StopCause.BREACH)
-        checks = [_runaway(uow, ports.clock.now())]
-        paid = uow.audits.paid(paid_since, ports.clock.real_now() - wait, sample) if sample else []
+        checks = [_runaway(uow, moment.billing)]
+        paid = uow.audits.paid(paid_since, moment.real - wait, sample) if sample else []
     checks += _texts(ports, texts)
     if sample:
         checks += at_the_gateway(ports, paid)
@@ -171,7 +171,7 @@ def look_at_the_end(ports: Ports, since: datetime | None, *, sample: int, texts:
 def _note(ports: Ports, audit_id: int, window: AuditWindow, checks: Sequence[Checked]) -> None:
     """Note how far it has come. The lease begins again."""
     rows, breaches = sum(check.rows for check in checks), sum(len(check.breaches) for check in checks)
-    real_now = ports.clock.real_now()
+    real_now = ports.clock.moment().real
     with ports.database.transaction() as uow:
         if window.last or window.until is None:
             uow.audits.finish(audit_id, real_now, rows, breaches)
@@ -234,16 +234,16 @@ def _written(ports: Ports, table: str, most: int) -> Iterator[Written]:
 
 
 def _runaway(uow: UnitOfWork, now: datetime) -> Checked:
-    """Payments under our orders that nobody here asked for: one by one they are a clerk's, and have their alerts."""
+    """Check unasked payments under our orders for a pattern. Single ones are a clerk's, and have their alerts."""
     cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
     since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
     found = uow.audits.unasked(since)
     breaches: tuple[Breach, ...] = ()
     if found.customers > MOST_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
         detail = f"{found.customers} of {of.customers} customers paid within a day were charged under our orders, and "
-        # Named by the last clearing: what an operator accepted then is not this.
+        # Named by the last clearing: an operator accepted earlier ones, not this.
         breaches = (Breach(f"since {cleared or 'ever'}", detail + "this worker had not asked for it"),)
-    return Checked("I17", "customers charged by somebody else", found.customers, breaches, reach=Reach.ALL, told=True)
+    return Checked("I17", "customers with unasked charges", found.customers, breaches, reach=Reach.ALL, told=True)
 
 
 def _twins(uow: UnitOfWork, window: AuditWindow) -> Checked:

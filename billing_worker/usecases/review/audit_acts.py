@@ -1,4 +1,4 @@
-"""What follows from an audit: alerts that open and close, and stops."""
+"""The effects of an audit: alerts that open and close, and stops."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,9 +17,9 @@ MOST_NAMED = 5
 
 
 def act(ports: Ports, checks: Sequence[Checked], *, whole: bool) -> list[Stop]:
-    """Open and close alerts; stop what must stand still. Returns the stops, the widest first."""
-    now = ports.clock.now()
+    """Open and close alerts, and open stops. Returns the stops, the widest first."""
     with ports.database.transaction() as uow:
+        now = ports.clock.moment().billing
         for stop in uow.stops.list_open():
             alert_of(uow, stop, now)
         _alert(uow, [check for check in checks if not check.stopping and not check.told], now, whole=whole)
@@ -38,7 +38,7 @@ def act(ports: Ports, checks: Sequence[Checked], *, whole: bool) -> list[Stop]:
 
 
 def _is_pattern(uow: UnitOfWork, single: Sequence[tuple[Checked, Breach]], read: int, now: datetime) -> bool:
-    """Whether what was found of single customers, now and within the last day, is too much for single cases."""
+    """Whether the findings about single customers, now and within the last day, form a pattern."""
     found = {SUBSCRIPTION + breach.subscription for _, breach in single if breach.subscription}
     if not found:
         return False
@@ -57,7 +57,7 @@ def _stop(ports: Ports, scope: str, grave: Sequence[tuple[Checked, Breach]]) -> 
 
 
 def _alert(uow: UnitOfWork, checks: Sequence[Checked], now: datetime, *, whole: bool) -> None:
-    """One alert an invariant. It closes when a look at everything finds nothing any more."""
+    """Open one alert per invariant. It closes when a full audit finds no breach."""
     for invariant in sorted({check.invariant for check in checks}):
         own = [check for check in checks if check.invariant == invariant]
         wrong = [check for check in own if check.breaches]

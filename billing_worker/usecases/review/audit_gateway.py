@@ -1,6 +1,6 @@
-"""The audit's look at the gateway: are approvals there as they are booked, and what else is under their orders?
+"""The audit at the gateway: it compares approvals with their payments, and looks for others under their orders.
 
-What the one door can book or give back by itself is no breach: it goes through that door first, and has its alert.
+A payment that the one door can book or give back is not a breach: it goes through that door first, and has its alert.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,13 +25,13 @@ REACH = {"I1": Reach.ONE, "I2": Reach.ONE, "I17": Reach.NOTHING}
 
 
 def at_the_gateway(ports: Ports, paid: Sequence[PaidAttempt]) -> list[Checked]:
-    """Read the payments under these approvals' orders, and compare. What cannot be read proves nothing."""
+    """Read the payments under these approvals' orders, and compare. A failed read proves nothing."""
     found: dict[str, list[Breach]] = {"I1": [], "I2": [], "I17": []}
     read = 0
     for attempt in paid:
         listing = ports.gateway.payments_of(attempt.merchant_uid)
         if listing.trouble is not None:
-            continue  # the resolver and doctor tell of an outage
+            continue  # the resolver and doctor report an outage
         read += 1
         for invariant, breach in _compared(ports, attempt, [payment for payment, _ in listing.payments]):
             found[invariant].append(breach)
@@ -54,7 +54,7 @@ def _compared(ports: Ports, attempt: PaidAttempt, payments: Sequence[GatewayPaym
 
 
 def _missing(ports: Ports, attempt: PaidAttempt) -> Iterator[tuple[str, Breach]]:
-    """It is not listed, or listed as less: a breach only where two reads, each with a control read, say so."""
+    """Judge an approval that is not listed, or listed as less: a breach needs two reads, each with a control read."""
     with ports.database.transaction() as uow:
         booked = uow.comparisons.booked(attempt.id)
     with suppress(NotRead):
@@ -64,7 +64,10 @@ def _missing(ports: Ports, attempt: PaidAttempt) -> Iterator[tuple[str, Breach]]
 
 
 def _beside(ports: Ports, attempt: PaidAttempt, holding: Sequence[GatewayPayment]) -> Iterator[tuple[str, Breach]]:
-    """More payments under the order: what the one door books or gives back is told there; the rest is a breach."""
+    """Judge further payments under the order.
+
+    The one door books or gives back some, with alerts; the rest are breaches.
+    """
     with ports.database.transaction() as uow:
         known = uow.comparisons.known(holding).booked
     for payment in holding:
@@ -84,7 +87,7 @@ def _beside(ports: Ports, attempt: PaidAttempt, holding: Sequence[GatewayPayment
         detail = f"is paid more than once: {', '.join(sorted(unexplained + settling))}"
         yield "I1", Breach(attempt.invoice_id, detail, attempt.subscription_id)
     for stranger in () if attempt.nameless else unexplained:
-        detail = f"holds money under our order {attempt.merchant_uid}; we asked for no such thing"
+        detail = f"holds money under our order {attempt.merchant_uid}; this worker did not request it"
         yield "I17", Breach(stranger, detail, attempt.subscription_id)
 
 

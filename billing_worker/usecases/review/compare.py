@@ -1,6 +1,6 @@
 """Compare both books, span by span: the gateway's list of payments with our attempts, and our attempts with the list.
 
-A span is done only when it was read as a whole. The gateway's timestamps follow billing time (real time, unless a time
+A span is done only after it was read as a whole. The gateway's timestamps follow billing time (real time, unless a time
 machine is set, which its sandbox shares), so spans are billing time; leases and waits are real time.
 """
 
@@ -12,22 +12,24 @@ from datetime import datetime, timedelta
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.comparing import Booked, Finding, Match
 from billing_worker.domain.comparison import OVERLAP, Comparison, ComparisonStatus, next_span, spans
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import GatewayPayment, PaymentStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Sheet
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.review.difference import NotRead, alert_unreadable, look_for, look_into, match
 
 PAGE = 1000
-"""Attempts that are looked at in one query."""
+"""Attempts per query."""
 
 MOST_DOUBTED = 100
-"""Payments in doubt that are looked at with one span, those first that were looked at longest ago."""
+"""Payments in doubt that are read with one span, oldest read first."""
 
 QUIET_TRIES = 5
-"""A span that could not be read this many times in a row, within minutes, needs an operator."""
+"""A span that fails this many times in a row, within minutes, needs an operator."""
 
 BY_HAND = timedelta(minutes=5)
-"""Spans that an operator asked for wait this long for his command to read them, before a worker does."""
+"""Spans that an operator requested wait this long for the command to read them, before a worker does."""
 
 LEASES = 2
 """A comparison is leased for this many leases of a charge: longer than any single call, renewed with every page."""
@@ -35,16 +37,16 @@ LEASES = 2
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What became of one span."""
+    """The result of one span."""
 
     comparison: Comparison
     findings: Sequence[Finding]
     trouble: str | None
-    """Set where it could not be read as a whole; it is read again."""
+    """Set if it could not be read as a whole; it is read again."""
 
 
 class _Overtaken(Exception):
-    """Another worker reads this span by now."""
+    """Another worker has taken over this span."""
 
 
 @dataclass(slots=True)
@@ -59,56 +61,62 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     others: int = 0
     control: str | None = None
-    """A payment of ours that the list shows: a single read must show it too."""
+    """One of our payments in the list: a single read must also show it."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[int]:
-    """Plan the next span, if it is time for it, and claim those that are to be read."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
+    """Plan the next span, if it is due, and claim spans to read."""
     with ports.database.transaction() as uow:
-        if uow.comparisons.plan_alone():
-            last = uow.comparisons.lock_last()
-            if last is not None and last.status is ComparisonStatus.OPEN:
-                last.widen(now)
-                uow.comparisons.save(last)
-            span = next_span(last, now, real_now, timedelta(seconds=ports.timing.compare_interval))
-            if span is not None:
-                uow.comparisons.add(span, real_now, next_try_at=real_now)
-        lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = uow.comparisons.claim_due(real_now, lease, limit)
+        plans = uow.comparisons.plan_alone()
+        last = uow.comparisons.lock_last() if plans else None
+        moment = ports.clock.moment()
+        if plans:
+            _plan_next(ports, uow, last, moment)
+        lease = moment.real + timedelta(seconds=ports.timing.claim)
+        ids = uow.comparisons.claim_due(moment.real, lease, limit)
         uow.commit()
     return ids
+
+
+def _plan_next(ports: Ports, uow: UnitOfWork, last: Comparison | None, moment: Moment) -> None:
+    """Widen the last span if no worker has begun to read it, or add the next one."""
+    if last is not None and last.status is ComparisonStatus.OPEN:
+        last.widen(moment.billing)
+        uow.comparisons.save(last)
+    span = next_span(last, moment, timedelta(seconds=ports.timing.compare_interval))
+    if span is not None:
+        uow.comparisons.add(span, moment.real, next_try_at=moment.real)
 
 
 def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
     """Plan everything from `since` to now, for an operator who reads it at once; returns the ids, oldest first.
 
-    Without `since`: an overlap more than the next span would have. A later `since` leaves no gap behind: it begins
-    where the last comparison ended, or, where none was done yet, where the last one that is planned ends.
+    Without `since`, it begins an overlap earlier than the next span. A later `since` leaves no gap: it begins at the
+    end of the last comparison or, if none is done, at the end of the last planned one.
     """
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
-        until = uow.books.compared_until()
+        moment = ports.clock.moment()
+        now, until = moment.billing, uow.books.compared_until()
         if until is None:
-            first = next_span(None, now, real_now, timedelta(0))
+            first = next_span(None, moment, timedelta(0))
             usual = first[0] if first else now
-            # The next span will begin where the furthest one ends: what lies before a later start would never be read.
+            # The next span begins at the end of the furthest one: time before a later start would never be read.
             planned = uow.comparisons.lock_last()
             until = planned.ends_at if planned else None
         else:
             usual = min(until, now) - 2 * OVERLAP
         wanted = usual if since is None else since
         start = min(wanted, until - OVERLAP) if until else wanted
-        ids = [uow.comparisons.add(span, real_now, real_now + BY_HAND) for span in spans(start, now)]
+        ids = [uow.comparisons.add(span, moment.real, moment.real + BY_HAND) for span in spans(start, now)]
         uow.commit()
     return ids
 
 
 def compare(ports: Ports, comparison_id: int) -> Compared | None:
-    """Read one span and settle what differs; None where it is done, or another worker is at it."""
-    real_now = ports.clock.real_now()
+    """Read one span and settle the differences; None if it is done, or another worker reads it."""
     with ports.database.transaction() as uow:
         comparison = uow.comparisons.lock(comparison_id)
+        real_now = ports.clock.moment().real
         if not comparison.take(real_now, _lease(ports)):
             return None
         uow.comparisons.save(comparison)
@@ -129,7 +137,7 @@ def compare(ports: Ports, comparison_id: int) -> Compared | None:
 
 
 def _look_at(run: _Run, sheet: Sheet) -> None:
-    """One page of the gateway's list beside our books."""
+    """Compare one page of the gateway's list with our books."""
     ports = run.ports
     _hold(run)
     new = [payment for payment in sheet.payments if payment.imp_uid not in run.seen]
@@ -138,7 +146,7 @@ def _look_at(run: _Run, sheet: Sheet) -> None:
         uow.comparisons.close_shown(
             [payment.imp_uid for payment in new],
             [payment.imp_uid for payment in new if _is_given_back(payment)],
-            ports.clock.now(),
+            ports.clock.moment().billing,
         )
         uow.commit()
     for payment in new:
@@ -163,7 +171,7 @@ def _is_given_back(payment: GatewayPayment) -> bool:
 
 
 def _look_back(run: _Run) -> None:
-    """Our attempts that became approved in this span: the list has shown each, or a single read does."""
+    """Check our attempts approved in this span: the list has shown each payment, or a single read does."""
     ports, comparison = run.ports, run.comparison
     last: Booked | None = None
     while True:
@@ -179,12 +187,12 @@ def _look_back(run: _Run) -> None:
 
 
 def _look_again(run: _Run) -> None:
-    """Payments that are in doubt: until each is shown again, wherever in time it lies."""
+    """Read payments in doubt, at any age, until each is shown again."""
     with run.ports.database.transaction() as uow:
         doubted = uow.comparisons.doubted(run.began_at, MOST_DOUBTED)
     for booked in doubted:
         _hold(run)
-        # One that cannot be read is looked at with the next span; this one is read as a whole all the same.
+        # A payment that cannot be read is tried with the next span; this span still counts as read.
         with suppress(NotRead):
             _note(run, look_for(run.ports, booked, _control_beside(run, booked)).finding)
 
@@ -203,8 +211,8 @@ def _lease(ports: Ports) -> timedelta:
 
 
 def _hold(run: _Run) -> None:
-    """Renew the lease when half of it is over. Raises _Overtaken where the span has another reader."""
-    real_now, lease = run.ports.clock.real_now(), _lease(run.ports)
+    """Renew the lease when half of it is over. Raises _Overtaken if the span has another reader."""
+    real_now, lease = run.ports.clock.moment().real, _lease(run.ports)
     if run.comparison.next_try_at - real_now > lease / 2:
         return
     with run.ports.database.transaction() as uow:
@@ -217,11 +225,11 @@ def _hold(run: _Run) -> None:
 
 
 def _end(run: _Run, trouble: str | None) -> Compared | None:
-    """Write down what became of the span; None where another worker reads it by now."""
+    """Record the result of the span; None if another worker has taken it over."""
     ports = run.ports
-    now, real_now = ports.clock.now(), ports.clock.real_now()
     with ports.database.transaction() as uow:
         current = uow.comparisons.lock(run.comparison.id)
+        moment = ports.clock.moment()
         if current.tries != run.comparison.tries or current.status is not ComparisonStatus.RUNNING:
             return None
         current.payments, current.others = len(run.seen), run.others
@@ -229,14 +237,14 @@ def _end(run: _Run, trouble: str | None) -> Compared | None:
         current.alerted = sum(bool(finding.actions) for finding in run.findings)
         subject = str(current.id)
         if trouble is None:
-            current.finish(real_now)
-            uow.alerts.close(AlertKind.NOT_COMPARED, subject, now)
-            uow.comparisons.close_settled(now)
+            current.finish(moment.real)
+            uow.alerts.close(AlertKind.NOT_COMPARED, subject, moment.billing)
+            uow.comparisons.close_settled(moment.billing)
         else:
-            current.fail(trouble, real_now)
+            current.fail(trouble, moment.real)
             if current.tries >= QUIET_TRIES:
                 facts: Facts = {"since": f"{current.starts_at:%F %T} UTC", "trouble": trouble}
-                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, now)
+                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, moment.billing)
         uow.comparisons.save(current)
         uow.commit()
     return Compared(current, run.findings, trouble)

@@ -1,7 +1,7 @@
-"""One difference between both books: read the payment singly, then book what it shows, or tell an operator what to do.
+"""One difference between both books: read the payment by itself, then book it, or alert an operator.
 
-What the list of payments shows only makes us look. The single read is the evidence, and what it says of an attempt
-goes through the one door (`record`). What an operator was told once is not told again, be his alert open or closed.
+The list of payments is only a reason to look. The single read is the evidence, and its result goes through the one door
+(`record`). A finding opens only one alert, even after an operator has closed it.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from billing_worker.domain.comparing import (
 )
 from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
 from billing_worker.domain.issuing_payment import is_another_issue
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import LockedInvoice
@@ -49,11 +50,11 @@ ALERTED = {
     FindingKind.PARTIAL_REFUND: AlertKind.CANCELLED_ELSEWHERE,
     FindingKind.MISMATCH: AlertKind.MISMATCH,
 }
-"""The alert that recording such a difference opens; none where it is not named."""
+"""The alert for each kind of recorded difference; kinds without an entry have none."""
 
 
 def match(known: Known, payment: GatewayPayment, environment: str) -> Match:
-    """What a payment is beside our books."""
+    """Match a payment with our books."""
     booked = known.booked.get(payment.imp_uid)
     if booked is not None:
         return match_booked(booked, payment)
@@ -68,11 +69,11 @@ def match(known: Known, payment: GatewayPayment, environment: str) -> Match:
 
 
 def look_into(ports: Ports, listed: GatewayPayment) -> Finding | None:
-    """Look at a listed payment that does not agree; None where there is nothing new. Raises NotRead."""
+    """Look into a listed payment that differs; None if it is not new. Raises NotRead."""
     with ports.database.transaction() as uow:
         if _was_told(ports, uow, listed):
             return None
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payment(listed.imp_uid)
     if listing.trouble is not None:
         raise NotRead(f"payment {listed.imp_uid} could not be read: {listing.trouble}")
@@ -84,10 +85,10 @@ def look_into(ports: Ports, listed: GatewayPayment) -> Finding | None:
 def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked:
     """Look for the payment of an approved attempt that a list did not show. Raises NotRead.
 
-    It may have changed since, or have a time outside of the list; only where a single read shows nothing either, and
-    a control read after it does (`control`: a payment that must be there), it is doubted.
+    It may have changed since, or have a time outside the list. It is in doubt only if a single read does not show it,
+    and a later control read works (`control`: a known payment).
     """
-    began_at = ports.clock.real_now()
+    began_at = ports.clock.moment().real
     listing = ports.gateway.payment(booked.imp_uid or "")
     if listing.trouble is not None:
         raise NotRead(f"payment {booked.imp_uid} could not be read: {listing.trouble}")
@@ -104,7 +105,7 @@ def look_for(ports: Ports, booked: Booked, control: str | None = None) -> Looked
 
 
 def conclude(ports: Ports, payment: GatewayPayment, evidence: Evidence, *, began_at: datetime) -> Finding | None:
-    """Book what one read (begun at `began_at`, real time) shows, or alert an operator; None: nothing is new."""
+    """Book the result of one read (begun at `began_at`, real time), or alert an operator; None if it is not new."""
     with ports.database.transaction() as uow:
         known = uow.comparisons.known([payment])
         found = match(known, payment, ports.environment)
@@ -123,7 +124,7 @@ def _conclude(
     if found is Match.RECORD:
         return _record(ports, uow, known, *seen)
     notice = _notice(known, seen[0], found)
-    return None if _notice_was_told(uow, notice) else _alert(ports, uow, notice, seen[1])
+    return None if _notice_was_told(uow, notice) else _alert(uow, notice, seen[1], ports.clock.moment())
 
 
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
@@ -132,7 +133,7 @@ def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment
     if _mismatch_was_told(uow, locked, payment):
         return None
     before = known.booked.get(payment.imp_uid)
-    done = record_payment(ports, uow, locked, payment, evidence)
+    done = record_payment(ports, uow, locked, payment, evidence, moment=ports.clock.moment())
     after = uow.comparisons.known([payment]).booked.get(payment.imp_uid)
     kind = kind_of_change(before, after, was_open=payment.merchant_uid in known.open_attempts)
     alerted = ALERTED.get(kind)
@@ -143,14 +144,14 @@ def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment
 
 
 def _given_back_elsewhere(uow: UnitOfWork, booked: Booked | None) -> bool:
-    """Whether recording it told an operator: a refund of our own that was not booked yet is no news."""
+    """Whether recording it opened an alert: our own unbooked refund does not."""
     alerts = uow.alerts.of_subject(booked.attempt_id) if booked is not None else ()
     return any(alert.kind == AlertKind.CANCELLED_ELSEWHERE for alert in alerts)
 
 
 @dataclass(frozen=True, slots=True)
 class _Notice:
-    """What an operator is told about a payment."""
+    """The alert for an operator about a payment."""
 
     kind: FindingKind
     alert: AlertKind
@@ -159,7 +160,7 @@ class _Notice:
 
 
 def _notice(known: Known, payment: GatewayPayment, found: Match) -> _Notice:
-    """Says nothing that changes from one read to the next, so that the same finding is told once."""
+    """It contains no value that changes between reads, so that the same finding opens one alert."""
     number = read_merchant_uid(payment.merchant_uid)
     if found is Match.ORPHAN and number is not None:
         return _orphan(payment, number)
@@ -182,7 +183,7 @@ def _orphan(payment: GatewayPayment, number: OrderNumber) -> _Notice:
 
 
 def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
-    """A payment of ours that cannot be read exactly; None where it is not ours, or was told."""
+    """Alert an operator to one of our payments that cannot be read exactly; None if foreign, or if it has its alert."""
     with ports.database.transaction() as uow:
         number = read_merchant_uid(row.merchant_uid)
         invoice_id = uow.invoices.with_merchant_uid(row.merchant_uid) if row.merchant_uid else None
@@ -190,16 +191,17 @@ def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
         subject, facts = row.imp_uid or row.merchant_uid, {"order": row.merchant_uid, "problem": row.problem}
         if not ours or uow.alerts.told(AlertKind.UNREADABLE_PAYMENT, subject, facts):
             return None
-        kept = uow.keep_evidence(None, row.evidence, ports.clock.real_now())
-        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, ports.clock.now(), evidence_id=kept)
+        moment = ports.clock.moment()
+        kept = uow.keep_evidence(None, row.evidence, moment.real)
+        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, moment.billing, evidence_id=kept)
         uow.commit()
     actions = RULES[AlertKind.UNREADABLE_PAYMENT].actions
     return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", actions)
 
 
-def _alert(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | None) -> Finding:
-    now, payment, facts = ports.clock.now(), notice.payment, notice.facts
-    kept = uow.keep_evidence(None, evidence, ports.clock.real_now()) if evidence else None
+def _alert(uow: UnitOfWork, notice: _Notice, evidence: Evidence | None, moment: Moment) -> Finding:
+    now, payment, facts = moment.billing, notice.payment, notice.facts
+    kept = uow.keep_evidence(None, evidence, moment.real) if evidence else None
     match notice.alert:
         case AlertKind.ORPHAN_PAYMENT:
             uow.alerts.open(AlertKind.ORPHAN_PAYMENT, payment.imp_uid, facts, now, evidence_id=kept)
@@ -212,11 +214,11 @@ def _alert(ports: Ports, uow: UnitOfWork, notice: _Notice, evidence: Evidence | 
 
 
 def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
-    """Whether the very same finding was told before."""
+    """Whether the same finding already had its alert."""
     known = uow.comparisons.known([payment])
     found = match(known, payment, ports.environment)
     if found is Match.PHANTOM:
-        return False  # whether it lasts is for a read to say
+        return False  # only a read shows whether it lasts
     if found is Match.RECORD:
         return _mismatch_was_told(uow, uow.lock_invoice(known.invoices[payment.merchant_uid]), payment)
     return _notice_was_told(uow, _notice(known, payment, found))
@@ -227,7 +229,10 @@ def _notice_was_told(uow: UnitOfWork, notice: _Notice) -> bool:
 
 
 def _mismatch_was_told(uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> bool:
-    """A payment that contradicts its order changes nothing however often it is recorded: the alert alone remembers."""
+    """Whether this mismatch already had its alert.
+
+    Recording such a payment changes nothing, so only the alert shows it.
+    """
     nothing = Evidence("portone", "list", None, "")
     for attempt in locked.attempts:
         concerned = attempt.imp_uid == payment.imp_uid or (

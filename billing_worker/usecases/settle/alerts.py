@@ -1,4 +1,4 @@
-"""Alerts about one charge: opened with the outcome that calls for one, closed with the outcome that ends its cause."""
+"""Alerts about one charge: opened by the outcome that causes one, closed by the outcome that ends its cause."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.storage import UnitOfWork
 
 OUTAGE_ALERT = 5
-"""An invoice that could not be placed this many times in a row is no hiccup any more."""
+"""An invoice that could not be placed this many times in a row needs an operator."""
 
 
 def alert(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: AttemptStatus, now: datetime) -> None:
-    """Tell what this outcome means for an operator; the attempt `was` in this state before it."""
+    """Open the alert of this outcome, if any; the attempt `was` in this state before it."""
     _close_what_is_over(uow, settlement, outcome, was, now)
     attempt, invoice = settlement.attempt, settlement.invoice
     if attempt.surplus:
@@ -27,7 +27,7 @@ def alert(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: Attemp
 
 
 def alert_mismatch(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, now: datetime) -> None:
-    """Tell of a payment that contradicts what was asked for."""
+    """Open the alert about a payment that contradicts the request."""
     if isinstance(outcome, Unknown) and outcome.alarming:
         uow.alerts.open(AlertKind.MISMATCH, settlement.attempt.id, {"reason": outcome.reason}, now)
 
@@ -35,7 +35,7 @@ def alert_mismatch(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, no
 def _close_what_is_over(
     uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: AttemptStatus, now: datetime
 ) -> None:
-    """Asked only where such an alert may be open: most charges are one answer, and cost nothing here."""
+    """Close alerts whose cause is gone. It queries only if one may be open, so most charges cost nothing here."""
     attempt, invoice = settlement.attempt, settlement.invoice
     if not attempt.is_open and (attempt.looks > 0 or was is AttemptStatus.UNKNOWN):
         uow.alerts.close(AlertKind.UNKNOWN, attempt.id, now)
@@ -60,7 +60,7 @@ def _alert_taken_back(uow: UnitOfWork, settlement: Settlement, now: datetime) ->
 
 
 def alert_unasked(uow: UnitOfWork, settlement: Settlement, now: datetime) -> None:
-    """Open the alert, once. One too many has its own (`surplus_payment`), and so has the payment that issued a key."""
+    """Open the alert, once. A surplus payment has its own (`surplus_payment`), and so has an issuing payment."""
     attempt, issue = settlement.attempt, settlement.keys[settlement.attempt.billing_key_id].issue
     issued = issue is not None and issue.imp_uid == attempt.imp_uid
     if not attempt.found or attempt.surplus or attempt.status is not AttemptStatus.APPROVED or issued:

@@ -1,8 +1,8 @@
-"""A payment in our books that the gateway does not show as it is booked: doubted first, told only when that lasts.
+"""Doubt about a booked payment that the gateway shows differently or not at all. An alert opens only when it lasts.
 
-Books lag, and a read can be wrong: one read proves no absence, here as everywhere. The first read without the payment
-begins a doubt. An operator is told when a read a settle window later says the same; each of both reads is followed by a
-control read, which shows something that must be there. As soon as a read shows the payment, doubt and alert are gone.
+Books lag, and a read can be wrong, so one read proves no absence. The first read without the payment begins a doubt. An
+alert opens when a read a settle window later has the same result. A control read, which shows a known payment, follows
+each of both reads. When a read shows the payment, doubt and alert end.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from billing_worker.ports.storage import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look for one booked payment came to."""
+    """The result of looking for one booked payment."""
 
     finding: Finding | None = None
-    """What is new about it."""
+    """The new finding, if any."""
     lasts: bool = False
-    """It was missing for a settle window."""
+    """Whether it has been missing for a settle window."""
 
 
 def reads_work(ports: Ports, invoice_id: str, customer_uid: str, control: str | None = None) -> bool:
-    """Control read, after a read that found nothing: something that must be there is shown.
+    """Control read, after a read without the payment: whether the gateway shows a known payment.
 
     That is the payment `control`; or else the newest known one of another invoice; or else the billing key itself.
     """
@@ -39,29 +39,30 @@ def reads_work(ports: Ports, invoice_id: str, customer_uid: str, control: str | 
     return ports.gateway.knows_key(customer_uid) is True
 
 
-def lasts(ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, began_at: datetime) -> datetime | None:
-    """Doubt this attempt's payment, or key's, after a read that began then; since when, once it lasts."""
-    since = uow.doubts.begin(subject_id, ports.clock.real_now())
+def lasts(
+    ports: Ports, uow: UnitOfWork, subject_id: str, pg_provider: str, *, began_at: datetime, real_now: datetime
+) -> datetime | None:
+    """Doubt the payment of this attempt or key, after a read that began at `began_at`; since when, if it lasts."""
+    since = uow.doubts.begin(subject_id, real_now)
     return since if began_at - since >= ports.timing.settle_window_of(pg_provider) else None
 
 
 def doubt(
     ports: Ports, booked: Booked, shown: GatewayPayment | None, evidence: Evidence | None, began_at: datetime
 ) -> Looked:
-    """A read that began then does not show the payment as it is booked; an operator is told once it lasts, and once."""
+    """Note that a read did not show the payment as booked. One alert opens when that lasts."""
     kind = FindingKind.PHANTOM_PAYMENT
     with ports.database.transaction() as uow:
-        since = lasts(ports, uow, booked.attempt_id, booked.pg_provider, began_at)
+        moment = ports.clock.moment()
+        since = lasts(ports, uow, booked.attempt_id, booked.pg_provider, began_at=began_at, real_now=moment.real)
         if since is None:
             uow.commit()
             return Looked()
         facts = _facts(booked, shown, since)
         told = uow.alerts.told(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts)
         if not told:
-            real_now = ports.clock.real_now()
-            kept = uow.keep_evidence(booked.attempt_id, evidence, real_now) if evidence else None
-            now = ports.clock.now()
-            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, now, evidence_id=kept)
+            kept = uow.keep_evidence(booked.attempt_id, evidence, moment.real) if evidence else None
+            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, moment.billing, evidence_id=kept)
         uow.commit()
     if told:
         return Looked(lasts=True)
@@ -79,8 +80,9 @@ def _facts(booked: Booked, shown: GatewayPayment | None, since: datetime) -> Fac
 
 
 def believe(ports: Ports, attempt_id: str) -> None:
-    """A read shows the payment as it is booked, or as more: nothing is in doubt any more."""
+    """End the doubt: a read shows the payment as booked, or as more."""
     with ports.database.transaction() as uow:
         if uow.doubts.end(attempt_id):
-            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.now())
+            now = ports.clock.moment().billing
+            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, now)
             uow.commit()

@@ -1,4 +1,4 @@
-"""What the gateway shows as given back, and the refund of money that came although nothing was owed."""
+"""Book refunds that the gateway shows, and refund surplus money."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.events import Event, EventType, of_refund
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, judge_refund, refundable
@@ -15,12 +16,12 @@ from billing_worker.ports.storage import UnitOfWork
 
 
 def note_refunds(
-    ports: Ports, uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence: Evidence
+    uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence: Evidence, moment: Moment
 ) -> bool:
-    """Book what a read shows as given back of an approved attempt's payment; False when that was known.
+    """Book the refunded sum in a read of an approved attempt's payment; False if it is not new.
 
-    A refund of ours that the payment shows has succeeded by that, whoever read it. What no refund of ours explains was
-    given back by somebody else: an operator is told.
+    A refund of ours that the payment shows has succeeded. A sum that no refund of ours explains was given back
+    elsewhere: an alert opens.
     """
     attempt = settlement.attempt
     known = attempt.status is AttemptStatus.APPROVED and attempt.imp_uid == payment.imp_uid
@@ -30,13 +31,13 @@ def note_refunds(
     shown = [each for each in refunds if not _succeeded(each) and judge_refund(each, attempt, payment).done]
     if not shown and payment.cancelled.amount <= attempt.refunded:
         return False
-    evidence_id = uow.keep_evidence(attempt.id, evidence, ports.clock.real_now())
+    evidence_id = uow.keep_evidence(attempt.id, evidence, moment.real)
     for refund in shown:
-        _succeed(ports, uow, settlement, refund, evidence_id)
+        _succeed(uow, settlement, refund, evidence_id, moment)
     if payment.cancelled.amount > attempt.refunded:
-        _book(ports, uow, settlement, payment, evidence_id)
-        _close_what_is_over(uow, attempt, refunds, ports.clock.now())
-        _alert_strangers(ports, uow, settlement, payment, refunds)
+        _book(uow, settlement, payment, evidence_id, moment)
+        _close_what_is_over(uow, attempt, refunds, moment.billing)
+        _alert_strangers(uow, settlement, payment, refunds, moment.billing)
     return True
 
 
@@ -44,32 +45,32 @@ def _succeeded(refund: Refund) -> bool:
     return refund.status is RefundStatus.SUCCEEDED
 
 
-def _succeed(ports: Ports, uow: UnitOfWork, settlement: Settlement, refund: Refund, evidence_id: int) -> None:
-    now = ports.clock.now()
+def _succeed(uow: UnitOfWork, settlement: Settlement, refund: Refund, evidence_id: int, moment: Moment) -> None:
+    now = moment.billing
     refund.evidence_id = evidence_id
     refund.move_to(RefundStatus.SUCCEEDED, now)
     uow.refunds.save(refund)
-    uow.announce([refund_event(settlement, refund)], now, ports.clock.real_now())
+    uow.announce([refund_event(settlement, refund)], moment)
     uow.alerts.close(AlertKind.REFUND_STUCK, refund.id, now)
     uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, now)
 
 
 def refund_event(settlement: Settlement, refund: Refund) -> Event:
-    """That a refund is closed, one way or the other."""
+    """The event about a closed refund."""
     kind = EventType.REFUND_SUCCEEDED if _succeeded(refund) else EventType.REFUND_FAILED
     return of_refund(kind, refund, settlement.subscription, settlement.invoice, settlement.attempt.imp_uid)
 
 
-def _book(ports: Ports, uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence_id: int) -> None:
+def _book(uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evidence_id: int, moment: Moment) -> None:
     attempt = settlement.attempt
     given = payment.cancelled.amount - attempt.refunded
     attempt.give_back(payment.cancelled.amount, evidence_id)
     settlement.announce(EventType.PAYMENT_REFUNDED, imp_uid=attempt.imp_uid, amount=given, refunded=attempt.refunded)
-    uow.save_settlement(settlement, ports.clock.now(), ports.clock.real_now())
+    uow.save_settlements([settlement], moment)
 
 
 def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], now: datetime) -> None:
-    """All of it went back: a refund that was refused, and a payment that nobody asked for, need no person any more."""
+    """Close alerts about a refused refund or an unasked payment, because all of the money went back."""
     if attempt.holds_money:
         return
     for refund in refunds:
@@ -80,9 +81,9 @@ def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Seque
 
 
 def _alert_strangers(
-    ports: Ports, uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, refunds: Sequence[Refund]
+    uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, refunds: Sequence[Refund], now: datetime
 ) -> None:
-    attempt, now = settlement.attempt, ports.clock.now()
+    attempt = settlement.attempt
     if attempt.refunded > sum(refund.money.amount for refund in refunds if _succeeded(refund)):
         facts: Facts = {
             "payment": attempt.imp_uid,
@@ -94,7 +95,7 @@ def _alert_strangers(
         uow.alerts.close(AlertKind.SURPLUS_PAYMENT, settlement.invoice.id, now)
 
 
-def refund_surplus(ports: Ports, uow: UnitOfWork, settlement: Settlement) -> None:
+def refund_surplus(ports: Ports, uow: UnitOfWork, settlement: Settlement, moment: Moment) -> None:
     """Write down the refund of a surplus payment, unless one is under way or was refused for this very balance."""
     attempt = settlement.attempt
     if not (attempt.surplus and attempt.holds_money):
@@ -111,7 +112,7 @@ def refund_surplus(ports: Ports, uow: UnitOfWork, settlement: Settlement) -> Non
             balance=left,
             cause=RefundCause.SURPLUS,
             reason="paid twice" if paid else "paid although nothing was owed",
-            created_at=ports.clock.now(),
-            next_step_at=ports.clock.real_now(),
+            created_at=moment.billing,
+            next_step_at=moment.real,
         )
     )

@@ -1,12 +1,14 @@
-"""The one door for evidence: whatever the gateway said, by answer or by read, is recorded here and nowhere else."""
+"""The one door for evidence: every answer and every read of the gateway is recorded here, and only here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import (
     Approved,
     Declined,
@@ -20,93 +22,163 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import LockedInvoice, Settlement, settle
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.calls import Answered
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
 from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_unasked
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
 
 RECORD_TRIES = 3
-"""The first may meet a connection that died in the pool; what fails thrice is left to whoever reads the gateway."""
+"""The first try may get a dead connection of the pool. After three failures, a later read of the gateway records it."""
 
 
-def retry_write(write: Callable[[], None]) -> None:
-    """Write an answer down. A connection that broke meanwhile is no reason to forget it: writing twice is harmless.
+def record_answers(ports: Ports, answers: Sequence[Answered]) -> None:
+    """Record the answers to our own calls, all with one commit; what does not go with the others goes alone.
 
-    Raises Unavailable where the last try met no database either.
+    A connection that broke meanwhile is no reason to forget an answer: writing it twice is harmless. Raises Unavailable
+    where the last try met no database either.
     """
+    if len(answers) == 1:
+        retry_write(partial(_record, ports, answers))
+        return
+    try:
+        held = _record(ports, answers)
+    except Exception:  # noqa: BLE001 - one bad row must not hold up the others
+        held = answers
+    failed: list[Exception] = []
+    for answer in held:
+        try:
+            record_answers(ports, [answer])
+        except Exception as error:  # noqa: BLE001 - its attempt stays open, and is read
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def retry_write(write: Callable[[], object]) -> None:
+    """Write, up to three times. Raises Unavailable where the last try met no database either."""
     for _ in range(RECORD_TRIES - 1):
         with suppress(Unavailable):
-            return write()
-    return write()
+            write()
+            return
+    write()
 
 
-def record_answer(ports: Ports, attempt_id: str, fence: int, outcome: Outcome) -> None:
-    """Record the answer to our own call.
+def _record(ports: Ports, answers: Sequence[Answered]) -> Sequence[Answered]:
+    """Record these with one commit; returns those whose subscription another transaction holds.
 
-    A worker that lost the attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
-    attempt is closed nobody looks any more; then an approval makes us read the payment as it is by now.
+    A worker that lost its attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
+    attempt is closed no scan looks any more; then an approval makes us read the payment again.
     """
+    by_attempt = {answer.attempt_id: answer for answer in answers}
     with ports.database.transaction() as uow:
-        settlement = uow.lock_settlement(attempt_id)
-        attempt = settlement.attempt
-        lost = attempt.fence != fence
-        if not lost:
-            record_outcome(ports, uow, settlement, outcome)
-        else:
-            _keep(ports, uow, settlement, outcome)
-            if attempt.is_open:
-                attempt.next_look_at = ports.clock.real_now()
-                uow.attempts.save(attempt)
+        found = [(each, by_attempt.pop(each.attempt.id)) for each in uow.lock_settlements(list(by_attempt))]
+        moment = ports.clock.moment()
+        own = [(each, answer.outcome) for each, answer in found if each.attempt.fence == answer.fence]
+        lost = [(each, answer.outcome) for each, answer in found if each.attempt.fence != answer.fence]
+        record_outcomes(ports, uow, own, moment)
+        _keep_all(uow, lost, moment)
+        for settlement, _ in lost:
+            if settlement.attempt.is_open:
+                settlement.attempt.next_look_at = moment.real
+                uow.attempts.save(settlement.attempt)
         uow.commit()
-    if lost and not attempt.is_open and isinstance(outcome, Approved):
-        _read_again(ports, settlement.invoice.id, outcome.payment.imp_uid)
+    for settlement, outcome in lost:
+        if not settlement.attempt.is_open and isinstance(outcome, Approved):
+            _read_again(ports, settlement.invoice.id, outcome.payment.imp_uid)
+    return list(by_attempt.values())
 
 
 def _read_again(ports: Ports, invoice_id: str, imp_uid: str) -> None:
-    """An old answer may tell of money that was given back since; what cannot be read is left to comparing the books."""
+    """Read the payment again: money in an old answer may have been given back since.
+
+    After a failed read, the comparison of both books finds it.
+    """
     listing = ports.gateway.payment(imp_uid)
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
+        moment = ports.clock.moment()
         for payment, evidence in listing.payments:
-            record_payment(ports, uow, locked, payment, evidence)
+            record_payment(ports, uow, locked, payment, evidence, moment=moment)
         uow.commit()
 
 
-def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> bool:
+Known = tuple[Settlement, Outcome]
+"""An attempt, and what is known of it now."""
+
+
+def record_outcome(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome, moment: Moment) -> bool:
     """Record what is known of an attempt, within the caller's transaction; returns whether it changed anything."""
-    now, real_now = ports.clock.now(), ports.clock.real_now()
+    return bool(record_outcomes(ports, uow, [(settlement, outcome)], moment))
+
+
+def record_outcomes(ports: Ports, uow: UnitOfWork, known: Sequence[Known], moment: Moment) -> int:
+    """Record what is known of many attempts, within the caller's transaction; returns how many changed.
+
+    Every outcome is decided by itself and written with the others; then follows what is rare: alerts, refunds, a stop.
+    """
+    repeated = [each for each in known if _is_repeated(*each)]
+    news = [each for each in known if not _is_repeated(*each)]
+    kept = _keep_all(uow, news, moment)
+    _lock_dying_keys(uow, news)
+    was = {settlement.attempt.id: settlement.attempt.status for settlement, _ in news}
+    settled = []
+    for settlement, outcome in news:
+        if settle(settlement, outcome, moment.billing):
+            _complete(ports, settlement, outcome, kept.get(settlement.attempt.id), moment)
+            settled.append((settlement, outcome))
+        else:
+            alert_mismatch(uow, settlement, outcome, moment.billing)
+    uow.save_settlements([settlement for settlement, _ in settled], moment)
+    for settlement, outcome in settled:
+        alert(uow, settlement, outcome, was[settlement.attempt.id], moment.billing)
+        if isinstance(outcome, Approved):
+            note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
+        refund_surplus(ports, uow, settlement, moment)
+        stop_when_keys_vanish(uow, outcome, moment.billing)
+    noted = [
+        note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
+        for settlement, outcome in repeated
+        if isinstance(outcome, Approved)
+    ]
+    return len(settled) + sum(noted)
+
+
+def _is_repeated(settlement: Settlement, outcome: Outcome) -> bool:
+    """Whether the attempt is approved already: then only what was given back since can be news."""
+    return isinstance(outcome, Approved) and settlement.attempt.status is AttemptStatus.APPROVED
+
+
+def _complete(ports: Ports, settlement: Settlement, outcome: Outcome, evidence_id: int | None, moment: Moment) -> None:
+    """What a settled attempt has beside its state: evidence, the next look, and the next merchant_uid."""
     attempt = settlement.attempt
-    if isinstance(outcome, Approved) and attempt.status is AttemptStatus.APPROVED:
-        return note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
-    evidence_id = _keep(ports, uow, settlement, outcome)
-    if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD:
-        # A key may serve several subscriptions: two workers must not both say that it just became invalid.
-        settlement.keys[settlement.key.id] = uow.keys.lock(settlement.key.id)
-    was = attempt.status
-    if not settle(settlement, outcome, now):
-        alert_mismatch(uow, settlement, outcome, now)
-        return False
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
-        attempt.next_look_at = _next_look(ports, settlement, real_now)
+        attempt.next_look_at = _next_look(ports, settlement, moment.real)
     if settlement.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(settlement, outcome):
         _next_generation(ports, settlement)
-    alert(uow, settlement, outcome, was, now)
-    uow.save_settlement(settlement, now, real_now)
-    if isinstance(outcome, Approved):
-        note_refunds(ports, uow, settlement, outcome.payment, outcome.evidence)
-    refund_surplus(ports, uow, settlement)
-    stop_when_keys_vanish(uow, outcome, now)
-    return True
+
+
+def _lock_dying_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
+    """A key may serve several subscriptions: two workers must not both announce that it became invalid.
+
+    Keys are locked in the order of their ids, before anything is written: no two transactions wait for each other.
+    """
+    dying = [each for each, outcome in known if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD]
+    for key_id in sorted({settlement.key.id for settlement in dying}):
+        locked = uow.keys.lock(key_id)
+        for settlement, _ in known:
+            if key_id in settlement.keys:
+                settlement.keys[key_id] = locked
 
 
 def record_payment(
-    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, evidence: Evidence, *, moment: Moment
 ) -> str:
-    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns what it meant.
+    """Record a payment that the gateway's books show under one of the invoice's merchant_uids; returns its meaning.
 
-    It belongs to the attempt that has its imp_uid; else to the open one; else, where it holds money, to the last
-    attempt that never got an imp_uid (a late approval), or to a new attempt: somebody charged behind our back.
+    It belongs to the attempt that has its imp_uid; else to the open one; else, if it holds money, to the last attempt
+    without an imp_uid (a late approval), or to a new attempt: it was charged elsewhere.
     """
     attempts = [a for a in locked.attempts if a.merchant_uid == payment.merchant_uid]
     attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
@@ -117,23 +189,25 @@ def record_payment(
     if attempt is None:
         attempt = next((a for a in reversed(attempts) if a.imp_uid is None), None)
     if attempt is None:
-        attempt = _found_attempt(ports, uow, locked, payment)
+        attempt = _found_attempt(ports, uow, locked, payment, moment)
     settlement = locked.about(attempt)
-    changed = note_refunds(ports, uow, settlement, payment, evidence)
-    changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence))
-    alert_unasked(uow, settlement, ports.clock.now())
+    changed = note_refunds(uow, settlement, payment, evidence, moment)
+    changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence), moment)
+    alert_unasked(uow, settlement, moment.billing)
     return f"attempt {attempt.id} is {attempt.status}" + ("" if changed else ", as was known")
 
 
-def _found_attempt(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> PaymentAttempt:
-    """A new attempt for a payment that no attempt of ours made."""
-    invoice, now = locked.invoice, ports.clock.now()
-    attempt = invoice.start_attempt(ports.ids.new("att"), now, ports.clock.real_now(), ports.timing)
+def _found_attempt(
+    ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment, moment: Moment
+) -> PaymentAttempt:
+    """A new attempt for a payment that was not placed by us."""
+    invoice = locked.invoice
+    attempt = invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
     attempt.merchant_uid = payment.merchant_uid
     attempt.found = True
     if locked.has_open_attempt:
-        # Only one may be open; a closed one takes a late approval just as well.
-        attempt.move_to(AttemptStatus.FAILED, now)
+        # Only one attempt may be open; a closed one also takes a late approval.
+        attempt.move_to(AttemptStatus.FAILED, moment.billing)
         attempt.reason = "found at the gateway; not placed by this worker"
     uow.attempts.add(attempt)
     uow.invoices.save(invoice)
@@ -144,7 +218,7 @@ def _found_attempt(ports: Ports, uow: UnitOfWork, locked: LockedInvoice, payment
 
 
 def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> datetime:
-    """The wait doubles; but the second read that proves absence comes when the settle window has passed."""
+    """The wait doubles, but the second read that proves absence comes after the settle window."""
     attempt = settlement.attempt
     look = ports.timing.next_look(attempt.looks, real_now)
     if attempt.absent_since is None:
@@ -154,7 +228,7 @@ def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> date
 
 
 def _uses_up_the_id(settlement: Settlement, outcome: Outcome) -> bool:
-    """Whether the gateway will refuse this merchant_uid from now on, although nothing is paid under it."""
+    """Whether the gateway refuses this merchant_uid from now on, although nothing is paid under it."""
     if isinstance(outcome, Failed):
         return outcome.new_merchant_uid
     return isinstance(outcome, Declined) and settlement.key.pg_provider in NEVER_REUSES_IDS
@@ -168,8 +242,7 @@ def _next_generation(ports: Ports, settlement: Settlement) -> None:
     )
 
 
-def _keep(ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome) -> int | None:
-    evidence: Evidence | None = outcome.evidence
-    if evidence is None:
-        return None
-    return uow.keep_evidence(settlement.attempt.id, evidence, ports.clock.real_now())
+def _keep_all(uow: UnitOfWork, known: Sequence[Known], moment: Moment) -> Mapping[str | None, int]:
+    """Store what the gateway said; the ids of the evidence, by attempt."""
+    said = [(settlement.attempt.id, outcome.evidence) for settlement, outcome in known if outcome.evidence is not None]
+    return uow.keep_all_evidence(said, moment.real)

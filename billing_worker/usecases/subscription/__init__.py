@@ -1,4 +1,4 @@
 """Subscriptions and their periods: plans, enrolment, the next period, late periods, cancellation.
 
-It touches plans, subscriptions and invoices, which it opens and voids. It never touches an attempt or the gateway.
+It writes plans and subscriptions, and opens and voids invoices. It never uses attempts or the gateway.
 """

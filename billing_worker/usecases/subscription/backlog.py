@@ -1,4 +1,4 @@
-"""What late periods would come to: counts, sums, and who would pay twice in a week. Reads only, and locks nothing."""
+"""Preview of late periods: counts, sums, and customers who would pay twice in a week. It only reads, without locks."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,20 +17,20 @@ from billing_worker.ports.control import Chosen
 
 WEEK = timedelta(days=7)
 SHOWN = 10
-"""Customers that are named; the others are counted."""
+"""The number of named customers; the others are only counted."""
 
 WHOLE = 1_000_000
-"""More periods than any outage has: here all are counted, while a worker takes them in parts."""
+"""More periods than any outage has: the preview counts all at once, while a worker takes them in parts."""
 
 REMEMBERED = 10_000
-"""Answers kept about cron calendars, which are slow to ask, and whose subscriptions share their dates."""
+"""Cached dates of cron calendars, which are slow and shared by many subscriptions."""
 
 
 @dataclass(slots=True)
 class PlanBacklog:
-    """The late subscriptions of one plan, and what becomes of their periods. Money is periods times the plan's price.
+    """The late subscriptions of one plan, and the decision on their periods. Money is periods times the plan's price.
 
-    `on_hold` of them wait for an operator already; workers have not come to the others yet.
+    `on_hold` of them already wait for an operator; workers have not reached the others yet.
     """
 
     plan_id: str
@@ -47,11 +47,11 @@ class PlanBacklog:
 
     @property
     def periods(self) -> int:
-        """All that have begun."""
+        """All begun periods."""
         return self.bill + self.waive + self.ask
 
     def sum(self, periods: int) -> Money:
-        """What so many periods come to."""
+        """The price of this many periods."""
         return Money(periods * self.price.amount, self.price.currency)
 
 
@@ -62,14 +62,14 @@ class PaysTwice:
     customer: str
     payments: int = 0
     late: int = 0
-    """How many of them are for late periods."""
+    """The number of charges for late periods."""
     sums: Counter[str] = field(default_factory=Counter)
     """Minor units, by currency."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would happen if it happened now."""
+    """The effect of a decision now."""
 
     at: datetime
     plans: Sequence[PlanBacklog]
@@ -78,15 +78,15 @@ class Preview:
 
 
 def preview(ports: Ports, chosen: Chosen, mode: str | None = None) -> Preview:
-    """Late subscriptions by plan; with `mode`, as if an operator had decided so for all of them.
+    """Late subscriptions by plan; with `mode`, as if an operator had decided it for all of them.
 
     Charges counted for a week: the late periods that are billed, and the regular ones that the same subscriptions
     begin within seven days. Raises InvalidInput or NotFound.
     """
     decided = None if mode is None else decision_of(mode)
-    now = ports.clock.now()
-    reading = _Reading(now, decided)
     with ports.database.transaction() as uow:
+        now = ports.clock.moment().billing
+        reading = _Reading(now, decided)
         if chosen.plan_id is not None:
             uow.plans.get(chosen.plan_id)
         if chosen.subscription_id is not None:
@@ -103,7 +103,7 @@ def preview(ports: Ports, chosen: Chosen, mode: str | None = None) -> Preview:
 
 
 class _Reading:
-    """Sums up, one subscription at a time."""
+    """Sums over subscriptions, one at a time."""
 
     def __init__(self, now: datetime, decided: CatchUpMode | None) -> None:
         self._now, self._decided = now, decided
@@ -114,7 +114,7 @@ class _Reading:
         self.customers: dict[str, PaysTwice] = {}
 
     def take(self, subscription: Subscription, plan_of: Callable[[str], Plan]) -> None:
-        """Count this one."""
+        """Count one subscription."""
         plan = self._known.get(subscription.plan_id)
         if plan is None:
             plan = self._known[subscription.plan_id] = plan_of(subscription.plan_id)
@@ -148,7 +148,7 @@ class _Reading:
 
 
 def _dates(subscription: Subscription, plan: Plan) -> tuple[BillingCalendar, datetime, int, datetime]:
-    """What decides its dates. A cron calendar asks for the next start alone, which many subscriptions share."""
+    """The cache key of its dates. A cron calendar needs only the next start, which many subscriptions share."""
     start = subscription.next_period_start
     if isinstance(plan.calendar, CronCalendar):
         return plan.calendar, start, 0, start

@@ -10,35 +10,35 @@ from billing_worker.usecases.access.actions import note
 
 
 def cancel(ports: Ports, subscription_id: str, *, at_period_end: bool = False) -> Subscription:
-    """Cancel. From the moment this returns no attempt begins for it.
+    """Cancel a subscription. After this returns no attempt begins for it.
 
-    One that is written down already may still be sent, within the HTTP deadline, and is settled as it turns out.
+    An attempt already written down may still be sent within the HTTP deadline, and is settled by its outcome.
 
-    Raises NotFound, or Conflict when it is canceled already.
+    Raises NotFound, or Conflict when it is already canceled.
     """
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
-        # Read under the lock, so that no attempt which came first looks younger than the cancellation.
-        now, real_now = ports.clock.now(), ports.clock.real_now()
+        # Read under the lock, so that no earlier attempt gets a later time than the cancellation.
+        moment = ports.clock.moment()
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled already", field="subscription_id")
-        # An unpaid customer is in no period that could come to its end.
+        # An unpaid subscription has no current period that could end.
         if at_period_end and subscription.status is not SubscriptionStatus.UNPAID:
             if not subscription.cancel_at_period_end:
                 subscription.cancel_at_period_end = True
-                # Its period is over and nobody need decide any more: on hold it would never end.
+                # Its period is over, and no decision is needed any more: on hold it would never end.
                 subscription.held_since = None
                 ends = subscription.next_period_start.isoformat()
                 told = of_subscription(EventType.SUBSCRIPTION_CANCEL_SCHEDULED, subscription, cancel_at=ends)
-                uow.announce([told], now, real_now)
-            note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id)
+                uow.announce([told], moment)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCEL_SCHEDULED, subscription.id, at=moment.real)
         else:
             voidable = uow.invoices.voidable(subscription_id)
-            events = end_subscription(subscription, voidable, now)
+            events = end_subscription(subscription, voidable, moment.billing)
             for invoice in voidable:
                 uow.invoices.save(invoice)
-            uow.announce(events, now, real_now)
-            note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id)
+            uow.announce(events, moment)
+            note(ports, uow, Verb.SUBSCRIPTION_CANCELED, subscription.id, at=moment.real)
         uow.subscriptions.save(subscription)
         uow.commit()
     return subscription

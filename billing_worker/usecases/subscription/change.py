@@ -1,4 +1,4 @@
-"""Change what may be changed of a plan, a key or a subscription that is there."""
+"""Change the changeable fields of a plan or a subscription."""
 
 from dataclasses import replace
 
@@ -21,9 +21,9 @@ def change_plan(
     catch_up_max_age: int | None = None,
     metadata: Changes | None = None,
 ) -> Plan:
-    """Change what a plan does with late periods, or its metadata; what is None stays. A new price is a new plan.
+    """Change a plan's catch-up policy or its metadata; None changes nothing. A new price is a new plan.
 
-    What is on hold already waits for a decision. Raises NotFound or InvalidInput.
+    Subscriptions already on hold wait for a decision. Raises NotFound or InvalidInput.
     """
     with ports.database.transaction() as uow:
         plan = uow.plans.lock(plan_id)
@@ -34,7 +34,7 @@ def change_plan(
         changed = replace(plan, catch_up=policy_of(mode, age), metadata=merged(plan.metadata, metadata or {}))
         uow.plans.save(changed)
         told = f"catch-up {mode}, {age} days" if changed.catch_up != plan.catch_up else "metadata"
-        note(ports, uow, Verb.PLAN_CHANGED, plan.id, told)
+        note(ports, uow, Verb.PLAN_CHANGED, plan.id, told, at=ports.clock.moment().real)
         uow.commit()
     return changed
 
@@ -45,6 +45,6 @@ def change_subscription(ports: Ports, subscription_id: str, *, metadata: Changes
         subscription = uow.subscriptions.lock(subscription_id)
         changed = replace(subscription, metadata=merged(subscription.metadata, metadata))
         uow.subscriptions.save(changed)
-        note(ports, uow, Verb.SUBSCRIPTION_CHANGED, subscription.id, "metadata")
+        note(ports, uow, Verb.SUBSCRIPTION_CHANGED, subscription.id, "metadata", at=ports.clock.moment().real)
         uow.commit()
     return changed

@@ -1,4 +1,4 @@
-"""Create a plan: a price, a calendar, and what becomes of declines and late periods."""
+"""Create a plan: a price, a calendar, and the policies for declines and late periods."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
 
 LONGEST_CALENDAR = 100
-"""A cron expression, or the name of a time zone: both are shorter by far."""
+"""A cron expression, or the name of a time zone: both are far shorter."""
 
 
 def calendar_from(
@@ -25,7 +25,7 @@ def calendar_from(
     cron: str | None = None,
     timezone: str = DEFAULT_ZONE,
 ) -> BillingCalendar:
-    """A calendar from what a caller names: an interval unit, or a cron expression. Raises InvalidInput."""
+    """A calendar from a caller's words: an interval unit, or a cron expression. Raises InvalidInput."""
     timezone = entered("timezone", timezone, LONGEST_CALENDAR)
     if cron is not None:
         if interval is not None:
@@ -52,20 +52,21 @@ def create_plan(
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Store a new plan. Raises InvalidInput with the field that is wrong, or Conflict for a known external_id."""
+    """Store a new plan. Raises InvalidInput with the wrong field, or Conflict for a known external_id."""
+    moment = ports.clock.moment()
     plan = Plan(
         id=ports.ids.new("plan"),
         name=entered("name", name, LONGEST_NAME),
         money=Money.charge(amount, currency),
         calendar=calendar,
         dunning=DunningPolicy(tuple(dunning_days)),
-        created_at=ports.clock.now(),
+        created_at=moment.billing,
         catch_up=catch_up,
         external_id=entered_external_id(external_id),
         metadata=entered_metadata(metadata),
     )
     with ports.database.transaction() as uow:
         uow.plans.add(plan)
-        note(ports, uow, Verb.PLAN_CREATED, plan.id)
+        note(ports, uow, Verb.PLAN_CREATED, plan.id, at=moment.real)
         uow.commit()
     return plan

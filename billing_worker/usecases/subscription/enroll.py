@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.text import normal_form, spellings
@@ -30,7 +30,7 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whom a caller wants to enroll, by the names that may be stored already."""
+    """The customers to enroll, by the names that may already be stored."""
 
     customer_uid: str = field(repr=False)
     customer: str
@@ -39,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database has about some customers; the keys are locked until the transaction ends."""
+    """The stored data of some customers; the keys are locked until the transaction ends."""
 
     keys: Mapping[str, BillingKey]
     by_key: Mapping[str, Sequence[Subscription]]
@@ -48,17 +48,17 @@ class Stored:
 
 def prepare(
     ports: Ports,
-    now: datetime,
+    moment: Moment,
     plan: Plan,
     known_key: BillingKey | None,
     *,
     of_key: Mapping[str, Any],
     of_subscription: Mapping[str, Any],
 ) -> Enrolment:
-    """Check the values as `register_key` and `subscribe` do; nothing is stored. Raises InvalidInput or Conflict."""
-    key = known_key or new_key(ports, now, NewKey(**of_key))
+    """Check the values as `register_key` and `subscribe` do, without storing them. Raises InvalidInput or Conflict."""
+    key = known_key or new_key(ports, moment, NewKey(**of_key))
     wanted = NewSubscription(plan.id, key.id, **of_subscription)
-    subscription = new_subscription(ports, now, plan, key, wanted)
+    subscription = new_subscription(ports, moment.billing, plan, key, wanted)
     return Enrolment(plan, key, subscription, has_new_key=known_key is None)
 
 
@@ -71,24 +71,28 @@ def plans(ports: Ports) -> Mapping[str, Plan]:
 def enroll(
     ports: Ports,
     wanted: Sequence[Wanted],
-    judge: Callable[[Stored, datetime], Sequence[Enrolment]],
+    judge: Callable[[Stored, Moment], Sequence[Enrolment]],
     *,
     dry_run: bool = False,
 ) -> None:
-    """Let the caller judge what it wants by what is stored, and write down what it accepts: all of it, or nothing.
+    """Let the caller judge the enrolments by the stored data, and store the accepted ones: all of them, or none.
 
-    A dry run judges the same way, and writes nothing. Raises what `judge` raises, and what `store` raises.
+    A dry run judges the same way without storing. Raises the errors of `judge` and of `store`.
     """
     with ports.database.transaction() as uow:
-        now = ports.clock.now()
-        accepted = judge(_stored(uow, wanted), now)
+        stored = _stored(uow, wanted)
+        moment = ports.clock.moment()
+        accepted = judge(stored, moment)
         if accepted and not dry_run:
-            store(ports, uow, now, accepted)
+            store(ports, uow, moment, accepted)
             uow.commit()
 
 
 def _stored(uow: UnitOfWork, wanted: Sequence[Wanted]) -> Stored:
-    """Read it. The same file may be imported twice at once: the second run waits here, and then sees the first."""
+    """Read the stored data.
+
+    If the same file is imported twice at once, the second run waits here, and then sees the first.
+    """
     uow.subscriptions.lock_pairs([(each.customer, each.plan_id) for each in wanted])
     keys = uow.keys.lock_customer_uids(sorted({each.customer_uid for each in wanted}))
     customers = {form for each in wanted for form in spellings(each.customer)}
@@ -100,8 +104,8 @@ def _stored(uow: UnitOfWork, wanted: Sequence[Wanted]) -> Stored:
     return Stored({key.customer_uid: key for key in keys}, by_key, by_customer)
 
 
-def store(ports: Ports, uow: UnitOfWork, now: datetime, enrolments: Sequence[Enrolment]) -> None:
-    """Write them down with their events; the caller commits. Raises Conflict for a customer_uid that came meanwhile."""
+def store(ports: Ports, uow: UnitOfWork, moment: Moment, enrolments: Sequence[Enrolment]) -> None:
+    """Store them with their events; the caller commits. Raises Conflict for a customer_uid stored meanwhile."""
     done: list[tuple[Verb, str]] = []
     for each in enrolments:
         if each.has_new_key:
@@ -109,5 +113,5 @@ def store(ports: Ports, uow: UnitOfWork, now: datetime, enrolments: Sequence[Enr
             done.append((Verb.KEY_REGISTERED, each.key.id))
         uow.subscriptions.add(each.subscription)
         done.append((Verb.SUBSCRIPTION_CREATED, each.subscription.id))
-    note_all(ports, uow, done)
-    uow.announce([created(each.subscription, each.plan) for each in enrolments], now, ports.clock.real_now())
+    note_all(ports, uow, done, at=moment.real)
+    uow.announce([created(each.subscription, each.plan) for each in enrolments], moment)

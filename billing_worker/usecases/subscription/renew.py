@@ -1,11 +1,14 @@
-"""Open the next period of a subscription: the invoice with its snapshot, and the step to the period after it."""
+"""Open the next period of a subscription: the invoice with its snapshot, and the step to the following period."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.settlement import end_subscription
+from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.charging import DueInvoice, DueSubscription
+from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.environment import require_claimed_environment
 from billing_worker.usecases.control.pace import claim_renewals
 from billing_worker.usecases.subscription.catch_up import may_bill_late_period
@@ -14,56 +17,53 @@ from billing_worker.usecases.subscription.catch_up import may_bill_late_period
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim subscriptions whose next period has begun."""
     require_claimed_environment(ports)
-    real_now = ports.clock.real_now()
     with ports.database.transaction() as uow:
-        lease = real_now + timedelta(seconds=ports.timing.claim)
-        ids = claim_renewals(ports, uow, lease, limit)
+        ids = claim_renewals(ports, uow, ports.clock.moment(), limit)
         uow.commit()
     return ids
 
 
-def renew(ports: Ports, subscription_id: str) -> str | None:
-    """Open the invoice of the period that is due; returns its id, or None when nothing is due (any more).
+def open_periods(
+    ports: Ports, uow: UnitOfWork, found: Sequence[DueSubscription], moment: Moment
+) -> Sequence[DueInvoice]:
+    """Step each of these to its next period if it is due; returns the new invoices, which the caller stores.
 
-    Only one period a call: after an outage the next scan opens the next one, oldest first. Periods that are late are
+    Only one period each: after an outage the next scan opens the next one, oldest first. Periods that are late are
     billed, waived or held back as the plan's catch-up policy says.
     """
-    now, real_now = ports.clock.now(), ports.clock.real_now()
-    with ports.database.transaction() as uow:
-        subscription = uow.subscriptions.lock(subscription_id)
+    opened = []
+    for due in found:
+        subscription = due.subscription
         subscription.lease_until = None
-        if not subscription.renews_at(now):
-            uow.subscriptions.save(subscription)
-            uow.commit()
-            return None
+        if not subscription.renews_at(moment.billing):
+            continue
         if subscription.cancel_at_period_end:
-            voidable = uow.invoices.voidable(subscription.id)
-            events = end_subscription(subscription, voidable, now)
-            uow.subscriptions.save(subscription)
-            for invoice in voidable:
-                uow.invoices.save(invoice)
-            uow.announce(events, now, real_now)
-            uow.commit()
-            return None
-        plan = uow.plans.get(subscription.plan_id)
-        if not may_bill_late_period(ports, uow, subscription, plan, now):
-            uow.subscriptions.save(subscription)
-            uow.commit()
-            return None
-        period = subscription.open_period(plan.calendar)
-        invoice = Invoice(
-            id=ports.ids.new("inv"),
-            subscription_id=subscription.id,
-            billing_key_id=subscription.billing_key_id,
-            period=period,
-            money=plan.money,
-            status=InvoiceStatus.OPEN,
-            merchant_uid=merchant_uid(ports.environment, subscription.id, period.index, 1),
-            generation=1,
-            created_at=now,
-            next_attempt_at=period.start,
-        )
-        opened = uow.invoices.add(invoice)
-        uow.subscriptions.save(subscription)
-        uow.commit()
-    return invoice.id if opened else None
+            _end(uow, subscription, moment)
+        elif may_bill_late_period(uow, subscription, due.plan, moment):
+            invoice = _invoice(ports, due, moment)
+            opened.append(due.owing(invoice))
+    return opened
+
+
+def _end(uow: UnitOfWork, subscription: Subscription, moment: Moment) -> None:
+    voidable = uow.invoices.voidable(subscription.id)
+    events = end_subscription(subscription, voidable, moment.billing)
+    uow.invoices.save_all(voidable)
+    uow.announce(events, moment)
+
+
+def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
+    subscription = due.subscription
+    period = subscription.open_period(due.plan.calendar)
+    return Invoice(
+        id=ports.ids.new("inv"),
+        subscription_id=subscription.id,
+        billing_key_id=subscription.billing_key_id,
+        period=period,
+        money=due.plan.money,
+        status=InvoiceStatus.OPEN,
+        merchant_uid=merchant_uid(ports.environment, subscription.id, period.index, 1),
+        generation=1,
+        created_at=moment.billing,
+        next_attempt_at=period.start,
+    )

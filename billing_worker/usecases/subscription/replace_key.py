@@ -14,12 +14,12 @@ from billing_worker.usecases.access.actions import note
 def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:
     """Charge another card from now on; open invoices follow, and are tried at once.
 
-    An attempt that is in flight keeps the key it was written down with. An invoice that dunning gave up stays so
-    until somebody tries it again (`retry_now`).
+    An attempt in flight keeps its key. An invoice that dunning gave up stays so until an operator retries it
+    (`retry_now`).
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
         subscription = uow.subscriptions.lock(subscription_id)
+        moment = ports.clock.moment()
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled", field="subscription_id")
         try:
@@ -32,9 +32,9 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
         idle = {invoice.id for invoice in uow.invoices.voidable(subscription_id)}
         for invoice in uow.invoices.of_subscription(subscription_id):
             if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
-                invoice.use_key(key.id, now, at_once=invoice.id in idle)
+                invoice.use_key(key.id, moment.billing, at_once=invoice.id in idle)
                 uow.invoices.save(invoice)
         uow.subscriptions.save(subscription)
-        note(ports, uow, Verb.KEY_REPLACED, subscription_id, f"charged on {key.id}")
+        note(ports, uow, Verb.KEY_REPLACED, subscription_id, f"charged on {key.id}", at=moment.real)
         uow.commit()
     return subscription

@@ -20,16 +20,16 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
 
 CHARGED_AT_ONCE = timedelta(days=1)
-"""A start that is no older than this was meant as "now": the request took its time, or an import ran overnight."""
+"""A start no older than this means "now": the request was slow, or an import ran overnight."""
 
 
 EARLIEST_START, LATEST_START = 1970, 2199
-"""Years. A start beyond them is a slip, and far enough from what a date can hold that no period overflows."""
+"""Years. A start beyond them is a mistake, and within them no period overflows."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewSubscription:
-    """What a caller says of a subscription; `new_subscription` checks it."""
+    """A caller's description of a subscription; `new_subscription` checks it."""
 
     plan_id: str
     billing_key_id: str
@@ -45,35 +45,31 @@ class NewSubscription:
 def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
     """Put a customer on a plan, from `start` (default: now). The first charge is due when the first period begins.
 
-    A start of more than a day ago is an anchor only: whoever moves existing customers here has charged the periods
-    that began since then elsewhere. The first period of ours is the next one.
+    A start more than a day ago is only an anchor: a merchant who moves existing customers here has charged the periods
+    since then elsewhere. The next period is the first one charged here.
 
-    Raises InvalidInput, or Conflict: for a known external_id, for a key that cannot be charged, or where this customer
-    has a live subscription on this plan already and `allow_duplicate` does not say that another one is meant.
+    Raises InvalidInput, or Conflict: for a known external_id, for a key that cannot be charged, or if this customer
+    already has a live subscription on this plan, without `allow_duplicate`.
     """
-    now = ports.clock.now()
     with ports.database.transaction() as uow:
+        moment = ports.clock.moment()
         try:
             plan = uow.plans.get(wanted.plan_id)
             key = uow.keys.get(wanted.billing_key_id)
         except NotFound as error:
             field = "plan_id" if error.kind == "plan" else "billing_key_id"
             raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
-        subscription = new_subscription(ports, now, plan, key, wanted)
+        subscription = new_subscription(ports, moment.billing, plan, key, wanted)
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
-        uow.announce(
-            [created(subscription, plan)],
-            now,
-            ports.clock.real_now(),
-        )
-        note(ports, uow, Verb.SUBSCRIPTION_CREATED, subscription.id)
+        uow.announce([created(subscription, plan)], moment)
+        note(ports, uow, Verb.SUBSCRIPTION_CREATED, subscription.id, at=moment.real)
         uow.commit()
     return subscription
 
 
 def _refuse_twin(uow: UnitOfWork, wanted: Subscription) -> None:
-    """One customer is on one plan once, unless the merchant says that twice is meant: a repeat would charge twice."""
+    """Refuse a second subscription of a customer to a plan, unless it is allowed: a repeat would charge twice."""
     twin = uow.subscriptions.live_twin(wanted.customer, wanted.plan_id)
     if twin is not None and not wanted.allow_duplicate:
         problem = f"this customer has subscription {twin.id} on this plan already, and it is {twin.status}"
@@ -82,7 +78,7 @@ def _refuse_twin(uow: UnitOfWork, wanted: Subscription) -> None:
 
 
 def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, wanted: NewSubscription) -> Subscription:
-    """A subscription as it is first stored; nothing is stored here. Raises InvalidInput, Conflict for a dead key."""
+    """A new subscription, not stored yet. Raises InvalidInput, or Conflict for a dead key."""
     start = wanted.start
     if start is not None and start.tzinfo is None:
         raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
@@ -112,7 +108,7 @@ def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, w
 
 
 def created(subscription: Subscription, plan: Plan) -> Event:
-    """The event that tells of a new subscription."""
+    """The event about a new subscription."""
     return of_subscription(
         EventType.SUBSCRIPTION_CREATED,
         subscription,

@@ -1,4 +1,4 @@
-"""Who did what, and when."""
+"""The log of actions: who changed what, and when."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ router = APIRouter(prefix="/actions", tags=["actions"])
 
 
 class ActionQuery(Paging):
-    """Which actions to list."""
+    """The filters of the list of actions."""
 
     subject_id: Word | None = Field(None, description="Only on this thing; numbers as `stop:12`, `alert:3`")
     actor: Word | None = Field(None, description="Only of this actor: `token:NAME`, `cli:USER` or `worker`")
@@ -25,5 +25,5 @@ class ActionQuery(Paging):
 
 @router.get("", responses=READS, name="list_actions")
 def list_actions(query: Annotated[ActionQuery, Query()], lists: Lists) -> Page[ActionView]:
-    """List who did what, newest first. Nothing here is ever changed or deleted."""
+    """List actions, newest first. An action is never changed or deleted."""
     return lists.of(Kind.ACTIONS, query)

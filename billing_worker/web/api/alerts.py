@@ -1,4 +1,4 @@
-"""Alerts: what an operator must look at."""
+"""Alerts for operators."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 
 
 class AlertQuery(Paging):
-    """Which alerts to list."""
+    """The filters of the list of alerts."""
 
     open: bool | None = Field(True, description="Only open ones; false: only closed ones")  # noqa: FBT003 - a default
     kind: Word | None = Field(None, description="Only of this kind")
@@ -27,18 +27,18 @@ class AlertQuery(Paging):
 
 @router.get("", responses=READS, name="list_alerts")
 def list_alerts(query: Annotated[AlertQuery, Query()], lists: Lists) -> Page[AlertView]:
-    """List what an operator must look at, newest first; only what is open, unless asked otherwise."""
+    """List alerts, newest first; only open ones by default."""
     return lists.of(Kind.ALERTS, query)
 
 
 @router.get("/{alert_id}", responses=READS_ONE, name="get_alert")
 def get(alert_id: Number, context: Ctx, language: InLanguage) -> AlertDetail:
-    """Show one alert, open or closed, and what the gateway said about it."""
+    """Show one alert, open or closed, with the gateway's answer about it."""
     return alert_with(context.ports, alert_id, language)
 
 
 @router.post("/{alert_id}/close", responses=ACTS, name="close_alert")
 def close(alert_id: Number, context: Ctx, language: InLanguage) -> AlertDetail:
-    """Close an alert that is dealt with. The same trouble opens a new one."""
+    """Close an alert after dealing with it. If the trouble returns, a new alert opens."""
     close_alert(context.ports, alert_id)
     return alert_with(context.ports, alert_id, language)

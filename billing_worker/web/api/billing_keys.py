@@ -1,4 +1,4 @@
-"""Billing keys: cards that PortOne stores, under the names that the merchant gave them there."""
+"""Billing keys: cards that PortOne stores under names of the merchant."""
 
 from typing import Annotated
 
@@ -49,12 +49,12 @@ Email = Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?
 
 
 class KeyInput(LabelledInput):
-    """A billing key that PortOne stores already. Never card data: those go to PortOne only."""
+    """A billing key that PortOne already stores. Never card data: they go to PortOne only."""
 
     model_config = example(customer_uid="user-1-card-1", pg_provider="nice_v2")
 
     customer_uid: Annotated[Text, Described(pattern=r"^[\x21-\x7e]{1,80}$")] = Field(
-        description="Its name at PortOne; one a card", examples=["user-1-card-1"]
+        description="Its name at PortOne; one per card", examples=["user-1-card-1"]
     )
     pg_provider: Annotated[Text, Described(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
         description="PortOne's code of the PG", examples=["nice_v2"]
@@ -72,7 +72,7 @@ class KeyInput(LabelledInput):
 
 
 class KeyChanges(Input):
-    """What may change of a key; what is left out stays."""
+    """The fields of a key that may change. A missing field stays as it is."""
 
     model_config = example(buyer_email="gildong@example.com")
 
@@ -81,17 +81,17 @@ class KeyChanges(Input):
 
 
 class KeyQuery(Created):
-    """Which keys to list."""
+    """The filters of the list of keys."""
 
     external_id: OwnId = None
     customer_uid: Word | None = Field(None, description="Only the one with this name at PortOne")
-    customer: Word | None = Field(None, description="Only those that this customer's subscriptions are charged on")
+    customer: Word | None = Field(None, description="Only those that pay for this customer's subscriptions")
     pg_provider: Word | None = Field(None, description="Only of this PG")
     status: KeyStatus | None = Field(None, description="Only with this status")
 
 
 class IssuingPaymentInput(Input):
-    """What the payment that issued a key pays."""
+    """The decision on what the payment that issued a key pays."""
 
     model_config = example(counts_for="sub_0123456789abcdef")
 
@@ -100,7 +100,7 @@ class IssuingPaymentInput(Input):
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
 def register(key: KeyInput, context: Ctx) -> KeyView:
-    """Make a key known that PortOne stores. A Paymentwall key stays pending until its payment is confirmed."""
+    """Register a key that PortOne stores. A Paymentwall key stays pending until its payment is confirmed."""
     registered = register_key(context.ports, NewKey(**key.model_dump()))
     return of_key(registered)
 
@@ -134,5 +134,5 @@ def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyView:
     openapi_extra=MONEY,
 )
 def count_issuing_payment(billing_key_id: Ident, wanted: IssuingPaymentInput, context: Ctx) -> KeyView:
-    """Say what the payment pays with which a Paymentwall key was issued, where that is not clear."""
+    """Decide what the payment that issued a Paymentwall key pays, if that is unclear."""
     return of_key(decide.decide(context.ports, billing_key_id, wanted.counts_for))

@@ -1,4 +1,4 @@
-"""Customers, by the merchant's own id: everything about one of them on one page."""
+"""Customers, by the merchant's own id: everything about one customer on one page."""
 
 from typing import Annotated
 
@@ -20,5 +20,5 @@ Customer = Annotated[
 
 @router.get("/{customer:path}", responses=READS_ONE, name="get_customer")
 def get(customer: Customer, context: Ctx) -> CustomerView:
-    """Show subscriptions, keys, what is owed, the last payments, and what comes next."""
+    """Show a customer's subscriptions, keys, debts, last payments, and next steps."""
     return customer_with(context.ports, customer)

@@ -1,4 +1,4 @@
-"""Outgoing events: what was told, how its delivery goes, and sending it once more."""
+"""Outgoing events: their contents, their delivery, and replays."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/events", tags=["events"])
 
 
 class EventQuery(Paging):
-    """Which events to list."""
+    """The filters of the list of events."""
 
     subscription_id: OfSubscription = None
     subject_id: Id | None = Field(None, description="Only about this invoice, key, refund or subscription")
@@ -50,13 +50,13 @@ def list_events(query: Annotated[EventQuery, Query()], lists: Lists) -> Page[Eve
 
 @router.get("/endpoint", responses=ACTS, name="get_event_endpoint")
 def endpoint(context: Ctx) -> EndpointView:
-    """Show how your receiver does."""
+    """Show the health of your receiver."""
     return of_endpoint(receiver(context.ports))
 
 
 @router.post("/endpoint/enable", responses=ACTS, name="enable_event_endpoint")
 def enable(context: Ctx) -> EndpointView:
-    """Let a disabled receiver have its events again; what waited is sent at once, in order."""
+    """Enable a disabled receiver. Waiting events are sent at once, in order."""
     return of_endpoint(enable_endpoint(context.ports))
 
 
@@ -68,5 +68,5 @@ def get(event_id: Ident, context: Ctx) -> EventView:
 
 @router.post("/{event_id}/replay", responses=ACTS, name="replay_event")
 def replay(event_id: Ident, context: Ctx) -> EventView:
-    """Send an event once more, under its old `webhook-id`; one that waits anyway is tried at once."""
+    """Send an event again under its old `webhook-id`. An event that waits is tried at once."""
     return of_event(send_again(context.ports, event_id))

@@ -1,4 +1,4 @@
-"""The inbox: webhooks and pingbacks that were received, and what became of them."""
+"""The inbox: received webhooks and pingbacks, and their results."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/inbox", tags=["inbox"])
 
 
 class InboxQuery(Paging):
-    """Which notifications to list."""
+    """The filters of the list of notifications."""
 
     status: InboxStatus | None = Field(None, description="Only with this status")
     source: Literal["portone", "paymentwall"] | None = Field(
@@ -35,19 +35,19 @@ def list_inbox(query: Annotated[InboxQuery, Query()], context: Ctx, lists: Lists
     """List webhooks and pingbacks, newest first."""
     wanted = dict(query.wanted())
     if wanted.pop("stuck"):
-        wanted["stuck_at"] = context.ports.clock.real_now()
+        wanted["stuck_at"] = context.ports.clock.moment().real
     return lists.of(Kind.NOTIFICATIONS, query, wanted)
 
 
 @router.get("/{message_id}", responses=READS_ONE, name="show_inbox")
 def show(message_id: Number, context: Ctx) -> NotificationView:
-    """Show one: what it says, its history, what it led to, and what the gateway said last."""
+    """Show one notification: its fields, its history, its result, and the gateway's last answer."""
     return notification_with(context.ports, message_id)
 
 
 @router.post("/{message_id}/replay", responses=ACTS, name="replay_inbox")
 def replay(message_id: Number, context: Ctx) -> NotificationView:
-    """Have it looked into again: a worker reads the gateway anew. Moves no money, and may be asked for twice."""
+    """Look into it again: a worker reads the gateway once more. This moves no money, and may be repeated."""
     message = review.look_again(context.ports, message_id)
     if not message.is_foreign:
         context.ring(JobName.APPLY, str(message.id))

@@ -1,4 +1,4 @@
-"""Why something was, or was not, charged; how the books stand; and what an operator must look at."""
+"""Explanations of charges, and the report on the books."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from billing_worker.web.context import Ctx
 router = APIRouter(tags=["insight"])
 
 LONGEST_IDENT = 120
-"""The longest id that anything here can have: a customer's."""
+"""The longest id here is a customer's."""
 
 
 @router.get("/why/{id:path}", responses=READS_ONE, name="why")
@@ -24,15 +24,15 @@ def why(
     context: Ctx,
     language: InLanguage,
 ) -> Explanation:
-    """Say why something stands as it does, and what comes next.
+    """Explain the state of something, and what comes next.
 
-    Takes ids of ours (sub_…, inv_…, att_…, rfd_…, key_…), a merchant_uid, an imp_uid, a customer_uid, an external_id or
-    the merchant's own id of a customer.
+    Takes our ids (sub_…, inv_…, att_…, rfd_…, key_…), a merchant_uid, an imp_uid, a customer_uid, an external_id or the
+    merchant's own id of a customer.
     """
     return explaining.why(context.ports, id, context.settings.timezone, language)
 
 
 @router.get("/report", responses=READS, name="report")
 def report(context: Ctx, language: InLanguage) -> ReportView:
-    """Show what the books say: month by month, and now. Months are those of the setting BILLING_TIMEZONE."""
+    """Show the sums of the books, by month and now. Months are in the time zone BILLING_TIMEZONE."""
     return reporting.report_in(context.ports, context.settings.timezone, language)

@@ -1,4 +1,4 @@
-"""Invoices: what is owed for each period, the attempts to collect it, and what was given back."""
+"""Invoices: the debt for each period, the attempts to collect it, and the refunds."""
 
 from typing import Annotated
 
@@ -36,7 +36,7 @@ attempts = APIRouter(prefix="/attempts", tags=["invoices"])
 
 
 class InvoiceQuery(Created):
-    """Which invoices to list."""
+    """The filters of the list of invoices."""
 
     status: InvoiceStatus | None = Field(None, description="Only with this status")
     subscription_id: OfSubscription = None
@@ -51,14 +51,14 @@ class InvoiceQuery(Created):
 
 
 class AttemptQuery(Paging):
-    """Which attempts to list."""
+    """The filters of the list of attempts."""
 
     status: AttemptStatus | None = Field(None, description="Only with this status")
     invoice_id: Id | None = Field(None, description="Only of this invoice")
     subscription_id: OfSubscription = None
     customer: OfCustomer = None
     billing_key_id: Id | None = Field(None, description="Only on this key")
-    imp_uid: Word | None = Field(None, description="Only the one that is this payment at PortOne")
+    imp_uid: Word | None = Field(None, description="Only the attempt with this payment at PortOne")
     started_after: Instant | None = Field(None, description="Started at or after this")
     started_before: Instant | None = Field(None, description="Started before this")
 
@@ -83,5 +83,5 @@ def get(invoice_id: Ident, context: Ctx) -> InvoiceDetail:
 
 @router.post("/{invoice_id}/retry", responses=ACTS, name="retry_invoice", openapi_extra=MONEY)
 def retry(invoice_id: Ident, context: Ctx) -> InvoiceView:
-    """Try an unpaid invoice again now, also one that was given up. Pressed twice it is still one charge."""
+    """Retry an unpaid invoice now, even one that was given up. A second request still makes one charge."""
     return of_invoice(retry_now(context.ports, invoice_id))

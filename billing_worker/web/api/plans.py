@@ -1,4 +1,4 @@
-"""Plans: what is charged, how often, and what happens after a decline."""
+"""Plans: the price, the interval, and the policy after a decline."""
 
 from typing import Annotated
 
@@ -58,7 +58,7 @@ class PlanInput(LabelledInput):
         None, description="Or a cron expression", examples=["month"]
     )
     interval_count: Annotated[int, Described(minimum=1, maximum=max(LARGEST_COUNT.values()))] | None = Field(
-        None, description="Every so many of them; 1 if not given, and never given beside a cron expression"
+        None, description="The number of units in an interval; 1 by default. Not allowed with a cron expression"
     )
     cron: Text | None = Field(None, description="Instead of an interval: minute hour day month weekday")
     timezone: Text | None = Field(None, description="IANA name; default: the setting BILLING_TIMEZONE")
@@ -66,7 +66,7 @@ class PlanInput(LabelledInput):
         list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
     ] = Field(list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline")
     catch_up: Annotated[CatchUpMode, Field(strict=False)] = Field(
-        CatchUpMode.BILL_ALL, description="What becomes of late periods after an outage"
+        CatchUpMode.BILL_ALL, description="The policy for late periods after an outage"
     )
     catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] = Field(
         DEFAULT_MAX_AGE, description="Days; for older periods an operator is asked"
@@ -74,12 +74,12 @@ class PlanInput(LabelledInput):
 
 
 class PlanChanges(Input):
-    """What may change of a plan; what is left out stays."""
+    """The fields of a plan that may change. A missing field stays as it is."""
 
     model_config = example(catch_up="latest_only", metadata={"team": "sales"})
 
     catch_up: Annotated[CatchUpMode, Field(strict=False)] | None = Field(
-        None, description="What becomes of late periods after an outage"
+        None, description="The policy for late periods after an outage"
     )
     catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] | None = Field(
         None, description="Days; for older periods an operator is asked"
@@ -88,7 +88,7 @@ class PlanChanges(Input):
 
 
 class PlanQuery(Created):
-    """Which plans to list."""
+    """The filters of the list of plans."""
 
     external_id: OwnId = None
     currency: InCurrency = None
@@ -128,7 +128,7 @@ def get(plan_id: Ident, context: Ctx) -> PlanView:
 
 @router.patch("/{plan_id}", dependencies=[JSON], responses=CHANGES, name="change_plan")
 def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanView:
-    """Change what a plan does with late periods, or its metadata. A new price is a new plan."""
+    """Change a plan's catch-up policy or its metadata. A new price is a new plan."""
     changed = change_plan(
         context.ports,
         plan_id,

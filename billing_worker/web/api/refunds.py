@@ -39,14 +39,14 @@ router = APIRouter(tags=["refunds"])
 
 
 class RefundInput(Input):
-    """What is to be given back: an amount, or everything that is left. Never everything by omission."""
+    """The sum to give back: an amount, or everything that is left. A missing amount never means everything."""
 
     model_config = example(amount=3000, reason="two days without service")
 
     amount: Annotated[int, Described(minimum=1, maximum=LARGEST_AMOUNT)] | None = Field(
         None, description="Minor units: won for KRW, cents for USD", examples=[3000]
     )
-    everything: bool = Field(default=False, description="Instead of an amount: what is left of the payment")
+    everything: bool = Field(default=False, description="Instead of an amount: all that is left of the payment")
     reason: Annotated[Text, Described(minLength=1, maxLength=LONGEST_REASON)] = Field(
         description=f"Why; PortOne is told. At most {LONGEST_REASON} characters"
     )
@@ -54,7 +54,7 @@ class RefundInput(Input):
 
 
 class RefundQuery(Created):
-    """Which refunds to list."""
+    """The filters of the list of refunds."""
 
     status: RefundStatus | None = Field(None, description="Only with this status")
     cause: RefundCause | None = Field(None, description="Only for this cause")
@@ -74,10 +74,9 @@ class RefundQuery(Created):
     openapi_extra=MONEY | KEY_NEEDED,
 )
 def create(invoice_id: Ident, wanted: RefundInput, context: Ctx) -> RefundView:
-    """Give back a part of an invoice's payment, or all that is left of it: written down here, and sent by a worker.
+    """Give back a part of an invoice's payment, or all that is left of it. A worker sends the refund.
 
-    It needs an Idempotency-Key: with the same one it is the same refund, however often it is sent. The invoice stays
-    paid.
+    The request needs an Idempotency-Key: every repeat with the same key is the same refund. The invoice stays paid.
     """
     if context.idempotency_key is None:
         message = "is needed: your own name of this refund, so that a repeat gives nothing back twice"
@@ -96,11 +95,11 @@ def create(invoice_id: Ident, wanted: RefundInput, context: Ctx) -> RefundView:
 
 @router.get("/refunds", responses=READS, name="list_refunds")
 def list_refunds(query: Annotated[RefundQuery, Query()], lists: Lists) -> Page[RefundView]:
-    """List what was given back, or is to be, newest first."""
+    """List refunds, newest first."""
     return lists.of(Kind.REFUNDS, query)
 
 
 @router.get("/refunds/{refund_id}", responses=READS_ONE, name="get_refund")
 def get(refund_id: Ident, context: Ctx) -> RefundDetail:
-    """Show one refund, and what the gateway said about it."""
+    """Show one refund, with the gateway's answer about it."""
     return refund_with(context.ports, refund_id)

@@ -1,4 +1,4 @@
-"""What the requests and answers of all endpoints share."""
+"""The parts that the requests and answers of all endpoints share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 FEW, MOST = 50, 500
 EARLIEST, LATEST = 2000, 2199
-"""Years. Beyond them date arithmetic runs over, and nobody bills there."""
+"""Years. Date arithmetic overflows beyond them, and no billing happens there."""
 
 READS = documented(401, 403, 422, 500, 503)
 READS_ONE = documented(401, 403, 404, 422, 500, 503)
@@ -34,13 +34,13 @@ CHANGES = ACTS | documented(415)
 
 
 class Input(BaseModel):
-    """A request's body: exact types (a number is not its text), and no field that we do not know."""
+    """A request's body: exact types (a number is not its text), and no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def example(**fields: Any) -> ConfigDict:
-    """What the docs page offers to send: a request that works, where one made of all fields would contradict itself."""
+    """The example request on the docs page. One with all fields would contradict itself."""
     return ConfigDict(json_schema_extra={"example": {**fields}})
 
 
@@ -49,13 +49,13 @@ class Paging(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(FEW, ge=1, le=MOST, description="The most that is returned, newest first")
+    limit: int = Field(FEW, ge=1, le=MOST, description="The most entries to return, newest first")
     cursor: str | None = Field(
-        None, min_length=1, max_length=LONGEST_CURSOR, description="`next_cursor` of the answer before"
+        None, min_length=1, max_length=LONGEST_CURSOR, description="`next_cursor` of the previous answer"
     )
 
     def wanted(self) -> Mapping[str, object]:
-        """The filters that were given."""
+        """The filters in this query."""
         return self.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
 
 
@@ -70,12 +70,15 @@ async def _language(
     context: Ctx,
     accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Language:
-    """Not in the description, where it would pass for a filter: docs/api.md tells of it. Async, as the others."""
+    """Read the language. The API's description leaves it out, where it would look like a filter; docs/api.md has it.
+
+    Async, as the others.
+    """
     return accepted(accept_language, context.settings.language)
 
 
 InLanguage = Annotated[Language, Depends(_language)]
-"""The language that the reader asked for."""
+"""The language in the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,14 @@ class Listing:
     language: Language
 
     def of(self, kind: Kind, query: Paging, wanted: Mapping[str, object] | None = None) -> Page[Any]:
-        """A part of a list, and a `Link` to the next one (RFC 8288). `wanted`: where the query does not say it all."""
+        """A part of a list, and a `Link` to the next one (RFC 8288). `wanted` replaces the query's filters."""
         chosen = query.wanted() if wanted is None else wanted
         ports, language = self.context.ports, self.language
         found = listed(ports, kind, chosen, limit=query.limit, cursor=query.cursor, language=language)
         if found.next_cursor is not None:
             kept = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
             target = urlencode([*kept, ("cursor", found.next_cursor)])
-            # Relative, so that it holds behind any proxy, whatever host the caller claimed.
+            # Relative, so that it works behind any proxy and with any host header.
             self.response.headers["Link"] = f'<{self.request.url.path}?{target}>; rel="next"'
         return Page(data=list(found.items), next_cursor=found.next_cursor)
 
@@ -143,20 +146,20 @@ JSON = Depends(_takes_json)
 
 
 class Described:
-    """Rules that the description tells. The domain checks them, and says in its own words what is wrong."""
+    """Rules for the description only. The domain checks them, and words the error."""
 
     def __init__(self, **rules: Any) -> None:
         self._rules = rules
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Add them to what pydantic found."""
+        """Add them to pydantic's schema."""
         return handler(schema) | self._rules
 
 
 IDENT = r"^[A-Za-z0-9_]{1,64}$"
 Text = Annotated[str, AfterValidator(_printable), Described(pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 Name = Annotated[str, AfterValidator(_printable), Described(pattern=IDENT)]
-"""An id in a body: what an earlier answer gave."""
+"""An id in a body, from an earlier answer."""
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Ident = Annotated[str, Path(pattern=IDENT, description="As an earlier answer named it")]
@@ -164,9 +167,9 @@ Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="As an earlier answ
 Minor = Annotated[int, Field(description="Minor units: won for KRW, cents for USD", examples=[9900])]
 Currency = Annotated[str, Field(description="ISO 4217", examples=["KRW"])]
 Word = Annotated[str, AfterValidator(_printable), Field(min_length=1, max_length=200)]
-"""Text that a filter looks for as it is."""
+"""Text that a filter matches exactly."""
 Id = Annotated[str, Field(pattern=IDENT)]
-"""An id that a filter looks for."""
+"""An id that a filter matches."""
 Sum = Annotated[int, Field(ge=0, le=2**62)]
 
 ExternalId = Annotated[Text, Described(minLength=1, maxLength=LONGEST_EXTERNAL_ID)]
@@ -176,10 +179,12 @@ Metadata = Annotated[dict[_PAIR_NAME, _PAIR_VALUE], Described(maxProperties=MOST
 MetadataChanges = Annotated[dict[_PAIR_NAME, _PAIR_VALUE | None], Described(maxProperties=MOST_PAIRS)]
 
 EXTERNAL_ID = Field(
-    None, description="Your own id, unique among these: a repeat is a 409 with the existing id", examples=["order-1001"]
+    None,
+    description="Your own id, unique in this list: a repeat is a 409 with the existing id",
+    examples=["order-1001"],
 )
 METADATA: Any = Field(
-    default_factory=dict, description=f"At most {MOST_PAIRS} pairs of text of your own", examples=[{"team": "sales"}]
+    default_factory=dict, description=f"At most {MOST_PAIRS} of your own pairs of text", examples=[{"team": "sales"}]
 )
 METADATA_CHANGES = Field(
     default=None, description="Pairs to set; null takes a pair out (RFC 7396)", examples=[{"team": "support"}]
@@ -188,21 +193,21 @@ METADATA_CHANGES = Field(
 
 OfCustomer = Annotated[Word | None, Field(description="Only of this customer")]
 OfSubscription = Annotated[Id | None, Field(description="Only of this subscription")]
-OwnId = Annotated[Word | None, Field(description="Only the one with this id of yours")]
+OwnId = Annotated[Word | None, Field(description="Only the one with this `external_id`")]
 InCurrency = Annotated[Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, Field(description="Only in this currency")]
 AtLeast = Annotated[Sum | None, Field(description="Minor units, at least")]
 AtMost = Annotated[Sum | None, Field(description="Minor units, at most")]
 
 
 class Created(Paging):
-    """A list that can be cut by time."""
+    """A list with filters by time."""
 
     created_after: Instant | None = Field(None, description="Created at or after this")
     created_before: Instant | None = Field(None, description="Created before this")
 
 
 class LabelledInput(Input):
-    """A request that makes a thing on which the merchant may write something of its own."""
+    """A request that creates an entity with labels of the merchant."""
 
     external_id: ExternalId | None = EXTERNAL_ID
     metadata: Metadata = METADATA

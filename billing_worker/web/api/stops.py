@@ -1,4 +1,4 @@
-"""Stops: where no new charge begins until an operator clears it."""
+"""Stops: scopes in which no new charge begins until an operator clears the stop."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/stops", tags=["stops"])
 
 
 class StopInput(Input):
-    """Where to stop, and why."""
+    """The scope of a stop, and its reason."""
 
     model_config = example(scope="all", reason="amounts look wrong")
 
@@ -42,7 +42,7 @@ class StopInput(Input):
 
 
 class ClearInput(Input):
-    """What the person who clears it found."""
+    """The note of the operator who clears a stop."""
 
     model_config = example(note="checked with the bank")
 
@@ -50,7 +50,7 @@ class ClearInput(Input):
 
 
 class StopQuery(Paging):
-    """Which stops to list."""
+    """The filters of the list of stops."""
 
     open: bool | None = Field(None, description="Only those that hold charges now, or only cleared ones")
     scope: Word | None = Field(None, description="Only of this scope")
@@ -61,13 +61,13 @@ class StopQuery(Paging):
 
 @router.get("", responses=READS, name="list_stops")
 def list_stops(query: Annotated[StopQuery, Query()], lists: Lists) -> Page[StopView]:
-    """List where charging is, or was, stopped, newest first."""
+    """List open and cleared stops, newest first."""
     return lists.of(Kind.STOPS, query)
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="stop_charging", openapi_extra=MONEY)
 def stop(wanted: StopInput, context: Ctx) -> StopView:
-    """Stop charging. When this answers no new charge begins there; a stop that is open already keeps its number."""
+    """Stop charging in a scope. After this answer no new charge begins there. An open stop keeps its number."""
     stopped = stop_on_word(context.ports, wanted.scope, wanted.reason, waits=False)
     context.then(wait_for_begun)
     return of_stop(stopped.stop, stopped.waiting)
@@ -75,6 +75,6 @@ def stop(wanted: StopInput, context: Ctx) -> StopView:
 
 @router.post("/{stop_id}/clear", dependencies=[JSON], responses=CHANGES, name="clear_stop", openapi_extra=MONEY)
 def clear(stop_id: Number, wanted: ClearInput, context: Ctx) -> StopView:
-    """Let charges go on, and accept what the stop was about: it trips no second time for the same."""
+    """Clear the stop. The breaches and invoices that caused it are accepted, and will not trigger another."""
     cleared = clear_stop(context.ports, stop_id, wanted.note)
     return of_stop(cleared.stop, cleared.waiting)

@@ -53,12 +53,12 @@ class SubscriptionInput(LabelledInput):
     )
     start: Moment | None = Field(None, description="When the first period begins; default: now")
     allow_duplicate: bool = Field(
-        default=False, description="Another live subscription of this customer on this plan is meant"
+        default=False, description="Allow another live subscription of this customer on this plan"
     )
 
 
 class SubscriptionChanges(Input):
-    """What may change of a subscription; what is left out stays."""
+    """The fields of a subscription that may change. A missing field stays as it is."""
 
     model_config = example(metadata={"team": "sales"})
 
@@ -68,11 +68,11 @@ class SubscriptionChanges(Input):
 
 
 class CancelInput(Input):
-    """How to end it."""
+    """How to end a subscription."""
 
     model_config = example(at_period_end=True)
 
-    at_period_end: bool = Field(default=False, description="Let the current period run out, instead of ending now")
+    at_period_end: bool = Field(default=False, description="End with the current period, instead of now")
 
 
 class NewKeyInput(Input):
@@ -84,7 +84,7 @@ class NewKeyInput(Input):
 
 
 class SubscriptionQuery(Created):
-    """Which subscriptions to list."""
+    """The filters of the list of subscriptions."""
 
     external_id: OwnId = None
     customer: OfCustomer = None
@@ -122,11 +122,11 @@ def change(subscription_id: Ident, changes: SubscriptionChanges, context: Ctx) -
 
 @router.post("/{subscription_id}/cancel", dependencies=[JSON], responses=CHANGES, name="cancel_subscription")
 def cancel(subscription_id: Ident, how: CancelInput, context: Ctx) -> SubscriptionView:
-    """End a subscription. Once this is answered no charge begins for it (or, at the period's end, no further one)."""
+    """End a subscription. After this answer no charge begins for it (at the period's end: no further one)."""
     return of_subscription(cancel_subscription(context.ports, subscription_id, at_period_end=how.at_period_end))
 
 
 @router.put("/{subscription_id}/billing-key", dependencies=[JSON], responses=CHANGES, name="replace_billing_key")
 def set_key(subscription_id: Ident, new: NewKeyInput, context: Ctx) -> SubscriptionView:
-    """Charge another card from now on; what is open is tried at once."""
+    """Charge another card from now on. Open invoices are tried at once."""
     return of_subscription(replace_key(context.ports, subscription_id, new.billing_key_id))

@@ -61,7 +61,7 @@ BUGS = (
     ),
     bug(
         "planning waits for charges",
-        "whoever plans a span takes the lock that every charge shares",
+        "planning a span takes the lock that every charge shares",
         (COMPARISONS, "AdvisoryLock.COMPARING", "AdvisoryLock.CHARGING"),
         catchers=(f"{COMPARES}::test_the_next_span_is_planned_however_many_charges_begin",),
     ),
@@ -70,8 +70,8 @@ BUGS = (
         "what is older than the plan's maximum age is decided by the plan",
         (BACKLOG, "    if too_old or policy.mode is", "    if policy.mode is"),
         catchers=(
-            f"{OUTAGES}::test_what_is_older_than_the_maximum_age_waits_for_a_person",
-            f"{DECIDES}::test_beyond_the_maximum_age_a_person_is_asked",
+            f"{OUTAGES}::test_what_is_older_than_the_maximum_age_waits_for_an_operator",
+            f"{DECIDES}::test_beyond_the_maximum_age_an_operator_is_asked",
         ),
     ),
     bug(
@@ -96,13 +96,15 @@ BUGS = (
     ),
     bug(
         "a word for ever",
-        "a person's decision also holds for periods that began after it",
+        "an operator's decision also applies to periods that began after it",
         (
             SUBSCRIPTION,
             "return CatchUpPolicy(self.catch_up_mode, None), self.catch_up_until",
             "return CatchUpPolicy(self.catch_up_mode, None), now",
         ),
-        catchers=(f"{DECIDES}::test_a_persons_word_holds_for_what_had_begun_then_and_the_policy_for_what_came_later",),
+        catchers=(
+            f"{DECIDES}::test_an_operators_word_holds_for_what_had_begun_then_and_the_policy_for_what_came_later",
+        ),
     ),
     bug(
         "a pace for each scan",
@@ -120,7 +122,9 @@ BUGS = (
         "who is on hold and leaves at the end of the period never ends",
         (CANCEL, "                subscription.held_since = None\n", ""),
         catchers=(
-            (f"{OUTAGES}::test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_nobody_is_asked_any_more"),
+            (
+                f"{OUTAGES}::test_who_is_on_hold_and_leaves_at_the_end_of_the_period_ends_and_no_operator_is_asked_any_more"
+            ),
         ),
     ),
 )

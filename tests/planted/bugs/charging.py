@@ -3,6 +3,7 @@
 from tests.planted.bug import bug
 
 COLLECT = "billing_worker/usecases/charge/collect.py"
+BEGIN = "billing_worker/usecases/charge/begin.py"
 ALERTS = "billing_worker/usecases/settle/alerts.py"
 RECORD = "billing_worker/usecases/settle/record.py"
 RENEW = "billing_worker/usecases/subscription/renew.py"
@@ -26,9 +27,9 @@ BUGS = (
         "no intent",
         "the attempt is written down, but not committed before the call",
         (
-            COLLECT,
-            "            uow.invoices.save(invoice)\n            uow.commit()\n    if beyond",
-            "            uow.invoices.save(invoice)\n    if beyond",
+            BEGIN,
+            "            _write(uow, decided, moment)\n            uow.commit()\n",
+            "            _write(uow, decided, moment)\n",
         ),
         catchers=(f"{COLLECTS}::test_a_due_period_is_paid_with_one_payment",),
     ),
@@ -36,17 +37,19 @@ BUGS = (
         "test channel pays",
         "a payment of a test channel counts as paid by a worker that charges real cards",
         (ENVELOPE, "    if on_test_channel and not test_channels:\n", "    if False:\n"),
-        catchers=(f"{TRIAL}::test_what_a_test_channel_approved_is_never_paid_and_a_person_is_told",),
+        catchers=(f"{TRIAL}::test_what_a_test_channel_approved_is_never_paid_and_an_alert_opens",),
     ),
     bug(
         "transaction across the call",
         "a connection is held while the gateway is called",
         (
             COLLECT,
-            "    outcome = ports.gateway.charge(request)\n",
+            "            record([Answered(intent.attempt_id, intent.fence, ports.gateway.charge(intent.request))])\n",
             (
-                "    with ports.database.transaction() as uow:\n        uow.attempts.get(attempt.id)\n"
-                "        outcome = ports.gateway.charge(request)\n"
+                "            with ports.database.transaction() as uow:\n"
+                "                uow.attempts.get(intent.attempt_id)\n"
+                "                outcome = ports.gateway.charge(intent.request)\n"
+                "            record([Answered(intent.attempt_id, intent.fence, outcome)])\n"
             ),
         ),
         catchers=(
@@ -81,12 +84,13 @@ BUGS = (
         "order id of the delivery",
         "every attempt has a merchant_uid of its own",
         (
-            COLLECT,
-            "            attempt = invoice.start_attempt(",
+            BEGIN,
+            "        decided.attempts.append(",
             (
-                "            if invoice.attempts:\n                invoice.generation += 1\n"
-                '                invoice.merchant_uid = f"{invoice.merchant_uid[:-2]}{invoice.generation:02d}"\n'
-                "            attempt = invoice.start_attempt("
+                "        if due.invoice.attempts:\n            due.invoice.generation += 1\n"
+                "            order = due.invoice.merchant_uid[:-2]\n"
+                '            due.invoice.merchant_uid = f"{order}{due.invoice.generation:02d}"\n'
+                "        decided.attempts.append("
             ),
         ),
         catchers=(f"{IDS}::test_a_period_has_the_same_order_id_whenever_it_is_opened_and_charged",),
@@ -94,7 +98,7 @@ BUGS = (
     bug(
         "date in the order id",
         "the merchant_uid holds the day on which the period was opened",
-        (RENEW, "merchant_uid=merchant_uid(ports", 'merchant_uid=f"{now:%m%d}" + merchant_uid(ports'),
+        (RENEW, "merchant_uid=merchant_uid(ports", 'merchant_uid=f"{moment.billing:%m%d}" + merchant_uid(ports'),
         catchers=(f"{IDS}::test_a_period_has_the_same_order_id_whenever_it_is_opened_and_charged",),
     ),
     bug(
@@ -123,7 +127,8 @@ BUGS = (
     bug(
         "fence dropped",
         "a worker that lost its lease writes its outcome all the same",
-        (RECORD, "lost = attempt.fence != fence", "lost = False"),
+        (RECORD, "if each.attempt.fence == answer.fence]", "]"),
+        (RECORD, "if each.attempt.fence != answer.fence]", "if False]"),
         catchers=(f"{LEASES}::test_a_worker_whose_lease_ended_writes_nothing_but_evidence",),
     ),
     bug(
@@ -143,16 +148,16 @@ BUGS = (
     bug(
         "open attempt not asked for",
         "an invoice whose outcome is unknown is charged again",
-        (COLLECT, " or due_now.has_open_attempt:", ":"),
-        catchers=(f"{RESOLVES}::test_an_invoice_with_an_unknown_attempt_is_not_charged_whoever_asks",),
+        (BEGIN, " or due.has_open_attempt:", ":"),
+        catchers=(f"{RESOLVES}::test_an_invoice_with_an_unknown_attempt_is_not_charged_by_any_path",),
     ),
     bug(
         "cancel checked outside the lock",
         "the subscription is read without its row being locked",
         (
             "billing_worker/adapters/database/charging.py",
-            ".where(subscriptions.c.id == own).with_for_update()",
-            ".where(subscriptions.c.id == own)",
+            "        self.waiting = found.with_for_update()\n",
+            "        self.waiting = found\n",
         ),
         catchers=(
             (

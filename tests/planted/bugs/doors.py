@@ -22,7 +22,7 @@ BUGS = (
         catchers=(f"{EFFECT}::test_what_failed_on_our_side_is_undone_as_a_whole_and_may_be_repeated",),
     ),
     bug(
-        "a key that nobody holds",
+        "a key without a lock",
         "two equal requests may be served at the same time",
         (REQUESTS, "if not self._uow.kept_answers.take(self.key):", "if False:"),
         catchers=(f"{EFFECT}::test_while_the_first_is_served_a_repeat_is_told_to_come_again",),
@@ -72,9 +72,9 @@ BUGS = (
         catchers=(f"{LISTED}::test_a_list_is_read_to_its_end_each_row_once",),
     ),
     bug(
-        "nobody stopped it",
+        "no act stopped it",
         "who opened or cleared a stop is not kept",
-        (STOPS, '        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text)\n', ""),
+        (STOPS, '        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)\n', ""),
         catchers=(f"{TOKENS}::test_each_change_names_who_made_it",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Mistakes in judging what a person, a lagging list or a lost field at the gateway means."""
+"""Mistakes in judging a clerk's work, a lagging list or a lost field at the gateway."""
 
 from tests.planted.bug import bug
 
@@ -38,15 +38,15 @@ BUGS = (
         (RUNAWAY, "    if found.customers <= MOST_BY_HAND:\n        return False\n", ""),
         (AUDIT, "    if found.customers > MOST_BY_HAND and is_runaway", "    if found.customers and is_runaway"),
         catchers=(
-            f"{CLERKS}::test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_nobody",
+            f"{CLERKS}::test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_no_customer",
             f"{CLERKS}::test_a_runaway_is_several_customers_and_a_share_a_sum_or_very_many",
         ),
     ),
     bug(
         "a runaway is a clerk",
-        "however many customers are charged by somebody else, each is a single case",
+        "any number of customers with unasked charges are single cases",
         (AUDIT, "    if found.customers > MOST_BY_HAND and is_runaway", "    if found.customers < 0 and is_runaway"),
-        catchers=(f"{CLERKS}::test_payments_that_nobody_asked_for_of_many_customers_stop_everybody",),
+        catchers=(f"{CLERKS}::test_unasked_payments_of_many_customers_stop_all",),
     ),
     bug(
         "one customer's payment stops all",
@@ -58,15 +58,15 @@ BUGS = (
     ),
     bug(
         "single cases add up to nothing",
-        "many payments that the gateway does not know stop each their own subscription, and nobody else",
+        "many payments that the gateway does not know stop only their own subscriptions",
         (ACTS, "    return is_runaway(Reached(len(found)), Reached(read))", "    return False"),
         catchers=(f"{AUDITS}::test_many_payments_that_the_gateway_does_not_know_stop_everybody",),
     ),
     bug(
         "unasked and untold",
-        "a payment that nobody here asked for pays its invoice, and nobody is told",
+        "an unasked payment pays its invoice without an alert",
         (UNASKED, "    if not attempt.found or", "    if attempt.found or"),
-        catchers=(f"{CLERKS}::test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_nobody",),
+        catchers=(f"{CLERKS}::test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_no_customer",),
     ),
     bug(
         "one read is a phantom",
@@ -80,7 +80,11 @@ BUGS = (
     bug(
         "a phantom for ever",
         "the alert stays open when the payment shows up",
-        (DOUBT, "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.now())\n", ""),
+        (
+            DOUBT,
+            "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, now)\n",
+            "",
+        ),
         catchers=(f"{COMPARES}::test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies",),
     ),
     bug(
@@ -120,15 +124,15 @@ BUGS = (
         catchers=(
             (
                 f"{RESOLVES}::test_an_order_id_that_is_refused_as_used_while_nothing_is_shown_under_it_is_a_matter"
-                "_for_a_person"
+                "_for_an_operator"
             ),
         ),
     ),
     bug(
-        "rounds without a person",
+        "rounds without an operator",
         "what is taken back is charged again, however often that happened",
         (SETTLEMENT, "now + TAKEN_BACK_PAUSE if by_itself else None", "now + TAKEN_BACK_PAUSE"),
-        catchers=(f"{RESOLVES}::test_a_second_time_that_money_is_taken_back_a_person_decides",),
+        catchers=(f"{RESOLVES}::test_a_second_time_that_money_is_taken_back_an_operator_decides",),
     ),
     bug(
         "a mismatch for ever",
@@ -144,8 +148,8 @@ BUGS = (
     ),
     bug(
         "twins asked again",
-        "a pair that a person accepted is told again",
+        "a pair that an operator accepted opens a second alert",
         (TWINS, "AND closed_at IS NOT NULL)\n    ORDER BY", "AND false)\n    ORDER BY"),
-        catchers=(f"{TOLD}::test_a_pair_that_a_person_accepted_is_not_told_again_and_a_third_is",),
+        catchers=(f"{TOLD}::test_a_pair_that_an_operator_accepted_is_not_told_again_and_a_third_is",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from tests.planted.bug import bug
 
-COLLECT = "billing_worker/usecases/charge/collect.py"
+BEGIN = "billing_worker/usecases/charge/begin.py"
 INVOICE = "billing_worker/domain/invoice.py"
 CALENDAR = "billing_worker/domain/calendar.py"
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
@@ -37,14 +37,14 @@ BUGS = (
         "today's price",
         "a period is charged at the plan's price of today, not at its own",
         (
-            COLLECT,
-            "attempt.request(key, due_now.plan.name)",
-            "replace(attempt.request(key, ''), money=due_now.plan.money)",
+            BEGIN,
+            "attempt.request(due.key, due.plan.name))",
+            "replace(attempt.request(due.key, ''), money=due.plan.money))",
         ),
         (
-            COLLECT,
-            "from datetime import timedelta\n",
-            "from dataclasses import replace\nfrom datetime import timedelta\n",
+            BEGIN,
+            "from dataclasses import dataclass, field\n",
+            "from dataclasses import dataclass, field, replace\n",
         ),
         catchers=(f"{COLLECTS}::test_the_gateway_is_asked_for_the_invoices_snapshot_and_not_for_the_plan_of_today",),
     ),

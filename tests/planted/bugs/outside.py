@@ -3,7 +3,7 @@
 from tests.planted.bug import bug
 
 CLIENT = "billing_worker/adapters/portone/client.py"
-NET = "billing_worker/adapters/portone/network.py"
+WIRE = "billing_worker/adapters/portone/wire.py"
 PINGBACK = "billing_worker/adapters/paymentwall/pingback.py"
 NETWORK = "tests/adapters/test_portone_network.py"
 MASKS = "tests/adapters/test_masking.py"
@@ -17,12 +17,12 @@ HINTS = "tests/usecases/test_notifications_are_hints.py"
 BUGS = (
     bug(
         "header believed from the left",
-        "whoever sends chooses the address that the list of senders is compared with",
+        "the sender chooses the address that the list of senders is compared with",
         ("billing_worker/web/sources.py", "in reversed(chain[-LONGEST_CHAIN:]))", "in chain[-LONGEST_CHAIN:])"),
         catchers=(f"{SOURCES}::test_the_rightmost_address_that_is_no_proxy_of_ours_is_the_sender",),
     ),
     bug(
-        "header believed from anybody",
+        "header trusted from any peer",
         "a stranger who connects directly names the address that is listed",
         (
             "billing_worker/web/sources.py",
@@ -73,10 +73,11 @@ BUGS = (
         "a request whose answer was lost is sent again by the client",
         (
             CLIENT,
-            "                result = self._send(call, token, exchange)\n",
+            "            result = await self._send(call, token, deadline, exchange)\n",
             (
-                "                try:\n                    result = self._send(call, token, exchange)\n"
-                "                except Exception:\n                    result = self._send(call, token, exchange)\n"
+                "            sending = lambda: self._send(call, token, deadline, exchange)\n"
+                "            try:\n                result = await sending()\n"
+                "            except Exception:\n                result = await sending()\n"
             ),
         ),
         catchers=(f"{NETWORK}::test_a_reset_after_the_request_is_unknown_and_not_repeated",),
@@ -89,14 +90,14 @@ BUGS = (
     ),
     bug(
         "certificate not checked",
-        "anybody may answer in the gateway's name",
+        "any host may answer in the gateway's name",
         (
             CLIENT,
             "httpx.create_ssl_context(trust_env=False)",
             "httpx.create_ssl_context(verify=False, trust_env=False)",
         ),
         catchers=(
-            f"{NETWORK}::test_a_certificate_that_nobody_vouches_for_is_refused",
+            f"{NETWORK}::test_a_self_signed_certificate_is_refused",
             f"{HOUSE}::test_no_request_to_a_gateway_goes_without_checking_its_certificate",
         ),
     ),
@@ -109,11 +110,11 @@ BUGS = (
     bug(
         "half sent is not sent",
         "a request counts as sent only when its answer begins to arrive",
-        (NET, "            exchange.sent = True\n", "            pass\n"),
+        (WIRE, "        exchange.sent = True\n", ""),
         (
-            NET,
-            "            exchange.answers.feed(data)\n",
-            "            exchange.sent = exchange.sent or bool(data)\n            exchange.answers.feed(data)\n",
+            WIRE,
+            "            self._parser.feed_data(data)\n",
+            "            self._exchange.sent = True\n            self._parser.feed_data(data)\n",
         ),
         catchers=(
             (
@@ -121,6 +122,43 @@ BUGS = (
                 "test_a_request_that_left_by_half_is_not_taken_for_unsent_and_not_sent_again"
             ),
         ),
+    ),
+    bug(
+        "leftovers are the next answer",
+        "what a connection brings after an answer is read as the answer to the next request",
+        (
+            WIRE,
+            "        if self._complete:\n            self.reusable = False\n",
+            "        if self._complete:\n            pass\n",
+        ),
+        (
+            WIRE,
+            "        if self._parser is None or self._complete:\n            self.close()  # no request",
+            "        if self._parser is None or self._complete:\n            pass  # nothing",
+        ),
+        catchers=(f"{NETWORK}::test_what_a_connection_brings_beyond_an_answer_is_not_taken_for_the_next_one",),
+    ),
+    bug(
+        "an answer that breaks off is whole",
+        "a connection that closes in the midst of an answer ends the answer",
+        (
+            WIRE,
+            "        if exc is None and self._ends_with_the_connection():\n",
+            "        if exc is None and self._has_head:\n",
+        ),
+        catchers=(
+            "tests/adapters/test_portone_interrupted.py::test_an_answer_that_breaks_off_is_kept_as_far_as_it_came",
+        ),
+    ),
+    bug(
+        "an answer may drip for ever",
+        "the total deadline ends nothing once the request is sent",
+        (
+            CLIENT,
+            "            async with asyncio.timeout_at(deadline.at):\n",
+            "            async with asyncio.timeout_at(None):\n",
+        ),
+        catchers=(f"{NETWORK}::test_an_answer_that_drips_ends_with_the_deadline",),
     ),
     bug(
         "version from the request",

@@ -6,7 +6,7 @@ KEY = "billing_worker/domain/billing_key.py"
 CONFIRM = "billing_worker/usecases/key/confirm.py"
 APPLIED = "billing_worker/usecases/incoming/applied.py"
 ISSUING = "billing_worker/usecases/charge/issuing_payment.py"
-COLLECT = "billing_worker/usecases/charge/collect.py"
+BEGIN = "billing_worker/usecases/charge/begin.py"
 PAYS = "tests/usecases/test_the_issuing_payment.py"
 
 BUGS = (
@@ -35,7 +35,7 @@ BUGS = (
     bug(
         "e-mail checked at the unlock only",
         "what is on the key when it is charged is sent, whatever it is by then",
-        (COLLECT, "if issue is not None or not key.email_agrees:", "if issue is not None:"),
+        (BEGIN, "if issue is not None or not due.key.email_agrees:", "if issue is not None:"),
         catchers=(f"{PAYS}::test_no_path_leads_another_email_to_the_gateway",),
     ),
     bug(
@@ -51,7 +51,7 @@ BUGS = (
     bug(
         "first period charged twice",
         "the issuing payment is forgotten, and the first period is charged on top of it",
-        (COLLECT, "issue = key.undecided_issue(subscription.id)", "issue = None"),
+        (BEGIN, "issue = due.key.undecided_issue(due.subscription.id)", "issue = None"),
         catchers=(f"{PAYS}::test_a_subscription_that_waited_is_paid_by_the_payment_that_issued_its_key",),
     ),
 )

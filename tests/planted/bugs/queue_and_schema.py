@@ -16,7 +16,7 @@ BUGS = (
     bug(
         "no sweeper",
         "nothing looks for due invoices whose message was lost",
-        ("billing_worker/usecases/jobs.py", "Queue.CHARGES, collect.due)", "Queue.CHARGES)"),
+        ("billing_worker/usecases/jobs.py", "Queue.CHARGES, collect.due, CHUNK)", "Queue.CHARGES, None, CHUNK)"),
         catchers=(f"{RUNG}::test_every_job_that_finds_due_work_is_rung_again_and_again",),
     ),
     bug(
@@ -28,8 +28,12 @@ BUGS = (
     bug(
         "message carries the amount",
         "a message says what to charge",
-        (JOBS, "def unit(self: Any, ident: str)", 'def unit(self: Any, ident: str, amount: str = "0")'),
-        catchers=(f"{HOUSE}::test_every_task_takes_one_id_and_nothing_else",),
+        (
+            JOBS,
+            "def unit(self: Any, idents: Sequence[str])",
+            'def unit(self: Any, idents: Sequence[str], amount: str = "0")',
+        ),
+        catchers=(f"{HOUSE}::test_every_task_takes_ids_and_nothing_else",),
     ),
     bug(
         "pickle accepted",
@@ -49,9 +53,9 @@ BUGS = (
     ),
     bug(
         "claims wait for locks",
-        "one row that somebody edits holds up the whole scan",
+        "one locked row holds up the whole scan",
         (INVOICES, "        FOR UPDATE OF i SKIP LOCKED)", "        FOR UPDATE OF i)"),
-        catchers=(f"{CLAIMS}::test_a_row_that_somebody_holds_is_left_out_and_the_others_are_served",),
+        catchers=(f"{CLAIMS}::test_a_locked_row_is_left_out_and_the_others_are_served",),
     ),
     bug(
         "two open attempts",

@@ -51,7 +51,7 @@ BUGS = (
     bug(
         "an answer in another's place",
         "garbage behind a good request is answered before it",
-        (LINE, "        if self._is_working:  # those", "        if False:  # those"),
+        (LINE, "        if self._is_working:  # earlier", "        if False:  # earlier"),
         catchers=(f"{HOSTILE}::test_garbage_behind_a_good_request_takes_nothing_from_it",),
     ),
     bug(

@@ -2,7 +2,7 @@
 
 from tests.planted.bug import bug
 
-COLLECT = "billing_worker/usecases/charge/collect.py"
+BEGIN = "billing_worker/usecases/charge/begin.py"
 REFUND = "billing_worker/usecases/refund/refund.py"
 GIVE_BACK = "billing_worker/usecases/settle/given_back.py"
 REQUESTS = "billing_worker/adapters/portone/requests.py"
@@ -57,7 +57,7 @@ BUGS = (
     bug(
         "stop not asked for",
         "a worker that has the id charges although all is stopped",
-        (COLLECT, " or due_now.stop is not None", ""),
+        (BEGIN, " or due.stop is not None", ""),
         catchers=(
             f"{STOPS}::test_a_stopped_invoice_is_not_handed_out_and_a_worker_that_has_its_id_does_not_charge_it",
         ),
@@ -65,16 +65,16 @@ BUGS = (
     bug(
         "twin not asked for",
         "a copied database charges as if it were the original",
-        (COLLECT, " or due_now.elsewhere", ""),
+        (BEGIN, " or due.elsewhere", ""),
         catchers=(f"{TWINS}::test_a_copy_charges_nothing_even_before_any_scan_has_looked",),
     ),
     bug(
         "no budget",
         "nothing holds a run that would charge too much",
         (
-            COLLECT,
-            "        if beyond is None:\n            attempt",
-            "        beyond = None\n        if beyond is None:\n            attempt",
+            BEGIN,
+            "        beyond = allowance.beyond(due)\n",
+            "        beyond = None\n",
         ),
         catchers=(f"{BUDGETS}::test_a_run_beyond_its_sum_stops_everything_and_goes_on_when_cleared",),
     ),

@@ -82,7 +82,7 @@ BUGS = (
         (
             RECONCILE,
             "    if not reading.control:\n",
-            "    if not reading.control and ports.clock.real_now() - attempt.lease_until < HUMAN_AFTER:\n",
+            "    if not reading.control and real_now - attempt.lease_until < HUMAN_AFTER:\n",
         ),
         catchers=(
             (

@@ -35,8 +35,8 @@ BUGS = (
         "two subscriptions on one card both tell that it just became invalid",
         (
             "billing_worker/usecases/settle/record.py",
-            "        settlement.keys[settlement.key.id] = uow.keys.lock(settlement.key.id)\n",
-            "        pass\n",
+            "    _lock_dying_keys(uow, news)\n",
+            "",
         ),
         catchers=(f"{TROUBLE}::test_two_workers_who_learn_that_a_card_is_dead_tell_it_once",),
     ),

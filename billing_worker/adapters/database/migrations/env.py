@@ -9,7 +9,7 @@ from billing_worker.adapters.database.tables.schema import metadata
 
 
 def applied(*_: Any, **__: Any) -> None:
-    """Called inside of each migration's transaction, when it is done."""
+    """Called at the end of each migration, inside its transaction."""
     told = context.config.attributes.get("applied")
     if told is not None:
         told()
@@ -19,7 +19,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    transaction_per_migration=True,  # one that was cut off begins again with itself, not with the first one
+    transaction_per_migration=True,  # an interrupted upgrade continues with that migration, not with the first one
     on_version_apply=applied,
 )
 with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""Who may ask, who asked for what, and what was answered."""
+"""API tokens, the log of actions, and kept answers."""
 
 from sqlalchemy import (
     BigInteger,

@@ -1,4 +1,4 @@
-"""What is owed by whom: plans, billing keys, subscriptions, invoices and their merchant_uids."""
+"""Billing: plans, billing keys, subscriptions, invoices and their merchant_uids."""
 
 from sqlalchemy import (
     ARRAY,

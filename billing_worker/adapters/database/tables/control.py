@@ -1,4 +1,4 @@
-"""What may hold a charge back: stops, the claimed environment, and the pace of late work."""
+"""The controls on charging: stops, the claimed environment, and the pace of late work."""
 
 from sqlalchemy import (
     ARRAY,

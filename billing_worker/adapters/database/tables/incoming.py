@@ -1,4 +1,4 @@
-"""What came in from the gateway and from Paymentwall."""
+"""Notifications from the gateway and from Paymentwall."""
 
 from sqlalchemy import (
     ARRAY,

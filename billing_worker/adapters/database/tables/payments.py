@@ -1,4 +1,4 @@
-"""What moved money: payment attempts and refunds, the evidence for both, and doubts about it."""
+"""Movements of money: payment attempts and refunds, the evidence for both, and doubts."""
 
 from sqlalchemy import (
     BigInteger,
@@ -94,7 +94,7 @@ doubts = Table(
     moment("since"),
     moment("looked_at"),
 )
-"""Payments in our books that the gateway does not show as they are booked, by the id of the attempt or key; few."""
+"""Payments in our books that the gateway shows differently or not at all, by the id of the attempt or key; few rows."""
 
 
 refunds = Table(

@@ -1,4 +1,4 @@
-"""What operators and audits work with: comparisons, alerts and audits."""
+"""The records of reviews: comparisons, alerts and audits."""
 
 from typing import Any
 

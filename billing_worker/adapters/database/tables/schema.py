@@ -1,4 +1,4 @@
-"""What all tables are made of: the one MetaData, the types, and columns that many tables share."""
+"""The parts of all tables: the one MetaData, the types, and shared columns."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -48,7 +48,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Named(TypeDecorator[Any]):
-    """A StrEnum kept as text; a CHECK beside the column keeps unknown words out."""
+    """A StrEnum stored as text; a CHECK on the column refuses unknown words."""
 
     impl = Text
     cache_ok = True
@@ -67,32 +67,32 @@ class Named(TypeDecorator[Any]):
 
 
 def one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
-    """The column holds a word of this enum."""
+    """A condition: the column has a word of this enum."""
     return CheckConstraint(in_list(column, enum), name=f"{column}_known")
 
 
 def in_list(column: str, values: Any) -> str:
-    """A condition: the column holds one of these values, or words of an enum."""
+    """A condition: the column has one of these values, or words of an enum."""
     return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
 
 
 def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index of the rows that fit `where`."""
+    """An index of the rows that match `where`."""
     return Index(name, *columns, unique=unique, postgresql_where=text(where))
 
 
 def ident() -> Column[str]:
-    """An id of ours: a prefix, `_`, and 16 characters."""
+    """One of our ids: a prefix, `_`, and 16 characters."""
     return Column("id", String(40), primary_key=True)
 
 
 def moment(name: str, *, required: bool = True) -> Column[datetime]:
-    """A point in time, aware UTC; required unless said."""
+    """A point in time, aware UTC; required by default."""
     return Column(name, UtcDateTime, nullable=not required)
 
 
 def money() -> tuple[Column[int], Column[str], CheckConstraint, CheckConstraint]:
-    """An amount in minor units with its currency, and what both must fit."""
+    """An amount in minor units with its currency, and the constraints on both."""
     return (
         Column("amount", BigInteger, nullable=False),
         Column("currency", String(3), nullable=False),
@@ -102,7 +102,7 @@ def money() -> tuple[Column[int], Column[str], CheckConstraint, CheckConstraint]
 
 
 def labels() -> tuple[Column[str], Column[dict[str, str]]]:
-    """What a merchant writes on a thing to find it again."""
+    """The merchant's labels."""
     return (
         Column("external_id", String(120), unique=True),
         Column("metadata", JSONB, nullable=False, server_default=text("'{}'")),

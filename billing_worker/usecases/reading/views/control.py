@@ -1,4 +1,4 @@
-"""What is shown of stops, alerts and actions."""
+"""The views of stops, alerts and actions."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,10 +41,10 @@ class WayOutView:
     """A way out: what an operator can do."""
 
     action: Action
-    text: str = field(metadata=described(example="charge it once more"))
+    text: str = field(metadata=described(example="charge it again"))
     command: str | None = field(
         metadata=described(
-            "The command that does it; null where it is done elsewhere",
+            "The command for it; null if the operator acts elsewhere",
             example=RETRY,
         )
     )
@@ -53,17 +53,17 @@ class WayOutView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertView:
-    """Something that an operator must look at."""
+    """An alert for an operator."""
 
     id: int
     kind: str = field(metadata=described(example="mismatch"))
     severity: Severity
-    title: str = field(metadata=described("What happened, in a few words", example="Payment contradicts the order"))
+    title: str = field(metadata=described("The event, in a few words", example="Payment contradicts the order"))
     subject_id: str = field(metadata=described(example="att_0123456789abcdef"))
     detail: str
     facts: dict[str, Fact] | None = field(
         metadata=described(
-            "What it says, by name; null for one that an earlier release opened",
+            "Its facts by name; null for an alert of an earlier release",
             example={"reason": "the amount is another"},
         )
     )
@@ -71,29 +71,29 @@ class AlertView:
     proposal: str | None = field(
         metadata=described(
             "The ways out, in one line",
-            example=f"charge it once more: {RETRY}",
+            example=f"charge it again: {RETRY}",
         )
     )
-    evidence_id: int | None = field(metadata=described("What the gateway said; the alert by itself shows it"))
+    evidence_id: int | None = field(metadata=described("The gateway's answer; shown for a single alert"))
     opened_at: datetime
     closed_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertDetail(AlertView):
-    """An alert with what the gateway said about it."""
+    """An alert with the gateway's answer about it."""
 
     evidence: EvidenceView | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionView:
-    """What an operator or a program did."""
+    """An action of an operator or a program."""
 
     id: int
     actor: str = field(metadata=described("`token:NAME`, `cli:USER`, or `worker` itself", example="token:shop"))
     verb: Verb
-    subject_id: str = field(metadata=described("What it was done to", example=SUBSCRIPTION_ID["examples"][0]))
+    subject_id: str = field(metadata=described("The id of the changed object", example=SUBSCRIPTION_ID["examples"][0]))
     at: datetime
     detail: str | None
 
@@ -128,10 +128,10 @@ def of_alert(alert: Alert, language: Language) -> AlertView:
 
 
 def detail_of_alert(alert: Alert, evidence: Evidence | None, language: Language) -> AlertDetail:
-    """The view of an alert with what the gateway said."""
+    """The view of an alert with the gateway's answer."""
     return view_of(AlertDetail, of_alert(alert, language), evidence=of_evidence(evidence))
 
 
 def of_action(action: Act) -> ActionView:
-    """The view of an action that was written down."""
+    """The view of an action."""
     return view_of(ActionView, action, id=action.id or 0)

@@ -1,4 +1,4 @@
-"""What is shown of a customer."""
+"""The views of a customer."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,9 +11,9 @@ from billing_worker.usecases.reading.views.subscriptions import SubscriptionView
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComingView:
-    """What comes next for a customer."""
+    """A next step for a customer."""
 
-    at: datetime | None = field(metadata=described("When; null where it waits for a key, a decision or a stop"))
+    at: datetime | None = field(metadata=described("When; null if it waits for a key, a decision or a stop"))
     what: str = field(metadata=described(example="the next period begins, and is charged"))
     subscription_id: str = field(metadata=SUBSCRIPTION_ID)
     invoice_id: str | None = field(metadata={"examples": [None]})
@@ -28,6 +28,6 @@ class CustomerView:
     customer: str = field(metadata=described(example="user-1"))
     subscriptions: list[SubscriptionView]
     billing_keys: list[KeySummary]
-    open_invoices: list[InvoiceView] = field(metadata=described("Owed now, and those that dunning gave up"))
+    open_invoices: list[InvoiceView] = field(metadata=described("Open invoices, and those that dunning gave up"))
     last_payments: list[AttemptView] = field(metadata=described("Approved attempts"))
-    next: list[ComingView] = field(metadata=described("What comes next, soonest first"))
+    next: list[ComingView] = field(metadata=described("The next steps, soonest first"))

@@ -1,4 +1,4 @@
-"""What a field of a view may say about itself, beside its name and type."""
+"""The description of a view's field, besides its name and type."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -10,14 +10,14 @@ T = TypeVar("T")
 CURRENCY_IN = "currency_in"
 """For an amount: the field that names its currency. Text shows both as one sum."""
 SECRET = "secret"  # noqa: S105 - the name of a mark, not a secret
-"""For a name that opens something: text shows it masked."""
+"""For a name that grants access: text shows it masked."""
 
 SHORTEST_SHOWN = 10
-"""The six letters that are shown of a shorter name would be most of it."""
+"""Six visible letters would be most of a shorter name."""
 
 
 def described(description: str = "", *, example: Any = None, **marks: Any) -> Mapping[str, Any]:
-    """What a field means, and a value as it comes."""
+    """The meaning of a field, and an example value."""
     said = {"description": description} if description else {}
     return MappingProxyType(said | ({} if example is None else {"examples": [example]}) | marks)
 
@@ -38,11 +38,11 @@ ATTEMPT_ID = described(example="att_0123456789abcdef")
 
 
 def view_of(kind: type[T], thing: object, **named: object) -> T:
-    """The view of a thing: each field is what `named` says, or else the thing's attribute of the same name."""
+    """The view of an entity: each field is the value in `named`, or else the entity's attribute of the same name."""
     rest = {each.name: getattr(thing, each.name) for each in fields(kind) if each.name not in named}  # type: ignore[arg-type] # a view is a dataclass
     return kind(**named, **rest)
 
 
 def masked(secret: str) -> str:
-    """Enough of a name to recognise it by, and too little to use it."""
+    """A name, masked: recognisable, but not usable."""
     return f"{secret[:4]}…{secret[-2:]}" if len(secret) >= SHORTEST_SHOWN else "…"

@@ -1,4 +1,4 @@
-"""What is shown of an invoice, and of the attempts to collect it."""
+"""The views of an invoice, and of the attempts to collect it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class AttemptView:
     imp_uid: str | None
     decline_kind: DeclineKind | None
     reason: str | None = field(metadata=described(example="balance too low"))
-    surplus: bool = field(metadata=described("Paid although the invoice was paid already: to be refunded"))
+    surplus: bool = field(metadata=described("Paid although the invoice was already paid: to be refunded"))
     refunded: int = field(metadata=minor())
     started_at: datetime
     next_look_at: datetime | None
@@ -66,7 +66,7 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceDetail(InvoiceView):
-    """An invoice with everything that was tried and given back."""
+    """An invoice with its attempts and refunds."""
 
     refunded: int = field(metadata=minor())
     refundable: int = field(metadata=minor())

@@ -1,4 +1,4 @@
-"""What is shown of a billing key."""
+"""The views of a billing key."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,7 +40,9 @@ class KeyView(KeySummary):
     buyer_email: str | None
     buyer_tel: str | None
     goodsid: str | None
-    issuing_payment: str | None = field(metadata=described("imp_uid of the payment that issued it, once it was read"))
+    issuing_payment: str | None = field(
+        metadata=described("imp_uid of the payment that issued it, after its first read")
+    )
     issuing_amount: int | None = field(metadata=minor("Minor units of that payment", of="issuing_currency"))
     issuing_currency: str | None = field(metadata=described("ISO 4217", example="KRW"))
     issuing_claim: IssueUse = field(metadata=described("What that payment pays"))

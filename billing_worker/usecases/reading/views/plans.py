@@ -1,4 +1,4 @@
-"""What is shown of a plan."""
+"""The view of a plan."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +26,7 @@ class PlanView:
     amount: int = field(metadata=minor())
     currency: str = field(metadata=CURRENCY)
     calendar: str = field(metadata=described("Interval or cron expression, in words", example="every month"))
-    interval: Unit | None = field(metadata=described("What its periods count; null for a cron plan"))
+    interval: Unit | None = field(metadata=described("The unit of its periods; null for a cron plan"))
     interval_count: int | None = field(metadata=described(example=1))
     cron: str | None = field(metadata=described(example="0 9 L * *"))
     timezone: str = field(metadata=described(example="Asia/Seoul"))

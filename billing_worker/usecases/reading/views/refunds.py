@@ -1,4 +1,4 @@
-"""What is shown of a refund."""
+"""The views of a refund."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,10 +20,8 @@ class RefundView:
     currency: str = field(metadata=CURRENCY)
     cause: RefundCause
     reason: str = field(metadata=described(example="two days without service"))
-    idempotency_key: str | None = field(metadata=described("The Idempotency-Key with which it was asked for"))
-    send_count: int = field(
-        metadata=described("How often it was sent: the balance that goes along lets only one through")
-    )
+    idempotency_key: str | None = field(metadata=described("The Idempotency-Key of its request"))
+    send_count: int = field(metadata=described("How often it was sent: the balance in the call lets only one through"))
     note: str | None = field(metadata=described(example="PortOne says: the amount is larger than what is left"))
     next_step_at: datetime | None
     created_at: datetime
@@ -32,7 +30,7 @@ class RefundView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundDetail(RefundView):
-    """A refund with what the gateway said about it."""
+    """A refund with the gateway's answer about it."""
 
     evidence: EvidenceView | None
 
@@ -45,5 +43,5 @@ def of_refund(refund: Refund) -> RefundView:
 
 
 def detail_of_refund(refund: Refund, evidence: Evidence | None) -> RefundDetail:
-    """The view of a refund with what the gateway said."""
+    """The view of a refund with the gateway's answer."""
     return view_of(RefundDetail, of_refund(refund), evidence=of_evidence(evidence))

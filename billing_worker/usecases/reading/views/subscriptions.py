@@ -1,4 +1,4 @@
-"""What is shown of a subscription."""
+"""The views of a subscription."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,9 @@ class SubscriptionView:
     cancel_at_period_end: bool
     held_since: datetime | None = field(metadata=described("Late periods wait for an operator's decision since then"))
     canceled_at: datetime | None
-    allow_duplicate: bool = field(metadata=described("Meant beside another live one of this customer on this plan"))
+    allow_duplicate: bool = field(
+        metadata=described("Intended in addition to another live one of this customer on this plan")
+    )
     external_id: str | None = field(metadata=EXTERNAL_ID)
     metadata: dict[str, str] = field(metadata=METADATA)
     created_at: datetime

@@ -1,4 +1,4 @@
-"""What is shown of a token of the API."""
+"""The views of an API token."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from billing_worker.usecases.reading.views.fields import view_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenView:
-    """A token that was given out."""
+    """An API token."""
 
     name: str
     scope: Scope
@@ -32,5 +32,5 @@ def of_token(token: ApiToken) -> TokenView:
 
 
 def of_new_token(token: ApiToken, text: str) -> NewTokenView:
-    """The view of a token at the moment when it is given out."""
+    """The view of a new token with its text."""
     return view_of(NewTokenView, of_token(token), token=text)

@@ -1,4 +1,4 @@
-"""What is shown of events for the merchant, of the receiver, and of notifications from outside."""
+"""The views of events for the merchant, the receiver, and notifications from outside."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _PLAIN = {
     *("ref", "type", "goodsid", "slength", "speriod", "reason", "is_test", "sign_version", "currency", "amount"),
     *("revenue", "refund_id", "revid"),
 }
-"""Fields that may be shown as they came. What else a pingback has names a customer, or may be anything."""
+"""Fields that may be shown as received. Other fields of a pingback name a customer, or may contain anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class EventView:
     id: str = field(metadata=described("The `webhook-id`", example="evt_0123456789abcdef"))
     type: EventType
     subject_id: str
-    stream: str = field(metadata=described("What it is delivered in one order with: its subscription, or its key"))
+    stream: str = field(metadata=described("The stream that orders its delivery: its subscription, or its key"))
     sequence: int = field(metadata=described("Its place in that order"))
     version: int
     data: dict[str, str | int | None]
@@ -38,9 +38,7 @@ class EventView:
     next_try_at: datetime | None
     delivered_at: datetime | None
     abandoned_at: datetime | None = field(metadata=described("Given up after three days; `replay` sends it again"))
-    note: str | None = field(
-        metadata=described("What the receiver answered last", example="the receiver answered HTTP 503")
-    )
+    note: str | None = field(metadata=described("The receiver's last answer", example="the receiver answered HTTP 503"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,24 +62,24 @@ class NotificationSummary:
     source: str
     status: InboxStatus
     foreign: bool
-    payload: dict[str, str] = field(metadata=described("What it says; names of cards are masked"))
+    payload: dict[str, str] = field(metadata=described("Its fields; names of cards are masked"))
     note: str | None = field(metadata=described(example="the payment is recorded already"))
     received_at: datetime
     deliveries: int
-    tries: int = field(metadata=described("Reads of the gateway that were answered, since it came last"))
+    tries: int = field(metadata=described("Answered reads of the gateway since its last delivery"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationView(NotificationSummary):
     """A webhook or pingback."""
 
-    led_to: str | None = field(metadata=described("The invoice or key that it led to"))
-    last_received_at: datetime | None = field(metadata=described("The last delivery but the first"))
-    read_at: datetime | None = field(metadata=described("When the gateway was asked last"))
-    unanswered: int = field(metadata=described("Reads in a row that were not answered"))
+    led_to: str | None = field(metadata=described("The invoice or key that it is about"))
+    last_received_at: datetime | None = field(metadata=described("The last repeated delivery"))
+    read_at: datetime | None = field(metadata=described("When the gateway was last asked about it"))
+    unanswered: int = field(metadata=described("Unanswered reads in a row"))
     next_try_at: datetime | None
     closed_at: datetime | None
-    answer: dict[str, Any] | None = field(metadata=described("What the gateway said last, with card numbers masked"))
+    answer: dict[str, Any] | None = field(metadata=described("The gateway's last answer, with card numbers masked"))
 
 
 def of_event(message: OutboxMessage) -> EventView:
@@ -124,7 +122,7 @@ def of_notification(message: InboxMessage) -> NotificationView:
 
 
 def _payload(payload: Mapping[str, str]) -> dict[str, str]:
-    """What a notification says: names of customers' cards are masked, and what is unknown is left out."""
+    """The fields of a notification: names of customers' cards are masked, and unknown fields are left out."""
     return {name: _masked(name, value) for name, value in payload.items()}
 
 

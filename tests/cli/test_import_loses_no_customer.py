@@ -165,7 +165,7 @@ def test_an_old_file_does_not_subscribe_a_customer_again_whose_card_was_replaced
     assert billing("subscription", "set-key", subscription_id, card).status == 0
     told = imported("nice-ok-kim-1,nice_v2,@PLAN@,kim,,,,")
     assert (told["imported"], told["rejected"]) == (0, 1)
-    assert f"kim is on plan {plan_id} already, with another card in subscription {subscription_id}" in str(told)
+    assert f"kim is already on plan {plan_id}, with another card in subscription {subscription_id}" in str(told)
     billing("subscription", "cancel", subscription_id)
     assert "was canceled on" in imported("nice-ok-kim-1,nice_v2,@PLAN@,kim,,,,")["problems"][2][1]
 
@@ -197,7 +197,7 @@ def test_a_customer_stored_in_an_older_spelling_is_the_same_customer(
         connection.execute(text("UPDATE subscriptions SET customer = :older"), older)
     engine.dispose()
     assert imported(line)["skipped"] == 1
-    assert "홍길동 is on plan" in imported("ok-2,nice_v2,@PLAN@,홍길동,,,,")["problems"][2][1]
+    assert "홍길동 is already on plan" in imported("ok-2,nice_v2,@PLAN@,홍길동,,,,")["problems"][2][1]
     assert counted()["subscriptions"] == 1
 
 

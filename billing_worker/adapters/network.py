@@ -1,11 +1,7 @@
-"""HTTP connections that keep a total deadline and know whether a request can have left.
+"""HTTP connections that keep a total deadline.
 
-httpx limits every single read, so an answer that drips one byte a second never ends. Here each read and write gets
-what is left of the deadline of the call it belongs to. And the first byte that is handed to a socket is noted: before
-it, a failed call was provably not sent; after it, nothing is certain.
-
-And one request gets one answer: a connection that brings more than that is not used again, or what is left over would
-be taken for the answer to the next request.
+httpx limits each single read, so an answer of one byte per second never ends. Here each read and write gets the rest of
+its call's deadline.
 """
 
 import ssl
@@ -16,12 +12,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import httpcore
-import httptools
 import httpx
 
-LOWEST_FINAL_STATUS = 200
 KEEPALIVE_SECONDS = 5.0
-"""Idle connections are dropped soon: one that the server closes just as we reuse it costs an unknown outcome."""
+"""Idle connections are dropped soon: if the server closes one during its reuse, the outcome is unknown."""
 
 
 class Deadline:
@@ -37,58 +31,18 @@ class Deadline:
         return self.at - time.monotonic()
 
     def at_most(self, seconds: float) -> "Deadline":
-        """The earlier of this one and so many seconds from now."""
+        """The earlier of this deadline and this many seconds from now."""
         return Deadline(min(seconds, self.remaining()))
 
 
-class Answers:
-    """Notices when a connection brings more than one answer; h11 would keep the rest for the next request."""
-
-    __slots__ = ("_complete", "_parser", "surplus")
-
-    def __init__(self) -> None:
-        self.surplus = False
-        self._complete = False
-        self._parser: Any = httptools.HttpResponseParser(self)
-
-    def feed(self, data: bytes) -> None:
-        """Take what was read."""
-        if self._parser is None:
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:  # whether it is an answer is for others to say
-            self.surplus, self._parser = self._complete, None
-
-    def on_message_begin(self) -> None:
-        """Called by the parser."""
-        self.surplus = self.surplus or self._complete
-
-    def on_message_complete(self) -> None:
-        """Called by the parser; 100 Continue is no answer."""
-        self._complete = self._complete or self._parser.get_status_code() >= LOWEST_FINAL_STATUS
-
-
-class Exchange:
-    """One request on its way: its deadline, whether any byte of it was handed to a socket, and how its answer began."""
-
-    __slots__ = ("answers", "deadline", "head", "sent")
-
-    def __init__(self, deadline: Deadline) -> None:
-        self.deadline = deadline
-        self.sent = False
-        self.answers = Answers()
-        self.head = b""
-
-
-_running: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+_running: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def running(exchange: Exchange) -> Iterator[None]:
-    """All connections used by this thread inside the block belong to `exchange`."""
-    # A synchronous httpcore does all reading and writing of a request in the thread that asked for it.
-    token = _running.set(exchange)
+def within(deadline: Deadline) -> Iterator[None]:
+    """All connections used by this thread inside the block keep the deadline."""
+    # A synchronous httpcore reads and writes a request in the calling thread.
+    token = _running.set(deadline)
     try:
         yield
     finally:
@@ -96,37 +50,26 @@ def running(exchange: Exchange) -> Iterator[None]:
 
 
 def _left(timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
-    exchange = _running.get()
-    if exchange is None:
+    deadline = _running.get()
+    if deadline is None:
         return timeout
-    left = exchange.deadline.remaining()
+    left = deadline.remaining()
     if left <= 0:
         raise late("the deadline has passed")
     return left if timeout is None else min(left, timeout)
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every act ends with the exchange that it serves."""
+    """A connection whose reads and writes end with the deadline of the call that they serve."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
-        exchange = _running.get()
-        if exchange is not None:
-            exchange.answers.feed(data)
-            if exchange.answers.surplus:
-                # The first answer is whole; the pool does not hand out a closed connection again.
-                self._stream.close()
-        return data
+        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        limit = _left(timeout, httpcore.WriteTimeout)
-        exchange = _running.get()
-        if exchange is not None and buffer:
-            exchange.sent = True
-        self._stream.write(buffer, limit)
+        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -137,7 +80,6 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        # The handshake writes, but nothing of the request: it does not count as sent.
         limit = _left(timeout, httpcore.ConnectTimeout)
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, limit))
 
@@ -173,10 +115,10 @@ class _Body(httpx.SyncByteStream):
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """What httpx.HTTPTransport does, over connections that keep the deadline of the running exchange.
+    """As httpx.HTTPTransport, over connections with the deadline of the running call.
 
-    Sends each request at most once: httpcore repeats only connecting, and `retries=0` forbids that too. Its errors
-    are httpcore's own. `sockets` is who connects: the operating system, unless told otherwise.
+    Sends each request at most once: httpcore repeats only the connection, and `retries=0` also forbids that. Its errors
+    are httpcore's own. `sockets` opens the connections: by default the operating system.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Cancel and retry now: what a person asks for happens once, or is refused with the reason."""
+"""Cancel and retry now: a request has one effect, or is refused with the reason."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -109,7 +109,7 @@ def test_of_a_cancellation_and_a_charge_at_the_same_moment_one_is_first_and_both
 
         def charge(ident: str = ident, start: threading.Barrier = start) -> None:
             start.wait(10)
-            collect.collect(world.ports, ident)
+            collect.collect(world.ports, [ident])
 
         def leave(subscription=subscription, start: threading.Barrier = start) -> None:
             start.wait(10)
@@ -126,7 +126,7 @@ def test_of_a_cancellation_and_a_charge_at_the_same_moment_one_is_first_and_both
 # -- retry now
 
 
-def test_an_invoice_in_dunning_is_charged_at_once_on_a_persons_word(world: World) -> None:
+def test_an_invoice_in_dunning_is_charged_at_once_on_an_operators_word(world: World) -> None:
     subscription = world.subscribe("decline-limit-1x")
     world.settle()
     retry_now(world.ports, world.invoice(subscription).id)

@@ -1,0 +1,133 @@
+"""Act one: decide which of many invoices are charged now, and commit their attempts before the first byte leaves.
+
+One transaction takes a whole chunk: its subscriptions are locked and read together, each is decided by itself, and the
+rows are written with one statement a table. A chunk of one takes the same way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from billing_worker.domain.billing_key import IssuingPayment, KeyStatus
+from billing_worker.domain.events import Event
+from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.domain.moment import Moment
+from billing_worker.domain.settlement import meet_dead_key
+from billing_worker.domain.stop import ALL, SUBSCRIPTION
+from billing_worker.domain.subscription import COLLECTING
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.calls import Intent
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.budget import Allowance
+from billing_worker.usecases.subscription.renew import open_periods
+
+
+@dataclass(slots=True)
+class Begun:
+    """What became of a chunk."""
+
+    intents: list[Intent] = field(default_factory=list)
+    """Calls to make now; their attempts are committed."""
+    issues: list[tuple[str, IssuingPayment]] = field(default_factory=list)
+    """Invoices that the payment which issued their key may have paid: the gateway is asked first."""
+    beyond: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Scopes to stop, each with the reason and the invoice that would go beyond a budget."""
+    held: list[str] = field(default_factory=list)
+    """Ids whose subscription another transaction held."""
+
+
+@dataclass(slots=True)
+class _Decided:
+    """What is to be written."""
+
+    begun: Begun
+    attempts: list[tuple[DueInvoice, PaymentAttempt]] = field(default_factory=list)
+    dead: list[tuple[DueInvoice, list[Event]]] = field(default_factory=list)
+    """Invoices whose key will not work, with what is announced."""
+
+
+def begin_renewals(ports: Ports, subscription_ids: Sequence[str]) -> Begun:
+    """Open the next period of each subscription if it is due, and write the attempts to charge it. Raises NotFound."""
+    with ports.database.transaction() as uow:
+        found = uow.lock_renewals(subscription_ids)
+        # Read under the lock: an attempt that began before a cancellation must not look younger than it.
+        moment = ports.clock.moment()
+        opened = open_periods(ports, uow, found, moment)
+        decided = _decide(ports, uow, opened, moment)
+        new = uow.invoices.add_all([due.invoice for due in opened])
+        _write(uow, decided, moment, new)
+        uow.subscriptions.save_all([each.subscription for each in found])
+        uow.commit()
+    taken = {each.subscription.id for each in found}
+    return _committed(decided, [ident for ident in subscription_ids if ident not in taken], new)
+
+
+def begin_invoices(ports: Ports, invoice_ids: Sequence[str]) -> Begun:
+    """Write the attempts to charge those of these invoices that are due. Raises NotFound."""
+    with ports.database.transaction() as uow:
+        found = uow.lock_due(invoice_ids)
+        moment = ports.clock.moment()
+        decided = _decide(ports, uow, found, moment)
+        if decided.attempts or decided.dead:
+            _write(uow, decided, moment)
+            uow.commit()
+    taken = {due.invoice.id for due in found}
+    return _committed(decided, [ident for ident in invoice_ids if ident not in taken])
+
+
+def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: Moment) -> _Decided:
+    begun, allowance = Begun(), Allowance(uow, ports.budgets, moment.billing)
+    decided = _Decided(begun)
+    for due in dues:
+        if not _may_be_charged(due, moment, begun):
+            continue
+        if due.key.status is not KeyStatus.ACTIVE:
+            decided.dead.append((due, _meet_dead_key(due, moment)))
+            continue
+        issue = due.key.undecided_issue(due.subscription.id)
+        if issue is not None:
+            begun.issues.append((due.invoice.id, issue))
+        # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
+        if issue is not None or not due.key.email_agrees:
+            continue
+        beyond = allowance.beyond(due)
+        if beyond is not None:
+            begun.beyond[beyond.scope] = (beyond.reason, due.invoice.id)
+            continue
+        decided.attempts.append((due, due.invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)))
+    return decided
+
+
+def _may_be_charged(due: DueInvoice, moment: Moment, begun: Begun) -> bool:
+    """Whether it is due, and nothing holds it: no open attempt, no stop, also none that this chunk calls for."""
+    if not due.invoice.is_due(moment.billing) or due.subscription.status not in COLLECTING or due.has_open_attempt:
+        return False
+    if due.key.status is KeyStatus.PENDING or due.stop is not None or due.elsewhere:
+        return False
+    return begun.beyond.keys().isdisjoint((ALL, SUBSCRIPTION + due.subscription.id))
+
+
+def _meet_dead_key(due: DueInvoice, moment: Moment) -> list[Event]:
+    return meet_dead_key(due.subscription, due.invoice, due.key, due.plan.dunning, moment.billing)
+
+
+def _write(uow: UnitOfWork, decided: _Decided, moment: Moment, new: frozenset[str] | None = None) -> None:
+    """Write the attempts and what changed beside them; `new` are the invoices that were stored just now."""
+    attempts = [pair for pair in decided.attempts if new is None or pair[0].invoice.id in new]
+    dead = [pair for pair in decided.dead if new is None or pair[0].invoice.id in new]
+    if new is None:
+        uow.invoices.save_all([due.invoice for due, _ in (*attempts, *dead)])
+        uow.subscriptions.save_all([due.subscription for due, _ in dead])
+    uow.attempts.add_all([attempt for _, attempt in attempts])
+    uow.announce([event for _, events in dead for event in events], moment)
+
+
+def _committed(decided: _Decided, held: list[str], new: frozenset[str] | None = None) -> Begun:
+    begun = decided.begun
+    begun.held = held
+    begun.intents = [
+        Intent(attempt.id, attempt.fence, attempt.lease_until, attempt.request(due.key, due.plan.name))
+        for due, attempt in decided.attempts
+        if new is None or due.invoice.id in new
+    ]
+    return begun
