@@ -181,8 +181,8 @@ def test_too_many_waiting_are_told_to_come_again_and_memory_stays_bounded(web: W
 
     answers = stored(web, story)
     assert (answers.count("stored"), answers.count("Refused")) == (MOST_NOTIFICATIONS_WAITING, 500)
-    stored = web.rows("SELECT deliveries FROM inbox ORDER BY id")
-    assert stored == [{"deliveries": 1}, {"deliveries": MOST_NOTIFICATIONS_WAITING}]
+    found = web.rows("SELECT deliveries FROM inbox ORDER BY id")
+    assert found == [{"deliveries": 1}, {"deliveries": MOST_NOTIFICATIONS_WAITING}]
 
 
 @pytest.mark.fm("E14")
