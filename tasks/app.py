@@ -55,7 +55,7 @@ def _first(args: Sequence[object]) -> str:
 def create_app(settings: Settings) -> Celery:
     """The application for one process. Raises SettingsInvalid if no broker is set."""
     survive_broker_loss()
-    app = Celery("billing", task_cls=BillingTask, include=["tasks.jobs"])
+    app = Celery("billing", task_cls=BillingTask, include=["tasks.jobs", "tasks.progress"])
     app.conf.update(
         broker_url=settings.broker_server.celery_url,
         broker_use_ssl=settings.broker_server.tls,

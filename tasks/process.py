@@ -50,11 +50,16 @@ class Process:
                     self._built = bootstrap.build(settings, role="worker", connections=connections)
         return self._built[0]
 
+    @property
+    def calls(self) -> CallsUnderWay | None:
+        """The calls of this process, where it has begun any."""
+        calls = self._built[0].calls if self._built is not None else None
+        return calls if isinstance(calls, CallsUnderWay) else None
+
     def drain(self) -> None:
         """Before a worker ends: let the calls under way end, and record their answers. Takes one deadline at most."""
-        calls = self._built[0].calls if self._built is not None else None
-        if isinstance(calls, CallsUnderWay):
-            left = calls.drain(self.settings.http_deadline + RECORDING)
+        if self.calls is not None:
+            left = self.calls.drain(self.settings.http_deadline + RECORDING)
             if left:
                 _log.warning("calls.left", count=left, reason="their attempts stay open, and are read later")
 

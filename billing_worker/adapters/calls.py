@@ -6,7 +6,8 @@ closed well before the resolver looks at it. A hanging call takes no place from 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +55,16 @@ class _Arrived:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the calls of a process came to."""
+
+    recorded: Mapping[str, int]
+    """By outcome: approved, declined, failed, unknown."""
+    under_way: int
+    """Calls that have not ended, or whose answers are not recorded."""
+
+
 class CallsUnderWay:
     """Makes calls from any thread; one thread of its own, started on first use, has their answers recorded.
 
@@ -71,6 +82,7 @@ class CallsUnderWay:
         self._kept = 0
         self._most_young = MOST_YOUNG
         self._arrived: list[_Arrived] = []
+        self._recorded: Counter[str] = Counter()
         self._recorder: threading.Thread | None = None
 
     @contextmanager
@@ -96,6 +108,11 @@ class CallsUnderWay:
                 self._begun[intent.attempt_id] = self._monotonic()
             call = self._gateway.begin_charge(intent.request)
             call.add_done_callback(lambda done, intent=intent: self._answered(intent, done, record))  # type: ignore[misc] # the default binds
+
+    def counts(self) -> Counts:
+        """What was recorded since this process began, by outcome, and what is under way now."""
+        with self._room:
+            return Counts(dict(self._recorded), len(self._begun))
 
     def drain(self, seconds: float) -> int:
         """Wait, this long at most, until all calls have ended and are recorded; returns how many are left."""
@@ -134,6 +151,7 @@ class CallsUnderWay:
             with self._room:
                 for each in batch:
                     self._begun.pop(each.answer.attempt_id, None)
+                self._recorded.update(type(each.answer.outcome).__name__.lower() for each in batch)
                 is_slow = self._monotonic() - oldest > SLOW
                 self._most_young = (
                     max(FEWEST_YOUNG, self._most_young // 2) if is_slow else min(MOST_YOUNG, self._most_young + MORE)

@@ -3,7 +3,7 @@
 import pickle
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,11 @@ def listening(broker_url: str, kind: str) -> Iterator[list[dict[str, Any]]]:
         receiver = Listener(connection, handlers={kind: got.append}, app=app)
 
         def capture() -> None:
-            for _ in receiver.consume(limit=None, timeout=1, safety_interval=0.2):
-                if receiver.should_stop:
-                    break
+            while not receiver.should_stop:
+                with suppress(TimeoutError):  # nothing came for a second
+                    for _ in receiver.consume(limit=None, timeout=1, safety_interval=0.2):
+                        if receiver.should_stop:
+                            break
 
         thread = threading.Thread(target=capture)
         thread.start()
@@ -98,6 +100,18 @@ def test_due_subscriptions_are_charged_end_to_end_and_an_unlock_is_a_celery_even
         eventually(lambda: events, "the unlock is told")
     assert key is not None
     assert [event["billing_key_id"] for event in events] == [key.id]
+    each_charged_once(world)
+
+
+def test_a_worker_tells_with_its_heartbeat_what_its_charges_came_to(world: World, stack: Stack) -> None:
+    stack.worker()
+    with listening(stack.settings["BILLING_BROKER_URL"], "billing-charges") as events:
+        subscriptions = [due_since(world, 0) for _ in range(3)]
+        stack.beat()
+        eventually(lambda: all(paid(world, one, 1) for one in subscriptions), "all are paid")
+        eventually(lambda: sum(event["approved"] for event in events) == len(subscriptions), "all are told")
+    assert {event["declined"] + event["failed"] + event["unknown"] for event in events} == {0}
+    assert all(event["rate"] >= 0 and event["under_way"] >= 0 for event in events)
     each_charged_once(world)
 
 

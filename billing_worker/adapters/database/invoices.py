@@ -77,7 +77,8 @@ class SqlInvoices(Repository[Invoice]):
         """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
         if not entities:
             return frozenset()
-        added = frozenset(self._connection.execute(self._add_all_new, {"rows": self._written(entities)}).scalars())
+        rows = self._written([self.values(entity) for entity in entities])
+        added = frozenset(self._connection.execute(self._add_all_new, {"rows": rows}).scalars())
         for entity in entities:
             if entity.id not in added:
                 del self._loaded[entity.id]

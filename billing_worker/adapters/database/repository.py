@@ -50,10 +50,6 @@ def _statements_for_many(table: Table) -> tuple[str, str]:
     )
 
 
-def _ident(entity: Any) -> Any:
-    return entity.id
-
-
 def _as_json(value: object) -> str:
     """Times as PostgreSQL reads them, to the microsecond and with their offset."""
     if isinstance(value, datetime):
@@ -144,17 +140,17 @@ class Repository(Generic[T]):
     def add_all(self, entities: Sequence[T]) -> Any:
         """Store new entities with one statement."""
         if entities:
-            self._connection.execute(self._insert_all, {"rows": self._written(entities)})
+            self._connection.execute(self._insert_all, {"rows": self._written([*map(type(self).values, entities)])})
 
     def save_all(self, entities: Sequence[T]) -> None:
         """Write those back that changed since they were read, with one statement."""
-        changed = [entity for entity in entities if self._loaded.get(_ident(entity)) != type(self).values(entity)]
+        rows = [type(self).values(entity) for entity in entities]
+        changed = [row for row in rows if self._loaded.get(row["id"]) != row]
         if changed:
             self._connection.execute(self._update_all, {"rows": self._written(changed)})
 
-    def _written(self, entities: Sequence[T]) -> str:
+    def _written(self, rows: Sequence[Values]) -> str:
         """The rows as one JSON parameter: an array of texts would be escaped sign by sign, in Python."""
-        rows = [type(self).values(entity) for entity in entities]
         self._loaded |= {row["id"]: row for row in rows}
         return json.dumps(rows, default=_as_json, ensure_ascii=False)
 
