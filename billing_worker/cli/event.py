@@ -14,7 +14,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.events import EventType
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import EventFilter, EventStatus
-from billing_worker.usecases.outgoing.replay import MOST_REPLAYED, send_again, send_range_again
+from billing_worker.usecases.outgoing.replay import MOST_EVENTS, send_again, send_range_again
 from billing_worker.usecases.outgoing.replay import enable as enable_endpoint
 from billing_worker.usecases.outgoing.replay import endpoint as receiver
 from billing_worker.usecases.reading.one import event_with
@@ -108,7 +108,7 @@ def replay(
         if not yes:
             _ask()
         count = send_range_again(work.ports, wanted)
-        more = count >= MOST_REPLAYED
+        more = count >= MOST_EVENTS
         work.out.record({"replayed": count, "perhaps_more": True} if more else {"replayed": count})
         if more:
             work.out.say("These are the oldest, and the most at once. For more, run it again with a later --since.")

@@ -16,7 +16,7 @@ from billing_worker.cli.output import AsJson, Output, View, advancing
 from billing_worker.cli.session import session
 from billing_worker.domain.errors import Unavailable
 
-MOST_SHOWN = 20
+MOST_REJECTS = 20
 """Rejected rows shown on the screen; the file has all of them."""
 
 SOME_REJECTED = 3
@@ -98,9 +98,9 @@ def _tell(out: Output, result: Result, rejects: Path | None, report: Path | None
         return
     done = "would be imported" if dry_run else "imported"
     out.say(f"{imported} {done}, {skipped} in already, {refused} rejected.")
-    out.section("Rejected", rejected[:MOST_SHOWN], ("line", "field", "problem"))
-    if len(rejected) > MOST_SHOWN:
-        out.say(f"… and {len(rejected) - MOST_SHOWN} more.")
+    out.section("Rejected", rejected[:MOST_REJECTS], ("line", "field", "problem"))
+    if len(rejected) > MOST_REJECTS:
+        out.say(f"… and {len(rejected) - MOST_REJECTS} more.")
     if rejects is not None:
         out.say("")
         out.say(f"The rejected rows, with the reasons, are in {rejects}; correct them there and import that file.")

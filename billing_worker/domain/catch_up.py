@@ -17,7 +17,7 @@ LATE_AFTER = timedelta(days=1)
 BACKLOG_AFTER = timedelta(hours=1)
 """Work that has been due for this long is paced. In normal operation even the first of a month is done earlier."""
 
-MOST_AT_ONCE = 10_000
+MOST_PERIODS = 10_000
 """The most periods decided in one transaction: an expression may fire every minute, and an outage may be long."""
 
 DEFAULT_MAX_AGE = 90
@@ -87,7 +87,7 @@ def _known(field: str, mode: str, allowed: Sequence[CatchUpMode]) -> CatchUpMode
 class Backlog:
     """The periods of one subscription that have begun: the number to waive, then the number to bill.
 
-    If an operator must decide, all of them wait. The counts cover all begun periods, up to MOST_AT_ONCE; the rest are
+    If an operator must decide, all of them wait. The counts cover all begun periods, up to MOST_PERIODS; the rest are
     decided afterwards.
     """
 
@@ -104,7 +104,7 @@ def decide(
     start: datetime,
     *,
     at: datetime,
-    most: int = MOST_AT_ONCE,
+    most: int = MOST_PERIODS,
 ) -> Backlog:
     """Decide on the periods from number `index`, which begins at `start`, to the newest one begun at `at`."""
     begun = calendar.begun(anchor, index, start, at, most + 1)

@@ -9,7 +9,7 @@ READ_WINDOW = timedelta(seconds=5)
 """One notification causes at most one read of the gateway in this time, however often it is delivered. The window
 bounds a fast replay, and is short enough for the last delivery to be read soon."""
 
-MOST_OF_ONE = 5
+MOST_READS_OF_ONE = 5
 """The most notifications about one merchant_uid of ours that are read within a minute. An invoice has a handful of
 genuine ones; a forger who knows its merchant_uid can invent any number of payments for it."""
 PUT_OFF = timedelta(minutes=10)

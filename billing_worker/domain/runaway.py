@@ -7,10 +7,10 @@ from datetime import timedelta
 WITHIN = timedelta(days=1)
 """All events within a day are judged together."""
 
-MOST_BY_HAND = 5
+MOST_CUSTOMERS_BY_HAND = 5
 """Customers: a clerk corrects them one by one, and a small merchant has few."""
 
-MANY = 50
+MANY_CUSTOMERS = 50
 """Customers: more than this within a day is no clerk's work, even if it is a small share of a big portfolio."""
 
 LARGEST_SHARE = 5
@@ -30,8 +30,8 @@ def is_runaway(found: Reached, of: Reached) -> bool:
 
     A pattern has several customers, and a large share of the customers or of the money, or very many customers.
     """
-    if found.customers <= MOST_BY_HAND:
+    if found.customers <= MOST_CUSTOMERS_BY_HAND:
         return False
-    if found.customers > MANY or found.customers * LARGEST_SHARE > of.customers:
+    if found.customers > MANY_CUSTOMERS or found.customers * LARGEST_SHARE > of.customers:
         return True
     return any(amount * LARGEST_SHARE > of.money.get(currency, 0) for currency, amount in found.money.items())

@@ -8,7 +8,7 @@ import structlog
 
 from billing_worker.ports.outside import Doorbell
 
-MOST_WAITING = 1000
+MOST_RINGS = 1000
 """Rings kept for a slow broker. Further rings are dropped; the scan finds their work, as after any lost ring."""
 
 RINGS = 50
@@ -23,7 +23,7 @@ class Bell:
 
     def __init__(self, doorbell: Doorbell) -> None:
         self._doorbell = doorbell
-        self._places = threading.BoundedSemaphore(MOST_WAITING)
+        self._places = threading.BoundedSemaphore(MOST_RINGS)
         self._left, self._counted = AT_FIRST, time.monotonic()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="doorbell")
 

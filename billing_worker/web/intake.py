@@ -20,11 +20,11 @@ from billing_worker.usecases.jobs import JobName
 from billing_worker.web.bell import Bell
 from billing_worker.web.errors import ErrorType, Refused
 
-MOST_TOGETHER = 200
+MOST_NOTIFICATIONS_TOGETHER = 200
 """Notifications per commit: at this number the cost of the commit itself is negligible."""
-MOST_WAITING = 2000
+MOST_NOTIFICATIONS_WAITING = 2000
 """Notifications held for the database: about as many as it stores in a second, while their senders still wait."""
-LONGEST_WAIT = 10.0
+LONGEST_WAIT_SECONDS = 10.0
 """Seconds until a sender is asked to retry, even if the database hangs. Senders give up after some 30."""
 WRITERS = 4
 """The most commits at once, each with a connection: one, unless a commit is held up."""
@@ -55,10 +55,10 @@ class Intake:
     async def store(self, notification: Notification) -> None:
         """Store a notification; return when it is durable and, if a worker should look at once, the bell was rung.
 
-        Raises Refused (503) after at most `LONGEST_WAIT` seconds. It may then be stored or not; storing it again is
+        Raises Refused (503) after at most `LONGEST_WAIT_SECONDS`. It may then be stored or not; storing it again is
         harmless.
         """
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_NOTIFICATIONS_WAITING:
             raise Refused(503, ErrorType.UNAVAILABLE, _FULL)
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[Receipt] = loop.create_future()
@@ -66,7 +66,7 @@ class Intake:
         if not self._writing or (self._writing < WRITERS and loop.time() - self._began > HELD_UP):
             self._write_next(loop)
         try:
-            async with asyncio.timeout(LONGEST_WAIT):
+            async with asyncio.timeout(LONGEST_WAIT_SECONDS):
                 receipt = await stored
         except (TimeoutError, Unavailable) as error:
             raise Refused(503, ErrorType.UNAVAILABLE, _AWAY) from error
@@ -79,7 +79,7 @@ class Intake:
 
     def _write_next(self, loop: asyncio.AbstractEventLoop) -> None:
         batch: list[_Waiting] = []
-        while self._waiting and len(batch) < MOST_TOGETHER:
+        while self._waiting and len(batch) < MOST_NOTIFICATIONS_TOGETHER:
             one = self._waiting.popleft()
             if not one[1].done():  # its sender already got a refusal
                 batch.append(one)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from billing_worker.web.errors import ErrorType, problem
 from billing_worker.web.request_id import current_request_id
 
-MOST_BODY = 8 * 1024
+MOST_BODY_BYTES = 8 * 1024
 """Bytes. A webhook has four short fields, the largest request of the API a dozen."""
 BODY_SECONDS = 10.0
 """A body of that size arrives over any line within this time. A slow client cannot hold its place longer."""
@@ -115,7 +115,7 @@ class BodyLimit:
             return
         declared = Headers(scope=scope).get("content-length", "")
         try:
-            body = None if declared.isdigit() and int(declared[:10]) > MOST_BODY else await _read(receive)
+            body = None if declared.isdigit() and int(declared[:10]) > MOST_BODY_BYTES else await _read(receive)
         except TimeoutError:
             text = f"the body did not arrive within {BODY_SECONDS:g} s"
             await problem(408, ErrorType.TIMEOUT, text, headers={"Connection": "close"})(scope, receive, send)
@@ -123,7 +123,7 @@ class BodyLimit:
         except _GoneError:
             return
         if body is None:
-            text = f"the body may have at most {MOST_BODY} bytes"
+            text = f"the body may have at most {MOST_BODY_BYTES} bytes"
             await problem(413, ErrorType.TOO_LARGE, text, headers={"Connection": "close"})(scope, receive, send)
             return
         replayed = False
@@ -151,7 +151,7 @@ async def _read(receive: Receive) -> bytes | None:
             if message["type"] == "http.disconnect":
                 raise _GoneError
             body += message.get("body", b"")
-            if len(body) > MOST_BODY:
+            if len(body) > MOST_BODY_BYTES:
                 return None
             if not message.get("more_body", False):
                 return bytes(body)

@@ -10,7 +10,7 @@ from billing_worker.web.errors import MEDIA_TYPE, RETRY_AFTER, ErrorType, body_o
 from billing_worker.web.middleware import HEADERS
 from billing_worker.web.request_id import HEADER, current_request_id, new_request_id
 
-MOST_AT_ONCE = 500
+MOST_REQUESTS = 500
 """Requests served at once. With more, the last one would wait for longer than it takes to send it again."""
 HEALTH: Final = ("/healthz", "/readyz")
 """Overload must not look like death."""
@@ -29,7 +29,7 @@ class AtOnce:
         if scope["type"] != "http" or scope["path"] in HEALTH:
             await self._app(scope, receive, send)
             return
-        if self._now >= MOST_AT_ONCE:
+        if self._now >= MOST_REQUESTS:
             await shed(scope, receive, send)
             return
         self._now += 1

@@ -14,15 +14,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from billing_worker.web.errors import ErrorType
 from billing_worker.web.overload import FULL, HEALTH, raw_problem, shed
 
-MOST_HEAD = 16 * 1024
+MOST_HEAD_BYTES = 16 * 1024
 """Bytes of request line and headers; a pingback's query string has at most 8 KiB."""
-MOST_FIELDS = 64
+MOST_HEADERS = 64
 """Headers; a proxy and a browser together send some 30."""
 HEAD_SECONDS = 10.0
 """A head arrives over any line within this time. For the first one, it begins with the connection."""
 TAKE_SECONDS = 30.0
 """A client reads its answer within this time."""
-MOST_PIPELINED = 16
+MOST_PIPELINED_REQUESTS = 16
 """Requests sent before the first is answered. PortOne and Paymentwall do not pipeline at all."""
 MOST_CONNECTIONS = 2000
 """Open connections. Beyond this, the slowest are closed; if all are being served, new ones are asked to retry."""
@@ -81,15 +81,17 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(*(self._refusal or (400, ErrorType.MALFORMED, "this is not HTTP")))
             return
-        if self._in_head and self._head_bytes > MOST_HEAD:
-            self._refuse(431, ErrorType.TOO_LARGE, f"the head may have at most {MOST_HEAD} bytes")
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:
+            self._refuse(431, ErrorType.TOO_LARGE, f"the head may have at most {MOST_HEAD_BYTES} bytes")
         elif self._in_head and self._deadline is None and (self._head_bytes or not self._is_working):
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)
 
     def on_message_begin(self) -> None:
         """Begin with a head."""
-        if len(self.pipeline) >= MOST_PIPELINED:
-            self._fail(400, ErrorType.MALFORMED, f"at most {MOST_PIPELINED} requests may wait for their answers")
+        if len(self.pipeline) >= MOST_PIPELINED_REQUESTS:
+            self._fail(
+                400, ErrorType.MALFORMED, f"at most {MOST_PIPELINED_REQUESTS} requests may wait for their answers"
+            )
         self._whole = False
         self._head_size = self._head_fields = 0
         self._since = self.loop.time()
@@ -166,10 +168,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _bound(self, size: int) -> None:
         self._head_size += size
-        if self._head_size > MOST_HEAD:
-            self._fail(431, ErrorType.TOO_LARGE, f"the head may have at most {MOST_HEAD} bytes")
-        if self._head_fields > MOST_FIELDS:
-            self._fail(431, ErrorType.TOO_LARGE, f"a request may have at most {MOST_FIELDS} headers")
+        if self._head_size > MOST_HEAD_BYTES:
+            self._fail(431, ErrorType.TOO_LARGE, f"the head may have at most {MOST_HEAD_BYTES} bytes")
+        if self._head_fields > MOST_HEADERS:
+            self._fail(431, ErrorType.TOO_LARGE, f"a request may have at most {MOST_HEADERS} headers")
 
     def _fail(self, status: int, kind: ErrorType, message: str) -> None:
         self._refusal = (status, kind, message)

@@ -31,7 +31,7 @@ PRINCIPAL = "billing.principal"
 
 REMEMBERED_FOR = 5.0
 """Seconds: a revoked token works for at most this long."""
-MOST_REMEMBERED = 1000
+MOST_TOKENS = 1000
 LOOKS_AT_ONCE = 4
 """Tokens looked up in the database at the same time. A flood of invented ones takes no more connections."""
 
@@ -103,7 +103,7 @@ class Access:
         found = None if token is None else Principal(token.name, token.scope)
         self._remembered[text] = (time.monotonic(), found)
         self._remembered.move_to_end(text)
-        if len(self._remembered) > MOST_REMEMBERED:
+        if len(self._remembered) > MOST_TOKENS:
             self._remembered.popitem(last=False)
         return found
 

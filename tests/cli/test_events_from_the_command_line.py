@@ -85,7 +85,7 @@ def test_a_replay_of_the_most_that_goes_at_once_says_that_there_may_be_more(
     world.settle()
     world.deliver()
     for module in (replay, event):
-        monkeypatch.setattr(module, "MOST_REPLAYED", 1)
+        monkeypatch.setattr(module, "MOST_EVENTS", 1)
     said = billing("event", "replay", "--since", "2026-01-01", "--yes", "--json").json
     assert said == {"replayed": 1, "perhaps_more": True}
     assert "later --since" in billing("event", "replay", "--since", "2026-01-01", "--yes").out

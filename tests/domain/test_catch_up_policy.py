@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from billing_worker.domain.calendar import AnchoredCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import (
     MILLION,
-    MOST_AT_ONCE,
+    MOST_PERIODS,
     Backlog,
     Bucket,
     CatchUpMode,
@@ -124,7 +124,7 @@ def test_an_expression_that_fires_every_minute_is_dealt_with_in_parts_and_the_ne
             subscription.leave_out(EVERY_MINUTE, backlog.waive)
         if backlog.bill:
             assert subscription.open_period(EVERY_MINUTE).start == at
-    assert parts == [Backlog(waive=MOST_AT_ONCE), Backlog(waive=4400, bill=1)]
+    assert parts == [Backlog(waive=MOST_PERIODS), Backlog(waive=4400, bill=1)]
 
 
 def test_an_operators_word_holds_for_what_had_begun_then_and_the_policy_for_what_came_later():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_worker.domain.runaway import MANY, MOST_BY_HAND, Reached, is_runaway
+from billing_worker.domain.runaway import MANY_CUSTOMERS, MOST_CUSTOMERS_BY_HAND, Reached, is_runaway
 from billing_worker.domain.stop import ALL
 from billing_worker.domain.subscription import Subscription
 from billing_worker.usecases.control.alerts import close_alert
@@ -98,18 +98,18 @@ def test_an_unasked_payment_that_is_given_back_needs_no_operator_any_more(world:
 
 @pytest.mark.fm("C35")
 def test_unasked_payments_of_many_customers_stop_all(world: World) -> None:
-    subscriptions = unpaid(world, 2 * MOST_BY_HAND + 2)
-    for subscription in subscriptions[:MOST_BY_HAND]:
+    subscriptions = unpaid(world, 2 * MOST_CUSTOMERS_BY_HAND + 2)
+    for subscription in subscriptions[:MOST_CUSTOMERS_BY_HAND]:
         pay(world, subscription)
     assert whole(world).stops == [], "five customers are a clerk's day"
-    pay(world, subscriptions[MOST_BY_HAND])
+    pay(world, subscriptions[MOST_CUSTOMERS_BY_HAND])
     (stop,) = whole(world).stops
     assert stop.scope == ALL
-    assert f"{MOST_BY_HAND + 1} of {MOST_BY_HAND + 1} customers" in stop.reason
+    assert f"{MOST_CUSTOMERS_BY_HAND + 1} of {MOST_CUSTOMERS_BY_HAND + 1} customers" in stop.reason
     assert [each.id for each in whole(world).stops] == [stop.id]
     clear_stop(world.ports, stop.id, "it was our own campaign")
     assert whole(world).stops == [], "accepted breaches trip no second time"
-    for subscription in subscriptions[MOST_BY_HAND + 1 :]:
+    for subscription in subscriptions[MOST_CUSTOMERS_BY_HAND + 1 :]:
         world.clock.advance(seconds=1)
         pay(world, subscription)
     (again,) = whole(world).stops
@@ -128,15 +128,15 @@ def test_what_a_clerk_charges_is_none_of_this_workers_charges(world: World) -> N
 @pytest.mark.parametrize(
     ("found", "of", "runaway"),
     [
-        (Reached(MOST_BY_HAND, {"KRW": 10**9}), Reached(MOST_BY_HAND, {"KRW": 10**9}), False),
-        (Reached(MOST_BY_HAND + 1), Reached(MOST_BY_HAND + 1), True),
+        (Reached(MOST_CUSTOMERS_BY_HAND, {"KRW": 10**9}), Reached(MOST_CUSTOMERS_BY_HAND, {"KRW": 10**9}), False),
+        (Reached(MOST_CUSTOMERS_BY_HAND + 1), Reached(MOST_CUSTOMERS_BY_HAND + 1), True),
         (Reached(6), Reached(29), True),
         (Reached(6), Reached(30), False),
         (Reached(6, {"KRW": 201}), Reached(10_000, {"KRW": 1000}), True),
         (Reached(6, {"KRW": 200, "USD": 1}), Reached(10_000, {"KRW": 1000, "USD": 5}), False),
         (Reached(6, {"USD": 2}), Reached(10_000, {"KRW": 10**9, "USD": 9}), True),
-        (Reached(MANY), Reached(10**6), False),
-        (Reached(MANY + 1), Reached(10**6), True),
+        (Reached(MANY_CUSTOMERS), Reached(10**6), False),
+        (Reached(MANY_CUSTOMERS + 1), Reached(10**6), True),
     ],
 )
 def test_a_runaway_is_several_customers_and_a_share_a_sum_or_very_many(found, of, *, runaway) -> None:

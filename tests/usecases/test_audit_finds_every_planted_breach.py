@@ -11,7 +11,7 @@ from sqlalchemy import text
 from billing_worker.adapters.database.audit import MOST_SHOWN
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.audit import exposes
-from billing_worker.domain.runaway import MOST_BY_HAND
+from billing_worker.domain.runaway import MOST_CUSTOMERS_BY_HAND
 from billing_worker.domain.stop import ALL
 from billing_worker.ports.bundle import Auditing
 from billing_worker.ports.outside import Listing
@@ -386,7 +386,7 @@ def test_a_gateway_that_shows_nothing_at_all_proves_nothing(busy: World) -> None
 
 def test_many_payments_that_the_gateway_does_not_know_stop_everybody(busy: World) -> None:
     """Single ones are single cases. More than five customers, and a fifth of those that were read, are a pattern."""
-    more = [busy.subscribe() for _ in range(MOST_BY_HAND + 1)]
+    more = [busy.subscribe() for _ in range(MOST_CUSTOMERS_BY_HAND + 1)]
     busy.settle()
     busy.clock.advance(minutes=6)
     busy.subscribe()  # the newest payment is the control

@@ -138,7 +138,10 @@ def test_requests_sent_ahead_are_answered_in_their_order(web: Web) -> None:
 def test_garbage_behind_a_good_request_takes_nothing_from_it(web: Web) -> None:
     assert statuses(talk(web, HINTED + b"\x00\x01garbage\r\n\r\n")) == [200]
     assert web.count("inbox") == 1
-    assert len(statuses(talk(web, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 500))) <= protocol.MOST_PIPELINED + 2
+    assert (
+        len(statuses(talk(web, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 500)))
+        <= protocol.MOST_PIPELINED_REQUESTS + 2
+    )
 
 
 def test_an_old_client_is_served_and_the_line_closed(web: Web) -> None:
@@ -214,12 +217,12 @@ def test_a_crowd_that_says_nothing_makes_room_for_those_who_do(web: Web, monkeyp
         assert len(connections(web)) <= 46
 
 
-@pytest.mark.parametrize("bound", ["MOST_CONNECTIONS", "MOST_AT_ONCE"])
+@pytest.mark.parametrize("bound", ["MOST_CONNECTIONS", "MOST_REQUESTS"])
 def test_overload_is_told_at_once_and_does_not_look_like_death(
     web: Web, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     eventually(lambda: len(connections(web)) <= 10, "the lines of other tests to be forgotten")
-    monkeypatch.setattr(overload if bound == "MOST_AT_ONCE" else protocol, bound, 12)
+    monkeypatch.setattr(overload if bound == "MOST_REQUESTS" else protocol, bound, 12)
     with web.engine.connect() as other, ExitStack() as stack:
         other.execute(text("LOCK TABLE inbox"))  # what is stored now waits, and so does its sender
         lines = [stack.enter_context(line_to(web)) for _ in range(20)]

@@ -20,7 +20,7 @@ from billing_worker.usecases.incoming.receive import PORTONE, Notification
 from billing_worker.web import intake as module
 from billing_worker.web.bell import AT_FIRST, RINGS, Bell
 from billing_worker.web.errors import Refused
-from billing_worker.web.intake import MOST_TOGETHER, MOST_WAITING, WRITERS, Intake
+from billing_worker.web.intake import MOST_NOTIFICATIONS_TOGETHER, MOST_NOTIFICATIONS_WAITING, WRITERS, Intake
 
 
 class Watched:
@@ -92,16 +92,16 @@ def test_what_comes_while_a_commit_is_under_way_shares_the_next_one(web: Web) ->
         database.gate.clear()
         first = asyncio.create_task(intake.store(note(0)))
         await eventually(lambda: database.begun == 1)
-        others = asyncio.create_task(all_of(intake, [note(n) for n in range(1, MOST_TOGETHER + 11)]))
-        await waiting(intake, MOST_TOGETHER + 10)
+        others = asyncio.create_task(all_of(intake, [note(n) for n in range(1, MOST_NOTIFICATIONS_TOGETHER + 11)]))
+        await waiting(intake, MOST_NOTIFICATIONS_TOGETHER + 10)
         assert not first.done()
         database.gate.set()
-        assert await others == ["stored"] * (MOST_TOGETHER + 10)
+        assert await others == ["stored"] * (MOST_NOTIFICATIONS_TOGETHER + 10)
         await first
         assert database.commits == 3
 
     stored(web, story)
-    assert web.count("inbox") == MOST_TOGETHER + 11
+    assert web.count("inbox") == MOST_NOTIFICATIONS_TOGETHER + 11
 
 
 def test_no_notification_waits_for_company(web: Web) -> None:
@@ -173,15 +173,16 @@ def test_too_many_waiting_are_told_to_come_again_and_memory_stays_bounded(web: W
         database.gate.clear()
         first = asyncio.create_task(intake.store(note(0)))
         await eventually(lambda: database.begun == 1)
-        flood = asyncio.create_task(all_of(intake, [note(1)] * (MOST_WAITING + 500)))
-        await waiting(intake, MOST_WAITING)
+        flood = asyncio.create_task(all_of(intake, [note(1)] * (MOST_NOTIFICATIONS_WAITING + 500)))
+        await waiting(intake, MOST_NOTIFICATIONS_WAITING)
         database.gate.set()
         await first
         return await flood
 
     answers = stored(web, story)
-    assert (answers.count("stored"), answers.count("Refused")) == (MOST_WAITING, 500)
-    assert web.rows("SELECT deliveries FROM inbox ORDER BY id") == [{"deliveries": 1}, {"deliveries": MOST_WAITING}]
+    assert (answers.count("stored"), answers.count("Refused")) == (MOST_NOTIFICATIONS_WAITING, 500)
+    found = web.rows("SELECT deliveries FROM inbox ORDER BY id")
+    assert found == [{"deliveries": 1}, {"deliveries": MOST_NOTIFICATIONS_WAITING}]
 
 
 @pytest.mark.fm("E14")
@@ -215,7 +216,7 @@ def test_an_old_connection_that_has_died_is_no_reason_to_refuse_a_sender(web: We
 
 @pytest.mark.fm("E14")
 def test_a_database_that_hangs_sends_everybody_away_in_bounded_time(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(module, "LONGEST_WAIT_SECONDS", 0.2)
 
     async def story(intake: Intake, database: Watched) -> None:
         database.gate.clear()

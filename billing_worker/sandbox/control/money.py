@@ -19,7 +19,7 @@ from billing_worker.sandbox.world.payment_view import customer_answer, ledger_ro
 from billing_worker.sandbox.world.paymentwall import Paymentwall
 from billing_worker.sandbox.world.rules import Plan
 
-PAGE, MOST = 1000, 100_000
+PAGE, MOST_ROWS = 1000, 100_000
 CHUNK = 500  # rows of a stream between two chances for other calls
 EPSILON = 0.0005  # less than the smallest unit of any currency (a fils of KWD is 0.001)
 
@@ -69,7 +69,7 @@ class MoneyControl:
             found = [one for one in found if one.status == query["status"]]
         if query.get("format") == "jsonl":
             return StreamingResponse(_lines(list(found)), media_type="application/x-ndjson")
-        after, limit = whole(query.get("after"), 0), whole(query.get("limit"), PAGE, 1, MOST)
+        after, limit = whole(query.get("after"), 0), whole(query.get("limit"), PAGE, 1, MOST_ROWS)
         if found is books.payments:
             page, more = found[after : after + limit], len(found) > after + limit
         else:

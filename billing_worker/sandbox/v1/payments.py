@@ -16,7 +16,7 @@ from billing_worker.sandbox.world.payment_view import payment_answer, plain
 
 STATUSES = ("all", "ready", "paid", "cancelled", "failed")
 WINDOW = 90 * 86_400  # documented: at most 90 days
-LIMIT, MOST = 20, 1000  # documented page sizes
+LIMIT, MOST_ROWS = 20, 1000  # documented page sizes
 BULK = 100  # documented: ids in one GET /payments
 SORTS = {"started": "started_at", "paid": "paid_at", "updated": "updated_at"}
 TIME_OF = {"paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}  # else started_at (documented)
@@ -165,7 +165,7 @@ def ordered(request: Request, payments: list[Payment]) -> list[Payment]:
 
 def paged(request: Request, payments: Sequence[Payment], size: int | None = None) -> Json:
     """Return one page with its neighbours' numbers; 0 means there is none. A page beyond the end is a 400."""
-    limit = size or whole(request.query_params.get("limit"), LIMIT, 1, MOST)
+    limit = size or whole(request.query_params.get("limit"), LIMIT, 1, MOST_ROWS)
     page = whole(request.query_params.get("page"), 1, 1)
     first = (page - 1) * limit
     if first and first >= len(payments):

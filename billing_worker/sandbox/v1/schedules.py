@@ -13,7 +13,7 @@ from billing_worker.sandbox.world.gateway import Gateway, Order
 from billing_worker.sandbox.world.payment_view import schedule_answer
 
 WINDOW = 93 * 86_400  # documented: at most 3 months
-LIMIT, MOST = 20, 1000
+LIMIT, MOST_ROWS = 20, 1000
 GIVEN = ("name", "buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode", "custom_data", "notice_url")
 
 
@@ -206,7 +206,7 @@ class Schedules:
         return sorted(found, key=lambda one: one.schedule_at)
 
     def _page(self, request: Request, found: list[Schedule]) -> Json | list[Json]:
-        limit = whole(request.query_params.get("limit"), LIMIT, 1, MOST)
+        limit = whole(request.query_params.get("limit"), LIMIT, 1, MOST_ROWS)
         page = whole(request.query_params.get("page"), 1, 1)
         first = (page - 1) * limit
         rows = [self._answer(one) for one in found[first : first + limit]]

@@ -9,7 +9,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.stop_charging import open_stop
 
 WITHIN = timedelta(hours=1)
-MOST = 5
+MOST_LOST_KEYS = 5
 """Customers delete single cards."""
 LARGEST_SHARE = 5
 """One key in five of those charged recently. In a big portfolio, five lost keys an hour are normal."""
@@ -22,7 +22,7 @@ def stop_when_keys_vanish(uow: UnitOfWork, outcome: Outcome, now: datetime) -> N
     cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
     since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
     lost, charged = uow.spending.lost_keys(since, KEY_UNKNOWN.pattern)
-    if lost > MOST and lost * LARGEST_SHARE > charged:
+    if lost > MOST_LOST_KEYS and lost * LARGEST_SHARE > charged:
         reason = (
             f"the gateway does not know {lost} of {charged} keys charged within an hour: is this the right account? "
             "If it is not, correct it, and reactivate the keys"

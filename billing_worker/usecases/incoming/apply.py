@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from billing_worker.domain.notification import (
-    MOST_OF_ONE,
+    MOST_READS_OF_ONE,
     PUT_OFF,
     READ_WINDOW,
     wait_after,
@@ -97,7 +97,7 @@ def _put_off(uow: UnitOfWork, message: InboxMessage, real_now: datetime) -> date
         return None
     since = real_now - timedelta(minutes=1)
     others = uow.inbox.read_since(message.payload["merchant_uid"], since, other_than=message.id)
-    return real_now + PUT_OFF if others >= MOST_OF_ONE else None
+    return real_now + PUT_OFF if others >= MOST_READS_OF_ONE else None
 
 
 def _read(ports: Ports, message: InboxMessage) -> _Reading:

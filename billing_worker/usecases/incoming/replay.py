@@ -15,7 +15,7 @@ from billing_worker.ports.incoming import InboxMessage, InboxStatus, Sought
 from billing_worker.usecases.access.actions import note
 
 SOURCES = ("portone", "paymentwall")
-MOST_AT_ONCE = 1_000
+MOST_MESSAGES = 1_000
 """Entries reopened in one transaction: receivers wait for their locks."""
 
 
@@ -42,7 +42,7 @@ def look_again_at_all(ports: Ports, sought: Sought) -> int:
     done, after = 0, 0
     while True:
         with ports.database.transaction() as uow:
-            batch = uow.inbox.lock_some(sought, after, MOST_AT_ONCE)
+            batch = uow.inbox.lock_some(sought, after, MOST_MESSAGES)
             real_now = ports.clock.moment().real
             for message in batch:
                 _open_again(message, real_now)
@@ -51,7 +51,7 @@ def look_again_at_all(ports: Ports, sought: Sought) -> int:
                 note(ports, uow, Verb.NOTIFICATIONS_REPLAYED, "inbox", f"{len(batch)} notifications", at=real_now)
             uow.commit()
         done += len(batch)
-        if len(batch) < MOST_AT_ONCE:
+        if len(batch) < MOST_MESSAGES:
             return done
         after = batch[-1].id
 

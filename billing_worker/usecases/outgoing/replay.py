@@ -13,7 +13,7 @@ from billing_worker.usecases.access.actions import note
 REPLAY_PAUSE = timedelta(milliseconds=100)
 """The pause between two replayed events: ten a second, in addition to new ones."""
 
-MOST_REPLAYED = 100_000
+MOST_EVENTS = 100_000
 """The most that one command replays; for more, run it again with a later `since`."""
 
 
@@ -43,7 +43,7 @@ def send_range_again(ports: Ports, wanted: EventFilter) -> int:
     """Send matching events again, in order, ten a second; returns their number. Waiting events stay as they are."""
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        count = uow.outbox.replay(wanted, moment.real, REPLAY_PAUSE, MOST_REPLAYED)
+        count = uow.outbox.replay(wanted, moment.real, REPLAY_PAUSE, MOST_EVENTS)
         if not uow.outbox.given_up():
             uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment.billing)
         note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events", at=moment.real)

@@ -19,7 +19,7 @@ from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoic
 from billing_worker.usecases.reading.views.keys import summary_of_key
 from billing_worker.usecases.reading.views.subscriptions import of_subscription
 
-MOST = 100
+MOST_ROWS = 100
 """The newest of each kind; the lists have the rest."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def customer_with(ports: Ports, customer: str) -> CustomerView:
 
 
 def _list(uow: UnitOfWork, kind: Kind, wanted: Mapping[str, object]) -> Sequence[Any]:
-    return uow.lists.part(kind, wanted, MOST, None).items
+    return uow.lists.part(kind, wanted, MOST_ROWS, None).items
 
 
 def _charges(

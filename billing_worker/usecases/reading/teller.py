@@ -23,8 +23,8 @@ from billing_worker.ports.storage import UnitOfWork
 
 MOST_EVENTS = 10_000
 """More than any subscription has."""
-MOST_LISTED = 100
-MOST_SHOWN = 5
+MOST_ROWS = 100
+MOST_SUBSCRIPTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Teller:
 
     def listed(self, kind: Kind, **wanted: object) -> Sequence[Any]:
         """The newest matches of a kind."""
-        return self.uow.lists.part(kind, wanted, MOST_LISTED, None).items
+        return self.uow.lists.part(kind, wanted, MOST_ROWS, None).items
 
     def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Outline:
         """A customer with several subscriptions: each in a line."""
@@ -67,7 +67,7 @@ class Teller:
         subject = f"customer {customer}: {len(subscriptions)} subscriptions, {len(live)} of them live"
         described = [self.of_subscription(each) for each in reversed(subscriptions)]
         answer = "Each has a story of its own; see: " + ", ".join(
-            f"why {each.id}" for each in subscriptions[:MOST_SHOWN]
+            f"why {each.id}" for each in subscriptions[:MOST_SUBSCRIPTIONS]
         )
         history = [f"{each.subject}. {each.answer}" for each in described]
         alerts = [alert for each in described for alert in each.alerts]
@@ -292,11 +292,11 @@ class Teller:
 
     def _acts(self, subjects: Sequence[str], plan_id: str | None = None) -> list[str]:
         """The actions on these, and the decisions on late periods of their whole plan."""
-        found = self.uow.actions.of_subjects(subjects, MOST_LISTED)
+        found = self.uow.actions.of_subjects(subjects, MOST_ROWS)
         if plan_id is not None:
-            of_plan = self.uow.actions.of_subjects([plan_id], MOST_LISTED)
+            of_plan = self.uow.actions.of_subjects([plan_id], MOST_ROWS)
             decided = [act for act in of_plan if act.verb is Verb.LATE_PERIODS_DECIDED]
-            found = sorted([*found, *decided], key=lambda act: (act.at, act.id or 0))[-MOST_LISTED:]
+            found = sorted([*found, *decided], key=lambda act: (act.at, act.id or 0))[-MOST_ROWS:]
         lines = ((f"{self._day(act.at)} {act.actor}: {act.verb} {act.subject_id}", act.detail) for act in found)
         return [f"{line} ({detail})" if detail else line for line, detail in lines]
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from billing_worker.domain.audit import CARD, STOPPING, Breach, Checked, Reach, exposes
-from billing_worker.domain.runaway import MOST_BY_HAND, WITHIN, is_runaway
+from billing_worker.domain.runaway import MOST_CUSTOMERS_BY_HAND, WITHIN, is_runaway
 from billing_worker.domain.stop import ALL, Stop, StopCause
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.review import WRITTEN_IN, AuditWindow, Written
@@ -239,7 +239,7 @@ def _runaway(uow: UnitOfWork, now: datetime) -> Checked:
     since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
     found = uow.audits.unasked(since)
     breaches: tuple[Breach, ...] = ()
-    if found.customers > MOST_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
+    if found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
         detail = f"{found.customers} of {of.customers} customers paid within a day were charged under our orders, and "
         # Named by the last clearing: an operator accepted earlier ones, not this.
         breaches = (Breach(f"since {cleared or 'ever'}", detail + "this worker had not asked for it"),)

@@ -21,7 +21,7 @@ from billing_worker.web.errors import ErrorType, Refused, documented
 
 T = TypeVar("T")
 
-FEW, MOST = 50, 500
+FEW_ROWS, MOST_ROWS = 50, 500
 EARLIEST, LATEST = 2000, 2199
 """Years. Date arithmetic overflows beyond them, and no billing happens there."""
 
@@ -49,7 +49,7 @@ class Paging(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(FEW, ge=1, le=MOST, description="The most entries to return, newest first")
+    limit: int = Field(FEW_ROWS, ge=1, le=MOST_ROWS, description="The most entries to return, newest first")
     cursor: str | None = Field(
         None, min_length=1, max_length=LONGEST_CURSOR, description="`next_cursor` of the previous answer"
     )

@@ -35,8 +35,12 @@ BUGS = (
     bug(
         "a clerk stops everybody",
         "one payment in the gateway's console is called a runaway",
-        (RUNAWAY, "    if found.customers <= MOST_BY_HAND:\n        return False\n", ""),
-        (AUDIT, "    if found.customers > MOST_BY_HAND and is_runaway", "    if found.customers and is_runaway"),
+        (RUNAWAY, "    if found.customers <= MOST_CUSTOMERS_BY_HAND:\n        return False\n", ""),
+        (
+            AUDIT,
+            "    if found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway",
+            "    if found.customers and is_runaway",
+        ),
         catchers=(
             f"{CLERKS}::test_a_clerks_payment_of_an_unpaid_order_is_booked_told_once_and_stops_no_customer",
             f"{CLERKS}::test_a_runaway_is_several_customers_and_a_share_a_sum_or_very_many",
@@ -45,7 +49,11 @@ BUGS = (
     bug(
         "a runaway is a clerk",
         "any number of customers with unasked charges are single cases",
-        (AUDIT, "    if found.customers > MOST_BY_HAND and is_runaway", "    if found.customers < 0 and is_runaway"),
+        (
+            AUDIT,
+            "    if found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway",
+            "    if found.customers < 0 and is_runaway",
+        ),
         catchers=(f"{CLERKS}::test_unasked_payments_of_many_customers_stop_all",),
     ),
     bug(

@@ -33,13 +33,13 @@ BUGS = (
     bug(
         "a flood without end",
         "everything that comes is held in memory until the database has time",
-        (INTAKE, "        if len(self._waiting) >= MOST_WAITING:\n", "        if False:\n"),
+        (INTAKE, "        if len(self._waiting) >= MOST_NOTIFICATIONS_WAITING:\n", "        if False:\n"),
         catchers=(f"{TAKES_IN}::test_too_many_waiting_are_told_to_come_again_and_memory_stays_bounded",),
     ),
     bug(
         "heads without end",
         "a head may be as long as its sender likes",
-        (LINE, "        if self._in_head and self._head_bytes > MOST_HEAD:\n", "        if False:\n"),
+        (LINE, "        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:\n", "        if False:\n"),
         catchers=(f"{HOSTILE}::test_what_is_too_large_or_means_two_things_is_refused_once_and_the_line_closed",),
     ),
     bug(
