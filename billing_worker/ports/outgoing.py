@@ -39,7 +39,7 @@ class Delivering:
     disable_after: timedelta = timedelta(days=5)
     """A receiver that takes no event for this long is disabled."""
     keep: timedelta = timedelta(days=90)
-    """Delivered events are deleted after this."""
+    """Events are deleted so long after their delivery or, without a receiver, after they happened."""
 
 
 @dataclass(frozen=True, slots=True)

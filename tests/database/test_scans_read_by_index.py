@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -11,6 +13,7 @@ from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.charge import collect, reconcile
 from billing_worker.usecases.incoming import apply, tidy
+from billing_worker.usecases.jobs import CHUNK
 from billing_worker.usecases.key import confirm
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.reading.lists import listed
@@ -23,7 +26,7 @@ from tests.support.databases import Databases
 from tests.support.plans import GROWN, let_it_grow, plans_of
 from tests.support.receivers import Merchant
 from tests.support.sandbox import Sandbox
-from tests.support.world import World
+from tests.support.world import InTurn, World
 
 GROWING = ("subscriptions", "invoices", "merchant_uids", "payment_attempts", "evidence", "inbox", "outbox")
 WHOLE = re.compile(rf"Seq Scan on ({'|'.join(GROWING)})\b")
@@ -53,6 +56,7 @@ SCANS: dict[str, Callable[[World], object]] = {
 """And what operators and Prometheus ask."""
 
 WINDOW, WINDOWS = 20, 5
+LARGE = 40_000
 
 
 def _an_invoice(world: World) -> str:
@@ -76,6 +80,23 @@ def grown(databases: Databases, shared_sandbox: Sandbox) -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(scope="module")
+def large(databases: Databases, shared_sandbox: Sandbox) -> Iterator[World]:
+    """So many that reading a whole table costs more than a chunk of ids, looked up one by one."""
+    with (
+        databases.migrated() as bare,
+        databases.copy_of(bare) as url,  # dropped afterwards: deleting as many rows takes long
+        World.built(url, shared_sandbox) as world,
+    ):
+        world.subscribe()
+        world.settle()
+        (payment,) = world.money()
+        world.webhook(payment["imp_uid"], payment["merchant_uid"])
+        world.settle()
+        let_it_grow(world.engine, LARGE)
+        yield world
+
+
 @pytest.mark.parametrize("scan", SCANS)
 def test_a_scan_reads_by_index(grown: World, scan: str) -> None:
     with plans_of(grown.engine) as plans:
@@ -94,6 +115,26 @@ def test_an_audit_of_the_past_reads_no_more_than_its_window(grown: World, monkey
     assert {table for plan in plans for table in WHOLE.findall(plan)} == set()
     assert max(check.rows for check in checks) <= 2 * WINDOW, "attempts and invoices are counted together"
     assert sum(check.rows for check in checks if check.invariant == "I6") >= WINDOW * WINDOWS
+
+
+def test_a_whole_chunk_reads_and_writes_by_index(large: World) -> None:
+    """Begun, declined, begun again, and approved: each with a few statements, planned once or for these ids."""
+    together = replace(large.ports, calls=InTurn(large.ports.gateway, together=True))
+    plan = large.plan()
+    members = [large.subscribe("decline-limit-1x", plan=plan).id for _ in range(CHUNK)]
+    with ExitStack() as both:
+        plans = [both.enter_context(plans_of(large.engine, generic=generic)) for generic in (False, True)]
+        assert collect.renew(together, members) == CHUNK
+        large.clock.advance(days=1)
+        found = large.rows("SELECT id FROM invoices WHERE subscription_id = ANY(:ids)", ids=members)
+        assert collect.collect(together, [row["id"] for row in found]) == CHUNK
+    (paid,) = large.rows(
+        "SELECT count(*) AS n FROM invoices WHERE subscription_id = ANY(:ids) AND status = 'paid'", ids=members
+    )
+    assert paid["n"] == CHUNK
+    whole = {(table, plan) for told in plans for plan in told for table in WHOLE.findall(plan)}
+    assert not whole, "\n\n".join(f"{table}: {plan}" for table, plan in whole)
+    assert any("UPDATE invoices" in plan for plan in plans[0])
 
 
 def test_the_portfolio_has_grown(grown: World) -> None:

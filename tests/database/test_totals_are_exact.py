@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,14 @@ from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.ports.books import Tally
+from billing_worker.ports.calls import Answered
+from billing_worker.usecases.charge import collect
+from billing_worker.usecases.charge.begin import begin_renewals
 from billing_worker.usecases.incoming import tidy
+from billing_worker.usecases.settle.record import record_answers
 from tests.support.databases import Databases
 from tests.support.sandbox import Sandbox
-from tests.support.world import World
+from tests.support.world import InTurn, World
 
 COUNTED = text("""
     SELECT to_char(period_start AT TIME ZONE :timezone, 'YYYY-MM') AS month, currency,
@@ -103,6 +108,43 @@ def test_whatever_becomes_of_invoices_and_refunds_the_totals_follow(world: World
         standing = uow.books.standing(world.clock.moment(), receiver=False)
     (row,) = world.rows("SELECT count(*) AS n FROM invoices WHERE status = 'open' AND declines > 0")
     assert standing.in_dunning == row["n"]
+    tidy.tidy(world.ports, tidy.INBOX)
+    assert_exact(world)
+
+
+def test_a_chunk_counts_every_invoice_in_one_row_of_a_statement(world: World) -> None:
+    """One statement opens many invoices, and one closes many: the totals have each of them, at once."""
+    together = replace(world.ports, calls=InTurn(world.ports.gateway, together=True))
+    plans = [world.plan(1000), world.plan(300, currency="USD")]
+    behaviours = ["ok", "decline-limit-1x", "decline-stolen", "ok"] * 3
+    members = [world.subscribe(behaviour, plan=plan).id for behaviour in behaviours for plan in plans]
+    world.rows("SELECT recount_invoices()")
+    assert world.rows("SELECT * FROM invoice_deltas") == []
+    begun = begin_renewals(world.ports, members)
+    assert len(begun.intents) == len(members)
+    assert_exact(world)
+    opened = world.rows("SELECT currency, open FROM invoice_deltas ORDER BY currency")
+    assert opened == [{"currency": currency, "open": len(behaviours)} for currency in ("KRW", "USD")]
+    record_answers(
+        world.ports,
+        [Answered(each.attempt_id, each.fence, world.ports.gateway.charge(each.request)) for each in begun.intents],
+    )
+    assert_exact(world)
+    closed = world.rows("SELECT currency, paid, in_dunning FROM invoice_deltas WHERE paid > 0 ORDER BY currency")
+    paid = behaviours.count("ok")
+    assert closed == [
+        {"currency": currency, "paid": paid, "in_dunning": len(behaviours) - paid} for currency in ("KRW", "USD")
+    ]
+    world.clock.advance(days=1)
+    invoices = [row["id"] for row in world.rows("SELECT id FROM invoices WHERE status = 'open' ORDER BY id")]
+    assert collect.collect(together, invoices) > 1
+    assert_exact(world)
+    # A period that has its invoice already is no new one, though the statement names it.
+    with world.ports.database.transaction() as uow:
+        known = [uow.invoices.of_subscription(member)[0] for member in members]
+        assert uow.invoices.add_all([replace(each, id=f"{each.id}x") for each in known]) == frozenset()
+        uow.commit()
+    assert_exact(world)
     tidy.tidy(world.ports, tidy.INBOX)
     assert_exact(world)
 

@@ -1,5 +1,6 @@
 """What PostgreSQL makes of the statements that a piece of the program sends, over a portfolio that has grown."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,8 +9,12 @@ from sqlalchemy import Engine, event, text
 
 GROWN = 4000
 """Rows of each kind: enough that reading a whole table costs more than its index."""
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 
-_COPIES = "(jsonb_populate_record(r, to_jsonb(r) || {changed})).* FROM {table} r, generate_series(1, :count) n"
+_COPIES = (
+    "copy.* FROM {table} r, generate_series(1, :count) n,"
+    " LATERAL jsonb_populate_record(r, to_jsonb(r) || {changed}) copy"
+)
 _OWN = {
     "subscriptions": "'next_period_start', r.next_period_start + interval '1 year',"
     " 'customer', r.customer || n, 'created_at', r.created_at + n * interval '1 second'",
@@ -29,7 +34,7 @@ _OWN = {
 """What tells the copies of one row apart, besides their ids."""
 
 
-def let_it_grow(engine: Engine) -> None:
+def let_it_grow(engine: Engine, rows: int = GROWN) -> None:
     """Many rows that are settled, or due in a year, beside the few that are there; and statistics that know of them."""
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # copies are past, not transitions
@@ -39,14 +44,24 @@ def let_it_grow(engine: Engine) -> None:
             changed = f"jsonb_build_object({', '.join(filter(None, (ident, own)))})"
             copies = _COPIES.format(changed=changed, table=table)
             overriding = " OVERRIDING SYSTEM VALUE" if number else ""
-            connection.execute(text(f"INSERT INTO {table}{overriding} SELECT {copies}"), {"count": GROWN})
+            connection.execute(text(f"INSERT INTO {table}{overriding} SELECT {copies}"), {"count": rows})
         connection.execute(text("SELECT recount_invoices()"))
         connection.execute(text("ANALYZE"))
 
 
+def _numbered(statement: str) -> str:
+    """Ask for the generic plan. The same name has the same number."""
+    names = list(dict.fromkeys(_PARAMETER.findall(statement)))
+    numbered = _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement)
+    return f"EXPLAIN (GENERIC_PLAN) {numbered}"
+
+
 @contextmanager
-def plans_of(engine: Engine) -> Iterator[list[str]]:
-    """The plan of each statement that is sent meanwhile; filled when the block ends."""
+def plans_of(engine: Engine, *, generic: bool = False) -> Iterator[list[str]]:
+    """The plan of each statement that is sent meanwhile; filled when the block ends.
+
+    A `generic` plan is made once for all parameters, as PostgreSQL may do for a prepared statement.
+    """
     sent: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -61,5 +76,6 @@ def plans_of(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
     with engine.connect() as connection:
         for statement, parameters in sent:
-            lines = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars()
+            asked = (_numbered(statement), None) if generic else (f"EXPLAIN {statement}", parameters)
+            lines = connection.exec_driver_sql(*asked).scalars()
             plans.append("\n".join((statement, *lines)))

@@ -23,6 +23,7 @@ from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Answered, Intent, InTime, Record
+from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import receive
@@ -42,6 +43,8 @@ TIMING = Timing(http_deadline=2.0, lease=3.0, claim=1.0, first_look=0.2, settle_
 
 POOL = 12
 LIMIT = 500
+KEPT = timedelta(days=36_500)
+"""Events are kept for ever: what is told is compared with the database after years."""
 MOST_ROUNDS = 200
 """A day that needs more beat rounds than this to come to rest never does."""
 
@@ -101,7 +104,9 @@ class World:
             # One thread that walks through days is no storm.
             control_every=0.0,
         )
-        ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, timing, environment)
+        ports = Ports(
+            clock, ids, SqlDatabase(engine, ids), gateway, None, timing, environment, delivering=Delivering(keep=KEPT)
+        )
         position = sandbox.position()
         return cls(ports, engine, clock, sandbox, database_url, environment, position, _seen=position)
 

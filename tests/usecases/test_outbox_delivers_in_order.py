@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing_worker.domain.errors import NotFound
+from billing_worker.ports.outgoing import Delivering
 from billing_worker.usecases.outgoing import deliver
 from tests.support.receivers import Merchant
 from tests.support.world import World
@@ -95,6 +96,7 @@ def test_without_a_receiver_events_are_kept(world: World, merchant: Merchant) ->
 
 def test_without_a_receiver_events_are_let_go_after_the_retention(world: World, merchant: Merchant) -> None:
     """What an audit needs stays, and waits no longer; a receiver that is named then gets what is younger."""
+    world = world.with_ports(delivering=Delivering())
     world.subscribe()
     world.settle()
     before = world.events()

@@ -77,8 +77,8 @@ class SqlInvoices(Repository[Invoice]):
         """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
         if not entities:
             return frozenset()
-        rows = self._written([self.values(entity) for entity in entities])
-        added = frozenset(self._connection.execute(self._add_all_new, {"rows": rows}).scalars())
+        new = {"rows": self._written_new(entities)}
+        added = frozenset(self._connection.execute(self._add_all_new, new).scalars())
         for entity in entities:
             if entity.id not in added:
                 del self._loaded[entity.id]

@@ -140,7 +140,7 @@ class Repository(Generic[T]):
     def add_all(self, entities: Sequence[T]) -> Any:
         """Store new entities with one statement."""
         if entities:
-            self._connection.execute(self._insert_all, {"rows": self._written([*map(type(self).values, entities)])})
+            self._connection.execute(self._insert_all, {"rows": self._written_new(entities)})
 
     def save_all(self, entities: Sequence[T]) -> None:
         """Write those back that changed since they were read, with one statement."""
@@ -148,6 +148,9 @@ class Repository(Generic[T]):
         changed = [row for row in rows if self._loaded.get(row["id"]) != row]
         if changed:
             self._connection.execute(self._update_all, {"rows": self._written(changed)})
+
+    def _written_new(self, entities: Sequence[T]) -> str:
+        return self._written([type(self).values(entity) for entity in entities])
 
     def _written(self, rows: Sequence[Values]) -> str:
         """The rows as one JSON parameter: an array of texts would be escaped sign by sign, in Python."""
