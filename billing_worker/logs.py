@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection, MutableMapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +24,9 @@ OF_NODES = ("celery.apps.worker", "celery.worker.consumer.gossip", "celery.worke
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 """Characters that could end a line, colour a terminal, or reverse the text after them."""
+
+
+_BETWEEN = "\0"
 
 
 def configure(level: int = logging.INFO, secrets: Collection[str] = ()) -> None:
@@ -72,10 +75,9 @@ def last_processors(secrets: Collection[str] = ()) -> list[Processor]:
     """The last processors of our lines: masked, one line, without terminal control characters."""
 
     def mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        of_nodes = line.get("logger") in OF_NODES
-        for key, value in line.items():
-            if not isinstance(value, bool | None):
-                line[key] = masked(str(value), secrets, addresses=not of_nodes)
+        texts = {key: str(value) for key, value in line.items() if not isinstance(value, bool | None)}
+        parts = _all_masked(list(texts.values()), secrets, addresses=line.get("logger") not in OF_NODES)
+        line.update(zip(texts, parts, strict=True))
         return line
 
     return [
@@ -83,6 +85,18 @@ def last_processors(secrets: Collection[str] = ()) -> list[Processor]:
         structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
         _escaped,
     ]
+
+
+def _all_masked(texts: Sequence[str], secrets: Collection[str], *, addresses: bool) -> Sequence[str]:
+    """Each of them masked, in one go: no number or name goes on behind a NUL.
+
+    A text that holds a NUL itself, or a quote without an end, would move the borders: then each is masked by itself.
+    """
+    joined = _BETWEEN.join(texts)
+    parts = masked(joined, secrets, addresses=addresses).split(_BETWEEN)
+    if joined.count(_BETWEEN) + 1 == len(texts) == len(parts):
+        return parts
+    return [masked(text, secrets, addresses=addresses) for text in texts]
 
 
 def _escaped(_: Any, __: str, line: Any) -> str:

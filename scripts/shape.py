@@ -49,7 +49,7 @@ BOUNDS = {
     "places that write an alert's kind": Bound(aim=0, now=0),
     # A trip's aim: 25 files and 120 moves for a charge; for the others, their figures when the moves were planned.
     "renewal, approved: files": Bound(aim=25, now=35),
-    "renewal, approved: moves": Bound(aim=120, now=219),
+    "renewal, approved: moves": Bound(aim=120, now=221),
     "renewal, approved: statements": Bound(aim=12, now=12),
     "renewal, approved: transactions": Bound(aim=2, now=2),
     "collect, approved: files": Bound(aim=25, now=32),

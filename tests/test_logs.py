@@ -49,6 +49,21 @@ def test_our_own_lines_are_masked_whatever_a_value_is(logged: Callable[[], str])
     assert SECRET not in line
 
 
+@pytest.mark.parametrize("odd", ["\0", "a\0b", '{"buyer_name": "Hong', '{"buyer_name": "Hong\0'])
+def test_each_value_stays_under_its_own_name_and_masked_whatever_stands_beside_it(
+    logged: Callable[[], str], odd: str
+) -> None:
+    log = structlog.get_logger("billing.test")
+    log.info("event", first=CARD, odd=odd, secret=SECRET, yes=True, number=7, last="the end")
+    line = logged()
+    assert CARD not in line
+    assert SECRET not in line
+    assert "Hong" not in line
+    assert "yes=true" in line
+    assert "number=7" in line
+    assert 'last="the end"' in line
+
+
 def test_an_unexpected_end_is_one_masked_line(logged: Callable[[], str]) -> None:
     def fail() -> None:
         raise RuntimeError(f"{SECRET}\n{CARD}")

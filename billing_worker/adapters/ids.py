@@ -1,9 +1,11 @@
 """Random names: 80 bits from the operating system, in letters and digits that a merchant_uid may contain."""
 
-import secrets
+import os
+from base64 import b32encode
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_LENGTH = 16
+_LETTERS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz")
+_BYTES = 10
+"""80 bits are sixteen letters of five bits each, and nothing is left over."""
 
 
 class RandomIds:
@@ -11,4 +13,4 @@ class RandomIds:
 
     def new(self, prefix: str) -> str:
         """The prefix, `_`, and 16 characters of Crockford's base 32 in lower case."""
-        return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
+        return f"{prefix}_{b32encode(os.urandom(_BYTES)).translate(_LETTERS).decode()}"

@@ -1,5 +1,6 @@
 """`billing-worker audit`."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -32,12 +33,14 @@ def audit(
     payment at the gateway stops at most its subscription; many of them stop all. Any other breach opens an alert.
     Breaches that an operator accepted by clearing a stop do not count.
 
+    A large database is looked at in windows. Standard error tells how far it has come: --since goes on from there.
+
     Example: billing-worker audit --no-gateway
     """
     with session(as_json=as_json) as work:
         if gateway:
             work.check_gateway()
-        found = run_audit(work.ports, since=moment("since", since), sample=SAMPLE if gateway else 0)
+        found = run_audit(work.ports, since=moment("since", since), sample=SAMPLE if gateway else 0, tell=_reached)
         views = [_shown(check) for check in found.checks]
         broken = [_breach(check, breach) for check in found.checks for breach in check.breaches]
         if as_json:
@@ -51,6 +54,11 @@ def audit(
                 work.out.say(f"\n{where} is stopped: billing-worker breaker list (number {stop.id})", "red")
         if found.breaches:
             raise typer.Exit(1)
+
+
+def _reached(until: datetime) -> None:
+    """On standard error: how far a long audit has come, so that one that is cut off can go on from there."""
+    typer.echo(f"everything until {until.isoformat()} was looked at", err=True)
 
 
 def _shown(check: Checked) -> View:

@@ -40,7 +40,10 @@ class Doors(BaseModel):
         5.0, gt=0, le=365, description="Days without an accepted event until the receiver is disabled"
     )
     events_retention_days: int = Field(
-        90, ge=1, le=36_500, description="Days that delivered events are kept; undelivered ones are always kept"
+        90,
+        ge=1,
+        le=36_500,
+        description="Days that events are kept after their delivery or, without a receiver, after they happened",
     )
 
     @field_validator("webhook_allowed_ips", "trusted_proxies", mode="before")

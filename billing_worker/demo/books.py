@@ -14,7 +14,7 @@ import httpx
 
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
-from billing_worker.ports.review import SettledPayment
+from billing_worker.ports.books import SettledPayment
 
 PAGE = 1000
 

@@ -21,9 +21,9 @@ from billing_worker.config import Settings, load_settings
 from billing_worker.config.names import PREFIX
 from billing_worker.demo import books, portfolio, view
 from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.ports.books import Standing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import OutboxMessage
-from billing_worker.ports.review import Standing
 from billing_worker.runtime import Supervisor, free_port, port_is_free, wait_until
 from billing_worker.usecases.reading.one import latest_events
 from billing_worker.usecases.reading.report import payments, report

@@ -127,8 +127,8 @@ class Outbox(Protocol):
     def latest(self, limit: int) -> Sequence[OutboxMessage]:
         """The newest events, newest first."""
 
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
+    def of_stream(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
+        """Events of one subscription with all that belongs to it, or of one key, newest first."""
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
@@ -153,6 +153,12 @@ class Outbox(Protocol):
 
     def forget(self, before: datetime, limit: int) -> int:
         """Delete events delivered before this; returns their number. Events that an audit needs are kept."""
+
+    def let_go(self, before: datetime, real_now: datetime, limit: int) -> int:
+        """Forget events that have waited for a receiver since before this (real time); returns how many.
+
+        For a merchant who names no receiver. What an audit needs is kept, and waits no longer.
+        """
 
 
 class Endpoints(Protocol):

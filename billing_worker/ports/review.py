@@ -1,6 +1,6 @@
-"""The database as a whole: the sums of reports, the comparison with the gateway's books, and audits."""
+"""The database as a whole: the comparison with the gateway's books, and audits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,60 +13,7 @@ from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.domain.runaway import Reached
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The sums of the invoices of one month in one currency. Money in minor units."""
-
-    month: str
-    """The month of the period's start in the given time zone: 2026-01."""
-    currency: str
-    invoices: int
-    paid: int
-    paid_amount: int
-    open: int
-    uncollectible: int
-    void: int
-    recovered: int
-    """Paid after at least one decline."""
-    refunded_amount: int
-    """The refunded part of the paid sum. A duplicate payment and its refund are not counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The state of the database at this moment."""
-
-    periods_due: int
-    """Subscriptions whose next period has begun and has no invoice yet."""
-    due: int
-    """Invoices due now and not started yet."""
-    in_flight: int
-    unknown: int
-    waiting_for_key: int
-    in_dunning: int
-    oldest_due: datetime | None
-    """Billing time at which the oldest of the due invoices became due."""
-    late: int
-    """Subscriptions and invoices due for more than an hour, and charges that could not be placed. Both are paced."""
-    on_hold: int
-    """Subscriptions whose late periods wait for an operator's decision."""
-    open_alerts: int
-    open_stops: int
-    """Scopes in which charging is stopped until an operator clears the stop."""
-    undelivered_events: int
-    abandoned_events: int
-    """Events given up after three days and not replayed."""
-    unapplied_notifications: int
-    stuck_notifications: int
-    """Of these, those that got no answer from the gateway for an hour, or have waited for a day."""
-    foreign_notifications: int
-    """Of these, webhooks whose merchant_uid was never ours."""
-    oldest_notification: datetime | None
-    """Real time since which the oldest of them waits."""
-    compared_until: datetime | None
-    """Billing time up to which both books were compared without a gap; None before the first comparison."""
+from billing_worker.ports.books import Books
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +41,47 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class SettledPayment:
-    """One approved attempt, to compare with the gateway's books."""
-
-    merchant_uid: str
-    imp_uid: str
-    amount: int
-    currency: str
-    period_start: datetime
-    surplus: bool
-
-
-@dataclass(frozen=True, slots=True)
 class AuditWindow:
     """The scope of an audit."""
 
     since: datetime | None
-    """Billing time; None: everything."""
+    """Billing time; None: from the beginning."""
+    until: datetime | None
+    """Billing time, exclusive; None: to the end."""
     moment: Moment
     grace: timedelta
     """Billing time: work due for longer than this counts as lost."""
     skew: timedelta
     """Billing time by which the clocks of two hosts may differ."""
     accepted: frozenset[str] = frozenset()
-    """Breaches that an operator accepted, as stops name them. They are shown last."""
+    """Breaches that an operator accepted, as stops name them: they are shown after all others."""
+    last: bool = True
+    """Whether no other window of this audit follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """Where a periodic audit stands. All in billing time."""
+
+    until: datetime
+    """It looks at what was so when it began."""
+    reached: datetime | None
+    """Up to here it has looked at everything; None: it has not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text in the database."""
+
+    table: str
+    ident: str
+    text: str = field(repr=False)
+    place: tuple[object, ...]
+    """Where it stands in its table, for reading on behind it."""
+
+
+WRITTEN_IN = ("evidence", "outbox", "alerts", "payment_attempts", "inbox")
+"""Tables whose texts an audit reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +97,6 @@ class PaidAttempt:
     subscription_id: str
     nameless: bool
     """Whether an attempt of the invoice has no imp_uid: an unknown payment may then belong to it."""
-
-
-class Books(Protocol):
-    """Sums over the whole database. Read only."""
-
-    def tallies(self, timezone: str) -> Sequence[Tally]:
-        """One line per month and currency, oldest first."""
-
-    def standing(self, moment: Moment) -> Standing:
-        """The present state."""
-
-    def payments(self) -> Sequence[SettledPayment]:
-        """Every approved attempt, by period."""
 
 
 class Comparisons(Protocol):
@@ -204,20 +155,38 @@ class Doubts(Protocol):
 class Audits(Protocol):
     """Audits: which one runs next, and what it checks."""
 
-    def claim(self, moment: Moment, interval: timedelta) -> int | None:
-        """The id of a new audit if none began within the interval. Only one caller gets it."""
+    def claim(self, moment: Moment, interval: timedelta, lease: timedelta) -> int | None:
+        """The id of the audit that is not finished; else of a new one, where none began within the interval.
+
+        It is leased to the caller: no other caller gets it within `lease` (real time), unless it is released.
+        """
+
+    def place(self, audit_id: int) -> AuditPlace:
+        """Where it stands."""
 
     def audited_until(self) -> datetime | None:
         """Billing time up to which everything was audited; None before the first audit ended."""
 
+    def reach(self, audit_id: int, reached: datetime, lease_until: datetime, checked: int, breaches: int) -> None:
+        """Note that it has looked at everything up to there (billing time); what it checked is added up."""
+
+    def release(self, audit_id: int, real_now: datetime) -> None:
+        """Let the next claim have it at once."""
+
     def finish(self, audit_id: int, real_now: datetime, checked: int, breaches: int) -> None:
         """Note that the audit ended. Deletes records older than a month."""
 
-    def checks(self, window: AuditWindow) -> Sequence[Checked]:
-        """Check every invariant that the database alone can answer."""
+    def end_of(self, since: datetime | None, rows: int) -> datetime | None:
+        """Where a window that begins there (None: at the beginning) ends, so that it has about so many rows of a kind.
 
-    def texts(self, most: int) -> Iterator[tuple[str, str, str]]:
-        """Table, id and text of the rows written last."""
+        None where that is the end. A window has more rows only where so many bear one and the same time.
+        """
+
+    def checks(self, window: AuditWindow, *, standing: bool) -> Sequence[Checked]:
+        """Every invariant that the database alone can answer; those of what stands only if asked for."""
+
+    def texts(self, table: str, most: int, after: Written | None = None) -> Sequence[Written]:
+        """What was written last, newest first, from behind `after`."""
 
     def paid(self, since: datetime | None, settled: datetime, most: int) -> Sequence[PaidAttempt]:
         """The newest approvals whose evidence arrived before `settled`, to compare with the gateway's books.
@@ -231,13 +200,14 @@ class Audits(Protocol):
     def paid_since(self, since: datetime) -> Reached:
         """The customers and money of all payments booked since then (billing time)."""
 
-    def live(self) -> int:
-        """The number of subscriptions that are not canceled."""
+    def newcomers(self, since: datetime | None, until: datetime | None) -> int:
+        """How many of the subscriptions that were created then (billing time) are not canceled."""
 
-    def twins(self, most: int) -> Sequence[Breach]:
-        """Subscriptions with a twin on the same plan: the same customer's, first charged within a day of it.
+    def twins(self, since: datetime | None, until: datetime | None, most: int) -> Sequence[Breach]:
+        """Subscriptions that have a twin: one of the same customer on the same plan, first charged within a day.
 
-        The later one of each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
+        Looked at are customers of whom a subscription was created within the window (billing time). The later one of
+        each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
         """
 
     def part_twins(self, now: datetime) -> None:

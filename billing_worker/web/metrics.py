@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from billing_worker import __version__
 from billing_worker.domain.moment import Moment
-from billing_worker.ports.review import Standing, Tally
+from billing_worker.ports.books import Standing, Tally
 from billing_worker.usecases.reading.report import Report
 
 
@@ -58,7 +58,7 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
             "Stops that hold charges until an operator clears them",
             standing.open_stops,
         ),
-        "billing_events_undelivered": ("Events that the merchant has not received yet", standing.undelivered_events),
+        "billing_events_undelivered": ("Events that the receiver has not taken yet", standing.undelivered_events),
         "billing_events_given_up": ("Events given up after three days", standing.abandoned_events),
     }
     for name, (text, value) in gauges.items():

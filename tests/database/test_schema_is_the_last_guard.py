@@ -103,8 +103,19 @@ def test_a_period_number_of_a_subscription_has_one_invoice(connection: Connectio
 
 @pytest.mark.fm("G8")
 def test_two_invoices_never_share_a_merchant_uid(connection: Connection) -> None:
+    """An invoice that names the merchant_uid of another can neither register nor charge it."""
     taken = copy_of(connection, "invoices")["merchant_uid"]
-    refused(connection, "uq_invoices_merchant_uid", "invoices", another_invoice(connection, merchant_uid=taken))
+    insert(connection, "invoices", another_invoice(connection, merchant_uid=taken))
+    with connection.begin_nested() as apart:
+        refused(
+            connection,
+            "fk_payment_attempts_merchant_uid_invoice_id",
+            "payment_attempts",
+            open_attempt(connection, invoice_id="inv_another", merchant_uid=taken),
+        )
+        apart.rollback()
+    row = {"merchant_uid": taken, "invoice_id": "inv_another", "generation": 1}
+    refused(connection, "pk_merchant_uids", "merchant_uids", row)
 
 
 def test_a_merchant_uid_that_an_invoice_once_had_is_never_given_to_another(connection: Connection) -> None:

@@ -324,7 +324,17 @@ def _values(name: str, row: Any) -> dict[str, Any]:
     return values
 
 
-NOT_MODELLED = {"evidence", "audits", "comparisons", "environment_claims", "actions", "api_tokens", "kept_answers"}
+NOT_MODELLED = {
+    "evidence",
+    "audits",
+    "invoice_deltas",
+    "invoice_totals",
+    "comparisons",
+    "environment_claims",
+    "actions",
+    "api_tokens",
+    "kept_answers",
+}
 """Only the number of an evidence is asked for; no audit and no comparison runs; and this is another database."""
 
 PINGBACKS = ("0", "200", "201", "200", "12", "2", "201", "220", "99", "1", "14")

@@ -11,13 +11,17 @@ GROWN = 4000
 
 _COPIES = "(jsonb_populate_record(r, to_jsonb(r) || {changed})).* FROM {table} r, generate_series(1, :count) n"
 _OWN = {
-    "subscriptions": "'next_period_start', r.next_period_start + interval '1 year'",
+    "subscriptions": "'next_period_start', r.next_period_start + interval '1 year',"
+    " 'customer', r.customer || n, 'created_at', r.created_at + n * interval '1 second'",
     "invoices": "'subscription_id', r.subscription_id || n, 'merchant_uid', 'o' || n,"
     " 'status', CASE WHEN n % 100 = 0 THEN 'open' ELSE r.status END,"
-    " 'closed_at', CASE WHEN n % 100 > 0 THEN r.closed_at END,"
+    " 'created_at', r.created_at + n * interval '1 second',"
+    " 'closed_at', CASE WHEN n % 100 > 0 THEN r.closed_at + n * interval '1 second' END,"
     " 'next_attempt_at', CASE WHEN n % 100 = 0 THEN r.period_start + interval '1 year' END",
     "merchant_uids": "'merchant_uid', 'o' || n, 'invoice_id', r.invoice_id || n",
-    "payment_attempts": "'invoice_id', r.invoice_id || n, 'merchant_uid', 'o' || n, 'imp_uid', 'imp' || n",
+    "payment_attempts": "'invoice_id', r.invoice_id || n, 'merchant_uid', 'o' || n, 'imp_uid', 'imp' || n,"
+    " 'started_at', r.started_at + n * interval '1 second', 'closed_at', r.closed_at + n * interval '1 second'",
+    "evidence": "'attempt_id', r.attempt_id || n",
     "inbox": "'dedupe_key', r.dedupe_key || n",
     "outbox": "'subject_id', r.subject_id || n, 'stream_id', r.stream_id || n, 'sequence', r.sequence + 1000 * n,"
     " 'delivered_at', r.occurred_at",
@@ -30,12 +34,13 @@ def let_it_grow(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))  # copies are past, not transitions
         for table, own in _OWN.items():
-            number = table == "inbox"
+            number = table in ("inbox", "evidence")
             ident = "'id', 1000000 + n" if number else "" if table == "merchant_uids" else "'id', r.id || n"
             changed = f"jsonb_build_object({', '.join(filter(None, (ident, own)))})"
             copies = _COPIES.format(changed=changed, table=table)
             overriding = " OVERRIDING SYSTEM VALUE" if number else ""
             connection.execute(text(f"INSERT INTO {table}{overriding} SELECT {copies}"), {"count": GROWN})
+        connection.execute(text("SELECT recount_invoices()"))
         connection.execute(text("ANALYZE"))
 
 

@@ -23,6 +23,7 @@ from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Answered, Intent, InTime, Record
+from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import receive
@@ -40,6 +41,8 @@ from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
 TIMING = Timing(http_deadline=2.0, lease=3.0, claim=1.0, first_look=0.2, settle_window=0.3)
 """Short, so that a test waits for a gateway that stays silent for two real seconds at most."""
 
+KEEPS_ALL = Delivering(keep=timedelta(days=3650))
+"""The invariants read every event of a story that may last for years."""
 POOL = 12
 LIMIT = 500
 MOST_ROUNDS = 200
@@ -101,7 +104,8 @@ class World:
             # One thread that walks through days is no storm.
             control_every=0.0,
         )
-        ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, timing, environment)
+        database = SqlDatabase(engine, ids)
+        ports = Ports(clock, ids, database, gateway, None, timing, environment, delivering=KEEPS_ALL)
         position = sandbox.position()
         return cls(ports, engine, clock, sandbox, database_url, environment, position, _seen=position)
 

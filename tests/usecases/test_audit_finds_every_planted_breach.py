@@ -556,8 +556,10 @@ def test_the_texts_looked_at_are_those_written_last(world: World) -> None:
             uow.alerts.open(AlertKind.MISMATCH, f"s{number}", {"reason": f"text {number}"}, world.clock.now())
         uow.commit()
     with world.ports.database.transaction() as uow:
-        seen = [written for table, _, written in uow.audits.texts(3) if table == "alerts"]
-    assert seen == [f'{{"reason": "text {number}"}}' for number in (11, 10, 9)]
+        seen = uow.audits.texts("alerts", 3)
+        behind = uow.audits.texts("alerts", 2, seen[-1])
+    told = [f'{{"reason": "text {number}"}}' for number in (11, 10, 9, 8, 7)]
+    assert [written.text for written in (*seen, *behind)] == told
 
 
 @pytest.mark.parametrize(

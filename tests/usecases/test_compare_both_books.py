@@ -451,7 +451,7 @@ def test_a_later_start_leaves_no_gap_behind_before_anything_was_compared(world: 
 
 def compared_until(world: World) -> datetime | None:
     with world.ports.database.transaction() as uow:
-        return uow.books.standing(world.clock.moment()).compared_until
+        return uow.books.compared_until()
 
 
 def test_a_worker_that_lost_its_database_leaves_the_span_to_the_next(world: World) -> None:

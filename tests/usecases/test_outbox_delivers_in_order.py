@@ -93,6 +93,26 @@ def test_without_a_receiver_events_are_kept(world: World, merchant: Merchant) ->
     assert len(merchant.got) == 3
 
 
+def test_without_a_receiver_events_are_let_go_after_the_retention(world: World, merchant: Merchant) -> None:
+    """What an audit needs stays, and waits no longer; a receiver that is named then gets what is younger."""
+    world.subscribe()
+    world.settle()
+    before = world.events()
+    assert "subscription.activated" in before
+    world.clock.advance(seconds=world.ports.delivering.keep.total_seconds() - 60)
+    assert deliver.due(world.ports, 10) == ()
+    assert world.events() == before
+    young = world.subscribe()
+    world.clock.advance(seconds=120)
+    deliver.due(world.ports, 10)
+    kept = [row["type"] for row in world.rows("SELECT type FROM outbox WHERE delivered_at IS NOT NULL")]
+    assert kept == ["subscription.activated"]
+    world.with_ports(notifier=merchant).settle()
+    created = [subject for subject, kind in merchant.got if kind == "subscription.created"]
+    assert created == [young.id]
+    assert "subscription.activated" in world.events(), "the audit's, delivered to no receiver, stays for ever"
+
+
 def test_a_delivery_of_nothing_is_refused(world: World, merchant: Merchant) -> None:
     with pytest.raises(NotFound):
         deliver.deliver(world.with_ports(notifier=merchant).ports, "evt_x")

@@ -11,6 +11,7 @@ from billing_worker.usecases.reading.views.insight import Explanation
 from billing_worker.usecases.reading.why import why
 from tests.support.alerts import offered
 from tests.support.gateways import Around, answers, never_arrives
+from tests.support.receivers import Merchant
 from tests.support.world import World
 
 ZONE = "Asia/Seoul"
@@ -167,4 +168,11 @@ def test_the_standing_counts_what_is_due_in_flight_unknown_waiting_and_in_dunnin
     counts = (standing.due, standing.in_flight, standing.unknown, standing.waiting_for_key, standing.in_dunning)
     assert counts == (1, 0, 1, 1, 1)
     assert standing.oldest_due == world.clock.now() - timedelta(hours=20)
-    assert standing.undelivered_events == len(world.events())
+
+
+def test_events_are_undelivered_where_a_receiver_waits_for_them(world: World) -> None:
+    world.subscribe()
+    world.settle()
+    assert report(world.ports, ZONE).standing.undelivered_events == 0
+    named = world.with_ports(notifier=Merchant(trouble="HTTP 503"))
+    assert report(named.ports, ZONE).standing.undelivered_events == len(world.events()) > 0

@@ -1,10 +1,15 @@
 """The invariants that the database alone can answer, one pair of queries each: the number of rows, and the wrong ones.
 
-Read only. `since`, `now`, `real_now` and `grace` are parameters; rows changed before `since` are left out, so that the
-frequent audit costs the same in a big database as in a small one.
+Read only. `since`, `until`, `now`, `real_now` and `grace` are parameters. What changed outside of `since` to `until` is
+left out, and each window has a bounded number of rows, so that no query costs more in a big database than in a small
+one. What stands (`standing`) is read by the indexes of what is due or open.
 """
 
+# ruff: noqa: S608 - the queries are made of constants
+
 from dataclasses import dataclass
+
+from billing_worker.adapters.database.books import RENEWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +21,24 @@ class Check:
     rows: str
     breaches: str
     standing: bool = False
-    """Whether it covers the whole present state, without `since`."""
+    """Whether it looks at everything that is so now, whatever the window is."""
 
 
 SHARED = """
     WITH paid AS (
-        SELECT * FROM payment_attempts WHERE status = 'approved' AND imp_uid IS NOT NULL AND closed_at >= :since),
+        SELECT * FROM payment_attempts WHERE status = 'approved' AND imp_uid IS NOT NULL AND closed_at >= :since
+          AND closed_at < :until),
+    started AS (SELECT * FROM payment_attempts WHERE started_at >= :since AND started_at < :until),
     begun AS (
-        SELECT a.*, i.period_start, i.status AS invoice_status, i.amount AS owed, i.currency AS owed_currency,
-               s.id AS subscription_id, s.canceled_at
-        FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
-        WHERE a.started_at >= :since),
-    opened AS (SELECT * FROM invoices WHERE created_at >= :since),
-    idle AS (
+        SELECT a.*, i.subscription_id, i.period_start, i.status AS invoice_status, i.amount AS owed,
+               i.currency AS owed_currency
+        FROM started a JOIN invoices i ON i.id = a.invoice_id),
+    opened AS (SELECT * FROM invoices WHERE created_at >= :since AND created_at < :until),
+    asked AS (SELECT * FROM refunds WHERE created_at >= :since AND created_at < :until),
+    lost AS (
         SELECT i.*, s.status AS subscription_status, k.pg_provider, k.status AS key_status
         FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id JOIN subscriptions s ON s.id = i.subscription_id
-        WHERE i.status = 'open'
+        WHERE i.status = 'open' AND i.next_attempt_at <= :now - :grace
           AND NOT EXISTS (
             SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
 """
@@ -55,31 +62,36 @@ CHECKS = (
     Check(
         "I2",
         "paid invoices, in the database",
-        "SELECT count(*) FROM invoices WHERE status = 'paid' AND closed_at >= :since",
+        "SELECT count(*) FROM invoices WHERE status = 'paid' AND closed_at >= :since AND closed_at < :until",
         """
         SELECT i.id, 'is paid, and no approved attempt paid it' FROM invoices i
-        WHERE i.status = 'paid' AND i.closed_at >= :since AND NOT EXISTS (
+        WHERE i.status = 'paid' AND i.closed_at >= :since AND i.closed_at < :until AND NOT EXISTS (
             SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status = 'approved' AND NOT a.surplus)""",
     ),
     Check(
         "I4",
         "due invoices and periods",
-        """
-        SELECT (SELECT count(*) FROM idle) + (SELECT count(*) FROM subscriptions WHERE status = ANY(:renewing))""",
-        """
-        SELECT id, 'is due since ' || next_attempt_at || ', and no worker has it' FROM idle
-        WHERE next_attempt_at <= :now - :grace AND key_status <> 'pending' AND subscription_status = ANY(:collecting)
+        f"""
+        SELECT (SELECT count(*) FROM invoices WHERE status = 'open' AND next_attempt_at <= :now)
+             + (SELECT count(*) FROM subscriptions
+                WHERE status IN ({RENEWED}) AND held_since IS NULL AND next_period_start <= :now)""",
+        f"""
+        SELECT id, 'is due since ' || next_attempt_at || ', and no worker has it' FROM lost
+        WHERE key_status <> 'pending' AND subscription_status = ANY(:collecting)
           AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL
                           AND scope IN ('all', 'pg:' || pg_provider, 'subscription:' || subscription_id))
         UNION ALL
         SELECT id, 'has not opened the period of ' || next_period_start FROM subscriptions
-        WHERE status = ANY(:renewing) AND next_period_start <= :now - :grace AND held_since IS NULL""",
+        WHERE status IN ({RENEWED}) AND next_period_start <= :now - :grace AND held_since IS NULL
+        UNION ALL
+        SELECT id, 'is due since ' || next_attempt_at || ', and its subscription is canceled' FROM lost
+        WHERE subscription_status = 'canceled'""",
         standing=True,
     ),
     Check(
         "I5",
         "money of attempts and invoices",
-        "SELECT (SELECT count(*) FROM begun) + (SELECT count(*) FROM opened)",
+        "SELECT (SELECT count(*) FROM started) + (SELECT count(*) FROM opened)",
         """
         SELECT id, 'is over ' || amount || ' ' || currency || ', its invoice over ' || owed || ' ' || owed_currency
         FROM begun WHERE (amount, currency) <> (owed, owed_currency)
@@ -91,21 +103,22 @@ CHECKS = (
     Check(
         "I6",
         "attempts after a cancellation",
-        "SELECT count(*) FROM begun",
+        "SELECT count(*) FROM started",
         """
-        SELECT id, 'began at ' || started_at || ', after ' || subscription_id || ' was canceled at ' || canceled_at
-        FROM begun WHERE NOT found AND started_at > canceled_at + :skew""",
+        SELECT b.id, 'began at ' || started_at || ', after ' || subscription_id || ' was canceled at ' || canceled_at
+        FROM begun b JOIN subscriptions s ON s.id = b.subscription_id
+        WHERE NOT found AND started_at > canceled_at + :skew""",
     ),
     Check(
         "I7",
         "tries of one invoice within a day",
-        "SELECT count(*) FROM begun",
+        "SELECT count(*) FROM started",
         """
         SELECT DISTINCT invoice_id, 'was tried more than 5 times within a day' FROM (
             SELECT invoice_id, started_at, lag(started_at, 5) OVER (PARTITION BY invoice_id ORDER BY number) AS sixth
             FROM payment_attempts WHERE status <> 'failed' AND NOT found
-              AND invoice_id IN (SELECT invoice_id FROM begun)) t
-        WHERE sixth > started_at - interval '1 day' AND started_at >= :since""",
+              AND invoice_id IN (SELECT invoice_id FROM started WHERE number > 5)) t
+        WHERE sixth > started_at - interval '1 day' AND started_at >= :since AND started_at < :until""",
     ),
     Check(
         "I8",
@@ -119,20 +132,19 @@ CHECKS = (
     Check(
         "I10",
         "refunds",
-        "SELECT count(*) FROM refunds WHERE created_at >= :since",
+        "SELECT count(*) FROM asked",
         """
         SELECT a.id, 'got back ' || greatest(a.refunded, r.given) || ' of ' || a.amount || ' ' || a.currency
         FROM payment_attempts a JOIN (
             SELECT attempt_id, sum(amount) FILTER (WHERE status = 'succeeded') AS given
-            FROM refunds WHERE attempt_id IN (SELECT attempt_id FROM refunds WHERE created_at >= :since)
+            FROM refunds WHERE attempt_id IN (SELECT attempt_id FROM asked)
             GROUP BY 1) r ON r.attempt_id = a.id
         WHERE greatest(a.refunded, r.given) > a.amount
         UNION ALL
-        SELECT r.id, 'has no sound amount, checksum or payment' FROM refunds r
+        SELECT r.id, 'has no sound amount, checksum or payment' FROM asked r
         JOIN payment_attempts a ON a.id = r.attempt_id
-        WHERE r.created_at >= :since
-          AND (r.amount <= 0 OR r.amount > r.balance OR r.balance > a.amount OR r.currency <> a.currency
-               OR a.status <> 'approved')
+        WHERE r.amount <= 0 OR r.amount > r.balance OR r.balance > a.amount OR r.currency <> a.currency
+           OR a.status <> 'approved'
         UNION ALL
         SELECT attempt_id, 'has ' || count(*) || ' open refunds' FROM refunds WHERE closed_at IS NULL
         GROUP BY 1 HAVING count(*) > 1""",
@@ -140,28 +152,36 @@ CHECKS = (
     Check(
         "I12",
         "evidence of approvals and refunds",
-        "SELECT (SELECT count(*) FROM paid) + (SELECT count(*) FROM refunds WHERE created_at >= :since)",
+        "SELECT (SELECT count(*) FROM paid) + (SELECT count(*) FROM asked)",
         """
         SELECT a.id, 'is approved, and has no stored evidence of the gateway'
         FROM paid a LEFT JOIN evidence e ON e.id = a.evidence_id AND e.attempt_id = a.id WHERE e.id IS NULL
         UNION ALL
-        SELECT id, 'is approved, and no payment of the gateway is named' FROM begun
+        SELECT id, 'is approved, and no payment of the gateway is named' FROM started
         WHERE status = 'approved' AND imp_uid IS NULL
         UNION ALL
-        SELECT id, 'has succeeded, and has no stored evidence of the gateway' FROM refunds
-        WHERE status = 'succeeded' AND created_at >= :since AND evidence_id IS NULL""",
+        SELECT id, 'has succeeded, and has no stored evidence of the gateway' FROM asked
+        WHERE status = 'succeeded' AND evidence_id IS NULL""",
     ),
     Check(
         "I14",
         "contradicting states",
-        "SELECT count(*) FROM begun",
+        "SELECT count(*) FROM started",
         """
         SELECT invoice_id, 'is ' || invoice_status || ', and attempt ' || id || ' paid it'
         FROM begun WHERE status = 'approved' AND NOT surplus AND invoice_status <> 'paid'
         UNION ALL
-        SELECT id, 'is open, and its subscription is canceled' FROM idle WHERE subscription_status = 'canceled'
+        SELECT torn.id, 'is open, and its subscription is canceled' FROM (
+            SELECT i.id FROM opened i JOIN subscriptions s ON s.id = i.subscription_id
+            WHERE i.status = 'open' AND s.status = 'canceled'
+            UNION
+            SELECT i.id FROM subscriptions s JOIN invoices i ON i.subscription_id = s.id
+            WHERE s.canceled_at >= :since AND s.canceled_at < :until AND s.status = 'canceled' AND i.status = 'open'
+        ) torn
+        WHERE NOT EXISTS (
+            SELECT FROM payment_attempts a WHERE a.invoice_id = torn.id AND a.status IN ('in_flight', 'unknown'))
         UNION ALL
-        SELECT id, 'is approved without a payment, or open and closed' FROM begun
+        SELECT id, 'is approved without a payment, or open and closed' FROM started
         WHERE (status = 'approved' AND imp_uid IS NULL)
            OR (status IN ('in_flight', 'unknown')) <> (closed_at IS NULL)""",
     ),
@@ -210,10 +230,26 @@ CHECKS = (
 )
 
 TEXTS = {
-    "evidence": "SELECT id::text, body FROM evidence ORDER BY evidence.id DESC LIMIT :most",
-    "outbox": "SELECT id, (data - 'customer')::text FROM outbox ORDER BY sequence DESC LIMIT :most",
-    "alerts": "SELECT id::text, concat(detail, proposal, facts) FROM alerts ORDER BY alerts.id DESC LIMIT :most",
-    "payment_attempts": "SELECT id, coalesce(reason, '') FROM payment_attempts ORDER BY started_at DESC LIMIT :most",
-    "inbox": "SELECT id::text, concat(payload, note, answer) FROM inbox ORDER BY inbox.id DESC LIMIT :most",
+    "evidence": ("id::text", "body", ("id",)),
+    "outbox": ("id", "(data - 'customer')::text", ("sequence",)),
+    "alerts": ("id::text", "concat(detail, proposal, facts)", ("id",)),
+    "payment_attempts": ("id", "coalesce(reason, '')", ("started_at", "id")),
+    "inbox": ("id::text", "concat(payload, note, answer)", ("id",)),
 }
-"""The rows written last, by table."""
+"""By table: the id, the text, and in which order it was written."""
+
+_DATED = {
+    "payment_attempts": (("started_at", "true"), ("closed_at", "imp_uid IS NOT NULL")),
+    "invoices": (("created_at", "true"), ("closed_at", "status = 'paid'")),
+    "refunds": (("created_at", "true"),),
+    "subscriptions": (("created_at", "true"), ("canceled_at", "canceled_at IS NOT NULL")),
+}
+"""The times by which the checks choose their rows; each has an index."""
+
+END_OF_WINDOW = "SELECT least({})".format(
+    ", ".join(
+        f"(SELECT {moment} FROM {table} WHERE {rows} AND {moment} >= :since ORDER BY {moment} OFFSET :rows LIMIT 1)"
+        for table, times in _DATED.items()
+        for moment, rows in times
+    )
+)

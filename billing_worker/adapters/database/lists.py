@@ -117,6 +117,14 @@ def _attempt_of(name: str) -> Filter:
     return lambda value: _R.attempt_id.in_(select(_A.id).where(_invoice_of(_A.invoice_id, name)(value)))
 
 
+def _about(ident: str) -> Any:
+    """Events about one thing: they are in the stream of its subscription, or else in one of its own."""
+    of_invoice = select(_I.subscription_id).where(_I.id == ident).scalar_subquery()
+    paid = _A.id == select(_R.attempt_id).where(_R.id == ident).scalar_subquery()
+    of_refund = select(_I.subscription_id).join(payment_attempts, _A.invoice_id == _I.id).where(paid).scalar_subquery()
+    return (outbox.c.stream_id == func.coalesce(of_invoice, of_refund, ident)) & (outbox.c.subject_id == ident)
+
+
 _EVENTS: dict[str, Filter] = {"status": _kind_of_status, "failed": _undelivered}
 _STUCK: dict[str, Filter] = {"stuck_at": _stuck}
 
@@ -223,7 +231,7 @@ _LISTS: Mapping[Kind, _List] = {
         _EVENTS
         | {
             "subscription_id": _equal(outbox.c.stream_id),
-            "subject_id": _equal(outbox.c.subject_id),
+            "subject_id": _about,
             "type": _equal(outbox.c.type),
         }
         | _since(outbox.c.occurred_at, "occurred"),

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.repository import Repository, Values
-from billing_worker.adapters.database.tables.outgoing import event_endpoints, outbox
+from billing_worker.adapters.database.tables.outgoing import FORGOTTEN, event_endpoints, outbox
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.events import PAYLOAD_VERSION, Event
 from billing_worker.domain.moment import Moment
@@ -79,14 +79,26 @@ _REPLAY = text("""
     FROM chosen WHERE outbox.id = chosen.id
 """)
 
-# These two events explain periods that were left out. Without them an audit would take the gap for lost money.
-_FORGET = text("""
+# Two kinds of events explain periods that were left out; without them an audit would take the gap for lost money. The
+# index leaves them out: they would pile up at its beginning, and each scan would read all of them.
+_FORGET = text(f"""
     WITH chosen AS MATERIALIZED (
-        SELECT id FROM outbox
-        WHERE delivered_at < :before AND type NOT IN ('subscription.periods_skipped', 'subscription.activated')
+        SELECT id FROM outbox WHERE delivered_at < :before AND {FORGOTTEN}
         ORDER BY delivered_at LIMIT :limit FOR UPDATE SKIP LOCKED)
     DELETE FROM outbox WHERE id IN (SELECT id FROM chosen)
-""")
+""")  # noqa: S608 - no outside text in it
+
+_LET_GO = text(f"""
+    WITH chosen AS MATERIALIZED (
+        SELECT id, {FORGOTTEN} AS forgotten FROM outbox
+        WHERE delivered_at IS NULL AND abandoned_at IS NULL AND next_try_at < :before
+        ORDER BY next_try_at LIMIT :limit FOR UPDATE SKIP LOCKED),
+    closed AS (
+        UPDATE outbox SET delivered_at = :real_now, note = 'no receiver was named'
+        WHERE id IN (SELECT id FROM chosen WHERE NOT forgotten)),
+    gone AS (DELETE FROM outbox WHERE id IN (SELECT id FROM chosen WHERE forgotten))
+    SELECT count(*) FROM chosen
+""")  # noqa: S608 - as above
 
 
 def _values(message: OutboxMessage) -> Values:
@@ -121,10 +133,10 @@ class SqlOutbox(Repository[OutboxMessage]):
         """The newest events, newest first."""
         return self._many(select(outbox).order_by(outbox.c.sequence.desc()).limit(limit))
 
-    def of_subject(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
-        """Events of one subscription, invoice or key, newest first."""
-        about = (outbox.c.subject_id == ident) | (outbox.c.stream_id == ident)
-        return self._many(select(outbox).where(about).order_by(outbox.c.sequence.desc()).limit(limit))
+    def of_stream(self, ident: str, limit: int) -> Sequence[OutboxMessage]:
+        """Events of one subscription with all that belongs to it, or of one key, newest first."""
+        own = select(outbox).where(outbox.c.stream_id == ident)
+        return self._many(own.order_by(outbox.c.stream_sequence.desc()).limit(limit))
 
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
@@ -162,6 +174,11 @@ class SqlOutbox(Repository[OutboxMessage]):
     def forget(self, before: datetime, limit: int) -> int:
         """Delete events delivered before this; returns their number. Events that an audit needs are kept."""
         return self._connection.execute(_FORGET, {"before": before, "limit": limit}).rowcount
+
+    def let_go(self, before: datetime, real_now: datetime, limit: int) -> int:
+        """Forget events that have waited for a receiver since before this; returns how many. An audit's are kept."""
+        wanted = {"before": before, "real_now": real_now, "limit": limit}
+        return int(self._connection.execute(_LET_GO, wanted).scalar_one())
 
 
 def _stream(pair: tuple[str, Event]) -> str:

@@ -1,8 +1,9 @@
 """Twins: two live subscriptions of one customer on one plan, first charged within a day of each other.
 
-One is probably a mistake: a double click, or a file imported twice. The index of live subscriptions finds those of one
-customer and plan. Only if there are several is their first charge looked up: the start of the first period with an
-invoice or, before there is one, of the next period. An anchor may be years older.
+One is probably a mistake: a double click, or a file imported twice. The window names the customers: those with a
+subscription created within it. The index of live subscriptions finds all of theirs on that plan. Only if there are
+several is their first charge looked up: the start of the first period with an invoice or, before there is one, of the
+next period. An anchor may be years older.
 """
 # ruff: noqa: S608 - the statements are made of constants
 
@@ -11,9 +12,19 @@ from sqlalchemy import text
 LIVE = "status <> 'canceled' AND NOT allow_duplicate"
 """The subscriptions that count. An intended duplicate is left out."""
 
+_WITHIN = f"{LIVE} AND created_at >= :since AND created_at < :until"
+_NEW = f"SELECT DISTINCT customer, plan_id FROM subscriptions WHERE {_WITHIN}"
+_TOLD = """
+    SELECT DISTINCT customer, plan_id FROM alerts JOIN subscriptions s ON s.id = alerts.subject_id
+    WHERE alerts.kind = 'twin_subscription' AND alerts.closed_at IS NULL"""
+
+# The condition of the index stands in both places: a row is looked up in it for each customer, never in the table.
 _PAIRS = f"""
-    WITH shared AS (
-        SELECT array_agg(id) AS ids FROM subscriptions WHERE {LIVE} GROUP BY customer, plan_id HAVING count(*) > 1),
+    WITH chosen AS MATERIALIZED ({{chosen}}),
+    shared AS (
+        SELECT found.ids FROM chosen CROSS JOIN LATERAL (
+            SELECT array_agg(id) AS ids FROM subscriptions s
+            WHERE s.customer = chosen.customer AND s.plan_id = chosen.plan_id AND {LIVE} HAVING count(*) > 1) found),
     own AS (
         SELECT s.id, s.customer, s.plan_id, coalesce(i.period_start, s.next_period_start) AS first_charge
         FROM shared, unnest(shared.ids) AS member (id) JOIN subscriptions s ON s.id = member.id
@@ -27,10 +38,10 @@ _PAIRS = f"""
         FROM beside WHERE apart <= interval '1 day')
 """
 
-COUNT = text(f"SELECT count(*) FROM subscriptions WHERE {LIVE}")
+COUNT = text(f"SELECT count(*) FROM subscriptions WHERE {_WITHIN}")
 
 FOUND = text(
-    _PAIRS
+    _PAIRS.format(chosen=_NEW)
     + """
     SELECT id, plan_id, earlier FROM pairs
     WHERE NOT EXISTS (
@@ -41,7 +52,7 @@ FOUND = text(
 )
 
 PART = text(
-    _PAIRS
+    _PAIRS.format(chosen=_TOLD)
     + """
     UPDATE alerts SET closed_at = :now
     WHERE kind = 'twin_subscription' AND closed_at IS NULL AND NOT EXISTS (

@@ -101,6 +101,10 @@ class MemoryOutbox(Table[OutboxMessage]):
         """Delete no event: a run keeps all of them to its end."""
         return 0
 
+    def let_go(self, before: datetime, real_now: datetime, limit: int) -> int:  # noqa: ARG002 - the port's
+        """A run also keeps the events that have no receiver."""
+        return 0
+
     def announce(self, ident: str, event: Event, moment: Moment) -> None:
         """Write one event in the next place of its stream."""
         name = event.stream_id
@@ -112,7 +116,7 @@ class MemoryOutbox(Table[OutboxMessage]):
         super().add(OutboxMessage(ident, event, moment.billing, moment.real, 0, None, None, stream.last_sequence))
 
     latest: Any = Unserved()
-    of_subject: Any = Unserved()
+    of_stream: Any = Unserved()
     replay: Any = Unserved()
 
 

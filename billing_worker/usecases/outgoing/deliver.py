@@ -18,13 +18,14 @@ from billing_worker.ports.outgoing import Notifier, OutboxMessage, Refusal
 from billing_worker.ports.storage import UnitOfWork
 
 FORGOTTEN_AT_ONCE = 500
-"""Old delivered events that one scan deletes: a few milliseconds of work."""
+"""Old events that one scan deletes, delivered or without a receiver: a few milliseconds of work."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim events to deliver; none without a receiver (they are then kept, and `why` shows them)."""
+    """Claim events to deliver; none without a receiver: then old ones are let go."""
     notifier = ports.notifier
     if notifier is None:
+        _let_go(ports)
         return ()
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
@@ -40,6 +41,14 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
         uow.outbox.forget(real_now - ports.delivering.keep, FORGOTTEN_AT_ONCE)
         uow.commit()
     return ids
+
+
+def _let_go(ports: Ports) -> None:
+    """A receiver that is named later gets the events of the retention; `why` shows as many."""
+    with ports.database.transaction() as uow:
+        real_now = ports.clock.moment().real
+        uow.outbox.let_go(real_now - ports.delivering.keep, real_now, FORGOTTEN_AT_ONCE)
+        uow.commit()
 
 
 def deliver(ports: Ports, message_id: str) -> None:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
+from billing_worker.ports.books import SettledPayment, Standing, Tally
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.review import SettledPayment, Standing, Tally
 from billing_worker.usecases.reading.views.control import of_alert
 from billing_worker.usecases.reading.views.insight import DrainView, MonthView, ReportView, StandingView
 
@@ -39,7 +39,7 @@ def report(ports: Ports, timezone: str) -> Report:
     """Everything in one consistent read; months are those of `timezone`."""
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        standing = uow.books.standing(moment)
+        standing = uow.books.standing(moment, receiver=ports.notifier is not None)
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,
@@ -63,7 +63,7 @@ def report_in(ports: Ports, timezone: str, language: Language) -> ReportView:
 def compared_until(ports: Ports) -> datetime | None:
     """Billing time up to which both books were compared, without a gap; None before the first comparison."""
     with ports.database.transaction() as uow:
-        return uow.books.standing(ports.clock.moment()).compared_until
+        return uow.books.compared_until()
 
 
 def has_open_alerts(ports: Ports) -> bool:

@@ -275,7 +275,7 @@ class Teller:
     def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
         """Waived late periods, from the events."""
         found = []
-        for message in self.uow.outbox.of_subject(subscription.id, MOST_EVENTS):
+        for message in self.uow.outbox.of_stream(subscription.id, MOST_EVENTS):
             if message.event.type is EventType.SUBSCRIPTION_PERIODS_SKIPPED:
                 data = message.event.data
                 first, last = (datetime.fromisoformat(str(data[name])) for name in ("first", "last"))

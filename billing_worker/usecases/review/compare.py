@@ -96,7 +96,7 @@ def plan(ports: Ports, since: datetime | None = None) -> Sequence[int]:
     """
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        now, until = moment.billing, uow.books.standing(moment).compared_until
+        now, until = moment.billing, uow.books.compared_until()
         if until is None:
             first = next_span(None, moment, timedelta(0))
             usual = first[0] if first else now

@@ -137,6 +137,7 @@ subscriptions = Table(
     Index("ix_subscriptions_created_at", "created_at", "id"),
     Index("ix_subscriptions_plan_id", "plan_id"),
     partial_index("ix_subscriptions_live", "customer", "plan_id", where="status <> 'canceled'"),
+    partial_index("ix_subscriptions_canceled", "canceled_at", where="canceled_at IS NOT NULL"),
 )
 
 
@@ -167,7 +168,6 @@ invoices = Table(
     one_of("status", InvoiceStatus),
     UniqueConstraint("subscription_id", "period_start"),
     UniqueConstraint("subscription_id", "period_index"),
-    UniqueConstraint("merchant_uid"),
     CheckConstraint("period_end > period_start", name="period_runs_forward"),
     CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="closed_has_time"),
     CheckConstraint("status = 'open' OR next_attempt_at IS NULL", name="closed_is_not_due"),

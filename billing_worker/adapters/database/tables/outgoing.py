@@ -5,7 +5,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Identity,
-    Index,
     Integer,
     SmallInteger,
     String,
@@ -18,6 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from billing_worker.adapters.database.tables.schema import ident, metadata, moment, partial_index
 
 _EVENT_WAITS = "delivered_at IS NULL AND abandoned_at IS NULL"
+
+FORGOTTEN = "type NOT IN ('subscription.activated', 'subscription.periods_skipped')"
+"""What is thrown away in the end. The others account for periods that were left out, and stay."""
 
 
 outbox = Table(
@@ -48,8 +50,7 @@ outbox = Table(
     partial_index("ix_outbox_held_back", "stream_id", "stream_sequence", where=_EVENT_WAITS),
     partial_index("ix_outbox_leased", "lease_until", where="lease_until IS NOT NULL"),
     partial_index("ix_outbox_abandoned", "abandoned_at", where="abandoned_at IS NOT NULL"),
-    partial_index("ix_outbox_delivered", "delivered_at", where="delivered_at IS NOT NULL"),
-    Index("ix_outbox_subject_id", "subject_id"),
+    partial_index("ix_outbox_forgotten", "delivered_at", where=f"delivered_at IS NOT NULL AND {FORGOTTEN}"),
 )
 
 

@@ -27,7 +27,7 @@ evidence = Table(
     "evidence",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("attempt_id", String(40), index=True),
+    Column("attempt_id", String(40)),
     Column("source", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("http_status", SmallInteger),

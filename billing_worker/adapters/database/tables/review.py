@@ -1,5 +1,7 @@
 """The records of reviews: comparisons, alerts and audits."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -8,6 +10,8 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
 )
@@ -67,5 +71,26 @@ audits = Table(
     moment("finished_at", required=False),
     Column("checked", BigInteger),
     Column("breaches", Integer),
+    moment("reached", required=False),
+    moment("lease_until", required=False),
     Index("ix_audits_began_at", "began_at"),
 )
+
+
+def _totals(count: type[Integer]) -> list[Column[Any]]:
+    """Invoices by currency and slot: a quarter of an hour, or days that are in one month in every zone."""
+    counts = ("open", "paid", "uncollectible", "void", "in_dunning", "recovered")
+    return [
+        moment("slot"),
+        Column("currency", String(3), nullable=False),
+        *(Column(name, count, nullable=False, server_default="0") for name in counts),
+        *(Column(name, BigInteger, nullable=False, server_default="0") for name in ("paid_amount", "refunded_amount")),
+    ]
+
+
+invoice_deltas = Table("invoice_deltas", metadata, *_totals(Integer))
+"""What each statement added to the totals, written by triggers in its own transaction; folded into the totals later."""
+
+
+invoice_totals = Table("invoice_totals", metadata, *_totals(BigInteger), PrimaryKeyConstraint("slot", "currency"))
+"""The totals without the deltas: only the sum of both says how things stand."""
