@@ -110,7 +110,7 @@ NAMING_FILES = ("jobs.py", "schedule.py")
 NAMING_CALLS = ("ring", "send", "Ring", "Job", "JobName")
 """A bare job name is an English word, so it counts in these files and as the first argument of these calls only."""
 
-ALERT_CALLS = ("open", "close", "told")
+ALERT_CALLS = ("open", "close", "has")
 
 _FULL_NAME = re.compile(rf"billing\.(\*|{'|'.join(JOBS)})(_due)?|({'|'.join(JOBS)})_due")
 
@@ -428,7 +428,7 @@ def _transactions(modules: Sequence[Module]) -> Figure:
 
 
 def _alert_kinds(modules: Iterable[Module]) -> list[Figure]:
-    """String literals for the kind in a call of `alerts.open`, `alerts.close` or `alerts.told`."""
+    """String literals for the kind in a call of `alerts.open`, `alerts.close` or `alerts.has`."""
     calls = [
         (module, call)
         for module in modules

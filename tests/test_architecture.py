@@ -324,14 +324,14 @@ def forbidden_words() -> list[tuple[str, frozenset[str]]]:
 
 
 def names(kind: str) -> Iterator[tuple[str, str]]:
-    """Every public name of this kind, with its place."""
+    """Every name of this kind, with its place: packages too, and methods, inner and private functions."""
     for path, tree in sources("billing_worker", "tasks"):
         if kind == "module":
-            yield Path(path).stem, path
+            yield Path(path.removesuffix("/__init__.py")).stem, path
             continue
-        wanted = ast.ClassDef if kind == "class" else ast.FunctionDef
-        for node in tree.body:
-            if isinstance(node, wanted) and not node.name.startswith("_"):
+        named = ast.ClassDef if kind == "class" else ast.FunctionDef | ast.AsyncFunctionDef
+        for node in ast.walk(tree):
+            if isinstance(node, named):
                 yield node.name, f"{path}:{node.lineno}"
 
 

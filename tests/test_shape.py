@@ -219,7 +219,7 @@ def test_a_transaction_outside_of_a_use_case_is_noticed(house: Planted, folder: 
     [
         "uow.alerts.open('unknown', 'inv_1')",
         "news.uow.alerts.close('unknown', 'inv_1')",
-        "alerts.told(kind='unknown', subject='inv_1')",
+        "alerts.has(kind='unknown', subject='inv_1')",
         "uow.alerts.open('unknown' if late else Kind.LATE, 'inv_1')",
     ],
 )

@@ -93,7 +93,9 @@ class Teller:
             then += f" Refund {under_way.id} over {under_way.money} is under way."
             then += " " + self._state_of_refund(under_way).next
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
-        described = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
+        described = [self._line_of_attempt(attempt) for attempt in attempts] + [
+            self._line_of_refund(refund) for refund in refunds
+        ]
         alerts = self._alerts(subjects)
         return Outline(subject, answer, described, then, list(ways_out), alerts, self._acts(subjects))
 
@@ -103,7 +105,7 @@ class Teller:
         subject = f"refund {refund.id}: {refund.money} of payment {attempt.imp_uid}, invoice {attempt.invoice_id}"
         answer, then, ways_out = self._state_of_refund(refund)
         left = Money(refundable(attempt), attempt.money.currency)
-        history = [self._told_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
+        history = [self._line_of_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
         then += f" Of this payment {left} is left."
         alerts = self._alerts([refund.id, attempt.id])
         return Outline(subject, answer, history, then, list(ways_out), alerts, self._acts([refund.id]))
@@ -137,7 +139,7 @@ class Teller:
         currency = paid[0].money.currency
         return f" Given back so far: {Money(given, currency)}; left: {Money(left_of(paid), currency)}."
 
-    def _told_refund(self, refund: Refund) -> str:
+    def _line_of_refund(self, refund: Refund) -> str:
         cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "an operator asked"
         line = f"{self._day(refund.created_at)} refund {refund.id} of {refund.money}, {cause} ({refund.reason})"
         return f"{line}: {refund.status}"
@@ -283,7 +285,7 @@ class Teller:
                 found.append((first, line))
         return found
 
-    def _told(self, attempt: PaymentAttempt) -> str:
+    def _line_of_attempt(self, attempt: PaymentAttempt) -> str:
         line = f"{self._day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"
         if attempt.decline_kind is not None:
             final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"
