@@ -51,6 +51,8 @@ READERS_OF_THE_ENVIRONMENT = (
     "billing_worker/demo/run.py",  # clears it, so that the demonstration meets no real gateway
 )
 
+ENVIRONMENT = {"environ", "getenv", "environb"}
+
 UNPREDICTABLE = {
     "datetime": {"now", "utcnow", "today"},
     "date": {"today"},
@@ -59,6 +61,23 @@ UNPREDICTABLE = {
     "os": {"urandom", "environ", "getenv"},
 }
 UNPREDICTABLE_MODULES = {"random", "secrets", "uuid", "socket", "threading", "subprocess", "time"}
+
+MONEY = (
+    *(f"billing_worker/domain/{name}.py" for name in ("money", "plan", "invoice", "payment", "settlement", "refund")),
+    *(f"billing_worker/domain/{name}.py" for name in ("budget", "comparing", "runaway")),
+    *(f"billing_worker/usecases/{room}" for room in ("charge", "settle", "refund", "subscription", "key")),
+    "billing_worker/adapters/portone/requests.py",
+)
+"""Where sums are decided, compared and sent. The parser of answers is apart: its test has amounts in every form."""
+
+STANDARD_LIBRARY = {
+    "billing_worker/domain": {"croniter"},
+    "billing_worker/ports": set[str](),
+    "billing_worker/texts": set[str](),
+    "billing_worker/usecases": set[str](),
+    "billing_worker/runtime": set[str](),
+}
+"""Folders that need the standard library alone, each with its exceptions."""
 
 BOTH_CLOCKS = {"now", "real_now"}
 MOMENTS = 40
@@ -136,14 +155,26 @@ def test_an_outside_library_is_imported_by_its_owner_only(library: str) -> None:
     assert strangers == []
 
 
+@pytest.mark.parametrize("folder", STANDARD_LIBRARY)
+def test_the_rules_and_the_runtime_need_the_standard_library_alone(folder: str) -> None:
+    allowed = {*sys.stdlib_module_names, *STANDARD_LIBRARY[folder], "billing_worker"}
+    strangers = [
+        f"{path}:{line} {module}"
+        for path, tree in sources(folder)
+        for module, _, line in imported(tree)
+        if module.split(".")[0] not in allowed
+    ]
+    assert strangers == []
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = [
         f"{path}:{node.lineno}"
         for path, tree in sources("billing_worker", "tasks")
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr in ("environ", "getenv", "environb")
-        and not within(path, READERS_OF_THE_ENVIRONMENT)
+        if (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        or (isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & ENVIRONMENT)
+        if not within(path, READERS_OF_THE_ENVIRONMENT)
     ]
     assert readers == []
 
@@ -156,7 +187,11 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
                 owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
                 if node.attr in UNPREDICTABLE.get(owner, set()):
                     found.append(f"{path}:{node.lineno} {owner}.{node.attr}")
-        found += [f"{path}:{line} {module}" for module, _, line in imported(tree) if module in UNPREDICTABLE_MODULES]
+        found += [
+            f"{path}:{line} {module}"
+            for module, names, line in imported(tree)
+            if module in UNPREDICTABLE_MODULES or names & UNPREDICTABLE.get(module, set())
+        ]
     assert found == []
 
 
@@ -194,10 +229,9 @@ def test_two_clocks_beside_each_other_are_seen(written: str) -> None:
 
 @pytest.mark.fm("L19")
 def test_no_float_is_on_the_way_of_money() -> None:
-    paths = ("billing_worker/domain/money.py", "billing_worker/adapters/portone/requests.py")
     found = [
         f"{path}:{node.lineno}"
-        for path, tree in sources(*paths)
+        for path, tree in sources(*MONEY)
         for node in ast.walk(tree)
         if (isinstance(node, ast.Constant) and isinstance(node.value, float))
         or (isinstance(node, ast.Name) and node.id == "float")
