@@ -1,5 +1,6 @@
 """scripts/shape.py notices each breach of the house's shape, and refuses to check nothing."""
 
+import configparser
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -182,6 +183,17 @@ def test_an_import_against_the_floors_is_noticed(house: Planted, room: str, impo
     assert against == [
         f"shape: imports against the floors: 1, at most 0: billing_worker/usecases/{room}/new.py:2 {said}"
     ]
+
+
+def test_the_contract_about_the_rooms_has_the_same_floors() -> None:
+    """Both checks are there, and neither permits what the other's table calls upward."""
+    contracts = configparser.ConfigParser()
+    assert contracts.read(shape.ROOT / ".importlinter")
+    layers = contracts["importlinter:contract:rooms"]["layers"].strip().splitlines()
+    floor = {room.strip(): number for number, rooms in enumerate(layers) for room in rooms.split("|")}
+    assert floor.keys() == {*shape.FLOORS, shape.TOP.removesuffix(".py")} - {"reading"}
+    upward = [(room, other) for room, below in shape.FLOORS.items() for other in below if floor[other] <= floor[room]]
+    assert upward == []
 
 
 @pytest.mark.parametrize("path", ["new.py", "attic/new.py"])
