@@ -85,6 +85,8 @@ STANDARD_LIBRARY = {
 PROSE = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 """Tokens with words for a reader. Since Python 3.12 the text of an f-string is a token of its own."""
 
+ROOMS = [path.parent.name for path in (ROOT / "billing_worker" / "usecases").glob("*/__init__.py")]
+
 DELAYS = ("eta", "countdown")
 
 BOTH_CLOCKS = {"now", "real_now"}
@@ -233,6 +235,37 @@ def test_both_clocks_travel_as_one_moment() -> None:
 )
 def test_two_clocks_beside_each_other_are_seen(written: str) -> None:
     assert any(names >= BOTH_CLOCKS for _, names in signatures(ast.parse(written)))
+
+
+@pytest.mark.parametrize(
+    ("method", "rooms"),
+    [
+        ("gateway.charge", {"charge"}),
+        ("calls.place", {"charge"}),
+        ("gateway.cancel", {"refund"}),
+        ("uow.commit", {*ROOMS} - {"reading"}),
+    ],
+)
+def test_each_room_calls_what_its_description_permits(method: str, rooms: set[str]) -> None:
+    called = {
+        path.split("/")[2]
+        for path, tree in sources("billing_worker/usecases")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(method)
+    }
+    assert called, "the check would read nothing"
+    assert called <= rooms
+
+
+def test_three_rooms_never_use_the_gateway() -> None:
+    folders = [f"billing_worker/usecases/{room}" for room in ("control", "outgoing", "subscription")]
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources(*folders)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(("ports.gateway", "ports.calls"))
+    ]
+    assert found == []
 
 
 @pytest.mark.fm("L19")
