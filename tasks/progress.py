@@ -1,4 +1,4 @@
-"""What the calls of a worker came to, as an event of Celery with its heartbeat: for Flower and other listeners."""
+"""The outcomes of a worker's calls, as an event of Celery with its heartbeat: for Flower and other listeners."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ _progress = Progress()
 
 
 @heartbeat_sent.connect
-def _tell(sender: Any, **_: Any) -> None:
+def _send_progress(sender: Any, **_: Any) -> None:
     if process.calls is None:
         return
     counts = process.calls.counts()

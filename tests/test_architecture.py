@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from billing_worker.domain.language import Language
+from billing_worker.texts.catalogue import catalogue
+
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_FUNCTION = 50
 LONGEST_TASK_BODY = 5
@@ -51,6 +54,8 @@ READERS_OF_THE_ENVIRONMENT = (
     "billing_worker/demo/run.py",  # clears it, so that the demonstration meets no real gateway
 )
 
+ENVIRONMENT = {"environ", "getenv", "environb"}
+
 UNPREDICTABLE = {
     "datetime": {"now", "utcnow", "today"},
     "date": {"today"},
@@ -59,6 +64,30 @@ UNPREDICTABLE = {
     "os": {"urandom", "environ", "getenv"},
 }
 UNPREDICTABLE_MODULES = {"random", "secrets", "uuid", "socket", "threading", "subprocess", "time"}
+
+MONEY = (
+    *(f"billing_worker/domain/{name}.py" for name in ("money", "plan", "invoice", "payment", "settlement", "refund")),
+    *(f"billing_worker/domain/{name}.py" for name in ("budget", "comparing", "runaway")),
+    *(f"billing_worker/usecases/{room}" for room in ("charge", "settle", "refund", "subscription", "key")),
+    "billing_worker/adapters/portone/requests.py",
+)
+"""Where sums are decided, compared and sent. The parser of answers is apart: its test has amounts in every form."""
+
+STANDARD_LIBRARY = {
+    "billing_worker/domain": {"croniter"},
+    "billing_worker/ports": set[str](),
+    "billing_worker/texts": set[str](),
+    "billing_worker/usecases": set[str](),
+    "billing_worker/runtime": set[str](),
+}
+"""Folders that need the standard library alone, each with its exceptions."""
+
+PROSE = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+"""Tokens with words for a reader. Since Python 3.12 the text of an f-string is a token of its own."""
+
+ROOMS = [path.parent.name for path in (ROOT / "billing_worker" / "usecases").glob("*/__init__.py")]
+
+DELAYS = ("eta", "countdown")
 
 BOTH_CLOCKS = {"now", "real_now"}
 MOMENTS = 40
@@ -136,14 +165,26 @@ def test_an_outside_library_is_imported_by_its_owner_only(library: str) -> None:
     assert strangers == []
 
 
+@pytest.mark.parametrize("folder", STANDARD_LIBRARY)
+def test_the_rules_and_the_runtime_need_the_standard_library_alone(folder: str) -> None:
+    allowed = {*sys.stdlib_module_names, *STANDARD_LIBRARY[folder], "billing_worker"}
+    strangers = [
+        f"{path}:{line} {module}"
+        for path, tree in sources(folder)
+        for module, _, line in imported(tree)
+        if module.split(".")[0] not in allowed
+    ]
+    assert strangers == []
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = [
         f"{path}:{node.lineno}"
         for path, tree in sources("billing_worker", "tasks")
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr in ("environ", "getenv", "environb")
-        and not within(path, READERS_OF_THE_ENVIRONMENT)
+        if (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
+        or (isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & ENVIRONMENT)
+        if not within(path, READERS_OF_THE_ENVIRONMENT)
     ]
     assert readers == []
 
@@ -156,7 +197,11 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
                 owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
                 if node.attr in UNPREDICTABLE.get(owner, set()):
                     found.append(f"{path}:{node.lineno} {owner}.{node.attr}")
-        found += [f"{path}:{line} {module}" for module, _, line in imported(tree) if module in UNPREDICTABLE_MODULES]
+        found += [
+            f"{path}:{line} {module}"
+            for module, names, line in imported(tree)
+            if module in UNPREDICTABLE_MODULES or names & UNPREDICTABLE.get(module, set())
+        ]
     assert found == []
 
 
@@ -192,12 +237,42 @@ def test_two_clocks_beside_each_other_are_seen(written: str) -> None:
     assert any(names >= BOTH_CLOCKS for _, names in signatures(ast.parse(written)))
 
 
-@pytest.mark.fm("L19")
-def test_no_float_is_on_the_way_of_money() -> None:
-    paths = ("billing_worker/domain/money.py", "billing_worker/adapters/portone/requests.py")
+@pytest.mark.parametrize(
+    ("method", "rooms"),
+    [
+        ("gateway.charge", {"charge"}),
+        ("calls.place", {"charge"}),
+        ("gateway.cancel", {"refund"}),
+        ("uow.commit", {*ROOMS} - {"reading"}),
+    ],
+)
+def test_each_room_calls_what_its_description_permits(method: str, rooms: set[str]) -> None:
+    called = {
+        path.split("/")[2]
+        for path, tree in sources("billing_worker/usecases")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(method)
+    }
+    assert called, "the check would read nothing"
+    assert called <= rooms
+
+
+def test_three_rooms_never_use_the_gateway() -> None:
+    folders = [f"billing_worker/usecases/{room}" for room in ("control", "outgoing", "subscription")]
     found = [
         f"{path}:{node.lineno}"
-        for path, tree in sources(*paths)
+        for path, tree in sources(*folders)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(("ports.gateway", "ports.calls"))
+    ]
+    assert found == []
+
+
+@pytest.mark.fm("L19")
+def test_no_float_is_on_the_way_of_money() -> None:
+    found = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources(*MONEY)
         for node in ast.walk(tree)
         if (isinstance(node, ast.Constant) and isinstance(node.value, float))
         or (isinstance(node, ast.Name) and node.id == "float")
@@ -274,7 +349,8 @@ def test_nothing_near_money_is_scheduled_by_celery() -> None:
         f"{path}:{node.lineno}"
         for path, tree in sources("tasks", "billing_worker")
         for node in ast.walk(tree)
-        if isinstance(node, ast.keyword) and node.arg in ("eta", "countdown")
+        if (isinstance(node, ast.keyword) and node.arg in DELAYS)
+        or (isinstance(node, ast.Constant) and node.value in DELAYS)
     ]
     assert found == []
 
@@ -324,14 +400,14 @@ def forbidden_words() -> list[tuple[str, frozenset[str]]]:
 
 
 def names(kind: str) -> Iterator[tuple[str, str]]:
-    """Every public name of this kind, with its place."""
+    """Every name of this kind, with its place: packages too, and methods, inner and private functions."""
     for path, tree in sources("billing_worker", "tasks"):
         if kind == "module":
-            yield Path(path).stem, path
+            yield Path(path.removesuffix("/__init__.py")).stem, path
             continue
-        wanted = ast.ClassDef if kind == "class" else ast.FunctionDef
-        for node in tree.body:
-            if isinstance(node, wanted) and not node.name.startswith("_"):
+        named = ast.ClassDef if kind == "class" else ast.FunctionDef | ast.AsyncFunctionDef
+        for node in ast.walk(tree):
+            if isinstance(node, named):
                 yield node.name, f"{path}:{node.lineno}"
 
 
@@ -360,8 +436,13 @@ def prose_of_sources() -> Iterator[tuple[str, str]]:
             continue
         with (ROOT / path).open("rb") as file:
             for token in tokenize.tokenize(file.readline):
-                if token.type in (tokenize.COMMENT, tokenize.STRING) and " " in token.string:
+                if token.type in PROSE and " " in token.string:
                     yield token.string, f"{path}:{token.start[0]}"
+
+
+def prose_of_the_catalogue() -> Iterator[tuple[str, str]]:
+    """Every English text for an operator, with its name."""
+    yield from ((text, name) for name, text in catalogue(Language.EN).texts.items())
 
 
 def prose_of_documents() -> Iterator[tuple[str, str]]:
@@ -384,10 +465,14 @@ def unwanted(text: str) -> list[str]:
     return [word for word in words if re.search(rf"\b{word}\b", plain, re.IGNORECASE)]
 
 
-@pytest.mark.parametrize("prose", [prose_of_sources, prose_of_documents])
-def test_no_prose_has_a_word_that_the_glossary_forbids(prose: Callable[[], Iterator[tuple[str, str]]]) -> None:
+@pytest.mark.parametrize(
+    ("prose", "least"), [(prose_of_sources, 1000), (prose_of_the_catalogue, 150), (prose_of_documents, 1000)]
+)
+def test_no_prose_has_a_word_that_the_glossary_forbids(
+    prose: Callable[[], Iterator[tuple[str, str]]], least: int
+) -> None:
     found = list(prose())
-    assert len(found) > 1000, "the check would read nothing"
+    assert len(found) > least, "the check would read nothing"
     assert [f"{place}: {word}" for text, place in found for word in unwanted(text)] == []
 
 

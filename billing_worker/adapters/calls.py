@@ -57,7 +57,7 @@ class _Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the calls of a process came to."""
+    """The outcomes of a process's calls."""
 
     recorded: Mapping[str, int]
     """By outcome: approved, declined, failed, unknown."""
@@ -110,7 +110,7 @@ class CallsUnderWay:
             call.add_done_callback(lambda done, intent=intent: self._answered(intent, done, record))  # type: ignore[misc] # the default binds
 
     def counts(self) -> Counts:
-        """What was recorded since this process began, by outcome, and what is under way now."""
+        """The answers recorded since this process began, by outcome, and the calls under way now."""
         with self._room:
             return Counts(dict(self._recorded), len(self._begun))
 

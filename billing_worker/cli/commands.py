@@ -109,7 +109,7 @@ def root(
     Every due period is charged once, at the right time, or you know exactly why not.
 
     Begin with: billing-worker demo. Settings are environment variables BILLING_…, or lines of a file .env; see:
-    billing-worker settings. Every command has --help and --json.
+    billing-worker settings. Every command has --help; all with an answer also have --json.
     """
 
 

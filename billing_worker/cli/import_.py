@@ -81,12 +81,12 @@ def import_(
             # Also after a database failure or Ctrl-C: the rows rejected so far are kept.
             if result.rejected and not dry_run:
                 rejects = write_rejects(customers, result.rejected)
-        _tell(work.out, result, rejects, report, dry_run=dry_run)
+        _report(work.out, result, rejects, report, dry_run=dry_run)
     if result.rejected:
         raise typer.Exit(SOME_REJECTED)
 
 
-def _tell(out: Output, result: Result, rejects: Path | None, report: Path | None, *, dry_run: bool) -> None:
+def _report(out: Output, result: Result, rejects: Path | None, report: Path | None, *, dry_run: bool) -> None:
     rejected: list[View] = [
         {"line": each.row.line, "field": each.field, "problem": each.detail} for each in result.rejected
     ]

@@ -58,7 +58,7 @@ def run() -> None:
     except OSError as error:
         # The reader of our output is gone, or a disk is full. Python would report that during its shutdown.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = status or _told(error, as_json="--json" in sys.argv)
+        status = status or _reported(error, as_json="--json" in sys.argv)
     sys.exit(status)
 
 
@@ -86,11 +86,11 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the one place where any mistake, also our own, becomes a line
         if len(words) != len(arguments):
             traceback.print_exc()
-        return _told(error, as_json="--json" in words)
+        return _reported(error, as_json="--json" in words)
     return status if isinstance(status, int) else 0
 
 
-def _told(error: Exception, *, as_json: bool) -> int:
+def _reported(error: Exception, *, as_json: bool) -> int:
     """Report the error; returns the exit status."""
     kind, status = type(error).__name__, FAILED
     match error:

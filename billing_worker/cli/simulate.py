@@ -69,7 +69,7 @@ def simulate(
         details = [_detail(verdict, verbose=verbose) for verdict in verdicts]
         out.json(summary | {"violations": [_violation(verdict) for verdict in broken], "runs": details})
     else:
-        _tell(out, summary, broken, verbose=verbose)
+        _report(out, summary, broken, verbose=verbose)
     if broken:
         raise typer.Exit(VIOLATED)
 
@@ -92,7 +92,7 @@ def _summary(verdicts: Sequence["Verdict"], seconds: float, workers: int) -> dic
     }
 
 
-def _tell(out: Output, summary: dict[str, object], broken: Sequence["Verdict"], *, verbose: bool) -> None:
+def _report(out: Output, summary: dict[str, object], broken: Sequence["Verdict"], *, verbose: bool) -> None:
     fired = summary["fired"]
     out.record({name: value for name, value in summary.items() if name != "fired"})
     rows: list[View] = (
@@ -130,11 +130,11 @@ def _detail(verdict: "Verdict", *, verbose: bool) -> dict[str, object]:
         "charges": verdict.requests,
         "faults": sum(verdict.fired.values()),
     }
-    return detail | {"options": verdict.options.told(), "story": verdict.story} if verbose else detail
+    return detail | {"options": verdict.options.by_name(), "story": verdict.story} if verbose else detail
 
 
 def _drawn(verdict: "Verdict") -> str:
-    drawn = ", ".join(f"{name} {value}" for name, value in verdict.options.told().items() if name != "seed")
+    drawn = ", ".join(f"{name} {value}" for name, value in verdict.options.by_name().items() if name != "seed")
     return f"trace {verdict.trace}; {drawn}"
 
 

@@ -12,7 +12,7 @@ from billing_worker.domain.time_machine import TimeMachine
 class Billing(BaseModel):
     """The time of billing, and the budgets."""
 
-    language: Language = Field(Language.EN, description="The operators' language: en or ko")
+    language: Language = Field(Language.EN, description="Language of alerts and ways out (en, ko); the rest is English")
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
     time_machine: str | None = Field(

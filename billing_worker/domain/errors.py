@@ -23,14 +23,15 @@ class BillingError(Exception):
 class InvalidInput(BillingError):
     """A value that was given to us is wrong.
 
-    `field` is the name the caller used, `problem` says what is wrong with the value and what would be right.
+    `field` is the name the caller used, `problem` says what is wrong with the value and what would be right. A value of
+    None was not given.
     """
 
     def __init__(self, field: str, value: object, problem: str) -> None:
         self.field = field
         self.value = value
         self.problem = problem
-        super().__init__(f"{field}: {problem} (got {_shown(value)})")
+        super().__init__(f"{field}: {problem}" + ("" if value is None else f" (got {_shown(value)})"))
 
 
 class NotFound(BillingError):

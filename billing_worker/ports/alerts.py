@@ -36,7 +36,7 @@ class Alerts(Protocol):
     ) -> None:
         """Open an alert. If the same kind and subject is open, only renew its facts."""
 
-    def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
+    def has(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
         """Whether an alert of this kind and subject, open or closed, has the same facts."""
 
     def get(self, alert_id: int) -> Alert:

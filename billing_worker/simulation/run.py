@@ -1,11 +1,12 @@
 """One seed from start to end: chaos, healing, verdict."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
@@ -174,16 +175,16 @@ class Run:
     def _alerted(self, before: Alert | None, alert: Alert) -> None:
         """Let an operator read an alert, and act on it."""
         operators = self.market.operators
-        acts = {
-            "mismatch": operators.alarmed,
-            "refund_stuck": operators.stuck,
-            "issuing_payment": operators.asked_of_issue,
-            "key_email": operators.misspelt,
-            "catch_up": operators.asked,
+        acts: dict[str, Callable[[str], None]] = {
+            AlertKind.MISMATCH: operators.alarmed,
+            AlertKind.REFUND_STUCK: operators.stuck,
+            AlertKind.ISSUING_PAYMENT: operators.asked_of_issue,
+            AlertKind.KEY_EMAIL: operators.misspelt,
+            AlertKind.CATCH_UP: operators.asked,
         }
         if before is None and alert.kind in acts:
             acts[alert.kind](alert.subject_id)
-        elif alert.kind == "taken_back" and alert.closed_at is None:
+        elif alert.kind == AlertKind.TAKEN_BACK and alert.closed_at is None:
             # A repeated alert can have new facts.
             operators.taken_back(alert.subject_id)
 

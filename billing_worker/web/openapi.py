@@ -87,7 +87,7 @@ class DescribedApp(FastAPI):
                 for method, operation in operations.items():
                     _complete(path, method, operation)
             _explain_words(schema["components"]["schemas"])
-            _tell_defaults(schema)
+            _describe_defaults(schema)
             exemplify(schema["components"]["schemas"])
             for unused in ("HTTPValidationError", "ValidationError"):
                 schema["components"]["schemas"].pop(unused, None)
@@ -147,7 +147,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             response["content"] = {MEDIA_TYPE: content["application/json"]}
 
 
-def _tell_defaults(schema: dict[str, Any]) -> None:
+def _describe_defaults(schema: dict[str, Any]) -> None:
     """State the defaults of requests in words: generators treat a field with a `default` as always present."""
     for operations in schema["paths"].values():
         for operation in operations.values():

@@ -267,8 +267,8 @@ def test_what_an_earlier_release_told_is_not_told_again_and_its_sentences_stay(e
     with engine.connect() as connection:
         alerts = SqlAlerts(connection)
         for kind, (_, facts) in TOLD_BEFORE.items():
-            assert alerts.told(kind, "s", facts), kind
-            assert not alerts.told(kind, "other", facts), kind
+            assert alerts.has(kind, "s", facts), kind
+            assert not alerts.has(kind, "other", facts), kind
         (stopped,) = [alert for alert in alerts.list_open(100) if alert.kind == "stopped"]
         assert (stopped.facts, stopped.detail) == (None, "all is stopped")
 

@@ -7,15 +7,17 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
 from sqlalchemy import CheckConstraint, UniqueConstraint
+from typer.main import get_command
 
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.notifier import payload
 from billing_worker.cli import checks
-from billing_worker.cli.commands import COMMANDS
+from billing_worker.cli.commands import COMMANDS, assemble
 from billing_worker.cli.import_columns import COLUMNS
 from billing_worker.config import Settings, variables
 from billing_worker.domain.access import Scope
@@ -135,6 +137,24 @@ def test_the_documents_name_every_command_and_no_other():
     assert named <= listed
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert all(f"`{name}`" in changelog or f"billing-worker {name}`" in changelog for name in listed - {"demo"})
+
+
+def test_every_subcommand_and_option_that_a_document_names_exists():
+    root = get_command(assemble((), everything=True))
+    written = re.findall(r"`(?:[^`\n]* )?billing-worker ([a-z][^`\n]*)`", ALL)
+    assert len(written) > 50
+    assert [text for text in written if not _can_be_run(root, text.split("; ")[0].split())] == []
+
+
+def _can_be_run(command: Any, words: list[str]) -> bool:
+    """Whether these words lead to a command, or stop at a group, and each option is the command's."""
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            return words[0] == "…"
+        command, *words = command.commands[words[0]], *words[1:]
+    options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+    passed_on = command.context_settings.get("ignore_unknown_options", False)
+    return passed_on or {word.partition("=")[0] for word in words if word.startswith("--")} <= options
 
 
 @pytest.mark.parametrize(

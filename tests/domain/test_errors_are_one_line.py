@@ -38,6 +38,10 @@ def test_invalid_input_keeps_field_value_and_problem_apart():
     assert str(error) == "amount: must be positive (got 0)"
 
 
+def test_invalid_input_that_was_not_given_shows_no_value():
+    assert str(InvalidInput("yes", None, "is needed here")) == "yes: is needed here"
+
+
 def test_invalid_transition_names_the_thing_and_both_states():
     assert str(InvalidTransition("invoice", "inv_1", "paid", "open")) == "invoice inv_1 cannot go from paid to open"
 

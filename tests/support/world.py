@@ -41,10 +41,10 @@ from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
 TIMING = Timing(http_deadline=2.0, lease=3.0, claim=1.0, first_look=0.2, settle_window=0.3)
 """Short, so that a test waits for a gateway that stays silent for two real seconds at most."""
 
+KEEPS_ALL = Delivering(keep=timedelta(days=3650))
+"""The invariants read every event of a story that may last for years."""
 POOL = 12
 LIMIT = 500
-KEPT = timedelta(days=36_500)
-"""Events are kept for ever: what is told is compared with the database after years."""
 MOST_ROUNDS = 200
 """A day that needs more beat rounds than this to come to rest never does."""
 
@@ -104,9 +104,8 @@ class World:
             # One thread that walks through days is no storm.
             control_every=0.0,
         )
-        ports = Ports(
-            clock, ids, SqlDatabase(engine, ids), gateway, None, timing, environment, delivering=Delivering(keep=KEPT)
-        )
+        database = SqlDatabase(engine, ids)
+        ports = Ports(clock, ids, database, gateway, None, timing, environment, delivering=KEEPS_ALL)
         position = sandbox.position()
         return cls(ports, engine, clock, sandbox, database_url, environment, position, _seen=position)
 

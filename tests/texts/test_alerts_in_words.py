@@ -22,6 +22,11 @@ from tests.docs.markdown import ROOT
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 USE_CASES = ROOT / "billing_worker" / "usecases"
 CASES = [(kind, case) for kind, rule in RULES.items() for case in rule.cases]
+CLOSED_BY = {
+    Language.EN: ("closes by itself", "stays open until you close it"),
+    Language.KO: ("스스로 닫", "직접 닫을 때까지"),
+}
+"""Words of a text for an alert that the worker closes, and for one that an operator closes."""
 HANGUL = re.compile(r"[가-힣]")
 KEPT_ENGLISH = {
     *("API", "BILLING_ENVIRONMENT", "BILLING_KEY_PENDING_ALERT", "PG", "billing", "worker", "audit", "key", "paid"),
@@ -55,6 +60,14 @@ def test_every_kind_that_opens_can_close_as_its_rule_says(kind: AlertKind) -> No
         assert Action.CLOSE_ALERT in RULES[kind].actions
     if RULES[kind].closes is Closes.ACTION:
         assert set(RULES[kind].actions) & set(COMMANDS)
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_each_language_says_who_closes_it_as_the_rule_does(kind: AlertKind) -> None:
+    by_itself = RULES[kind].closes is not Closes.OPERATOR
+    for language, (itself, operator) in CLOSED_BY.items():
+        said = texts.text(f"alert.{kind}.closes", language)
+        assert (itself in said, operator in said) == (by_itself, not by_itself), said
 
 
 @pytest.mark.parametrize("language", Language)

@@ -267,7 +267,7 @@ def test_delivered_events_are_forgotten_after_a_while_and_undelivered_ones_never
     told.settle()
     later(world, 1)
     merchant.trouble = "HTTP 500"
-    world.clock.advance(days=91)
+    world.clock.advance(days=told.ports.delivering.keep.days + 1)
     told.deliver()
     kept = {row["type"] for row in world.rows("SELECT type FROM outbox")}
     # The audit counts left out periods by `subscription.activated`.

@@ -6,6 +6,7 @@ import pytest
 
 from billing_worker.domain.errors import InvalidInput, NotFound
 from billing_worker.domain.payment import Failed
+from billing_worker.usecases.control.stop_charging import stop_on_word
 from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.reading.views.insight import Explanation
 from billing_worker.usecases.reading.why import why
@@ -63,6 +64,25 @@ def test_an_invoice_that_was_given_up_names_the_command_that_tries_again(world: 
     assert "gave up after 1 declines" in found.answer
     assert f"invoice retry {world.invoice(subscription).id}" in offered(found)
     assert "No further period is opened" in why(world.ports, subscription.id).next
+
+
+def test_a_subscription_names_the_next_step_and_the_way_out_of_its_unpaid_invoice(world: World) -> None:
+    limited, stolen = world.subscribe("decline-limit"), world.subscribe("decline-stolen")
+    world.settle()
+    assert "The next try is on 2026-02-01" in why(world.ports, limited.id).next
+    found = why(world.ports, stolen.id)
+    assert "Given up on 2026-02-16" in found.next
+    assert f"set-key {stolen.id}" in offered(found)
+
+
+def test_a_subscription_that_owes_nothing_names_the_stop_that_holds_it(world: World) -> None:
+    subscription = world.subscribe()
+    world.settle()
+    stopped = stop_on_word(world.ports, "all", "amounts look wrong")
+    found = why(world.ports, subscription.id)
+    assert "amounts look wrong" in found.answer
+    assert "charged when it is due once an operator clears the stop" in found.next
+    assert f"breaker clear {stopped.stop.id}" in offered(found)
 
 
 def test_an_unknown_outcome_says_that_nothing_is_charged_meanwhile(world: World) -> None:

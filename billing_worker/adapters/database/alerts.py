@@ -39,7 +39,7 @@ class SqlAlerts(Repository[Alert]):
         )
         self._connection.execute(statement, says | {"kind": kind, "subject_id": subject_id, "opened_at": now})
 
-    def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
+    def has(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
         """Whether an alert of this kind and subject, open or closed, has the same facts."""
         said = alerts.c.facts == checked(kind, facts)
         same = (alerts.c.kind == kind) & (alerts.c.subject_id == subject_id) & said

@@ -135,7 +135,7 @@ class MoneyControl:
         payment = gateway.enter(order, key, Plan.of(OK))
         if payment is None:
             raise ValueError("nothing was charged")
-        gateway.tell(payment)
+        gateway.notify(payment)
         return ledger_row(payment)
 
     async def cancel(self, _: Request, fields: Json) -> Json:

@@ -57,7 +57,7 @@ class Charging:
         payment = await self.charge(order, key, plan, before + (slow if plan.behaviour.slow_before else 0))
         if payment is not None and plan.webhook is Webhook.BEFORE:
             await gateway.books.durable()
-            gateway.tell(payment, plan.webhook)
+            gateway.notify(payment, plan.webhook)
             after += HEAD_START
         if plan.behaviour.slow_after or (plan.delay is not None and not plan.behaviour.slow_before):
             after += slow
@@ -65,7 +65,7 @@ class Charging:
             await asyncio.sleep(after)
         await gateway.books.durable()
         if payment is not None and plan.webhook is not Webhook.BEFORE:
-            gateway.tell(payment, plan.webhook)
+            gateway.notify(payment, plan.webhook)
         return reply_to(plan.behaviour, payment, request)
 
     async def charge(self, order: Order, key: Key, plan: Plan, wait: float = 0) -> Payment | None:

@@ -157,7 +157,7 @@ class Schedules:
             if payment is not None:
                 schedule.imp_uid = payment.imp_uid
                 gateway.books.save(schedule)
-                gateway.tell(payment, plan.webhook, failures=True)
+                gateway.notify(payment, plan.webhook, failures=True)
         await gateway.books.durable()
 
     def _read(self, uid: str, item: Json) -> Schedule:

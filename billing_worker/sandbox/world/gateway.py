@@ -129,7 +129,7 @@ class Gateway:
             self.promise(Later(imp_uid=payment.imp_uid, at=self.clock.virtual() + wait, to=plan.behaviour.then))
         return payment
 
-    def tell(self, payment: Payment, webhook: Webhook = Webhook.AFTER, *, failures: bool = False) -> None:
+    def notify(self, payment: Payment, webhook: Webhook = Webhook.AFTER, *, failures: bool = False) -> None:
         """Send the webhook of a new payment; failures send one only for schedules of the gateway."""
         if payment.status == "paid" or (failures and payment.status == "failed"):
             times = {Webhook.NEVER: 0, Webhook.TWICE: 2}.get(webhook, 1)
@@ -179,7 +179,7 @@ class Gateway:
         if payment.pg_provider == PAYMENTWALL and not payment.ref:
             payment.ref = f"b{payment.imp_uid[-10:]}"
         self.books.save(payment)
-        self.tell(payment)
+        self.notify(payment)
 
     def hide(self, payment: Payment, *, hidden: bool) -> None:
         """Hide a payment from all reads, or show it again: the books lag, or lose a row for a while."""

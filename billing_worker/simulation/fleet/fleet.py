@@ -92,7 +92,7 @@ class Fleet:
         self._heard: dict[str, tuple[datetime, float]] = {}
         """The work due at the last look, and the delay of the next one."""
         for scan, index in self.scans.items():
-            index.tell = partial(self._expect, scan)
+            index.listener = partial(self._expect, scan)
         for beat in self.beats:
             beat.process.on_start.append(self.look)
 

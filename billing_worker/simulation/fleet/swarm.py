@@ -143,6 +143,6 @@ class Options:
             faults=faults,
         )
 
-    def told(self) -> dict[str, object]:
+    def by_name(self) -> dict[str, object]:
         """Every option by name, for the report of a run."""
         return asdict(self)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.refund import Refund
@@ -47,7 +48,7 @@ class Rest:
     def _lost(self) -> Iterator[Finding]:
         late = self._now - GRACE
         for row in self._store.subscriptions.rows.values():
-            held = row.held_since is not None and ("catch_up", row.plan_id) in self._alerted
+            held = row.held_since is not None and (AlertKind.CATCH_UP, row.plan_id) in self._alerted
             if row.status in RENEWING and row.next_period_start <= late and not held:
                 text = f"subscription {row.id} ({row.status}) has not opened the period of {row.next_period_start}"
                 yield "I4", text, (row.id,)
@@ -59,24 +60,24 @@ class Rest:
     def _waits(self, invoice: Invoice) -> bool:
         """Whether it waits for its date, for its key, or for the outcome of an attempt."""
         if invoice.next_attempt_at is None:
-            return ("taken_back", invoice.id) in self._alerted
+            return (AlertKind.TAKEN_BACK, invoice.id) in self._alerted
         pending = self._store.keys.rows[invoice.billing_key_id].status == "pending"
         in_doubt = any(
             self._store.attempts.rows[each].status in ("in_flight", "unknown")
             for each in self._store.attempts.by_invoice[invoice.id]
         )
-        asked = ("issuing_payment", invoice.billing_key_id) in self._alerted
+        asked = (AlertKind.ISSUING_PAYMENT, invoice.billing_key_id) in self._alerted
         return invoice.next_attempt_at > self._now - GRACE or pending or in_doubt or asked
 
     def _unclear(self) -> Iterator[Finding]:
         for row in self._store.attempts.rows.values():
             in_doubt = row.status in ("in_flight", "unknown") and row.started_at <= self._now - GRACE
             # A contradiction at the gateway is a stated reason: an operator has an alert.
-            if in_doubt and ("mismatch", row.id) not in self._alerted:
+            if in_doubt and (AlertKind.MISMATCH, row.id) not in self._alerted:
                 yield "I16", f"attempt {row.id} is {row.status} since {row.started_at}: {row.reason}", (row.id,)
         for refund in self._store.refunds.rows.values():
             old = refund.created_at <= self._now - self._settled_within(refund)
-            told = ("refund_stuck", refund.id) in self._alerted
+            told = (AlertKind.REFUND_STUCK, refund.id) in self._alerted
             if refund.status in ("pending", "in_flight", "unknown") and old and not told:
                 yield "I16", f"refund {refund.id} is {refund.status}: {refund.note}", (refund.id, refund.attempt_id)
         yield from self._pending()
@@ -84,7 +85,7 @@ class Rest:
     def _pending(self) -> Iterator[Finding]:
         """Check keys that still wait, and the reason."""
         for key in self._store.keys.rows.values():
-            if key.status != "pending" or ("key_email", key.id) in self._alerted:
+            if key.status != "pending" or (AlertKind.KEY_EMAIL, key.id) in self._alerted:
                 continue
             known_from = self._ledger.cards[key.customer_uid].known_from
             told = [row for row in self._store.pingbacks.rows.values() if row.uid == key.customer_uid]
@@ -114,7 +115,7 @@ class Rest:
                 text = f"{row.imp_uid} gave {row.cancelled} back, attempt {attempt.id} knows of {attempt.refunded}"
                 yield "I10", text, (attempt.id,)
         # For example money under our order from another card: an operator has an alert, and must decide.
-        disputed = {row.merchant_uid for row in attempts if ("mismatch", row.id) in self._alerted}
+        disputed = {row.merchant_uid for row in attempts if (AlertKind.MISMATCH, row.id) in self._alerted}
         for row in self._ledger.rows.values():
             late = (row.paid_at or row.started_at) > self._now - GRACE
             if row.cause == ISSUE and row.merchant_uid not in self._store.invoices.order_ids.rows:
@@ -124,7 +125,7 @@ class Rest:
                 yield "I3", text, (row.merchant_uid,)
         for invoice_id in self._store.invoices.rows:
             own = [row for row in self._docket.payments(invoice_id) if row.holds and row.merchant_uid not in disputed]
-            if len(own) > 1 and ("surplus_payment", invoice_id) not in self._alerted:
+            if len(own) > 1 and (AlertKind.SURPLUS_PAYMENT, invoice_id) not in self._alerted:
                 yield (
                     "I1",
                     f"invoice {invoice_id} holds {[row.imp_uid for row in own]}, and no alert is open",
@@ -136,7 +137,7 @@ class Rest:
     def _refused(self, invoice_id: str) -> bool:
         """Whether an operator must give the surplus back, because the gateway did not."""
         refunds = self._store.refunds.of_invoice(invoice_id)
-        kinds = ("refund_failed", "refund_stuck")
+        kinds = (AlertKind.REFUND_FAILED, AlertKind.REFUND_STUCK)
         own = [refund for refund in refunds if refund.created_at <= self._now - self._settled_within(refund)]
         young = len(own) < len(refunds)
         return young or any((kind, refund.id) in self._alerted for refund in own for kind in kinds)

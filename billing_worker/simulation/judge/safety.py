@@ -38,7 +38,7 @@ class Safety:
             "billing key": (self._edges.unlocked,),
             "merchant_uid": (self._ordered,),
             "refund": (self.refunds.committed,),
-            "event": (self._told, invoices.announced),
+            "event": (self._events_agree, invoices.announced),
         }
         self._stated = ("attempt", "invoice", "subscription", "billing key", "refund")
 
@@ -50,7 +50,7 @@ class Safety:
             for check in self._checks.get(table.kind, ()):
                 check(before, after)
 
-    def _told(self, before: OutboxMessage | None, after: OutboxMessage) -> None:
+    def _events_agree(self, before: OutboxMessage | None, after: OutboxMessage) -> None:
         """Check that the events about one subject do not contradict each other (I22)."""
         event = after.event
         if before is None:

@@ -55,7 +55,7 @@ class MemoryAlerts:
         alert = self.table.get(known)
         self.table.save(replace(alert, facts=checked(kind, facts), evidence_id=evidence_id))
 
-    def told(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
+    def has(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
         """Whether an alert of this kind and subject, open or closed, has the same facts."""
         said, rows = checked(kind, facts), self.table.rows.values()
         return any((row.kind, row.subject_id, row.facts) == (kind, subject_id, said) for row in rows)

@@ -29,6 +29,7 @@ from billing_worker.simulation.memory.stops import MemoryEnvironment, MemorySpen
 from billing_worker.simulation.memory.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.memory.tables import DueIndex, Entry
 from billing_worker.simulation.memory.unserved import Unserved, UnservedSubject
+from billing_worker.usecases.jobs import JobName
 
 
 class Numbered:
@@ -71,16 +72,16 @@ class Store:
         self.catch_up = MemoryCatchUp(self.journal, rows, self.alerts.table)
         self.actions = MemoryActions(self.journal)
 
-    def scans(self) -> dict[str, DueIndex]:
-        """The work of each scan, by the name of its job."""
+    def scans(self) -> dict[JobName, DueIndex]:
+        """The work of each scan, by its job."""
         return {
-            "renew": self.subscriptions.renewals,
-            "collect": self.invoices.due,
-            "reconcile": self.attempts.looks,
-            "refund": self.refunds.steps,
-            "apply": self.inbox.due,
-            "confirm": self.keys.looks,
-            "deliver": self.outbox.due,
+            JobName.RENEW: self.subscriptions.renewals,
+            JobName.COLLECT: self.invoices.due,
+            JobName.RECONCILE: self.attempts.looks,
+            JobName.REFUND: self.refunds.steps,
+            JobName.APPLY: self.inbox.due,
+            JobName.CONFIRM: self.keys.looks,
+            JobName.DELIVER: self.outbox.due,
         }
 
     def roll_back(self) -> None:

@@ -112,7 +112,7 @@ def _unchecked(entity: type[T], names: Sequence[str]) -> Callable[..., T]:
     return make
 
 
-def nobody_listens(_when: datetime) -> None:
+def no_listener(_when: datetime) -> None:
     """The default listener of an index: it does nothing."""
 
 
@@ -122,7 +122,7 @@ class DueIndex:
     def __init__(self) -> None:
         self.times: dict[Any, datetime] = {}
         self._heap: list[tuple[datetime, Any]] = []
-        self.tell: Callable[[datetime], None] = nobody_listens
+        self.listener: Callable[[datetime], None] = no_listener
         """Called with every new time, so that a beat can ring then."""
 
     def set(self, ident: Any, when: datetime | None) -> None:
@@ -134,7 +134,7 @@ class DueIndex:
             return
         self.times[ident] = when
         heappush(self._heap, (when, ident))
-        self.tell(when)
+        self.listener(when)
 
     def next(self) -> datetime | None:
         """The earliest time at which an id is due; it may be past."""

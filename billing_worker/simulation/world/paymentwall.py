@@ -40,25 +40,25 @@ class Paymentwall:
         begun, decided = self._scheduler.now, card.known_from
         later = decided + self._chaos.between(*LATER)
         if story in ("accepted", "declined", "voided"):
-            self._tell(row, begun, UNDER_REVIEW)
+            self._send(row, begun, UNDER_REVIEW)
         match story:
             case "accepted":
-                self._tell(row, decided, ACCEPTED)
+                self._send(row, decided, ACCEPTED)
             case "declined" | "voided":
                 card.known_from = NEVER
                 self._scheduler.at(decided, partial(_refuse, row))
-                self._tell(row, decided, DECLINED if story == "declined" else VOIDED)
+                self._send(row, decided, DECLINED if story == "declined" else VOIDED)
             case _:
-                self._tell(row, decided, PAID)
+                self._send(row, decided, PAID)
         match story:
             case "charged_back":
-                self._tell(row, later, REVERSED, reason=CHARGEBACK)
+                self._send(row, later, REVERSED, reason=CHARGEBACK)
             case "given_back":
-                self._tell(row, later, REVERSED)
+                self._send(row, later, REVERSED)
             case "partly_given_back":
-                self._tell(row, later, PARTLY_REVERSED, refund_amount="1.00")
+                self._send(row, later, PARTLY_REVERSED, refund_amount="1.00")
 
-    def _tell(self, row: Row, when: datetime, kind: str, **more: str) -> None:
+    def _send(self, row: Row, when: datetime, kind: str, **more: str) -> None:
         payload = {"uid": row.customer_uid, "type": kind, "ref": f"b{row.imp_uid}"} | more
         self.sent[row.customer_uid].append((payload["ref"], mark_of(payload)))
         pingback = receive.Notification(receive.PAYMENTWALL_PINGBACK, dedupe_key(payload), payload)

@@ -1,5 +1,5 @@
 """Charges: claim due invoices, commit an intent, make the call, and read the gateway until the outcome is known.
 
-It writes the intent of attempts, and is the only caller of `gateway.charge`. It never calls the gateway within a
-transaction.
+It writes the intent of attempts. It is the only room that places charges, with `calls.place` or `gateway.charge`. It
+never calls the gateway within a transaction.
 """

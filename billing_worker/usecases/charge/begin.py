@@ -24,7 +24,7 @@ from billing_worker.usecases.subscription.renew import open_periods
 
 @dataclass(slots=True)
 class Begun:
-    """What became of a chunk."""
+    """The result of act one for a chunk."""
 
     intents: list[Intent] = field(default_factory=list)
     """Calls to make now; their attempts are committed."""
@@ -38,7 +38,7 @@ class Begun:
 
 @dataclass(slots=True)
 class _Decided:
-    """What is to be written."""
+    """The decisions about a chunk, with the rows to write."""
 
     begun: Begun
     attempts: list[tuple[DueInvoice, PaymentAttempt]] = field(default_factory=list)

@@ -20,7 +20,7 @@ class Beyond:
 
 
 class Allowance:
-    """What may still be charged within the budgets. What the same transaction has begun is counted exactly.
+    """The rest of the budgets. Charges that the same transaction has begun are counted exactly.
 
     Transactions at the same moment do not see each other: a limit may be overshot by as many chunks as there are
     threads.
@@ -35,7 +35,7 @@ class Allowance:
         self._begun: list[Money] = []
 
     def beyond(self, due: DueInvoice) -> Beyond | None:
-        """What stands against charging this invoice now; None when nothing does, and then it counts as begun.
+        """The budget that this invoice would exceed; None if it exceeds none, and then it counts as begun.
 
         An invoice that an operator let through passes, whatever it costs.
         """

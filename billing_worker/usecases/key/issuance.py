@@ -28,5 +28,5 @@ def facts_of_another_issue(payment: GatewayPayment, key_id: str, first: str) -> 
 def alert_another_issue(uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str, now: datetime) -> None:
     """Open the alert, once."""
     facts = facts_of_another_issue(payment, key_id, first)
-    if not uow.alerts.told(AlertKind.ISSUED_TWICE, payment.imp_uid, facts):
+    if not uow.alerts.has(AlertKind.ISSUED_TWICE, payment.imp_uid, facts):
         uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, now)

@@ -93,7 +93,7 @@ class Teller:
             then += f" Refund {under_way.id} over {under_way.money} is under way."
             then += " " + self._state_of_refund(under_way).next
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
-        described = [self._told(attempt) for attempt in attempts] + [self._told_refund(refund) for refund in refunds]
+        described = [self._attempt_line(each) for each in attempts] + [self._refund_line(each) for each in refunds]
         alerts = self._alerts(subjects)
         return Outline(subject, answer, described, then, list(ways_out), alerts, self._acts(subjects))
 
@@ -103,7 +103,7 @@ class Teller:
         subject = f"refund {refund.id}: {refund.money} of payment {attempt.imp_uid}, invoice {attempt.invoice_id}"
         answer, then, ways_out = self._state_of_refund(refund)
         left = Money(refundable(attempt), attempt.money.currency)
-        history = [self._told_refund(each) for each in self.uow.refunds.of_attempt(attempt.id)]
+        history = [self._refund_line(each) for each in self.uow.refunds.of_attempt(attempt.id)]
         then += f" Of this payment {left} is left."
         alerts = self._alerts([refund.id, attempt.id])
         return Outline(subject, answer, history, then, list(ways_out), alerts, self._acts([refund.id]))
@@ -137,7 +137,7 @@ class Teller:
         currency = paid[0].money.currency
         return f" Given back so far: {Money(given, currency)}; left: {Money(left_of(paid), currency)}."
 
-    def _told_refund(self, refund: Refund) -> str:
+    def _refund_line(self, refund: Refund) -> str:
         cause = "a payment too many" if refund.cause is RefundCause.SURPLUS else "an operator asked"
         line = f"{self._day(refund.created_at)} refund {refund.id} of {refund.money}, {cause} ({refund.reason})"
         return f"{line}: {refund.status}"
@@ -173,7 +173,7 @@ class Teller:
         if key.status is KeyStatus.PENDING:
             answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
             return _State(answer, f"It is charged as soon as the confirmation of key {key.id} arrives.")
-        held = self._held(invoice, subscription, key)
+        held = self._held(subscription, key, is_due=invoice.is_due(self.now))
         if held is not None:
             return held
         if key.status is not KeyStatus.ACTIVE:
@@ -195,7 +195,7 @@ class Teller:
             return _State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.")
         return _State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.")
 
-    def _held(self, invoice: Invoice, subscription: Subscription, key: BillingKey) -> _State | None:
+    def _held(self, subscription: Subscription, key: BillingKey, *, is_due: bool) -> _State | None:
         holding = self.uow.stops.holding(subscription.id, key.pg_provider)
         if not holding:
             return None
@@ -205,7 +205,7 @@ class Teller:
             for stop in holding
             for action in RULES[AlertKind.STOPPED].cases[stop.cause].actions
         )
-        then = "It keeps its place and is charged" if invoice.is_due(self.now) else "It is charged when it is due"
+        then = "It keeps its place and is charged" if is_due else "It is charged when it is due"
         return _State(f"Not charged: {holding[0]}.", f"{then} once an operator clears the stop.", ways_out)
 
     def _open(self, attempt: PaymentAttempt) -> _State:
@@ -222,9 +222,7 @@ class Teller:
         key = self.uow.keys.get(subscription.billing_key_id)
         invoices = self.uow.invoices.of_subscription(subscription.id)
         subject = f"subscription {subscription.id}: {subscription.customer} on {_of_plan(plan)}"
-        unpaid = [
-            invoice for invoice in invoices if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
-        ]
+        unpaid = [each for each in invoices if each.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)]
         described = [
             (
                 each.period.start,
@@ -233,27 +231,31 @@ class Teller:
             for each in invoices
         ]
         history = [line for _, line in sorted(described + self._skipped(subscription))]
-        answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid."
-        if unpaid:
-            attempts = self.uow.attempts.of_invoice(unpaid[0].id)
-            answer += " " + self._state_of(unpaid[0], attempts, subscription, key).answer
+        state, next_start = self._first_owed(subscription, unpaid, key), self._day(subscription.next_period_start)
+        answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid. {state.answer}"
+        answer, ways_out = answer.rstrip(), list(state.ways_out)
         then = {
             SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
             SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
             SubscriptionStatus.PAUSED: "No further period is opened while it is paused.",
-        }.get(
-            subscription.status,
-            f"The next period begins, and is charged, on {self._day(subscription.next_period_start)}.",
-        )
-        ways_out: list[WayOut] = []
+        }.get(subscription.status, f"The next period begins, and is charged, on {next_start}.")
         if subscription.held_since is not None and subscription.status in RENEWING:
             answer += f" The period of {self._date(subscription.next_period_start)} is late: an operator must decide."
-            then, ways_out = "On hold until an operator decides.", [_decide(subscription)]
+            then = "On hold until an operator decides."
+            ways_out += [] if subscription.cancel_at_period_end else [_decide(subscription)]
         if subscription.cancel_at_period_end and subscription.status in RENEWING:
-            then, ways_out = f"It ends on {self._day(subscription.next_period_start)} and is not charged again.", []
+            then = f"It ends on {next_start} and is not charged again."
+        then = f"{state.next} {then}".lstrip()
         owned = [subscription.id, *(each.id for each in invoices)]
         alerts = self._alerts([subscription.id])
         return Outline(subject, answer, history, then, ways_out, alerts, self._acts(owned, plan.id))
+
+    def _first_owed(self, subscription: Subscription, unpaid: Sequence[Invoice], key: BillingKey) -> _State:
+        """The state of its first unpaid invoice, or else a stop that holds the next one."""
+        if unpaid:
+            return self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)
+        held = self._held(subscription, key, is_due=False) if subscription.status in RENEWING else None
+        return held or _State("", "")
 
     def of_key(self, key: BillingKey) -> Outline:
         """A billing key, and whether it may be charged."""
@@ -263,10 +265,8 @@ class Teller:
                 answer = "It may not be charged yet: Paymentwall has not confirmed the payment that issued it."
                 then = "PortOne's webhook or Paymentwall's pingback unlocks it; due invoices wait and follow at once."
             case KeyStatus.ACTIVE:
-                answer, then = (
-                    f"It may be charged since {self._day(key.activated_at)}.",
-                    "It is charged when an invoice is due.",
-                )
+                answer = f"It may be charged since {self._day(key.activated_at)}."
+                then = "It is charged when an invoice is due."
             case _:
                 answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
                 then, ways_out = "The customer needs another card.", [WayOut(Action.SET_SUBSCRIPTION_KEY)]
@@ -283,7 +283,7 @@ class Teller:
                 found.append((first, line))
         return found
 
-    def _told(self, attempt: PaymentAttempt) -> str:
+    def _attempt_line(self, attempt: PaymentAttempt) -> str:
         line = f"{self._day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"
         if attempt.decline_kind is not None:
             final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"

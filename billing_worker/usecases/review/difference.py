@@ -71,7 +71,7 @@ def match(known: Known, payment: GatewayPayment, environment: str) -> Match:
 def look_into(ports: Ports, listed: GatewayPayment) -> Finding | None:
     """Look into a listed payment that differs; None if it is not new. Raises NotRead."""
     with ports.database.transaction() as uow:
-        if _was_told(ports, uow, listed):
+        if _was_alerted(ports, uow, listed):
             return None
     began_at = ports.clock.moment().real
     listing = ports.gateway.payment(listed.imp_uid)
@@ -124,13 +124,13 @@ def _conclude(
     if found is Match.RECORD:
         return _record(ports, uow, known, *seen)
     notice = _notice(known, seen[0], found)
-    return None if _notice_was_told(uow, notice) else _alert(uow, notice, seen[1], ports.clock.moment())
+    return None if _notice_was_alerted(uow, notice) else _alert(uow, notice, seen[1], ports.clock.moment())
 
 
 def _record(ports: Ports, uow: UnitOfWork, known: Known, payment: GatewayPayment, evidence: Evidence) -> Finding | None:
     invoice_id = known.invoices[payment.merchant_uid]
     locked = uow.lock_invoice(invoice_id)
-    if _mismatch_was_told(uow, locked, payment):
+    if _mismatch_was_alerted(uow, locked, payment):
         return None
     before = known.booked.get(payment.imp_uid)
     done = record_payment(ports, uow, locked, payment, evidence, moment=ports.clock.moment())
@@ -189,7 +189,7 @@ def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
         invoice_id = uow.invoices.with_merchant_uid(row.merchant_uid) if row.merchant_uid else None
         ours = invoice_id is not None or (number is not None and number.environment == ports.environment)
         subject, facts = row.imp_uid or row.merchant_uid, {"order": row.merchant_uid, "problem": row.problem}
-        if not ours or uow.alerts.told(AlertKind.UNREADABLE_PAYMENT, subject, facts):
+        if not ours or uow.alerts.has(AlertKind.UNREADABLE_PAYMENT, subject, facts):
             return None
         moment = ports.clock.moment()
         kept = uow.keep_evidence(None, row.evidence, moment.real)
@@ -213,22 +213,22 @@ def _alert(uow: UnitOfWork, notice: _Notice, evidence: Evidence | None, moment: 
     return Finding(notice.kind, payment.imp_uid, payment.merchant_uid, None, "alert opened", actions)
 
 
-def _was_told(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
+def _was_alerted(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool:
     """Whether the same finding already had its alert."""
     known = uow.comparisons.known([payment])
     found = match(known, payment, ports.environment)
     if found is Match.PHANTOM:
         return False  # only a read shows whether it lasts
     if found is Match.RECORD:
-        return _mismatch_was_told(uow, uow.lock_invoice(known.invoices[payment.merchant_uid]), payment)
-    return _notice_was_told(uow, _notice(known, payment, found))
+        return _mismatch_was_alerted(uow, uow.lock_invoice(known.invoices[payment.merchant_uid]), payment)
+    return _notice_was_alerted(uow, _notice(known, payment, found))
 
 
-def _notice_was_told(uow: UnitOfWork, notice: _Notice) -> bool:
-    return uow.alerts.told(notice.alert, notice.payment.imp_uid, notice.facts)
+def _notice_was_alerted(uow: UnitOfWork, notice: _Notice) -> bool:
+    return uow.alerts.has(notice.alert, notice.payment.imp_uid, notice.facts)
 
 
-def _mismatch_was_told(uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> bool:
+def _mismatch_was_alerted(uow: UnitOfWork, locked: LockedInvoice, payment: GatewayPayment) -> bool:
     """Whether this mismatch already had its alert.
 
     Recording such a payment changes nothing, so only the alert shows it.
@@ -241,6 +241,6 @@ def _mismatch_was_told(uow: UnitOfWork, locked: LockedInvoice, payment: GatewayP
         if concerned:
             outcome = judge(locked.about(attempt).request, payment, nothing)
             facts = {"reason": outcome.reason} if isinstance(outcome, Unknown) else None
-            if facts is not None and uow.alerts.told(AlertKind.MISMATCH, attempt.id, facts):
+            if facts is not None and uow.alerts.has(AlertKind.MISMATCH, attempt.id, facts):
                 return True
     return False

@@ -71,5 +71,5 @@ def alert_unasked(uow: UnitOfWork, settlement: Settlement, now: datetime) -> Non
         "order": attempt.merchant_uid,
         "invoice": settlement.invoice.id,
     }
-    if not uow.alerts.told(AlertKind.UNASKED_PAYMENT, attempt.id, facts):
+    if not uow.alerts.has(AlertKind.UNASKED_PAYMENT, attempt.id, facts):
         uow.alerts.open(AlertKind.UNASKED_PAYMENT, attempt.id, facts, now)

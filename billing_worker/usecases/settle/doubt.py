@@ -59,7 +59,7 @@ def doubt(
             uow.commit()
             return Looked()
         facts = _facts(booked, shown, since)
-        told = uow.alerts.told(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts)
+        told = uow.alerts.has(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts)
         if not told:
             kept = uow.keep_evidence(booked.attempt_id, evidence, moment.real) if evidence else None
             uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, moment.billing, evidence_id=kept)

@@ -150,7 +150,7 @@ def _is_repeated(settlement: Settlement, outcome: Outcome) -> bool:
 
 
 def _complete(ports: Ports, settlement: Settlement, outcome: Outcome, evidence_id: int | None, moment: Moment) -> None:
-    """What a settled attempt has beside its state: evidence, the next look, and the next merchant_uid."""
+    """Give a settled attempt its evidence, its next look, and its invoice the next merchant_uid."""
     attempt = settlement.attempt
     attempt.evidence_id = evidence_id or attempt.evidence_id
     if isinstance(outcome, Unknown):
