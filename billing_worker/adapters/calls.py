@@ -29,8 +29,8 @@ MOST_YOUNG = 256
 FEWEST_YOUNG = 50
 HANGS_AFTER = 5.0
 """Seconds after which a call counts as hanging."""
-MOST_CALLS = 1024
-"""All calls, including hanging ones: each holds a socket."""
+MOST_CALLS = 768
+"""All calls, including hanging ones: each holds a socket, and most systems allow a process 1,024 open files."""
 NEXT_LOOK = 0.2
 """Seconds until a thread that waits for room looks again: calls grow old without a notice."""
 SLOW = 1.0
