@@ -121,7 +121,8 @@ def test_a_row_that_cannot_be_begun_holds_up_no_other_and_is_told(world: World) 
             connection.exec_driver_sql("ALTER TABLE payment_attempts DROP CONSTRAINT poisoned")
     assert statuses(world, [good, last]) == ["paid", "paid"]
     assert world.invoices(bad) == []
-    assert [(alert.kind, alert.subject_id) for alert in world.alerts()] == [("not_served", bad.id)]
+    (alert,) = world.alerts()
+    assert (alert.kind, alert.subject_id, (alert.facts or {})["job"]) == ("not_served", bad.id, "renew")
 
 
 def test_an_answer_that_cannot_be_recorded_holds_up_no_other(world: World) -> None:

@@ -94,7 +94,8 @@ def _guarded(ports: Ports, begin: Begin, ident: str, follow: Callable[[], int]) 
     except Unavailable:
         return 0
     except Exception as error:  # noqa: BLE001 - whatever a single row holds
-        report_crashed_job(ports, begin.__name__, ident, type(error).__name__)
+        job = renew if begin is begin_renewals else collect
+        report_crashed_job(ports, job.__name__, ident, type(error).__name__)
         return 0
 
 

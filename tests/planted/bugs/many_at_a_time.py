@@ -40,7 +40,7 @@ BUGS = (
         "what a single row meets in a chunk is dropped silently",
         (
             COLLECT,
-            "        report_crashed_job(ports, begin.__name__, ident, type(error).__name__)\n",
+            "        report_crashed_job(ports, job.__name__, ident, type(error).__name__)\n",
             "        del error\n",
         ),
         catchers=(f"{MANY}::test_a_row_that_cannot_be_begun_holds_up_no_other_and_is_told",),
