@@ -8,6 +8,8 @@ HINTS ?= 1000000
 INPUTS ?= 1000000
 SEEDS ?= 200
 PAIRS ?= 1
+EVERY ?= 1
+MINUTES ?= 8
 
 .PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-statements bench-scans bench-bytes bench-receiver bench-receiver-kill receiver-kill up clean lock nightly
 
@@ -34,8 +36,8 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/python scripts/shape.py --check
 
-planted: .venv/ready ## Plant bugs in copies: the tests must catch each
-	$(BIN)/python -m tests.planted
+planted: .venv/ready ## Plant bugs in copies: the tests must catch each; EVERY=3 plants a third of them
+	$(BIN)/python -m tests.planted --every $(EVERY)
 
 fuzz: .venv/ready ## A million garbled answers for the parser, and a million for both parsers of the receiver
 	$(BIN)/python -m tests.fuzz --of answers --inputs $(INPUTS) --seed $(SEED)
@@ -75,8 +77,8 @@ bench-receiver-kill: .venv/ready ## A million acknowledged hints while the recei
 receiver-kill: .venv/ready ## The same in short
 	$(BIN)/python benchmarks/receiver_kill.py --hints 10000 --every 2
 
-chaos: .venv/ready ## 8 minutes of kills, stops and cut connections on real processes; then both books must agree
-	$(BIN)/python -m tests.chaos --minutes 8 --kills 100 --charges 8000 --seed $(SEED)
+chaos: .venv/ready ## MINUTES=8 of kills, stops and cut connections on real processes; then both books must agree
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --kills $$(($(MINUTES) * 12)) --charges $$(($(MINUTES) * 1000)) --seed $(SEED)
 
 chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs an idle machine
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
@@ -90,8 +92,8 @@ docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.m
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up
 
-nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, chaos (an hour and a half)
-	$(MAKE) pairs fuzz simulate chaos
+nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, chaos (an hour and a half)
+	$(MAKE) pairs fuzz simulate planted chaos
 
 lock: ## Update the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
