@@ -53,6 +53,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2, help="worker processes (default 2)")
     parser.add_argument("--threads", type=int, default=4, help="threads of each worker (default 4)")
     parser.add_argument("--bare-calls", type=int, default=2000, help="calls of the bare loop (default 2000)")
+    parser.add_argument("--hanging", type=float, default=0.0, help="percent of calls that hang for 65 s (default 0)")
+    parser.add_argument("--declined", type=float, default=0.0, help="percent of charges that are declined (default 0)")
     parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see its cost")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
@@ -91,7 +93,9 @@ def measure(services: stack.Services, options: argparse.Namespace) -> dict[str, 
     ports, engine = bootstrap.build(settings, role="bench", connections=8)
     bootstrap.upgrade_database(engine)
     due_at = datetime.now(UTC) + timedelta(seconds=40 + options.subscriptions / 80)
-    load(ports, options.subscriptions, due_at)
+    cards = cards_of(options.subscriptions, options.hanging, options.declined)
+    load(ports, cards, due_at)
+    good = cards.count("ok")
     env = stack.child_environment({})
     hook = f"http://{stack.LOOPBACK}:{settings.web_port}/webhooks/portone"
     ledger = str(services.var_dir / "ledger.jsonl")
@@ -110,7 +114,7 @@ def measure(services: stack.Services, options: argparse.Namespace) -> dict[str, 
         supervisor.run(until=lambda: datetime.now(UTC) >= due_at)
         before = {name: cpu_of(pid) for name, pid in pids.items()}
         deadline = time.monotonic() + LIMIT
-        supervisor.run(until=lambda: paid(ports) >= options.subscriptions or time.monotonic() > deadline)
+        supervisor.run(until=lambda: paid(ports) >= good or time.monotonic() > deadline)
         after = {name: cpu_of(pid) for name, pid in pids.items()}
         waits, elapsed = waiting_times(engine)
         done = paid(ports)
@@ -132,16 +136,27 @@ def measure(services: stack.Services, options: argparse.Namespace) -> dict[str, 
     }
 
 
-def load(ports: Ports, count: int, due_at: datetime) -> None:
-    """Subscriptions that all fall due at one instant."""
+def cards_of(count: int, hanging: float, declined: float) -> list[str]:
+    """The behaviour of each card, spread evenly."""
+    cards = ["ok"] * count
+    for behaviour, percent in (("slow", hanging), ("decline-limit", declined)):
+        places = [place for place in range(count) if cards[place] == "ok"]
+        wanted = round(count * percent / 100)
+        for number in range(wanted):
+            cards[places[number * len(places) // wanted]] = behaviour
+    return cards
+
+
+def load(ports: Ports, cards: Sequence[str], due_at: datetime) -> None:
+    """Subscriptions that all fall due at one instant, one for each card."""
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=AnchoredCalendar(Unit.MONTH, 1))
 
     def one(number: int) -> None:
-        key = register_key(ports, NewKey(f"ok-bench-{number}", "nice_v2"))
+        key = register_key(ports, NewKey(f"{cards[number]}-bench-{number}", "nice_v2"))
         subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}", start=due_at))
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(one, range(count)))
+        list(pool.map(one, range(len(cards))))
 
 
 def bare_loop(url: str, calls: int, threads: int) -> dict[str, float]:
