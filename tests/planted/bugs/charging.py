@@ -31,6 +31,11 @@ BUGS = (
             "            _write(uow, decided, moment)\n            uow.commit()\n",
             "            _write(uow, decided, moment)\n",
         ),
+        (
+            BEGIN,
+            "        uow.subscriptions.save_all([each.subscription for each in found])\n        uow.commit()\n",
+            "        uow.subscriptions.save_all([each.subscription for each in found])\n",
+        ),
         catchers=(f"{COLLECTS}::test_a_due_period_is_paid_with_one_payment",),
     ),
     bug(
