@@ -234,3 +234,23 @@ def test_a_stop_that_a_chunk_calls_for_holds_the_rest_of_it(world: World) -> Non
     assert stopped.stop.scope == "all"
     assert ids[1] in stopped.stop.reason
     assert [row["amount"] for row in world.money()] == [9900]
+
+
+def test_two_answers_that_move_one_subscription_are_two_steps(world: World) -> None:
+    """Paid, it is active again; declined, it is past due. As one step, unpaid to past due, the tables refuse it."""
+    subscription = world.subscribe("ok", plan=world.plan(interval="day"))
+    world.renew()
+    world.clock.advance(days=1)
+    world.renew()
+    first, second = world.invoices(subscription)
+    world.sandbox.rule("decline-limit", endpoint="again", merchant_uid=second.merchant_uid)
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE subscriptions SET status = 'unpaid'")
+    commits: list[str] = []
+    event.listen(world.engine, "commit", lambda _connection: commits.append("commit"))
+    together = replace(world.ports, calls=InTurn(world.ports.gateway, together=True))
+    collect.collect(together, [first.id, second.id])
+    assert {each.status for each in world.invoices(subscription)} == {"paid", "open"}
+    assert world.subscription(subscription).status in ("past_due", "active")
+    assert len(commits) == 3, "one for both attempts, and one for each answer"
+    assert world.alerts() == []

@@ -65,14 +65,18 @@ def retry_write(write: Callable[[], object]) -> None:
 
 
 def _record(ports: Ports, answers: Sequence[Answered]) -> Sequence[Answered]:
-    """Record these with one commit; returns those whose subscription another transaction holds.
+    """Record these with one commit; returns those that are to go alone.
+
+    That is an answer whose subscription another transaction holds, and a second answer for one subscription: both
+    outcomes may move it, and each move is a step that the tables check.
 
     A worker that lost its attempt meanwhile writes nothing but what it learned: the resolver looks at once. Where the
     attempt is closed no scan looks any more; then an approval makes us read the payment again.
     """
     by_attempt = {answer.attempt_id: answer for answer in answers}
     with ports.database.transaction() as uow:
-        found = [(each, by_attempt.pop(each.attempt.id)) for each in uow.lock_settlements(list(by_attempt))]
+        firsts = {each.subscription.id: each for each in reversed(uow.lock_settlements(list(by_attempt)))}
+        found = [(each, by_attempt.pop(each.attempt.id)) for each in firsts.values()]
         moment = ports.clock.moment()
         own = [(each, answer.outcome) for each, answer in found if each.attempt.fence == answer.fence]
         lost = [(each, answer.outcome) for each, answer in found if each.attempt.fence != answer.fence]
