@@ -11,10 +11,9 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from charges import child_running, cpu_of
+from cost import child_running, cpu_of, memory
 from rich.console import Console
 from rich.table import Table
 from stage import HERE, Running, Stage, staged, wait_ready
@@ -108,13 +107,6 @@ def overload(stage: Stage, supervisor: Supervisor) -> dict[str, Any]:
             break
     figures["well_again_after_s"] = round(time.monotonic() - began, 1)
     return figures
-
-
-def memory(pid: int, field: str) -> float:
-    """Megabytes of a process: VmRSS now, VmHWM at its highest."""
-    lines = (Path("/proc") / str(pid) / "status").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith(field + ":")]
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 def show(figures: dict[str, Any]) -> None:
