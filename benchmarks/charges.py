@@ -2,9 +2,11 @@
 
 Starts PostgreSQL (durable), Redis, the sandbox with a gateway's latency, web, workers, beat and Flower; makes N
 subscriptions due at once and measures until the last one is paid. In the same run, a bare loop of threads posts the
-same call to the same sandbox.
+same call to the same sandbox. Then, one after the other and if asked for, the same number is charged by a naive Celery
+worker (`naive.py`).
 
-    make bench            or: .venv/bin/python benchmarks/charges.py --subscriptions 3000
+    make bench            or: .venv/bin/python benchmarks/charges.py --subscriptions 3000 --naive
+    make bench-naive      or: .venv/bin/python benchmarks/charges.py --subscriptions 6000 --naive --kills 5
     make bench-shared     or: .venv/bin/python benchmarks/charges.py --shared-keys 10 --stolen 2
 
 With `--kills` a worker gets SIGKILL at moments spread evenly over each drain, and its supervisor starts it again. At
@@ -25,6 +27,7 @@ import psycopg
 from bare import bare_loop
 from cost import Meter, servers
 from ledger import judged, payments, period
+from naive_drain import measured_naive
 from rig import Drain, Rig, deadlocks, drained, rigged, run_for, run_until
 from shown import costs, ratios, show
 
@@ -55,11 +58,15 @@ def main() -> int:
     parser.add_argument("--stolen", type=float, default=0.0, help="percent of cards declined for good (default 0)")
     parser.add_argument("--shared-keys", type=int, default=1, metavar="K", help="subscriptions of a key (default 1)")
     parser.add_argument("--kills", type=int, default=0, help="kill a worker so often during each drain (default 0)")
+    parser.add_argument("--naive", action="store_true", help="also drain with the naive worker")
+    parser.add_argument("--naive-scan", type=float, default=60.0, help="seconds between its scans (default 60)")
     parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see its cost")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
     with rigged(options.processes, options.threads) as rig:
         figures = measured(rig, options)
+        if options.naive:
+            figures["naive"] = measured_naive(rig, options)
     figures["ratios"] = ratios(figures, None)
     show(figures, as_json=options.json)
     ours = figures["ours"]
