@@ -3,9 +3,9 @@
 Starts PostgreSQL (durable), Redis, the sandbox with a gateway's latency, web, workers, beat and Flower; makes N
 subscriptions due at once and measures until the last one is paid. In the same run, a bare loop of threads posts the
 same call to the same sandbox. Then, one after the other and if asked for, the same number is charged by a naive Celery
-worker (`naive.py`).
+worker (`naive.py`), and by an earlier commit of this repository with its own benchmark.
 
-    make bench            or: .venv/bin/python benchmarks/charges.py --subscriptions 3000 --naive
+    make bench            or: .venv/bin/python benchmarks/charges.py --subscriptions 3000 --naive --earlier 3d46064
     make bench-naive      or: .venv/bin/python benchmarks/charges.py --subscriptions 6000 --naive --kills 5
     make bench-shared     or: .venv/bin/python benchmarks/charges.py --shared-keys 10 --stolen 2
 
@@ -15,6 +15,7 @@ if ours lost or doubled one, or if PostgreSQL broke a deadlock.
 """
 
 import argparse
+import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from typing import Any
 import psycopg
 from bare import bare_loop
 from cost import Meter, servers
+from earlier import measured_earlier
 from ledger import judged, payments, period
 from naive_drain import measured_naive
 from rig import Drain, Rig, deadlocks, drained, rigged, run_for, run_until
@@ -60,14 +62,19 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=0, help="kill a worker so often during each drain (default 0)")
     parser.add_argument("--naive", action="store_true", help="also drain with the naive worker")
     parser.add_argument("--naive-scan", type=float, default=60.0, help="seconds between its scans (default 60)")
+    parser.add_argument("--earlier", metavar="COMMIT", help="also run the benchmark of this commit")
     parser.add_argument("--without-flower", action="store_true", help="leave Flower out, to see its cost")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
+    environment = dict(os.environ)
     with rigged(options.processes, options.threads) as rig:
         figures = measured(rig, options)
         if options.naive:
             figures["naive"] = measured_naive(rig, options)
-    figures["ratios"] = ratios(figures, None)
+    if options.earlier:
+        found = measured_earlier(options.earlier, options.subscriptions, environment)
+        figures |= {options.earlier: found} if found else {}
+    figures["ratios"] = ratios(figures, options.earlier)
     show(figures, as_json=options.json)
     ours = figures["ours"]
     return 1 if ours["lost"] or ours["doubled"] or ours["deadlocks"] else 0
