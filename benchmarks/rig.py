@@ -135,25 +135,30 @@ def drained(
     wanted: int,
     *,
     limit: float,
+    stall: float | None = None,
     kills: int = 0,
     pause: float = 0.5,
 ) -> Drain:
-    """Wait until `done()` reaches `wanted`. Meanwhile kill workers in turn, at moments spread evenly over the drain."""
+    """Wait until `done()` reaches `wanted`, for `limit` seconds at most, and no longer than `stall` without progress.
+
+    Meanwhile kill workers in turn, at moments spread evenly over the drain.
+    """
     began, killed, nearly, found = time.monotonic(), 0, 0.0, 0
-    looked = began - pause
+    looked, moved = began - pause, began
     victims = sorted(name for name in supervisor.pids if name.startswith("worker"))
 
     def over() -> bool:
-        nonlocal killed, nearly, found, looked
+        nonlocal killed, nearly, found, looked, moved
         now = time.monotonic()
         if now - looked < pause:
             return False
-        looked, found = now, done()
+        before, looked, found = found, now, done()
+        moved = now if found > before else moved
         if found >= LATE * wanted and not nearly:
             nearly = now - began
         if killed < kills and found >= wanted * (killed + 0.5) / kills:
             killed += _kill(supervisor, meter, victims[killed % len(victims)])
-        return found >= wanted or now - began > limit
+        return found >= wanted or now - began > limit or now - moved > (stall or limit)
 
     if not supervisor.run(until=over):
         raise SystemExit("stopped by a signal")
