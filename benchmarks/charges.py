@@ -16,10 +16,8 @@ if ours lost or doubled one, or if PostgreSQL broke a deadlock.
 
 import argparse
 import os
-import statistics
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,17 +25,12 @@ from typing import Any
 import psycopg
 from bare import bare_loop
 from cost import Meter, servers
+from due import cards_of, charged, load, settled
 from earlier import measured_earlier
 from ledger import judged, payments, period
 from naive_drain import measured_naive
-from rig import Drain, Rig, deadlocks, drained, rigged, run_for, run_until
+from rig import READY_SECONDS, Drain, Rig, deadlocks, drained, rigged, run_for, run_until
 from shown import costs, ratios, show
-
-from billing_worker.domain.calendar import AnchoredCalendar, Unit
-from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.key.register import NewKey, register_key
-from billing_worker.usecases.subscription.create_plan import create_plan
-from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 LIMIT = 300.0
 """Seconds until the run is aborted."""
@@ -45,7 +38,6 @@ LIMIT_OF_KILLS = 900.0
 """The same with kills: what a killed worker left open is proved absent by two reads, a settle window apart."""
 WARM_UP = 8.0
 BARE_THREADS = 64
-SETTLED = "SELECT count(*) FROM invoices WHERE status <> 'open' OR declines > 0 OR awaits_key"
 
 
 def main() -> int:
@@ -90,7 +82,7 @@ def measured(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     if options.without_flower:
         processes = [process for process in processes if process.name != "flower"]
     with rig.supervised(processes) as supervisor, rig.connect() as connection:
-        run_until(supervisor, lambda: supervisor.ready)
+        run_until(supervisor, lambda: supervisor.ready, within=READY_SECONDS)
         run_for(supervisor, WARM_UP)
         bare = bare_loop(rig.gateway, options.bare_calls, BARE_THREADS)
         if datetime.now(UTC) > due_at:
@@ -99,7 +91,7 @@ def measured(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
         drain = drained(
             supervisor,
             Meter(supervisor, servers()),
-            lambda: _settled(connection),
+            lambda: settled(connection),
             len(cards) - cards.count("slow"),
             limit=LIMIT_OF_KILLS if options.kills else LIMIT,
             kills=options.kills,
@@ -110,16 +102,11 @@ def measured(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _figures(connection: psycopg.Connection, drain: Drain, cards: Sequence[str], ledger: Path) -> dict[str, Any]:
-    waits, elapsed, booked = waiting_times(connection)
+    figures = charged(connection)
+    booked = figures["charged"]
     verdict = judged(cards.count("ok"), payments(ledger, period))
     return {
-        "charged": booked,
-        "seconds": round(elapsed, 2),
-        "charges_per_second": round(booked / elapsed, 1),
-        "seconds_to_99_percent": round(drain.nearly, 1),
-        "due_to_attempt_p50_s": round(statistics.median(waits), 2),
-        "due_to_attempt_p99_s": round(statistics.quantiles(waits, n=100)[98], 2),
-        "due_to_attempt_first_s": round(min(waits), 2),
+        **figures,
         **costs(drain.cpu, booked),
         "kills": drain.kills,
         "lost": verdict.lost,
@@ -127,52 +114,6 @@ def _figures(connection: psycopg.Connection, drain: Drain, cards: Sequence[str],
         "charged_and_not_booked": max(0, verdict.payments - booked),
         "deadlocks": deadlocks(connection),
     }
-
-
-def cards_of(options: argparse.Namespace) -> list[str]:
-    """The behaviour of each subscription's card, spread evenly over the keys."""
-    keys = -(-options.subscriptions // options.shared_keys)
-    cards = ["ok"] * keys
-    wishes = (("slow", options.hanging), ("decline-limit", options.declined), ("decline-stolen", options.stolen))
-    for behaviour, percent in wishes:
-        places = [place for place in range(keys) if cards[place] == "ok"]
-        wanted = round(keys * percent / 100)
-        for number in range(wanted):
-            cards[places[number * len(places) // wanted]] = behaviour
-    return [cards[number // options.shared_keys] for number in range(options.subscriptions)]
-
-
-def load(ports: Ports, cards: Sequence[str], due_at: datetime, shared: int = 1) -> None:
-    """Subscriptions that all fall due at one instant, one for each card; so many in a row have the same key."""
-    plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=AnchoredCalendar(Unit.MONTH, 1))
-
-    def one(first: int) -> None:
-        key = register_key(ports, NewKey(f"{cards[first]}-bench-{first}", "nice_v2"))
-        for number in range(first, min(first + shared, len(cards))):
-            subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}", start=due_at))
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(one, range(0, len(cards), shared)))
-
-
-def _settled(connection: psycopg.Connection) -> int:
-    """Invoices that are done for today."""
-    row = connection.execute(SETTLED).fetchone()
-    return int(row[0]) if row else 0
-
-
-def waiting_times(connection: psycopg.Connection) -> tuple[Sequence[float], float, int]:
-    """Seconds from due to the first attempt, sorted; from the first start to the last result; approvals."""
-    row = connection.execute("""
-        SELECT extract(epoch FROM max(closed_at) - min(started_at))::float, count(*)
-        FROM payment_attempts WHERE status = 'approved'
-    """).fetchone()
-    assert row is not None
-    waits = connection.execute("""
-        SELECT extract(epoch FROM a.started_at - i.period_start)::float AS seconds
-        FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id WHERE a.number = 1 ORDER BY seconds
-    """).fetchall()
-    return [wait for (wait,) in waits], row[0], row[1]
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from fill import AMOUNT, Portfolio, fill, payment_of, times_of
 from ledger import Row, judged, payments, period
 from rich.console import Console
 from rich.table import Table
-from rig import Drain, Rig, deadlocks, drained, paid, rigged, run_for, run_until
+from rig import READY_SECONDS, Drain, Rig, deadlocks, drained, paid, rigged, run_for, run_until
 from shown import costs
 
 from billing_worker.usecases.control.environment import accept_fingerprint
@@ -93,7 +93,7 @@ def measured(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
     _say("starting everything")
     with rig.supervised([rig.sandbox(ledger), *rig.workers()]) as supervisor, rig.connect() as connection:
         connection.execute("SET statement_timeout = 0")
-        run_until(supervisor, lambda: supervisor.ready)
+        run_until(supervisor, lambda: supervisor.ready, within=READY_SECONDS)
         run_for(supervisor, WARM_UP)
         run_until(supervisor, lambda: datetime.now(UTC) >= due_at)
         meter = Meter(supervisor, servers())

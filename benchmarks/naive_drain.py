@@ -7,8 +7,9 @@ from typing import Any
 
 import psycopg
 from cost import Meter, servers
+from due import rates
 from ledger import customer, judged, payments
-from rig import IMP_KEY, IMP_SECRET, Rig, drained, run_for, run_until
+from rig import IMP_KEY, IMP_SECRET, READY_SECONDS, Rig, drained, run_for, run_until
 from shown import costs
 
 from billing_worker.cli import stack
@@ -29,7 +30,11 @@ FILL = """
     SELECT n, 'ok-naive-' || n, 9900, 'infinity' FROM generate_series(1, %s) n
 """
 CHARGED = "SELECT count(*) FROM naive_subscriptions WHERE charged_at IS NOT NULL"
-SECONDS = "SELECT extract(epoch FROM max(charged_at) - min(charged_at))::float FROM naive_subscriptions"
+SECONDS = """
+    SELECT extract(epoch FROM max(charged_at) - min(charged_at))::float,
+           extract(epoch FROM percentile_disc(0.9) WITHIN GROUP (ORDER BY charged_at) - min(charged_at))::float
+    FROM naive_subscriptions
+"""
 
 
 def measured_naive(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
@@ -40,26 +45,25 @@ def measured_naive(rig: Rig, options: argparse.Namespace) -> dict[str, Any]:
         connection.execute(TABLE)
         connection.execute(FILL, (options.subscriptions,))
         connection.execute("CREATE INDEX ON naive_subscriptions (next_charge_at)")
-        run_until(supervisor, lambda: supervisor.ready)
+        run_until(supervisor, lambda: supervisor.ready, within=READY_SECONDS)
         run_for(supervisor, WARM_UP)
         meter = Meter(supervisor, servers())
         connection.execute("UPDATE naive_subscriptions SET next_charge_at = now()")
         drain = drained(
             supervisor,
             meter,
-            lambda: _count(connection, CHARGED),
+            lambda: _count(connection),
             options.subscriptions,
             limit=LIMIT,
             kills=options.kills,
             pause=0.1 if options.kills else 0.5,
         )
         run_for(supervisor, SETTLE)
-        booked, seconds = drain.done, max(0.1, _count(connection, SECONDS))
+        booked = _count(connection)
+        seconds, nearly = connection.execute(SECONDS).fetchone() or (0.0, 0.0)
     verdict = judged(options.subscriptions, payments(ledger, customer))
     return {
-        "charged": booked,
-        "seconds": round(seconds, 2),
-        "charges_per_second": round(booked / seconds, 1),
+        **rates(booked, seconds or 0.0, nearly or 0.0),
         **costs(drain.cpu, booked),
         "kills": drain.kills,
         "lost": verdict.lost,
@@ -92,6 +96,6 @@ def _processes(rig: Rig, options: argparse.Namespace) -> list[Process]:
     ]
 
 
-def _count(connection: psycopg.Connection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return (row[0] if row else 0) or 0
+def _count(connection: psycopg.Connection) -> int:
+    row = connection.execute(CHARGED).fetchone()
+    return int(row[0]) if row else 0

@@ -30,10 +30,11 @@ def ratios(figures: Mapping[str, Any], earlier: str | None) -> dict[str, float]:
         "total CPU of a charge / bare call": ours["total_cpu_ms_per_charge"] / bare,
         "workers' CPU of a charge / bare call": ours["worker_cpu_ms_per_charge"] / bare,
     }
+    rate = "first_90_percent_per_second" if ours["kills"] else "charges_per_second"
     for name in ("naive", earlier):
         other = figures.get(name) if name else None
-        if other and other["charges_per_second"]:
-            found[f"charges per second / {name}"] = ours["charges_per_second"] / other["charges_per_second"]
+        if other:
+            found[f"{rate.replace('_', ' ')} / {name}"] = ours[rate] / other.get(rate, other["charges_per_second"])
             found[f"total CPU / {name}"] = ours["total_cpu_ms_per_charge"] / other["total_cpu_ms_per_charge"]
     return {name: round(ratio, 2) for name, ratio in found.items()}
 
