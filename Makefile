@@ -62,7 +62,7 @@ bench: .venv/ready ## Charges per second, beside a bare HTTP loop, a naive worke
 	$(BIN)/python benchmarks/charges.py --naive --earlier $(EARLIER)
 
 bench-naive: .venv/ready ## Five kills during each drain, ours and that of a naive Celery worker: what each lost and doubled
-	$(BIN)/python benchmarks/charges.py --subscriptions 6000 --naive --kills 5
+	$(BIN)/python benchmarks/charges.py --subscriptions 6000 --naive --naive-scan 120 --kills 5
 
 bench-shared: .venv/ready ## Ten subscriptions a key, and 2 % of the keys declined for good: no deadlock, no loss
 	$(BIN)/python benchmarks/charges.py --shared-keys 10 --stolen 2

@@ -5,9 +5,9 @@ subscriptions due at once and measures until the last one is paid. In the same r
 same call to the same sandbox. Then, one after the other and if asked for, the same number is charged by a naive Celery
 worker (`naive.py`), and by an earlier commit of this repository with its own benchmark.
 
-    make bench            or: .venv/bin/python benchmarks/charges.py --subscriptions 3000 --naive --earlier 3d46064
-    make bench-naive      or: .venv/bin/python benchmarks/charges.py --subscriptions 6000 --naive --kills 5
-    make bench-shared     or: .venv/bin/python benchmarks/charges.py --shared-keys 10 --stolen 2
+    make bench            or: .venv/bin/python benchmarks/charges.py --naive --earlier 3d46064
+    make bench-naive      or: the same with --subscriptions 6000 --naive --naive-scan 120 --kills 5
+    make bench-shared     or: the same with --shared-keys 10 --stolen 2
 
 With `--kills` a worker gets SIGKILL at moments spread evenly over each drain, and its supervisor starts it again. At
 the end the sandbox's own books tell which periods were charged never, and which more than once. The exit status is 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD_SECONDS, RUN_SECONDS = 600.0, 900.0
 BARE_CALLS = "200"
 """Its own yardstick is not needed: the ratios are taken to that of this run."""
-LINK = "benchmarks/charges.py"
+ITS_BENCHMARK = "benchmarks/charges.py"
 
 
 def measured_earlier(commit: str, subscriptions: int, environment: Mapping[str, str]) -> dict[str, Any] | None:
@@ -22,17 +23,18 @@ def measured_earlier(commit: str, subscriptions: int, environment: Mapping[str, 
     if not _known(commit):
         print(f"{commit} is not in this repository (a shallow clone?); it is left out", file=sys.stderr)
         return None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the worktree is removed
     env = {name: value for name, value in environment.items() if not name.startswith("BILLING_")}
     try:
         with _worktree(commit) as tree:
             env["PYTHONPATH"] = str(tree)
             python = _python(tree, env)
-            argv = (python, str(tree / LINK), "--json", "--subscriptions", str(subscriptions))
+            argv = (python, str(tree / ITS_BENCHMARK), "--json", "--subscriptions", str(subscriptions))
             said = _run((*argv, "--bare-calls", BARE_CALLS), tree, env, RUN_SECONDS)
-    except (subprocess.SubprocessError, OSError) as error:
+            return _ours(json.loads(said))
+    except (subprocess.SubprocessError, OSError, ValueError, KeyError) as error:
         print(f"{commit} could not be measured: {error}", file=sys.stderr)
         return None
-    return _ours(json.loads(said))
 
 
 def _known(commit: str) -> bool:
