@@ -173,6 +173,9 @@ def _books(connection: psycopg.Connection, drain: Drain) -> dict[str, Any]:
     assert row is not None
     done, seconds, ends = row
     alerts = connection.execute("SELECT kind, count(*) FROM alerts WHERE closed_at IS NULL GROUP BY 1").fetchall()
+    compared = connection.execute(
+        "SELECT count(*) FILTER (WHERE status = 'done'), COALESCE(sum(payments), 0) FROM comparisons"
+    ).fetchone() or (0, 0)
     spans = list(pairwise(ends)) if ends else []
     return {
         "charged": done,
@@ -180,6 +183,8 @@ def _books(connection: psycopg.Connection, drain: Drain) -> dict[str, Any]:
         "charges_per_second": round(done / seconds, 1) if seconds else 0.0,
         "rate_of_each_tenth": [round(done / 10 / max(0.01, end - begin), 1) for begin, end in spans],
         **costs(drain.cpu, done),
+        "comparisons_done": compared[0],
+        "payments_compared": int(compared[1]),
         "open_alerts": {str(kind): number for kind, number in alerts},
         "deadlocks": deadlocks(connection),
     }
@@ -192,7 +197,8 @@ def _say(line: str) -> None:
 def show(figures: Mapping[str, Any]) -> None:
     """Print it."""
     rates = figures["rate_of_each_tenth"]
-    for name in ("charged", "seconds", "charges_per_second", "lost", "doubled", "deadlocks", "open_alerts"):
+    counts = ("charged", "seconds", "charges_per_second", "lost", "doubled", "deadlocks", "open_alerts")
+    for name in (*counts, "comparisons_done", "payments_compared"):
         print(f"{name.replace('_', ' ')}: {figures[name]}")
     print(f"CPU ms a charge: {figures['total_cpu_ms_per_charge']}, workers {figures['worker_cpu_ms_per_charge']}")
     if rates:
