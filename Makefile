@@ -5,13 +5,15 @@ BIN := .venv/bin
 WORKERS ?= 2
 SEED ?= 1
 HINTS ?= 1000000
+SUBSCRIPTIONS ?= 1000000
+EARLIER ?= 3d46064
 INPUTS ?= 1000000
 SEEDS ?= 200
 PAIRS ?= 1
 EVERY ?= 1
 MINUTES ?= 8
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-statements bench-scans bench-bytes bench-receiver bench-receiver-kill receiver-kill up clean lock nightly
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-shared bench-million bench-statements bench-scans bench-bytes bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -56,8 +58,17 @@ imports: .venv/ready
 simulate: .venv/ready ## 20,000 subscription-years on a virtual clock, with seeded faults
 	$(BIN)/billing-worker simulate --seed $(SEED) --seeds $(SEEDS) --subscriptions 20 --years 5
 
-bench: .venv/ready ## Charges per second, beside a bare HTTP loop in the same run
-	$(BIN)/python benchmarks/charges.py
+bench: .venv/ready ## Charges per second, beside a bare HTTP loop, a naive worker and an earlier commit (EARLIER) in the same run
+	$(BIN)/python benchmarks/charges.py --naive --earlier $(EARLIER)
+
+bench-naive: .venv/ready ## Five kills during each drain, ours and that of a naive Celery worker: what each lost and doubled
+	$(BIN)/python benchmarks/charges.py --subscriptions 6000 --naive --naive-scan 120 --kills 5
+
+bench-shared: .venv/ready ## Ten subscriptions a key, and 2 % of the keys declined for good: no deadlock, no loss
+	$(BIN)/python benchmarks/charges.py --shared-keys 10 --stolen 2
+
+bench-million: .venv/ready ## SUBSCRIPTIONS=1000000 renewals due at once: rate and memory over the hour, none lost or doubled
+	$(BIN)/python benchmarks/million.py --subscriptions $(SUBSCRIPTIONS)
 
 bench-statements: .venv/ready ## The cost of a transaction pooler: ratios of both ways within one run
 	$(BIN)/python benchmarks/statements.py
@@ -70,6 +81,9 @@ bench-bytes: .venv/ready ## Bytes that one charge writes, to the log and to each
 
 bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
 	$(BIN)/python benchmarks/receiver.py
+
+bench-receiver-beside: .venv/ready ## The receiver at 1,000/s beside 500 slow sockets, while charging at full rate, and both
+	$(BIN)/python benchmarks/receiver.py --beside
 
 bench-receiver-kill: .venv/ready ## A million acknowledged hints while the receiver is killed repeatedly: none may be lost
 	$(BIN)/python benchmarks/receiver_kill.py --hints $(HINTS)

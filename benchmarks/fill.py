@@ -94,6 +94,10 @@ class Portfolio:
     now: datetime
     delivered: bool = True
     """Whether the merchant has taken the events; else they wait, as they do where no receiver is named."""
+    due_at: datetime | None = None
+    """When those that are due are due, all at once; None: spread over the last five minutes."""
+    card: str = "bench"
+    """The first part of each customer_uid: for the sandbox it is the card's behaviour."""
 
 
 def main() -> int:
@@ -191,8 +195,8 @@ def _ident(prefix: str, number: int) -> str:
 def _rows(number: int, portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     """The rows of one subscription, as COPY reads them."""
     sub, key, inv, att = (_ident(prefix, number) for prefix in ("sub", "key", "inv", "att"))
-    uid, imp = f"bw{sub[4:]}p00000g01", f"imps_{number:012d}"
-    paid, start, following = _times(number, portfolio)
+    uid, imp, customer_uid = payment_of(number, portfolio)
+    paid, start, following = (moment.isoformat() for moment in times_of(number, portfolio))
     event = {
         "id": inv, "status": "paid", "subscription_id": sub, "customer": f"customer-{number}", "plan_id": PLAN,
         "billing_key_id": key, "invoice_id": inv, "merchant_uid": uid, "attempt_id": att, "imp_uid": imp,
@@ -200,9 +204,9 @@ def _rows(number: int, portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     }  # fmt: skip
     delivered = paid if portfolio.delivered else r"\N"
     hint = json.dumps({"imp_uid": imp, "merchant_uid": uid, "status": "paid"})
-    body = _BODY.replace("@I", imp).replace("@M", uid).replace("@C", f"bench-{number}")
+    body = _BODY.replace("@I", imp).replace("@M", uid).replace("@C", customer_uid)
     values: dict[str, tuple[object, ...]] = {
-        "billing_keys": (key, f"bench-{number}", "nice_v2", "active", start, start, 0),
+        "billing_keys": (key, customer_uid, "nice_v2", "active", start, start, 0),
         "subscriptions": (sub, PLAN, key, f"customer-{number}", "active", start, 1, following, start, "f"),
         "invoices": (inv, sub, key, 0, start, following, AMOUNT, "KRW", "paid", uid, 1, paid, 1, 0, 0, 0, paid, "f"),
         "merchant_uids": (uid, inv, 1),
@@ -218,17 +222,24 @@ def _rows(number: int, portfolio: Portfolio) -> Iterator[tuple[str, str]]:
         yield table, "\t".join(map(str, row)) + "\n"
 
 
-def _times(number: int, portfolio: Portfolio) -> tuple[str, str, str]:
+def payment_of(number: int, portfolio: Portfolio) -> tuple[str, str, str]:
+    """The merchant_uid, the imp_uid and the customer_uid of the payment of the first period."""
+    uid = f"bw{_ident('sub', number)[4:]}p00000g01"
+    return uid, f"imps_f{number:011d}", f"{portfolio.card}-{number}"  # no imp_uid that a sandbox draws has an f
+
+
+def times_of(number: int, portfolio: Portfolio) -> tuple[datetime, datetime, datetime]:
     """When it was paid, and when its first and its next period begin."""
     share = number / portfolio.subscriptions
     paid = portfolio.now - SPREAD + share * (SPREAD - DUE_WITHIN)
     start, place = paid - timedelta(seconds=2), number - (portfolio.subscriptions - portfolio.due)
     following = paid + timedelta(days=31)
     if place >= 0:
-        following = portfolio.now - DUE_WITHIN * ((portfolio.due - place) / (portfolio.due + 1))
+        spread = portfolio.now - DUE_WITHIN * ((portfolio.due - place) / (portfolio.due + 1))
+        following = portfolio.due_at or spread
     # A due one was paid long ago as well: else its period would end before it begins.
     start = min(start, following - SPREAD) if place >= 0 else start
-    return paid.isoformat(), start.isoformat(), following.isoformat()
+    return paid, start, following
 
 
 if __name__ == "__main__":

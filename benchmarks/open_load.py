@@ -73,13 +73,14 @@ class Line(asyncio.Protocol):
 class Hints:
     """The hints of one run, drawn from a seed: each as bytes, with the key under which it is stored."""
 
-    def __init__(self, seed: int, known: dict[str, list[list[str]]]) -> None:
+    def __init__(self, seed: int, known: dict[str, list[list[str]]], mix: dict[str, int]) -> None:
         self._random, self._known, self._seed, self._number = random.Random(seed), known, seed, 0
+        self._mix = mix
         self._last: deque[tuple[bytes, str]] = deque(maxlen=50)
 
     def __iter__(self) -> Iterator[tuple[bytes, str]]:
         while True:
-            (kind,) = self._random.choices(list(MIX), list(MIX.values()))
+            (kind,) = self._random.choices(list(self._mix), list(self._mix.values()))
             if kind == "again" and self._last:
                 yield self._random.choice(self._last)
                 continue
@@ -110,7 +111,7 @@ class Load:
 
     def __init__(self, task: dict[str, Any], acks: TextIO) -> None:
         self._task, self._acks = task, acks
-        self._hints = iter(Hints(task["seed"], task["known"]))
+        self._hints = iter(Hints(task["seed"], task["known"], task.get("mix", MIX)))
         self._idle: list[Line] = []
         self._queue: deque[tuple[float, bytes, str]] = deque()
         self._under_way = 0

@@ -5,16 +5,20 @@ Starts PostgreSQL (fsync on), Redis and `billing-worker web`, and sends hints fr
 INSERT and one commit per request, then the most possible, then ten times too much. No hint may be lost.
 
     make bench-receiver            or: .venv/bin/python benchmarks/receiver.py --seconds 30
+    make bench-receiver-beside     or: .venv/bin/python benchmarks/receiver.py --seconds 30 --beside
+
+With `--beside` it sends 1,000 a second only, while something else goes on: all other processes of production at rest,
+500 connections that send a byte a second, charges at full rate with a webhook each, and both.
 """
 
 import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from charges import child_running, cpu_of
+from beside import besides
+from cost import child_running, cpu_of, memory
 from rich.console import Console
 from rich.table import Table
 from stage import HERE, Running, Stage, staged, wait_ready
@@ -36,10 +40,11 @@ def main() -> int:
     """Run all, and print the results and any loss."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each rate (default 30)")
+    parser.add_argument("--beside", action="store_true", help="beside slow sockets and while charging, instead")
     parser.add_argument("--json", action="store_true", help="print figures as JSON")
     options = parser.parse_args()
     with staged() as stage:
-        figures = measure(stage, options.seconds)
+        figures = beside(stage, options.seconds) if options.beside else measure(stage, options.seconds)
     if options.json:
         print(json.dumps(figures, indent=2))
     else:
@@ -64,6 +69,13 @@ def measure(stage: Stage, seconds: float) -> dict[str, Any]:
     with Supervisor([bare], lambda _: None, output_dir=logs) as supervisor:
         wait_ready(supervisor)
         figures |= rates(stage, supervisor, port, "bare", seconds)
+    return figures
+
+
+def beside(stage: Stage, seconds: float) -> dict[str, Any]:
+    """Measure beside other work, and count."""
+    figures = besides(stage, seconds)
+    figures["acknowledged"], figures["lost"] = stage.lost()
     return figures
 
 
@@ -110,13 +122,6 @@ def overload(stage: Stage, supervisor: Supervisor) -> dict[str, Any]:
     return figures
 
 
-def memory(pid: int, field: str) -> float:
-    """Megabytes of a process: VmRSS now, VmHWM at its highest."""
-    lines = (Path("/proc") / str(pid) / "status").read_text().splitlines()
-    (line,) = [line for line in lines if line.startswith(field + ":")]
-    return round(int(line.split()[1]) / 1024, 1)
-
-
 def show(figures: dict[str, Any]) -> None:
     """Print one column per run."""
     runs = {name: value for name, value in figures.items() if isinstance(value, dict)}
@@ -128,7 +133,8 @@ def show(figures: dict[str, Any]) -> None:
     for figure in names:
         table.add_row(figure.replace("_", " "), *(str(run.get(figure, "")) for run in runs.values()))
     Console(width=130).print(table)
-    print("bare: Starlette and uvicorn, one INSERT and one commit a request, no checks, no limits, no bell")
+    if any(name.startswith("bare") for name in runs):
+        print("bare: Starlette and uvicorn, one INSERT and one commit a request, no checks, no limits, no bell")
     print(f"{figures['acknowledged']} hints acknowledged by web, {figures['lost']} of them not in the inbox")
 
 

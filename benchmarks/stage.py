@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from rig import addresses, sandbox
 
 from billing_worker import bootstrap
 from billing_worker.cli import stack
@@ -25,7 +27,7 @@ from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.proof import judge
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
-from billing_worker.runtime import Process, Supervisor, free_port
+from billing_worker.runtime import Process, Supervisor
 from billing_worker.simulation.fleet.gateway import seen
 from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.usecases.charge import collect
@@ -84,6 +86,13 @@ class Stage:
     def receiver(self) -> Process:
         """`billing-worker web`, as it runs in production."""
         return stack.worker_processes(self.settings, stack.child_environment({}))[0]
+
+    def everything(self) -> list[Process]:
+        """The sandbox, whose books have the payments of the hints, and all processes of production."""
+        ledger = self.services.var_dir / "ledger.jsonl"
+        ledger.write_text("".join(map(_row, range(RECORDED), self.known["echo"])))
+        processes = stack.worker_processes(self.settings, stack.child_environment({}))
+        return [sandbox(self.settings, ledger), *processes]
 
     def load(self, supervisor: Supervisor, port: int, **task: Any) -> "Running":
         """Start a run of the load in a separate process."""
@@ -152,7 +161,7 @@ def staged() -> Iterator[Stage]:
     services = stack.Services(folder)
     try:
         os.chdir(folder)
-        os.environ.update({"BILLING_WEB_PORT": str(free_port()), "BILLING_PORTONE_API_URL": "http://127.0.0.1:9"})
+        os.environ.update(addresses())
         os.environ.update(services.start(load_settings(), durable=True))
         settings = load_settings()
         ports, engine = bootstrap.build(settings, role="bench", connections=6)
@@ -170,6 +179,17 @@ def staged() -> Iterator[Stage]:
 def wait_ready(supervisor: Supervisor) -> None:
     """Return when all processes answer."""
     supervisor.run(until=lambda: supervisor.ready)
+
+
+def _row(number: int, payment: list[str]) -> str:
+    """One of the sandbox's books."""
+    imp_uid, merchant_uid, now = *payment, int(time.time())
+    row = {
+        "kind": "payment", "imp_uid": imp_uid, "merchant_uid": merchant_uid, "customer_uid": f"bench-{number}",
+        "amount": 9_900, "status": "paid", "pg_provider": "nice_v2", "started_at": now, "paid_at": now,
+        "updated_at": now, "order": number + 1,
+    }  # fmt: skip
+    return json.dumps(row) + "\n"
 
 
 def _payments(ports: Ports) -> dict[str, list[list[str]]]:

@@ -103,6 +103,18 @@ def test_lists_come_in_pages_and_a_page_beyond_the_end_is_400(sandbox):
     caller.refused(caller.http.get("/payments/status/paid", params={"page": 3}), 400)
 
 
+def test_a_list_shows_what_is_new_and_what_has_changed(sandbox):
+    caller = sandbox()
+    now = caller.http.get("/_sandbox").json()["now"]
+    span = {"from": now - DAY, "to": now + DAY}
+    payment = caller.paid("ok-kim", "m0")
+    assert caller.get("/payments/status/all", **span)["total"] == 1
+    caller.paid("ok-kim", "m1")
+    assert [one["merchant_uid"] for one in caller.get("/payments/status/all", **span)["list"]] == ["m1", "m0"]
+    caller.control("/operator/hide", imp_uid=payment["imp_uid"], hidden=True)
+    assert [one["merchant_uid"] for one in caller.get("/payments/status/all", **span)["list"]] == ["m1"]
+
+
 def test_the_window_of_a_status_is_at_most_90_days(sandbox):
     caller = sandbox()
     caller.paid("ok-kim", "m1")

@@ -1,7 +1,9 @@
 """Reading payments: by id, by merchant_uid, by status and time."""
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import attrgetter
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,13 +24,22 @@ SORTS = {"started": "started_at", "paid": "paid_at", "updated": "updated_at"}
 TIME_OF = {"paid": "paid_at", "cancelled": "cancelled_at", "failed": "failed_at"}  # else started_at (documented)
 
 
+class Listed(NamedTuple):
+    """The last list, and the state of the books when it was made."""
+
+    asked: object
+    amended: int
+    entered: int
+    payments: list[Payment]
+
+
 class PaymentReads:
     """GET endpoints under /payments."""
 
     def __init__(self, gateway: Gateway, gate: Gate) -> None:
         self._gateway = gateway
         self._gate = gate
-        self._listed: tuple[object, list[Payment]] = (None, [])
+        self._listed = Listed(None, 0, 0, [])
 
     def routes(self) -> list[Route]:
         """Return the routes, the fixed paths before those with an id."""
@@ -82,19 +93,28 @@ class PaymentReads:
         start = whole(query.get("from"), end - WINDOW)
         if start > end or end - start > WINDOW:
             raise Refused(texts.BAD_RANGE, http=400)
-        books = self._gateway.books
-        asked = (status, start, end, query.get("sorting"), books.changes)
-        if self._listed[0] != asked:
-            # A client that reads a thousand pages must not cause a sort of all payments for each page.
-            found = [
-                one
-                for one in books.newest()
-                if not one.hidden
-                and status in ("all", one.status)
-                and start <= getattr(one, TIME_OF.get(one.status, "started_at")) <= end
-            ]
-            self._listed = (asked, ordered(request, found))
-        return envelope(paged(request, self._listed[1]))
+        return envelope(paged(request, self._list(request, status, start, end)))
+
+    def _list(self, request: Request, status: str, start: int, end: int) -> list[Payment]:
+        """Return the payments of a span, sorted.
+
+        A client that reads a thousand pages must not cause a sort of all payments for each page, even while others are
+        charged: a list stands until a payment of its own span is new, or any payment has changed.
+        """
+        books, last = self._gateway.books, self._listed
+        asked = (status, start, end, request.query_params.get("sorting"))
+
+        def fits(one: Payment) -> bool:
+            moment = getattr(one, TIME_OF.get(one.status, "started_at"))
+            return not one.hidden and status in ("all", one.status) and start <= moment <= end
+
+        fresh = islice(books.newest(), len(books.payments) - last.entered)
+        if (last.asked, last.amended) == (asked, books.amended) and not any(map(fits, fresh)):
+            found = last.payments
+        else:
+            found = ordered(request, list(filter(fits, books.newest())))
+        self._listed = Listed(asked, books.amended, len(books.payments), found)
+        return found
 
     async def balance(self, request: Request, _: Json) -> Response:
         """Answer GET /payments/{imp_uid}/balance: everything was paid by card."""

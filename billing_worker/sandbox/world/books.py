@@ -29,7 +29,7 @@ class Books:
         self.schedules: dict[str, Schedule] = {}
         self.laters: dict[tuple[str, str], Later] = {}
         self.prepared: dict[str, Json] = {}
-        self.changes = 0  # grows with every new or changed payment
+        self.amended = 0  # grows with every change of a payment; new ones are at the end of `payments`
         self.durable = journal.durable
         for row in journal.read():
             self._reload(row)
@@ -43,7 +43,6 @@ class Books:
         """Enter a new payment."""
         payment.order = len(self.payments) + 1
         payment.updated_at = payment.updated_at or payment.started_at
-        self.changes += 1
         self._enter(payment)
         self._journal.append(as_row("payment", payment))
         return payment
@@ -51,8 +50,9 @@ class Books:
     def save(self, record: Payment | Key | Schedule | Later) -> None:
         """Write down a changed record, or a new key, schedule or later event."""
         kind = type(record).__name__.lower()
-        self.changes += 1
         match record:
+            case Payment():
+                self.amended += 1
             case Key():
                 self.keys[record.customer_uid] = record
             case Schedule():
