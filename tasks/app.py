@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> Celery:
         timezone="UTC",
         beat_schedule=beat_schedule(settings.scan_interval),
         # In memory: a schedule of seconds has no state to keep, and a file would prevent a second beat.
-        beat_scheduler="celery.beat:Scheduler",
+        beat_scheduler="tasks.beat:Bell",
         beat_max_loop_interval=5,
         # `celery inspect ping --destination celerybeat@HOST` answers only while the scheduler ticks.
         beat_enable_remote_control=True,

@@ -62,7 +62,7 @@ def test_flower_hears_of_units_and_not_of_scans(celery: dict) -> None:
 @pytest.mark.fm("A7")
 @pytest.mark.fm("H3")
 def test_beat_keeps_its_schedule_in_memory_and_counts_seconds_only(celery: dict) -> None:
-    assert celery["beat_scheduler"] == "celery.beat:Scheduler"
+    assert celery["beat_scheduler"] == "tasks.beat:Bell"
     assert (celery["enable_utc"], celery["timezone"]) == (True, "UTC")
 
 

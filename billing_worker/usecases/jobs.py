@@ -73,6 +73,8 @@ class Job:
     """Claims at most this many due ids; None if only rings ask for this job."""
     chunk: int = 1
     """The most ids in one message."""
+    fills: float | None = None
+    """The share of `scan_limit` up to which its scan fills the queue; None if the database bounds its claims."""
     event: str | None = None
     """A Celery event about each served id, for any listener."""
 
@@ -145,15 +147,18 @@ def _numbered(serve: Callable[[Ports, int], object]) -> Callable[[Ports, Sequenc
 JOBS = (
     Job(JobName.RENEW, _many(collect.renew), Queue.CHARGES, renew.due, CHUNK),
     Job(JobName.COLLECT, _many(collect.collect), Queue.CHARGES, collect.due, CHUNK),
-    Job(JobName.RECONCILE, _each(reconcile.reconcile), Queue.LOOKUPS, reconcile.due),
-    Job(JobName.REFUND, _each(refund.refund), Queue.LOOKUPS, refund.due),
-    Job(JobName.APPLY, _applied, Queue.NOTICES, apply.due),
-    Job(JobName.CONFIRM, _confirmed, Queue.LOOKUPS, confirm.due),
+    Job(JobName.RECONCILE, _each(reconcile.reconcile), Queue.LOOKUPS, reconcile.due, fills=0.5),
+    Job(JobName.REFUND, _each(refund.refund), Queue.LOOKUPS, refund.due, fills=1.0),
+    Job(JobName.APPLY, _applied, Queue.NOTICES, apply.due, fills=1.0),
+    Job(JobName.CONFIRM, _confirmed, Queue.LOOKUPS, confirm.due, fills=1.0),
     Job(JobName.UNLOCKED, _unlocked, Queue.NOTICES, event="billing-key-activated"),
     Job(JobName.DELIVER, _each(deliver.deliver), Queue.NOTICES, deliver.due),
-    Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due),
+    Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due, fills=1.0),
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
     Job(JobName.TIDY, _each(tidy.tidy), Queue.SCANS, tidy.due),
 )
 
 BY_NAME = {job.name: job for job in JOBS}
+
+ROUND = sum(job.due is not None for job in JOBS)
+"""The scans that beat rings together."""

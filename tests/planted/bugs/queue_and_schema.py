@@ -9,6 +9,9 @@ GUARDS = "tests/database/test_schema_is_the_last_guard.py"
 SET_UP = "tests/database/test_mistakes_in_a_set_up.py"
 CLAIMS = "tests/database/test_claims.py"
 RUNG = "tests/test_every_job_is_rung.py"
+PRESSURE = "billing_worker/domain/backpressure.py"
+RULES = "tests/domain/test_backpressure.py"
+COLLAPSE = "tests/test_rings_collapse.py"
 HOUSE = "tests/test_architecture.py"
 INDEX = '"{name}",\n        "payment_attempts",\n        ["invoice_id"],\n        unique={unique}'
 
@@ -22,8 +25,23 @@ BUGS = (
     bug(
         "delayed by Celery",
         "work is handed out with a countdown, which is lost with Redis",
-        (JOBS, "expires=2 * process.settings.claim", "countdown=60"),
+        (JOBS, "expires=process.settings.claim", "countdown=60"),
         catchers=(f"{HOUSE}::test_nothing_near_money_is_scheduled_by_celery",),
+    ),
+    bug(
+        "rings pile up",
+        "beat rings whether or not the last round was heard, until all that waits has expired",
+        (PRESSURE, "return waiting < scans", "return True"),
+        catchers=(
+            f"{RULES}::test_a_ring_is_sent_only_while_less_than_a_round_waits",
+            f"{COLLAPSE}::test_beat_rings_a_whole_round_or_none",
+        ),
+    ),
+    bug(
+        "a full queue is filled",
+        "scans add to a queue that nobody empties",
+        (PRESSURE, "return most - waiting if waiting <= most // 2 else 0", "return most"),
+        catchers=(f"{RULES}::test_a_queue_is_filled_again_when_half_of_it_is_taken",),
     ),
     bug(
         "message carries the amount",

@@ -1,0 +1,38 @@
+"""Beat's scheduler: it rings no round of scans while an earlier round still waits."""
+
+import time
+from typing import Any
+
+from celery.beat import Scheduler
+from structlog import get_logger
+
+from billing_worker.domain.backpressure import is_heard
+from billing_worker.usecases.jobs import ROUND, Queue
+from tasks.waiting import counted
+
+_log = get_logger("billing.tasks")
+
+
+class Bell(Scheduler):  # type: ignore[misc] # celery has no types
+    """Celery's own scheduler, in memory. An overloaded worker takes rings slower than beat sends them."""
+
+    monotonic = staticmethod(time.monotonic)
+    _decided_at: float | None = None
+    _rings = True
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Ring one scan, unless its round is left out."""
+        if self._round_is_rung(entry, producer):
+            super().apply_entry(entry, producer)
+
+    def _round_is_rung(self, entry: Any, producer: Any) -> bool:
+        """Decided once for the scans that are due together: else the last of them would always be left out."""
+        now = self.monotonic()
+        if self._decided_at is None or now - self._decided_at > entry.schedule.run_every.total_seconds() / 2:
+            self._decided_at = now
+            try:
+                self._rings = is_heard(counted(producer.channel, Queue.SCANS), ROUND)
+            except Exception as error:  # noqa: BLE001 - as without this rule; celery tells of a broker that is away
+                _log.debug("queue.not_counted", error=type(error).__name__)
+                self._rings = True
+        return self._rings
