@@ -65,6 +65,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         environment=settings.environment,
         # A time machine passes a month in the time of a scan: all work is late there, and no money is real.
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
+        pg_limits=settings.pg_limits,
         account=_account(settings),
         budgets=settings.budgets,
         delivering=Delivering(

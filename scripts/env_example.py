@@ -69,6 +69,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "audit_interval",
     ),
     "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
+    "What PGs allow: a charge beyond it waits": ("pg_rates", "pg_monthly_uses", "pg_quiet_hours", "spread_hours"),
     "Comparing both books": ("compare_interval",),
     "Paymentwall keys that wait": ("key_pending_alert",),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from billing_worker import bootstrap
 from billing_worker.config import load_settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.domain.pg_limits import PgLimits, Quiet
 from billing_worker.runtime import free_port
 from tests.support.sandbox import running_sandbox
 
@@ -97,6 +98,14 @@ def test_the_time_machine_runs_against_the_sandbox() -> None:
         ("BILLING_SETTLE_WINDOWS", "paymentwall=1d", "is not a PG code, = and seconds"),
         ("BILLING_SETTLE_WINDOWS", "paymentwall=86401", "seconds up to 86400"),
         ("BILLING_SETTLE_WINDOWS", "a=1, a=2", "a is named twice"),
+        ("BILLING_PG_RATES", "daou=50", "is not a PG code, = and a rate such as 50/s or 600/min"),
+        ("BILLING_PG_RATES", "daou=0/s", "is not a PG code, = and a rate"),
+        ("BILLING_PG_RATES", "daou=5/s,daou=6/s", "daou is named twice"),
+        ("BILLING_PG_MONTHLY_USES", "kakaopay=0", "a number of charges from 1 to 99999"),
+        ("BILLING_PG_QUIET_HOURS", "settle=23:30", "two different times of day such as 23:30-00:35"),
+        ("BILLING_PG_QUIET_HOURS", "settle=23:30-24:35", "two different times of day"),
+        ("BILLING_PG_QUIET_HOURS", "settle=09:00-09:00", "two different times of day"),
+        ("BILLING_SPREAD_HOURS", "24", "less than or equal to 23"),
         ("BILLING_COMPARE_INTERVAL", "0", "greater than or equal to 1"),
         ("BILLING_NONSENSE", "1", "see .env.example"),
     ],
@@ -111,6 +120,21 @@ def test_a_wrong_setting_is_one_line_with_its_name(
     assert words in line
     assert name in line or name == "BILLING_LEASE"
     assert "\n" not in line
+
+
+def test_the_limits_of_pgs_are_read() -> None:
+    assert load_settings().pg_limits == PgLimits(spacing={"daou": timedelta(milliseconds=20)})
+    limits = load_settings(
+        pg_rates="nice_v2=600/min, daou=4/s",
+        pg_monthly_uses="kakaopay=4",
+        pg_quiet_hours="settle=23:30-00:35",
+        spread_hours=1.5,
+    ).pg_limits
+    assert limits.spacing == {"nice_v2": timedelta(milliseconds=100), "daou": timedelta(milliseconds=250)}
+    assert limits.monthly_uses == {"kakaopay": 4}
+    assert limits.quiet == {"settle": Quiet(time(23, 30), time(0, 35))}
+    assert limits.spread == timedelta(minutes=90)
+    assert load_settings(pg_rates="").pg_limits.spacing == {}
 
 
 def test_a_misspelt_line_in_the_env_file_is_refused_like_a_variable(here: Path) -> None:

@@ -34,6 +34,10 @@ class DatabaseClock:
         real = self._real_now()
         return Moment(billing=real if self._machine is None else self._machine.shows(real), real=real)
 
+    def wait_until(self, real: datetime) -> None:
+        """Wait until this real time."""
+        time.sleep(max(0.0, (real - self._real_now()).total_seconds()))
+
     def _real_now(self) -> datetime:
         seen = self._seen
         if seen is None or (time.monotonic() - seen[1] > LOOK_EVERY and not getattr(self._thread, "is_steady", False)):

@@ -19,13 +19,14 @@ from billing_worker.config.doors import Doors
 from billing_worker.config.gateway import SANDBOX_SETTINGS, GatewaySettings
 from billing_worker.config.limits import Limits, Size
 from billing_worker.config.names import ENV_FILE, PREFIX
+from billing_worker.config.pacing import Pacing
 from billing_worker.config.services import Services, read_runtime
 from billing_worker.domain.errors import BillingError, SettingsInvalid
 
 SHORTEST_SECRET = 6
 
 
-class Settings(Limits, Size, Billing, Doors, GatewaySettings, Services, BaseSettings):
+class Settings(Limits, Size, Pacing, Billing, Doors, GatewaySettings, Services, BaseSettings):
     """All settings, validated together. Secrets never show in `repr`. The last base class comes first."""
 
     model_config = SettingsConfigDict(

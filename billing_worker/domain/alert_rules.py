@@ -154,6 +154,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
             "budget": Case(_STOP, (_A.CLEAR_STOP,)),
             "issue": Case((*_STOP, "key", "subscription"), _DO_ISSUE),
             "environment": Case(_STOP, (_A.CLAIM_ENVIRONMENT,)),
+            "gateway": Case(_STOP, (_A.RUN_DOCTOR, _A.CLEAR_STOP)),
         },
     ),
     AlertKind.INVARIANT: AlertRule(

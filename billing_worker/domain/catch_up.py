@@ -5,7 +5,7 @@ Without an outage, these rules never apply: a period that is opened within a day
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from billing_worker.domain.calendar import BillingCalendar
@@ -15,7 +15,12 @@ LATE_AFTER = timedelta(days=1)
 """A period opened this long after its start is late. A shorter delay is no reason to waive it."""
 
 BACKLOG_AFTER = timedelta(hours=1)
-"""Work that has been due for this long is paced. In normal operation even the first of a month is done earlier."""
+"""Work that had been due for this long at the end of an interruption is paced."""
+
+OUTAGE_AFTER = timedelta(minutes=10)
+"""Without a charge for this long, although some were due, service was interrupted: what fell due before is late."""
+NOTED_EVERY = timedelta(minutes=1)
+"""How often a charge is noted as service: one row, which all processes write, must not hold them up."""
 
 MOST_PERIODS = 10_000
 """The most periods decided in one transaction: an expression may fire every minute, and an outage may be long."""
@@ -121,6 +126,41 @@ def decide(
             late = calendar.begun(anchor, index, start, at - LATE_AFTER, most)
             return Backlog(waive=late, bill=begun - late)
     return Backlog(bill=begun)
+
+
+CHARGES = "charges"
+"""The service that is noted: that of charges."""
+NEVER = datetime(1900, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class ServiceSpan:
+    """The time without an interruption of charging. Billing time."""
+
+    id: str = CHARGES
+    since: datetime = NEVER
+    seen_at: datetime = NEVER
+    """When a charge began last, or none was due."""
+
+    def is_noted(self, now: datetime) -> bool:
+        """Whether service was noted a moment ago."""
+        return now - self.seen_at < NOTED_EVERY
+
+    def note(self, now: datetime) -> None:
+        """Note that charges begin now, or that none is due."""
+        self.since = self.began(now)
+        self.seen_at = max(self.seen_at, now)
+
+    def began(self, now: datetime) -> datetime:
+        """When the service that goes on now began; now, if it was interrupted."""
+        return now if now - self.seen_at > OUTAGE_AFTER else self.since
+
+    def late_until(self, now: datetime) -> datetime:
+        """Work due up to this moment is late, and paced: it had waited for an hour when the present service began.
+
+        Work that waits only because there is much of it is not late, however long it waits.
+        """
+        return self.began(now) - BACKLOG_AFTER
 
 
 @dataclass(slots=True)

@@ -127,6 +127,11 @@ class Invoice:
         if at_once and self.next_attempt_at is not None:
             self.next_attempt_at = min(self.next_attempt_at, now)
 
+    def wait_until(self, moment: datetime) -> None:
+        """Do not look at it before this moment: its PG takes no further charge until then."""
+        self.next_attempt_at = moment
+        self.lease_until = None
+
     def is_due(self, now: datetime) -> bool:
         """Whether the state of the invoice allows a charge now."""
         return self.status is InvoiceStatus.OPEN and self.next_attempt_at is not None and self.next_attempt_at <= now

@@ -81,6 +81,19 @@ class DeclineKind(StrEnum):
     """Will not work again on this key: lost, expired, key gone."""
 
 
+class Trouble(StrEnum):
+    """Why a call learned nothing from the gateway: the gateway itself fails, whatever was asked."""
+
+    NOT_REACHED = "not_reached"
+    """No byte of the request was sent: no connection."""
+    UNAUTHORIZED = "unauthorized"
+    """PortOne gave no access token, or refuses ours."""
+    NO_ANSWER = "no_answer"
+    """The request was sent, and no whole answer came."""
+    SERVER_ERROR = "server_error"
+    """An answer with a 5xx or 429 status, or one that is not PortOne's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approved:
     """The money was taken, and every field that the payment shows equals what was asked for."""
@@ -110,6 +123,8 @@ class Failed:
     """The gateway will not take this merchant_uid again, and nothing is paid under it."""
     taken_back: bool = False
     """Money was taken and given back, by the PG (a net-cancel) or by a clerk: charge again, but not at once."""
+    trouble: Trouble | None = None
+    """Set where the gateway itself failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,8 @@ class Unknown:
     evidence: Evidence | None = None
     alarming: bool = False
     """The gateway shows a different amount, currency or customer. An operator must look."""
+    trouble: Trouble | None = None
+    """Set where the gateway itself failed."""
 
 
 Outcome = Approved | Declined | Failed | Unknown

@@ -1,7 +1,7 @@
 """A stop: no new charge begins in its scope until an operator clears it.
 
-A stop never ends by itself. It holds charges only: periods are opened, outcomes are read, refunds are made and
-notifications are applied as always.
+Only the pause for a gateway that fails ends by itself. A stop holds charges only: periods are opened, outcomes are
+read, refunds are made and notifications are applied as always.
 """
 
 import re
@@ -34,6 +34,8 @@ class StopCause(StrEnum):
     """An operator must decide what the payment that issued a key pays for."""
     ENVIRONMENT = "environment"
     """This database, with these credentials, was not claimed: a restored backup, a copy, or another account."""
+    GATEWAY = "gateway"
+    """The gateway itself fails. A probe clears this stop when the gateway answers again."""
 
 
 @dataclass(slots=True)

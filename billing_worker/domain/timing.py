@@ -9,6 +9,8 @@ DEFAULT_SETTLE_WINDOWS = (("paymentwall", 3600.0),)
 """Paymentwall reviews risks after it has answered, and PortOne's books follow its pingbacks. An hour without a payment
 proves there what two minutes prove elsewhere."""
 
+LONGEST_AHEAD = 5.0
+
 LARGEST_BACKOFF = timedelta(hours=1)
 """A charge that could not be placed is tried again at least this often: the outage may be over."""
 
@@ -54,6 +56,14 @@ class Timing:
             raise SettingsInvalid("BILLING_SETTLE_WINDOWS: each must be a positive number of seconds")
         if not self.compare_interval > 0:
             raise SettingsInvalid("BILLING_COMPARE_INTERVAL: must be a positive number of seconds")
+
+    @property
+    def ahead(self) -> timedelta:
+        """The longest wait of a worker for a turn at a PG, with the attempt written down.
+
+        The call must end within the lease after that wait. Five seconds are more than the interval of beat.
+        """
+        return timedelta(seconds=min(LONGEST_AHEAD, (self.lease - self.http_deadline) / 2))
 
     def settle_window_of(self, pg_provider: str) -> timedelta:
         """How far apart two reads of this PG's payments must be to prove absence."""

@@ -83,8 +83,11 @@ class Books(Protocol):
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line a month and currency, oldest first."""
 
-    def standing(self, moment: Moment, *, receiver: bool) -> Standing:
-        """The present state. Reads what waits, never what is done. Without a `receiver` no event waits for one."""
+    def standing(self, moment: Moment, late_until: datetime, *, receiver: bool) -> Standing:
+        """The present state; work due up to `late_until` is late. Reads what waits, never what is done.
+
+        Without a `receiver` no event waits for one.
+        """
 
     def compared_until(self) -> datetime | None:
         """Billing time up to which both books were compared, without a gap; None before the first comparison."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from billing_worker.domain.action import WORKER
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
+from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.calls import Calls
 from billing_worker.ports.outgoing import Delivering, Notifier
@@ -40,6 +41,8 @@ class Ports:
     """Makes many calls at a time. None: one after the other, in the thread of the caller."""
     catch_up_rate: int = 0
     """Late charges that start per minute; 0 is no limit."""
+    pg_limits: PgLimits = field(default_factory=PgLimits)
+    """The limits of PGs on charges."""
     account: str = ""
     """The gateway's host and a short digest of the API key: the account that this process charges through."""
     budgets: Budgets = field(default_factory=Budgets)

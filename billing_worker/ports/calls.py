@@ -18,6 +18,8 @@ class Intent:
     lease_until: datetime
     """Real time from which the attempt belongs to the resolver."""
     request: ChargeRequest = field(repr=False)
+    call_at: datetime | None = None
+    """Real time before which the call must not leave; None: at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from billing_worker.domain.catch_up import Bucket, CatchUpMode
+from billing_worker.domain.catch_up import Bucket, CatchUpMode, ServiceSpan
 from billing_worker.domain.environment import Fingerprint
+from billing_worker.domain.gateway_watch import GatewayWatch
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.pg_limits import PgTurns
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription
 
@@ -86,6 +88,15 @@ class CatchUp(Protocol):
     def save_bucket(self, bucket: Bucket) -> None:
         """Write the bucket back."""
 
+    def service(self) -> ServiceSpan:
+        """The span of service as committed last; an empty one if none was."""
+
+    def lock_service(self) -> ServiceSpan:
+        """The same, locked until the end of the transaction."""
+
+    def save_service(self, span: ServiceSpan) -> None:
+        """Write the span back."""
+
 
 class Stops(Protocol):
     """Stops: their scopes and reasons."""
@@ -153,8 +164,46 @@ class Spending(Protocol):
     def of_customer(self, customer: str, since: datetime, currency: str) -> Spent:
         """The same for one customer in this currency, over all their subscriptions."""
 
+    def uses_of_key(self, key_id: str, since: datetime) -> int:
+        """Charges of this key begun since then that were made, or may have been."""
+
     def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
         """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
+
+
+class WatchOfGateway(Protocol):
+    """The calls in a row that the gateway failed, and what waits because of that."""
+
+    def get(self) -> GatewayWatch:
+        """The watch as committed last."""
+
+    def lock(self) -> GatewayWatch:
+        """The watch, locked until the end of the transaction."""
+
+    def save(self, watch: GatewayWatch) -> None:
+        """Write the watch back."""
+
+    def answered_since(self, noted_at: datetime) -> bool:
+        """Whether an attempt was approved or declined after this moment of billing time."""
+
+    def wake(self, moment: Moment) -> None:
+        """Make due now what waits for its next try after the gateway failed, and what waits for its next look.
+
+        Those are unclear attempts and refunds, keys not confirmed, and invoices whose last attempt could not be placed.
+        """
+
+
+class TurnsOfPgs(Protocol):
+    """The free turns of PGs that limit their calls."""
+
+    def lock(self, pg_provider: str, real_now: datetime) -> PgTurns:
+        """The turns of this PG, free from now on if none are stored; locked until the end of the transaction.
+
+        Several are locked in the order of their names.
+        """
+
+    def save(self, turns: PgTurns) -> None:
+        """Write the turns back."""
 
 
 class ControlRecords(Protocol):
@@ -175,3 +224,11 @@ class ControlRecords(Protocol):
     @property
     def catch_up(self) -> CatchUp:
         """Late work."""
+
+    @property
+    def pg_turns(self) -> TurnsOfPgs:
+        """The turns of PGs."""
+
+    @property
+    def gateway_watch(self) -> WatchOfGateway:
+        """The watch of the gateway."""

@@ -16,6 +16,9 @@ class Clock(Protocol):
     def moment(self) -> Moment:
         """What both clocks show now. Raises Unavailable when the server was never reached."""
 
+    def wait_until(self, real: datetime) -> None:
+        """Wait until this real time."""
+
 
 class Ids(Protocol):
     """The only source of random names."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.charge import collect, probe, reconcile
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.key import confirm
 from billing_worker.usecases.outgoing import deliver
@@ -45,6 +45,7 @@ class JobName(StrEnum):
     COMPARE = "compare"
     AUDIT = "audit"
     TIDY = "tidy"
+    PROBE = "probe"
 
 
 class Ring(NamedTuple):
@@ -156,6 +157,7 @@ JOBS = (
     Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due, fills=1.0),
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
     Job(JobName.TIDY, _each(tidy.tidy), Queue.SCANS, tidy.due),
+    Job(JobName.PROBE, _each(probe.probe), Queue.LOOKUPS, probe.due),
 )
 
 BY_NAME = {job.name: job for job in JOBS}

@@ -80,6 +80,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "budget": "a charge would have exceeded a budget",
         "issue": "an operator must decide what the payment that issued a key pays",
         "environment": "this database is not claimed for these credentials: a copy, or another account",
+        "gateway": "the gateway itself fails; it is probed, and the stop ends when it answers",
     },
     "EventStatus": {
         "waiting": "waits for delivery",

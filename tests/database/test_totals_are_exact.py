@@ -105,7 +105,7 @@ def test_whatever_becomes_of_invoices_and_refunds_the_totals_follow(world: World
     assert_exact(world)
     with world.ports.database.transaction() as uow:
         assert sum(tally.refunded_amount for tally in uow.books.tallies("UTC")) == 300
-        standing = uow.books.standing(world.clock.moment(), receiver=False)
+        standing = uow.books.standing(world.clock.moment(), world.clock.now(), receiver=False)
     (row,) = world.rows("SELECT count(*) AS n FROM invoices WHERE status = 'open' AND declines > 0")
     assert standing.in_dunning == row["n"]
     tidy.tidy(world.ports, tidy.INBOX)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -16,14 +16,16 @@ from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.tables import schema
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
-from billing_worker.domain.errors import BillingError
+from billing_worker.domain.errors import BillingError, Conflict
 from billing_worker.domain.payment import (
     ChargeRequest,
     Evidence,
     Failed,
     Outcome,
+    Trouble,
     Unknown,
 )
+from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.proof import judge
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from billing_worker.domain.timing import Timing
@@ -51,6 +53,8 @@ STEPS = 250
 LIMIT = 500
 RATE = 100_000
 """A pace that leaves nothing over: which of several equally late ones are left, PostgreSQL does not say."""
+LIMITS = PgLimits(spacing={"nice_v2": timedelta(seconds=2)}, monthly_uses={"naverpay": 2}, spread=timedelta(hours=3))
+WORK = ("renew", "collect", "reconcile", "refund", "apply", "confirm", "deliver")
 PGS = ("nice_v2", "nice_v2", "naverpay", "paymentwall")
 
 
@@ -73,11 +77,23 @@ class Story:
     ids: Numbered
     clock: FrozenClock = field(default_factory=FrozenClock)
     told: list[str] = field(default_factory=list)
+    away: bool = False
+    """Whether the gateway fails every call and read."""
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.ledger = Ledger(self.random.random)
-        self.ports = Ports(self.clock, self.ids, self.database, self, _Deaf(), Timing(), "same", catch_up_rate=RATE)
+        self.ports = Ports(
+            self.clock,
+            self.ids,
+            self.database,
+            self,
+            _Deaf(),
+            Timing(),
+            "same",
+            catch_up_rate=RATE,
+            pg_limits=LIMITS,
+        )
         self.plans: list[str] = []
         self.keys: list[str] = []
         self.subscriptions: list[str] = []
@@ -86,10 +102,10 @@ class Story:
 
     def charge(self, request: ChargeRequest) -> Outcome:
         now, roll = self.clock.now(), self.random.random()
-        if roll < 0.1:
-            return Failed("refused")
+        if self.away or roll < 0.1:
+            return Failed("refused", trouble=Trouble.NOT_REACHED)
         if roll < 0.2:
-            return Unknown("lost before")
+            return Unknown("lost before", trouble=Trouble.NO_ANSWER)
         money = (request.money.amount, request.money.currency)
         answer = self.ledger.charge(request.merchant_uid, request.customer_uid, money, now)
         if roll < 0.35 or not isinstance(answer, Row):
@@ -112,7 +128,7 @@ class Story:
         return bool(self.payment(imp_uid).payments)
 
     def payments_of(self, merchant_uid: str) -> Listing:
-        if self.random.random() < 0.1:
+        if self.away or self.random.random() < 0.1:
             return Listing((), "trouble")
         return Listing(tuple(seen(row, "findAll") for row in self.ledger.orders[merchant_uid]))
 
@@ -231,7 +247,9 @@ class Story:
         self.clock.advance(seconds=self.random.choice((1, 11, 40, 150, 4000, 90_000, 400_000)))
 
     def work(self) -> Any:
-        name = self.random.choice(("renew", "collect", "reconcile", "refund", "apply", "confirm", "deliver"))
+        return self.serve(self.random.choice(WORK))
+
+    def serve(self, name: str) -> Any:
         job = BY_NAME[name]
         # PostgreSQL returns claimed rows in any order.
         ids = sorted(job.claim(self.ports, LIMIT))
@@ -301,6 +319,9 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "alerts": store.alerts.table,
         "stops": store.stops,
         "catch_up_buckets": store.catch_up.buckets,
+        "service_spans": store.catch_up.spans,
+        "pg_turns": store.pg_turns.table,
+        "gateway_watch": store.gateway_watch,
     }
     found = {name: [_values(name, row) for row in table.rows.values()] for name, table in kept.items()}
     found["doubts"] = [repository.plain(row) for row in store.doubts.rows.values() if row.since is not None]
@@ -372,6 +393,43 @@ def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) ->
         expected, found = in_postgresql(engine), in_memory(store)
     _assert_same(expected, found)
     assert len(found["payment_attempts"]) > 2
+
+
+def test_a_pause_leaves_the_same_rows_in_both(database_url: str) -> None:
+    ids = Numbered()
+    store = Store(ids)
+    told = _paused(Story(3, Memory(store), ids))
+    with opened(database_url) as engine:
+        ids = Numbered()
+        assert _paused(Story(3, SqlDatabase(engine, ids), ids)) == told
+        expected, found = in_postgresql(engine), in_memory(store)
+    _assert_same(expected, found)
+    assert [row["cause"] for row in found["stops"] if row["closed_at"]] == ["gateway"]
+    assert any(row["status"] == "unknown" for row in found["payment_attempts"])
+
+
+def _paused(story: Story) -> list[str]:
+    """Some charges are unclear; then the gateway is away for hours, and back."""
+    told: list[Any] = []
+    story.plan()
+    for _ in range(24):
+        with suppress(Conflict):
+            story.key()
+        story.come()
+
+    def pass_by(count: int, seconds: int) -> None:
+        for _ in range(count):
+            told.extend(story.serve(name) for name in (*WORK, "probe"))
+            story.clock.advance(seconds=seconds)
+
+    pass_by(20, 40)
+    story.away = True
+    pass_by(6, 90_000)
+    assert any(stop.stop.cause == "gateway" for stop in stop_charging.stops(story.ports, LIMIT))
+    pass_by(20, 600)
+    story.away = False
+    pass_by(2, 15)
+    return told
 
 
 @pytest.mark.fm("E22")

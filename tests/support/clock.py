@@ -1,6 +1,7 @@
 """A clock that stands still until the test moves it."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,13 @@ class FrozenClock:
         """Both times, as the port has it."""
         with self._lock:
             return Moment(self._billing, self._real)
+
+    def wait_until(self, real: datetime) -> None:
+        """Nobody else moves this clock: waiting moves it."""
+        with self._lock:
+            passing = max(timedelta(0), real - self._real)
+            self._billing += passing
+            self._real += passing
 
     def now(self) -> datetime:
         """Billing time: what tests mostly ask for."""
@@ -63,6 +71,10 @@ class RunningClock(FrozenClock):
     def real_now(self) -> datetime:
         """The same."""
         return datetime.now(UTC)
+
+    def wait_until(self, real: datetime) -> None:
+        """Really wait."""
+        time.sleep(max(0.0, (real - self.real_now()).total_seconds()))
 
     def advance(self, **by: Any) -> datetime:
         """Refused."""

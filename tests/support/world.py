@@ -185,7 +185,7 @@ class World:
     def tick(self) -> int:
         """One round of beat, each scan's ids served at once; returns how many there were."""
         served = self.renew_and_charge() + self.collect() + self.reconcile() + self.refund()
-        served += self.apply() + self.confirm() + self.deliver()
+        served += self.apply() + self.confirm() + self.deliver() + self.probe()
         self._note_new_payments()
         return served
 
@@ -252,6 +252,10 @@ class World:
     def deliver(self) -> int:
         """Deliver events to the merchant."""
         return self._serve("deliver")
+
+    def probe(self) -> int:
+        """Read the gateway, if charging is paused for it and it is time."""
+        return self._serve("probe")
 
     def _serve(self, name: str) -> int:
         """What the scan of this job finds, served; the rings that follow are lost, and later scans make up for them."""

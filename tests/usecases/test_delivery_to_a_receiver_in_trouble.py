@@ -217,7 +217,7 @@ def test_an_event_that_is_never_taken_is_given_up_after_three_days_and_holds_no_
     (alert,) = world.alerts()
     assert (alert.kind, said(alert).partition(",")[0]) == ("events_given_up", "1 events were given up")
     with world.ports.database.transaction() as uow:
-        assert uow.books.standing(world.clock.moment(), receiver=True).abandoned_events == 1
+        assert uow.books.standing(world.clock.moment(), world.clock.now(), receiver=True).abandoned_events == 1
     assert replay.endpoint(told.ports).disabled_at is None
 
     # Repaired: it is sent under its old name; and while it was refused again no other event waited for it.

@@ -193,7 +193,7 @@ def test_what_is_stuck_opens_an_alert_and_the_alert_closes_by_itself(world: Worl
     stuck = listed(world.ports, Kind.NOTIFICATIONS, {"stuck_at": sought.stuck_at}, limit=9).items
     assert [found.id for found in stuck] == [message]
     with world.ports.database.transaction() as uow:
-        standing = uow.books.standing(world.clock.moment(), receiver=False)
+        standing = uow.books.standing(world.clock.moment(), world.clock.now(), receiver=False)
     assert (standing.stuck_notifications, standing.foreign_notifications) == (1, 0)
     world.clock.advance(hours=1)
     world.apply()

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
@@ -115,10 +114,9 @@ class SqlBooks:
         rows = self._connection.execute(_TALLIES, {"timezone": timezone}).mappings()
         return [Tally(**row) for row in rows]
 
-    def standing(self, moment: Moment, *, receiver: bool) -> Standing:
-        """The present state. Without a receiver no event waits for one."""
-        now = moment.billing
-        wanted = {"now": now, "old": now - BACKLOG_AFTER, "receiver": receiver}
+    def standing(self, moment: Moment, late_until: datetime, *, receiver: bool) -> Standing:
+        """The present state; work due up to `late_until` is late. Without a receiver no event waits for one."""
+        wanted = {"now": moment.billing, "old": late_until, "receiver": receiver}
         wanted |= {"unanswered": moment.real - UNANSWERED_FOR, "waiting": moment.real - WAITING_FOR}
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.billing import subscriptions
-from billing_worker.adapters.database.tables.control import catch_up_buckets
-from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.adapters.database.tables.control import catch_up_buckets, service_spans
+from billing_worker.domain.catch_up import BRIMFUL, CHARGES, Bucket, CatchUpMode, ServiceSpan
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import COLLECTING, RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
@@ -72,12 +73,19 @@ class _Buckets(Repository[Bucket]):
     hydrate = staticmethod(rows.to_bucket)
 
 
+class _Spans(Repository[ServiceSpan]):
+    table = service_spans
+    kind = "span"
+    hydrate = staticmethod(rows.to_service_span)
+
+
 class SqlCatchUp:
     """Late subscriptions and invoices."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._buckets = _Buckets(connection)
+        self._spans = _Spans(connection)
 
     def late(self, before: datetime, chosen: Chosen) -> Generator[Subscription]:
         """Renewing subscriptions whose next period began at or before this, oldest first, a batch at a time."""
@@ -131,3 +139,16 @@ class SqlCatchUp:
     def save_bucket(self, bucket: Bucket) -> None:
         """Write the bucket back."""
         self._buckets.save(bucket)
+
+    def service(self) -> ServiceSpan:
+        """The span of service as committed last; an empty one if none was."""
+        return self._spans.find(CHARGES) or ServiceSpan()
+
+    def lock_service(self) -> ServiceSpan:
+        """The same, locked until the end of the transaction."""
+        self._connection.execute(insert(service_spans).on_conflict_do_nothing(), asdict(ServiceSpan()))
+        return self._spans.lock(CHARGES)
+
+    def save_service(self, span: ServiceSpan) -> None:
+        """Write the span back."""
+        self._spans.save(span)

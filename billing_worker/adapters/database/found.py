@@ -6,11 +6,23 @@ from dataclasses import dataclass
 VERSION_TABLE = "billing_alembic_version"
 """Our own name: Alembic's default, `alembic_version`, belongs to the merchant's application in the same database."""
 
-NEWEST_MIGRATION = "0014_indexes"
+NEWEST_MIGRATION = "0015"
 """The newest migration of this release. It is written here so that no process loads the migrations at start."""
 EARLIER_MIGRATIONS = frozenset(
     {"0001", "0002", "0003", "0004", "0004_indexes", "0005", "0006", "0006_numbers", "0006_indexes"}
-    | {"0007", "0007_indexes", "0008", "0009", "0011", "0011_indexes", "0012", "0012_indexes", "0013", "0014"}
+    | {
+        "0007",
+        "0007_indexes",
+        "0008",
+        "0009",
+        "0011",
+        "0011_indexes",
+        "0012",
+        "0012_indexes",
+        "0013",
+        "0014",
+        "0014_indexes",
+    }
 )
 """All known migrations. Any other belongs to a newer release."""
 

@@ -157,6 +157,11 @@ class Repository(Generic[T]):
         self._loaded |= {row["id"]: row for row in rows}
         return json.dumps(rows, default=_as_json, ensure_ascii=False)
 
+    def find(self, ident: Any) -> T | None:
+        """The entity, if there is one."""
+        row = self._connection.execute(self._get, {"ident": ident}).mappings().one_or_none()
+        return None if row is None else self.adopt(dict(row))
+
     def _one(self, statement: Any, ident: Any) -> T:
         row = self._connection.execute(statement, {"ident": ident}).mappings().one_or_none()
         if row is None:

@@ -5,14 +5,16 @@ from billing_worker.domain.access import ApiToken
 from billing_worker.domain.action import Action
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
-from billing_worker.domain.catch_up import Bucket, CatchUpPolicy
+from billing_worker.domain.catch_up import Bucket, CatchUpPolicy, ServiceSpan
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.gateway_watch import GatewayWatch
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
 from billing_worker.domain.money import Money
+from billing_worker.domain.pg_limits import PgTurns
 from billing_worker.domain.pingback import PingbackPayment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
@@ -107,6 +109,21 @@ def to_refund(row: Values) -> Refund:
 def to_bucket(row: Values) -> Bucket:
     """The bucket in a row."""
     return Bucket(**row)
+
+
+def to_service_span(row: Values) -> ServiceSpan:
+    """The span of service in a row."""
+    return ServiceSpan(**row)
+
+
+def to_pg_turns(row: Values) -> PgTurns:
+    """The turns of a PG in a row."""
+    return PgTurns(**row)
+
+
+def to_gateway_watch(row: Values) -> GatewayWatch:
+    """The watch of the gateway in a row."""
+    return GatewayWatch(**row)
 
 
 def to_inbox_message(row: Values) -> InboxMessage:

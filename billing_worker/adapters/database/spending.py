@@ -23,6 +23,15 @@ _SPENT_BY_CUSTOMER = text("""
 """)
 
 
+# By way of its subscriptions: attempts have no index by key, which each charge would have to maintain.
+_USES_OF_KEY = text("""
+    SELECT count(*) FROM subscriptions s
+    JOIN invoices i ON i.subscription_id = s.id JOIN payment_attempts a ON a.invoice_id = i.id
+    WHERE s.billing_key_id = :key_id AND a.billing_key_id = :key_id AND a.started_at >= :since
+      AND a.status IN ('in_flight', 'unknown', 'approved')
+""")
+
+
 _KEYS_LOST = text("""
     SELECT count(DISTINCT billing_key_id) FILTER (WHERE decline_kind = 'hard' AND reason ~ :pattern),
            count(DISTINCT billing_key_id)
@@ -45,6 +54,11 @@ class SqlSpending:
         """The same for one customer in this currency, over all their subscriptions in any spelling of the customer."""
         wanted = {"customers": list(spellings(customer)), "since": since, "currency": currency}
         return Spent(**self._connection.execute(_SPENT_BY_CUSTOMER, wanted).mappings().one())
+
+    def uses_of_key(self, key_id: str, since: datetime) -> int:
+        """Charges of this key begun since then that were made, or may have been."""
+        found = self._connection.execute(_USES_OF_KEY, {"key_id": key_id, "since": since})
+        return int(found.scalar_one())
 
     def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
         """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""

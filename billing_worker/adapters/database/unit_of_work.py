@@ -20,10 +20,12 @@ from billing_worker.adapters.database.charging import SqlChargingRecords
 from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.doubts import SqlDoubts
 from billing_worker.adapters.database.environment import SqlEnvironment
+from billing_worker.adapters.database.gateway_watch import SqlGatewayWatch
 from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.journal import log_events
 from billing_worker.adapters.database.lists import SqlLists
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
+from billing_worker.adapters.database.pg_turns import SqlPgTurns
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.requests import SqlKeptAnswers
@@ -94,6 +96,16 @@ class SqlUnitOfWork(SqlChargingRecords):
     def catch_up(self) -> SqlCatchUp:
         """Late work."""
         return SqlCatchUp(self._connection)
+
+    @cached_property
+    def pg_turns(self) -> SqlPgTurns:
+        """The turns of PGs."""
+        return SqlPgTurns(self._connection)
+
+    @cached_property
+    def gateway_watch(self) -> SqlGatewayWatch:
+        """The watch of the gateway."""
+        return SqlGatewayWatch(self._connection)
 
     @cached_property
     def stops(self) -> SqlStops:

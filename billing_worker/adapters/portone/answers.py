@@ -21,7 +21,15 @@ from billing_worker.adapters.portone.envelope import (
 from billing_worker.adapters.portone.masking import one_line
 from billing_worker.adapters.portone.tokens import NoToken, Token
 from billing_worker.domain.declines import DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
-from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.domain.payment import (
+    ChargeRequest,
+    Evidence,
+    Failed,
+    GatewayPayment,
+    Outcome,
+    Trouble,
+    Unknown,
+)
 from billing_worker.domain.proof import judge, refusal
 from billing_worker.domain.refund import Answered, RefundAnswer, Refused
 
@@ -29,6 +37,7 @@ OK = 200
 UNAUTHORIZED = 401
 NOT_FOUND = 404
 TOO_MANY = 429
+SERVER_ERRORS = 500
 
 NOTHING_DONE = {UNAUTHORIZED: "the gateway does not accept our key", TOO_MANY: "too many requests"}
 """With these statuses, PortOne's own envelope means that no work began. 401 is documented for every path. 429 is not
@@ -64,12 +73,12 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_chann
     try:
         envelope = read_envelope(answer.body)
     except NotUnderstood as trouble:
-        return Unknown(f"HTTP {answer.status}: {trouble}", evidence)
+        return Unknown(f"HTTP {answer.status}: {trouble}", evidence, trouble=Trouble.SERVER_ERROR)
     said = f"HTTP {answer.status}, code {_shown(envelope)}"
     if answer.status in NOTHING_DONE and is_refusal(envelope):
-        return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence)
+        return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence, trouble=_trouble_of(answer.status))
     if answer.status != OK:
-        return Unknown(said, evidence)
+        return Unknown(said, evidence, trouble=_trouble_of(answer.status))
     if envelope.code != 0:
         return _refused(envelope, said, evidence)
     try:
@@ -77,6 +86,12 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_chann
     except NotUnderstood as trouble:
         return Unknown(f"{said}: {trouble}", evidence, alarming=isinstance(trouble, OnTestChannel))
     return judge(request, payment, evidence)
+
+
+def _trouble_of(status: int) -> Trouble | None:
+    if status == UNAUTHORIZED:
+        return Trouble.UNAUTHORIZED
+    return Trouble.SERVER_ERROR if status == TOO_MANY or status >= SERVER_ERRORS else None
 
 
 def refund_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> RefundAnswer:

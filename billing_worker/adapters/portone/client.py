@@ -15,6 +15,7 @@ from billing_worker.adapters.portone.masking import blanked, one_line
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.adapters.portone.wire import MOST_BODY_BYTES, Exchange, Wires
 from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.domain.payment import Trouble
 
 MOST_EVIDENCE_BYTES = 8192
 """Bytes of an incomplete answer that are kept as evidence."""
@@ -33,6 +34,8 @@ class NotSent:
     """No byte of the request reached a socket, or the gateway refused it without an effect."""
 
     reason: str
+    trouble: Trouble | None = Trouble.NOT_REACHED
+    """None where the gateway is not the cause."""
 
 
 @dataclass(frozen=True, slots=True)

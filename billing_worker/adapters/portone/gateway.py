@@ -17,7 +17,7 @@ from billing_worker.adapters.portone.masking import evidence_text
 from billing_worker.adapters.portone.state import State
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
-from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Unknown
+from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Trouble, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports.outside import Listing, Sheet
 
@@ -113,10 +113,11 @@ class PortOneGateway:
         deadline = Deadline(self._total_deadline)
         result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline)
         match result:
-            case NotSent(reason):
-                return Failed(f"not sent: {reason}")
+            case NotSent(reason, trouble):
+                return Failed(f"not sent: {reason}", trouble=trouble)
             case NoAnswer(reason, head):
-                return Unknown(f"no answer: {reason}", self._evidence(call, None, head))
+                evidence = self._evidence(call, None, head)
+                return Unknown(f"no answer: {reason}", evidence, trouble=Trouble.NO_ANSWER)
             case Answer():
                 return answers.outcome_of(
                     request,
@@ -256,9 +257,9 @@ class PortOneGateway:
         for is_last in (False, True):
             token = await here.token(deadline.at_most(TOKEN_DEADLINE))
             if isinstance(token, NoToken):
-                return NotSent(f"no access token: {token.reason}")
+                return NotSent(f"no access token: {token.reason}", Trouble.UNAUTHORIZED)
             if deadline.remaining() <= least:
-                return NotSent("too little time was left to wait for an answer")
+                return NotSent("too little time was left to wait for an answer", None)
             secrets = (*self._secrets(), *here.tokens.known())
             result = await here.client.exchanged(call, token, deadline, secrets)
             if is_last or not isinstance(result, Answer) or not answers.is_unauthorized(result):

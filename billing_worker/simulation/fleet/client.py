@@ -1,7 +1,7 @@
 """The ports of one process of the fleet: each call is a step that may fail."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from billing_worker.domain.errors import Unavailable
@@ -31,6 +31,10 @@ class VirtualClock:
     def moment(self) -> Moment:
         """The same for both."""
         return Moment(self._scheduler.now, self._scheduler.now)
+
+    def wait_until(self, real: datetime) -> None:
+        """Wait until this time."""
+        self._scheduler.wait(max(timedelta(0), real - self._scheduler.now))
 
 
 class World:

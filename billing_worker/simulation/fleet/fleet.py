@@ -6,6 +6,7 @@ from functools import partial
 
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome
+from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.timing import DEFAULT_SETTLE_WINDOWS, Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.broker import Broker, Message, Worker
@@ -30,6 +31,8 @@ TICK = 3.0
 LONGEST_TICK = 600.0
 """The longest wait between rings that change nothing, because everything else is down."""
 
+LIMITED = "nice_v2"
+"""The PG whose rate is limited where a run limits one: that of most cards."""
 RESTART = (0.5, 60.0)
 RESENT_AFTER = timedelta(seconds=60)
 
@@ -128,8 +131,14 @@ class Fleet:
             timing=Timing(settle_windows=DEFAULT_SETTLE_WINDOWS),
             environment=ENVIRONMENT,
             catch_up_rate=self.options.catch_up_rate,
+            pg_limits=self._pg_limits(),
         )
         return process
+
+    def _pg_limits(self) -> PgLimits:
+        rate = self.options.pg_rate
+        spacing = {LIMITED: timedelta(minutes=1) / rate} if rate else {}
+        return PgLimits(spacing=spacing, spread=timedelta(hours=self.options.spread_hours))
 
     def _charge(self, name: str, request: ChargeRequest) -> Outcome:
         """Through the gateway that the process has now: a judge may have put another one in its place."""

@@ -13,6 +13,7 @@ from billing_worker.domain.payment import (
     GatewayPayment,
     Outcome,
     PaymentStatus,
+    Trouble,
     Unknown,
 )
 from billing_worker.domain.proof import judge, refusal
@@ -64,10 +65,10 @@ class FaultyGateway:
             world.gateway_down_until = world.scheduler.now + world.chaos.between(*OUTAGE)
         if fault == "charge.refused" or world.scheduler.now < world.gateway_down_until:
             world.scheduler.wait(world.chaos.pause())
-            return Failed("not sent: connection refused")
+            return Failed("not sent: connection refused", trouble=Trouble.NOT_REACHED)
         if fault == "charge.unauthorized":
             world.scheduler.wait(world.chaos.call())
-            return Failed("not sent: no access token")
+            return Failed("not sent: no access token", trouble=Trouble.UNAUTHORIZED)
         return None
 
     def _after(self, request: ChargeRequest, answer: Row | str, fault: str | None) -> Outcome:
@@ -179,11 +180,13 @@ class FaultyGateway:
 
     def _no_answer(self, fault: str | None) -> Unknown:
         if fault == "charge.garbled":
-            return Unknown("the answer is not JSON", Evidence("simulation", "POST again", 200, "<html>"))
+            evidence = Evidence("simulation", "POST again", 200, "<html>")
+            return Unknown("the answer is not JSON", evidence, trouble=Trouble.SERVER_ERROR)
         if fault in ("charge.error_before", "charge.error_after"):
-            return Unknown("HTTP 502", Evidence("simulation", "POST again", 502, ""))
+            evidence = Evidence("simulation", "POST again", 502, "")
+            return Unknown("HTTP 502", evidence, trouble=Trouble.SERVER_ERROR)
         self._world.scheduler.wait(DEADLINE)
-        return Unknown("no answer: the connection was lost")
+        return Unknown("no answer: the connection was lost", trouble=Trouble.NO_ANSWER)
 
     @staticmethod
     def _understood(request: ChargeRequest, answer: Row | str) -> Outcome:

@@ -15,7 +15,7 @@ FAULTS: dict[str, tuple[float, ...]] = {
     "commit.stall": (0.0005, 0.01),
     "charge.refused": (0.001, 0.05),
     "charge.unauthorized": (0.001, 0.02),
-    "charge.outage": (0.0001, 0.001),
+    "charge.outage": (0.0005, 0.02),
     "charge.error_before": (0.001, 0.05),
     "charge.error_after": (0.001, 0.05),
     "charge.dropped_before": (0.001, 0.05),
@@ -98,6 +98,9 @@ class Options:
     """Times when an operator stops all charging, one PG or one subscription."""
     catch_up: str
     catch_up_rate: int
+    pg_rate: int
+    """The most charges per minute of one PG; 0: no limit."""
+    spread_hours: int
     notifies: bool
     pingbacks: float
     """The fraction of issuing payments whose pingbacks reach the merchant."""
@@ -138,6 +141,8 @@ class Options:
             stops_a_year=random.choice((0.0, 0.0, 2.0, 10.0)),
             catch_up=random.choice(("bill_all", "bill_all", "latest_only", "forgive", "ask")),
             catch_up_rate=random.choice((0, 60, 600)),
+            pg_rate=random.choice((0, 0, 6, 60)),
+            spread_hours=random.choice((0, 0, 1, 12)),
             notifies=random.choice((True, False, False, False, False)),
             pingbacks=random.choice((0.0, 0.5, 1.0)),
             faults=faults,

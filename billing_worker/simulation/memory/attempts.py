@@ -97,6 +97,11 @@ class MemoryAttempts(Table[PaymentAttempt]):
         """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""
         return [self.echo_of(*payment) for payment in payments]
 
+    def closed_after(self, moment: datetime) -> bool:
+        """Whether a payment that the gateway showed was recorded after this moment."""
+        seen = (self.rows[ident] for ident in self._seen)
+        return any(row.closed_at is not None and row.closed_at > moment for row in seen)
+
     def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
         """What a webhook with status `paid` about this payment would add to our attempts."""
         found = self._by_imp_uid.get(imp_uid)

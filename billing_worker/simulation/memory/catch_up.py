@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from billing_worker.domain.catch_up import BRIMFUL, Bucket, CatchUpMode
+from billing_worker.domain.catch_up import BRIMFUL, CHARGES, Bucket, CatchUpMode, ServiceSpan
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports.control import Chosen, Work
@@ -21,6 +21,12 @@ class Buckets(Table[Bucket]):
     kind, entity = "bucket", Bucket
 
 
+class Spans(Table[ServiceSpan]):
+    """The span of service."""
+
+    kind, entity = "span", ServiceSpan
+
+
 class MemoryCatchUp:
     """Late subscriptions and invoices."""
 
@@ -28,6 +34,7 @@ class MemoryCatchUp:
         self._rows = rows
         self._alerts = alerts
         self.buckets = Buckets(journal)
+        self.spans = Spans(journal)
 
     def decide(self, mode: CatchUpMode, before: datetime, until: datetime, chosen: Chosen) -> Mapping[str, int]:
         """Note an operator's decision and end the hold; returns the number of subscriptions by plan."""
@@ -64,6 +71,20 @@ class MemoryCatchUp:
     def save_bucket(self, bucket: Bucket) -> None:
         """Write the bucket back."""
         self.buckets.save(bucket)
+
+    def service(self) -> ServiceSpan:
+        """The span of service; an empty one if none was stored."""
+        return self.spans.get(CHARGES) if CHARGES in self.spans.rows else ServiceSpan()
+
+    def lock_service(self) -> ServiceSpan:
+        """The same, stored."""
+        if CHARGES not in self.spans.rows:
+            self.spans.add(ServiceSpan())
+        return self.spans.get(CHARGES)
+
+    def save_service(self, span: ServiceSpan) -> None:
+        """Write the span back."""
+        self.spans.save(span)
 
     def _late(self, before: datetime, chosen: Chosen) -> list[Subscription]:
         return [

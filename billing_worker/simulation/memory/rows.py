@@ -40,6 +40,12 @@ class InvoiceRows(Protocol):
     open_by_key: defaultdict[str, dict[str, None]]
     open_by_subscription: defaultdict[str, dict[str, None]]
 
+    def get(self, ident: Any) -> Invoice:
+        """A copy of the row. Raises NotFound."""
+
+    def save(self, entity: Invoice) -> None:
+        """Write the row back, if it changed."""
+
     def due_from(self, invoice_id: str) -> datetime | None:
         """When a scan may first claim it; None while it must not be claimed."""
 
@@ -50,6 +56,15 @@ class AttemptRows(Protocol):
     rows: dict[Any, PaymentAttempt]
     by_invoice: defaultdict[str, list[str]]
     open_of: dict[str, str]
+
+    def get(self, ident: Any) -> PaymentAttempt:
+        """A copy of the row. Raises NotFound."""
+
+    def save(self, entity: PaymentAttempt) -> None:
+        """Write the row back, if it changed."""
+
+    def closed_after(self, moment: datetime) -> bool:
+        """Whether a payment that the gateway showed was recorded after this moment."""
 
     def echo_of(self, imp_uid: str, merchant_uid: str) -> Echo:
         """What a webhook with status `paid` about this payment would add to our attempts."""

@@ -158,6 +158,12 @@ class MemorySpending:
         }
         return len(lost), len({row.billing_key_id for row in closed})
 
+    def uses_of_key(self, key_id: str, since: datetime) -> int:
+        """Charges of this key begun since then that were made, or may have been."""
+        used = (AttemptStatus.IN_FLIGHT, AttemptStatus.UNKNOWN, AttemptStatus.APPROVED)
+        own = (row for row in self._rows.attempts.rows.values() if row.billing_key_id == key_id)
+        return sum(row.started_at >= since and row.status in used for row in own)
+
     def _begun(self, since: datetime) -> Iterator[PaymentAttempt]:
         return (row for row in self._rows.attempts.rows.values() if row.started_at > since)
 

@@ -19,9 +19,11 @@ from billing_worker.simulation.memory.alerts import MemoryAlerts
 from billing_worker.simulation.memory.attempts import MemoryAttempts
 from billing_worker.simulation.memory.catch_up import MemoryCatchUp
 from billing_worker.simulation.memory.doubts import MemoryDoubts
+from billing_worker.simulation.memory.gateway_watch import MemoryGatewayWatch
 from billing_worker.simulation.memory.inbox import MemoryInbox
 from billing_worker.simulation.memory.invoices import MemoryInvoices
 from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbox
+from billing_worker.simulation.memory.pg_turns import MemoryPgTurns
 from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
 from billing_worker.simulation.memory.refunds import MemoryRefunds
 from billing_worker.simulation.memory.rows import Rows
@@ -71,6 +73,8 @@ class Store:
         self.spending = MemorySpending(rows)
         self.catch_up = MemoryCatchUp(self.journal, rows, self.alerts.table)
         self.actions = MemoryActions(self.journal)
+        self.gateway_watch = MemoryGatewayWatch(self.journal, rows)
+        self.pg_turns = MemoryPgTurns(self.journal)
 
     def scans(self) -> dict[JobName, DueIndex]:
         """The work of each scan, by its job."""
@@ -82,6 +86,7 @@ class Store:
             JobName.APPLY: self.inbox.due,
             JobName.CONFIRM: self.keys.looks,
             JobName.DELIVER: self.outbox.due,
+            JobName.PROBE: self.gateway_watch.probes,
         }
 
     def roll_back(self) -> None:
@@ -144,10 +149,12 @@ class MemoryTransaction:
         "doubts",
         "endpoints",
         "environment",
+        "gateway_watch",
         "inbox",
         "invoices",
         "keys",
         "outbox",
+        "pg_turns",
         "pingbacks",
         "plans",
         "refunds",
@@ -177,6 +184,8 @@ class MemoryTransaction:
         self.spending = store.spending
         self.pingbacks = store.pingbacks
         self.actions = store.actions
+        self.gateway_watch = store.gateway_watch
+        self.pg_turns = store.pg_turns
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ rows are written with one statement a table. A chunk of one takes the same way.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from billing_worker.domain.billing_key import IssuingPayment, KeyStatus
 from billing_worker.domain.events import Event
@@ -19,6 +20,8 @@ from billing_worker.ports.calls import Intent
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.budget import Allowance
+from billing_worker.usecases.control.pace import note_service
+from billing_worker.usecases.control.turns import Turns
 from billing_worker.usecases.subscription.renew import open_periods
 
 
@@ -42,6 +45,10 @@ class _Decided:
 
     begun: Begun
     attempts: list[tuple[DueInvoice, PaymentAttempt]] = field(default_factory=list)
+    call_at: dict[str, datetime | None] = field(default_factory=dict)
+    """When the call of each attempt may leave."""
+    later: list[DueInvoice] = field(default_factory=list)
+    """Invoices that wait for a turn at their PG."""
     dead: list[tuple[DueInvoice, list[Event]]] = field(default_factory=list)
     """Invoices whose key will not work, with what is announced."""
 
@@ -53,9 +60,9 @@ def begin_renewals(ports: Ports, subscription_ids: Sequence[str]) -> Begun:
         # Read under the lock: an attempt that began before a cancellation must not look younger than it.
         moment = ports.clock.moment()
         opened = open_periods(ports, uow, found, moment)
-        decided = _decide(ports, uow, opened, moment)
+        decided = _decide(ports, uow, opened, moment, are_new=True)
         new = uow.invoices.add_all([due.invoice for due in opened])
-        _write(uow, decided, moment, new)
+        _write(ports, uow, decided, moment, new)
         uow.subscriptions.save_all([each.subscription for each in found])
         uow.commit()
     taken = {each.subscription.id for each in found}
@@ -67,16 +74,17 @@ def begin_invoices(ports: Ports, invoice_ids: Sequence[str]) -> Begun:
     with ports.database.transaction() as uow:
         found = uow.lock_due(invoice_ids)
         moment = ports.clock.moment()
-        decided = _decide(ports, uow, found, moment)
-        if decided.attempts or decided.dead:
-            _write(uow, decided, moment)
+        decided = _decide(ports, uow, found, moment, are_new=False)
+        if decided.attempts or decided.dead or decided.later:
+            _write(ports, uow, decided, moment)
             uow.commit()
     taken = {due.invoice.id for due in found}
     return _committed(decided, [ident for ident in invoice_ids if ident not in taken])
 
 
-def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: Moment) -> _Decided:
+def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: Moment, *, are_new: bool) -> _Decided:
     begun, allowance = Begun(), Allowance(uow, ports.budgets, moment.billing)
+    turns = Turns(ports, uow, dues, moment, are_new=are_new)
     decided = _Decided(begun)
     for due in dues:
         if not _may_be_charged(due, moment, begun):
@@ -90,11 +98,19 @@ def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: M
         # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
         if issue is not None or not due.key.email_agrees:
             continue
+        turn = turns.take(due)
+        if turn.look_at is not None:
+            due.invoice.wait_until(turn.look_at)
+            decided.later.append(due)
+            continue
         beyond = allowance.beyond(due)
         if beyond is not None:
             begun.beyond[beyond.scope] = (beyond.reason, due.invoice.id)
             continue
-        decided.attempts.append((due, due.invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)))
+        attempt = due.invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
+        decided.attempts.append((due, attempt))
+        decided.call_at[attempt.id] = turn.call_at
+    turns.save()
     return decided
 
 
@@ -111,22 +127,31 @@ def _meet_dead_key(due: DueInvoice, moment: Moment) -> list[Event]:
     return meet_dead_key(due.subscription, due.invoice, due.key, due.plan.dunning, moment.billing)
 
 
-def _write(uow: UnitOfWork, decided: _Decided, moment: Moment, new: frozenset[str] | None = None) -> None:
+def _write(ports: Ports, uow: UnitOfWork, decided: _Decided, moment: Moment, new: frozenset[str] | None = None) -> None:
     """Write the attempts and what changed beside them; `new` are the invoices that were stored just now."""
     attempts = [pair for pair in decided.attempts if new is None or pair[0].invoice.id in new]
     dead = [pair for pair in decided.dead if new is None or pair[0].invoice.id in new]
     if new is None:
-        uow.invoices.save_all([due.invoice for due, _ in (*attempts, *dead)])
+        changed = [*decided.later, *(due for due, _ in (*attempts, *dead))]
+        uow.invoices.save_all([due.invoice for due in changed])
         uow.subscriptions.save_all([due.subscription for due, _ in dead])
     uow.attempts.add_all([attempt for _, attempt in attempts])
     uow.announce([event for _, events in dead for event in events], moment)
+    if attempts:
+        note_service(ports, uow, moment.billing)
 
 
 def _committed(decided: _Decided, held: list[str], new: frozenset[str] | None = None) -> Begun:
     begun = decided.begun
     begun.held = held
     begun.intents = [
-        Intent(attempt.id, attempt.fence, attempt.lease_until, attempt.request(due.key, due.plan.name))
+        Intent(
+            attempt.id,
+            attempt.fence,
+            attempt.lease_until,
+            attempt.request(due.key, due.plan.name),
+            decided.call_at[attempt.id],
+        )
         for due, attempt in decided.attempts
         if new is None or due.invoice.id in new
     ]

@@ -5,9 +5,10 @@ the resolver (`reconcile`) finds; nothing here is ever done twice for one attemp
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
+from operator import itemgetter
 
 from billing_worker.domain.billing_key import IssuingPayment
 from billing_worker.domain.errors import Busy, Unavailable
@@ -68,9 +69,10 @@ def _carry_out(ports: Ports, begin: Begin, ids: Sequence[str]) -> int:
 
 
 def _begin_and_place(ports: Ports, begin: Begin, ids: Sequence[str]) -> Begun:
-    with ports.calls.room(len(ids)) if ports.calls is not None else nullcontext():
+    with _room(ports, len(ids)):
         begun = _whole(ports, begin, ids)
-        _place(ports, begun.intents)
+        _place(ports, [intent for intent in begun.intents if intent.call_at is None])
+    _place_in_turn(ports, begun.intents)
     for scope, (reason, invoice_id) in begun.beyond.items():
         stop_charging(ports, scope, StopCause.BUDGET, reason, [invoice_id])
     return begun
@@ -104,6 +106,19 @@ def _ask_first(ports: Ports, invoice_id: str, issue: IssuingPayment) -> int:
     if not settle_by_issuing_payment(ports, invoice_id, issue):
         return 0
     return len(_begin_and_place(ports, begin_invoices, [invoice_id]).intents)
+
+
+def _place_in_turn(ports: Ports, intents: Sequence[Intent]) -> None:
+    """Those whose PG takes one charge after the other, each at its time: some seconds at most."""
+    turns = [(intent.call_at, intent) for intent in intents if intent.call_at is not None]
+    for call_at, intent in sorted(turns, key=itemgetter(0)):
+        with _room(ports, 1):
+            ports.clock.wait_until(call_at)
+            _place(ports, [intent])
+
+
+def _room(ports: Ports, count: int) -> AbstractContextManager[None]:
+    return ports.calls.room(count) if ports.calls is not None else nullcontext()
 
 
 def _place(ports: Ports, intents: Sequence[Intent]) -> None:

@@ -2,13 +2,16 @@
 
 The rate is a bucket in the database. Each scan takes its late work from it, so all scans of all processes share it. If
 a claimed item is never started, claiming it again costs another token. The backlog then drains slower, never faster.
+
+Late is what waited through an interruption of service, not what waits because there is much: the first of a month is
+charged as fast as this machine and the gateway can.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from billing_worker.domain.catch_up import BACKLOG_AFTER
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.stop import ALL
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import DueBetween, Work
 from billing_worker.ports.storage import UnitOfWork
@@ -63,7 +66,9 @@ def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int, 
     now, rate = moment.billing, ports.catch_up_rate
     if not rate:
         return claim(DueBetween(EVER, now), limit, limit)
-    old = now - BACKLOG_AFTER
+    old = uow.catch_up.service().late_until(now)
+    if work is Work.INVOICES and _nothing_waits(uow, moment):
+        note_service(ports, uow, now)
     fresh = claim(DueBetween(old, now, failed=False), limit, limit)
     if len(fresh) == limit or not uow.catch_up.waits(work, old, moment):
         return fresh
@@ -79,3 +84,20 @@ def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int, 
     bucket.take(len(late))
     uow.catch_up.save_bucket(bucket)
     return [*fresh, *late]
+
+
+def note_service(ports: Ports, uow: UnitOfWork, now: datetime) -> None:
+    """Note that charges begin now, or that none is due, once a minute, within the caller's transaction."""
+    if not ports.catch_up_rate or uow.catch_up.service().is_noted(now):
+        return
+    span = uow.catch_up.lock_service()
+    span.note(now)
+    uow.catch_up.save_service(span)
+
+
+def _nothing_waits(uow: UnitOfWork, moment: Moment) -> bool:
+    """Whether no charge is due that could begin: a scan then proves as much as a charge does."""
+    now = moment.billing
+    if uow.catch_up.service().is_noted(now) or any(stop.scope == ALL for stop in uow.stops.list_open()):
+        return False
+    return not any(uow.catch_up.waits(work, now, moment) for work in (Work.INVOICES, Work.RENEWALS))

@@ -8,6 +8,7 @@ from datetime import datetime
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.stop import LONGEST_REASON, SUBSCRIPTION, Stop, StopCause, require_scope
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
@@ -93,13 +94,17 @@ def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
     """
     with ports.database.transaction() as uow:
         stop = uow.stops.lock(stop_id)
-        moment = ports.clock.moment()
-        stop.clear(note_text, moment.billing)
-        uow.stops.save(stop)
-        uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
-        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)
+        end_stop(ports, uow, stop, note_text, ports.clock.moment())
         uow.commit()
     return _held(ports, stop)
+
+
+def end_stop(ports: Ports, uow: UnitOfWork, stop: Stop, note_text: str, moment: Moment) -> None:
+    """Clear a stop and close its alert, within the caller's transaction. Raises as `clear_stop`."""
+    stop.clear(note_text, moment.billing)
+    uow.stops.save(stop)
+    uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
+    note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)
 
 
 def stops(ports: Ports, limit: int) -> Sequence[Stopped]:

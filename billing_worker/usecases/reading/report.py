@@ -39,7 +39,9 @@ def report(ports: Ports, timezone: str) -> Report:
     """Everything in one consistent read; months are those of `timezone`."""
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        standing = uow.books.standing(moment, receiver=ports.notifier is not None)
+        standing = uow.books.standing(
+            moment, uow.catch_up.service().late_until(moment.billing), receiver=ports.notifier is not None
+        )
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,

@@ -24,6 +24,7 @@ from billing_worker.domain.settlement import LockedInvoice, Settlement, settle
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Answered
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.gateway_pause import watch_gateway
 from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
 from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_unasked
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
@@ -86,6 +87,8 @@ def _record(ports: Ports, answers: Sequence[Answered]) -> Sequence[Answered]:
             if settlement.attempt.is_open:
                 settlement.attempt.next_look_at = moment.real
                 uow.attempts.save(settlement.attempt)
+        recorded = [answer.outcome for answer in answers if answer.attempt_id not in by_attempt]
+        watch_gateway(ports, uow, recorded, moment)
         uow.commit()
     for settlement, outcome in lost:
         if not settlement.attempt.is_open and isinstance(outcome, Approved):

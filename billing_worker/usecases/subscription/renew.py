@@ -1,6 +1,7 @@
 """Open the next period of a subscription: the invoice with its snapshot, and the step to the following period."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
 from billing_worker.domain.moment import Moment
@@ -55,6 +56,8 @@ def _end(uow: UnitOfWork, subscription: Subscription, moment: Moment) -> None:
 def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
     subscription = due.subscription
     period = subscription.open_period(due.plan.calendar)
+    # A new customer waits for the first charge: only renewals are spread.
+    offset = ports.pg_limits.offset(subscription.id) if period.index else timedelta(0)
     return Invoice(
         id=ports.ids.new("inv"),
         subscription_id=subscription.id,
@@ -65,5 +68,5 @@ def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
         merchant_uid=merchant_uid(ports.environment, subscription.id, period.index, 1),
         generation=1,
         created_at=moment.billing,
-        next_attempt_at=period.start,
+        next_attempt_at=period.start + offset,
     )

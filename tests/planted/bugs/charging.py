@@ -11,9 +11,7 @@ SETTLE = "billing_worker/domain/settlement.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
 ENVELOPE = "billing_worker/adapters/portone/envelope.py"
-UNANSWERED = """return {}(f"no answer: {{reason}}", self._evidence(call, None, head))
-            case Answer():
-                return answers.outcome_of("""
+UNANSWERED = '                return {}(f"no answer: {{reason}}", evidence, trouble=Trouble.NO_ANSWER)\n'
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
 RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
 LEASES = "tests/usecases/test_leases_and_fences.py"
@@ -28,8 +26,8 @@ BUGS = (
         "the attempt is written down, but not committed before the call",
         (
             BEGIN,
-            "            _write(uow, decided, moment)\n            uow.commit()\n",
-            "            _write(uow, decided, moment)\n",
+            "            _write(ports, uow, decided, moment)\n            uow.commit()\n",
+            "            _write(ports, uow, decided, moment)\n",
         ),
         (
             BEGIN,
@@ -73,7 +71,11 @@ BUGS = (
     bug(
         "timeout is a decline",
         "no answer counts as declined",
-        (GATEWAY, UNANSWERED.format("Unknown"), UNANSWERED.format("answers.refusal")),
+        (
+            GATEWAY,
+            UNANSWERED.format("Unknown"),
+            '                return answers.refusal(f"no answer: {reason}", evidence)\n',
+        ),
         catchers=("tests/adapters/test_portone_network.py::test_silence_ends_with_the_deadline",),
     ),
     bug(
@@ -111,8 +113,8 @@ BUGS = (
         "an error of the server counts as not placed, and the next try bears a new merchant_uid",
         (
             ANSWERS,
-            "    if answer.status != OK:\n        return Unknown(said, evidence)",
-            "    if answer.status != OK:\n        return Failed(said, evidence, new_merchant_uid=True)",
+            "        return Unknown(said, evidence, trouble=_trouble_of(answer.status))",
+            "        return Failed(said, evidence, new_merchant_uid=True)",
         ),
         catchers=(
             f"{RESOLVES}::test_a_reply_that_was_lost_after_the_charge_ends_paid_with_one_payment[error500-charged-1x]",

@@ -74,7 +74,7 @@ BUGS = (
     bug(
         "no act stopped it",
         "who opened or cleared a stop is not kept",
-        (STOPS, '        note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)\n', ""),
+        (STOPS, '    note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)\n', ""),
         catchers=(f"{TOKENS}::test_each_change_names_who_made_it",),
     ),
 )

@@ -160,8 +160,8 @@ BUGS = (
         "the answers of a batch are recorded, but not committed",
         (
             RECORD,
-            "                uow.attempts.save(settlement.attempt)\n        uow.commit()\n",
-            "                uow.attempts.save(settlement.attempt)\n",
+            "        watch_gateway(ports, uow, recorded, moment)\n        uow.commit()\n",
+            "        watch_gateway(ports, uow, recorded, moment)\n",
         ),
         catchers=(f"{MANY}::test_each_of_a_chunk_has_its_own_outcome",),
     ),

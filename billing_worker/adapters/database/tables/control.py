@@ -6,11 +6,13 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Identity,
+    SmallInteger,
     Table,
     Text,
 )
 
 from billing_worker.adapters.database.tables.schema import Named, ident, metadata, moment, one_of, partial_index
+from billing_worker.domain.payment import Trouble
 from billing_worker.domain.stop import StopCause
 
 catch_up_buckets = Table(
@@ -21,6 +23,43 @@ catch_up_buckets = Table(
     moment("filled_at"),
     CheckConstraint("millionths >= 0", name="millionths_not_negative"),
 )
+
+
+service_spans = Table(
+    "service_spans",
+    metadata,
+    ident(),
+    moment("since"),
+    moment("seen_at"),
+    CheckConstraint("since <= seen_at", name="runs_forward"),
+)
+"""Since when charges begin without an interruption: one row."""
+
+
+pg_turns = Table(
+    "pg_turns",
+    metadata,
+    ident(),
+    moment("next_call_at"),
+    moment("next_look_at"),
+)
+"""The next free turn of each PG that limits its calls, by PortOne's code."""
+
+
+gateway_watch = Table(
+    "gateway_watch",
+    metadata,
+    ident(),
+    Column("trouble", Named(Trouble)),
+    Column("in_a_row", SmallInteger, nullable=False),
+    moment("noted_at", required=False),
+    moment("next_probe_at", required=False),
+    one_of("trouble", Trouble),
+    CheckConstraint(
+        "(trouble IS NULL) = (in_a_row = 0) AND (trouble IS NULL) = (noted_at IS NULL)", name="row_has_trouble"
+    ),
+)
+"""The latest calls that the gateway failed in a row: one row."""
 
 
 stops = Table(

@@ -1,0 +1,81 @@
+"""When a charge may leave: each PG has its rate, its monthly uses of a key, and its quiet hours.
+
+All of it is decided in the transaction that writes the attempt, from rows that all processes share. A lost Redis lifts
+no limit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing_worker.domain.moment import Moment
+from billing_worker.domain.pg_limits import PgTurns, month_of
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.charging import DueInvoice
+from billing_worker.ports.storage import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When a charge leaves: at once, at a time in the next seconds, or not before a later look."""
+
+    call_at: datetime | None = None
+    """Real time; None: at once."""
+    look_at: datetime | None = None
+    """Billing time; then it does not leave now."""
+
+
+AT_ONCE = Turn()
+
+
+class Turns:
+    """Gives the charges of one transaction their turns. The rows of PGs stay locked until its end."""
+
+    def __init__(
+        self, ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: Moment, *, are_new: bool
+    ) -> None:
+        self._uow = uow
+        self._limits = limits = ports.pg_limits
+        self._ahead = ports.timing.ahead
+        self._moment = moment
+        self._are_new = are_new
+        """Whether none of them waited for its turn before."""
+        # Locked in one order, so that no two transactions wait for each other.
+        limited = sorted({due.key.pg_provider for due in dues} & limits.spacing.keys())
+        self._rows: dict[str, PgTurns] = {pg: uow.pg_turns.lock(pg, moment.real) for pg in limited}
+        self._used: dict[str, int] = {}
+
+    def take(self, due: DueInvoice) -> Turn:
+        """The turn of this charge; it counts as taken."""
+        pg = due.key.pg_provider
+        quiet = self._limits.quiet.get(pg)
+        ends = quiet.ends(self._moment.billing) if quiet is not None else None
+        if ends is not None:
+            return Turn(look_at=ends)
+        most = self._limits.monthly_uses.get(pg)
+        if most is not None and self._uses(due.key.id) >= most:
+            return Turn(look_at=month_of(self._moment.billing)[1])
+        turn = self._in_order(pg)
+        if most is not None and turn.look_at is None:
+            self._used[due.key.id] += 1
+        return turn
+
+    def save(self) -> None:
+        """Write back which turns are taken."""
+        for row in self._rows.values():
+            self._uow.pg_turns.save(row)
+
+    def _in_order(self, pg: str) -> Turn:
+        row, now = self._rows.get(pg), self._moment
+        if row is None:
+            return AT_ONCE
+        spacing = self._limits.spacing[pg]
+        call_at = row.take(spacing, now.real, self._ahead, is_new=self._are_new)
+        if call_at is not None:
+            return Turn(call_at=call_at)
+        return Turn(look_at=now.billing + row.queue(spacing, now.real, self._ahead))
+
+    def _uses(self, key_id: str) -> int:
+        if key_id not in self._used:
+            self._used[key_id] = self._uow.spending.uses_of_key(key_id, month_of(self._moment.billing)[0])
+        return self._used[key_id]

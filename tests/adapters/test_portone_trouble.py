@@ -1,0 +1,59 @@
+"""Whether the gateway itself failed, and how: only that counts towards the pause of all charging."""
+
+import pytest
+from portone_world import NO_PAYMENT, REQUEST, UNAUTHORIZED, always, body, envelope, keep, payment, with_token
+from scripted_server import Seen, Wire
+
+from billing_worker.adapters.portone.answers import outcome_of
+from billing_worker.adapters.portone.client import Answer
+from billing_worker.domain.gateway_watch import trouble_of
+from billing_worker.domain.payment import Trouble
+
+pytestmark = pytest.mark.timeout(30)
+
+REFUSED = body(envelope(None, code=-1, message="no"))
+
+ANSWERS = {
+    "approved": (200, body(envelope(payment())), None),
+    "declined": (200, body(envelope(payment(status="failed", fail_reason="한도초과"))), None),
+    "an unknown status": (200, body(envelope(payment(status="odd"))), None),
+    "another amount": (200, body(envelope(payment(amount=1))), None),
+    "a refusal": (200, body(envelope(None, code=1, message="이미 결제")), None),
+    "a missing parameter": (200, body(envelope(None, code=1, message="파라메터는 필수입니다")), None),
+    "a payment that cannot be read": (200, body(envelope(payment(amount="x"))), None),
+    "400": (400, REFUSED, None),
+    "404": (404, body(NO_PAYMENT), None),
+    "401": (401, body(UNAUTHORIZED), Trouble.UNAUTHORIZED),
+    "429": (429, REFUSED, Trouble.SERVER_ERROR),
+    "500": (500, REFUSED, Trouble.SERVER_ERROR),
+    "503": (503, REFUSED, Trouble.SERVER_ERROR),
+    "a page of a proxy": (502, b"<html>Bad Gateway</html>", Trouble.SERVER_ERROR),
+    "a page with 200": (200, b"<html>Maintenance</html>", Trouble.SERVER_ERROR),
+    "nothing": (200, b"", Trouble.SERVER_ERROR),
+}
+
+
+@pytest.mark.parametrize(("status", "raw", "trouble"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer(status: int, raw: bytes, trouble: Trouble | None) -> None:
+    assert trouble_of(outcome_of(REQUEST, Answer(status, raw), keep)) is trouble
+
+
+def test_no_connection_after_a_token_was_given(portone) -> None:
+    gateway, server = portone(always(200, envelope(payment())))
+    assert trouble_of(gateway.charge(REQUEST)) is None
+    gateway.close()
+    server.stop_listening()
+    assert trouble_of(gateway.charge(REQUEST)) is Trouble.NOT_REACHED
+
+
+def test_no_token(portone) -> None:
+    gateway, _ = portone(lambda _, wire: wire.answer(403, REFUSED))
+    assert trouble_of(gateway.charge(REQUEST)) is Trouble.UNAUTHORIZED
+
+
+def test_silence(portone) -> None:
+    def silent(_: Seen, wire: Wire) -> None:
+        wire.over.wait(10)
+
+    gateway, _ = portone(with_token(silent), total_deadline=3.0)
+    assert trouble_of(gateway.charge(REQUEST)) is Trouble.NO_ANSWER
