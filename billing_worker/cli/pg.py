@@ -7,7 +7,7 @@ import typer
 
 from billing_worker.cli.output import AsJson, Output
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.domain.pgs.facts import Has
+from billing_worker.domain.pgs.facts import Support
 from billing_worker.domain.pgs.table import PGS, closest
 from billing_worker.usecases.reading.pgs import all_pgs, facts_of_all, pg_with
 
@@ -16,16 +16,16 @@ app = typer.Typer(help="PGs behind PortOne: what each has, and what it requires,
 COLUMNS = ("code", "korean", "english", "issue", "window", "again", "onetime", "schedule")
 FLOWS_OF_A_PG = COLUMNS[3:]
 FLOWS = ("flow", "has", "note", "sources")
-FACTS = ("call", "kind", "field", "text", "checked_here", "sources")
+FACTS = ("flow", "kind", "field", "text", "checked_here", "sources")
 LEGEND = "D: documented by PortOne. O: observed. I: concluded here. Only what is documented is refused."
 UTC = "UTC"
-Flow = Literal["issue", "window", "again", "onetime", "schedule"]
+Wanted = Literal["issue", "window", "again", "onetime", "schedule"]
 
 
 @app.command("list")
 def list_(
     *,
-    has: Annotated[Flow | None, typer.Option(help="Only those that surely have this flow.")] = None,
+    has: Annotated[Wanted | None, typer.Option(help="Only those that surely have this flow.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List every PG by its code, and which flows it has.
@@ -36,7 +36,7 @@ def list_(
 
     Example: billing-worker pg list --has issue
     """
-    wanted = [pg for pg in all_pgs() if has is None or getattr(pg, has) is Has.YES]
+    wanted = [pg for pg in all_pgs() if has is None or getattr(pg, has) is Support.YES]
     Output(as_json, UTC).rows(wanted, COLUMNS, empty="")
 
 
@@ -46,7 +46,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one PG: its flows, what each call requires, forbids, cuts and limits, and who says so.
+    """Show one PG: its flows, what each flow requires, forbids, cuts and limits, and who says so.
 
     "checked here: yes": this worker keeps the rule by itself, and refuses what would break it before anything is sent.
 
@@ -60,7 +60,7 @@ def show(
         return
     out.record(found, headline=f"{found.korean}, {found.english}", without=("korean", "english", *FLOWS_OF_A_PG))
     out.section("flows", found.flows, FLOWS)
-    out.section("on each call", found.facts, FACTS)
+    out.section("in each flow", found.facts, FACTS)
     out.section("at every PG", facts_of_all(), FACTS)
     out.say("")
     out.say(LEGEND, "dim")

@@ -1,6 +1,6 @@
 """PGs for buyers abroad."""
 
-from billing_worker.domain.pgs.facts import Call, Pg, Rule
+from billing_worker.domain.pgs.facts import Flow, Pg, Rule
 from billing_worker.domain.pgs.making import by_window, contradicted, forbids, note, requires, unsaid, ways, yes
 from billing_worker.domain.pgs.sources import (
     CODES,
@@ -38,35 +38,38 @@ ROWS = (
         ),
         (
             note(
-                Call.WINDOW,
+                Flow.WINDOW,
                 "amount",
                 "a key is issued only together with a charge, and works after the webhook about it",
                 PAYMENTWALL,
                 rule=Rule.KEY_WAITS,
             ),
             forbids(
-                Call.WINDOW, "amount", "do not give the issuing payment back at once: cards may be blocked", PAYMENTWALL
+                Flow.WINDOW,
+                "amount",
+                "do not give the issuing payment back at once: cards may be blocked",
+                PAYMENTWALL,
             ),
-            requires(Call.AGAIN, "buyer_name", "First Last, with one space", SPEC_AGAIN, rule=Rule.FIRST_LAST),
+            requires(Flow.AGAIN, "buyer_name", "First Last, with one space", SPEC_AGAIN, rule=Rule.FIRST_LAST),
             requires(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "buyer_email",
                 "the one with which the key was issued",
                 SPEC_AGAIN,
                 rule=Rule.EMAIL_OF_ISSUE,
             ),
             requires(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "browser_ip",
                 "an address of the buyer; this worker sends its own",
                 SPEC_AGAIN,
                 rule=Rule.BROWSER_IP,
             ),
-            note(Call.AGAIN, "currency", "KRW if it is left out", SPEC_AGAIN, rule=Rule.ALWAYS),
-            note(Call.AGAIN, "status", "a failure may become paid after a review of risks", WEBHOOKS),
-            requires(Call.ONETIME, "cvc, browser_ip", "both are needed", SPEC_ONETIME),
+            note(Flow.AGAIN, "currency", "KRW if it is left out", SPEC_AGAIN, rule=Rule.ALWAYS),
+            note(Flow.AGAIN, "status", "a failure may become paid after a review of risks", WEBHOOKS),
+            requires(Flow.ONETIME, "cvc, browser_ip", "both are needed", SPEC_ONETIME),
             note(
-                Call.CANCEL,
+                Flow.CANCEL,
                 "status",
                 "the payment changes only with Paymentwall's pingback",
                 SPEC_CANCEL,
@@ -81,18 +84,18 @@ ROWS = (
         "a PayPal account",
         by_window(PAYPAL),
         (
-            requires(Call.WINDOW, "pay_method", "paypal", PAYPAL),
-            requires(Call.AGAIN, "currency", "needed", SPEC_AGAIN, rule=Rule.ALWAYS),
-            forbids(Call.AGAIN, "currency", "no KRW", SPEC_AGAIN, rule=Rule.NOT_CURRENCIES, value=("KRW",)),
+            requires(Flow.WINDOW, "pay_method", "paypal", PAYPAL),
+            requires(Flow.AGAIN, "currency", "needed", SPEC_AGAIN, rule=Rule.ALWAYS),
+            forbids(Flow.AGAIN, "currency", "no KRW", SPEC_AGAIN, rule=Rule.NOT_CURRENCIES, value=("KRW",)),
             requires(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "Fraudnet or Magnes",
                 "data of the buyer's device under the merchant_uid. A charge without a buyer has none",
                 PAYPAL,
             ),
-            note(Call.AGAIN, "status", "may be pending at first", SPEC_PAYMENT),
-            note(Call.AGAIN, "card_name, card_number", "are not told", PAYPAL),
-            note(Call.CANCEL, "status", "the refund is done later", SPEC_CANCEL, rule=Rule.SHOWN_LATER),
+            note(Flow.AGAIN, "status", "may be pending at first", SPEC_PAYMENT),
+            note(Flow.AGAIN, "card_name, card_number", "are not told", PAYPAL),
+            note(Flow.CANCEL, "status", "the refund is done later", SPEC_CANCEL, rule=Rule.SHOWN_LATER),
         ),
     ),
     Pg("eximbay", "엑심베이", "Eximbay", "cards", unsaid(CODES)),

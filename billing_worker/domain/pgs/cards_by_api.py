@@ -1,6 +1,6 @@
 """PGs that issue keys of cards by the API; two of them also by the window."""
 
-from billing_worker.domain.pgs.facts import Call, Pg, Rule
+from billing_worker.domain.pgs.facts import Flow, Pg, Rule
 from billing_worker.domain.pgs.making import (
     buyer,
     by_api,
@@ -28,7 +28,7 @@ NICE_V2 = guide("nice-v2/billing-api-caution")
 KSNET = guide("ksnet/warning")
 WELCOME = guide("welcome/caution")
 
-_NOT_KEPT = forbids(Call.ONETIME, "customer_uid", "the card is not kept as a key", SPEC_ONETIME)
+_NOT_KEPT = forbids(Flow.ONETIME, "customer_uid", "the card is not kept as a key", SPEC_ONETIME)
 
 ROWS = (
     Pg(
@@ -37,7 +37,7 @@ ROWS = (
         "KG Inicis, by the API",
         CARDS,
         by_api(),
-        (note(Call.ISSUE, "contract", "only by agreement with Inicis", guide("inicis")),),
+        (note(Flow.ISSUE, "contract", "only by agreement with Inicis", guide("inicis")),),
     ),
     Pg(
         "kcp",
@@ -48,7 +48,7 @@ ROWS = (
         (
             tax_free_back(),
             requires(
-                Call.CANCEL,
+                Flow.CANCEL,
                 "refund_holder, refund_bank, refund_account",
                 "to give a phone payment back in the month after; needs a contract of its own",
                 SPEC_CANCEL,
@@ -63,8 +63,8 @@ ROWS = (
         by_api(),
         (
             vat(),
-            note(Call.AGAIN, "interest_free_by_merchant, use_card_point", "may be named, by agreement", SPEC_AGAIN),
-            limits(Call.AGAIN, "amount", "at least 1,000 KRW (error 3041)", CODE_BOOK),
+            note(Flow.AGAIN, "interest_free_by_merchant, use_card_point", "may be named, by agreement", SPEC_AGAIN),
+            limits(Flow.AGAIN, "amount", "at least 1,000 KRW (error 3041)", CODE_BOOK),
             tax_free_back(),
             vat_back(),
         ),
@@ -76,12 +76,12 @@ ROWS = (
         "cards; Kakao Pay and Naver Pay",
         by_api(),
         (
-            note(Call.WINDOW, "pay_method", "no window for cards; keys of Kakao Pay and Naver Pay exist", NICE_V2),
+            note(Flow.WINDOW, "pay_method", "no window for cards; keys of Kakao Pay and Naver Pay exist", NICE_V2),
             vat(),
-            note(Call.AGAIN, "interest_free_by_merchant, use_card_point", "may be named, by agreement", NICE_V2),
-            forbids(Call.AGAIN, "card_quota", "not with a key of Kakao Pay or Naver Pay", NICE_V2),
+            note(Flow.AGAIN, "interest_free_by_merchant, use_card_point", "may be named, by agreement", NICE_V2),
+            forbids(Flow.AGAIN, "card_quota", "not with a key of Kakao Pay or Naver Pay", NICE_V2),
             vat_back(),
-            requires(Call.DELETE, "reason", "for a key of Kakao Pay or Naver Pay", NICE_V2),
+            requires(Flow.DELETE, "reason", "for a key of Kakao Pay or Naver Pay", NICE_V2),
         ),
     ),
     Pg(
@@ -91,11 +91,11 @@ ROWS = (
         CARDS,
         by_both(),
         (
-            requires(Call.ISSUE, "customer_id", "otherwise each key gets a random buyer at Toss", SPEC_ISSUE),
-            requires(Call.SCHEDULE, "customer_id", "as when a key is issued", SPEC_SCHEDULE),
+            requires(Flow.ISSUE, "customer_id", "otherwise each key gets a random buyer at Toss", SPEC_ISSUE),
+            requires(Flow.SCHEDULE, "customer_id", "as when a key is issued", SPEC_SCHEDULE),
             _NOT_KEPT,
             note(
-                Call.ISSUE, "contract", "Toss's API 1.4 and 2022-07-27 differ: the contract decides", guide("newtoss")
+                Flow.ISSUE, "contract", "Toss's API 1.4 and 2022-07-27 differ: the contract decides", guide("newtoss")
             ),
         ),
     ),
@@ -107,7 +107,7 @@ ROWS = (
         by_api(),
         (
             limits(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "rate",
                 "at most 50 calls a second are advised; above that, errors may follow",
                 guide("daou/undefined"),
@@ -122,10 +122,10 @@ ROWS = (
         CARDS,
         by_api(),
         (
-            requires(Call.ISSUE, "card_number, expiry, birth, pwd_2digit", "all are needed", SPEC_ISSUE, KSNET),
+            requires(Flow.ISSUE, "card_number, expiry, birth, pwd_2digit", "all are needed", SPEC_ISSUE, KSNET),
             buyer("buyer_name"),
             requires(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "product_type",
                 "real or digital: without it no payment is possible",
                 SPEC_AGAIN,
@@ -133,22 +133,22 @@ ROWS = (
                 rule=Rule.PRODUCT_TYPE,
             ),
             limits(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "currency",
                 "KRW and USD only; USD only with cards from abroad",
                 KSNET,
                 rule=Rule.CURRENCIES,
                 value=("KRW", "USD"),
             ),
-            note(Call.AGAIN, "interest_free_by_merchant", "may be named, by agreement", SPEC_AGAIN),
-            requires(Call.AGAIN, "tax_free", "equal to the amount, if the merchant's id is exempt", SPEC_AGAIN),
-            requires(Call.ONETIME, "product_type, buyer_name", "both are needed", SPEC_ONETIME),
+            note(Flow.AGAIN, "interest_free_by_merchant", "may be named, by agreement", SPEC_AGAIN),
+            requires(Flow.AGAIN, "tax_free", "equal to the amount, if the merchant's id is exempt", SPEC_AGAIN),
+            requires(Flow.ONETIME, "product_type, buyer_name", "both are needed", SPEC_ONETIME),
             _NOT_KEPT,
-            requires(Call.SCHEDULE, "product_type, buyer_name", "both are needed", SPEC_SCHEDULE),
+            requires(Flow.SCHEDULE, "product_type, buyer_name", "both are needed", SPEC_SCHEDULE),
             limits(
-                Call.CANCEL, "amount", "at most 9 partial refunds of a payment", KSNET, rule=Rule.PARTIALS, value=(9,)
+                Flow.CANCEL, "amount", "at most 9 partial refunds of a payment", KSNET, rule=Rule.PARTIALS, value=(9,)
             ),
-            limits(Call.CANCEL, "imp_uid", "only within 6 months of the payment", KSNET, rule=Rule.MONTHS, value=(6,)),
+            limits(Flow.CANCEL, "imp_uid", "only within 6 months of the payment", KSNET, rule=Rule.MONTHS, value=(6,)),
         ),
     ),
     Pg(
@@ -158,17 +158,17 @@ ROWS = (
         "cards; phone bills",
         by_both(),
         (
-            requires(Call.ISSUE, "customer_name", "needed", SPEC_ISSUE),
+            requires(Flow.ISSUE, "customer_name", "needed", SPEC_ISSUE),
             requires(
-                Call.WINDOW, "pay_method", "card issues a key without a charge, phone issues and charges", WELCOME
+                Flow.WINDOW, "pay_method", "card issues a key without a charge, phone issues and charges", WELCOME
             ),
-            forbids(Call.WINDOW, "tax_free, vat_amount", "are ignored", WELCOME),
+            forbids(Flow.WINDOW, "tax_free, vat_amount", "are ignored", WELCOME),
             buyer("buyer_name", SPEC_AGAIN, guide("welcome/api")),
             vat(),
-            limits(Call.AGAIN, "vat_amount", "at most a tenth of the amount; above that it declines", SPEC_AGAIN),
-            requires(Call.ONETIME, "buyer_name", "needed", SPEC_ONETIME),
-            requires(Call.SCHEDULE, "buyer_name", "needed", guide("welcome/api")),
-            limits(Call.CANCEL, "amount", "partial refunds only by agreement", guide("welcome/api")),
+            limits(Flow.AGAIN, "vat_amount", "at most a tenth of the amount; above that it declines", SPEC_AGAIN),
+            requires(Flow.ONETIME, "buyer_name", "needed", SPEC_ONETIME),
+            requires(Flow.SCHEDULE, "buyer_name", "needed", guide("welcome/api")),
+            limits(Flow.CANCEL, "amount", "partial refunds only by agreement", guide("welcome/api")),
             vat_back(),
         ),
     ),

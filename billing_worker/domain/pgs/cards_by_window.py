@@ -1,6 +1,6 @@
 """PGs that issue keys of cards by the payment window only."""
 
-from billing_worker.domain.pgs.facts import Call, Pg, Rule
+from billing_worker.domain.pgs.facts import Flow, Pg, Rule
 from billing_worker.domain.pgs.making import (
     buyer,
     by_window,
@@ -48,9 +48,9 @@ ROWS = (
             ),
         ),
         (
-            note(Call.WINDOW, "amount", "is shown, and not charged", guide("inicis")),
+            note(Flow.WINDOW, "amount", "is shown, and not charged", guide("inicis")),
             vat(),
-            requires(Call.ONETIME, "buyer_name, buyer_email, buyer_tel, name", "all are needed", SPEC_ONETIME),
+            requires(Flow.ONETIME, "buyer_name, buyer_email, buyer_tel, name", "all are needed", SPEC_ONETIME),
             vat_back(),
         ),
     ),
@@ -67,7 +67,7 @@ ROWS = (
         "EasyPay (KICC)",
         CARDS,
         by_window(),
-        (note(Call.WINDOW, "amount", "is never charged", guide("kicc")), tax_free_back()),
+        (note(Flow.WINDOW, "amount", "is never charged", guide("kicc")), tax_free_back()),
     ),
     Pg(
         "danal_tpay",
@@ -77,9 +77,12 @@ ROWS = (
         by_window(guide("danal")),
         (
             note(
-                Call.WINDOW, "amount", "0 runs a test of 10 KRW, given back in 30 minutes; more charges", guide("danal")
+                Flow.WINDOW,
+                "amount",
+                "0 runs a test of 10 KRW, given back in 30 minutes; more charges",
+                guide("danal"),
             ),
-            requires(Call.AGAIN, "name", "needed; this worker always sends it", SPEC_AGAIN),
+            requires(Flow.AGAIN, "name", "needed; this worker always sends it", SPEC_AGAIN),
         ),
     ),
     Pg(
@@ -90,18 +93,18 @@ ROWS = (
         by_window(),
         (
             requires(
-                Call.WINDOW, "customer_id", "at most 20 characters; a known one skips the check of identity", SMARTRO
+                Flow.WINDOW, "customer_id", "at most 20 characters; a known one skips the check of identity", SMARTRO
             ),
-            limits(Call.AGAIN, "merchant_uid", "letters and digits only", SPEC_AGAIN, SMARTRO, rule=Rule.ALPHANUMERIC),
-            cuts(Call.AGAIN, "merchant_uid", "to 40 characters: two longer ids may become one", SPEC_AGAIN, SMARTRO),
+            limits(Flow.AGAIN, "merchant_uid", "letters and digits only", SPEC_AGAIN, SMARTRO, rule=Rule.ALPHANUMERIC),
+            cuts(Flow.AGAIN, "merchant_uid", "to 40 characters: two longer ids may become one", SPEC_AGAIN, SMARTRO),
             buyer("buyer_name"),
             buyer("buyer_email"),
             buyer("buyer_tel"),
-            limits(Call.AGAIN, "currency", "for the time being KRW only, says the guide", SMARTRO),
-            note(Call.AGAIN, "use_card_point", "may be named", SPEC_AGAIN),
-            limits(Call.SCHEDULE, "merchant_uid", "letters and digits only", SPEC_SCHEDULE),
-            requires(Call.SCHEDULE, "buyer_name, buyer_email, buyer_tel", "all are needed", SPEC_SCHEDULE),
-            requires(Call.CANCEL, "tax_free", "for a partial refund with a part without tax", SPEC_CANCEL),
+            limits(Flow.AGAIN, "currency", "for the time being KRW only, says the guide", SMARTRO),
+            note(Flow.AGAIN, "use_card_point", "may be named", SPEC_AGAIN),
+            limits(Flow.SCHEDULE, "merchant_uid", "letters and digits only", SPEC_SCHEDULE),
+            requires(Flow.SCHEDULE, "buyer_name, buyer_email, buyer_tel", "all are needed", SPEC_SCHEDULE),
+            requires(Flow.CANCEL, "tax_free", "for a partial refund with a part without tax", SPEC_CANCEL),
         ),
     ),
     Pg(
@@ -118,16 +121,21 @@ ROWS = (
         ),
         (
             requires(
-                Call.WINDOW,
+                Flow.WINDOW,
                 "customer_id",
                 "2 to 50 characters, the same for the same buyer",
                 guide("toss-brandpay/billing"),
             ),
             limits(
-                Call.AGAIN, "currency", "KRW only", guide("toss-brandpay/billing"), rule=Rule.CURRENCIES, value=("KRW",)
+                Flow.AGAIN,
+                "currency",
+                "KRW only",
+                guide("toss-brandpay/billing"),
+                rule=Rule.CURRENCIES,
+                value=("KRW",),
             ),
             note(
-                Call.AGAIN,
+                Flow.AGAIN,
                 "customer_uid",
                 "ends when the buyer removes the card at Toss",
                 guide("toss-brandpay/billing"),

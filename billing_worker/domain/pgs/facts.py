@@ -18,7 +18,7 @@ class Mark(StrEnum):
     """Concluded here from other facts. Nothing is refused because of it."""
 
 
-class Call(StrEnum):
+class Flow(StrEnum):
     """What is done at a PG through PortOne."""
 
     ISSUE = "issue"
@@ -37,11 +37,11 @@ class Call(StrEnum):
     """Delete a key: `DELETE /subscribe/customers/{customer_uid}`."""
 
 
-FLOWS = (Call.ISSUE, Call.WINDOW, Call.AGAIN, Call.ONETIME, Call.SCHEDULE)
-"""The calls that a PG has or does not have. Every PG has the other two."""
+FLOWS = (Flow.ISSUE, Flow.WINDOW, Flow.AGAIN, Flow.ONETIME, Flow.SCHEDULE)
+"""The flows that a PG has or does not have. Every PG with keys has the other two."""
 
 
-class Has(StrEnum):
+class Support(StrEnum):
     """Whether a PG has a flow."""
 
     YES = "yes"
@@ -52,8 +52,8 @@ class Has(StrEnum):
     """No document says. It is not refused here."""
 
 
-class Kind(StrEnum):
-    """What a fact does to a call."""
+class FactKind(StrEnum):
+    """What a fact does to a flow."""
 
     REQUIRES = "requires"
     FORBIDS = "forbids"
@@ -117,17 +117,17 @@ class Source:
 class Way:
     """Whether a PG has one flow, and who says so."""
 
-    has: Has
+    has: Support
     sources: tuple[Source, ...]
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that a PG requires, forbids, cuts or limits on one call. `rule` is None if nothing here checks it."""
+    """One thing that a PG requires, forbids, cuts or limits in one flow. `rule` is None if nothing here checks it."""
 
-    call: Call
-    kind: Kind
+    flow: Flow
+    kind: FactKind
     field: str
     text: str
     sources: tuple[Source, ...]
@@ -149,7 +149,7 @@ class Pg:
     english: str
     pays_with: str
     """What its billing keys stand for: cards, phone bills, bank accounts, a wallet."""
-    ways: Mapping[Call, Way] = field(repr=False)
+    ways: Mapping[Flow, Way] = field(repr=False)
     facts: tuple[Fact, ...] = field(default=(), repr=False)
     calls_per_second: int | None = None
     """Calls that charge keys, of one merchant; None if no document says. Nothing here slows down to it."""
@@ -162,15 +162,15 @@ class Pg:
         """Every fact that is a reason of this rule."""
         return (fact for fact in self.facts if fact.rule is rule)
 
-    def has(self, call: Call) -> Has:
+    def has(self, flow: Flow) -> Support:
         """Whether it has this flow."""
-        way = self.ways.get(call)
-        return Has.YES if way is None else way.has
+        way = self.ways.get(flow)
+        return Support.YES if way is None else way.has
 
     @property
-    def flows(self) -> tuple[Call, ...]:
+    def flows(self) -> tuple[Flow, ...]:
         """The flows that it surely has."""
-        return tuple(call for call in FLOWS if self.has(call) is Has.YES)
+        return tuple(flow for flow in FLOWS if self.has(flow) is Support.YES)
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -1,14 +1,14 @@
 """PGs whose keys are phone bills or bank accounts."""
 
-from billing_worker.domain.pgs.facts import Call, Pg, Rule
+from billing_worker.domain.pgs.facts import Flow, Pg, Rule
 from billing_worker.domain.pgs.making import by_window, contradicted, limits, no, note, requires, ways, yes
 from billing_worker.domain.pgs.sources import CANCELLING, ISSUING, NON_AUTH, PHONES, SPEC_SCHEDULE, guide
 
 GALAXIA = guide("galaxia")
 MOBILIANS = guide("kg")
 
-_MONTHLY = limits(Call.AGAIN, "amount", "a phone's limit is one of a month, and begins again on the 1st", PHONES)
-_SAME_SUM = limits(Call.AGAIN, "amount", "the same sum each month, at most 5 days before or after", PHONES)
+_MONTHLY = limits(Flow.AGAIN, "amount", "a phone's limit is one of a month, and begins again on the 1st", PHONES)
+_SAME_SUM = limits(Flow.AGAIN, "amount", "the same sum each month, at most 5 days before or after", PHONES)
 _PAST_MONTH = "a payment of an earlier month cannot be given back, not even whole"
 _IN_PART = "a phone payment is given back whole, or not at all"
 
@@ -30,11 +30,11 @@ ROWS = (
             onetime=no(NON_AUTH),
         ),
         (
-            note(Call.WINDOW, "amount", "may be charged at once", ISSUING),
+            note(Flow.WINDOW, "amount", "may be charged at once", ISSUING),
             _MONTHLY,
             _SAME_SUM,
-            limits(Call.CANCEL, "amount", _IN_PART, CANCELLING, rule=Rule.WHOLE),
-            limits(Call.CANCEL, "imp_uid", _PAST_MONTH, CANCELLING, rule=Rule.SAME_MONTH),
+            limits(Flow.CANCEL, "amount", _IN_PART, CANCELLING, rule=Rule.WHOLE),
+            limits(Flow.CANCEL, "imp_uid", _PAST_MONTH, CANCELLING, rule=Rule.SAME_MONTH),
         ),
     ),
     Pg(
@@ -45,18 +45,18 @@ ROWS = (
         by_window(MOBILIANS),
         (
             note(
-                Call.WINDOW,
+                Flow.WINDOW,
                 "pay_method",
                 "phone only, says the guide on billing; PortOne's notes also have cards, live only. So nothing about "
                 "its refunds is refused here",
                 NON_AUTH,
                 MOBILIANS,
             ),
-            note(Call.WINDOW, "amount", "is charged when the key is issued by phone", MOBILIANS),
+            note(Flow.WINDOW, "amount", "is charged when the key is issued by phone", MOBILIANS),
             _MONTHLY,
-            limits(Call.AGAIN, "amount", "the same sum on the same day of each month", MOBILIANS),
-            limits(Call.CANCEL, "amount", _IN_PART, CANCELLING),
-            limits(Call.CANCEL, "imp_uid", _PAST_MONTH, CANCELLING),
+            limits(Flow.AGAIN, "amount", "the same sum on the same day of each month", MOBILIANS),
+            limits(Flow.CANCEL, "amount", _IN_PART, CANCELLING),
+            limits(Flow.CANCEL, "imp_uid", _PAST_MONTH, CANCELLING),
         ),
     ),
     Pg(
@@ -71,10 +71,10 @@ ROWS = (
             again=yes(GALAXIA),
         ),
         (
-            requires(Call.WINDOW, "customer_id, buyer_name, buyer_email", "all are needed", GALAXIA),
-            requires(Call.WINDOW, "bypass.galaxia.ITEM_CODE", "at most 10 characters", GALAXIA),
-            requires(Call.WINDOW, "pay_method", "card issues a key, phone issues and charges", GALAXIA),
-            limits(Call.WINDOW, "currency", "KRW only", GALAXIA),
+            requires(Flow.WINDOW, "customer_id, buyer_name, buyer_email", "all are needed", GALAXIA),
+            requires(Flow.WINDOW, "bypass.galaxia.ITEM_CODE", "at most 10 characters", GALAXIA),
+            requires(Flow.WINDOW, "pay_method", "card issues a key, phone issues and charges", GALAXIA),
+            limits(Flow.WINDOW, "currency", "KRW only", GALAXIA),
         ),
     ),
     Pg(
@@ -84,9 +84,9 @@ ROWS = (
         "bank accounts",
         by_window(guide("settle/mybank")),
         (
-            note(Call.WINDOW, "amount", "is charged when the key is issued; 0 only issues it", guide("settle/mybank")),
-            requires(Call.WINDOW, "bypass.settle.custCi", "needed since June 2024", guide("settle/mybank")),
-            requires(Call.WINDOW, "buyer_tel", "needed", guide("settle/mybank")),
+            note(Flow.WINDOW, "amount", "is charged when the key is issued; 0 only issues it", guide("settle/mybank")),
+            requires(Flow.WINDOW, "bypass.settle.custCi", "needed since June 2024", guide("settle/mybank")),
+            requires(Flow.WINDOW, "buyer_tel", "needed", guide("settle/mybank")),
         ),
     ),
 )

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from billing_worker.domain.calendar import plus_months
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
-from billing_worker.domain.pgs.facts import Call, Fact, Has, Pg, Rule
+from billing_worker.domain.pgs.facts import Fact, Flow, Pg, Rule, Support
 from billing_worker.domain.pgs.table import PGS, closest
 
 KOREA = ZoneInfo("Asia/Seoul")
@@ -22,7 +22,7 @@ _FIRST_LAST = re.compile(r"\S+ \S+")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]{1,40}")
 
 
-def require_pg(code: str, call: Call = Call.AGAIN) -> Pg:
+def require_pg(code: str, flow: Flow = Flow.AGAIN) -> Pg:
     """The PG, which has this flow or may have it.
 
     Raises InvalidInput for a code that PortOne V1 does not have, with the closest one, and for a PG that surely does
@@ -33,9 +33,9 @@ def require_pg(code: str, call: Call = Call.AGAIN) -> Pg:
         meant = closest(code)
         hint = f"; is {meant.code} ({meant.korean}) meant?" if meant is not None else ""
         raise InvalidInput("pg_provider", code, f"is no PG of PortOne V1{hint}")
-    if pg.has(call) is Has.NO:
+    if pg.has(flow) is Support.NO:
         flows = ", ".join(pg.flows) or "no billing key at all"
-        raise InvalidInput("pg_provider", code, f"{named(pg)} does not have {call}; it has {flows}")
+        raise InvalidInput("pg_provider", code, f"{named(pg)} does not have {flow}; it has {flows}")
     return pg
 
 

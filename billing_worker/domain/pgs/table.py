@@ -4,39 +4,38 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from billing_worker.domain.pgs import abroad, cards_by_api, cards_by_window, phones_and_accounts, wallets, without_keys
-from billing_worker.domain.pgs.facts import Call, Fact, Pg, Rule
+from billing_worker.domain.pgs.facts import Fact, Flow, Pg, Rule
 from billing_worker.domain.pgs.making import cuts, limits
 from billing_worker.domain.pgs.sources import SPEC_AGAIN, SPEC_CANCEL
 
-PGS: Mapping[str, Pg] = {
-    pg.code: pg
-    for pg in (
-        *cards_by_api.ROWS,
-        *cards_by_window.ROWS,
-        *phones_and_accounts.ROWS,
-        *wallets.ROWS,
-        *abroad.ROWS,
-        *without_keys.ROWS,
-    )
-}
+_ROWS = (
+    *cards_by_api.ROWS,
+    *cards_by_window.ROWS,
+    *phones_and_accounts.ROWS,
+    *wallets.ROWS,
+    *abroad.ROWS,
+    *without_keys.ROWS,
+)
+
+PGS: Mapping[str, Pg] = {pg.code: pg for pg in _ROWS}
 """Every PG that is known here, by PortOne's code."""
 
 OF_ALL: tuple[Fact, ...] = (
-    limits(Call.AGAIN, "customer_uid", "at most 80 characters", SPEC_AGAIN, rule=Rule.ALWAYS),
-    limits(Call.AGAIN, "merchant_uid", "at most 40 characters", SPEC_AGAIN, rule=Rule.ALWAYS),
-    limits(Call.AGAIN, "name", "at most 40 characters", SPEC_AGAIN, rule=Rule.ALWAYS),
+    limits(Flow.AGAIN, "customer_uid", "at most 80 characters", SPEC_AGAIN, rule=Rule.ALWAYS),
+    limits(Flow.AGAIN, "merchant_uid", "at most 40 characters", SPEC_AGAIN, rule=Rule.ALWAYS),
+    limits(Flow.AGAIN, "name", "at most 40 characters", SPEC_AGAIN, rule=Rule.ALWAYS),
     limits(
-        Call.AGAIN,
-        "buyer_name, buyer_email, buyer_tel",
-        "at most 16, 64 and 16 characters",
+        Flow.AGAIN,
+        "buyer_…",
+        "name at most 16, email 64, tel 16 characters",
         SPEC_AGAIN,
         rule=Rule.ALWAYS,
     ),
-    limits(Call.AGAIN, "card_quota", "2 and more only from 50,000 KRW on", SPEC_AGAIN),
+    limits(Flow.AGAIN, "card_quota", "2 and more only from 50,000 KRW on", SPEC_AGAIN),
     cuts(
-        Call.CANCEL,
+        Flow.CANCEL,
         "amount",
-        "none, or 0, gives back everything; this worker always names the sum",
+        "none, or 0, gives back everything",
         SPEC_CANCEL,
         rule=Rule.ALWAYS,
     ),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.pgs.table import OF_ALL, PGS
-from billing_worker.usecases.reading.views.pgs import FactView, PgSummary, PgView, facts_of, of_pg, summary_of_pg
+from billing_worker.usecases.reading.views.pgs import PgFactView, PgSummary, PgView, facts_of, of_pg, summary_of_pg
 
 
 def all_pgs() -> Sequence[PgSummary]:
@@ -19,6 +19,6 @@ def pg_with(code: str) -> PgView:
     return of_pg(PGS[code])
 
 
-def facts_of_all() -> Sequence[FactView]:
+def facts_of_all() -> Sequence[PgFactView]:
     """What holds at every PG."""
     return facts_of(OF_ALL)

@@ -17,5 +17,5 @@ def list_pgs() -> Page[PgSummary]:
 
 @router.get("/{code}", responses=READS_ONE, name="get_pg")
 def get(code: Ident) -> PgView:
-    """Show one PG: its flows, and what it requires, forbids, cuts and limits on each call, with the sources."""
+    """Show one PG: its flows, and what it requires, forbids, cuts and limits in each, with the sources."""
     return pg_with(code)
