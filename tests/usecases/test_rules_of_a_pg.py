@@ -25,9 +25,8 @@ def paid_by(world: World, pg: str, **buyer: str) -> Invoice:
 
 def as_stored_before(world: World, pg: str) -> None:
     """Every key is one of this PG, as an earlier release stored it."""
-    status = "status = 'pending', issue_claim = 'open'" if pg == "paymentwall" else "status = status"
     with world.engine.begin() as connection:
-        done = connection.exec_driver_sql(f"UPDATE billing_keys SET pg_provider = %(pg)s, {status}", {"pg": pg})
+        done = connection.exec_driver_sql("UPDATE billing_keys SET pg_provider = %(pg)s", {"pg": pg})
         assert done.rowcount > 0
 
 
@@ -82,11 +81,12 @@ def test_a_stored_key_of_an_unknown_pg_is_charged_and_given_back(world: World) -
     assert [row["cancel_amount"] for row in world.ledger(invoice)] == [100]
 
 
-def test_a_stored_paymentwall_key_without_two_names_can_still_be_read(world: World) -> None:
-    key = world.key()
-    as_stored_before(world, "paymentwall")
-    stored = world.key_now(key)
-    assert (stored.pg_provider, stored.buyer_name) == ("paymentwall", None)
+def test_a_stored_key_without_what_its_pg_needs_is_read_and_charged(world: World) -> None:
+    """No command could add it: a new key would be needed for a charge that PortOne perhaps takes."""
+    subscription = world.subscribe()
+    as_stored_before(world, "welcome")
+    world.settle()
+    assert world.invoice(subscription).status == "paid"
 
 
 def test_a_phone_payment_is_given_back_whole_and_within_its_month_or_not_at_all(world: World) -> None:

@@ -173,6 +173,8 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("GET", "/v1/inbox"),
         ("GET", "/v1/inbox/{message_id}"),
         ("POST", "/v1/inbox/{message_id}/replay"),
+        ("GET", "/v1/pgs"),
+        ("GET", "/v1/pgs/{code}"),
         ("GET", "/v1/stops"),
         ("POST", "/v1/stops"),
         ("POST", "/v1/stops/{stop_id}/clear"),

@@ -32,10 +32,10 @@ def require_pg(code: str, flow: Flow = Flow.AGAIN) -> Pg:
     if pg is None:
         meant = closest(code)
         hint = f"; is {meant.code} ({meant.korean}) meant?" if meant is not None else ""
-        raise InvalidInput("pg_provider", code, f"is no PG of PortOne V1{hint}")
+        raise InvalidInput("pg_provider", None, f"{code!r} is no PG of PortOne V1{hint}")
     if pg.has(flow) is Support.NO:
         flows = ", ".join(pg.flows) or "no billing key at all"
-        raise InvalidInput("pg_provider", code, f"{named(pg)} does not have {flow}; it has {flows}")
+        raise InvalidInput("pg_provider", None, f"{named(pg)} does not have {flow}; it has {flows}")
     return pg
 
 
