@@ -97,10 +97,11 @@ chaos: .venv/ready ## MINUTES=8 of kills, stops and cut connections on real proc
 chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs an idle machine
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
 
-docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.md, the table of alerts, anchors
+docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.md, the tables of alerts and of PGs, anchors
 	$(BIN)/python scripts/env_example.py > .env.example
 	$(BIN)/python scripts/failure_matrix.py > docs/failure-matrix.md
 	$(BIN)/python scripts/alert_table.py
+	$(BIN)/python scripts/pg_table.py
 	$(BIN)/python scripts/anchors.py
 
 up: .venv/ready ## Run everything for real use (see .env.example)

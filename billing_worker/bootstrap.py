@@ -118,6 +118,7 @@ def _gateway(settings: Settings, connections: int) -> Gateway:
         total_deadline=settings.http_deadline,
         include_sandbox=settings.portone_include_sandbox,
         max_connections=connections,
+        product_type=settings.product_type,
         # Only long ones: blanking a password like "paid" out of an answer would change its meaning.
         also_secret=[secret for secret in settings.secrets if len(secret) >= SURELY_RANDOM],
     )

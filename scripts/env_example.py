@@ -36,6 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "portone_imp_secret",
         "portone_api_url",
         "portone_include_sandbox",
+        "product_type",
     ),
     "Paymentwall, only if this worker receives its pingbacks": (
         "paymentwall_secret_key",

@@ -39,6 +39,7 @@ COMMANDS = (
     Listed("up", "up", "Run everything: web, workers, beat, Flower, and each service without a URL.", START),
     Listed("plan", "plan", "Create and show plans: price, calendar, dunning.", BILLING),
     Listed("key", "key", "Register and show billing keys.", BILLING),
+    Listed("pg", "pg", "Show what each PG behind PortOne has, requires, forbids and cuts.", BILLING),
     Listed("subscription", "subscription", "Create, show and cancel subscriptions; change their key.", BILLING),
     Listed("customer", "customer", "Show everything about one customer, by your own id.", BILLING),
     Listed("invoice", "invoice", "Show invoices and their attempts; retry one.", BILLING),

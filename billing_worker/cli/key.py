@@ -27,8 +27,10 @@ COLUMNS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason", "cre
 def register(
     customer_uid: Annotated[str, typer.Argument(help="The key's name at PortOne; at most 80 characters.")],
     *,
-    pg: Annotated[str, typer.Option(help="PortOne's code of the PG: nice_v2, kcp_billing, paymentwall …")],
-    buyer_name: Annotated[str | None, typer.Option(help="Needed for paymentwall, as 'First Last'.")] = None,
+    pg: Annotated[str, typer.Option(help="PortOne's code of the PG, e.g. nice_v2; see: billing-worker pg list")],
+    buyer_name: Annotated[
+        str | None, typer.Option(help="Needed for some PGs; for paymentwall as 'First Last'.")
+    ] = None,
     buyer_email: Annotated[
         str | None,
         typer.Option(help="For paymentwall: the e-mail with which the key was issued; taken from there if left out."),

@@ -42,6 +42,7 @@ LISTED_BY = {
     "stop": "breaker list --cleared",
     "customer": "subscription list",
     "token": "token list",
+    "PG": "pg list",
 }
 
 

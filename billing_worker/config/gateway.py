@@ -28,6 +28,9 @@ class GatewaySettings(BaseModel):
     portone_include_sandbox: bool = Field(
         default=False, description="Also read payments of PortOne's test channels; needed when charging through one"
     )
+    product_type: Literal["real", "digital"] | None = Field(
+        None, description="What is sold, for a PG that asks with every charge (KSNET): real goods or digital ones"
+    )
     paymentwall_secret_key: SecretStr | None = Field(
         None, description="Secret Key of your Paymentwall project, if you receive its pingbacks"
     )

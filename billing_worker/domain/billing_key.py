@@ -9,6 +9,8 @@ from enum import StrEnum
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
+from billing_worker.domain.pgs.facts import Rule
+from billing_worker.domain.pgs.table import following
 from billing_worker.domain.text import require_printable, require_visible_ascii
 
 LONGEST_CUSTOMER_UID = 80
@@ -24,14 +26,18 @@ LONGEST_GOODSID = 256
 """Paymentwall's limit for a product id."""
 
 PAYMENTWALL = "paymentwall"
-"""Keys of this PG may be charged again only after Paymentwall confirmed the payment that issued them."""
 
-NEVER_REUSES_IDS = frozenset({"naverpay"})
-"""PGs that refuse a merchant_uid for ever, even after a declined payment (PortOne's PG notes)."""
+ISSUED_BY_PAYMENT = following(Rule.KEY_WAITS)
+"""PGs that issue a key with a payment. The key may be charged again only after that payment is confirmed."""
+
+BOUND_TO_EMAIL = following(Rule.EMAIL_OF_ISSUE)
+"""PGs that refuse any e-mail but that of the payment that issued the key."""
+
+NEVER_REUSES_IDS = following(Rule.NEW_ID)
+"""PGs that refuse a merchant_uid for ever, even after a declined payment."""
 
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
 _PG = re.compile(rf"[a-z0-9_]{{1,{LONGEST_PG}}}")
-_FIRST_LAST = re.compile(r"\S+ \S+")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -110,8 +116,6 @@ class BillingKey:
             require_printable("goodsid", self.goodsid, LONGEST_GOODSID)
         if not _PG.fullmatch(self.pg_provider):
             raise InvalidInput("pg_provider", self.pg_provider, "is a PortOne PG code such as nice_v2 or paymentwall")
-        if self.pg_provider == PAYMENTWALL:
-            self._refuse_incomplete_paymentwall()
         for name, value, longest in (
             ("buyer_name", self.buyer_name, LONGEST_BUYER_NAME),
             ("buyer_email", self.buyer_email, LONGEST_BUYER_EMAIL),
@@ -131,7 +135,7 @@ class BillingKey:
         That includes a key that was given up and never worked.
         """
         given_up = self.status is KeyStatus.INVALID and self.activated_at is None
-        return self.status is KeyStatus.PENDING or (given_up and self.pg_provider == PAYMENTWALL)
+        return self.status is KeyStatus.PENDING or (given_up and self.pg_provider in ISSUED_BY_PAYMENT)
 
     @property
     def email_agrees(self) -> bool:
@@ -139,7 +143,7 @@ class BillingKey:
 
         Paymentwall refuses any other; how it compares is not documented, so equal means identical.
         """
-        if self.pg_provider != PAYMENTWALL:
+        if self.pg_provider not in BOUND_TO_EMAIL:
             return True
         return self.issue is not None and self.buyer_email is not None and self.buyer_email == self.issue.buyer_email
 
@@ -159,11 +163,6 @@ class BillingKey:
     def use_issue(self, claim: IssueUse, subscription_id: str | None = None) -> None:
         """Decide what the issuing payment counts for."""
         self.issue_claim, self.issue_for = claim, subscription_id
-
-    def _refuse_incomplete_paymentwall(self) -> None:
-        if self.buyer_name is None or not _FIRST_LAST.fullmatch(self.buyer_name):
-            problem = "must be 'First Last' with one space for paymentwall"
-            raise InvalidInput("buyer_name", self.buyer_name, problem)
 
     def move_to(self, status: KeyStatus) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""
@@ -204,8 +203,8 @@ def masked_email(email: str | None) -> str:
 
 
 def first_status(pg_provider: str) -> KeyStatus:
-    """A Paymentwall key waits for its confirmation; any other key may be charged at once."""
-    return KeyStatus.PENDING if pg_provider == PAYMENTWALL else KeyStatus.ACTIVE
+    """A key that a payment issues waits for its confirmation; any other key may be charged at once."""
+    return KeyStatus.PENDING if pg_provider in ISSUED_BY_PAYMENT else KeyStatus.ACTIVE
 
 
 def require_customer_uid(customer_uid: str) -> None:

@@ -80,9 +80,9 @@ class AnchoredCalendar:
             case Unit.WEEK:
                 wall += timedelta(weeks=steps)
             case Unit.MONTH:
-                wall = _plus_months(wall, steps)
+                wall = plus_months(wall, steps)
             case Unit.YEAR:
-                wall = _plus_months(wall, 12 * steps)
+                wall = plus_months(wall, 12 * steps)
         return instant(wall, self.zone)
 
     def starts(self, anchor: datetime, index: int, start: datetime) -> Iterator[datetime]:
@@ -181,7 +181,8 @@ def instant(wall: datetime, zone: str) -> datetime:
     return wall.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
 
 
-def _plus_months(wall: datetime, months: int) -> datetime:
+def plus_months(wall: datetime, months: int) -> datetime:
+    """The same day and time so many months later; the last day of a shorter month."""
     years, month0 = divmod(wall.month - 1 + months, 12)
     year, month = wall.year + years, month0 + 1
     return wall.replace(year=year, month=month, day=min(wall.day, monthrange(year, month)[1]))

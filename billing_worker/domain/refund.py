@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing_worker.domain.billing_key import PAYMENTWALL
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, PaymentStatus, Unknown
+from billing_worker.domain.pgs.facts import Rule
+from billing_worker.domain.pgs.table import following
 from billing_worker.domain.text import require_printable
 from billing_worker.domain.timing import Timing, technical_backoff
 
 LONGEST_REASON = 100
 LONGEST_IDEMPOTENCY_KEY = 255
 
-SHOWN_LATER = frozenset({PAYMENTWALL, "paypal_v2"})
-"""PGs that accept a refund and move the money later (V1 spec of POST /payments/cancel). There, a read that does not
-show the refund proves nothing, and the checksum is still compared with the old balance."""
+SHOWN_LATER = following(Rule.SHOWN_LATER)
+"""PGs that accept a refund and move the money later. There, a read that does not show the refund proves nothing, and
+the checksum is still compared with the old balance."""
 
 
 class RefundStatus(StrEnum):

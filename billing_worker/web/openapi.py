@@ -37,6 +37,7 @@ and one answer, also after a crash. The answer is kept for 30 days and given aga
 TAGS = (
     ("plans", "The price, the interval, and the policy after a decline."),
     ("billing keys", "Cards that PortOne stores under names of the merchant."),
+    ("PGs", "What each PG behind PortOne has, requires, forbids and cuts."),
     ("subscriptions", "Customers on plans."),
     ("customers", "Everything about one customer, by the merchant's own id."),
     ("invoices", "The debt for each period, and the attempts to collect it."),

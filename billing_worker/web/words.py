@@ -19,6 +19,28 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "forgive": "every late period is waived, the next one is billed when it starts",
         "ask": "no period is opened until an operator decides",
     },
+    "Support": {
+        "yes": "it has this flow",
+        "no": "it does not have it: refused here",
+        "contradicted": "the documents disagree: not refused here",
+        "silent": "no document says: not refused here",
+    },
+    "Flow": {
+        "issue": "issue a key from card data, by the API",
+        "window": "issue a key in the payment window",
+        "again": "charge a key now",
+        "onetime": "charge card data once",
+        "schedule": "let PortOne charge a key later",
+        "cancel": "give money back",
+        "delete": "delete a key",
+    },
+    "FactKind": {
+        "requires": "the flow needs it",
+        "forbids": "the flow must not have it",
+        "cuts": "the PG changes the value without a word",
+        "limits": "the PG bounds it",
+        "note": "worth knowing",
+    },
     "KeyStatus": {
         "pending": "not confirmed yet: it must not be charged",
         "active": "it may be charged",

@@ -58,6 +58,31 @@ def test_paymentwall_gets_an_address() -> None:
     assert sent(replace(REQUEST, pg_provider="paymentwall"))["browser_ip"] == "203.0.113.7"
 
 
+def test_ksnet_gets_the_kind_of_product_and_no_other_pg_does() -> None:
+    call = requests.again(replace(REQUEST, pg_provider="ksnet"), "", "digital")
+    assert json.loads(call.body or b"")["product_type"] == "digital"
+    assert b"product_type" not in (requests.again(REQUEST, "", "digital").body or b"")
+
+
+@pytest.mark.parametrize(
+    ("pg", "changes", "field"),
+    [
+        ("ksnet", {}, "product_type"),
+        ("paypal_v2", {}, "amount"),
+        ("smartro_v2", {"merchant_uid": "a-b"}, "merchant_uid"),
+        ("naverpay", {"money": Money(9, "KRW")}, "amount"),
+    ],
+)
+def test_what_a_pg_could_not_take_is_failed_before_it_is_sent(
+    portone, pg: str, changes: dict[str, object], field: str
+) -> None:
+    gateway, server = portone(always(200, envelope(payment())))
+    outcome = gateway.charge(replace(REQUEST, pg_provider=pg, **changes))
+    assert isinstance(outcome, Failed)
+    assert server.seen == []
+    assert outcome.reason.startswith(f"not sent: {field}: ")
+
+
 def test_a_name_is_cut_where_portone_would() -> None:
     assert sent(replace(REQUEST, name="가" * 100))["name"] == "가" * 40
     assert sent(replace(REQUEST, name="half a \ud83d pair\x00"))["name"] == "half a \ufffd pair\ufffd"

@@ -38,7 +38,11 @@ REFUSED = {
     "a customer_uid of 81 characters": (("key", "register", "x" * 81, "--pg", "nice_v2"), "customer_uid", "1 to 80"),
     "an empty customer_uid": (("key", "register", "", "--pg", "nice_v2"), "customer_uid", "1 to 80"),
     "a card number": (("key", "register", "4242-4242-4242-4242", "--pg", "kcp"), "customer_uid", "card number"),
-    "a PG in capitals": (("key", "register", "u-1", "--pg", "NICE!"), "pg_provider", "nice_v2"),
+    "a PG in capitals": (
+        ("key", "register", "u-1", "--pg", "NICE!"),
+        "pg_provider",
+        "is nice (나이스페이먼츠 (구모듈)) meant?",
+    ),
     "paymentwall without a name": (("key", "register", "u-1", "--pg", "paymentwall"), "buyer_name", "First Last"),
     "an e-mail that is none": (
         ("key", "register", "u-1", "--pg", "kcp", "--buyer-email", "kim"),

@@ -28,6 +28,7 @@ from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.pgs.table import PGS
 from billing_worker.domain.pingback import TABLE, Verdict
 from billing_worker.domain.refund import REFUND_TRANSITIONS
 from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
@@ -188,6 +189,12 @@ def test_the_runbook_has_every_kind_of_alert_that_the_code_opens_and_no_other():
 
 def test_the_table_of_alerts_is_what_its_script_writes():
     assert _script("alert_table").written(RUNBOOK) == RUNBOOK, "make docs"
+
+
+def test_the_page_on_pgs_is_what_its_script_writes():
+    page = (ROOT / "docs" / "pgs.md").read_text()
+    assert _script("pg_table").written(page) == page, "make docs"
+    assert all(f"### {pg.code}: {pg.korean}\n" in page for pg in PGS.values())
 
 
 def test_the_runbook_has_every_metric():

@@ -40,7 +40,7 @@ ELSEWHERE = {
     f"billing-worker sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
     f"python -m billing_worker.sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
 }
-PAGES = ("api", "import", "postgresql", "receiver", "runbook", "sandbox")
+PAGES = ("api", "import", "pgs", "postgresql", "receiver", "runbook", "sandbox")
 SAME_AS = {ROOT / "README.ko.md": ROOT / "README.md"}
 """A translation has the same commands; they are run once."""
 
@@ -179,6 +179,11 @@ def test_all_commands_of_the_api_page(stack):
         done = api.get("/v1/actions", params={"actor": "token:shop"}).raise_for_status().json()["data"]
     assert len(made) == 1
     assert [each["verb"] for each in done][-3:] == ["subscription.created", "key.registered", "plan.created"]
+
+
+def test_all_commands_of_the_page_on_pgs(stack):
+    printed = stack.run(script(ROOT / "docs" / "pgs.md", set(ELSEWHERE)))
+    assert "페이먼트월, Paymentwall" in printed
 
 
 def test_all_commands_of_the_page_on_postgresql(stack):

@@ -101,9 +101,9 @@ def test_two_reads_closer_than_the_settle_window_prove_nothing(known: World) -> 
 
 @pytest.mark.fm("C9")
 def test_the_books_of_a_slow_pg_get_longer_to_show_what_they_have(known: World) -> None:
-    timing = replace(known.ports.timing, settle_windows=(("slow_pg", 3600.0),))
+    timing = replace(known.ports.timing, settle_windows=(("kicc", 3600.0),))
     world = known.with_ports(timing=timing)
-    slow = world.subscribe(key=world.key("drop-before-charge-1x", pg="slow_pg"))
+    slow = world.subscribe(key=world.key("drop-before-charge-1x", pg="kicc"))
     quick = world.subscribe("drop-before-charge-1x")
     world.settle()
     world.resolve(minutes=50)

@@ -17,7 +17,17 @@ from web_helpers import Web
 from billing_worker.cli.main import main
 from billing_worker.cli.output import Output
 from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
-from billing_worker.usecases.reading.views import control, customers, insight, invoices, keys, plans, refunds, traffic
+from billing_worker.usecases.reading.views import (
+    control,
+    customers,
+    insight,
+    invoices,
+    keys,
+    pgs,
+    plans,
+    refunds,
+    traffic,
+)
 from billing_worker.usecases.reading.views import evidence as gateway
 from billing_worker.usecases.reading.views import subscriptions as subscribed
 from billing_worker.usecases.reading.views.fields import described, masked
@@ -147,7 +157,7 @@ def test_alerts_are_the_same_on_both_in_the_reader_s_language(
 
 def views() -> dict[str, type]:
     """Every view by its name."""
-    rooms = (control, customers, gateway, insight, invoices, keys, traffic, plans, refunds, subscribed)
+    rooms = (control, customers, gateway, insight, invoices, keys, traffic, pgs, plans, refunds, subscribed)
     found = {name: each for room in rooms for name, each in vars(room).items() if is_dataclass(each)}
     return {name: each for name, each in found.items() if each.__module__.startswith(plans.__package__)}
 

@@ -106,7 +106,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     for reference in found(description, "$ref"):
         assert reference.removeprefix("#/components/schemas/") in schemas
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 46
+    assert len(identifiers) == len(set(identifiers)) == 48
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
@@ -173,6 +173,8 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("GET", "/v1/inbox"),
         ("GET", "/v1/inbox/{message_id}"),
         ("POST", "/v1/inbox/{message_id}/replay"),
+        ("GET", "/v1/pgs"),
+        ("GET", "/v1/pgs/{code}"),
         ("GET", "/v1/stops"),
         ("POST", "/v1/stops"),
         ("POST", "/v1/stops/{stop_id}/clear"),

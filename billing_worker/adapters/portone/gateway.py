@@ -72,6 +72,7 @@ class PortOneGateway:
         include_sandbox: bool = False,
         max_connections: int = MAX_CONNECTIONS,
         browser_ip: str = BROWSER_IP,
+        product_type: str | None = None,
         also_secret: Collection[str] = (),
         tls: ssl.SSLContext | None = None,
         control_every: float = CONTROL_EVERY,
@@ -88,6 +89,7 @@ class PortOneGateway:
         self._include_sandbox = include_sandbox
         self._max_connections = max_connections
         self._browser_ip = browser_ip
+        self._product_type = product_type
         self._tls = tls
         self._control_every = control_every
         self._monotonic = monotonic
@@ -107,7 +109,7 @@ class PortOneGateway:
 
     async def _charge(self, request: ChargeRequest) -> Outcome:
         try:
-            call = requests.again(request, self._browser_ip)
+            call = requests.again(request, self._browser_ip, self._product_type)
         except InvalidInput as error:
             return Failed(f"not sent: {error}")
         deadline = Deadline(self._total_deadline)

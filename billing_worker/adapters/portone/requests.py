@@ -8,9 +8,12 @@ from urllib.parse import quote
 import simplejson
 
 from billing_worker.adapters.portone.masking import storable
-from billing_worker.domain.billing_key import LONGEST_CUSTOMER_UID, PAYMENTWALL
+from billing_worker.domain.billing_key import LONGEST_CUSTOMER_UID
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.payment import ChargeRequest
+from billing_worker.domain.pgs.facts import Rule
+from billing_worker.domain.pgs.rules import require_id, require_money, require_product_type
+from billing_worker.domain.pgs.table import following
 from billing_worker.domain.refund import RefundRequest
 
 LONGEST_NAME = 40
@@ -18,6 +21,9 @@ LONGEST_NAME = 40
 
 PAGE_SIZE = 100
 """Payments per page of findAll; the spec allows 1,000, a body of 100 stays far below the size cap."""
+
+WANTS_ADDRESS = following(Rule.BROWSER_IP)
+"""PGs that take no charge without an address of the buyer."""
 
 _MERCHANT_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")  # a longer one is silently truncated for some PGs (spec)
 _IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -43,13 +49,19 @@ def get_token(imp_key: str, imp_secret: str) -> Call:
     return Call("POST", "/users/getToken", _json({"imp_key": imp_key, "imp_secret": imp_secret}))
 
 
-def again(request: ChargeRequest, browser_ip: str) -> Call:
-    """Charge a stored billing key. Raises InvalidInput for values that PortOne would refuse or silently change."""
+def again(request: ChargeRequest, browser_ip: str, product_type: str | None = None) -> Call:
+    """Charge a stored billing key.
+
+    Raises InvalidInput for values that PortOne or the PG would refuse or silently change.
+    """
     _refuse_bad("merchant_uid", request.merchant_uid, _MERCHANT_UID)
     _refuse_bad("customer_uid", request.customer_uid, _CUSTOMER_UID)
     amount = request.money.major
     if amount <= 0:
         raise InvalidInput("amount", str(amount), "must be positive")
+    require_id(request.pg_provider, request.merchant_uid)
+    require_money(request.pg_provider, request.money)
+    product_type = require_product_type(request.pg_provider, product_type)
     fields: dict[str, str | Decimal] = {
         "customer_uid": request.customer_uid,
         "merchant_uid": request.merchant_uid,
@@ -59,8 +71,10 @@ def again(request: ChargeRequest, browser_ip: str) -> Call:
     }
     buyer = {"buyer_name": request.buyer_name, "buyer_email": request.buyer_email, "buyer_tel": request.buyer_tel}
     fields |= {name: storable(value) for name, value in buyer.items() if value is not None}
-    if request.pg_provider == PAYMENTWALL:
+    if request.pg_provider in WANTS_ADDRESS:
         fields["browser_ip"] = browser_ip
+    if product_type is not None:
+        fields["product_type"] = product_type
     return Call("POST", "/subscribe/payments/again", _json(fields))
 
 

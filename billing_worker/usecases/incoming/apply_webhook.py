@@ -1,7 +1,7 @@
 """Apply a PortOne webhook: record the gateway's answer about the payment that it names."""
 
 from billing_worker.domain.alerts import AlertKind
-from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT
 from billing_worker.domain.issuing_payment import ISSUES, is_another_issue
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
@@ -64,7 +64,7 @@ def _own(message: InboxMessage, payment: GatewayPayment, note: str, invoice_id: 
 
 def _apply_issuing_payment(uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence, moment: Moment) -> Applied:
     """Handle a payment that is not ours: at Paymentwall it may have issued, and so confirm, a key."""
-    if payment.pg_provider != PAYMENTWALL:
+    if payment.pg_provider not in ISSUED_BY_PAYMENT:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if payment.status in (PaymentStatus.READY, PaymentStatus.UNRECOGNISED):
         return Applied(InboxStatus.RECEIVED, f"the gateway's books say {payment.status} (so far)")

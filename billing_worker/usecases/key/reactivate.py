@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from billing_worker.domain.action import Verb
-from billing_worker.domain.billing_key import PAYMENTWALL, BillingKey, KeyStatus
+from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
 from billing_worker.domain.invoice import InvoiceStatus
@@ -50,7 +50,7 @@ def _look_up(ports: Ports, key_id: str) -> None:
     """
     with ports.database.transaction() as uow:
         key = uow.keys.get(key_id)
-    if key.pg_provider != PAYMENTWALL or key.status is not KeyStatus.INVALID:
+    if key.pg_provider not in ISSUED_BY_PAYMENT or key.status is not KeyStatus.INVALID:
         return
     if key.issue is not None or key.activated_at is None:
         return

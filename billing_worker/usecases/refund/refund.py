@@ -14,6 +14,7 @@ from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
+from billing_worker.domain.pgs.rules import Return, require_return
 from billing_worker.domain.refund import (
     LONGEST_IDEMPOTENCY_KEY,
     LONGEST_REASON,
@@ -71,8 +72,8 @@ def request_refund(
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
         moment = ports.clock.moment()
-        earlier = uow.refunds.of_invoice(invoice_id) if idempotency_key else ()
-        for each in earlier:
+        earlier = uow.refunds.of_invoice(invoice_id)
+        for each in earlier if idempotency_key else ():
             # An older release stored it as received: the same key in another form must not give back twice.
             if each.idempotency_key and normal_form(each.idempotency_key) == idempotency_key:
                 return _same(each, amount, attempt_id)
@@ -91,10 +92,20 @@ def request_refund(
             next_step_at=moment.real,
             idempotency_key=idempotency_key,
         )
+        _require_return(uow, attempt, refund, earlier)
         uow.refunds.add(refund)
         note(ports, uow, Verb.REFUND_REQUESTED, refund.id, f"{refund.money} of invoice {invoice_id}", at=moment.real)
         uow.commit()
     return refund
+
+
+def _require_return(uow: UnitOfWork, attempt: PaymentAttempt, refund: Refund, earlier: Sequence[Refund]) -> None:
+    """Refuse a refund that the PG of the payment's key does not take."""
+    before = [each for each in earlier if each.attempt_id == attempt.id and each.status is not RefundStatus.FAILED]
+    pg_provider = uow.keys.get(attempt.billing_key_id).pg_provider
+    # Noted no earlier than it was paid: at the turn of a month, the PG itself refuses what this lets through.
+    paid_at = attempt.closed_at or refund.created_at
+    require_return(pg_provider, Return(refund.money, attempt.money, paid_at, refund.created_at, len(before)))
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:

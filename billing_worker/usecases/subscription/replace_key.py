@@ -6,6 +6,7 @@ from billing_worker.domain.billing_key import (
 )
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.pgs.rules import require_money
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
@@ -28,6 +29,7 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
             raise InvalidInput("billing_key_id", billing_key_id, "there is no such billing key") from error
         if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
             raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
+        require_money(key.pg_provider, uow.plans.get(subscription.plan_id).money, "billing_key_id")
         subscription.billing_key_id = key.id
         idle = {invoice.id for invoice in uow.invoices.voidable(subscription_id)}
         for invoice in uow.invoices.of_subscription(subscription_id):

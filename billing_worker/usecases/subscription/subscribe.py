@@ -12,6 +12,7 @@ from billing_worker.domain.billing_key import (
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.events import Event, EventType, of_subscription
 from billing_worker.domain.labels import entered_external_id, entered_metadata
+from billing_worker.domain.pgs.rules import require_money
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
 from billing_worker.domain.text import entered
@@ -78,7 +79,10 @@ def _refuse_twin(uow: UnitOfWork, wanted: Subscription) -> None:
 
 
 def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, wanted: NewSubscription) -> Subscription:
-    """A new subscription, not stored yet. Raises InvalidInput, or Conflict for a dead key."""
+    """A new subscription, not stored yet.
+
+    Raises InvalidInput, also for a plan whose price the key's PG does not charge, or Conflict for a dead key.
+    """
     start = wanted.start
     if start is not None and start.tzinfo is None:
         raise InvalidInput("start", start.isoformat(), "needs a time zone, e.g. 2026-03-31T09:00:00+09:00")
@@ -87,6 +91,7 @@ def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, w
         raise InvalidInput("start", start.isoformat(), problem)
     if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
         raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
+    require_money(key.pg_provider, plan.money, "plan_id")
     anchor = start or now
     subscription = Subscription(
         id=ports.ids.new("sub"),

@@ -11,6 +11,7 @@ from billing_worker.web.api import (
     inbox,
     insight,
     invoices,
+    pgs,
     plans,
     refunds,
     stops,
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/v1")
 for _module in (
     plans,
     billing_keys,
+    pgs,
     subscriptions,
     customers,
     invoices,

@@ -57,10 +57,10 @@ class KeyInput(LabelledInput):
         description="Its name at PortOne; one per card", examples=["user-1-card-1"]
     )
     pg_provider: Annotated[Text, Described(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
-        description="PortOne's code of the PG", examples=["nice_v2"]
+        description="PortOne's code of the PG, as `/v1/pgs` lists it", examples=["nice_v2"]
     )
     buyer_name: Annotated[Text, Described(minLength=1, maxLength=LONGEST_BUYER_NAME)] | None = Field(
-        None, description="For paymentwall: 'First Last'"
+        None, description="Needed by some PGs (`/v1/pgs`); for paymentwall: 'First Last'"
     )
     buyer_email: Email | None = Field(
         None, description="For paymentwall: the one with which the key was issued; taken from there if left out"

@@ -27,8 +27,8 @@ BUGS = (
         ),
         (
             WEBHOOK,
-            "from billing_worker.domain.billing_key import PAYMENTWALL\n",
-            "from dataclasses import replace\n\nfrom billing_worker.domain.billing_key import PAYMENTWALL\n",
+            "from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT\n",
+            "from dataclasses import replace\n\nfrom billing_worker.domain.billing_key import ISSUED_BY_PAYMENT\n",
         ),
         catchers=(f"{HINTS}::test_a_forged_paid_webhook_for_a_failed_payment_changes_nothing",),
     ),
