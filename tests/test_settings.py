@@ -99,12 +99,13 @@ def test_the_time_machine_runs_against_the_sandbox() -> None:
         ("BILLING_SETTLE_WINDOWS", "paymentwall=86401", "seconds up to 86400"),
         ("BILLING_SETTLE_WINDOWS", "a=1, a=2", "a is named twice"),
         ("BILLING_PG_RATES", "daou=50", "is not a PG code, = and a rate such as 50/s or 600/min"),
+        ("BILLING_PG_RATES", "dauo=5/s", "'dauo' is no PG of PortOne V1; is daou (키움페이) meant?"),
         ("BILLING_PG_RATES", "daou=0/s", "is not a PG code, = and a rate"),
         ("BILLING_PG_RATES", "daou=5/s,daou=6/s", "daou is named twice"),
         ("BILLING_PG_MONTHLY_USES", "kakaopay=0", "a number of charges from 1 to 99999"),
-        ("BILLING_PG_QUIET_HOURS", "settle=23:30", "two different times of day such as 23:30-00:35"),
-        ("BILLING_PG_QUIET_HOURS", "settle=23:30-24:35", "two different times of day"),
-        ("BILLING_PG_QUIET_HOURS", "settle=09:00-09:00", "two different times of day"),
+        ("BILLING_PG_QUIET_HOURS", "settle_acc=23:30", "two different times of day such as 23:30-00:35"),
+        ("BILLING_PG_QUIET_HOURS", "settle_acc=23:30-24:35", "two different times of day"),
+        ("BILLING_PG_QUIET_HOURS", "settle_acc=09:00-09:00", "two different times of day"),
         ("BILLING_SPREAD_HOURS", "24", "less than or equal to 23"),
         ("BILLING_COMPARE_INTERVAL", "0", "greater than or equal to 1"),
         ("BILLING_NONSENSE", "1", "see .env.example"),
@@ -127,12 +128,12 @@ def test_the_limits_of_pgs_are_read() -> None:
     limits = load_settings(
         pg_rates="nice_v2=600/min, daou=4/s",
         pg_monthly_uses="kakaopay=4",
-        pg_quiet_hours="settle=23:30-00:35",
+        pg_quiet_hours="settle_acc=23:30-00:35",
         spread_hours=1.5,
     ).pg_limits
     assert limits.spacing == {"nice_v2": timedelta(milliseconds=100), "daou": timedelta(milliseconds=250)}
     assert limits.monthly_uses == {"kakaopay": 4}
-    assert limits.quiet == {"settle": Quiet(time(23, 30), time(0, 35))}
+    assert limits.quiet == {"settle_acc": Quiet(time(23, 30), time(0, 35))}
     assert limits.spread == timedelta(minutes=90)
     assert load_settings(pg_rates="").pg_limits.spacing == {}
 

@@ -7,12 +7,15 @@ from typing import TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 
+from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import PgLimits, Quiet
+from billing_worker.domain.pgs.rules import require_pg
+from billing_worker.domain.pgs.table import PGS
 
 T = TypeVar("T")
 
-DEFAULT_RATES = "daou=50/s"
-"""Kiwoom Pay (다우데이타) asks for at most 50 billing calls a second (PortOne's notes on PGs)."""
+DEFAULT_RATES = ",".join(f"{pg.code}={pg.calls_per_second}/s" for pg in PGS.values() if pg.calls_per_second is not None)
+"""Of the PGs that state a rate (`billing-worker pg show daou`)."""
 
 _PER = {"s": timedelta(seconds=1), "min": timedelta(minutes=1)}
 _PART = re.compile(r"(?P<pg>[a-z0-9_]{1,40}) *= *(?P<limit>\S+)")
@@ -32,7 +35,7 @@ class Pacing(BaseModel):
         "", description="The most charges of one key in a calendar month (Seoul) by PG, for wallets: kakaopay=4"
     )
     pg_quiet_hours: str = Field(
-        "", description="Hours without charges by PG, Seoul time: settle=23:30-00:35 for the maintenance of banks"
+        "", description="Hours without charges by PG, Seoul time: settle_acc=23:30-00:35 for the maintenance of banks"
     )
     spread_hours: float = Field(
         0.0,
@@ -78,10 +81,19 @@ def _by_pg(text: str, read: Callable[[str], T | None]) -> Mapping[str, T]:
         limit = read(found["limit"]) if found else None
         if found is None or limit is None:
             raise ValueError(f"{part!r} is not a PG code, = and {FORMS[read]}")
+        _require_known(found["pg"])
         if found["pg"] in limits:
             raise ValueError(f"{found['pg']} is named twice")
         limits[found["pg"]] = limit
     return limits
+
+
+def _require_known(code: str) -> None:
+    """A limit of a PG that does not exist would hold nothing back."""
+    try:
+        require_pg(code)
+    except InvalidInput as error:
+        raise ValueError(error.problem) from error
 
 
 def _spacing(text: str) -> timedelta | None:
