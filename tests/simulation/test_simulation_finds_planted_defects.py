@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,8 @@ MONEY = {
     "operator_rate": 0.0,
     "refund_rate": 0.0,
     "stops_a_year": 0.0,
+    "pg_rate": 0,
+    "spread_hours": 0,
     "catch_up": "bill_all",
     "catch_up_rate": 0,
     "notifies": False,
@@ -262,6 +264,9 @@ class _Ahead:
     def moment(self) -> Moment:
         ahead = self._run.scheduler.now + timedelta(days=2)
         return Moment(ahead, ahead)
+
+    def wait_until(self, real: datetime) -> None:
+        self._run.scheduler.wait(max(timedelta(0), real - self.moment().real))
 
 
 def test_a_calendar_with_a_hole_is_seen() -> None:
