@@ -51,7 +51,10 @@ def end_pause(ports: Ports) -> None:
         moment = ports.clock.moment()
         uow.gateway_watch.lock()
         uow.gateway_watch.save(GatewayWatch())
-        for stop in uow.stops.list_open():
-            if stop.cause is StopCause.GATEWAY:
+        for found in uow.stops.list_open():
+            if found.cause is not StopCause.GATEWAY:
+                continue
+            stop = uow.stops.lock(found.id)
+            if stop.is_open:  # an operator may have cleared it meanwhile
                 end_stop(ports, uow, stop, "the gateway answers again", moment)
         uow.commit()
