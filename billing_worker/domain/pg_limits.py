@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
 from hashlib import sha256
 
+LONGEST_QUEUE = timedelta(hours=1)
+"""A charge that waits for its turn is looked at this soon: the rate may have been raised, or its limit lifted."""
+
 SEOUL = timezone(timedelta(hours=9), "KST")
 """Korea has no daylight saving time; PGs and banks tell their hours in this zone."""
 
@@ -64,7 +67,7 @@ class PgTurns:
     """The free turns of a PG that limits its calls. Real time.
 
     Calls and looks have the same spacing. A charge beyond the next seconds gets the time of a look instead of a turn:
-    so each of a hundred thousand waiting charges is looked at about once, at its time, and none is claimed in vain.
+    so each of a hundred thousand waiting charges is looked at about once an hour at most, and then mostly at its time.
     """
 
     id: str
@@ -73,6 +76,8 @@ class PgTurns:
 
     def take(self, spacing: timedelta, real_now: datetime, ahead: timedelta, *, is_new: bool) -> datetime | None:
         """The time of the call, at most `ahead` from now; None if it is later, or if others wait before a new one."""
+        if self.next_call_at > real_now + LONGEST_QUEUE:
+            self.next_call_at = real_now  # noted by a clock that went back since
         turn = max(self.next_call_at, real_now)
         if turn - real_now > ahead or (is_new and self.next_look_at > real_now + ahead):
             return None
@@ -80,7 +85,7 @@ class PgTurns:
         return turn
 
     def queue(self, spacing: timedelta, real_now: datetime, ahead: timedelta) -> timedelta:
-        """How long to wait until the look at this charge."""
-        look = max(self.next_look_at, real_now + ahead)
+        """How long to wait until the look at this charge: an hour at most."""
+        look = min(max(self.next_look_at, real_now + ahead), real_now + LONGEST_QUEUE)
         self.next_look_at = look + spacing
         return look - real_now
