@@ -12,6 +12,9 @@ from hashlib import sha256
 LONGEST_QUEUE = timedelta(hours=1)
 """A charge that waits for its turn is looked at this soon: the rate may have been raised, or its limit lifted."""
 
+NEW_AHEAD = timedelta(seconds=1)
+"""A new renewal takes a turn this far ahead at most: a thread that waits for it serves no other PG."""
+
 SEOUL = timezone(timedelta(hours=9), "KST")
 """Korea has no daylight saving time; PGs and banks tell their hours in this zone."""
 
@@ -75,11 +78,12 @@ class PgTurns:
     next_look_at: datetime
 
     def take(self, spacing: timedelta, real_now: datetime, ahead: timedelta, *, is_new: bool) -> datetime | None:
-        """The time of the call, at most `ahead` from now; None if it is later, or if others wait before a new one."""
+        """The time of the call, at most `ahead` from now, for new ones a second; None if it is later or others wait."""
         if self.next_call_at > real_now + LONGEST_QUEUE:
             self.next_call_at = real_now  # noted by a clock that went back since
         turn = max(self.next_call_at, real_now)
-        if turn - real_now > ahead or (is_new and self.next_look_at > real_now + ahead):
+        longest = min(ahead, NEW_AHEAD) if is_new else ahead
+        if turn - real_now > longest or (is_new and self.next_look_at > real_now + ahead):
             return None
         self.next_call_at = turn + spacing
         return turn

@@ -11,7 +11,7 @@ from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.catch_up import BACKLOG_AFTER, ServiceSpan
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Trouble
-from billing_worker.domain.pg_limits import SEOUL, PgLimits, PgTurns, Quiet
+from billing_worker.domain.pg_limits import NEW_AHEAD, SEOUL, PgLimits, PgTurns, Quiet
 from billing_worker.domain.stop import Stop
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.outside import Listing
@@ -71,6 +71,13 @@ def test_a_rate_that_was_too_low_holds_charges_for_an_hour_at_most_once_it_is_co
     assert max(waits) <= AN_HOUR
     assert all(earlier <= later for earlier, later in pairwise(waits))
     assert turns.queue(SPACING, now, AHEAD) <= AN_HOUR
+
+
+def test_a_thread_with_new_renewals_waits_for_a_second_at_most() -> None:
+    turns = PgTurns(PG, START, START)
+    taken = [turns.take(SPACING, START, AHEAD, is_new=True) for _ in range(50)]
+    assert sum(each is not None for each in taken) == NEW_AHEAD / SPACING + 1
+    assert turns.take(SPACING, START, AHEAD, is_new=False) == START + NEW_AHEAD + SPACING
 
 
 def test_turns_from_a_clock_that_went_back_hold_nothing() -> None:
