@@ -52,10 +52,13 @@ class PgLimits:
     spread: timedelta = timedelta(0)
     """The window over which the renewals of one moment are spread."""
 
-    def offset(self, subscription_id: str) -> timedelta:
-        """When in that window this subscription is charged: the same in each period."""
+    def offset(self, subscription_id: str, period: timedelta) -> timedelta:
+        """When in that window this subscription is charged: the same in each period of this length.
+
+        Within the first half of the period: a subscription that ends is not charged any more.
+        """
         digest = sha256(subscription_id.encode()).digest()
-        return self.spread * (int.from_bytes(digest[:4]) / 2**32)
+        return min(self.spread, period / 2) * (int.from_bytes(digest[:4]) / 2**32)
 
 
 def month_of(now: datetime) -> tuple[datetime, datetime]:

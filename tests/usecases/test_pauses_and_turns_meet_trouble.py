@@ -208,3 +208,16 @@ def test_two_charges_do_not_both_take_the_last_use_of_a_key(world: World, monkey
     monkeypatch.setattr(SqlSpending, "uses_of_key", counted_meanwhile)
     here.renew_and_charge()
     assert others == [0]
+
+
+def test_the_spread_ends_within_the_period(world: World) -> None:
+    here = world.with_ports(pg_limits=PgLimits(spread=timedelta(hours=6)))
+    plan = world.plan(cron="*/30 * * * *")
+    subscriptions = [world.subscribe(plan=plan) for _ in range(3)]
+    here.settle()
+    world.clock.advance(minutes=30)
+    here.settle()
+    for each in subscriptions:
+        world.cancel(each, at_period_end=True)
+    here.run_until(world.clock.now() + timedelta(minutes=30), timedelta(minutes=5))
+    assert [[each.status for each in world.invoices(one)] for one in subscriptions] == [["paid", "paid"]] * 3

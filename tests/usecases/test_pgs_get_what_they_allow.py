@@ -220,7 +220,7 @@ def test_renewals_are_spread_stably_and_first_charges_are_not(world: World) -> N
         assert len(gateway.left) == 12
         assert all(due <= when <= due + hours + timedelta(minutes=10) for _, when in gateway.left)
         assert len({when for _, when in gateway.left}) > 6
-    own = [world.ports.pg_limits.offset(each.id) for each in subscriptions]
+    own = [world.ports.pg_limits.offset(each.id, timedelta(days=1)) for each in subscriptions]
     assert all(timedelta(0) <= each < hours for each in own)
     assert len(set(own)) == len(own)
     world.assert_books_agree()

@@ -24,10 +24,11 @@ def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimit
         return f" Until then are the quiet hours of {pg}: {quiet.start:%H:%M} to {quiet.end:%H:%M} in Seoul."
     if most is not None and look == end and uow.spending.uses_of_key(key.id, begin) >= most:
         return f" This month's {most} uses of its key at {pg} are used up."
-    offset = limits.offset(invoice.subscription_id)
-    if offset and invoice.period.index and look == invoice.period.start + offset:
+    period = invoice.period
+    offset = limits.offset(invoice.subscription_id, period.end - period.start)
+    if offset and period.index and look == period.start + offset:
         return " Renewals are spread: this is its time in each period."
-    if spacing is not None and not invoice.attempts and look > invoice.period.start:
+    if spacing is not None and not invoice.attempts and look > period.start:
         return f" {pg} takes 1 charge each {spacing.total_seconds():g} s, and others go first."
     return ""
 
