@@ -16,6 +16,8 @@ PAUSE_AFTER = 5
 """Calls in a row with one kind of trouble. Fewer happen by chance while single calls fail."""
 PROBE_EVERY = timedelta(seconds=15)
 """Real time between two probes: an outage ends unnoticed for this long at most."""
+WAKE_AFTER = timedelta(minutes=1)
+"""A pause of this length or more wakes what waits: the shortest wait of a charge that could not be placed."""
 
 TEXTS = {
     Trouble.NOT_REACHED: "no connection to it",

@@ -221,3 +221,25 @@ def test_the_spread_ends_within_the_period(world: World) -> None:
         world.cancel(each, at_period_end=True)
     here.run_until(world.clock.now() + timedelta(minutes=30), timedelta(minutes=5))
     assert [[each.status for each in world.invoices(one)] for one in subscriptions] == [["paid", "paid"]] * 3
+
+
+@dataclass
+class Throttling(Around):
+    """Refuses every charge, and answers every read."""
+
+    calls: int = 0
+
+    def charge(self, request: ChargeRequest) -> Outcome:  # noqa: ARG002 - one interface
+        self.calls += 1
+        return Failed("HTTP 429: too many requests", trouble=Trouble.SERVER_ERROR)
+
+
+def test_a_pause_that_ends_at_once_leaves_the_growing_waits_of_failed_charges(world: World) -> None:
+    gateway = Throttling(world.ports.gateway)
+    here = world.with_ports(gateway=gateway)
+    plan = world.plan()
+    subscriptions = [world.subscribe(plan=plan) for _ in range(5)]
+    here.run_until(world.clock.now() + timedelta(minutes=16), timedelta(seconds=30))
+    tries = (0, 1, 3, 7, 15)
+    assert gateway.calls <= len(subscriptions) * len(tries)
+    assert all(world.invoice(each).declines == 0 for each in subscriptions)

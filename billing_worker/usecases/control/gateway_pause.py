@@ -7,7 +7,7 @@ gateway that is away. Whatever waited longer and longer during the outage is due
 from collections.abc import Sequence
 
 from billing_worker.domain.action import Verb
-from billing_worker.domain.gateway_watch import PROBE_EVERY, GatewayWatch, trouble_of
+from billing_worker.domain.gateway_watch import PROBE_EVERY, WAKE_AFTER, GatewayWatch, trouble_of
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Outcome
 from billing_worker.domain.stop import ALL, StopCause
@@ -42,11 +42,17 @@ def _pause(ports: Ports, uow: UnitOfWork, watch: GatewayWatch, moment: Moment) -
 def end_pause(ports: Ports) -> None:
     """The gateway answers: make due what waited because of it, then let charging go on.
 
+    After a short pause nothing waits for long because of it. A gateway that answers reads and fails every charge is
+    paused again and again: the waits of its charges must go on growing.
+
     A crash between both leaves the pause open, and the next probe does both again.
     """
     with ports.database.transaction() as uow:
-        uow.gateway_watch.wake(ports.clock.moment())
-        uow.commit()
+        moment = ports.clock.moment()
+        opened = [stop.opened_at for stop in uow.stops.list_open() if stop.cause is StopCause.GATEWAY]
+        if not opened or moment.billing - min(opened) >= WAKE_AFTER:
+            uow.gateway_watch.wake(moment)
+            uow.commit()
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
         uow.gateway_watch.lock()

@@ -55,8 +55,8 @@ BUGS = (
         "a crash in between leaves waits that doubled for an hour",
         (
             PAUSE,
-            "        uow.gateway_watch.wake(ports.clock.moment())\n        uow.commit()\n",
-            "        uow.commit()\n",
+            "            uow.gateway_watch.wake(moment)\n            uow.commit()\n",
+            "            uow.commit()\n",
         ),
         catchers=(f"{PAUSED}::test_it_goes_on_within_a_minute_and_everything_that_waited_is_looked_at",),
     ),
