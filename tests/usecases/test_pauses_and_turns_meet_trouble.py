@@ -176,7 +176,8 @@ def test_why_names_the_limit_that_a_charge_waits_for(world: World) -> None:
     assert sum("1 charge each 60 s" in told(here, each.id) for each in rated) == 2
     world.clock.advance(days=1)
     here.renew()
-    assert "are spread" in told(here, spread.id)
+    assert "are spread: this is its time" in told(here, spread.id)
+    assert "is charged within 6 h of it" in told(here, spread.id)
 
 
 WALLET = PgLimits(monthly_uses={"kakaopay": 2})

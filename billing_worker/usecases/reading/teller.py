@@ -21,7 +21,7 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.reading.waits import limit_of, when_ended
+from billing_worker.usecases.reading.waits import limit_of, next_charge, when_ended
 
 MOST_EVENTS = 10_000
 """More than any subscription has."""
@@ -240,7 +240,7 @@ class Teller:
             SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
             SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
             SubscriptionStatus.PAUSED: "No further period is opened while it is paused.",
-        }.get(subscription.status, f"The next period begins, and is charged, on {next_start}.")
+        }.get(subscription.status, next_charge(self.limits, next_start))
         if subscription.held_since is not None and subscription.status in RENEWING:
             answer += f" The period of {self._date(subscription.next_period_start)} is late: an operator must decide."
             then = "On hold until an operator decides."

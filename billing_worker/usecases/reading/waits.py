@@ -40,3 +40,11 @@ def when_ended(stops: Sequence[Stop], *, is_due: bool) -> str:
     ends = ["once an operator clears the stop"] if pauses < len(stops) else []
     ends += ["as soon as the gateway answers"] if pauses else []
     return f"{then} {' and '.join(ends)}."
+
+
+def next_charge(limits: PgLimits, next_start: str) -> str:
+    """When the next period begins and is charged: renewals may be spread."""
+    if not limits.spread:
+        return f"The next period begins, and is charged, on {next_start}."
+    hours = limits.spread.total_seconds() / 3600
+    return f"The next period begins on {next_start}, and is charged within {hours:g} h of it: renewals are spread."
