@@ -18,6 +18,7 @@ from billing_worker.ports.outside import Listing
 from billing_worker.usecases.charge import probe
 from billing_worker.usecases.control.gateway_pause import end_pause
 from billing_worker.usecases.control.stop_charging import clear_stop
+from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.clock import START
@@ -157,6 +158,15 @@ def test_why_says_that_the_pause_ends_by_itself(world: World) -> None:
     said = told(away, waiting.id)
     assert "as soon as the gateway answers" in said
     assert "once an operator clears the stop" not in said
+
+
+def test_a_report_promises_no_end_of_late_work_while_charging_is_stopped(world: World) -> None:
+    paused(world)
+    world.clock.advance(minutes=2)
+    held = report(world.ports, "UTC")
+    assert (held.standing.late, held.drain) == (5, None)
+    end_pause(world.ports)
+    assert report(world.ports, "UTC").drain is not None
 
 
 def test_why_names_the_limit_that_a_charge_waits_for(world: World) -> None:

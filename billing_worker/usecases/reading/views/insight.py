@@ -78,5 +78,5 @@ class ReportView:
     timezone: str = field(metadata=described("The time zone of the months"))
     months: list[MonthView]
     standing: StandingView
-    drain: DrainView | None = field(metadata=described("Empty if no work is late"))
+    drain: DrainView | None = field(metadata=described("Empty if no work is late, or if all charging is stopped"))
     alerts: list[AlertView]
