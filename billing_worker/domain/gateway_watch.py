@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing_worker.domain.payment import Failed, Outcome, Trouble, Unknown
+from billing_worker.domain.payment import Declined, Failed, Outcome, Trouble, Unknown
 
 GATEWAY = "gateway"
 """The id of the watch: there is one gateway."""
@@ -69,3 +69,8 @@ class GatewayWatch:
 def trouble_of(outcome: Outcome) -> Trouble | None:
     """What the call met where the gateway itself failed; None where it answered."""
     return outcome.trouble if isinstance(outcome, Failed | Unknown) else None
+
+
+def is_noted(outcome: Outcome) -> bool:
+    """Whether the watch must be told at once: of trouble, and of an answer without a payment to find it by later."""
+    return trouble_of(outcome) is not None or (isinstance(outcome, Declined) and outcome.imp_uid is None)

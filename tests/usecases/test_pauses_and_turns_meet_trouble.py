@@ -254,3 +254,25 @@ def test_a_pause_that_ends_at_once_leaves_the_growing_waits_of_failed_charges(wo
     tries = (0, 1, 3, 7, 15)
     assert gateway.calls <= len(subscriptions) * len(tries)
     assert all(world.invoice(each).declines == 0 for each in subscriptions)
+
+
+@dataclass
+class Flaky(Around):
+    """Fails the charges of all keys but those that the gateway refuses."""
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        if "refuse" in request.customer_uid:
+            return super().charge(request)
+        return Failed("refused", trouble=Trouble.NOT_REACHED)
+
+
+def test_a_refusal_without_a_payment_is_an_answer_too(world: World) -> None:
+    here = world.with_ports(gateway=Flaky(world.ports.gateway))
+    plan = world.plan()
+    for behaviour in (*["ok"] * 4, "refuse-buyer", *["ok"] * 4):
+        world.subscribe(behaviour, plan=plan)
+        here.renew_and_charge()
+        world.clock.advance(seconds=1)
+    found = [each["status"] for each in world.rows("SELECT status FROM payment_attempts ORDER BY started_at")]
+    assert found == [*["failed"] * 4, "declined", *["failed"] * 4]
+    assert not world.rows("SELECT id FROM stops")

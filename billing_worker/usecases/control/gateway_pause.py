@@ -7,7 +7,7 @@ gateway that is away. Whatever waited longer and longer during the outage is due
 from collections.abc import Sequence
 
 from billing_worker.domain.action import Verb
-from billing_worker.domain.gateway_watch import PROBE_EVERY, WAKE_AFTER, GatewayWatch, trouble_of
+from billing_worker.domain.gateway_watch import PROBE_EVERY, WAKE_AFTER, GatewayWatch, is_noted
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Outcome
 from billing_worker.domain.stop import ALL, StopCause
@@ -20,10 +20,10 @@ from billing_worker.usecases.control.stop_charging import end_stop, open_stop
 def watch_gateway(ports: Ports, uow: UnitOfWork, outcomes: Sequence[Outcome], moment: Moment) -> None:
     """Note the outcomes of our own calls, oldest first, within the caller's transaction; pause where they say so.
 
-    Answers cost nothing here: whether one came between two failures is asked when the second is noted. Called last,
+    Payments cost nothing here: whether one came between two failures is asked when the second is noted. Called last,
     since other transactions wait for the row from here to the commit.
     """
-    if all(trouble_of(outcome) is None for outcome in outcomes):
+    if not any(is_noted(outcome) for outcome in outcomes):
         return
     watch = uow.gateway_watch.lock()
     if watch.noted_at is not None and uow.gateway_watch.answered_since(watch.noted_at):
