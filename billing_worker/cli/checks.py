@@ -97,6 +97,8 @@ def charging(ports: Ports) -> Iterator[Finding]:
     for each in found:
         verdict = Verdict.WARN if each.stop.cause is StopCause.PERSON else Verdict.FAIL
         way_out = f"docs/runbook.md, \"Stop the line\"; then: billing-worker breaker clear {each.stop.id} --note '...'"
+        if each.stop.cause is StopCause.GATEWAY:
+            way_out = 'docs/runbook.md, "PortOne is away": it ends by itself as soon as the gateway answers'
         yield Finding("charging", verdict, f"{each.stop}; due invoices that wait: {each.waiting}", way_out)
 
 

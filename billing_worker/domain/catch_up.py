@@ -160,7 +160,8 @@ class ServiceSpan:
 
         Work that waits only because there is much of it is not late, however long it waits.
         """
-        return self.began(now) - BACKLOG_AFTER
+        # A clock that went back may have noted a beginning that is still to come.
+        return min(self.began(now), now) - BACKLOG_AFTER
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing_worker.domain.payment import Failed, Outcome, Trouble, Unknown
+from billing_worker.domain.payment import Declined, Failed, Outcome, Trouble, Unknown
 
 GATEWAY = "gateway"
 """The id of the watch: there is one gateway."""
@@ -16,6 +16,8 @@ PAUSE_AFTER = 5
 """Calls in a row with one kind of trouble. Fewer happen by chance while single calls fail."""
 PROBE_EVERY = timedelta(seconds=15)
 """Real time between two probes: an outage ends unnoticed for this long at most."""
+WAKE_AFTER = timedelta(minutes=1)
+"""A pause of this length or more wakes what waits: the shortest wait of a charge that could not be placed."""
 
 TEXTS = {
     Trouble.NOT_REACHED: "no connection to it",
@@ -67,3 +69,8 @@ class GatewayWatch:
 def trouble_of(outcome: Outcome) -> Trouble | None:
     """What the call met where the gateway itself failed; None where it answered."""
     return outcome.trouble if isinstance(outcome, Failed | Unknown) else None
+
+
+def is_noted(outcome: Outcome) -> bool:
+    """Whether the watch must be told at once: of trouble, and of an answer without a payment to find it by later."""
+    return trouble_of(outcome) is not None or (isinstance(outcome, Declined) and outcome.imp_uid is None)

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
 from hashlib import sha256
 
+LONGEST_QUEUE = timedelta(hours=1)
+"""A charge that waits for its turn is looked at this soon: the rate may have been raised, or its limit lifted."""
+
+NEW_AHEAD = timedelta(seconds=1)
+"""A new renewal takes a turn this far ahead at most: a thread that waits for it serves no other PG."""
+
 SEOUL = timezone(timedelta(hours=9), "KST")
 """Korea has no daylight saving time; PGs and banks tell their hours in this zone."""
 
@@ -46,10 +52,13 @@ class PgLimits:
     spread: timedelta = timedelta(0)
     """The window over which the renewals of one moment are spread."""
 
-    def offset(self, subscription_id: str) -> timedelta:
-        """When in that window this subscription is charged: the same in each period."""
+    def offset(self, subscription_id: str, period: timedelta) -> timedelta:
+        """When in that window this subscription is charged: the same in each period of this length.
+
+        Within the first half of the period: a subscription that ends is not charged any more.
+        """
         digest = sha256(subscription_id.encode()).digest()
-        return self.spread * (int.from_bytes(digest[:4]) / 2**32)
+        return min(self.spread, period / 2) * (int.from_bytes(digest[:4]) / 2**32)
 
 
 def month_of(now: datetime) -> tuple[datetime, datetime]:
@@ -64,7 +73,7 @@ class PgTurns:
     """The free turns of a PG that limits its calls. Real time.
 
     Calls and looks have the same spacing. A charge beyond the next seconds gets the time of a look instead of a turn:
-    so each of a hundred thousand waiting charges is looked at about once, at its time, and none is claimed in vain.
+    so each of a hundred thousand waiting charges is looked at about once an hour at most, and then mostly at its time.
     """
 
     id: str
@@ -72,15 +81,18 @@ class PgTurns:
     next_look_at: datetime
 
     def take(self, spacing: timedelta, real_now: datetime, ahead: timedelta, *, is_new: bool) -> datetime | None:
-        """The time of the call, at most `ahead` from now; None if it is later, or if others wait before a new one."""
+        """The time of the call, at most `ahead` from now, for new ones a second; None if it is later or others wait."""
+        if self.next_call_at > real_now + LONGEST_QUEUE:
+            self.next_call_at = real_now  # noted by a clock that went back since
         turn = max(self.next_call_at, real_now)
-        if turn - real_now > ahead or (is_new and self.next_look_at > real_now + ahead):
+        longest = min(ahead, NEW_AHEAD) if is_new else ahead
+        if turn - real_now > longest or (is_new and self.next_look_at > real_now + ahead):
             return None
         self.next_call_at = turn + spacing
         return turn
 
     def queue(self, spacing: timedelta, real_now: datetime, ahead: timedelta) -> timedelta:
-        """How long to wait until the look at this charge."""
-        look = max(self.next_look_at, real_now + ahead)
+        """How long to wait until the look at this charge: an hour at most."""
+        look = min(max(self.next_look_at, real_now + ahead), real_now + LONGEST_QUEUE)
         self.next_look_at = look + spacing
         return look - real_now

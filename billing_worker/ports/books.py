@@ -49,7 +49,7 @@ class Standing:
     """Subscriptions whose late periods wait for an operator's decision."""
     open_alerts: int
     open_stops: int
-    """Scopes in which charging is stopped until an operator clears the stop."""
+    """Scopes in which charging is stopped until the stop is cleared."""
     undelivered_events: int
     """0 where no receiver is named: then no event waits."""
     abandoned_events: int

@@ -55,7 +55,7 @@ def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
         ),
         "billing_alerts_open": ("Open alerts for operators", standing.open_alerts),
         "billing_stops_open": (
-            "Stops that hold charges until an operator clears them",
+            "Stops that hold charges until they are cleared",
             standing.open_stops,
         ),
         "billing_events_undelivered": ("Events that the receiver has not taken yet", standing.undelivered_events),

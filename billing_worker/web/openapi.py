@@ -42,7 +42,7 @@ TAGS = (
     ("customers", "Everything about one customer, by the merchant's own id."),
     ("invoices", "The debt for each period, and the attempts to collect it."),
     ("refunds", "Money given back, in part or whole."),
-    ("stops", "Scopes in which no new charge begins until an operator clears the stop."),
+    ("stops", "Scopes in which no new charge begins until the stop is cleared; the pause ends by itself."),
     ("alerts", "Alerts for operators."),
     ("actions", "The log of actions: who changed what, and when."),
     ("inbox", "Received webhooks and pingbacks."),

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic import command
@@ -21,9 +21,13 @@ from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.tables.schema import metadata
+from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.database.upgrade import upgrade
+from billing_worker.adapters.ids import RandomIds
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.domain.stop import ALL, StopCause
+from billing_worker.usecases.control.stop_charging import open_stop
 from billing_worker.usecases.key import confirm
 from tests.support.sandbox import Sandbox
 from tests.support.world import World
@@ -284,6 +288,25 @@ def test_going_back_to_the_beginning_leaves_nothing_and_the_way_up_works_again(e
     assert tables_of(engine) == set()
     upgrade(engine)
     check_ready(engine)
+
+
+def test_going_back_during_a_pause_leaves_neither_its_stop_nor_its_alert(engine: Engine) -> None:
+    upgrade(engine)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    database = SqlDatabase(engine, RandomIds())
+    with database.transaction() as uow:
+        open_stop(uow, ALL, StopCause.PERSON, "a word", [], now=now)
+        open_stop(uow, ALL, StopCause.GATEWAY, "away", [], now=now)
+        uow.commit()
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0014_indexes")
+        connection.commit()
+        cases = connection.execute(text("SELECT facts ->> 'case' FROM alerts")).scalars().all()
+        causes = connection.execute(text("SELECT cause FROM stops")).scalars().all()
+    assert (cases, causes) == (["person"], ["person"])
 
 
 def test_migrations_form_one_line() -> None:

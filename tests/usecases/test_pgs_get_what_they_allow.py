@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from billing_worker.domain.payment import ChargeRequest, Outcome
-from billing_worker.domain.pg_limits import SEOUL, PgLimits, PgTurns, Quiet, month_of
+from billing_worker.domain.pg_limits import NEW_AHEAD, SEOUL, PgLimits, PgTurns, Quiet, month_of
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
@@ -97,7 +97,7 @@ def test_a_charge_beyond_the_next_seconds_is_looked_at_once_at_its_time(world: W
     subscriptions = subscribed(world, CHUNK)
     begin = world.clock.real_now()
     world.renew_and_charge()
-    assert len(gateway.of(PG)) == AHEAD / spacing + 1
+    assert len(gateway.of(PG)) == NEW_AHEAD / spacing + 1
     waiting = [each for each in map(world.invoice, subscriptions) if each.status == "open"]
     assert len(waiting) == CHUNK - len(gateway.of(PG))
     looks = sorted(each.next_attempt_at or begin for each in waiting)
@@ -117,9 +117,9 @@ def test_a_wait_for_a_turn_leaves_time_for_the_call() -> None:
 def test_two_processes_share_one_rate(world: World, another_process) -> None:  # type: ignore[no-untyped-def] # a fixture
     first, gateway = timed(world)
     second = another_process().with_ports(gateway=gateway, pg_limits=LIMITS, timing=TIMING)
-    subscriptions = subscribed(world, 20)
+    subscriptions = subscribed(world, 10)
     ids = [each.id for each in subscriptions]
-    for each, part in ((first, ids[:10]), (second, ids[10:])):
+    for each, part in ((first, ids[:5]), (second, ids[5:])):
         collect.renew(each.ports, part)
     left = gateway.of(PG)
     assert len(left) == len(ids)
@@ -220,7 +220,7 @@ def test_renewals_are_spread_stably_and_first_charges_are_not(world: World) -> N
         assert len(gateway.left) == 12
         assert all(due <= when <= due + hours + timedelta(minutes=10) for _, when in gateway.left)
         assert len({when for _, when in gateway.left}) > 6
-    own = [world.ports.pg_limits.offset(each.id) for each in subscriptions]
+    own = [world.ports.pg_limits.offset(each.id, timedelta(days=1)) for each in subscriptions]
     assert all(timedelta(0) <= each < hours for each in own)
     assert len(set(own)) == len(own)
     world.assert_books_agree()

@@ -23,11 +23,13 @@ _SPENT_BY_CUSTOMER = text("""
 """)
 
 
-# By way of its subscriptions: attempts have no index by key, which each charge would have to maintain.
+# By way of its customers: attempts have no index by key, which each charge would have to maintain. A subscription that
+# has another key now may have used this one.
 _USES_OF_KEY = text("""
     SELECT count(*) FROM subscriptions s
     JOIN invoices i ON i.subscription_id = s.id JOIN payment_attempts a ON a.invoice_id = i.id
-    WHERE s.billing_key_id = :key_id AND a.billing_key_id = :key_id AND a.started_at >= :since
+    WHERE s.customer IN (SELECT customer FROM subscriptions WHERE billing_key_id = :key_id)
+      AND a.billing_key_id = :key_id AND a.started_at >= :since
       AND a.status IN ('in_flight', 'unknown', 'approved')
 """)
 

@@ -21,6 +21,7 @@ from billing_worker.usecases.control.alerts import report_crashed_job
 from billing_worker.usecases.control.environment import require_claimed_environment
 from billing_worker.usecases.control.pace import claim_invoices
 from billing_worker.usecases.control.stop_charging import stop_charging
+from billing_worker.usecases.control.turns import wait_for_turn
 from billing_worker.usecases.settle.record import record_answers
 
 Begin = Callable[[Ports, Sequence[str]], Begun]
@@ -109,12 +110,16 @@ def _ask_first(ports: Ports, invoice_id: str, issue: IssuingPayment) -> int:
 
 
 def _place_in_turn(ports: Ports, intents: Sequence[Intent]) -> None:
-    """Those whose PG takes one charge after the other, each at its time: some seconds at most."""
+    """Those whose PG takes one charge after the other, each at its time: some seconds at most.
+
+    A call without a turn in time is not made: its attempt belongs to the resolver.
+    """
+    deadline = timedelta(seconds=ports.timing.http_deadline)
     turns = [(intent.call_at, intent) for intent in intents if intent.call_at is not None]
     for call_at, intent in sorted(turns, key=itemgetter(0)):
         with _room(ports, 1):
-            ports.clock.wait_until(call_at)
-            _place(ports, [intent])
+            if wait_for_turn(ports, intent.request.pg_provider, call_at, intent.lease_until - deadline):
+                _place(ports, [intent])
 
 
 def _room(ports: Ports, count: int) -> AbstractContextManager[None]:

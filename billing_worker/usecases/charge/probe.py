@@ -8,7 +8,8 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.control.gateway_pause import end_pause
 
 PROBED_ORDER = "probe"
-"""No payment has this merchant_uid: the answer is short, and proves that the gateway reads its books."""
+"""After the name of our environment, the merchant_uid of no payment, neither of ours nor of the merchant's shop: the
+answer is short, and proves that the gateway reads its books."""
 
 
 def due(ports: Ports, _limit: int) -> Sequence[str]:
@@ -28,7 +29,7 @@ def due(ports: Ports, _limit: int) -> Sequence[str]:
 
 def probe(ports: Ports, _gateway: str) -> None:
     """Read the gateway once, and end the pause if it answers."""
-    if ports.gateway.payments_of(PROBED_ORDER).trouble is None:
+    if ports.gateway.payments_of(ports.environment + PROBED_ORDER).trouble is None:
         end_pause(ports)
 
 

@@ -7,7 +7,7 @@ gateway that is away. Whatever waited longer and longer during the outage is due
 from collections.abc import Sequence
 
 from billing_worker.domain.action import Verb
-from billing_worker.domain.gateway_watch import PROBE_EVERY, GatewayWatch, trouble_of
+from billing_worker.domain.gateway_watch import PROBE_EVERY, WAKE_AFTER, GatewayWatch, is_noted
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Outcome
 from billing_worker.domain.stop import ALL, StopCause
@@ -20,10 +20,10 @@ from billing_worker.usecases.control.stop_charging import end_stop, open_stop
 def watch_gateway(ports: Ports, uow: UnitOfWork, outcomes: Sequence[Outcome], moment: Moment) -> None:
     """Note the outcomes of our own calls, oldest first, within the caller's transaction; pause where they say so.
 
-    Answers cost nothing here: whether one came between two failures is asked when the second is noted. Called last,
+    Payments cost nothing here: whether one came between two failures is asked when the second is noted. Called last,
     since other transactions wait for the row from here to the commit.
     """
-    if all(trouble_of(outcome) is None for outcome in outcomes):
+    if not any(is_noted(outcome) for outcome in outcomes):
         return
     watch = uow.gateway_watch.lock()
     if watch.noted_at is not None and uow.gateway_watch.answered_since(watch.noted_at):
@@ -42,16 +42,25 @@ def _pause(ports: Ports, uow: UnitOfWork, watch: GatewayWatch, moment: Moment) -
 def end_pause(ports: Ports) -> None:
     """The gateway answers: make due what waited because of it, then let charging go on.
 
+    After a short pause nothing waits for long because of it. A gateway that answers reads and fails every charge is
+    paused again and again: the waits of its charges must go on growing.
+
     A crash between both leaves the pause open, and the next probe does both again.
     """
     with ports.database.transaction() as uow:
-        uow.gateway_watch.wake(ports.clock.moment())
-        uow.commit()
+        moment = ports.clock.moment()
+        opened = [stop.opened_at for stop in uow.stops.list_open() if stop.cause is StopCause.GATEWAY]
+        if not opened or moment.billing - min(opened) >= WAKE_AFTER:
+            uow.gateway_watch.wake(moment)
+            uow.commit()
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
         uow.gateway_watch.lock()
         uow.gateway_watch.save(GatewayWatch())
-        for stop in uow.stops.list_open():
-            if stop.cause is StopCause.GATEWAY:
+        for found in uow.stops.list_open():
+            if found.cause is not StopCause.GATEWAY:
+                continue
+            stop = uow.stops.lock(found.id)
+            if stop.is_open:  # an operator may have cleared it meanwhile
                 end_stop(ports, uow, stop, "the gateway answers again", moment)
         uow.commit()

@@ -6,7 +6,7 @@ no limit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.pg_limits import PgTurns, month_of
@@ -27,6 +27,9 @@ class Turn:
 
 AT_ONCE = Turn()
 
+MISSED_AFTER = timedelta(seconds=0.25)
+"""A call that would leave this long after its turn waits for another: a process that was held up makes no burst."""
+
 
 class Turns:
     """Gives the charges of one transaction their turns. The rows of PGs stay locked until its end."""
@@ -40,7 +43,10 @@ class Turns:
         self._moment = moment
         self._are_new = are_new
         """Whether none of them waited for its turn before."""
-        # Locked in one order, so that no two transactions wait for each other.
+        # Locked in one order, so that no two transactions wait for each other. Keys go first: two charges of one key
+        # must not both take its last use of the month.
+        for key_id in sorted({due.key.id for due in dues if due.key.pg_provider in limits.monthly_uses}):
+            uow.keys.lock(key_id)
         limited = sorted({due.key.pg_provider for due in dues} & limits.spacing.keys())
         self._rows: dict[str, PgTurns] = {pg: uow.pg_turns.lock(pg, moment.real) for pg in limited}
         self._used: dict[str, int] = {}
@@ -79,3 +85,28 @@ class Turns:
         if key_id not in self._used:
             self._used[key_id] = self._uow.spending.uses_of_key(key_id, month_of(self._moment.billing)[0])
         return self._used[key_id]
+
+
+def wait_for_turn(ports: Ports, pg_provider: str, call_at: datetime, latest: datetime) -> bool:
+    """Wait until the call may leave, for another turn where this one was missed; false where none comes in time.
+
+    No transaction is open during the wait. Times are real.
+    """
+    while call_at <= latest:
+        ports.clock.wait_until(call_at)
+        now = ports.clock.moment().real
+        if now - call_at <= MISSED_AFTER:
+            return True
+        if now > latest:
+            break
+        with ports.database.transaction() as uow:
+            real_now = ports.clock.moment().real
+            turns = uow.pg_turns.lock(pg_provider, real_now)
+            spacing, ahead = ports.pg_limits.spacing[pg_provider], ports.timing.ahead
+            turn = turns.take(spacing, real_now, ahead, is_new=False)
+            if turn is None:
+                break
+            uow.pg_turns.save(turns)
+            uow.commit()
+        call_at = turn
+    return False

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from billing_worker.domain.language import Language
+from billing_worker.domain.stop import ALL
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.books import SettledPayment, Standing, Tally
 from billing_worker.ports.bundle import Ports
@@ -32,7 +33,7 @@ class Report:
     standing: Standing
     alerts: Sequence[Alert]
     drain: Drain | None
-    """None if no work is late."""
+    """None if no work is late, or if a stop of all charging holds it."""
 
 
 def report(ports: Ports, timezone: str) -> Report:
@@ -42,11 +43,12 @@ def report(ports: Ports, timezone: str) -> Report:
         standing = uow.books.standing(
             moment, uow.catch_up.service().late_until(moment.billing), receiver=ports.notifier is not None
         )
+        is_stopped = any(stop.scope == ALL for stop in uow.stops.list_open())
         return Report(
             months=uow.books.tallies(timezone),
             standing=standing,
             alerts=uow.alerts.list_open(MOST_ALERTS),
-            drain=_drain(ports, standing.late, moment.real),
+            drain=None if is_stopped else _drain(ports, standing.late, moment.real),
         )
 
 

@@ -14,12 +14,14 @@ from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.reading.waits import limit_of, next_charge, when_ended
 
 MOST_EVENTS = 10_000
 """More than any subscription has."""
@@ -56,6 +58,7 @@ class Teller:
     uow: UnitOfWork
     now: datetime
     zone: ZoneInfo
+    limits: PgLimits
 
     def listed(self, kind: Kind, **wanted: object) -> Sequence[Any]:
         """The newest matches of a kind."""
@@ -188,25 +191,24 @@ class Teller:
             return _State(answer, "Nothing by itself: an operator decides.", (once_more, end))
         if invoice.is_due(self.now):
             return _State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
+        waits = limit_of(self.uow, invoice, key, self.limits, self.now)
         if invoice.last_reason is not None:
             what = "was paid and given back" if invoice.taken_back else "could not be placed"
             what = "declined" if invoice.declines else what
             answer = f"Not paid yet: it {what} ({invoice.last_reason})."
-            return _State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.")
-        return _State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.")
+            return _State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.{waits}")
+        return _State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.{waits}")
 
     def _held(self, subscription: Subscription, key: BillingKey, *, is_due: bool) -> _State | None:
         holding = self.uow.stops.holding(subscription.id, key.pg_provider)
         if not holding:
             return None
-        about = {"key": key.id, "subscription": subscription.id}
         ways_out = tuple(
-            WayOut(action, {**about, "stop": str(stop.id)})
+            WayOut(action, {"key": key.id, "subscription": subscription.id, "stop": str(stop.id)})
             for stop in holding
             for action in RULES[AlertKind.STOPPED].cases[stop.cause].actions
         )
-        then = "It keeps its place and is charged" if is_due else "It is charged when it is due"
-        return _State(f"Not charged: {holding[0]}.", f"{then} once an operator clears the stop.", ways_out)
+        return _State(f"Not charged: {holding[0]}.", when_ended(holding, is_due=is_due), ways_out)
 
     def _open(self, attempt: PaymentAttempt) -> _State:
         if attempt.status is AttemptStatus.IN_FLIGHT:
@@ -238,7 +240,7 @@ class Teller:
             SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
             SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
             SubscriptionStatus.PAUSED: "No further period is opened while it is paused.",
-        }.get(subscription.status, f"The next period begins, and is charged, on {next_start}.")
+        }.get(subscription.status, next_charge(self.limits, next_start))
         if subscription.held_since is not None and subscription.status in RENEWING:
             answer += f" The period of {self._date(subscription.next_period_start)} is late: an operator must decide."
             then = "On hold until an operator decides."

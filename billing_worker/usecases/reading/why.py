@@ -24,7 +24,8 @@ def why(ports: Ports, ident: str, timezone: str = "UTC", language: Language = La
     if not storable(ident):
         raise _names_nothing(ident)
     with ports.database.transaction() as uow:
-        return _explained(_outline(Teller(uow, ports.clock.moment().billing, zone_named(timezone)), ident), language)
+        teller = Teller(uow, ports.clock.moment().billing, zone_named(timezone), ports.pg_limits)
+        return _explained(_outline(teller, ident), language)
 
 
 def _explained(outline: Outline, language: Language) -> Explanation:

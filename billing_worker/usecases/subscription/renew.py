@@ -57,7 +57,8 @@ def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
     subscription = due.subscription
     period = subscription.open_period(due.plan.calendar)
     # A new customer waits for the first charge: only renewals are spread.
-    offset = ports.pg_limits.offset(subscription.id) if period.index else timedelta(0)
+    length = period.end - period.start
+    offset = ports.pg_limits.offset(subscription.id, length) if period.index else timedelta(0)
     return Invoice(
         id=ports.ids.new("inv"),
         subscription_id=subscription.id,

@@ -50,7 +50,7 @@ class StandingView:
     late: int = field(metadata=described("Due for more than an hour, or not placed: started at a bounded rate"))
     on_hold: int = field(metadata=described("Subscriptions whose late periods wait for an operator's decision"))
     open_alerts: int
-    open_stops: int = field(metadata=described("Stops that hold charges until an operator clears them"))
+    open_stops: int = field(metadata=described("Stops that hold charges until they are cleared"))
     undelivered_events: int
     abandoned_events: int = field(metadata=described("Events given up after three days and not replayed"))
     unapplied_notifications: int
@@ -78,5 +78,5 @@ class ReportView:
     timezone: str = field(metadata=described("The time zone of the months"))
     months: list[MonthView]
     standing: StandingView
-    drain: DrainView | None = field(metadata=described("Empty if no work is late"))
+    drain: DrainView | None = field(metadata=described("Empty if no work is late, or if all charging is stopped"))
     alerts: list[AlertView]

@@ -50,6 +50,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back: a pause for the gateway ends, and the attempts under way are resolved as always."""
+    op.execute("DELETE FROM alerts WHERE kind = 'stopped' AND facts ->> 'case' = 'gateway'")
     op.execute("DELETE FROM stops WHERE cause = 'gateway'")
     op.drop_constraint(op.f("ck_stops_cause_known"), "stops", type_="check")
     op.create_check_constraint(op.f("ck_stops_cause_known"), "stops", f"cause IN ({CAUSES})")

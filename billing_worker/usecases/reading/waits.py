@@ -1,0 +1,50 @@
+"""What a charge waits for, in words of `why`: the limits of its PG, the spread of renewals, and stops."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.pg_limits import PgLimits, month_of
+from billing_worker.domain.stop import Stop, StopCause
+from billing_worker.ports.storage import UnitOfWork
+
+
+def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimits, now: datetime) -> str:
+    """A sentence about the limit that set the date of this invoice, with a blank before it; empty if none did.
+
+    The date itself tells: no row holds the reason of a wait.
+    """
+    pg, look = key.pg_provider, invoice.next_attempt_at
+    if look is None:
+        return ""
+    quiet, most, spacing = limits.quiet.get(pg), limits.monthly_uses.get(pg), limits.spacing.get(pg)
+    begin, end = month_of(now)
+    if quiet is not None and quiet.ends(look - datetime.resolution) == look:
+        return f" Until then are the quiet hours of {pg}: {quiet.start:%H:%M} to {quiet.end:%H:%M} in Seoul."
+    if most is not None and look == end and uow.spending.uses_of_key(key.id, begin) >= most:
+        return f" This month's {most} uses of its key at {pg} are used up."
+    period = invoice.period
+    offset = limits.offset(invoice.subscription_id, period.end - period.start)
+    if offset and period.index and look == period.start + offset:
+        return " Renewals are spread: this is its time in each period."
+    if spacing is not None and not invoice.attempts and look > period.start:
+        return f" {pg} takes 1 charge each {spacing.total_seconds():g} s, and others go first."
+    return ""
+
+
+def when_ended(stops: Sequence[Stop], *, is_due: bool) -> str:
+    """What has to happen until these stops hold nothing: only the pause for the gateway ends by itself."""
+    then = "It keeps its place and is charged" if is_due else "It is charged when it is due"
+    pauses = sum(stop.cause is StopCause.GATEWAY for stop in stops)
+    ends = ["once an operator clears the stop"] if pauses < len(stops) else []
+    ends += ["as soon as the gateway answers"] if pauses else []
+    return f"{then} {' and '.join(ends)}."
+
+
+def next_charge(limits: PgLimits, next_start: str) -> str:
+    """When the next period begins and is charged: renewals may be spread."""
+    if not limits.spread:
+        return f"The next period begins, and is charged, on {next_start}."
+    hours = limits.spread.total_seconds() / 3600
+    return f"The next period begins on {next_start}, and is charged within {hours:g} h of it: renewals are spread."
