@@ -12,6 +12,7 @@ SEEDS ?= 200
 PAIRS ?= 1
 EVERY ?= 1
 MINUTES ?= 8
+RATE ?= 17
 
 .PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-shared bench-million bench-statements bench-scans bench-bytes bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
@@ -91,8 +92,8 @@ bench-receiver-kill: .venv/ready ## A million acknowledged hints while the recei
 receiver-kill: .venv/ready ## The same in short
 	$(BIN)/python benchmarks/receiver_kill.py --hints 10000 --every 2
 
-chaos: .venv/ready ## MINUTES=8 of kills, stops and cut connections on real processes; then both books must agree
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --kills $$(($(MINUTES) * 12)) --charges $$(($(MINUTES) * 1000)) --seed $(SEED)
+chaos: .venv/ready ## MINUTES=8 of kills, stops and cut connections, at RATE=17 charges a second; then both books must agree
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --kills $$(($(MINUTES) * 12)) --charges $$(($(MINUTES) * 60 * $(RATE))) --seed $(SEED)
 
 chaos-long: .venv/ready ## The same for 75 minutes: 1,000 kills, 150,000 charges; needs an idle machine
 	$(BIN)/python -m tests.chaos --minutes 75 --kills 1000 --charges 150000 --seed $(SEED)
@@ -109,6 +110,7 @@ up: .venv/ready ## Run everything for real use (see .env.example)
 
 nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, chaos (an hour and a half)
 	$(MAKE) pairs fuzz simulate planted chaos
+	$(MAKE) chaos MINUTES=3 RATE=150
 
 lock: ## Update the locked requirements (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
