@@ -1,4 +1,4 @@
-"""The V1 client libraries of others are locked: by hash, without the host of a registry, at the versions in the docs."""
+"""V1 client libraries of others are locked by hash, without hosts of registries, at the versions in the docs."""
 
 import json
 import re

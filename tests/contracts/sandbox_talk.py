@@ -189,8 +189,8 @@ def schedules(talk: Talk) -> None:
     def item(merchant_uid: str, after: int = 3600) -> dict[str, Any]:
         return {"merchant_uid": merchant_uid, "schedule_at": talk.now() + after, "amount": 100, "name": "구독"}
 
-    def register(uid: str, *items: dict[str, Any], **more: Any) -> None:
-        talk.ask("POST", SCHEDULE, json={"customer_uid": uid, "schedules": list(items)} | more)
+    def register(uid: str, *items: dict[str, Any], **more: Any) -> Any:
+        return talk.ask("POST", SCHEDULE, json={"customer_uid": uid, "schedules": list(items)} | more)
 
     register("ok-a", item("s1"), item("s2"), item("s3") | {"buyer_name": "홍길동", "custom_data": "x"})
     register("ok-a", item("s1"))
@@ -200,7 +200,7 @@ def schedules(talk: Talk) -> None:
     register("ok-a")
     ends = ("ok", "decline-limit", "status-pending", "status-ready", "status-unknown")
     for uid in ends:
-        register(f"{uid}-b", item(f"run-{uid}", after=1))
+        talk.eventually(lambda uid=uid: register(f"{uid}-b", item(f"run-{uid}", after=1)))
     for uid in ends:
         talk.eventually(lambda uid=uid: talk.ask("GET", f"{SCHEDULE}/run-{uid}")["payment_status"])
     for uids in ({"merchant_uid": ["s1"]}, {"customer_uid": "ok-a", "merchant_uid": "s2"}, {"customer_uid": "none"}):

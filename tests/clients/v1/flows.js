@@ -71,7 +71,10 @@ async function story(client, told) {
   const name = "구독";
   told.issued = (await client.issue(card)).card_number;
   told.read = (await client.read(card)).card_number;
-  told.onetime = (await client.onetime({ merchant_uid: `once-${LIBRARY}`, amount: 1000, name })).status;
+  const kept = `kept-${LIBRARY}`;
+  const once = { merchant_uid: `once-${LIBRARY}`, amount: 1000, name, customer_uid: kept };
+  told.onetime = (await client.onetime(once)).status;
+  told.kept = (await client.again({ ...once, merchant_uid: kept })).status;
   const order = { customer_uid: card, merchant_uid: `again-${LIBRARY}`, amount: 8900, name };
   const paid = await client.again(order);
   told.again = paid.status;

@@ -130,7 +130,10 @@ def story(client, told):
     card, name = f"card-{LIBRARY}", "구독"
     told["issued"] = client.issue(card)["card_number"]
     told["read"] = client.read(card)["card_number"]
-    told["onetime"] = client.onetime(merchant_uid=f"once-{LIBRARY}", amount=1000, name=name)["status"]
+    kept = f"kept-{LIBRARY}"
+    once = {"merchant_uid": f"once-{LIBRARY}", "amount": 1000, "name": name, "customer_uid": kept}
+    told["onetime"] = client.onetime(**once)["status"]
+    told["kept"] = client.again(**once | {"merchant_uid": kept})["status"]
     order = {"customer_uid": card, "merchant_uid": f"again-{LIBRARY}", "amount": 8900, "name": name}
     paid = client.again(**order)
     told["again"] = paid["status"]
