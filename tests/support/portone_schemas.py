@@ -67,7 +67,7 @@ def answer_schema(operation: str, status: int, known: Known) -> Json | None:
     """The body of an answer with this status; None if it has no such answer."""
     if f"answers {status}" in OPERATIONS[operation]:
         shapes = OPERATIONS[operation][f"answers {status}"]
-    elif f"HTTP {status}: {operation}" in known or f"HTTP {status}: any" in known:
+    elif not known.isdisjoint({f"HTTP {status}: {of}" for of in (operation, operation.split(maxsplit=1)[0], "any")}):
         shapes = None
     else:
         return None
