@@ -93,7 +93,7 @@ def _field(value: Json) -> Json:
         return {"shape": _name(value.get("schema", value))}
     fact: Json = {"type": value.get("type", "object")}
     if fact["type"] == "array":
-        items = value.get("items", value.get("schema", {}))
+        items: Json = value.get("items") or value.get("schema") or {}
         fact["of"] = _name(items) if "$ref" in items else items.get("type", "any")
     if "maxLength" in value and fact["type"] == "string":
         fact["longest"] = int(value["maxLength"])
