@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import get_type_hints
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing_worker.adapters.portone import requests
@@ -90,6 +90,7 @@ def test_every_maker_of_a_request_is_here() -> None:
 def test_the_description_has_no_complaint_about_any_request(maker: Callable[..., Call]) -> None:
     made: list[Call] = []
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
     @given(st.data())
     def check(data: st.DataObject) -> None:
         try:
