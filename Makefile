@@ -28,7 +28,7 @@ demo: .venv/ready ## Three months of billing in about a minute, with real proces
 test: .venv/ready lint types imports ## Lint, types, import rules, and all tests except those of `make long`
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-long: .venv/ready ## Tests that take minutes: the commands of README and runbook, `up`, `demo`, deployment, a short chaos
+long: .venv/ready ## Tests that take minutes: the commands of README and runbook, `up`, `demo`, clients of others, deployment, a short chaos
 	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods; PAIRS=6 runs a sixth of them
@@ -112,11 +112,14 @@ nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted,
 	$(MAKE) pairs fuzz simulate planted chaos
 	$(MAKE) chaos MINUTES=3 RATE=150
 
-lock: ## Update the locked requirements (needs uv)
+lock: ## Update the locked requirements (needs uv and npm)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate pyproject.toml -o requirements/production.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate tests/clients/v1/requirements.in -o tests/clients/v1/requirements.txt
+	cd tests/clients/v1 && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund
 
 clean: ## Remove the files of the other targets
 	rm -rf .venv .venv.lock .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,6 +16,7 @@ DUPLICATE = "이미 주문이 이루어진 건입니다. (동일한 merchant_uid
 NO_PREPARED = "사전등록된 결제정보가 존재하지 않습니다."
 PREPARED_TWICE = "결제정보 사전등록에 실패하였습니다(이미 등록된 merchant_uid입니다)"
 NOTHING_TO_CANCEL = "취소할 결제건이 존재하지 않습니다."
+CANCEL_REASON = "취소요청api"  # of a cancel by API without a reason
 CANCELLED_ALREADY = "이미 전액취소된 주문입니다."
 NO_CUSTOMER_TO_SCHEDULE = "등록된 고객정보가 없습니다."
 NOTHING_TO_UNSCHEDULE = "취소할 예약결제 기록이 존재하지 않습니다."

@@ -1,17 +1,17 @@
 """Clients that are generated from the API's description create every kind of plan.
 
 The generators are installed for the test alone, from the registries that pip and npm know here: they want other
-versions of libraries than the worker does. Where a registry or Node.js is missing the test is skipped, and says so.
+versions of libraries than the worker does. Where a registry or Node.js is missing the test is skipped, and says so;
+under continuous integration it fails.
 """
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from installing import environment, install, missing, run
 from web_calls import TOKEN
 from web_helpers import Web
 
@@ -19,23 +19,8 @@ HERE = Path(__file__).parent
 PYTHON = ("openapi-python-client==0.29.1",)
 NODE = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.24")
 PLANS = ["every 3 months", "every day", "every month", "every week", "every year", "month end", "weekdays"]
-PATIENCE = 300
 
 pytestmark = pytest.mark.long
-
-
-def run(command: list[str], folder: Path) -> str:
-    """Its output; fails with what it said."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
-
-
-def install(command: list[str], folder: Path) -> None:
-    """Install the tools, or skip where no registry answers."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"the generators cannot be installed here: {done.stderr.strip()[-200:]}")
 
 
 def describe(web: Web, folder: Path) -> None:
@@ -57,9 +42,7 @@ def judge(web: Web, printed: str) -> None:
 
 def test_a_python_client_creates_every_kind_of_plan(served: Web, tmp_path: Path) -> None:
     describe(served, tmp_path)
-    run([sys.executable, "-m", "venv", "env"], tmp_path)
-    python = str(tmp_path / "env" / "bin" / "python")
-    install([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PYTHON], tmp_path)
+    python = environment(tmp_path, *PYTHON)
     generate = [str(tmp_path / "env" / "bin" / "openapi-python-client"), "generate", "--path", "openapi.json"]
     (tmp_path / "generator.yml").write_text("post_hooks: []")  # it formats with a tool that is not there
     options = ["--output-path", "client", "--meta", "none", "--config", "generator.yml", "--fail-on-warning"]
@@ -72,7 +55,7 @@ def test_a_python_client_creates_every_kind_of_plan(served: Web, tmp_path: Path)
 
 def test_a_typescript_client_creates_every_kind_of_plan(served: Web, tmp_path: Path) -> None:
     if shutil.which("npm") is None:
-        pytest.skip("Node.js and npm are not installed here")
+        missing("Node.js and npm are not installed here")
     describe(served, tmp_path)
     (tmp_path / "package.json").write_text('{"private": true}')
     install(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", *NODE], tmp_path)

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from tests.support.portone_description import Said, complaints_about
+
 DEADLINE = 15.0
 PAYMENTWALL_BUYER = {"buyer_email": "kim@example.com", "buyer_name": "Gildong Hong", "browser_ip": "203.0.113.9"}
 
@@ -24,6 +26,16 @@ def eventually(probe: Callable[[], Any], deadline: float = DEADLINE) -> Any:
     raise AssertionError(f"did not happen within {deadline} seconds")
 
 
+def described(answer: httpx.Response) -> None:
+    """Whatever a sandbox answers in these tests, PortOne's description has no complaint, but for what is known."""
+    path = answer.request.url.path
+    if path.startswith("/_sandbox"):
+        return
+    said = Said(answer.request.method, path, answer.status_code, answer.read())
+    found = [one for one in complaints_about(said) if not one.endswith(("not JSON", "is not described"))]
+    assert not found, found
+
+
 @dataclass
 class Caller:
     """A merchant's HTTP client, with a token."""
@@ -34,6 +46,7 @@ class Caller:
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
         self.http.headers["Authorization"] = self.token()["access_token"]
+        self.http.event_hooks = {"response": [described]}
 
     def token(self) -> dict[str, Any]:
         keys = {"imp_key": "imp_key_sandbox", "imp_secret": "imp_secret_sandbox"}

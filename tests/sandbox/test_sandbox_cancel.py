@@ -14,7 +14,15 @@ def test_a_partial_refund_turns_the_status_to_cancelled(sandbox):
     [entry] = payment["cancel_history"]
     assert (entry["amount"], entry["reason"]) == (900, "half")
     assert entry["cancellation_id"]
+    assert payment["cancel_receipt_urls"] == [entry["receipt_url"]]
     assert caller.summary()["uncompensated_amount"] == 8000
+
+
+def test_a_cancel_without_a_reason_gets_the_gateways_own(sandbox):
+    caller = sandbox()
+    caller.paid("ok-kim", "m1")
+    payment = cancel(caller, merchant_uid="m1").json()["response"]
+    assert payment["cancel_reason"] == payment["cancel_history"][0]["reason"] == "취소요청api"
 
 
 @pytest.mark.parametrize("amount", [None, 0, "0"])

@@ -102,9 +102,28 @@ def test_a_failed_schedule_may_be_retried_at_once_or_rescheduled_under_its_merch
     path = "/subscribe/payments/schedule/s1"
     assert caller.http.post(f"{path}/retry").status_code == 400
     eventually(lambda: caller.get(path)["payment_status"] == "failed")
-    assert caller.http.post(f"{path}/retry").json()["response"]["payment_status"] == "failed"
+    tried = caller.http.post(f"{path}/retry").json()["response"]  # a payment, not a schedule: the V1 description
+    assert (tried["status"], tried["merchant_uid"]) == ("failed", "s1")
     again = caller.http.post(f"{path}/reschedule", json={"schedule_at": now(caller) + 1})
     assert again.json()["response"]["schedule_status"] == "scheduled"
     eventually(lambda: caller.get(path)["payment_status"] == "paid")
     assert [row["status"] for row in caller.ledger(merchant_uid="s1")] == ["failed", "failed", "paid"]
     assert caller.http.post(f"{path}/retry").status_code == 400
+
+
+def test_a_revoked_schedule_may_be_retried_at_once(sandbox):
+    caller = sandbox()
+    schedule(caller, "ok-kim", item(caller, "s1"))
+    caller.http.post("/subscribe/payments/unschedule", json={"merchant_uid": "s1"})
+    tried = caller.http.post("/subscribe/payments/schedule/s1/retry").json()["response"]
+    assert (tried["status"], tried["customer_uid_usage"]) == ("paid", "payment.scheduled")
+    assert caller.get("/subscribe/payments/schedule/s1")["schedule_status"] == "executed"
+
+
+def test_a_retry_that_reached_no_payment_is_refused(sandbox):
+    caller = sandbox()
+    schedule(caller, "ok-kim", item(caller, "s1"))
+    caller.http.post("/subscribe/payments/unschedule", json={"merchant_uid": "s1"})
+    caller.control("/rules", behaviour="comm-error", endpoint="retry")
+    caller.refused(caller.http.post("/subscribe/payments/schedule/s1/retry"))
+    assert caller.ledger() == []

@@ -40,7 +40,7 @@ class Cancels:
         amount = number(fields, "amount") or left
         if amount < 0 or amount - left > BALANCE_TOLERANCE:
             raise Refused(texts.TOO_MUCH)
-        cancellation_id = self._gateway.give_back(payment, amount, text(fields, "reason") or None)
+        cancellation_id = self._gateway.give_back(payment, amount, text(fields, "reason") or texts.CANCEL_REASON)
         if after:
             await asyncio.sleep(after)
         await self._gateway.books.durable()

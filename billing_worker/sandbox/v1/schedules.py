@@ -10,7 +10,7 @@ from billing_worker.sandbox.v1.charging import Charging
 from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.wire import Refused, envelope, number, text, whole
 from billing_worker.sandbox.world.gateway import Gateway, Order
-from billing_worker.sandbox.world.payment_view import schedule_answer
+from billing_worker.sandbox.world.payment_view import payment_answer, schedule_answer
 
 WINDOW = 93 * 86_400  # documented: at most 3 months
 LIMIT, MOST_ROWS = 20, 1000
@@ -124,18 +124,25 @@ class Schedules:
         return self._move(schedule, fields)
 
     async def retry(self, request: Request, _: Json) -> Response:
-        """Charge a failed schedule at once. HTTP 200 means tried: the status has the result (documented)."""
+        """Charge a failed or revoked schedule at once.
+
+        HTTP 200 means tried: the answer is the payment, whose status has the result (documented).
+        """
         schedule = self._known(request)
         payment = self._payment(schedule)
-        if payment is None or payment.status != "failed":
+        is_open = schedule.schedule_status == "revoked" if payment is None else payment.status == "failed"
+        if not is_open:
             raise Refused(texts.SCHEDULE_PENDING, http=400)
         if self._gateway.key_for(schedule.customer_uid) is None:
             raise Refused(texts.NO_SCHEDULE, http=404)
-        await self._execute(schedule, "retry")
-        return envelope(self._answer(schedule))
+        tried = await self._execute(schedule, "retry")
+        if tried is None:
+            raise Refused(texts.COMMUNICATION, code=-1)
+        return envelope(payment_answer(tried))
 
-    async def _execute(self, schedule: Schedule, endpoint: str = "again") -> None:
-        gateway = self._gateway
+    async def _execute(self, schedule: Schedule, endpoint: str = "again") -> Payment | None:
+        """Charge as `again` would; None if no payment was made."""
+        gateway, payment = self._gateway, None
         schedule.schedule_status, schedule.executed_at = "executed", gateway.clock.now()
         gateway.books.save(schedule)
         key = gateway.key_for(schedule.customer_uid)
@@ -159,6 +166,7 @@ class Schedules:
                 gateway.books.save(schedule)
                 gateway.notify(payment, plan.webhook, failures=True)
         await gateway.books.durable()
+        return payment
 
     def _read(self, uid: str, item: Json) -> Schedule:
         for name in ("merchant_uid", "schedule_at", "amount"):

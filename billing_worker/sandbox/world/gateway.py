@@ -16,7 +16,7 @@ from billing_worker.sandbox.world.behaviours import Books as Recorded
 from billing_worker.sandbox.world.books import Books
 from billing_worker.sandbox.world.choosing import chosen, counts_calls, provider_of, spelled
 from billing_worker.sandbox.world.journal import Journal
-from billing_worker.sandbox.world.payment_view import plain
+from billing_worker.sandbox.world.payment_view import plain, receipt
 from billing_worker.sandbox.world.rules import Plan, Rules
 from billing_worker.sandbox.world.tokens import Tokens
 
@@ -186,7 +186,7 @@ class Gateway:
         payment.hidden = hidden
         self.books.save(payment)
 
-    def give_back(self, payment: Payment, amount: float, reason: str | None) -> str:
+    def give_back(self, payment: Payment, amount: float, reason: str) -> str:
         """Refund; return the cancellation_id. A partial refund also shows the status `cancelled` (observed)."""
         now = self.clock.now()
         cancellation_id = f"{payment.imp_uid}-{len(payment.cancel_history) + 1}"
@@ -200,7 +200,7 @@ class Gateway:
                 "cancelled_at": now,
                 "reason": reason,
                 "cancellation_id": cancellation_id,
-                "receipt_url": None,
+                "receipt_url": receipt(payment.imp_uid),
             }
         )
         self.books.save(payment)

@@ -43,6 +43,11 @@ def masked(card_number: str) -> str | None:
     return digits[:VISIBLE_DIGITS] + "*" * (len(digits) - VISIBLE_DIGITS - 4) + digits[-4:]
 
 
+def receipt(imp_uid: str) -> str:
+    """Return the address of a receipt, which does not exist."""
+    return f"https://sandbox.invalid/receipts/{imp_uid}"
+
+
 def payment_answer(payment: Payment) -> Json:
     """Return a payment as the gateway shows it."""
     given = payment.given
@@ -71,8 +76,9 @@ def payment_answer(payment: Payment) -> Json:
         cancelled_at=payment.cancelled_at,
         fail_reason=payment.fail_reason,
         cancel_reason=payment.cancel_reason,
-        receipt_url=f"https://sandbox.invalid/receipts/{payment.imp_uid}" if taken else None,
+        receipt_url=receipt(payment.imp_uid) if taken else None,
         cancel_history=payment.cancel_history,
+        cancel_receipt_urls=[receipt(payment.imp_uid) for _ in payment.cancel_history],
         customer_uid=payment.customer_uid,
         customer_uid_usage=payment.usage,
     )

@@ -4,6 +4,7 @@ from tests.planted.bug import Bug
 from tests.planted.bugs import (
     books_and_backlog,
     charging,
+    described,
     doors,
     growing,
     hardening,
@@ -24,6 +25,7 @@ from tests.planted.bugs import (
 BUGS: tuple[Bug, ...] = (
     *books_and_backlog.BUGS,
     *charging.BUGS,
+    *described.BUGS,
     *doors.BUGS,
     *growing.BUGS,
     *hardening.BUGS,
