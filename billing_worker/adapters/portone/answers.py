@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import simplejson
 
+from billing_worker.adapters.masking import one_line
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import (
     Envelope,
@@ -18,7 +19,6 @@ from billing_worker.adapters.portone.envelope import (
     read_integer,
     read_payment,
 )
-from billing_worker.adapters.portone.masking import one_line
 from billing_worker.adapters.portone.tokens import NoToken, Token
 from billing_worker.domain.declines import DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
 from billing_worker.domain.payment import (

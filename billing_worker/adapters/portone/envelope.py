@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from billing_worker.adapters.portone.masking import one_line, storable
+from billing_worker.adapters.masking import one_line, storable
 from billing_worker.domain.billing_key import is_email
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
