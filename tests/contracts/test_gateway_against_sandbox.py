@@ -204,7 +204,7 @@ def test_the_payment_that_issued_a_key_is_among_those_of_the_key_with_its_email(
     issue = {"customer_uid": uid, "merchant_uid": f"shop-{uid}", "amount": 9.99, "currency": "USD"}
     sandbox.control("paymentwall/issue", **issue, **buyer, confirm_after=0)
     ((found, _),) = gateway.payments_of_key(uid).payments
-    assert (found.usage, found.merchant_uid, found.money) == ("issue", f"shop-{uid}", Money(999, "USD"))
+    assert (found.issues_key, found.merchant_uid, found.money) == (True, f"shop-{uid}", Money(999, "USD"))
     assert found.buyer_email == "gildong@example.com"
     assert "gildong" not in repr(found)
     assert gateway.payments_of_key("nobody-knows-this-one").payments == ()
