@@ -127,7 +127,7 @@ class FaultyGateway:
         trouble = self._read("payments_of")
         if trouble is not None:
             return Listing((), trouble)
-        return Listing(tuple(seen(row, "GET findAll") for row in self._world.ledger.orders[merchant_uid]))
+        return Listing(tuple(seen(row, "GET payments of the order") for row in self._world.ledger.orders[merchant_uid]))
 
     def payments_of_key(self, customer_uid: str) -> Listing:
         """Every payment of this billing key."""

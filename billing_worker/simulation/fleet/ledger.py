@@ -116,12 +116,12 @@ class Ledger:
         row.cancellations.append((amount, reason))
         self.on_cancelled(row)
 
-    def refund(self, imp_uid: str, amount: int, checksum: int, reason: str) -> Row | str:
+    def refund(self, imp_uid: str, amount: int, balance: int, reason: str) -> Row | str:
         """Give money back, if the caller's balance is right. Returns the payment, or a refusal."""
         row = self.rows.get(imp_uid)
         if row is None or not row.holds:
             return "there is nothing to give back"
-        if row.holds != checksum or not 0 < amount <= row.holds:
+        if row.holds != balance or not 0 < amount <= row.holds:
             return "the balance is another one"
         self.cancel(row, amount, reason)
         return row
