@@ -8,7 +8,7 @@ from billing_worker.domain.money import Money
 
 
 class PaymentStatus(StrEnum):
-    """PortOne's payment statuses; any other word is kept as UNRECOGNISED (enums may grow)."""
+    """The state of a payment in the gateway's books. A word that an adapter does not know is UNRECOGNISED."""
 
     READY = "ready"
     PAID = "paid"
