@@ -11,7 +11,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
-from billing_worker.adapters.calls import MOST_CALLS, CallsUnderWay
+from billing_worker.adapters.calls import MOST_CALLS, Begins, CallsUnderWay
 from billing_worker.adapters.clock import DatabaseClock
 from billing_worker.adapters.database.engine import WORKING, is_direct, open_engine, opening_of, server_time
 from billing_worker.adapters.database.found import NEWEST_MIGRATION
@@ -59,7 +59,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         ids=ids,
         database=SqlDatabase(engine, ids, clock.steady, clock.still),
         gateway=gateway,
-        calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, PortOneGateway) else None,
+        calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, Begins) else None,
         notifier=notifier,
         timing=settings.timing,
         environment=settings.environment,

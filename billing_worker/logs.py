@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from structlog.types import Processor
 
-from billing_worker.adapters.portone.masking import masked
+from billing_worker.adapters.masking import masked
 
 QUIET = ("httpx", "httpcore", "celery.app.trace", "celery.worker.strategy", "celery.beat", "alembic")
 """They log every URL, which may contain a customer_uid, or two lines per task. Our events have the important facts."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -39,6 +39,7 @@ MORE = 8
 """How many more may be under way after each commit in time."""
 
 
+@runtime_checkable
 class Begins(Protocol):
     """Places a charge without waiting for it."""
 

@@ -13,8 +13,8 @@ import httpx
 from standardwebhooks import Webhook
 
 from billing_worker.adapters.addresses import CheckedSockets, Forbidden, Resolve, resolve_by_system
+from billing_worker.adapters.masking import one_line
 from billing_worker.adapters.network import Deadline, DeadlineTransport, within
-from billing_worker.adapters.portone.masking import one_line
 from billing_worker.domain.delivery import SENDING
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal

@@ -17,7 +17,7 @@ LONGEST_CUSTOMER_UID = 80
 LONGEST_BUYER_NAME = 16
 LONGEST_BUYER_EMAIL = 64
 LONGEST_BUYER_TEL = 16
-"""Limits of `POST /subscribe/payments/again` (PortOne V1 spec)."""
+"""PortOne's limits for a charge: a key whose values keep them can be charged."""
 
 LONGEST_PG = 40
 """The longest PG code at PortOne is half as long."""

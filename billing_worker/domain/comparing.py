@@ -84,7 +84,7 @@ def match_unknown(payment: GatewayPayment, environment: str, ours: str | None, k
 
 def issues_key(payment: GatewayPayment) -> bool:
     """Whether this payment issued the card's key: the customer made it in a browser, before the first charge."""
-    return payment.usage == "issue"
+    return payment.issues_key is True
 
 
 class FindingKind(StrEnum):

@@ -1,4 +1,4 @@
-"""Classify a decline by its free text. PortOne V1 has no decline codes: it forwards the PG's words.
+"""Classify a decline by its free text: the words of the PG, which the gateway forwards.
 
 The order of the rules matters: a text such as `거래불가카드(일최대승인한도초과)` must read as a limit (soft), while
 `비밀번호 오류횟수초과` is wrong card data (hard), although both contain 초과.
@@ -19,15 +19,6 @@ _RULES: tuple[tuple[re.Pattern[str], DeclineKind], ...] = (
     (re.compile(r"lost|stolen|expired|invalid card", re.IGNORECASE), DeclineKind.HARD),
 )
 """Every other text is soft: limits, balances, a busy issuer, and unknown texts."""
-
-KEY_UNKNOWN = re.compile(r"등록되지 않은 구매자")
-"""PortOne does not know this customer_uid (code 1, observed by five public clients). No card company was asked."""
-
-PARAMETER_MISSING = re.compile(r"파라메터는 필수입니다|파라미터는 필수입니다")
-"""PortOne refused the request itself (code 1, observed): nothing was placed."""
-
-DUPLICATE = re.compile(r"이미 (?:주문|결제|승인)|동일한 merchant_uid")
-"""The merchant_uid was already paid or cancelled, usually by a charge of ours. Read it; never retry."""
 
 
 def kind_of(reason: str) -> DeclineKind:

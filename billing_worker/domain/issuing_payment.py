@@ -20,8 +20,6 @@ PAID_AHEAD = timedelta(days=3)
 """Registering and subscribing may take a weekend. A payment more than three days before the first billed period
 probably paid for an earlier one: some merchants start the subscription at the second period."""
 
-ISSUES = "issue"
-
 _REGISTRABLE = re.compile(r"[\x21-\x7e]{1,40}")
 """The characters and length of foreign merchant_uids that our register accepts."""
 
@@ -47,10 +45,10 @@ def issuing_payment(payments: Sequence[Seen]) -> Seen | None:
     PortOne marks it. Without a mark, it is the oldest payment that was paid: a key cannot be charged before it is
     issued, and a refused card issues nothing.
     """
-    marked = [seen for seen in payments if seen[0].usage == ISSUES]
+    marked = [seen for seen in payments if seen[0].issues_key]
     if marked:
         return max(marked, key=lambda seen: (seen[0].holds_money, _when(seen[0]), seen[0].imp_uid))
-    unmarked = [seen for seen in payments if seen[0].usage is None]
+    unmarked = [seen for seen in payments if seen[0].issues_key is None]
     paid = [seen for seen in unmarked if seen[0].status in (PaymentStatus.PAID, PaymentStatus.CANCELLED)]
     if paid:
         return min(paid, key=lambda seen: (_when(seen[0]), seen[0].imp_uid))
@@ -63,7 +61,7 @@ def is_another_issue(payment: GatewayPayment, first: str | None, registered: dat
 
     A payment days older than the key's registration here paid for something earlier.
     """
-    if payment.usage != ISSUES or not payment.holds_money or first in (None, payment.imp_uid):
+    if not payment.issues_key or not payment.holds_money or first in (None, payment.imp_uid):
         return False
     begun = payment.started_at or payment.paid_at
     return begun is None or begun >= registered - PAID_AHEAD

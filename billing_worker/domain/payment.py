@@ -8,7 +8,7 @@ from billing_worker.domain.money import Money
 
 
 class PaymentStatus(StrEnum):
-    """PortOne's payment statuses; any other word is kept as UNRECOGNISED (enums may grow)."""
+    """The state of a payment in the gateway's books. A word that an adapter does not know is UNRECOGNISED."""
 
     READY = "ready"
     PAID = "paid"
@@ -40,8 +40,8 @@ class GatewayPayment:
     started_at: datetime | None
     paid_at: datetime | None
     cancellations: tuple[Cancellation, ...] = ()
-    usage: str | None = None
-    """PortOne's customer_uid_usage: `issue` for the payment with which a billing key was issued."""
+    issues_key: bool | None = None
+    """Whether it was made to issue the billing key; None if the gateway does not say."""
     buyer_email: str | None = field(default=None, repr=False)
     """The buyer's e-mail as the gateway shows it; None if it shows none of a documented length."""
 
@@ -110,7 +110,7 @@ class Declined:
     reason: str
     evidence: Evidence
     imp_uid: str | None = None
-    """Empty if the gateway refused before it created a payment."""
+    """Empty if the gateway refused the key itself: it does not know it, and created no payment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,8 @@ class Unknown:
     """The gateway shows a different amount, currency or customer. An operator must look."""
     trouble: Trouble | None = None
     """Set where the gateway itself failed."""
+    duplicate: bool = False
+    """The gateway refused the merchant_uid because it was used before, usually by a charge of ours."""
 
 
 Outcome = Approved | Declined | Failed | Unknown
@@ -144,7 +146,7 @@ Outcome = Approved | Declined | Failed | Unknown
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """What one `again` call asks for: a snapshot, fixed when the attempt was written down."""
+    """What one charge asks for: a snapshot, fixed when the attempt was written down."""
 
     merchant_uid: str
     customer_uid: str = field(repr=False)

@@ -12,7 +12,7 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.text import require_printable
 
 LONGEST_NAME = 40
-"""PortOne shows the plan's name as the product name of the payment and takes at most 40 characters (V1 spec)."""
+"""PortOne shows the plan's name as the product name of the payment and takes at most 40 characters."""
 
 
 @dataclass(slots=True)

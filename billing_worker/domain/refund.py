@@ -1,9 +1,8 @@
 """Refunds: the intent, the one call to the gateway, and the proof that the money went back.
 
 A refund is written down before it is sent. It always names the amount and the balance that we believe is left on the
-payment: PortOne takes a missing amount for everything, and refuses a balance that is not the real one (`checksum`, V1
-spec of POST /payments/cancel). The refund's id leads the reason, so that each entry in the gateway's list of
-cancellations names its refund.
+payment: PortOne takes a missing amount for everything, and refuses a balance that is not the real one. The refund's id
+leads the reason, so that each entry in the gateway's list of cancellations names its refund.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ LONGEST_IDEMPOTENCY_KEY = 255
 
 SHOWN_LATER = following(Rule.SHOWN_LATER)
 """PGs that accept a refund and move the money later. There, a read that does not show the refund proves nothing, and
-the checksum is still compared with the old balance."""
+the balance is still compared with the old balance."""
 
 
 class RefundStatus(StrEnum):
@@ -70,7 +69,7 @@ class RefundRequest:
     merchant_uid: str
     money: Money
     balance: Money
-    """What we believe is left on the payment before this call: its `checksum`."""
+    """What we believe is left on the payment before this call. The gateway refuses any other."""
     reason: str
 
 
@@ -198,7 +197,7 @@ def judge_refund(refund: Refund, attempt: PaymentAttempt, payment: GatewayPaymen
         return RefundFinding(done=True)
     anonymous = all(each.reason is None for each in payment.cancellations)
     if anonymous and payment.cancelled.amount == after and _may_have_passed(refund):
-        # The gateway stores no reasons. The checksum let exactly one such cancellation pass.
+        # The gateway stores no reasons. The balance let exactly one such cancellation pass.
         return RefundFinding(done=True)
     return RefundFinding(
         balance_changed=payment.cancelled.amount != before, may_come_later=payment.pg_provider in SHOWN_LATER
@@ -267,7 +266,7 @@ def conclude(
     """Apply a read of the payment. `began_at` is when the read began, in real time.
 
     Only two reads, a settle window apart, prove that nothing was given back. The refund is then sent again with the
-    same amount and checksum, which lets at most one of both calls through. If the gateway refused it, or the balance
+    same amount and balance, which lets at most one of both calls through. If the gateway refused it, or the balance
     differs, an operator is alerted. A refund that the gateway accepted and shows later is awaited without a limit.
     """
     if finding.done:

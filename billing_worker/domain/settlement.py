@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.declines import DUPLICATE
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
@@ -123,7 +122,7 @@ def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
             _fail(settlement, outcome, now)
         case Unknown():
             attempt.reason = outcome.reason
-            attempt.refused = attempt.refused or DUPLICATE.search(outcome.reason) is not None
+            attempt.refused = attempt.refused or outcome.duplicate
             if attempt.status is AttemptStatus.IN_FLIGHT:
                 attempt.move_to(AttemptStatus.UNKNOWN, now)
     if settlement.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:

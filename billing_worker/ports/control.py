@@ -167,8 +167,8 @@ class Spending(Protocol):
     def uses_of_key(self, key_id: str, since: datetime) -> int:
         """Charges of this key begun since then that were made, or may have been."""
 
-    def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
-        """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
+    def lost_keys(self, since: datetime) -> tuple[int, int]:
+        """Keys that the gateway refused without a payment, and all keys charged since then."""
 
 
 class WatchOfGateway(Protocol):

@@ -1,6 +1,6 @@
 import pytest
 
-from billing_worker.adapters.portone.masking import LONGEST_EVIDENCE, blanked, evidence_text, masked, one_line
+from billing_worker.adapters.masking import LONGEST_EVIDENCE, blanked, evidence_text, masked, one_line
 from tests.support.growth import LINEAR, work_of_four_times
 
 

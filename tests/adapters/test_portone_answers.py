@@ -177,6 +177,24 @@ def test_a_refusal_before_the_charge_counts_only_in_the_gateways_own_words(statu
         assert isinstance(outcome(raw, status), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("raw", "duplicate"),
+    [
+        (body(envelope(None, 1, DUPLICATE)), True),
+        (body(envelope(payment(), 1, DUPLICATE)), True),
+        (body(envelope(None, 1, "이미 결제된 주문")), True),
+        (body(envelope(None, -1, "통신장애")), False),
+        (body(envelope(None, 1, None)), False),
+        (b"<html>", False),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_order_id_that_was_used_before_is_told_from_other_doubt(raw: bytes, *, duplicate: bool, status: int) -> None:
+    found = outcome(raw, status)
+    assert isinstance(found, Unknown)
+    assert found.duplicate is duplicate
+
+
 def test_a_decline_is_a_payment_that_failed() -> None:
     soft = outcome(paid(status="failed", fail_reason="[3095]한도초과"))
     hard = outcome(paid(status="failed", fail_reason="[CC43]도난카드"))

@@ -10,9 +10,9 @@ import pytest
 from portone_world import IMP_SECRET, REQUEST, TOKEN, always, envelope, payment, with_token
 from scripted_server import Seen, Wire
 
+from billing_worker.adapters.masking import LONGEST_EVIDENCE
 from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone.client import Client, NoAnswer
-from billing_worker.adapters.portone.masking import LONGEST_EVIDENCE
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.domain.payment import Unknown
 

@@ -1,4 +1,4 @@
-"""Refunds against the real sandbox over HTTP: what the gateway concludes must agree with the sandbox's books."""
+"""Refunds of V1 whose call or answer is lost: what the gateway concludes must agree with the sandbox's books."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import pytest
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Unknown
-from billing_worker.domain.refund import Answered, RefundRequest, Refused
+from billing_worker.domain.refund import RefundRequest
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -44,41 +44,6 @@ def part(whole: RefundRequest, amount: int, balance: int, **more: Any) -> Refund
 def row(sandbox: Sandbox, request: RefundRequest) -> Row:
     (found,) = sandbox.ledger(merchant_uid=request.merchant_uid)
     return found
-
-
-@pytest.mark.parametrize(
-    ("price", "amount"),
-    [(Money(9900, "KRW"), 3000), (Money(1999, "USD"), 1001), (Money(12_345, "KWD"), 12_344)],
-    ids=str,
-)
-def test_parts_of_a_payment_are_given_back_until_nothing_is_left(
-    gateway: PortOneGateway, shared_sandbox: Sandbox, price: Money, amount: int
-) -> None:
-    whole = paid(gateway, price)
-    first = gateway.cancel(part(whole, amount, price.amount))
-    assert isinstance(first, Answered)
-    assert first.payment.cancelled.amount == amount
-    assert [each.reason for each in first.payment.cancellations] == [whole.reason]
-    left = price.amount - amount
-    last = gateway.cancel(part(whole, left, left))
-    assert isinstance(last, Answered)
-    assert [each.money.amount for each in last.payment.cancellations] == [amount, left]
-    assert last.payment.cancelled == last.payment.money == price
-    assert isinstance(gateway.cancel(part(whole, left, left)), Refused)
-    assert row(shared_sandbox, whole)["cancel_amount"] == row(shared_sandbox, whole)["amount"]
-
-
-@pytest.mark.fm("L13")
-def test_the_checksum_refuses_the_same_call_again(gateway: PortOneGateway, shared_sandbox: Sandbox) -> None:
-    once = part(paid(gateway, Money(9900, "KRW")), 3000, 9900)
-    assert isinstance(gateway.cancel(once), Answered)
-    assert isinstance(gateway.cancel(once), Refused)
-    assert row(shared_sandbox, once)["cancel_amount"] == 3000
-
-
-def test_what_does_not_exist_is_refused(gateway: PortOneGateway) -> None:
-    whole = paid(gateway, Money(9900, "KRW"))
-    assert isinstance(gateway.cancel(replace(whole, imp_uid="imps_000000000000")), Refused)
 
 
 @pytest.mark.fm("L14")

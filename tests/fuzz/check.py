@@ -8,10 +8,10 @@ from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from billing_worker.adapters.masking import LONGEST_EVIDENCE, blanked, evidence_text
 from billing_worker.adapters.portone.answers import key_known, outcome_of, page_of, token_of
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import NotUnderstood
-from billing_worker.adapters.portone.masking import LONGEST_EVIDENCE, blanked, evidence_text
 from billing_worker.adapters.portone.tokens import NoToken, Token
 from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, Outcome, Unknown
 from tests.fuzz.corpus import REQUEST

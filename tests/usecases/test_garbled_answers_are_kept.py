@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing_worker.adapters.portone.masking import LONGEST_EVIDENCE
+from billing_worker.adapters.masking import LONGEST_EVIDENCE
 from tests.support.world import World
 
 

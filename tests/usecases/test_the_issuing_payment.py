@@ -344,7 +344,7 @@ def test_a_key_that_was_given_up_and_has_another_email_wakes_nothing_until_the_e
 def _unmarked(gateway: Any, ident: str) -> Listing:
     read = gateway.payment if ident.startswith("imp") else gateway.payments_of_key
     return Listing(
-        tuple((replace(p, usage=None, buyer_email="gildong@example.com"), e) for p, e in read(ident).payments)
+        tuple((replace(p, issues_key=None, buyer_email="gildong@example.com"), e) for p, e in read(ident).payments)
     )
 
 

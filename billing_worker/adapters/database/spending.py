@@ -35,7 +35,7 @@ _USES_OF_KEY = text("""
 
 
 _KEYS_LOST = text("""
-    SELECT count(DISTINCT billing_key_id) FILTER (WHERE decline_kind = 'hard' AND reason ~ :pattern),
+    SELECT count(DISTINCT billing_key_id) FILTER (WHERE decline_kind = 'hard' AND imp_uid IS NULL),
            count(DISTINCT billing_key_id)
     FROM payment_attempts WHERE started_at > :since AND closed_at IS NOT NULL AND status <> 'failed'
 """)
@@ -62,7 +62,7 @@ class SqlSpending:
         found = self._connection.execute(_USES_OF_KEY, {"key_id": key_id, "since": since})
         return int(found.scalar_one())
 
-    def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
-        """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
-        lost, charged = self._connection.execute(_KEYS_LOST, {"since": since, "pattern": pattern}).one()
+    def lost_keys(self, since: datetime) -> tuple[int, int]:
+        """Keys that the gateway refused without a payment, and all keys charged since then."""
+        lost, charged = self._connection.execute(_KEYS_LOST, {"since": since}).one()
         return lost, charged

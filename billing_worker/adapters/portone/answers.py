@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import simplejson
 
+from billing_worker.adapters.masking import one_line
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import (
     Envelope,
@@ -18,9 +19,8 @@ from billing_worker.adapters.portone.envelope import (
     read_integer,
     read_payment,
 )
-from billing_worker.adapters.portone.masking import one_line
+from billing_worker.adapters.portone.refusals import CUSTOMER_UNKNOWN, DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
 from billing_worker.adapters.portone.tokens import NoToken, Token
-from billing_worker.domain.declines import DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
 from billing_worker.domain.payment import (
     ChargeRequest,
     Evidence,
@@ -50,9 +50,6 @@ LONGEST_TOKEN = 512
 LONGEST_TOKEN_LIFE = 86_400
 """Seconds. The documented life is 30 minutes; more than a day is an error in the answer."""
 
-CUSTOMER_UNKNOWN = "등록된 정보를 찾을 수 없습니다"
-"""The message of GET /subscribe/customers/{uid} with HTTP 200 and code 1 (observed by three public clients)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -78,7 +75,7 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_chann
     if answer.status in NOTHING_DONE and is_refusal(envelope):
         return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence, trouble=_trouble_of(answer.status))
     if answer.status != OK:
-        return Unknown(said, evidence, trouble=_trouble_of(answer.status))
+        return Unknown(said, evidence, trouble=_trouble_of(answer.status), duplicate=_is_duplicate(envelope))
     if envelope.code != 0:
         return _refused(envelope, said, evidence)
     try:
@@ -185,14 +182,18 @@ def is_refusal(envelope: Envelope) -> bool:
 def _refused(envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
     message = envelope.message
     if envelope.response:
-        return Unknown(f"{said}: a refusal that holds a response", evidence)
-    if DUPLICATE.search(message):
-        return Unknown(f"{said}: the merchant_uid was used before, it may be ours", evidence)
+        return Unknown(f"{said}: a refusal that holds a response", evidence, duplicate=_is_duplicate(envelope))
+    if _is_duplicate(envelope):
+        return Unknown(f"{said}: the merchant_uid was used before, it may be ours", evidence, duplicate=True)
     if KEY_UNKNOWN.search(message):
         return refusal(one_line(message), evidence)
     if PARAMETER_MISSING.search(message):
         return Failed(f"{said}: the gateway misses a parameter", evidence)
     return Unknown(f"{said}: not known to be definite", evidence)
+
+
+def _is_duplicate(envelope: Envelope) -> bool:
+    return DUPLICATE.search(envelope.message) is not None
 
 
 def _all_kept(

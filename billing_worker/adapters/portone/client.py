@@ -9,9 +9,9 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
+from billing_worker.adapters.masking import blanked, one_line
 from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone.loop import Loop
-from billing_worker.adapters.portone.masking import blanked, one_line
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.adapters.portone.wire import MOST_BODY_BYTES, Exchange, Wires
 from billing_worker.domain.errors import SettingsInvalid

@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from billing_worker.adapters.portone.masking import one_line, storable
+from billing_worker.adapters.masking import one_line, storable
 from billing_worker.domain.billing_key import is_email
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentStatus
+
+ISSUES = "issue"
+"""The `customer_uid_usage` of the payment with which a key was issued."""
 
 LARGEST_MAGNITUDE = 15
 """Digits of a whole number: far more than any payment or time has, and few enough to be cheap."""
@@ -114,7 +117,7 @@ def read_payment(row: object, *, test_channels: bool = False) -> GatewayPayment:
         started_at=_time(row, "started_at"),
         paid_at=_time(row, "paid_at"),
         cancellations=_cancellations(row.get("cancel_history"), currency),
-        usage=usage if isinstance(usage := row.get("customer_uid_usage"), str) else None,
+        issues_key=usage == ISSUES if isinstance(usage := row.get("customer_uid_usage"), str) else None,
         buyer_email=_email(row.get("buyer_email")),
     )
 

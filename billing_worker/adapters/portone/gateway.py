@@ -8,12 +8,12 @@ from concurrent.futures import Future
 from datetime import datetime
 from math import ceil
 
+from billing_worker.adapters.masking import evidence_text
 from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone import answers, pages, requests
 from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
 from billing_worker.adapters.portone.control_reads import CONTROL_EVERY, ControlReads
 from billing_worker.adapters.portone.envelope import NotUnderstood
-from billing_worker.adapters.portone.masking import evidence_text
 from billing_worker.adapters.portone.state import State
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import simplejson
 
+from billing_worker.adapters.masking import storable
 from billing_worker.adapters.portone.answers import Keep, is_refusal
 from billing_worker.adapters.portone.client import Answer, Result
 from billing_worker.adapters.portone.envelope import (
@@ -19,7 +20,6 @@ from billing_worker.adapters.portone.envelope import (
     read_integer,
     read_payment,
 )
-from billing_worker.adapters.portone.masking import storable
 from billing_worker.domain.payment import GatewayPayment
 from billing_worker.ports.outside import Sheet, Unreadable
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import simplejson
 
-from billing_worker.adapters.portone.masking import storable
+from billing_worker.adapters.masking import storable
 from billing_worker.domain.billing_key import LONGEST_CUSTOMER_UID
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.payment import ChargeRequest

@@ -127,7 +127,7 @@ class FaultyGateway:
         trouble = self._read("payments_of")
         if trouble is not None:
             return Listing((), trouble)
-        return Listing(tuple(seen(row, "GET findAll") for row in self._world.ledger.orders[merchant_uid]))
+        return Listing(tuple(seen(row, "GET payments of the order") for row in self._world.ledger.orders[merchant_uid]))
 
     def payments_of_key(self, customer_uid: str) -> Listing:
         """Every payment of this billing key."""
@@ -195,7 +195,7 @@ class FaultyGateway:
         evidence = Evidence("simulation", "POST again", 200, answer)
         if answer == NO_SUCH_KEY:
             return refusal(answer, evidence)
-        return Unknown(f"code 1 ({answer}): the merchant_uid was used before, it may be ours", evidence)
+        return Unknown(answer, evidence, duplicate=True)
 
 
 def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
@@ -211,7 +211,7 @@ def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
         fail_reason=row.reason,
         started_at=row.started_at,
         paid_at=row.paid_at,
-        usage="issue" if row.cause == ISSUE else "payment",
+        issues_key=row.cause == ISSUE,
         buyer_email=BUYER_EMAIL,
         cancellations=tuple(Cancellation(Money(amount, row.currency), why) for amount, why in row.cancellations),
     )

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-DUPLICATE = "이미 주문이 이루어진 건입니다. 주문번호를 변경해 주시기 바랍니다."
-NO_SUCH_KEY = "등록되지 않은 구매자입니다."
+DUPLICATE = "the order was paid or cancelled before"
+NO_SUCH_KEY = "there is no such key"
 
 NEVER_REUSES = frozenset({"naverpay"})
 
@@ -116,13 +116,13 @@ class Ledger:
         row.cancellations.append((amount, reason))
         self.on_cancelled(row)
 
-    def refund(self, imp_uid: str, amount: int, checksum: int, reason: str) -> Row | str:
+    def refund(self, imp_uid: str, amount: int, balance: int, reason: str) -> Row | str:
         """Give money back, if the caller's balance is right. Returns the payment, or a refusal."""
         row = self.rows.get(imp_uid)
         if row is None or not row.holds:
-            return "취소할 결제건이 존재하지 않습니다."
-        if row.holds != checksum or not 0 < amount <= row.holds:
-            return "취소 가능 잔액이 일치하지 않습니다."
+            return "there is nothing to give back"
+        if row.holds != balance or not 0 < amount <= row.holds:
+            return "the balance is another one"
         self.cancel(row, amount, reason)
         return row
 

@@ -1,6 +1,5 @@
 """Stops, the claim of the database, and recent charges, in memory."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -150,12 +149,10 @@ class MemorySpending:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def lost_keys(self, since: datetime, pattern: str) -> tuple[int, int]:
-        """Keys that the gateway called unknown, in the words of `pattern`, and all keys charged since then."""
+    def lost_keys(self, since: datetime) -> tuple[int, int]:
+        """Keys that the gateway refused without a payment, and all keys charged since then."""
         closed = [row for row in self._begun(since) if not row.is_open and row.status is not AttemptStatus.FAILED]
-        lost = {
-            row.billing_key_id for row in closed if row.decline_kind == "hard" and re.search(pattern, row.reason or "")
-        }
+        lost = {row.billing_key_id for row in closed if row.decline_kind == "hard" and row.imp_uid is None}
         return len(lost), len({row.billing_key_id for row in closed})
 
     def uses_of_key(self, key_id: str, since: datetime) -> int:

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 
-from billing_worker.domain.declines import KEY_UNKNOWN
 from billing_worker.domain.payment import Declined, Outcome
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports.storage import UnitOfWork
@@ -17,11 +16,11 @@ LARGEST_SHARE = 5
 
 def stop_when_keys_vanish(uow: UnitOfWork, outcome: Outcome, now: datetime) -> None:
     """Stop all charging if more than five keys, and more than a fifth of all, were unknown within an hour."""
-    if not isinstance(outcome, Declined) or not KEY_UNKNOWN.search(outcome.reason):
+    if not isinstance(outcome, Declined) or outcome.imp_uid is not None:
         return
     cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
     since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
-    lost, charged = uow.spending.lost_keys(since, KEY_UNKNOWN.pattern)
+    lost, charged = uow.spending.lost_keys(since)
     if lost > MOST_LOST_KEYS and lost * LARGEST_SHARE > charged:
         reason = (
             f"the gateway does not know {lost} of {charged} keys charged within an hour: is this the right account? "

@@ -2,7 +2,7 @@
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT
-from billing_worker.domain.issuing_payment import ISSUES, is_another_issue
+from billing_worker.domain.issuing_payment import is_another_issue
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
 from billing_worker.domain.payment import Evidence, GatewayPayment, PaymentStatus
@@ -73,9 +73,9 @@ def _apply_issuing_payment(uow: UnitOfWork, payment: GatewayPayment, evidence: E
     key = uow.keys.with_customer_uid(payment.customer_uid) if payment.customer_uid else None
     if key is None:
         return Applied(InboxStatus.RECEIVED, "confirms a Paymentwall key that is not registered here (yet)")
-    if payment.usage not in (None, ISSUES):
+    if payment.issues_key is False:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if key.issue is not None and is_another_issue(payment, key.issue.imp_uid, key.created_at):
         alert_another_issue(uow, payment, key.id, key.issue.imp_uid, moment.billing)
     # A payment without a mark may be any payment of the key: only the whole list shows which one issued it.
-    return apply_confirmation(uow, key, moment, (payment, evidence) if payment.usage == ISSUES else None)
+    return apply_confirmation(uow, key, moment, (payment, evidence) if payment.issues_key else None)

@@ -113,8 +113,8 @@ BUGS = (
         "an error of the server counts as not placed, and the next try bears a new merchant_uid",
         (
             ANSWERS,
-            "        return Unknown(said, evidence, trouble=_trouble_of(answer.status))",
-            "        return Failed(said, evidence, new_merchant_uid=True)",
+            "        return Unknown(said, evidence, trouble=_trouble_of(answer.status), duplicate=",
+            "        return Failed(said, evidence, new_merchant_uid=not ",
         ),
         catchers=(
             f"{RESOLVES}::test_a_reply_that_was_lost_after_the_charge_ends_paid_with_one_payment[error500-charged-1x]",
@@ -126,8 +126,8 @@ BUGS = (
         "an order id that is refused as used counts as declined",
         (
             ANSWERS,
-            "    if DUPLICATE.search(message):\n        return Unknown(",
-            "    if DUPLICATE.search(message):\n        return refusal(said, evidence)\n        return Unknown(",
+            "    if _is_duplicate(envelope):\n        return Unknown(",
+            "    if _is_duplicate(envelope):\n        return refusal(said, evidence)\n        return Unknown(",
         ),
         catchers=(f"{RESOLVES}::test_a_duplicate_refusal_is_read_and_never_taken_for_a_decline",),
     ),

@@ -4,7 +4,7 @@ from tests.planted.bug import bug
 
 HINTS = "billing_worker/web/hints.py"
 LOGS = "billing_worker/logs.py"
-MASKING = "billing_worker/adapters/portone/masking.py"
+MASKING = "billing_worker/adapters/masking.py"
 FUZZ = "tests/fuzz/test_a_slice_of_the_fuzz.py"
 
 BUGS = (

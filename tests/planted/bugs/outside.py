@@ -246,7 +246,7 @@ BUGS = (
         "evidence unmasked",
         "card numbers that the gateway repeats are kept",
         (
-            "billing_worker/adapters/portone/masking.py",
+            "billing_worker/adapters/masking.py",
             '    text = storable(masked(body[: 2 * LONGEST_EVIDENCE].decode("utf-8", "replace"), secrets))\n',
             '    text = storable(body[: 2 * LONGEST_EVIDENCE].decode("utf-8", "replace"))\n',
         ),
@@ -256,7 +256,7 @@ BUGS = (
         "evidence without end",
         "as much is kept as the gateway likes to send",
         (
-            "billing_worker/adapters/portone/masking.py",
+            "billing_worker/adapters/masking.py",
             '    return text.encode("utf-8")[:LONGEST_EVIDENCE].decode("utf-8", "ignore")\n',
             "    return text\n",
         ),

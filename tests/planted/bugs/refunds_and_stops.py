@@ -78,4 +78,11 @@ BUGS = (
         ),
         catchers=(f"{BUDGETS}::test_a_run_beyond_its_sum_stops_everything_and_goes_on_when_cleared",),
     ),
+    bug(
+        "lost cards for lost keys",
+        "a hard decline of a card counts as a key that the gateway does not know",
+        ("billing_worker/usecases/control/wrong_account.py", " or outcome.imp_uid is not None", ""),
+        ("billing_worker/adapters/database/spending.py", " AND imp_uid IS NULL", ""),
+        catchers=("tests/usecases/test_many_unknown_keys_stop_charging.py::test_other_declines_stop_no_customer",),
+    ),
 )

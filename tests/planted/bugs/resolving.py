@@ -12,6 +12,7 @@ RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
 HINTS = "tests/usecases/test_notifications_are_hints.py"
 PROVES = "tests/domain/test_proof_of_a_payment.py"
 ANSWERED = "tests/adapters/test_portone_answers.py"
+SETTLES = "tests/domain/test_settlement_of_an_outcome.py"
 
 BUGS = (
     bug(
@@ -133,5 +134,15 @@ BUGS = (
         "of several payments of an order the latest decides, whether it holds money or not",
         (PROOF, "    return payment.holds_money, open_still, started", "    return False, open_still, started"),
         catchers=(f"{PROVES}::test_a_paid_payment_outweighs_failed_ones_in_any_order_and_at_any_time",),
+    ),
+    bug(
+        "used and forgotten",
+        "an attempt forgets with the next answer that its order id was refused as used",
+        (
+            "billing_worker/domain/settlement.py",
+            "attempt.refused = attempt.refused or outcome.duplicate",
+            "attempt.refused = outcome.duplicate",
+        ),
+        catchers=(f"{SETTLES}::test_an_attempt_remembers_that_the_gateway_refused_its_order_id_as_used",),
     ),
 )
