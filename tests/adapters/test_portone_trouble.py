@@ -1,5 +1,7 @@
 """Whether the gateway itself failed, and how: only that counts towards the pause of all charging."""
 
+import time
+
 import pytest
 from portone_world import NO_PAYMENT, REQUEST, UNAUTHORIZED, always, body, envelope, keep, payment, with_token
 from scripted_server import Seen, Wire
@@ -57,3 +59,16 @@ def test_silence(portone) -> None:
 
     gateway, _ = portone(with_token(silent), total_deadline=3.0)
     assert trouble_of(gateway.charge(REQUEST)) is Trouble.NO_ANSWER
+
+
+@pytest.mark.parametrize(("stands_still", "trouble"), [(0.0, Trouble.NO_ANSWER), (1.0, None)])
+def test_a_process_that_stood_still_missed_the_answer_itself(
+    portone, stands_still: float, trouble: Trouble | None
+) -> None:
+    def silent(_: Seen, wire: Wire) -> None:
+        # As SIGSTOP would hold the whole process: the loop stands still while the gateway has the request.
+        gateway._here().client.loop._started().call_soon_threadsafe(time.sleep, stands_still)
+        wire.over.wait(10)
+
+    gateway, _ = portone(with_token(silent), total_deadline=3.0)
+    assert trouble_of(gateway.charge(REQUEST)) is trouble

@@ -87,7 +87,8 @@ def test_an_overloaded_worker_slows_down_and_never_stops(world: World, stack: St
             time.sleep(0.1)
     charged = [after - before for before, after in pairwise(marks)]
     print(charged, longest)  # noqa: T201 - pytest shows it beside a failure
-    assert min(charged) >= max(charged) / 2, (charged, longest)
+    stops = world.rows("SELECT cause, reason, opened_at, closed_at FROM stops")
+    assert min(charged) >= max(charged) / 2, (charged, longest, stops)
     assert longest[Queue.SCANS] <= 3 * ROUND, longest
     assert max(longest[Queue.LOOKUPS], longest[Queue.NOTICES], longest[Queue.CHARGES]) <= 2 * LIMIT, longest
     rows = world.money()

@@ -25,7 +25,7 @@ from billing_worker.usecases.charge.begin import begin_invoices
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.settle.record import record_answers
 from billing_worker.usecases.subscription import replace_key
-from tests.support.gateways import never_arrives
+from tests.support.gateways import never_arrives, untroubled
 from tests.support.sandbox import Row
 from tests.support.world import World
 
@@ -143,7 +143,7 @@ def begun(world: World, truth: Truth, plan: Plan, *, late: bool) -> Life:
     card = world.key() if "card" in truth.events else None
     world.renew()
     (intent,) = begin_invoices(world.ports, [world.invoice(subscription).id]).intents
-    outcome = truth.charge(world.ports.gateway, intent.request)
+    outcome = untroubled(truth.charge(world.ports.gateway, intent.request))
     payments = world.sandbox.ledger(merchant_uid=intent.request.merchant_uid)
     truth.then(world, payments)
     world.clock.advance(seconds=world.ports.timing.lease + 1 if late else 1)

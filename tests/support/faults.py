@@ -13,12 +13,13 @@ from enum import StrEnum
 from typing import Any
 
 from billing_worker.domain.errors import Unavailable
-from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
+from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Gateway, Listing, Sheet
 from billing_worker.ports.storage import Database
 from tests.support.deliveries import Crash, hold
+from tests.support.gateways import untroubled
 from tests.support.sandbox import Sandbox
 from tests.support.sessions import Operator, commit_and_lose_the_reply
 
@@ -229,8 +230,7 @@ class FaultyGateway:
                 return Unknown("no answer: ReadTimeout, and it was placed")
             case Fault.HELD_AFTER:
                 hold(request.merchant_uid)
-        # Many stories share one world: what one customer's charges meet must not pause those of the others.
-        return replace(outcome, trouble=None) if isinstance(outcome, Failed | Unknown) else outcome
+        return untroubled(outcome)
 
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         fault = self.script.step(Step.CANCEL)

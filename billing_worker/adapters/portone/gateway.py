@@ -112,14 +112,17 @@ class PortOneGateway:
             call = requests.again(request, self._browser_ip, self._product_type)
         except InvalidInput as error:
             return Failed(f"not sent: {error}")
-        deadline = Deadline(self._total_deadline)
+        loop, deadline = self._here().client.loop, Deadline(self._total_deadline)
+        began = loop.now()
         result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline)
+        # A process that stood still, or had no CPU, missed the answer itself: that says nothing about the gateway.
+        is_ours = loop.was_held_up(began)
         match result:
             case NotSent(reason, trouble):
-                return Failed(f"not sent: {reason}", trouble=trouble)
+                return Failed(f"not sent: {reason}", trouble=None if is_ours else trouble)
             case NoAnswer(reason, head):
                 evidence = self._evidence(call, None, head)
-                return Unknown(f"no answer: {reason}", evidence, trouble=Trouble.NO_ANSWER)
+                return Unknown(f"no answer: {reason}", evidence, trouble=None if is_ours else Trouble.NO_ANSWER)
             case Answer():
                 return answers.outcome_of(
                     request,

@@ -11,7 +11,9 @@ SETTLE = "billing_worker/domain/settlement.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
 ENVELOPE = "billing_worker/adapters/portone/envelope.py"
-UNANSWERED = '                return {}(f"no answer: {{reason}}", evidence, trouble=Trouble.NO_ANSWER)\n'
+UNANSWERED = (
+    '                return {}(f"no answer: {{reason}}", evidence, trouble=None if is_ours else Trouble.NO_ANSWER)\n'
+)
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
 RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
 LEASES = "tests/usecases/test_leases_and_fences.py"
