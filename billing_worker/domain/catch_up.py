@@ -131,6 +131,7 @@ def decide(
 CHARGES = "charges"
 """The service that is noted: that of charges."""
 NEVER = datetime(1900, 1, 1, tzinfo=UTC)
+"""Before any subscription began, and any charge."""
 
 
 @dataclass(slots=True)

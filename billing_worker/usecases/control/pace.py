@@ -8,16 +8,14 @@ charged as fast as this machine and the gateway can.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from billing_worker.domain.catch_up import NEVER
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.stop import ALL
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import DueBetween, Work
 from billing_worker.ports.storage import UnitOfWork
-
-EVER = datetime(1900, 1, 1, tzinfo=UTC)
-"""Before any subscription began."""
 
 Claim = Callable[[DueBetween, int, int], Sequence[str]]
 """Claims due work in a span: this many in the queue altogether, and at most this many of it."""
@@ -65,7 +63,7 @@ def claim_foreign(ports: Ports, uow: UnitOfWork, real_now: datetime, limit: int)
 def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int, *, moment: Moment) -> Sequence[str]:
     now, rate = moment.billing, ports.catch_up_rate
     if not rate:
-        return claim(DueBetween(EVER, now), limit, limit)
+        return claim(DueBetween(NEVER, now), limit, limit)
     old = uow.catch_up.service().late_until(now)
     if work is Work.INVOICES and _nothing_waits(uow, moment):
         note_service(ports, uow, now)
@@ -78,7 +76,7 @@ def _paced(ports: Ports, uow: UnitOfWork, work: Work, claim: Claim, limit: int, 
     # Half of the queue is reserved for work due now, even if late work waits there.
     queue = max(1, limit // 2)
     most = min(may_start, queue, limit - len(fresh))
-    late = list(claim(DueBetween(EVER, old), queue, most))
+    late = list(claim(DueBetween(NEVER, old), queue, most))
     if work is Work.INVOICES:
         late += claim(DueBetween(old, now, failed=True), queue, most - len(late))
     bucket.take(len(late))
