@@ -11,10 +11,11 @@ INPUTS ?= 1000000
 SEEDS ?= 200
 PAIRS ?= 1
 EVERY ?= 1
+STEPS ?= 3
 MINUTES ?= 8
 RATE ?= 17
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-shared bench-million bench-statements bench-scans bench-bytes bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-shared bench-million bench-statements bench-scans bench-bytes bench-moving bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,8 +29,8 @@ demo: .venv/ready ## Three months of billing in about a minute, with real proces
 test: .venv/ready lint types imports ## Lint, types, import rules, and all tests except those of `make long`
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-long: .venv/ready ## Tests that take minutes: the commands of README and runbook, `up`, `demo`, clients of others, deployment, a short chaos
-	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
+long: .venv/ready ## Tests that take minutes: commands of the docs, `up`, `demo`, clients of others, deployment, a third of all faults; STEPS=1 all
+	STEPS=$(STEPS) $(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods; PAIRS=6 runs a sixth of them
 	PAIRS=$(PAIRS) $(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal
@@ -80,6 +81,9 @@ bench-scans: .venv/ready ## What scans, /metrics and an audit cost PostgreSQL at
 bench-bytes: .venv/ready ## Bytes that one charge writes, to the log and to each table
 	$(BIN)/python benchmarks/bytes.py
 
+bench-moving: .venv/ready ## Move 5,000 customers from schedules to workers, to schedules and back, killed at random
+	$(BIN)/python benchmarks/moving.py
+
 bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
 	$(BIN)/python benchmarks/receiver.py
 
@@ -108,8 +112,9 @@ docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.m
 up: .venv/ready ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up
 
-nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, chaos (an hour and a half)
+nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, chaos, all faults (two hours)
 	$(MAKE) pairs fuzz simulate planted chaos
+	$(MAKE) long STEPS=1
 	$(MAKE) chaos MINUTES=3 RATE=150
 
 lock: ## Update the locked requirements (needs uv and npm)

@@ -36,7 +36,7 @@ from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.jobs import CHUNK
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -87,7 +87,7 @@ def measured(url: str, charges: int, chunk: int) -> dict[str, int]:
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=calendar_from(interval="month"))
     made = []
     for _ in range(charges):
-        key = register_key(ports, NewKey(ids.new("bench"), "nice_v2"))
+        key = register_and_confirm(ports, NewKey(ids.new("bench"), "nice_v2"))
         made.append(subscribe(ports, NewSubscription(plan.id, key.id, key.id)).id)
     uncounted = charges // 3
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:

@@ -11,7 +11,7 @@ import psycopg
 
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.usecases.subscription.create_plan import create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -45,7 +45,7 @@ def load(ports: Ports, cards: Sequence[str], due_at: datetime, shared: int = 1) 
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=AnchoredCalendar(Unit.MONTH, 1))
 
     def one(first: int) -> None:
-        key = register_key(ports, NewKey(f"{cards[first]}-bench-{first}", "nice_v2"))
+        key = register_and_confirm(ports, NewKey(f"{cards[first]}-bench-{first}", "nice_v2"))
         for number in range(first, min(first + shared, len(cards))):
             subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}", start=due_at))
 

@@ -23,15 +23,16 @@ from billing_worker import bootstrap
 from billing_worker.cli import stack
 from billing_worker.cli.session import quiet_logs
 from billing_worker.config import Settings, load_settings
+from billing_worker.domain.card import UNTOLD
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.proof import judge
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.outside import Listing
+from billing_worker.ports.outside import KeyReading, Listing, StoredKey
 from billing_worker.runtime import Process, Supervisor
 from billing_worker.simulation.fleet.gateway import seen
 from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -63,6 +64,10 @@ class _Gateway:
             raise _WorkerDiesError
         assert isinstance(row, Row)
         return judge(request, *seen(row, "again"))
+
+    def read_key(self, _customer_uid: str) -> KeyReading:
+        """Every key is there."""
+        return KeyReading(StoredKey(UNTOLD))
 
     def payment(self, _imp_uid: str) -> Listing:
         """Nothing."""
@@ -199,7 +204,7 @@ def _payments(ports: Ports) -> dict[str, list[list[str]]]:
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=calendar_from(interval="month"))
 
     def one(number: int) -> str:
-        key = register_key(ports, NewKey(f"bench-{number}", "nice_v2"))
+        key = register_and_confirm(ports, NewKey(f"bench-{number}", "nice_v2"))
         subscription = subscribe(ports, NewSubscription(plan.id, key.id, f"bench {number}"))
         with suppress(_WorkerDiesError):
             collect.renew(ports, [subscription.id])

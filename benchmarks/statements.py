@@ -30,7 +30,7 @@ from billing_worker.domain.moment import Moment
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -112,7 +112,7 @@ def charged(engines: dict[str, Engine], rounds: int) -> dict[str, float]:
     def prepare(name: str) -> None:
         made.clear()
         for _ in range(BATCH):
-            key = register_key(ways[name], NewKey(ids.new("bench"), "nice_v2"))
+            key = register_and_confirm(ways[name], NewKey(ids.new("bench"), "nice_v2"))
             made.append(subscribe(ways[name], NewSubscription(plan.id, key.id, key.id)).id)
 
     def work(name: str) -> None:

@@ -74,6 +74,8 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         ),
         inbox=settings.inbox,
         scan_limit=settings.scan_limit,
+        card_entry=settings.card_entry,
+        shadow=settings.shadow,
         auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine
@@ -87,6 +89,7 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
         settings.paymentwall_test_key,
         settings.api_token,
         settings.events_secret,
+        settings.card_page_secret,
     )
     # The events' secret may consist of two.
     return tuple(part for secret in hidden if secret is not None for part in secret.get_secret_value().split())

@@ -38,6 +38,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "portone_include_sandbox",
         "product_type",
     ),
+    "Card page, on which customers give their cards in PortOne's window. With the sandbox, none is needed": (
+        "imp_code",
+        "card_page_url",
+        "card_page_secret",
+        "card_return_hosts",
+        "portone_sdk_url",
+        "paymentwall_widget_code",
+    ),
     "Paymentwall, only if this worker receives its pingbacks": (
         "paymentwall_secret_key",
         "paymentwall_sign_version",
@@ -46,6 +54,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "HTTP API, receiver and Flower": (
         "api_token",
+        "card_entry",
         "web_host",
         "web_port",
         "webhook_allowed_ips",
@@ -71,8 +80,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
     "What PGs allow: a charge beyond it waits": ("pg_rates", "pg_monthly_uses", "pg_quiet_hours", "spread_hours"),
+    "Shadow mode": ("shadow",),
     "Comparing both books": ("compare_interval",),
-    "Paymentwall keys that wait": ("key_pending_alert",),
+    "Billing keys that wait": ("key_pending_alert",),
     "Time limits of one charge, in real seconds. They are checked against each other at start": (
         "connect_timeout",
         "http_deadline",

@@ -6,6 +6,7 @@ from typing import Any
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
+from billing_worker.domain.declines.normaliser import normalise
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, Period
 from billing_worker.domain.money import Money
@@ -13,7 +14,6 @@ from billing_worker.domain.payment import (
     Approved,
     ChargeRequest,
     Declined,
-    DeclineKind,
     Evidence,
     Failed,
     GatewayPayment,
@@ -138,7 +138,7 @@ def a_settlement(
     defaults: dict[str, Any] = {
         "subscription": a_subscription(),
         "invoice": an_invoice(attempts=1),
-        "plan": a_plan(dunning=policy or DunningPolicy()),
+        "agreed": a_plan(dunning=policy or DunningPolicy()),
         "keys": {attempt.billing_key_id: key},
         "attempts": [attempt],
     }
@@ -178,10 +178,8 @@ def approved(**fields: Any) -> Approved:
     return Approved(a_payment(**fields), EVIDENCE)
 
 
-def declined(
-    kind: DeclineKind = DeclineKind.SOFT, reason: str = "한도초과", imp_uid: str | None = "imps_000000000009"
-) -> Declined:
-    return Declined(kind, reason, EVIDENCE, imp_uid)
+def declined(reason: str = "한도초과", imp_uid: str | None = "imps_000000000009", pg: str = "nice_v2") -> Declined:
+    return Declined(normalise(pg, reason), reason, EVIDENCE, imp_uid)
 
 
 def failed(reason: str = "connection refused") -> Failed:
@@ -195,7 +193,7 @@ def unknown(reason: str = "no answer within 65 s") -> Unknown:
 OUTCOMES: dict[str, Outcome] = {
     "approved": approved(),
     "declined softly": declined(),
-    "declined hard": declined(DeclineKind.HARD, "분실카드"),
+    "declined hard": declined("분실카드"),
     "failed": failed(),
     "unknown": unknown(),
 }

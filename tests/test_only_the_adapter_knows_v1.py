@@ -4,6 +4,7 @@
 places that may have one are in docs/decisions/0038.
 """
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ WORDS = {
     "token": r"getToken|\baccess_token\b|\bexpired_at\b",
     "keys": r"/subscribe/",
     "payments": r"/payments/(?:cancel|status|imp_|\{imp)|findAll",
+    "schedules": r"\bschedule_(?:status|from|to)\b",
     "given back": r"cancel_amount|cancel_history",
     "use of a key": r"customer_uid_usage",
     "checksum": r"\bchecksum\b",
@@ -36,14 +38,17 @@ PLACES = {
     "adapters/masking.py": ({"token"}, "one mask for every text, log lines too: it knows the names of each gateway"),
     "bootstrap.py": ({"test channels"}, "the composition root hands settings to the adapter"),
     "cli/pg.py": ({"version"}, "the table of PGs"),
+    "config/card_page.py": ({"version"}, "the address of the SDK, which a browser loads"),
     "config/gateway.py": ({"version"}, "the settings of the adapter"),
     "demo/books.py": ({"given back"}, "it reads the sandbox's ledger"),
     "domain/pgs/__init__.py": ({"version"}, "the table of PGs"),
     "domain/pgs/facts.py": ({"keys", "payments"}, "the table of PGs names the calls that its facts are about"),
     "domain/pgs/rules.py": ({"version"}, "the table of PGs"),
     "domain/pgs/sources.py": ({"keys", "payments", "version"}, "the table of PGs cites its sources"),
+    "domain/payment_options.py": ({"version"}, "the sources of two bounds"),
     "usecases/reading/views/evidence.py": ({"payments"}, "an example of stored evidence"),
     "usecases/reading/views/pgs.py": ({"keys", "version"}, "an example of a source"),
+    "web/card/window.py": ({"version"}, "what the SDK is asked for in the browser"),
     "web/examples.py": ({"payments"}, "an example of stored evidence"),
 }
 """The places in `billing_worker/` that may have a word, and the reason."""
@@ -71,9 +76,24 @@ def test_a_word_of_v1_is_in_its_adapter_and_where_a_reason_lets_it_be(about: str
     assert places_of(WORDS[about]) == allowed, "a place is new, or nothing is left there to allow"
 
 
+def korean(source: str) -> set[str]:
+    """The Korean texts in this module, without its docstrings: those that PortOne says."""
+    constants = {
+        node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant) and type(node.value) is str
+    }
+    return {text for text in constants if len(re.findall("[가-힣]", text)) >= 5}
+
+
+def test_no_text_of_v1_is_written_again_elsewhere() -> None:
+    said = {text for source in texts(ADAPTER).values() for text in korean(source)}
+    assert any("예약결제" in text for text in said), "the check would look for nothing"
+    assert {(text, path) for text in said for path in places_of(re.escape(text))} == set()
+
+
 @pytest.mark.parametrize(
     "written",
     [
+        'state = row["schedule_status"]',
         'call = "/subscribe/payments/again"',
         'back = row["cancel_amount"]',
         'if "이미 주문이 이루어진 건입니다" in reason:',

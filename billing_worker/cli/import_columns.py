@@ -5,7 +5,7 @@ under its name, and compared with the stored value.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -126,7 +126,7 @@ def column_named(name: str) -> str | None:
     return _BY_NAME.get(_folded(name))
 
 
-def read_cells(cells: dict[str, str | None]) -> dict[str, Any]:
+def read_cells(cells: dict[str, str | None], needed: Collection[str] = NEEDED) -> dict[str, Any]:
     """The values of a row by column; empty cells are left out. Raises InvalidInput with the wrong column."""
     for name, cell in cells.items():
         if cell is not None and name != REASON:
@@ -136,7 +136,7 @@ def read_cells(cells: dict[str, str | None]) -> dict[str, Any]:
         cell = cells.get(column.name)
         if cell is not None:
             values[column.name] = column.read(column.name, cell)
-        elif column.needed:
+        elif column.name in needed:
             raise InvalidInput(column.name, None, "is needed")
     return values
 

@@ -74,7 +74,7 @@ class CustomerFile:
         return Row(line, cells, values, problem)
 
 
-def read_customers(path: Path) -> CustomerFile:
+def read_customers(path: Path, needed: Sequence[str] = NEEDED) -> CustomerFile:
     """Read a file and check its header. Raises InvalidInput with the problem and the way out."""
     text = _decoded(path)
     said = _SAYS_SEPARATOR.match(text)
@@ -90,7 +90,7 @@ def read_customers(path: Path) -> CustomerFile:
     if first is None:
         raise InvalidInput("file", str(path), f"is empty; its first line must name the columns: {','.join(NEEDED)}")
     names = [normal_form(name) for name in first]
-    return CustomerFile(path, _header(path, names), names, text, separator, 2 if said else 1)
+    return CustomerFile(path, _header(path, names, needed), names, text, separator, 2 if said else 1)
 
 
 def _reader(text: str, separator: str) -> Any:
@@ -107,7 +107,7 @@ def _separator_of(text: str) -> str:
     return max(SEPARATORS, key=columns)
 
 
-def _header(path: Path, names: Sequence[str]) -> Sequence[str]:
+def _header(path: Path, names: Sequence[str], needed: Sequence[str]) -> Sequence[str]:
     header: list[str] = []
     for name in names:
         column = column_named(name)
@@ -121,7 +121,7 @@ def _header(path: Path, names: Sequence[str]) -> Sequence[str]:
         if column in header:
             raise InvalidInput("file", str(path), f"has the column {column} twice")
         header.append(column)
-    missing = [name for name in NEEDED if name not in header]
+    missing = [name for name in needed if name not in header]
     if missing:
         raise InvalidInput(
             "file", str(path), f"lacks the column {', '.join(missing)}; the first line names the columns"

@@ -74,7 +74,7 @@ def show(invoice_id: Id, *, as_json: AsJson = False) -> None:
 def retry(invoice_id: Id, *, as_json: AsJson = False) -> None:
     """Make an unpaid invoice due at once, even one that dunning gave up. The next scan charges it.
 
-    A second run still makes one charge.
+    A second run still makes one charge. If it is declined, dunning goes on at the date that it had.
 
     Example: billing-worker invoice retry inv_0123456789abcdef
     """

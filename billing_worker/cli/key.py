@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, options
+from billing_worker.cli import key_entry, listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.session import session
@@ -12,22 +12,34 @@ from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.key.change import set_email as change_email
+from billing_worker.usecases.key.change import set_pg as change_pg
 from billing_worker.usecases.key.decide import decide
 from billing_worker.usecases.key.reactivate import reactivate as reactivate_key
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, pg_of_payment, register_and_confirm
 from billing_worker.usecases.reading.one import key_with
 from billing_worker.usecases.reading.views.keys import of_key
+from billing_worker.usecases.reading.waits import missing_of
 
 app = typer.Typer(help="Billing keys: each is one stored card, which PortOne knows by its customer_uid.")
 
-COLUMNS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason", "created_at")
+app.command()(key_entry.issue)
+app.command()(key_entry.replace)
+app.command()(key_entry.delete)
+
+COLUMNS = ("id", "customer_uid", "pg_provider", "card_issuer", "card_last_digits", "status", "created_at")
 
 
 @app.command()
 def register(
     customer_uid: Annotated[str, typer.Argument(help="The key's name at PortOne; at most 80 characters.")],
     *,
-    pg: Annotated[str, typer.Option(help="PortOne's code of the PG, e.g. nice_v2; see: billing-worker pg list")],
+    pg: Annotated[
+        str | None,
+        typer.Option(help="PortOne's code of the PG, e.g. nice_v2; see: billing-worker pg list. Told by --imp-uid."),
+    ] = None,
+    imp_uid: Annotated[
+        str | None, typer.Option(help="The result of the payment window that issued it; PortOne is read about it.")
+    ] = None,
     buyer_name: Annotated[
         str | None, typer.Option(help="Needed for some PGs; for paymentwall as 'First Last'.")
     ] = None,
@@ -45,17 +57,20 @@ def register(
 ) -> None:
     """Register a billing key that PortOne already has.
 
-    A Paymentwall key waits until Paymentwall has confirmed the payment that issued it; any other may be charged at
-    once. Never give a card number here.
+    PortOne is read at once, and a key that it shows is active. Otherwise the key is pending, and is read again. A
+    Paymentwall key waits until Paymentwall has confirmed the payment that issued it. Never give a card number here.
 
     Example: billing-worker key register user-42-card-1 --pg nice_v2
+
+    Example: billing-worker key register user-42-card-2 --imp-uid imp_123456789012
     """
     with session(as_json=as_json) as work:
-        key = register_key(
+        key = register_and_confirm(
             work.ports,
             NewKey(
                 customer_uid,
-                pg,
+                pg or pg_of_payment(work.ports, customer_uid, imp_uid),
+                imp_uid=imp_uid,
                 buyer_name=buyer_name,
                 buyer_email=buyer_email,
                 buyer_tel=buyer_tel,
@@ -64,7 +79,8 @@ def register(
                 metadata=listing.pairs(metadata),
             ),
         )
-        work.out.record(of_key(key), headline=f"Registered key {key.id}")
+        waits = f"; it is not charged yet: {missing_of(key)}" if key.status is KeyStatus.PENDING else ""
+        work.out.record(of_key(key), headline=f"Registered key {key.id}{waits}")
 
 
 @app.command("list")
@@ -127,6 +143,22 @@ def set_email(
     with session(as_json=as_json) as work:
         key = change_email(work.ports, key_id, email)
         work.out.record(of_key(key), headline=f"Changed the e-mail of key {key.id}")
+
+
+@app.command("set-pg")
+def set_pg(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")],
+    *,
+    pg: Annotated[str, typer.Option(help="The PG at which PortOne stores the key; its alert tells it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Correct the PG of a pending key, which was registered at another one. PortOne is read at once.
+
+    Example: billing-worker key set-pg key_0123456789abcdef --pg kcp_billing
+    """
+    with session(as_json=as_json) as work:
+        key = change_pg(work.ports, key_id, pg)
+        work.out.record(of_key(key), headline=f"Key {key.id} is at {key.pg_provider}")
 
 
 @app.command("issuing-payment")

@@ -20,6 +20,7 @@ from typer.main import get_command
 
 from billing_worker.cli.commands import assemble
 from billing_worker.cli.streams import speaks_unicode
+from billing_worker.domain.card_numbers import without_card_numbers
 from billing_worker.domain.errors import BillingError, Conflict, InvalidInput, NotFound, SettingsInvalid
 from billing_worker.runtime.errors import RuntimeProblem
 
@@ -36,6 +37,7 @@ LISTED_BY = {
     "invoice": "invoice list",
     "attempt": "invoice show INVOICE_ID",
     "refund": "refund list",
+    "schedule": "schedule list",
     "alert": "alert list",
     "event": "event list",
     "inbox message": "inbox list",
@@ -121,7 +123,8 @@ def _refuse_broken_text(words: Sequence[str]) -> None:
 
 
 def _complain(kind: str, message: str, field: str | None, existing_id: str | None, *, as_json: bool) -> None:
-    line = " ".join(message.split())
+    # An argument that holds a card number is not repeated, also not by the parser of arguments.
+    line = without_card_numbers(" ".join(message.split()))
     if as_json:
         error = {"type": kind, "field": field, "message": line}
         error |= {} if existing_id is None else {"existing_id": existing_id}

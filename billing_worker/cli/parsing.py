@@ -20,6 +20,24 @@ def minor_units(text: str) -> int | str:
     return int(text) if _WHOLE_NUMBER.fullmatch(text) else text
 
 
+def whole_number(field: str, text: str) -> int:
+    """The number in the text. Raises InvalidInput."""
+    number = minor_units(text)
+    if isinstance(number, str):
+        raise InvalidInput(field, text, "must be a whole number in the smallest unit")
+    return number
+
+
+def whole_days(field: str, text: str) -> list[int]:
+    """Numbers separated by commas. Raises InvalidInput."""
+    if not text.strip():
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"[+-]?[0-9]{1,9}", part) for part in parts):
+        raise InvalidInput(field, text, "must be whole days separated by commas, e.g. 1,3,5,7")
+    return [int(part) for part in parts]
+
+
 def day_or_moment(field: str, text: str | None, zone: str) -> datetime | None:
     """An instant, or the beginning of a day in a time zone. Raises InvalidInput."""
     if text is not None and _DAY.fullmatch(text):

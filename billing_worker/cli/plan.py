@@ -1,18 +1,18 @@
 """`billing-worker plan …`."""
 
-import re
 from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, options
+from billing_worker.cli import charge_options, listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
-from billing_worker.cli.parsing import minor_units
+from billing_worker.cli.parsing import minor_units, whole_days
 from billing_worker.cli.session import session
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.schedule import Collection
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.reading.one import plan_with
 from billing_worker.usecases.reading.views.plans import of_plan
@@ -41,8 +41,14 @@ def create(
     dunning_days: Annotated[
         str, typer.Option(help="Days to wait after each decline in turn; '' for no retry.")
     ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
+    collection: Annotated[Collection, typer.Option(help=options.COLLECTION)] = Collection.WORKER,
     catch_up: Annotated[str, typer.Option(help=f"{CATCH_UP} after an outage.", metavar="MODE")] = "bill_all",
     catch_up_max_age: MaxAge = DEFAULT_MAX_AGE,
+    tax_free: charge_options.TaxFree = None,
+    vat_amount: charge_options.VatAmount = None,
+    card_quota: charge_options.CardQuota = None,
+    custom_data: charge_options.CustomData = None,
+    notice_url: charge_options.NoticeUrl = None,
     external_id: options.ExternalId = None,
     metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
@@ -65,17 +71,17 @@ def create(
             cron=cron,
             timezone=work.settings.timezone if timezone is None else timezone,
         )
-        waits = _days(dunning_days)
-        money = minor_units(amount)
-        policy = policy_of(catch_up, catch_up_max_age)
+        waits = whole_days("dunning_days", dunning_days)
         plan = create_plan(
             work.ports,
             name,
-            money,
+            minor_units(amount),
             currency,
             calendar=calendar,
             dunning_days=waits,
-            catch_up=policy,
+            catch_up=policy_of(catch_up, catch_up_max_age),
+            options=charge_options.given(tax_free, vat_amount, card_quota, custom_data, notice_url),
+            collection=collection,
             external_id=external_id,
             metadata=listing.pairs(metadata),
         )
@@ -130,13 +136,3 @@ def set_catch_up(
     with session(as_json=as_json) as work:
         plan = change_plan(work.ports, plan_id, catch_up=mode, catch_up_max_age=max_age)
         work.out.record(of_plan(plan), headline=f"Plan {plan.id}: {plan.catch_up.mode}")
-
-
-def _days(text: str) -> list[int]:
-    """Numbers separated by commas. Raises InvalidInput."""
-    if not text.strip():
-        return []
-    parts = [part.strip() for part in text.split(",")]
-    if not all(re.fullmatch(r"[+-]?[0-9]{1,9}", part) for part in parts):
-        raise InvalidInput("dunning_days", text, "must be whole days separated by commas, e.g. 1,3,5,7")
-    return [int(part) for part in parts]

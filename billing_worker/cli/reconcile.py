@@ -22,6 +22,8 @@ from billing_worker.usecases.charge.reconcile import reconcile as look
 from billing_worker.usecases.reading.one import attempt_with, comparison_with
 from billing_worker.usecases.reading.report import compared_until, has_open_alerts
 from billing_worker.usecases.review.compare import Compared, compare, plan
+from billing_worker.usecases.review.schedules import findings, review_schedules
+from billing_worker.usecases.schedule.compare import ListUnread
 
 ATTEMPTS = ("attempt", "invoice", "was", "became", "reason", "next_look_at")
 FINDINGS = ("kind", "imp_uid", "invoice_id", "merchant_uid", "done", "proposal")
@@ -35,7 +37,9 @@ def reconcile(
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="Compare this many days back.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look up every attempt whose outcome is open, then compare both books: PortOne's list of payments and ours.
+    """Look up every attempt whose outcome is open, then compare both books: PortOne's lists and ours.
+
+    The lists are those of payments, and of the schedules by which PortOne is going to charge.
 
     Findings that a single read proves are booked; all others become alerts with a proposal. Nothing is charged, and no
     booking is undone. Only two reads, a settle window apart, prove that the gateway has no payment. Without --since and
@@ -56,7 +60,12 @@ def reconcile(
         elsewhere = [each for each, found in read.items() if found is None and _is_unfinished(work, each)]
         trouble = [each.trouble for each in spans if each.trouble is not None]
         trouble += [f"a worker is already reading a part of it (comparison {each})" for each in elsewhere]
-        if not _show(work, attempts, spans, trouble):
+        found = [finding for span in spans for finding in span.findings]
+        try:
+            found += findings(review_schedules(work.ports))
+        except ListUnread as unread:
+            trouble.append(str(unread))
+        if not _show(work, attempts, spans, list(dict.fromkeys(found)), trouble):
             raise typer.Exit(1)
 
 
@@ -80,21 +89,26 @@ def _start(work: Session, since: str | None, days: int | None) -> datetime | Non
     return start
 
 
-def _show(work: Session, attempts: Sequence[View], spans: Sequence[Compared], trouble: Sequence[str]) -> bool:
+def _show(
+    work: Session,
+    attempts: Sequence[View],
+    spans: Sequence[Compared],
+    found: Sequence[Finding],
+    trouble: Sequence[str],
+) -> bool:
     """Print the findings; returns whether nothing is left for an operator."""
-    language = work.settings.language
-    findings = [_finding(finding, language) for span in spans for finding in span.findings]
+    shown = [_finding(finding, work.settings.language) for finding in found]
     until = compared_until(work.ports)
     alerts = has_open_alerts(work.ports)
     payments = sum(span.comparison.payments for span in spans)
-    answer: dict[str, object] = {"attempts": attempts, "findings": findings, "payments": payments}
+    answer: dict[str, object] = {"attempts": attempts, "findings": shown, "payments": payments}
     answer |= {"compared_until": until, "trouble": trouble}
     if work.out.as_json:
         work.out.json(answer)
     else:
         work.out.rows(attempts, ATTEMPTS, empty="No attempt is open: every charge so far has a known outcome.")
         work.out.say("")
-        work.out.rows(findings, FINDINGS, empty=_agreement(payments, whole=not trouble))
+        work.out.rows(shown, FINDINGS, empty=_agreement(payments, whole=not trouble))
         for reason in trouble:
             work.out.say(f"Not compared as a whole; a worker tries again: {reason}", "bold red")
         if alerts:

@@ -9,11 +9,13 @@ from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.reading.one import subscription_with
 from billing_worker.usecases.reading.views.subscriptions import of_subscription
 from billing_worker.usecases.subscription.cancel import cancel as cancel_subscription
+from billing_worker.usecases.subscription.change import change_subscription
 from billing_worker.usecases.subscription.replace_key import replace_key
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -37,6 +39,7 @@ def create(
     allow_duplicate: Annotated[
         bool, typer.Option("--allow-duplicate", help="Allow another live subscription of this customer on this plan.")
     ] = False,
+    collection: Annotated[Collection | None, typer.Option(help=f"{options.COLLECTION} Default: as the plan.")] = None,
     external_id: options.ExternalId = None,
     metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
@@ -57,6 +60,7 @@ def create(
                 allow_duplicate=allow_duplicate,
                 external_id=external_id,
                 metadata=listing.pairs(metadata),
+                collection=collection,
             ),
         )
         work.out.record(of_subscription(made), headline=f"Created subscription {made.id}")
@@ -69,6 +73,7 @@ def list_(
     plan: listing.Plan = None,
     key: listing.Key = None,
     status: Annotated[SubscriptionStatus | None, typer.Option(help="Only these.")] = None,
+    collection: Annotated[Collection | None, typer.Option(help="Only collected by this way.")] = None,
     external_id: listing.ExternalId = None,
     created_after: listing.After = None,
     created_before: listing.Before = None,
@@ -82,6 +87,7 @@ def list_(
     """
     with session(as_json=as_json) as work:
         wanted = {"customer": customer, "plan_id": plan, "billing_key_id": key, "status": status}
+        wanted["collection"] = collection
         span = listing.between(work, "created", created_after, created_before)
         chosen = {**wanted, "external_id": external_id, **span}
         empty, most = "There are no such subscriptions.", None if everything else limit
@@ -127,10 +133,31 @@ def set_key(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Charge another card from now on. Open invoices are tried on it at once.
+    """Charge another card from now on. What is owed is tried on it at once, also what dunning gave up.
+
+    If it is declined, dunning goes on at the date that it had.
 
     Example: billing-worker subscription set-key sub_0123456789abcdef key_0123456789abcdef
     """
     with session(as_json=as_json) as work:
         changed = replace_key(work.ports, subscription_id, key_id)
         work.out.record(of_subscription(changed), headline=f"Subscription {changed.id} is charged on {key_id}")
+
+
+@app.command("set-collection")
+def set_collection(
+    subscription_id: Id,
+    collection: Annotated[Collection, typer.Argument(metavar="WAY", help=options.COLLECTION)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Collect the coming periods by another way. An invoice that is open keeps its own.
+
+    The worker registers the next period at PortOne, or revokes it there, within seconds; see: billing-worker schedule
+    list. For all subscriptions at once: billing-worker schedule use WAY --all
+
+    Example: billing-worker subscription set-collection sub_0123456789abcdef portone_schedule
+    """
+    with session(as_json=as_json) as work:
+        changed = change_subscription(work.ports, subscription_id, collection=collection)
+        work.out.record(of_subscription(changed), headline=f"Subscription {changed.id} is collected by {collection}")

@@ -9,6 +9,7 @@ from billing_worker.cli.api_token import with_token
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import release
 from billing_worker.config import load_settings
+from billing_worker.runtime.core_dumps import forbid_core_dumps
 from billing_worker.web import CONNECTIONS, create_app, serve
 
 
@@ -27,6 +28,8 @@ def web(
     """
     given = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
     settings = load_settings(**given)
+    if settings.card_entry:
+        forbid_core_dumps()
     _ = settings.broker_server  # refused here, before Celery needs it
     ports, engine = bootstrap.build(settings, role="web", connections=CONNECTIONS)
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from billing_worker.config.billing import Billing
+from billing_worker.config.card_page import CardPage, CardPageSettings
 from billing_worker.config.doors import Doors
 from billing_worker.config.gateway import SANDBOX_SETTINGS, GatewaySettings
 from billing_worker.config.limits import Limits, Size
@@ -26,7 +27,7 @@ from billing_worker.domain.errors import BillingError, SettingsInvalid
 SHORTEST_SECRET = 6
 
 
-class Settings(Limits, Size, Pacing, Billing, Doors, GatewaySettings, Services, BaseSettings):
+class Settings(Limits, Size, Pacing, Billing, Doors, CardPageSettings, GatewaySettings, Services, BaseSettings):
     """All settings, validated together. Secrets never show in `repr`. The last base class comes first."""
 
     model_config = SettingsConfigDict(
@@ -44,6 +45,16 @@ class Settings(Limits, Size, Pacing, Billing, Doors, GatewaySettings, Services, 
             _ = self.broker_server
         _ = self.timing
         return self
+
+    @property
+    def card_page(self) -> CardPage:
+        """What the card page needs. Raises SettingsInvalid with the name of what is missing."""
+        return self.card_page_with(
+            sandbox=None if self.gateway_is_live else str(self.portone_api_url),
+            sandbox_secret=self.portone_imp_secret,
+            web_host=self.web_host,
+            web_port=self.web_port,
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:

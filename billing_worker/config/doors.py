@@ -17,6 +17,9 @@ class Doors(BaseModel):
     api_token: SecretStr | None = Field(
         None, description="A token of the HTTP API that may do everything; default: one made in the var directory"
     )
+    card_entry: bool = Field(
+        default=False, description="Take card data, to issue keys: widens your PCI scope; see docs/card-entry.md first"
+    )
     webhook_allowed_ips: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated source addresses of webhooks; empty: any (the body is only a hint)"
     )

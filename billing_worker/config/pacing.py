@@ -25,7 +25,7 @@ _QUIET = re.compile(r"(?P<start>[0-2]\d:[0-5]\d)-(?P<end>[0-2]\d:[0-5]\d)")
 
 
 class Pacing(BaseModel):
-    """What PGs allow. Everything here delays a charge, and drops none."""
+    """What PGs allow, and whether anything is charged at all. Nothing else here drops a charge."""
 
     pg_rates: str = Field(
         DEFAULT_RATES,
@@ -42,6 +42,11 @@ class Pacing(BaseModel):
         ge=0,
         le=23,
         description="Spread renewals over so many hours after their date; each keeps its own time; 0: no",
+    )
+
+    shadow: bool = Field(
+        default=False,
+        description="Charge nothing: decide beside another biller, and report each day how PortOne's books differ",
     )
 
     @field_validator("pg_rates")

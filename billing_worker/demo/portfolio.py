@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 import httpx
 
+from billing_worker.demo import ways_in
 from billing_worker.domain.calendar import AnchoredCalendar as Every
 from billing_worker.domain.calendar import BillingCalendar, Unit
 from billing_worker.domain.calendar import CronCalendar as Cron
 from billing_worker.domain.money import Money
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.usecases.subscription.create_plan import create_plan
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
@@ -93,6 +94,8 @@ def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
     }
     with httpx.Client(base_url=sandbox_url, timeout=10) as sandbox:
         late = {"behaviour": "late-approval", "customer_uid": "ok-late-approval", "times": 1}
+        # A decline that waits for another day: a failing system would be tried again within hours.
+        late |= {"fail_reason": "한도초과"}
         sandbox.post("/_sandbox/rules", json=late | {"late_after": LATE_APPROVAL_AFTER}).raise_for_status()
         for customer in customers():
             buyer = {}
@@ -105,7 +108,7 @@ def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
                 wait = {"confirm_after": CONFIRMED_AFTER}
                 sandbox.post("/_sandbox/paymentwall/issue", json=issue | buyer | wait).raise_for_status()
             name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
-            key = register_key(ports, NewKey(customer.uid, customer.pg, buyer_name=name, buyer_email=email))
+            key = register_and_confirm(ports, NewKey(customer.uid, customer.pg, buyer_name=name, buyer_email=email))
             begins = start + timedelta(days=customer.day, hours=9)
             subscribe(ports, NewSubscription(plans[customer.plan], key.id, customer.uid, start=begins))
-    return len(customers())
+        return len(customers()) + ways_in.load(ports, sandbox, plans["monthly"], start)

@@ -115,6 +115,7 @@ def _run(services: stack.Services, seconds: float, console: Console) -> int:
         "BILLING_FLOWER_PORT": str(_port(nowhere.flower_port)),
         "BILLING_PAYMENTWALL_SECRET_KEY": "pingback_secret_sandbox",
         "BILLING_WORKER_CONCURRENCY": "16",
+        "BILLING_CARD_ENTRY": "true",
         "BILLING_API_TOKEN": secrets.token_urlsafe(16),
     }
     variables |= services.start(nowhere, durable=False)

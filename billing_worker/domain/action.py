@@ -13,7 +13,10 @@ class Verb(StrEnum):
 
     PLAN_CREATED = "plan.created"
     PLAN_CHANGED = "plan.changed"
+    CARD_SESSION_CREATED = "card_session.created"
     KEY_REGISTERED = "key.registered"
+    KEY_ISSUE_REQUESTED = "key.issue_requested"
+    KEY_DELETE_REQUESTED = "key.delete_requested"
     KEY_CHANGED = "key.changed"
     KEY_REACTIVATED = "key.reactivated"
     ISSUING_PAYMENT_DECIDED = "key.issuing_payment_decided"
@@ -23,6 +26,8 @@ class Verb(StrEnum):
     SUBSCRIPTION_CANCEL_SCHEDULED = "subscription.cancel_scheduled"
     KEY_REPLACED = "subscription.key_replaced"
     INVOICE_RETRIED = "invoice.retried"
+    PAYMENT_CREATED = "payment.created"
+    PAYMENT_CANCELED = "payment.canceled"
     REFUND_REQUESTED = "refund.requested"
     STOP_OPENED = "stop.opened"
     STOP_CLEARED = "stop.cleared"
@@ -43,7 +48,7 @@ class Action:
     """Who did what to which thing, and when (real time, aware UTC)."""
 
     actor: str
-    """`token:NAME` for the API, `cli:USER` for the command line, `worker` for the worker itself."""
+    """`token:NAME` for the API, `cli:USER` for the command line, `card:SESSION` for the card page, or `worker`."""
     verb: Verb
     subject_id: str
     """The id of the thing; numbers have their kind before them, such as `stop:12`."""

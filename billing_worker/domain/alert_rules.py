@@ -13,7 +13,6 @@ from billing_worker.domain.alerts import (
     Fact,
     Facts,
     Severity,
-    WayOut,
 )
 
 
@@ -21,16 +20,19 @@ def _one(*facts: str, do: tuple[Action, ...]) -> Mapping[str, Case]:
     return {"": Case(facts, do)}
 
 
-_A = Action
+_A, _COMPARE = Action, Action.COMPARE_SCHEDULES
 _CRITICAL, _WARNING, _INFO = Severity
 _ITSELF, _ACTION, _OPERATOR = Closes
 _DO_ISSUE = (_A.COUNT_ISSUING_PAYMENT, _A.DISREGARD_ISSUING_PAYMENT)
 _DO_PENDING = (_A.LOOK_UP_IN_CONSOLE, _A.CHECK_PINGBACK_URL, _A.ASK_FOR_CARD)
 _DO_PHANTOM = (_A.LOOK_UP_IN_CONSOLE, _A.ASK_PORTONE, _A.CHARGE_NOTHING_BY_HAND)
 _DO_REVERSED = (_A.LOOK_UP_AT_PAYMENTWALL, _A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)
-_TOLD = ("ref", "type", "reason")
-"""The payment at Paymentwall that a pingback names, its type, and its reason if it has one."""
-_STOP = ("scope", "since", "reason")
+_TOLD = ("ref", "type", "reason")  # the payment at Paymentwall that a pingback names
+_REFUSED = {
+    "merchant_configuration": Case(("reason", "invoice"), (_A.FIX_SETTINGS_AT_PG, _A.RETRY_WAITING_INVOICE)),
+    "merchant_contract": Case(("reason", "invoice"), (_A.EXTEND_CONTRACT, _A.RETRY_WAITING_INVOICE)),
+}
+_BOTH, _STOP = ("order", "here", "there"), ("scope", "since", "reason")
 
 RULES: Mapping[AlertKind, AlertRule] = {
     AlertKind.UNKNOWN: AlertRule(
@@ -42,6 +44,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
     AlertKind.NOT_PLACED: AlertRule(
         Concerns.INVOICE, _CRITICAL, _ITSELF, _one("reason", do=(_A.RUN_DOCTOR, _A.ASK_PORTONE))
     ),
+    AlertKind.MERCHANT_REFUSED: AlertRule(Concerns.PG, _CRITICAL, _ITSELF, _REFUSED),
     AlertKind.SURPLUS_PAYMENT: AlertRule(
         Concerns.INVOICE, _INFO, _ITSELF, _one("payment", "invoice_status", do=(_A.WAIT,))
     ),
@@ -90,6 +93,8 @@ RULES: Mapping[AlertKind, AlertRule] = {
             "again": Case(("attempt", "subscription", "next"), (_A.CANCEL_SUBSCRIPTION,)),
             "over": Case(("attempt", "subscription"), (_A.CANCEL_SUBSCRIPTION,)),
             "waits": Case(("attempt", "subscription", "times"), (_A.RETRY_INVOICE, _A.CANCEL_SUBSCRIPTION)),
+            "single_over": Case(("attempt",), (_A.CLOSE_ALERT,)),
+            "single_waits": Case(("attempt", "times"), (_A.RETRY_INVOICE, _A.CANCEL_PAYMENT)),
         },
     ),
     AlertKind.KEY_PENDING: AlertRule(
@@ -98,10 +103,21 @@ RULES: Mapping[AlertKind, AlertRule] = {
         _ITSELF,
         {
             "unreadable": Case(("since",), _DO_PENDING),
+            "deleting": Case(("since",), (_A.LOOK_UP_IN_CONSOLE, _A.RUN_DOCTOR)),
             "no_payment": Case(("since",), _DO_PENDING),
             "no_key": Case(("since", "payment", "status"), _DO_PENDING),
             "has_key": Case(("since", "payment", "status"), _DO_PENDING),
+            "not_stored": Case(("since",), (_A.CHECK_CUSTOMER_UID, _A.ASK_FOR_CARD)),
+            "other_pg": Case(("since", "registered", "told"), (_A.SET_KEY_PG,)),
+            "other_payment": Case(("since", "payment"), (_A.LOOK_UP_IN_CONSOLE, _A.ASK_FOR_CARD)),
+            "not_paid": Case(("since", "payment", "status"), (_A.LOOK_UP_IN_CONSOLE, _A.ASK_FOR_CARD)),
         },
+    ),
+    AlertKind.CARD_PAYMENT: AlertRule(
+        Concerns.PAYMENT,
+        _WARNING,
+        _OPERATOR,
+        _one("money", "wanted", "session", do=(_A.LOOK_UP_IN_CONSOLE, _A.REFUND_IN_CONSOLE, _A.CLOSE_ALERT)),
     ),
     AlertKind.KEY_EMAIL: AlertRule(
         Concerns.KEY, _WARNING, _ITSELF, _one("registered", "issued", do=(_A.SET_KEY_EMAIL, _A.ISSUE_KEY_AGAIN))
@@ -184,6 +200,39 @@ RULES: Mapping[AlertKind, AlertRule] = {
         _ITSELF,
         _one("plan", "earlier", do=(_A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)),
     ),
+    AlertKind.SCHEDULE_REFUSED: AlertRule(
+        Concerns.SUBSCRIPTION, _WARNING, _ITSELF, _one("reason", "date", do=(_A.ASK_PORTONE, _A.RUN_DOCTOR))
+    ),
+    AlertKind.SCHEDULE_UNCLEAR: AlertRule(
+        Concerns.SCHEDULE,
+        _WARNING,
+        _ITSELF,
+        {
+            "registering": Case(("order", "date", "reason"), (_A.RUN_DOCTOR, _A.LOOK_UP_SCHEDULE)),
+            "revoking": Case(("order", "date", "reason"), (_A.RUN_DOCTOR, _A.REVOKE_IN_CONSOLE)),
+        },
+    ),
+    AlertKind.SCHEDULE_DIFFERS: AlertRule(
+        Concerns.SCHEDULE,
+        _WARNING,
+        _ITSELF,
+        {
+            "missing": Case((*_BOTH, "subscription"), (_A.LOOK_UP_SCHEDULE, _A.CANCEL_SUBSCRIPTION, _COMPARE)),
+            "unknown": Case(("order", "there", "key"), (_A.FIND_OUT_WHO_SCHEDULED, _A.REVOKE_IN_CONSOLE, _COMPARE)),
+            "revived": Case(_BOTH, (_A.REVOKE_IN_CONSOLE, _COMPARE)),
+            "taken_back": Case(_BOTH, (_A.FIND_OUT_WHO_SCHEDULED, _COMPARE)),
+            "content": Case(_BOTH, (_A.LOOK_UP_SCHEDULE, _A.REVOKE_IN_CONSOLE, _COMPARE)),
+            "unreadable": Case(_BOTH, (_A.LOOK_UP_SCHEDULE, _A.REPORT_BUG, _COMPARE)),
+        },
+    ),
+    AlertKind.SHADOW_DIFFERS: AlertRule(
+        Concerns.DAY,
+        _INFO,
+        _OPERATOR,
+        _one(
+            *("decided", "agrees", "declined", "differs", "missing", "unexpected"), do=(_A.LIST_SHADOW, _A.CLOSE_ALERT)
+        ),
+    ),
     AlertKind.FOREIGN_PAYMENT: AlertRule(
         Concerns.PAYMENT,
         _WARNING,
@@ -215,10 +264,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.PINGBACK,
         _WARNING,
         _OPERATOR,
-        _one(
-            *(*_TOLD, "key", "amount"),
-            do=(_A.LOOK_UP_AT_PAYMENTWALL, _A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT),
-        ),
+        _one(*_TOLD, "key", "amount", do=(_A.LOOK_UP_AT_PAYMENTWALL, _A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT)),
     ),
     AlertKind.PINGBACK_CONTRADICTION: AlertRule(
         Concerns.PINGBACK,
@@ -272,9 +318,3 @@ def checked(kind: AlertKind, facts: Facts) -> dict[str, Fact]:
 def about(kind: AlertKind, subject_id: str, facts: Facts) -> dict[str, Fact]:
     """The facts, with the subject added under the name of what it is."""
     return {RULES[kind].concerns.value: subject_id, **facts}
-
-
-def ways_out(kind: AlertKind, subject_id: str, facts: Facts) -> tuple[WayOut, ...]:
-    """What an operator can do about it."""
-    known = about(kind, subject_id, facts)
-    return tuple(WayOut(action, known) for action in case_of(kind, facts).actions)

@@ -52,8 +52,8 @@ class Breach:
     subject: str
     """The id of the row, or of the payment."""
     detail: str
-    subscription: str | None = None
-    """The subscription whose charging stops, if the breach stops only one."""
+    owner: str | None = None
+    """The subscription, or single payment, whose charging stops, if the breach stops only one."""
     facts: Facts | None = None
     """The facts of the alert about this breach."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from billing_worker.domain.card import UNTOLD, CardFacts
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
@@ -38,6 +39,7 @@ NEVER_REUSES_IDS = following(Rule.NEW_ID)
 
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){13,19}")
 _PG = re.compile(rf"[a-z0-9_]{{1,{LONGEST_PG}}}")
+_IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -56,6 +58,31 @@ KEY_TRANSITIONS: dict[KeyStatus, frozenset[KeyStatus]] = {
     KeyStatus.INVALID: frozenset({KeyStatus.ACTIVE, KeyStatus.DELETED}),
     KeyStatus.DELETED: frozenset(),
 }
+
+
+class KeyWait(StrEnum):
+    """Why a key is pending: what the last read of the gateway showed. Also the case of its alert."""
+
+    UNREAD = "unread"
+    """The gateway has not been read yet."""
+    UNREADABLE = "unreadable"
+    """The gateway could not be read."""
+    NOT_STORED = "not_stored"
+    """The gateway has no such key."""
+    OTHER_PG = "other_pg"
+    """The gateway stores the key at a PG with other rules than the registered one."""
+    OTHER_PAYMENT = "other_payment"
+    """The payment that is said to have issued it is not there, or belongs to another key."""
+    NOT_PAID = "not_paid"
+    """The payment that is said to have issued it is not paid."""
+    FIRST_PAYMENT = "first_payment"
+    """The payment by card data that issues it is not known yet. It is never read before that."""
+    NO_PAYMENT = "no_payment"
+    """Paymentwall: the gateway shows no payment that issued it."""
+    NO_KEY = "no_key"
+    """Paymentwall: the gateway shows that payment, and no key yet."""
+    HAS_KEY = "has_key"
+    """Paymentwall: the gateway shows both, and the payment does not count (yet)."""
 
 
 class IssueUse(StrEnum):
@@ -109,6 +136,12 @@ class BillingKey:
     external_id: str | None = None
     """The merchant's own id, unique among billing keys."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    card: CardFacts = UNTOLD
+    """The card, as the gateway told it when it confirmed the key."""
+    imp_uid: str | None = None
+    """The payment, or the registration, of the payment window that issued it, if it was named."""
+    waits_for: KeyWait | None = None
+    """Why a pending key is not active."""
 
     def __post_init__(self) -> None:
         require_customer_uid(self.customer_uid)
@@ -125,6 +158,8 @@ class BillingKey:
                 require_printable(name, value, longest)
         if self.buyer_email is not None and not is_email(self.buyer_email):
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
+        if self.imp_uid is not None and not _IMP_UID.fullmatch(self.imp_uid):
+            raise InvalidInput("imp_uid", self.imp_uid, "is no id of a payment at PortOne, such as imp_123456789012")
         require_external_id(self.external_id)
         require_metadata(self.metadata)
 
@@ -176,7 +211,7 @@ class BillingKey:
             return False
         self.move_to(KeyStatus.ACTIVE)
         self.activated_at, self.invalid_reason = now, None
-        self.next_look_at = None
+        self.next_look_at = self.waits_for = None
         return True
 
     def invalidate(self, reason: str) -> bool:
@@ -185,7 +220,7 @@ class BillingKey:
             return False
         self.move_to(KeyStatus.INVALID)
         self.invalid_reason = reason
-        self.next_look_at = None
+        self.next_look_at = self.waits_for = None
         return True
 
 
@@ -200,11 +235,6 @@ def masked_email(email: str | None) -> str:
         return "none"
     name, _, host = email.rpartition("@")
     return f"{name[:1]}***@{host}"
-
-
-def first_status(pg_provider: str) -> KeyStatus:
-    """A key that a payment issues waits for its confirmation; any other key may be charged at once."""
-    return KeyStatus.PENDING if pg_provider in ISSUED_BY_PAYMENT else KeyStatus.ACTIVE
 
 
 def require_customer_uid(customer_uid: str) -> None:

@@ -102,6 +102,8 @@ class FindingKind(StrEnum):
     PHANTOM_PAYMENT = "phantom_payment"
     UNREADABLE_PAYMENT = "unreadable_payment"
     ISSUED_TWICE = "issued_twice"
+    SCHEDULE = "schedule"
+    """It concerns no payment yet: PortOne's list of schedules and ours differ."""
 
 
 BOOKED = frozenset(

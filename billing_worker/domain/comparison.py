@@ -5,7 +5,7 @@ long, skips a payment.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from billing_worker.domain.moment import Moment
@@ -24,8 +24,14 @@ FIRST_LOOK_BACK = timedelta(days=3)
 LONGEST_LOOK_BACK = timedelta(days=3650)
 """A longer look back is a mistyped year."""
 
+LAST_LOOK = timedelta(hours=2)
+"""Each date of a schedule at PortOne is compared once more so long before it comes: time enough to revoke it."""
+
 RETRY_FIRST = timedelta(seconds=10)
 RETRY_LONGEST = timedelta(minutes=5)
+
+
+Span = tuple[datetime, datetime]
 
 
 class ComparisonStatus(StrEnum):
@@ -66,6 +72,18 @@ class Comparison:
         """Whether it has grown to the length of a slice."""
         return self.ends_at - self.starts_at >= OVERLAP + SLICE
 
+    def schedule_dates(self, now: datetime) -> Span | None:
+        """The dates of schedules that are compared with this span: those that come `LAST_LOOK` after it; None: all.
+
+        All are compared once a day, by the span in which the day (UTC) begins. Spans follow one another, so none is
+        skipped. A span that is read late is not the last one, and leaves all to a later one.
+        """
+        begin = self.starts_at + OVERLAP
+        turns = begin.astimezone(UTC).date() < self.ends_at.astimezone(UTC).date()
+        if turns and now - self.ends_at < OVERLAP:
+            return None
+        return begin + LAST_LOOK, self.ends_at + LAST_LOOK
+
     def take(self, real_now: datetime, lease: timedelta) -> bool:
         """Begin to read it; False when it is done or another worker is reading it."""
         if self.status is ComparisonStatus.DONE:
@@ -93,9 +111,6 @@ class Comparison:
     def widen(self, now: datetime) -> None:
         """Extend a failed span up to now, so that an outage leaves few spans behind."""
         self.ends_at = max(self.ends_at, min(now, self.starts_at + OVERLAP + SLICE))
-
-
-Span = tuple[datetime, datetime]
 
 
 def next_span(last: Comparison | None, moment: Moment, interval: timedelta) -> Span | None:

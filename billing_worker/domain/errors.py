@@ -12,8 +12,10 @@ BillingError
     ├── Busy             the database answers, but another transaction holds the row; nothing was done
     └── ReadOnly         the database answers, but writes nothing: a standby, or a read-only one
 
-A declined payment is not an error: it is an outcome (see `payment`).
+A declined payment is not an error: it is an outcome (see `payment`). No error repeats a card number.
 """
+
+from billing_worker.domain.card_numbers import holds_card_number
 
 
 class BillingError(Exception):
@@ -29,9 +31,9 @@ class InvalidInput(BillingError):
 
     def __init__(self, field: str, value: object, problem: str) -> None:
         self.field = field
-        self.value = value
+        self.value = "…" if isinstance(value, str) and holds_card_number(value) else value
         self.problem = problem
-        super().__init__(f"{field}: {problem}" + ("" if value is None else f" (got {_shown(value)})"))
+        super().__init__(f"{field}: {problem}" + ("" if value is None else f" (got {_shown(self.value)})"))
 
 
 class NotFound(BillingError):
@@ -96,4 +98,6 @@ def _shown(value: object) -> str:
         text = repr(value)
     except ValueError:  # Python writes no number of more than 4300 digits
         text = f"a {type(value).__name__} that is too long to show"
+    if holds_card_number(text):
+        return "…"
     return text if len(text) <= LONGEST_ECHO else text[:LONGEST_ECHO] + "…"

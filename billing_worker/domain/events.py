@@ -58,8 +58,8 @@ class Event:
 
     @property
     def stream_id(self) -> str:
-        """The stream that orders its delivery: that of its subscription if it has one, else that of its subject."""
-        owner = self.data.get("subscription_id")
+        """The stream that orders its delivery: its subscription, else its invoice, else its subject."""
+        owner = self.data.get("subscription_id") or self.data.get("invoice_id")
         return self.subject_id if owner is None or self.type in OF_KEYS else str(owner)
 
 
@@ -73,17 +73,28 @@ def about_subscription(subscription: Subscription) -> Data:
     }
 
 
-def about_invoice(subscription: Subscription, invoice: Invoice) -> Data:
-    """The subscription, the period and the amount. Money in minor units, times in UTC."""
-    return about_subscription(subscription) | {
+def about_invoice(subscription: Subscription | None, invoice: Invoice) -> Data:
+    """The subscription, the period and the amount. Money in minor units, times in UTC.
+
+    A single payment has neither a subscription nor a period: those fields are null.
+    """
+    period = invoice.period
+    whose = _about_single(invoice) if subscription is None else about_subscription(subscription)
+    return whose | {
         "billing_key_id": invoice.billing_key_id,
         "invoice_id": invoice.id,
         "merchant_uid": invoice.merchant_uid,
         "amount": invoice.money.amount,
         "currency": invoice.money.currency,
-        "period_start": invoice.period.start.isoformat(),
-        "period_end": invoice.period.end.isoformat(),
+        "period_start": period.start.isoformat() if period else None,
+        "period_end": period.end.isoformat() if period else None,
     }
+
+
+def _about_single(invoice: Invoice) -> Data:
+    """The merchant's own text comes back with it: its order may have no other name than that."""
+    whose: Data = {"subscription_id": None, "customer": invoice.of_single.customer, "plan_id": None}
+    return whose | {"custom_data": invoice.options.custom_data}
 
 
 def of_subscription(kind: EventType, subscription: Subscription, **more: str | int | None) -> Event:
@@ -99,7 +110,7 @@ def of_subscription_by(
     return _event(kind, subscription.id, data)
 
 
-def of_invoice(kind: EventType, subscription: Subscription, invoice: Invoice, **more: str | int | None) -> Event:
+def of_invoice(kind: EventType, subscription: Subscription | None, invoice: Invoice, **more: str | int | None) -> Event:
     """An event of an invoice."""
     return _event(kind, invoice.id, about_invoice(subscription, invoice) | {"status": invoice.status} | more)
 
@@ -111,7 +122,7 @@ def of_key(kind: EventType, key: BillingKey, **more: str | int | None) -> Event:
 
 
 def of_refund(
-    kind: EventType, refund: Refund, subscription: Subscription, invoice: Invoice, imp_uid: str | None
+    kind: EventType, refund: Refund, subscription: Subscription | None, invoice: Invoice, imp_uid: str | None
 ) -> Event:
     """An event of a refund."""
     data = about_invoice(subscription, invoice) | {

@@ -1,15 +1,17 @@
-"""What is owed for one period, and the attempts to collect it."""
+"""What is owed, for one period or without one, and the attempts to collect it."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.declines.reasons import Advice, Category, DeclineKind
+from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import ChargeRequest, DeclineKind
+from billing_worker.domain.payment import ChargeRequest
+from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 from billing_worker.domain.timing import Timing
 
 
@@ -64,17 +66,31 @@ class Period:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SinglePayment:
+    """What a merchant asked to charge without a period. It has what a subscription and its plan have otherwise."""
+
+    customer: str
+    """The merchant's own id of the customer."""
+    name: str
+    """The product's name that PortOne shows."""
+    dunning: DunningPolicy
+    at: datetime
+    """When it is to be charged: billing time, aware UTC."""
+
+
 @dataclass(slots=True)
 class Invoice:
-    """What is owed for one period of one subscription: a snapshot of amount, currency and key.
+    """What is owed for one period of one subscription, or as a single payment: a snapshot of sum, options and key.
 
-    `next_attempt_at` is billing time; `lease_until` and `fence` belong to the scan that claimed the invoice.
+    Exactly one of both is set: `subscription_id` with `period`, or `single`. `next_attempt_at` is billing time;
+    `lease_until` and `fence` belong to the scan that claimed the invoice.
     """
 
     id: str
-    subscription_id: str
+    subscription_id: str | None
     billing_key_id: str
-    period: Period
+    period: Period | None
     money: Money
     status: InvoiceStatus
     merchant_uid: str
@@ -93,6 +109,38 @@ class Invoice:
     first."""
     taken_back: int = 0
     """How often its payment was taken, while our answer was lost, and then given back at the gateway."""
+    spared: int = 0
+    """Declines that spent no step of dunning: a failure on the way to the card company, or the merchant's own side."""
+    single: SinglePayment | None = None
+    options: PaymentOptions = PLAIN
+    by_hand: bool = False
+    """An operator, or a customer with another card, asked for the next charge. A decline spends no step."""
+    resumes_at: datetime | None = None
+    """While `by_hand`, the policy's own date for the next charge. None: dunning had given up."""
+
+    @property
+    def owner_id(self) -> str:
+        """The id of the row that is locked for everything about it: its subscription, or a single payment itself."""
+        return self.subscription_id or self.id
+
+    @property
+    def owed_from(self) -> datetime:
+        """When its period begins, or when a single payment is to be charged: nothing is charged before."""
+        if self.period is not None:
+            return self.period.start
+        return self.of_single.at
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is for the first period of its subscription."""
+        return self.period is not None and self.period.index == 0
+
+    @property
+    def of_single(self) -> SinglePayment:
+        """The single payment that it is."""
+        if self.single is None:
+            raise AssertionError(f"invoice {self.id} is for a period")
+        return self.single
 
     @property
     def awaits_decision(self) -> bool:
@@ -106,26 +154,48 @@ class Invoice:
         self.status = status
         self.next_attempt_at = None
         self.closed_at = None if status is InvoiceStatus.OPEN else now
+        self._go_on_by_policy()
 
-    def reopen(self, now: datetime) -> None:
-        """Retry after dunning has given up."""
-        self.move_to(InvoiceStatus.OPEN, now)
+    def try_by_hand(self, now: datetime) -> None:
+        """Charge it now at a request, even after dunning has given up. Asking again changes nothing.
+
+        The first charge of an invoice, and the first one on another key after a dead one, are the policy's own. Raises
+        InvalidTransition for an invoice that is paid or void.
+        """
+        if self.status is not InvoiceStatus.OPEN:
+            self.move_to(InvoiceStatus.OPEN, now)
+            # The wait for another key is over. If this key dies too, the customer gets the full wait again.
+            self.awaits_key = False
+            self.by_hand = self.declines > 0
+        elif not self.by_hand and self.declines > 0 and self.next_attempt_at is not None and not self.awaits_key:
+            self.by_hand, self.resumes_at = True, self.next_attempt_at
         self.next_attempt_at = now
-        # The wait for another key is over. If this key dies too, the customer gets the full wait again.
-        self.awaits_key = False
+
+    def spends_a_step(self, now: datetime) -> bool:
+        """Whether a decline now is the policy's: the charge was not by hand, or the policy's own date has passed."""
+        return not self.by_hand or (self.resumes_at is not None and self.resumes_at <= now)
 
     def await_key(self, until: datetime, reason: str) -> None:
         """Wait for another key, because this one is dead, until dunning would have ended."""
         self.awaits_key = True
         self.next_attempt_at = until
         self.last_reason = reason
+        self._go_on_by_policy()
+
+    def wait_for_policy(self, until: datetime | None) -> None:
+        """Wait until the policy's next date; None if it has none."""
+        self.next_attempt_at = until
+        self._go_on_by_policy()
+
+    def _go_on_by_policy(self) -> None:
+        self.by_hand, self.resumes_at = False, None
 
     def use_key(self, key_id: str, now: datetime, *, at_once: bool) -> None:
-        """Charge another key from the next attempt on; at once if no attempt is under way."""
+        """Charge another key from the next attempt on; at once if no attempt is under way, also after dunning."""
         self.billing_key_id = key_id
+        if at_once and not self.awaits_decision and not self.is_due(now):
+            self.try_by_hand(now)
         self.awaits_key = False
-        if at_once and self.next_attempt_at is not None:
-            self.next_attempt_at = min(self.next_attempt_at, now)
 
     def wait_until(self, moment: datetime) -> None:
         """Do not look at it before this moment: its PG takes no further charge until then."""
@@ -180,6 +250,8 @@ class PaymentAttempt:
     refused: bool = False
     imp_uid: str | None = None
     decline_kind: DeclineKind | None = None
+    decline_category: Category | None = None
+    decline_advice: Advice | None = None
     reason: str | None = None
     surplus: bool = False
     found: bool = False
@@ -189,6 +261,8 @@ class PaymentAttempt:
     refunded: int = 0
     """Minor units of its payment that the gateway's books showed as given back at the last read."""
     refund_evidence_id: int | None = None
+    scheduled: bool = False
+    """Whether PortOne makes the charge by a schedule of ours: no worker calls for it."""
 
     @property
     def is_open(self) -> bool:
@@ -211,18 +285,9 @@ class PaymentAttempt:
         self.refund_evidence_id = evidence_id
         return True
 
-    def request(self, key: BillingKey, name: str) -> ChargeRequest:
+    def request(self, key: BillingKey, name: str, options: PaymentOptions) -> ChargeRequest:
         """The request to the gateway. Its books are compared with it afterwards."""
-        return ChargeRequest(
-            merchant_uid=self.merchant_uid,
-            customer_uid=key.customer_uid,
-            money=self.money,
-            name=name,
-            pg_provider=key.pg_provider,
-            buyer_name=key.buyer_name,
-            buyer_email=key.buyer_email,
-            buyer_tel=key.buyer_tel,
-        )
+        return charge_request(self.merchant_uid, self.money, key, name, options)
 
     def move_to(self, status: AttemptStatus, now: datetime) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""
@@ -235,33 +300,18 @@ class PaymentAttempt:
         self.next_look_at = None
 
 
-def merchant_uid(environment: str, subscription_id: str, period_index: int, generation: int) -> str:
-    """The order id under which a period is charged: the same for every delivery, worker and day.
-
-    Alphanumeric and at most 40 characters (smartro_v2 silently truncates longer ones). Built from nothing but its
-    arguments, so that a repeated charge of the same period carries the same id and PortOne refuses it.
-    """
-    uid = f"{environment}{subscription_id.removeprefix('sub_')}p{period_index:05d}g{generation:02d}"
-    if not uid.isalnum() or not uid.isascii() or len(uid) > 40:  # noqa: PLR2004 - PortOne's limit, see above
-        raise AssertionError(f"merchant_uid {uid} is not alphanumeric or longer than 40")
-    return uid
-
-
-_OURS = re.compile(r"(?P<environment>[a-z0-9]{1,8})(?P<subscription>[a-z0-9]{16})p(?P<period>\d{5})g\d{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class OrderNumber:
-    """The parts of a merchant_uid that we made."""
-
-    environment: str
-    subscription_id: str
-    period_index: int
-
-
-def read_merchant_uid(text: str) -> OrderNumber | None:
-    """The parts of a merchant_uid in the form that `merchant_uid` makes; None for any other text."""
-    found = _OURS.fullmatch(text)
-    if found is None:
-        return None
-    return OrderNumber(found["environment"], f"sub_{found['subscription']}", int(found["period"]))
+def charge_request(
+    merchant_uid: str, money: Money, key: BillingKey, name: str, options: PaymentOptions
+) -> ChargeRequest:
+    """The charge of a key under an order number, as the gateway is asked for it, now or by a schedule."""
+    return ChargeRequest(
+        merchant_uid=merchant_uid,
+        customer_uid=key.customer_uid,
+        money=money,
+        name=name,
+        pg_provider=key.pg_provider,
+        options=options,
+        buyer_name=key.buyer_name,
+        buyer_email=key.buyer_email,
+        buyer_tel=key.buyer_tel,
+    )

@@ -87,7 +87,7 @@ def may_be_for(key: BillingKey, subscription: Subscription, first: Invoice | Non
         return False
     if subscription.next_period_index == 0:
         return True
-    if first is not None and first.period.index == 0 and first.status is InvoiceStatus.OPEN:
+    if first is not None and first.is_first and first.status is InvoiceStatus.OPEN:
         return True
     return subscription.created_at < key.created_at
 
@@ -103,13 +103,13 @@ def verdict(key: BillingKey, invoice: Invoice, payment: GatewayPayment, candidat
         return Verdict.PAYS if same else Verdict.COVERS
     if invoice.subscription_id not in candidates:
         return Verdict.ASK if candidates else Verdict.CHARGE
-    alone = len(candidates) == 1 and invoice.period.index == 0
+    alone = len(candidates) == 1 and invoice.is_first
     return Verdict.PAYS if alone and same and _is_for(payment, invoice) else Verdict.ASK
 
 
 def _is_for(payment: GatewayPayment, invoice: Invoice) -> bool:
     paid_at = payment.paid_at
-    return paid_at is not None and invoice.period.start - PAID_AHEAD <= paid_at
+    return paid_at is not None and invoice.owed_from - PAID_AHEAD <= paid_at
 
 
 def _when(payment: GatewayPayment) -> float:

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from billing_worker.domain.declines.reasons import Decline, DeclineKind
 from billing_worker.domain.money import Money
+from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 
 
 class PaymentStatus(StrEnum):
@@ -72,15 +74,6 @@ class Evidence:
     body: str
 
 
-class DeclineKind(StrEnum):
-    """Whether a retry after a decline can succeed."""
-
-    SOFT = "soft"
-    """May work later: limit, balance, issuer busy."""
-    HARD = "hard"
-    """Will not work again on this key: lost, expired, key gone."""
-
-
 class Trouble(StrEnum):
     """Why a call learned nothing from the gateway: the gateway itself fails, whatever was asked."""
 
@@ -104,13 +97,19 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The card company or the gateway refused, definitely. Uses up one step of dunning."""
+    """The card company or the gateway refused, definitely."""
 
-    kind: DeclineKind
+    decline: Decline
+    """What it is about, and what helps."""
     reason: str
     evidence: Evidence
     imp_uid: str | None = None
     """Empty if the gateway refused the key itself: it does not know it, and created no payment."""
+
+    @property
+    def kind(self) -> DeclineKind:
+        """Whether the key may be charged again after it."""
+        return self.decline.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +152,7 @@ class ChargeRequest:
     money: Money
     name: str
     pg_provider: str
+    options: PaymentOptions = PLAIN
     buyer_name: str | None = None
     buyer_email: str | None = None
     buyer_tel: str | None = None

@@ -9,6 +9,8 @@ from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
+from billing_worker.domain.payment_options import PLAIN, PaymentOptions
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.text import require_printable
 
 LONGEST_NAME = 40
@@ -26,8 +28,12 @@ class Plan:
     dunning: DunningPolicy
     created_at: datetime
     catch_up: CatchUpPolicy = BILL_ALL
+    options: PaymentOptions = PLAIN
+    """Said with every charge of this plan."""
     external_id: str | None = None
     """The merchant's own id, unique among plans."""
+    collection: Collection = Collection.WORKER
+    """By which way the periods of new subscriptions are collected, unless a subscription says otherwise."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -4,13 +4,15 @@ The synchronous answer, a webhook's re-read and the resolver all use it.
 """
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 
-from billing_worker.domain.declines import kind_of
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.declines.reasons import key_gone
+from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.payment import (
     Approved,
     ChargeRequest,
     Declined,
-    DeclineKind,
     Evidence,
     Failed,
     GatewayPayment,
@@ -18,6 +20,23 @@ from billing_worker.domain.payment import (
     PaymentStatus,
     Unknown,
 )
+
+CLOCKS_DIFFER = timedelta(hours=1)
+"""Longer than the clocks of two companies differ."""
+
+
+def may_have_made(attempt: PaymentAttempt, payment: GatewayPayment) -> bool:
+    """Whether a payment under its number can be what this open attempt made.
+
+    A failed one that was tried long before it was not, and while its own call is under way no failed one says so:
+    PortOne's Recovery, or a clerk, tries the same order.
+    """
+    if attempt.scheduled or payment.status is not PaymentStatus.FAILED:
+        return True
+    began = payment.started_at
+    return attempt.status is not AttemptStatus.IN_FLIGHT and (
+        began is None or began >= attempt.started_at - CLOCKS_DIFFER
+    )
 
 
 def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -> Outcome:
@@ -39,7 +58,7 @@ def judge(request: ChargeRequest, payment: GatewayPayment, evidence: Evidence) -
             return Approved(payment, evidence)
         case PaymentStatus.FAILED:
             reason = payment.fail_reason or "declined without a reason"
-            return Declined(kind_of(reason), reason, evidence, payment.imp_uid)
+            return Declined(normalise(request.pg_provider, reason), reason, evidence, payment.imp_uid)
         case PaymentStatus.CANCELLED if payment.holds_money:
             return Approved(payment, evidence)
     return Unknown(f"the gateway's payment {payment.imp_uid} has the status {payment.status}", evidence)
@@ -81,7 +100,7 @@ def speaks_of(request: ChargeRequest, payment: GatewayPayment) -> bool:
 
 def refusal(reason: str, evidence: Evidence) -> Declined:
     """The outcome of a definite refusal of the key, before any card company was asked."""
-    return Declined(DeclineKind.HARD, reason, evidence)
+    return Declined(key_gone("the gateway"), reason, evidence)
 
 
 def _weight(payment: GatewayPayment) -> tuple[bool, bool, float, str]:

@@ -15,6 +15,7 @@ from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Evidence, Failed, GatewayPayment, PaymentStatus, Unknown
+from billing_worker.domain.payment_options import PaymentOptions, parts_given_back
 from billing_worker.domain.pgs.facts import Rule
 from billing_worker.domain.pgs.table import following
 from billing_worker.domain.text import require_printable
@@ -71,6 +72,9 @@ class RefundRequest:
     balance: Money
     """What we believe is left on the payment before this call. The gateway refuses any other."""
     reason: str
+    tax_free: int | None = None
+    """Minor units of the part without tax, if the payment named one; so is the VAT."""
+    vat_amount: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +163,23 @@ class Refund:
             self.note = "no answer was recorded before the lease ended"
             self.move_to(RefundStatus.UNKNOWN, now)
 
-    def request(self, attempt: PaymentAttempt) -> RefundRequest:
+    def request(self, attempt: PaymentAttempt, options: PaymentOptions) -> RefundRequest:
         """The request to the gateway. Raises InvalidTransition for a payment that is not known as paid."""
         if attempt.status is not AttemptStatus.APPROVED or attempt.imp_uid is None:
             raise InvalidTransition("attempt", attempt.id, attempt.status, "refunded")
         balance = Money(self.balance, self.money.currency)
-        return RefundRequest(attempt.imp_uid, attempt.merchant_uid, self.money, balance, f"{self.id} {self.reason}")
+        before = attempt.money.amount - self.balance
+        after = before + self.money.amount
+        tax_free, vat_amount = parts_given_back(options, attempt.money, before, after)
+        return RefundRequest(
+            imp_uid=attempt.imp_uid,
+            merchant_uid=attempt.merchant_uid,
+            money=self.money,
+            balance=balance,
+            reason=f"{self.id} {self.reason}",
+            tax_free=tax_free,
+            vat_amount=vat_amount,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.declines.reasons import Advice, DeclineKind
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
-from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
-from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, SinglePayment
+from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.spared import spared_until
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
 
@@ -33,23 +35,40 @@ AWAITING_PAYMENT = (
 )
 """A paid period makes these active."""
 
+GOOD_STANDING = (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
+"""A decline makes these past due."""
+
 
 @dataclass(slots=True, kw_only=True)
 class LockedInvoice:
     """An invoice with everything that an outcome can touch, read once under the lock of the subscription's row.
 
-    No function reads these rows again: two objects of one row could undo each other's changes.
+    No function reads these rows again: two objects of one row could undo each other's changes. A single payment has no
+    subscription, and its own row is the lock.
     """
 
-    subscription: Subscription
+    subscription: Subscription | None
     invoice: Invoice
-    plan: Plan
+    agreed: Plan | SinglePayment
+    """What says the product's name and when to try again."""
     keys: dict[str, BillingKey]
     """The keys of the attempts by id; the invoice's own key if it has no attempt."""
     attempts: list[PaymentAttempt]
     """All attempts of the invoice, by number."""
     events: list[Event] = field(default_factory=list)
     """Events to announce."""
+
+    @property
+    def of_period(self) -> Subscription:
+        """The subscription whose period it is for; a single payment has none."""
+        if self.subscription is None:
+            raise AssertionError(f"invoice {self.invoice.id} is a single payment")
+        return self.subscription
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether its subscription is canceled: nothing more is charged for it."""
+        return self.subscription is not None and self.subscription.status is SubscriptionStatus.CANCELED
 
     @property
     def has_open_attempt(self) -> bool:
@@ -61,7 +80,7 @@ class LockedInvoice:
         return Settlement(
             subscription=self.subscription,
             invoice=self.invoice,
-            plan=self.plan,
+            agreed=self.agreed,
             keys=self.keys,
             attempts=self.attempts,
             events=self.events,
@@ -83,17 +102,13 @@ class Settlement(LockedInvoice):
     @property
     def request(self) -> ChargeRequest:
         """The request of this attempt to the gateway."""
-        return self.attempt.request(self.key, self.plan.name)
+        return self.attempt.request(self.key, self.agreed.name, self.invoice.options)
 
     def announce(self, kind: EventType, **more: str | int | None) -> None:
         """Note an event of the invoice for the outbox."""
         more.setdefault("attempt_id", self.attempt.id)
         more.setdefault("merchant_uid", self.attempt.merchant_uid)
         self.events.append(of_invoice(kind, self.subscription, self.invoice, **more))
-
-    def announce_of_subscription(self, kind: EventType, **more: str | int | None) -> None:
-        """Note an event of the subscription that this charge caused."""
-        self.events.append(of_subscription_by(kind, self.subscription, self.invoice, **more))
 
 
 def take_events(settlements: Sequence[Settlement]) -> list[Event]:
@@ -125,7 +140,7 @@ def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
             attempt.refused = attempt.refused or outcome.duplicate
             if attempt.status is AttemptStatus.IN_FLIGHT:
                 attempt.move_to(AttemptStatus.UNKNOWN, now)
-    if settlement.subscription.status is SubscriptionStatus.CANCELED and not attempt.is_open:
+    if settlement.is_canceled and not attempt.is_open:
         void_if_open(settlement.subscription, settlement.invoice, settlement.events, now)
     return True
 
@@ -134,7 +149,7 @@ def _approve(settlement: Settlement, outcome: Approved, now: datetime) -> None:
     invoice, attempt = settlement.invoice, settlement.attempt
     attempt.move_to(AttemptStatus.APPROVED, now)
     attempt.imp_uid = outcome.payment.imp_uid
-    attempt.reason = attempt.decline_kind = None
+    attempt.reason = attempt.decline_kind = attempt.decline_category = attempt.decline_advice = None
     if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         attempt.surplus = True
         settlement.announce(EventType.PAYMENT_SURPLUS, imp_uid=attempt.imp_uid)
@@ -143,12 +158,18 @@ def _approve(settlement: Settlement, outcome: Approved, now: datetime) -> None:
     invoice.last_reason = None
     settlement.announce(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
     subscription = settlement.subscription
-    if subscription.status in AWAITING_PAYMENT:
+    if subscription is not None and subscription.status in AWAITING_PAYMENT:
+        _activate(settlement, subscription, now)
+
+
+def _activate(settlement: Settlement, subscription: Subscription, now: datetime) -> None:
+    skipped = 0
+    if subscription.status is SubscriptionStatus.UNPAID and isinstance(settlement.agreed, Plan):
         # Periods that began while it was unpaid are left out: a customer does not pay for time without service.
-        was_unpaid = subscription.status is SubscriptionStatus.UNPAID
-        skipped = subscription.skip_to(settlement.plan.calendar, now) if was_unpaid else 0
-        subscription.move_to(SubscriptionStatus.ACTIVE)
-        settlement.announce_of_subscription(EventType.SUBSCRIPTION_ACTIVATED, skipped_periods=skipped)
+        skipped = subscription.skip_to(settlement.agreed.calendar, now)
+    subscription.move_to(SubscriptionStatus.ACTIVE)
+    kind = EventType.SUBSCRIPTION_ACTIVATED
+    settlement.events.append(of_subscription_by(kind, subscription, settlement.invoice, skipped_periods=skipped))
 
 
 def _decline(settlement: Settlement, outcome: Declined, now: datetime) -> None:
@@ -156,27 +177,37 @@ def _decline(settlement: Settlement, outcome: Declined, now: datetime) -> None:
     attempt.move_to(AttemptStatus.DECLINED, now)
     attempt.imp_uid = outcome.imp_uid
     attempt.decline_kind = outcome.kind
+    attempt.decline_category, attempt.decline_advice = outcome.decline.category, outcome.decline.advice
     attempt.reason = outcome.reason
     if outcome.kind is DeclineKind.HARD and key.invalidate(outcome.reason):
         settlement.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=outcome.reason))
     if invoice.status is not InvoiceStatus.OPEN:
         return
-    invoice.declines += 1
     invoice.last_reason = outcome.reason
-    if settlement.subscription.status is SubscriptionStatus.CANCELED:
+    until = spared_until(outcome.decline.advice, invoice, key, settlement.agreed.dunning, now)
+    if until is not None and not settlement.is_canceled:
+        invoice.spared += 1
+        invoice.next_attempt_at = until
+        return
+    spends = invoice.spends_a_step(now)
+    invoice.declines += spends
+    if settlement.is_canceled:
         _announce_decline(settlement, outcome, None)
         return
-    next_attempt = _after_decline(settlement, outcome, now)
+    next_attempt = _after_decline(settlement, outcome, now, spends=spends)
     _announce_decline(settlement, outcome, next_attempt)
     if next_attempt is None:
         give_up(settlement.subscription, invoice, settlement.events, now)
-    elif settlement.subscription.status in (
-        SubscriptionStatus.PENDING,
-        SubscriptionStatus.TRIALING,
-        SubscriptionStatus.ACTIVE,
-    ):
-        settlement.subscription.move_to(SubscriptionStatus.PAST_DUE)
-        settlement.announce_of_subscription(EventType.SUBSCRIPTION_PAST_DUE, reason=outcome.reason)
+    else:
+        _fall_behind(settlement.subscription, invoice, settlement.events)
+
+
+def _fall_behind(subscription: Subscription | None, invoice: Invoice, events: list[Event]) -> None:
+    """A subscription whose invoice is not paid, and will be tried again."""
+    if subscription is not None and subscription.status in GOOD_STANDING:
+        subscription.move_to(SubscriptionStatus.PAST_DUE)
+        kind = EventType.SUBSCRIPTION_PAST_DUE
+        events.append(of_subscription_by(kind, subscription, invoice, reason=invoice.last_reason))
 
 
 def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: datetime | None) -> None:
@@ -184,28 +215,35 @@ def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: d
         EventType.INVOICE_PAYMENT_FAILED,
         imp_uid=outcome.imp_uid,
         decline_kind=outcome.kind,
+        decline_category=outcome.decline.category,
+        decline_advice=outcome.decline.advice,
         reason=outcome.reason,
         next_attempt_at=next_attempt.isoformat() if next_attempt else None,
     )
 
 
-def _after_decline(settlement: Settlement, outcome: Declined, now: datetime) -> datetime | None:
-    """When the invoice is charged again; None when dunning is used up."""
-    invoice, policy = settlement.invoice, settlement.plan.dunning
+def _after_decline(settlement: Settlement, outcome: Declined, now: datetime, *, spends: bool) -> datetime | None:
+    """When the invoice is charged again; None when dunning is used up.
+
+    A charge by hand does not spend a step: the policy goes on at its own date.
+    """
+    invoice, policy, is_dead = settlement.invoice, settlement.agreed.dunning, outcome.kind is DeclineKind.HARD
+    goes_on_at = policy.next_retry(invoice.declines, now) if spends else invoice.resumes_at
     if invoice.billing_key_id != settlement.key.id:
-        # The customer gave another card while this one was being charged. Try the new card at once.
-        invoice.next_attempt_at = now
-    elif outcome.kind is DeclineKind.HARD:
+        # The customer gave another card while this one was being charged. Try it at once, as one that is given later.
+        invoice.wait_for_policy(now if is_dead else goes_on_at)
+        invoice.try_by_hand(now)
+    elif is_dead:
         end = policy.end(invoice.declines, now)
         invoice.await_key(end, outcome.reason)
         return end if end > now else None
     else:
-        invoice.next_attempt_at = policy.next_retry(invoice.declines, now)
+        invoice.wait_for_policy(goes_on_at)
     return invoice.next_attempt_at
 
 
 def meet_dead_key(
-    subscription: Subscription, due: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
+    subscription: Subscription | None, due: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
 ) -> list[Event]:
     """Handle a due invoice with a dead key: wait for another key as long as dunning would last, then give up."""
     events: list[Event] = []
@@ -215,12 +253,10 @@ def meet_dead_key(
         return events
     due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")
     more: dict[str, str | int | None] = {"attempt_id": None, "imp_uid": None, "decline_kind": DeclineKind.HARD}
+    more |= {"decline_category": None, "decline_advice": Advice.ANOTHER_CARD}
     more |= {"reason": due.last_reason, "next_attempt_at": until.isoformat()}
     events.append(of_invoice(EventType.INVOICE_PAYMENT_FAILED, subscription, due, **more))
-    if subscription.status in (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE):
-        subscription.move_to(SubscriptionStatus.PAST_DUE)
-        kind = EventType.SUBSCRIPTION_PAST_DUE
-        events.append(of_subscription_by(kind, subscription, due, reason=due.last_reason))
+    _fall_behind(subscription, due, events)
     return events
 
 
@@ -235,16 +271,16 @@ def _fail(settlement: Settlement, outcome: Failed, now: datetime) -> None:
             invoice.next_attempt_at = now + technical_backoff(invoice.failures)
             return
         invoice.taken_back += 1
-        by_itself = invoice.taken_back <= ROUNDS_BY_ITSELF
+        by_itself = invoice.single is None and invoice.taken_back <= ROUNDS_BY_ITSELF
         invoice.next_attempt_at = now + TAKEN_BACK_PAUSE if by_itself else None
 
 
-def give_up(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
+def give_up(subscription: Subscription | None, invoice: Invoice, events: list[Event], now: datetime) -> None:
     """End dunning: the invoice is uncollectible, and no further period is opened until the customer pays."""
     invoice.move_to(InvoiceStatus.UNCOLLECTIBLE, now)
     reason = invoice.last_reason
     events.append(of_invoice(EventType.INVOICE_UNCOLLECTIBLE, subscription, invoice, reason=reason))
-    if subscription.status in RENEWING:
+    if subscription is not None and subscription.status in RENEWING:
         subscription.move_to(SubscriptionStatus.UNPAID)
         events.append(of_subscription_by(EventType.SUBSCRIPTION_UNPAID, subscription, invoice, reason=reason))
 
@@ -260,7 +296,7 @@ def cover(subscription: Subscription, invoice: Invoice, imp_uid: str, now: datet
     return events
 
 
-def void_if_open(subscription: Subscription, invoice: Invoice, events: list[Event], now: datetime) -> None:
+def void_if_open(subscription: Subscription | None, invoice: Invoice, events: list[Event], now: datetime) -> None:
     """Void the invoice if it is open: it will not be charged any more."""
     if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
         invoice.move_to(InvoiceStatus.VOID, now)

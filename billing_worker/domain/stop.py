@@ -15,10 +15,12 @@ from billing_worker.domain.text import entered
 ALL = "all"
 PG = "pg:"
 SUBSCRIPTION = "subscription:"
+INVOICE = "invoice:"
+"""Of a single payment, which no subscription has."""
 
 LONGEST_REASON = 500
 
-_SCOPE = re.compile(r"all|pg:[a-z0-9_]{1,40}|subscription:[A-Za-z0-9_]{1,40}")
+_SCOPE = re.compile(r"all|pg:[a-z0-9_]{1,40}|(?:subscription|invoice):[A-Za-z0-9_]{1,40}")
 
 
 class StopCause(StrEnum):
@@ -40,7 +42,10 @@ class StopCause(StrEnum):
 
 @dataclass(slots=True)
 class Stop:
-    """No new charge in `scope`: `all`, `pg:NAME` or `subscription:ID`. Times are billing time."""
+    """No new charge in `scope`: `all`, `pg:NAME`, `subscription:ID`, or `invoice:ID` of a single payment.
+
+    Times are billing time.
+    """
 
     id: int
     scope: str
@@ -52,6 +57,11 @@ class Stop:
     closed_at: datetime | None = None
     note: str | None = None
     """The note of the operator who cleared it."""
+
+    @property
+    def waits_for_gateway(self) -> bool:
+        """Whether it only waits for the gateway to answer again: no operator decided against a charge."""
+        return self.cause is StopCause.GATEWAY
 
     @property
     def is_open(self) -> bool:
@@ -73,10 +83,15 @@ class Stop:
 def require_scope(scope: str) -> str:
     """The scope. Raises InvalidInput for any other text."""
     if not _SCOPE.fullmatch(scope):
-        raise InvalidInput("scope", scope, "must be all, pg:NAME or subscription:ID")
+        raise InvalidInput("scope", scope, "must be all, pg:NAME, subscription:ID or invoice:ID of a single payment")
     return scope
 
 
-def scopes_of(subscription_id: str, pg_provider: str) -> tuple[str, str, str]:
-    """Every scope whose stop holds this subscription's charges on a key of this PG."""
-    return ALL, PG + pg_provider, SUBSCRIPTION + subscription_id
+def scope_of(owner_id: str) -> str:
+    """The smallest scope: that of a subscription, or of a single payment."""
+    return (INVOICE if owner_id.startswith("inv_") else SUBSCRIPTION) + owner_id
+
+
+def scopes_of(owner_id: str, pg_provider: str) -> tuple[str, str, str]:
+    """Every scope whose stop holds the charges of this subscription, or single payment, on a key of this PG."""
+    return ALL, PG + pg_provider, scope_of(owner_id)

@@ -11,9 +11,13 @@ from billing_worker.domain.catch_up import LATE_AFTER, Backlog, CatchUpMode, Cat
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.invoice import Period
 from billing_worker.domain.labels import require_external_id, require_metadata
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.text import require_printable
 
 LONGEST_CUSTOMER = 120
+
+NEVER_SCHEDULED = -2
+"""Below the number before any period: that one is left where the first period's schedule was taken back."""
 
 
 class SubscriptionStatus(StrEnum):
@@ -72,6 +76,10 @@ class Subscription:
     metadata: Mapping[str, str] = field(default_factory=dict)
     allow_duplicate: bool = False
     """The merchant wants it in addition to another live one of this customer on this plan."""
+    collection: Collection = Collection.WORKER
+    """By which way its coming periods are collected."""
+    scheduled_index: int = NEVER_SCHEDULED
+    """The last period for which a schedule at PortOne was written down, and not taken back since."""
 
     def __post_init__(self) -> None:
         self.customer = self.customer.strip()
@@ -88,6 +96,11 @@ class Subscription:
     def renews_at(self, now: datetime) -> bool:
         """Whether its next period is to be opened now."""
         return self.status in RENEWING and self.held_since is None and self.next_period_start <= now
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a schedule was written down for its next period, whatever became of it."""
+        return self.scheduled_index >= self.next_period_index
 
     def ruled_by(self, policy: CatchUpPolicy, now: datetime) -> tuple[CatchUpPolicy, datetime]:
         """The policy for its next period, and its time: an operator's decision, else the plan's policy now."""

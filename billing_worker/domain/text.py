@@ -10,6 +10,7 @@ reasons.
 
 import unicodedata
 
+from billing_worker.domain.card_numbers import holds_card_number
 from billing_worker.domain.errors import InvalidInput
 
 _NAMES = {"\0": "NUL", "\t": "TAB", "\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\x1b": "ESCAPE", "\x7f": "DELETE"}
@@ -36,8 +37,10 @@ def entered(field: str, value: str, longest: int, *, ascii_only: bool = False, s
 
     Raises InvalidInput, with the name and the place of the character, for one that is invisible, controls a terminal or
     cannot be stored. Also raises it for a text that is empty or longer than `longest` code points, and with
-    `ascii_only` for all but visible ASCII characters. The error of a `secret` text does not repeat it.
+    `ascii_only` for all but visible ASCII characters, and for one that holds a card number. The error of a `secret`
+    text does not repeat it, and no error repeats a card number.
     """
+    refuse_card_number(field, value)
     shown = "…" if secret else value
     if not (value.isascii() and value.isprintable()):
         place = misplaced(value)
@@ -49,6 +52,12 @@ def entered(field: str, value: str, longest: int, *, ascii_only: bool = False, s
     if ascii_only:
         require_visible_ascii(field, value.strip(), len(value) - len(value.lstrip()))
     return text
+
+
+def refuse_card_number(field: str, value: str) -> None:
+    """Raises InvalidInput, without the value, for a text that is no card field and holds a card number."""
+    if holds_card_number(value):
+        raise InvalidInput(field, None, "looks like a card number; card numbers must never be stored here: take it out")
 
 
 def require_printable(field: str, value: str, longest: int) -> None:

@@ -45,6 +45,9 @@ class Alerts(Protocol):
     def list_open(self, limit: int) -> Sequence[Alert]:
         """Open alerts, newest first."""
 
+    def of_kind(self, kind: AlertKind) -> Sequence[Alert]:
+        """Open alerts of one kind, oldest first."""
+
     def of_subject(self, subject_id: str) -> Sequence[Alert]:
         """Open alerts about one subject."""
 

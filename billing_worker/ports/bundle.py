@@ -51,5 +51,9 @@ class Ports:
     inbox: InboxRules = field(default_factory=InboxRules)
     scan_limit: int = 500
     """The most ids that one scan returns."""
+    card_entry: bool = False
+    """Whether this installation takes card data (BILLING_CARD_ENTRY)."""
+    shadow: bool = False
+    """Whether this installation charges nothing, and only decides beside another biller (BILLING_SHADOW)."""
     actor: str = WORKER
     """The author of changes: `worker`, `cli:USER` or `token:NAME`. It is stored with each action."""

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.invoice import Invoice, PaymentAttempt, SinglePayment
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.schedule import Schedule
 from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.control import DueBetween
@@ -30,26 +31,48 @@ class DueSubscription:
     last_paid: int | None
     """The amount of its last paid invoice in this currency, in minor units."""
 
-    def owing(self, invoice: Invoice) -> "DueInvoice":
-        """The same with an invoice that was opened just now."""
+    def owing(self, invoice: Invoice, schedules: Sequence[Schedule] = ()) -> "DueInvoice":
+        """The same with an invoice that was opened just now, and the schedules of its period."""
         return DueInvoice(
             subscription=self.subscription,
             key=self.key,
-            plan=self.plan,
+            agreed=self.plan,
             stop=self.stop,
             elsewhere=self.elsewhere,
             last_paid=self.last_paid,
             invoice=invoice,
             has_open_attempt=False,
+            schedules=schedules,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DueInvoice(DueSubscription):
-    """An invoice that may be due, with what decides whether it is charged; the subscription is locked."""
+class DueInvoice:
+    """An invoice that may be due, with what decides whether it is charged; its subscription, or itself, is locked."""
 
+    subscription: Subscription | None
+    """None for a single payment."""
+    key: BillingKey
+    agreed: Plan | SinglePayment
+    stop: int | None
+    """As for a subscription; so are the next two."""
+    elsewhere: bool
+    last_paid: int | None
     invoice: Invoice
     has_open_attempt: bool
+    schedules: Sequence[Schedule] = ()
+    """All schedules of its period, in the order of their generations."""
+
+    @property
+    def at_portone(self) -> Schedule | None:
+        """The schedule by which PortOne charges it, or may have charged it; None if a worker is to."""
+        attempts = self.invoice.attempts
+        return next((each for each in self.schedules if each.may_have_charged(attempts=attempts)), None)
+
+    @property
+    def customer(self) -> str:
+        """The merchant's own id of the customer."""
+        return self.subscription.customer if self.subscription is not None else self.invoice.of_single.customer
 
 
 class Plans(Protocol):
@@ -96,7 +119,7 @@ class Subscriptions(Protocol):
         """Write those back that changed, with one statement."""
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
-        """All subscriptions that are charged to this key."""
+        """All subscriptions that are charged to this key, in the order in which they are locked: that of their ids."""
 
     def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
         """All subscriptions that are charged to one of these keys, or belong to one of these customers."""
@@ -119,6 +142,12 @@ class Invoices(Protocol):
     def add(self, invoice: Invoice) -> bool:
         """Store a new invoice and its merchant_uid; False when this period already has an invoice."""
 
+    def add_single(self, invoice: Invoice) -> None:
+        """Store a new single payment and its merchant_uid.
+
+        Raises Conflict, with the id of the other invoice, where one has or ever had this merchant_uid.
+        """
+
     def add_all(self, invoices: Sequence[Invoice]) -> frozenset[str]:
         """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
 
@@ -130,6 +159,9 @@ class Invoices(Protocol):
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
         """All invoices of a subscription, oldest first."""
+
+    def singles_of_key(self, key_id: str) -> Sequence[Invoice]:
+        """Open single payments on a key, in the order in which they are locked: that of their ids."""
 
     def voidable(self, subscription_id: str) -> Sequence[Invoice]:
         """Unpaid invoices of a subscription without an open attempt: a cancellation may close them at once."""
@@ -154,11 +186,28 @@ class Invoices(Protocol):
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
         """The id of the invoice that has or ever had this merchant_uid."""
 
+    def register_merchant_uids(self, orders: Sequence[tuple[str, str, int]]) -> None:
+        """Register order numbers (merchant_uid, invoice id, generation) of earlier generations, for good."""
+
     def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
         """Register, for good, the merchant_uid of a payment that pays this invoice and was not placed by us.
 
         The database refuses a merchant_uid that any invoice has, and a second adoption for one invoice.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownText:
+    """A text of a PG that no rule understands, and how often it came."""
+
+    pg: str
+    text: str
+    """Masked; runs of digits are `#`, so that one text with other numbers counts as one."""
+    count: int
+    last_at: datetime
+    """Billing time."""
+    invoice_id: str
+    """An invoice that was declined so."""
 
 
 class Attempts(Protocol):
@@ -184,6 +233,9 @@ class Attempts(Protocol):
 
     def open_ids(self) -> Sequence[str]:
         """Ids of all open attempts, oldest first."""
+
+    def unknown_texts(self, since: datetime, limit: int) -> Sequence[UnknownText]:
+        """Texts of declines since then that no rule understands, the most frequent first."""
 
     def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
         """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""

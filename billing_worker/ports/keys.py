@@ -1,10 +1,11 @@
 """Billing keys, and the payments at Paymentwall that issue them, as use cases see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.key_call import KeyCall
 from billing_worker.domain.pingback import PingbackPayment
 
 
@@ -36,6 +37,9 @@ class BillingKeys(Protocol):
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""
 
+    def with_customer_uids(self, customer_uids: Sequence[str]) -> Mapping[str, str]:
+        """Ids of the keys stored under these customer_uids, by these."""
+
     def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
         """The keys stored under these customer_uids, locked until the end of the transaction."""
 
@@ -45,8 +49,33 @@ class BillingKeys(Protocol):
     def save(self, key: BillingKey) -> None:
         """Write the key back."""
 
+    def charging(self, key_id: str) -> Sequence[str]:
+        """Ids of the subscriptions and single payments that this key still pays for, or is being charged for.
+
+        Those are subscriptions that are not canceled, and those with an open invoice or an open attempt on the key.
+        """
+
     def pg_providers(self) -> Sequence[str]:
         """The names of all PGs that have a key."""
+
+
+class KeyCalls(Protocol):
+    """Calls that store or delete keys at the gateway. The key's row is their lock."""
+
+    def get(self, call_id: str) -> KeyCall:
+        """The call. Raises NotFound."""
+
+    def add(self, call: KeyCall) -> None:
+        """Store a new call. Raises Conflict while another one about this key is open."""
+
+    def save(self, call: KeyCall) -> None:
+        """Write the call back."""
+
+    def of_key(self, key_id: str) -> Sequence[KeyCall]:
+        """All calls about a key, oldest first."""
+
+    def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of open calls whose next step is due, oldest first. Postpones the step to `lease_until`."""
 
 
 class KeyRecords(Protocol):
@@ -55,6 +84,10 @@ class KeyRecords(Protocol):
     @property
     def keys(self) -> BillingKeys:
         """Billing keys."""
+
+    @property
+    def key_calls(self) -> KeyCalls:
+        """Calls about keys."""
 
     @property
     def pingbacks(self) -> Pingbacks:

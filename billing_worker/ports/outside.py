@@ -5,9 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from billing_worker.domain.card import CardFacts
+from billing_worker.domain.card_entry import Card, DeleteAnswer, IssueAnswer, IssueRequest
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import ChargeRequest, Evidence, GatewayPayment, Outcome
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
+from billing_worker.domain.schedule import (
+    RegisterAnswer,
+    RevokeAnswer,
+    ScheduleListing,
+    ScheduleReading,
+    ScheduleRequest,
+)
 
 
 class Clock(Protocol):
@@ -60,14 +69,77 @@ class Sheet:
     """Set when this page could not be read: no further page follows, and a missing payment proves nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A billing key as the gateway stores it."""
+
+    card: CardFacts
+    pg_provider: str | None = None
+    """The code of its PG; None where the gateway does not tell it."""
+    pg_id: str | None = None
+    """The merchant's account at that PG."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReading:
+    """The result of a read of one billing key: found, certainly not there, or not read."""
+
+    stored: StoredKey | None = None
+    """The key; None when the gateway says that it has none, or when the read failed."""
+    trouble: str | None = None
+    """Set when the read failed or could not be understood: then it proves nothing."""
+
+    @property
+    def known(self) -> bool | None:
+        """Whether the gateway has the key; None when the read proves nothing."""
+        return None if self.trouble is not None else self.stored is not None
+
+
 class Gateway(Protocol):
     """A payment gateway. No method raises for an outside failure: trouble is part of the answer."""
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: one request, sent once (again only after a 401, which proves that nothing was done)."""
 
+    def charge_card(self, request: ChargeRequest, card: Card) -> Outcome:
+        """Place one charge of card data, once, as `charge` does. An approved one is stored as a key of the request.
+
+        A request with an empty `customer_uid` stores no key. Nothing of the card is in the outcome.
+        """
+
+    def issue_key(self, request: IssueRequest) -> IssueAnswer:
+        """Store a card under a customer_uid: one request, sent once (again only after a 401). Charges nothing.
+
+        A key that the gateway already has under this customer_uid is overwritten there, and its PG keeps the old one:
+        the caller reads first. Nothing of the card is in the answer.
+        """
+
+    def delete_key(self, customer_uid: str, reason: str, requester: str | None = None) -> DeleteAnswer:
+        """Delete a key at the gateway. A key that it does not have is deleted: a repeat does no harm."""
+
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         """Give money back: one request, sent once (again only after a 401, which proves that nothing was done)."""
+
+    def register_schedule(self, request: ScheduleRequest) -> RegisterAnswer:
+        """Ask the gateway to charge at a time: one request, sent once (again only after a 401). Charges nothing now.
+
+        The gateway takes an order number once, so a repeat registers nothing more.
+        """
+
+    def revoke_schedule(self, customer_uid: str, merchant_uid: str) -> RevokeAnswer:
+        """Take one schedule back, by its key and its order number. A repeat does no harm."""
+
+    def read_schedule(self, merchant_uid: str) -> ScheduleReading:
+        """The schedule as the gateway has it now; none if it never had one under this order number."""
+
+    def schedules_of_key(self, customer_uid: str, start: datetime, end: datetime) -> ScheduleListing:
+        """All schedules of a key whose time lies in this span (half open), to the last page, in any state."""
+
+    def schedules_between(self, start: datetime, end: datetime) -> ScheduleListing:
+        """All schedules of the account whose time lies in this span (half open), to the last page, in any state.
+
+        A span that is longer than the gateway's three months is read in parts.
+        """
 
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id: a list of one; empty when the gateway does not know it."""
@@ -92,8 +164,8 @@ class Gateway(Protocol):
         if its new time lies after the span.
         """
 
-    def knows_key(self, customer_uid: str) -> bool | None:
-        """Whether the gateway has this billing key; None when the read failed."""
+    def read_key(self, customer_uid: str) -> KeyReading:
+        """The billing key as the gateway stores it now, without anything of the card but its last digits."""
 
 
 class Doorbell(Protocol):

@@ -94,7 +94,8 @@ class PaidAttempt:
     imp_uid: str
     money: Money
     customer_uid: str = field(repr=False)
-    subscription_id: str
+    owner_id: str
+    """Of its subscription, or of a single payment."""
     nameless: bool
     """Whether an attempt of the invoice has no imp_uid: an unknown payment may then belong to it."""
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from billing_worker.ports.access import AccessRecords
 from billing_worker.ports.alerts import AlertRecords
+from billing_worker.ports.card_sessions import CardSessionRecords
 from billing_worker.ports.charging import ChargingRecords
 from billing_worker.ports.control import ControlRecords
 from billing_worker.ports.incoming import IncomingRecords
@@ -14,11 +15,16 @@ from billing_worker.ports.outgoing import OutgoingRecords
 from billing_worker.ports.refunds import RefundRecords
 from billing_worker.ports.requests import RequestRecords
 from billing_worker.ports.review import ReviewRecords
+from billing_worker.ports.schedules import ScheduleRecords
+from billing_worker.ports.shadow import ShadowRecords
 
 
 class UnitOfWork(
     ChargingRecords,
     KeyRecords,
+    CardSessionRecords,
+    ScheduleRecords,
+    ShadowRecords,
     RefundRecords,
     ControlRecords,
     IncomingRecords,

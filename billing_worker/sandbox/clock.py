@@ -3,6 +3,7 @@
 Without a time machine both show the same.
 """
 
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -45,6 +46,13 @@ class Clock:
 
     def __init__(self, machine: TimeMachine | None = None) -> None:
         self._machine = machine
+        self._held: float | None = None
+
+    def hold(self, moment: float) -> None:
+        """Let the virtual clock show this moment until it is held at a later one; a ValueError if it would go back."""
+        if self._held is not None and moment < self._held:
+            raise ValueError(f"the clock is held at {self._held:.0f} and does not go back to {moment:.0f}")
+        self._held = moment
 
     @property
     def speed(self) -> float:
@@ -57,6 +65,8 @@ class Clock:
 
     def virtual(self) -> float:
         """Return virtual unix seconds."""
+        if self._held is not None:
+            return self._held
         if self._machine is None:
             return time.time()
         return self._machine.start + (time.time() - self._machine.anchor) * self._machine.speed
@@ -66,5 +76,7 @@ class Clock:
         return int(self.virtual())
 
     def real_seconds_until(self, moment: float) -> float:
-        """Return the real wait until the virtual clock shows `moment`; never negative."""
+        """Return the real wait until the virtual clock shows `moment`; never negative. A held clock never does."""
+        if self._held is not None:
+            return 0.0 if moment <= self._held else math.inf
         return max(0.0, (moment - self.virtual()) / self.speed)

@@ -80,6 +80,7 @@ class Schedule:
     revoked_at: int = 0
     schedule_status: str = "scheduled"
     created_at: int = 0
+    garbled: Json = field(default_factory=dict)  # what reads show instead of these fields
 
 
 @dataclass(slots=True, kw_only=True)

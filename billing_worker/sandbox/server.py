@@ -25,6 +25,7 @@ from billing_worker.sandbox.v1.customers import Customers
 from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.v1.payments import PaymentReads
 from billing_worker.sandbox.v1.schedules import Schedules
+from billing_worker.sandbox.v1.window import Window
 from billing_worker.sandbox.wire import TRANSPORT, envelope
 from billing_worker.sandbox.world.gateway import Gateway
 from billing_worker.sandbox.world.journal import LedgerError
@@ -65,6 +66,7 @@ def create_app(options: SandboxOptions) -> Starlette:
         *PaymentReads(gateway, gate).routes(),
         *Customers(gateway, gate, charging, paymentwall).routes(),
         *schedules.routes(),
+        *Window(gateway, paymentwall).routes(),
         *Control(gateway, gate, requests).routes(),
         *MoneyControl(gateway, paymentwall).routes(),
     ]

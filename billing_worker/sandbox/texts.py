@@ -20,6 +20,7 @@ CANCEL_REASON = "취소요청api"  # of a cancel by API without a reason
 CANCELLED_ALREADY = "이미 전액취소된 주문입니다."
 NO_CUSTOMER_TO_SCHEDULE = "등록된 고객정보가 없습니다."
 NOTHING_TO_UNSCHEDULE = "취소할 예약결제 기록이 존재하지 않습니다."
+NO_CARD_MODULE = "비인증결제모듈 사용정보를 찾을 수 없습니다."
 ISSUE_FAILED = "카드정보 인증 및 빌키 발급에 실패하였습니다. "
 ONETIME_FAILED = "카드정보 인증에 실패하였습니다. "
 INTERNAL_ERROR = "(PG사 결제 장애) Internal error"  # documented: Paymentwall risk review

@@ -41,6 +41,11 @@ def envelope(response: Any, *, code: int = 0, message: str | None = None, http: 
     return JsonText({"code": code, "message": message, "response": response}, status_code=http)
 
 
+def refusal(refused: Refused) -> JsonText:
+    """Return the answer to a call that is refused."""
+    return envelope(None, code=refused.code, message=refused.message, http=refused.http)
+
+
 def unauthorized() -> JsonText:
     """Return the answer to a missing, wrong or expired token (observed)."""
     return envelope(None, code=-1, message=texts.UNAUTHORIZED, http=401)

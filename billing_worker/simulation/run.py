@@ -21,7 +21,8 @@ from billing_worker.simulation.judge.docket import Breach, Docket
 from billing_worker.simulation.judge.rest import Rest
 from billing_worker.simulation.judge.safety import Safety
 from billing_worker.simulation.judge.trace import Trace
-from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.memory.numbered import Numbered
+from billing_worker.simulation.memory.store import MemoryTransaction, Store
 from billing_worker.simulation.memory.tables import Entry
 from billing_worker.simulation.world.market import Market
 
@@ -30,6 +31,9 @@ START = datetime(2025, 11, 30, 15, 0, tzinfo=UTC)
 
 HEALING = timedelta(hours=14)
 """Longer than any job waits for its next try, and than any payment may be late."""
+
+COMPARED = timedelta(hours=1)
+"""So long after all faults have ended, the lists of schedules are compared once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class Run:
         for process in self.fleet.processes:
             process.revive()
         self.fleet.look()
+        self.scheduler.after(COMPARED, self.market.clerks.compare_last)
 
     def _plan_deaths(self) -> None:
         days = (self.end - START).days
@@ -154,6 +159,7 @@ class Run:
             notifier=None,
             timing=Timing(),
             environment=ENVIRONMENT,
+            card_entry=True,
         )
 
     def _committed(self, process: Process, changes: Sequence[Entry]) -> None:
@@ -169,6 +175,8 @@ class Run:
                 self.market.key_died(row.id)
             elif table.kind == "subscription" and row.status == "unpaid" and before.status != "unpaid":
                 self.market.went_unpaid(row.id)
+            elif table.kind == "subscription" and row.status == "past_due" and before.status != "past_due":
+                self.market.operators.went_past_due(row.id)
             elif table.kind == "alert":
                 self._alerted(before, row)
 
@@ -191,6 +199,7 @@ class Run:
     def _paid(self, row: Row) -> None:
         self.trace.note(self.scheduler.now, f"gateway {row.merchant_uid} {row.imp_uid} paid {row.cause}")
         self.safety.charges.paid(row)
+        self.safety.schedules.paid(row)
         self.market.paid(row)
 
     def _declined(self, row: Row) -> None:

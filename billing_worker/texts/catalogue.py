@@ -24,9 +24,10 @@ class Texts(gettext.NullTranslations):
 
 
 @cache
-def catalogue(language: Language) -> Texts:
-    """All texts of a language, read once."""
-    text = files("billing_worker.texts").joinpath("locale", f"{language.value}.po").read_text(encoding="utf-8")
+def catalogue(language: Language, page: str = "") -> Texts:
+    """All texts of a language, read once: those for operators, or those of a page for customers."""
+    name = f"{page}.{language.value}.po" if page else f"{language.value}.po"
+    text = files("billing_worker.texts").joinpath("locale", name).read_text(encoding="utf-8")
     return Texts(read_po(text))
 
 

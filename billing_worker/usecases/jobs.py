@@ -13,12 +13,16 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.card import advance
 from billing_worker.usecases.charge import collect, probe, reconcile
+from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.key import confirm
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
 from billing_worker.usecases.review import audit, compare
+from billing_worker.usecases.schedule import register, step
+from billing_worker.usecases.shadow import compare as compare_shadow
 from billing_worker.usecases.subscription import renew
 
 
@@ -40,6 +44,10 @@ class JobName(StrEnum):
     REFUND = "refund"
     APPLY = "apply"
     CONFIRM = "confirm"
+    CARDS = "cards"
+    KEY_CALL = "key_call"
+    SCHEDULE_STEP = "schedule_step"
+    SHADOW_DAY = "shadow_day"
     UNLOCKED = "unlocked"
     DELIVER = "deliver"
     COMPARE = "compare"
@@ -101,11 +109,21 @@ def _applied(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
         applied = apply.apply(ports, int(ident))
         rings += [Ring(JobName.UNLOCKED, [key_id]) for key_id in applied.unlocked]
         rings += [Ring(JobName.CONFIRM, [key_id]) for key_id in applied.to_confirm]
+        rings += [Ring(JobName.CARDS, [session_id]) for session_id in applied.to_advance]
     return rings
 
 
 def _confirmed(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
     return [Ring(JobName.UNLOCKED, [key_id]) for key_id in idents if confirm.confirm(ports, key_id)]
+
+
+def _advanced(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+    done = [advance.advance(ports, session_id) for session_id in idents]
+    return [Ring(JobName.UNLOCKED, [each.unlocked]) for each in done if each.unlocked is not None]
+
+
+def _called(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
+    return [Ring(JobName.UNLOCKED, [key_id]) for ident in idents if (key_id := calls.step(ports, ident)) is not None]
 
 
 def _unlocked(ports: Ports, idents: Sequence[str]) -> Sequence[Ring]:
@@ -152,6 +170,10 @@ JOBS = (
     Job(JobName.REFUND, _each(refund.refund), Queue.LOOKUPS, refund.due, fills=1.0),
     Job(JobName.APPLY, _applied, Queue.NOTICES, apply.due, fills=1.0),
     Job(JobName.CONFIRM, _confirmed, Queue.LOOKUPS, confirm.due, fills=1.0),
+    Job(JobName.CARDS, _advanced, Queue.LOOKUPS, advance.due, fills=1.0),
+    Job(JobName.KEY_CALL, _called, Queue.LOOKUPS, calls.due, fills=1.0),
+    Job(JobName.SCHEDULE_STEP, _each(step.step), Queue.LOOKUPS, register.due, fills=0.5),
+    Job(JobName.SHADOW_DAY, _each(compare_shadow.compare), Queue.LOOKUPS, compare_shadow.due),
     Job(JobName.UNLOCKED, _unlocked, Queue.NOTICES, event="billing-key-activated"),
     Job(JobName.DELIVER, _each(deliver.deliver), Queue.NOTICES, deliver.due),
     Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due, fills=1.0),

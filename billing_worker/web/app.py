@@ -11,6 +11,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Doorbell
 from billing_worker.web import api, docs, health, pingbacks, webhooks
 from billing_worker.web.bell import Bell
+from billing_worker.web.card import routes as card
 from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
 from billing_worker.web.errors import add_handlers
 from billing_worker.web.idempotency import AT_ONCE, Idempotency
@@ -59,7 +60,7 @@ def create_app(
     )
     app.state.context = context
     add_handlers(app)
-    for module in (webhooks, pingbacks, api, health, docs):
+    for module in (webhooks, pingbacks, api, card, health, docs):
         app.include_router(module.router)
     access.needs_money(moving_money(app))
     # The middleware added last is the outermost.

@@ -7,9 +7,12 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from billing_worker.config import Settings
+from billing_worker.config.card_page import CardPage
+from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import Database
 from billing_worker.web.bell import Bell
+from billing_worker.web.errors import ErrorType, Refused
 from billing_worker.web.intake import Intake
 from billing_worker.web.sources import Sources
 
@@ -62,6 +65,14 @@ class Context:
     """Runs work when the request's effect is durable, before the answer."""
     idempotency_key: str | None = None
     """The sender's name for the request."""
+
+
+def card_page_of(context: Context) -> CardPage:
+    """What the card page needs. Raises Refused where a setting is missing, with its name."""
+    try:
+        return context.settings.card_page
+    except SettingsInvalid as error:
+        raise Refused(409, ErrorType.CONFLICT, str(error)) from error
 
 
 class Held:

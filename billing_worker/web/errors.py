@@ -257,10 +257,21 @@ async def _of_the_framework(request: Request, error: HTTPException) -> JSONRespo
     return problem(error.status_code, kind, message, headers=error.headers)
 
 
+def refuse_as_identifier(request: Request) -> None:
+    """Refuse a method that only an identifier at this place would take: `GET /v1/payments/by-card`, for example."""
+    own = request.app.openapi()["paths"].get(request.scope["path"])
+    if own is not None and request.method.lower() not in own:
+        raise HTTPException(405)
+
+
 def _methods_at(request: Request) -> str:
-    """The methods of this address: the framework names only those of its first route."""
+    """The methods of this address: the framework names only those of its first route.
+
+    An address that is in the description as it stands names nothing.
+    """
     found: set[str] = set()
-    for path, operations in request.app.openapi()["paths"].items():
-        if compile_path(path)[0].match(request.scope["path"]):
+    address, paths = request.scope["path"], request.app.openapi()["paths"]
+    for path, operations in ({address: paths[address]} if address in paths else paths).items():
+        if compile_path(path)[0].match(address):
             found |= {method.upper() for method in operations}
     return ", ".join(sorted(found))

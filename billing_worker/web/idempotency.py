@@ -6,7 +6,6 @@ request had no effect, and may succeed later. Even then it has one effect.
 
 import asyncio
 import contextvars
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -15,10 +14,12 @@ from typing import TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from billing_worker.domain.card_numbers import holds_card_number
 from billing_worker.domain.errors import Unavailable
 from billing_worker.usecases.access.requests import KeyReused, OneEffect, RequestUnderWay
 from billing_worker.web.context import Context, Held
 from billing_worker.web.errors import ErrorType, problem, unavailable
+from billing_worker.web.fingerprint import fingerprint
 from billing_worker.web.security import Place
 
 T = TypeVar("T")
@@ -54,13 +55,13 @@ class Idempotency:
             return
         key = _key_of(sent)
         if key is None:
-            message = f"give it once, with 1 to {LONGEST_KEY} visible ASCII characters"
+            message = f"give it once, with 1 to {LONGEST_KEY} visible ASCII characters, and no card number"
             await problem(400, ErrorType.MALFORMED, message, field=NAME)(scope, receive, send)
             return
         body, replay = await _whole(receive)
         place = await self._places.get()
         try:
-            await self._serve(place, _Keyed(key, _fingerprint(scope, body)), scope, replay, send)
+            await self._serve(place, _Keyed(key, fingerprint(scope, body)), scope, replay, send)
         finally:
             self._places.put_nowait(place)
 
@@ -166,16 +167,8 @@ def _is_kept(status: int) -> bool:
 
 def _key_of(sent: list[bytes]) -> str | None:
     found = _KEY.fullmatch(sent[0].strip()) if len(sent) == 1 else None
-    return None if found is None else (found[1] or found[2]).decode("ascii")
-
-
-def _fingerprint(scope: Scope, body: bytes) -> str:
-    """The identity of a request: a digest of method, address and body."""
-    parts = (scope["method"].encode(), scope.get("raw_path") or scope["path"].encode(), scope["query_string"], body)
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
+    key = None if found is None else (found[1] or found[2]).decode("ascii")
+    return None if key is None or holds_card_number(key) else key  # it is stored
 
 
 async def _whole(receive: Receive) -> tuple[bytes, Receive]:

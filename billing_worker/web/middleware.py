@@ -33,6 +33,9 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+_POLICY = b"content-security-policy"
+"""The one header that an answer may set itself: the card page loads PortOne's SDK."""
+
 _OURS = {name.encode(): value.encode() for name, value in HEADERS.items()}
 
 _log = structlog.get_logger("billing.web")
@@ -52,8 +55,10 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
-                message["headers"] = [*own, *_OURS.items()]
+                own = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS or pair[0] == _POLICY]
+                has_policy = any(name == _POLICY for name, _ in own)
+                ours = [pair for pair in _OURS.items() if not has_policy or pair[0] != _POLICY]
+                message["headers"] = [*own, *ours]
                 if not any(name == b"cache-control" for name, _ in own):
                     message["headers"].append((b"cache-control", b"no-store"))
             await send(message)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.routing import compile_path
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from billing_worker import __version__
 from billing_worker.web.errors import MEDIA_TYPE
@@ -112,18 +112,20 @@ def new_app(**options: Any) -> DescribedApp:
 
 def moving_money(app: FastAPI) -> Iterator[Place]:
     """The routes that need the scope `money`."""
-    return (place for place, operation in _places(app) if operation.get("x-scope") == "money")
+    return (place for place, route in _places(app) if (route.openapi_extra or {}).get("x-scope") == "money")
 
 
 def changing(app: FastAPI) -> Iterator[Place]:
     """The routes that change something."""
-    return (place for place, operation in _places(app) if place.method != "GET" and "security" in operation)
+    return (place for place, route in _places(app) if place.method != "GET" and is_guarded(route.path or ""))
 
 
-def _places(app: FastAPI) -> Iterator[tuple[Place, dict[str, Any]]]:
-    for path, operations in app.openapi()["paths"].items():
-        for method, operation in operations.items():
-            yield Place(method.upper(), compile_path(path)[0]), operation
+def _places(app: FastAPI) -> Iterator[tuple[Place, RouteContext]]:
+    """Each described route. The whole description, which says the same, takes far longer to make."""
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                yield Place(method, route.path_regex), route
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ LONGEST_CHAIN = 32
 """Addresses in X-Forwarded-For; real chains have two or three, and 16 KiB of header would hold thousands."""
 
 _HEADER = "x-forwarded-for"
+_PROTOCOL = "x-forwarded-proto"
+_FORWARDED = (_HEADER, _PROTOCOL, "forwarded", "via", "x-real-ip")
 _WITH_PORT = re.compile(r"\[(?P<six>[0-9A-Fa-f:.]+)\](?::\d{1,5})?|(?P<four>[0-9.]+):\d{1,5}", re.ASCII)
 
 Network = IPv4Network | IPv6Network
@@ -70,6 +72,20 @@ class Sources:
             if address is None or not _within(address, self.proxies):
                 return address
         return None
+
+    def came_privately(self, scope: Scope) -> bool:
+        """Whether this request could not be read on its way: it came over TLS all the way, or from this machine.
+
+        `X-Forwarded-Proto` counts only from a trusted proxy, and each of its words must be https. A request from this
+        machine that a proxy forwarded (by its headers) came from elsewhere, and no trusted proxy says how.
+        """
+        peer = address_of(peer_of(scope))
+        if _within(peer, self.proxies):
+            words = ",".join(Headers(scope=scope).getlist(_PROTOCOL)).lower().split(",")
+            return all(word.strip(" \t") == "https" for word in words)
+        if scope.get("scheme") == "https":
+            return True
+        return peer is not None and peer.is_loopback and not any(name in Headers(scope=scope) for name in _FORWARDED)
 
 
 def peer_of(scope: Scope) -> str | None:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from billing_worker.domain.card_numbers import without_card_numbers
+
 _CARD = {"card", "cardnumber", "cardno", "cardnum", "pan", "cardpassword", "pwd2digit", "birth", "track1", "track2"}
 _CODE = {"cvc", "cvv", "cvc2", "cvv2", "cid"}
 _EXPIRY = {"expiry", "expirydate", "expiration", "exp", "expmonth", "expyear"}
@@ -15,6 +17,7 @@ LONGEST_FIELD = 80
 NO_CARD_DATA = (
     "card data must never be sent here: let the customer enter the card at PortOne and register only its customer_uid"
 )
+NO_CODE = "a card's verification code is not taken here, and no field beside card_number, expiry, birth, pwd_2digit"
 
 _MESSAGES = {
     "missing": "is missing",
@@ -34,13 +37,14 @@ def explained(errors: Sequence[Any]) -> tuple[str | None, str, bool]:
     """The field, its problem, and whether the body could be read at all."""
     for error in errors:
         if error["type"] == "extra_forbidden" and is_card_field(str(error["loc"][-1])):
-            return str(error["loc"][-1]), NO_CARD_DATA, True
+            return str(error["loc"][-1]), NO_CODE if "card" in error["loc"][:-1] else NO_CARD_DATA, True
     first = errors[0]
     if first["type"] == "json_invalid":
         return None, "the body is not valid JSON", False
     where, *path = first["loc"]
     field = ".".join(str(part) for part in path) or str(where)
     # The name of an unknown field is the sender's: it may be long, or hold what cannot be sent back.
+    field = without_card_numbers(field)
     return field.encode("utf-8", "backslashreplace").decode()[:LONGEST_FIELD], _message(first), True
 
 

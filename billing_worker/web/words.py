@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from billing_worker.domain.alerts import Action
+from billing_worker.domain.declines.reasons import Advice, Category
 from billing_worker.domain.language import Language
 from billing_worker.texts.alerts import text
 
@@ -18,6 +19,26 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "latest_only": "the newest late period is billed, earlier ones are waived",
         "forgive": "every late period is waived, the next one is billed when it starts",
         "ask": "no period is opened until an operator decides",
+    },
+    "Collection": {
+        "worker": "a worker charges the key when the period begins",
+        "portone_schedule": "PortOne charges the key at the date that this worker registered",
+        "shadow": "nothing is charged here; another biller's charges are compared",
+    },
+    "ScheduleStatus": {
+        "registering": "it may be under way, or the answer is unclear: PortOne is read",
+        "registered": "PortOne has it, and charges at its date",
+        "revoking": "not wanted any more, and PortOne may still have it",
+        "revoked": "PortOne will not run it",
+        "executed": "PortOne ran it: the period's invoice has the outcome",
+        "refused": "PortOne never had it: a worker charges the period",
+    },
+    "ShadowResult": {
+        "agrees": "the other biller took the same sum near that time",
+        "declined": "the other biller tried near that time, and took nothing",
+        "differs": "the other biller took another sum near that time",
+        "missing": "the other biller did not try near that time",
+        "unexpected": "the other biller took money when this worker would not have charged",
     },
     "Support": {
         "yes": "it has this flow",
@@ -47,6 +68,27 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "invalid": "it will not work again: lost, expired or gone; the customer needs another card",
         "deleted": "it was deleted at PortOne",
     },
+    "CardSessionStatus": {
+        "open": "the customer has not given a card yet",
+        "registered": "a card was given, and its key is not active yet",
+        "done": "the key is active, and charged for the subscription if one was named",
+        "failed": "the key was never confirmed, or the subscription cannot be charged any more",
+        "expired": "no card was given in time",
+    },
+    "KeyWait": {
+        "unread": "PortOne has not been read about it yet",
+        "unreadable": "PortOne could not be read",
+        "not_stored": "PortOne has no key with its customer_uid",
+        "first_payment": "the outcome of the payment by card data that issues it is not known yet",
+        "other_pg": "PortOne stores it at a PG with other rules than the registered one",
+        "other_payment": "the payment named as the one that issued it is not there, or is another key's",
+        "not_paid": "the payment named as the one that issued it is not paid",
+        "no_payment": "Paymentwall: PortOne shows no payment that issued it",
+        "no_key": "Paymentwall: PortOne shows that payment, and no key yet",
+        "has_key": "Paymentwall: PortOne shows both, and the payment does not count (yet)",
+    },
+    "Language": {"en": "English", "ko": "Korean"},
+    "CardKind": {"credit": "a credit card", "check": "a debit card (체크카드)"},
     "IssueUse": {
         "none": "the issuing payment pays nothing here, or there is none",
         "open": "not decided yet: an operator must say what the issuing payment pays",
@@ -65,7 +107,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "InvoiceStatus": {
         "open": "owed, and charged when it is due",
         "paid": "paid once",
-        "uncollectible": "dunning gave up",
+        "uncollectible": "dunning gave up, or the card of a single payment was never stored",
         "void": "not owed any more",
     },
     "AttemptStatus": {
@@ -76,9 +118,11 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "unknown": "its outcome is unclear; the gateway is read until it is known",
     },
     "DeclineKind": {
-        "soft": "it may work later: limit, balance, issuer busy",
+        "soft": "the key may be charged again: limit, balance, an outage, the merchant's settings",
         "hard": "it will not work again on this key: lost, expired, gone",
     },
+    "Category": {category.value: text(f"decline.{category}", Language.EN) for category in Category},
+    "Advice": {advice.value: text(f"advice.{advice}", Language.EN) for advice in Advice},
     "RefundStatus": {
         "pending": "written down, to be sent",
         "in_flight": "being sent",
@@ -123,7 +167,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "EventType": {
         "invoice.paid": "a period was paid",
         "invoice.payment_failed": "a charge was declined, and another try follows",
-        "invoice.uncollectible": "dunning gave up an invoice",
+        "invoice.uncollectible": "dunning gave up an invoice, or the card of a single payment was never stored",
         "invoice.reopened": "an invoice that was given up is tried again",
         "invoice.voided": "an invoice is not owed any more",
         "subscription.created": "a customer was put on a plan",
@@ -146,16 +190,21 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
     "Verb": {
         "plan.created": "a plan was created",
         "plan.changed": "the catch-up policy or metadata of a plan changed",
+        "card_session.created": "a visit to the card page was prepared",
         "key.registered": "a key was registered",
-        "key.changed": "the e-mail or metadata of a key changed",
+        "key.issue_requested": "a key was to be issued from card data",
+        "key.delete_requested": "a key was to be deleted",
+        "key.changed": "the e-mail, metadata or PG of a key changed",
         "key.reactivated": "an invalid key is charged again",
         "key.issuing_payment_decided": "an operator decided what the issuing payment of a key pays",
         "subscription.created": "a customer was put on a plan",
-        "subscription.changed": "the metadata of a subscription changed",
+        "subscription.changed": "the metadata of a subscription changed, or the way in which it is collected",
         "subscription.canceled": "a subscription was ended at once",
         "subscription.cancel_scheduled": "a subscription ends when its period does",
         "subscription.key_replaced": "a subscription is charged on another key",
         "invoice.retried": "an invoice was made due at once",
+        "payment.created": "a single payment was asked for",
+        "payment.canceled": "a single payment was canceled before it was taken",
         "refund.requested": "a refund was requested",
         "stop.opened": "charging was stopped in a scope",
         "stop.cleared": "a stop was cleared, and its causes accepted",

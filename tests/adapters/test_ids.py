@@ -3,7 +3,7 @@
 import re
 
 from billing_worker.adapters.ids import RandomIds
-from billing_worker.domain.invoice import merchant_uid, read_merchant_uid
+from billing_worker.domain.order_number import merchant_uid, read_merchant_uid
 
 FORM = re.compile(r"sub_[0-9a-hjkmnp-tv-z]{16}")
 MANY = 20_000
@@ -24,4 +24,4 @@ def test_a_merchant_uid_made_of_an_id_reads_back() -> None:
         subscription = ids.new("sub")
         read = read_merchant_uid(merchant_uid("shop1", subscription, period, 1))
         assert read is not None
-        assert (read.subscription_id, read.period_index) == (subscription, period)
+        assert (read.owner_id, read.period_index) == (subscription, period)

@@ -3,11 +3,13 @@
 import pytest
 from portone_world import NO_PAYMENT, REQUEST, UNAUTHORIZED, body, envelope, keep, payment
 
-from billing_worker.adapters.portone.answers import key_known, outcome_of, page_of, token_of
+from billing_worker.adapters.portone.answers import outcome_of, page_of, token_of
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import NotUnderstood
+from billing_worker.adapters.portone.keys import key_of
 from billing_worker.adapters.portone.tokens import NoToken, Token
-from billing_worker.domain.payment import Approved, Declined, DeclineKind, Failed, Outcome, PaymentStatus, Unknown
+from billing_worker.domain.declines.reasons import DeclineKind
+from billing_worker.domain.payment import Approved, Declined, Failed, Outcome, PaymentStatus, Unknown
 
 DUPLICATE = "이미 주문이 이루어진 건입니다. (동일한 merchant_uid로 결제 또는 취소된 기록이 있습니다)"
 UNKNOWN_BUYER = "등록되지 않은 구매자입니다."
@@ -333,7 +335,7 @@ UNKNOWN_CUSTOMER = "요청하신 customer_uid(card_1)로 등록된 정보를 찾
     ],
 )
 def test_whether_a_key_is_known(status: int, document: object, known: bool | None) -> None:  # noqa: FBT001
-    assert key_known(Answer(status, body(document)), "card_1") is known
+    assert key_of(Answer(status, body(document)), "card_1").known is known
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from portone_world import REQUEST, envelope, keep, payment
 
-from billing_worker.adapters.portone.answers import key_known, outcome_of, page_of, token_of
+from billing_worker.adapters.portone.answers import outcome_of, page_of, token_of
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import NotUnderstood
+from billing_worker.adapters.portone.keys import key_of
 from billing_worker.domain.payment import Approved, Outcome
 
 STATUSES = st.sampled_from([200, 200, 200, 201, 400, 401, 404, 429, 500, 502])
@@ -41,7 +42,7 @@ def check(answer: Answer) -> None:
         assert float(row["amount"]) == 9900
         assert row["currency"] == "KRW"
         assert row["status"] == "paid" or 0 < float(row["cancel_amount"]) < 9900
-    key_known(answer, "card_1")
+    key_of(answer, "card_1")
     token_of(answer)
     with suppress(NotUnderstood):
         page_of(answer, keep)

@@ -313,7 +313,7 @@ def test_without_a_token_nothing_is_placed(portone, status: int, document: objec
     assert isinstance(gateway.charge(REQUEST), Failed)
     assert server.asked(AGAIN) == []
     assert gateway.payment("imps_1").trouble
-    assert gateway.knows_key("card_1") is None
+    assert gateway.read_key("card_1").known is None
 
 
 def test_a_token_that_comes_too_late_leaves_the_charge_unsent(portone) -> None:

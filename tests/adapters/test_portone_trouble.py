@@ -53,6 +53,15 @@ def test_no_token(portone) -> None:
     assert trouble_of(gateway.charge(REQUEST)) is Trouble.UNAUTHORIZED
 
 
+def test_a_refused_token_is_the_gateways_word_however_long_this_process_stood_still(portone) -> None:
+    def refuse(_: Seen, wire: Wire) -> None:
+        gateway._here().client.loop._started().call_soon_threadsafe(time.sleep, 1.0)
+        wire.answer(401, REFUSED)
+
+    gateway, _ = portone(refuse, total_deadline=3.0)
+    assert trouble_of(gateway.charge(REQUEST)) is Trouble.UNAUTHORIZED
+
+
 def test_silence(portone) -> None:
     def silent(_: Seen, wire: Wire) -> None:
         wire.over.wait(10)

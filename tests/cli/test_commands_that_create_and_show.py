@@ -44,7 +44,8 @@ def test_times_are_shown_in_the_zone_of_the_settings_and_in_json_in_utc(
 def test_a_key_is_registered_listed_and_shown_with_its_uid_masked(billing: Command) -> None:
     said = billing("key", "register", "customer-42-card-1", "--pg", "nice_v2", "--buyer-name", "Kim", "--json")
     made = said.json
-    assert (made["status"], made["buyer_name"], made["customer_uid"]) == ("active", "Kim", "cust…-1")
+    assert (made["status"], made["buyer_name"], made["customer_uid"]) == ("pending", "Kim", "cust…-1")
+    assert made["waits_for"] == "unreadable", "no gateway is set here"
     assert billing("key", "show", made["id"], "--json").json == made
     (listed,) = billing("key", "list", "--json").json
     assert {name: made[name] for name in listed} == listed

@@ -1,5 +1,6 @@
 """No action is anonymous: each command that changes something logs its actor, and none is forgotten here."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,13 +25,27 @@ SHOP = "https://shop.example/events"
 ONLY_LOOKS = {"list", "show"}
 NOBODYS_CHANGE = {
     *("demo", "up", "web", "sandbox", "simulate", "settings", "doctor", "db check", "db upgrade"),
-    *("why", "report"),
-    *("audit", "reconcile"),
+    *("why", "report", "decline explain", "decline unknown"),
+    *("audit", "reconcile", "schedule compare"),
 }
 """Processes, questions, and what records only what the gateway says: that is the worker's own doing."""
 CHANGES = {
-    *("plan create", "plan set-catch-up", "key register", "key set-email", "key reactivate", "key issuing-payment"),
-    *("subscription create", "subscription cancel", "subscription set-key", "invoice retry", "refund create", "import"),
+    *("card-session create", "key set-pg"),
+    *(
+        "plan create",
+        "plan set-catch-up",
+        "key register",
+        "key issue",
+        "key replace",
+        "key delete",
+        "key set-email",
+        "key set-pg",
+        "key reactivate",
+        "key issuing-payment",
+    ),
+    *("payment create", "payment cancel", "payment by-card"),
+    *("subscription create", "subscription cancel", "subscription set-key", "subscription set-collection"),
+    *("schedule use", "invoice retry", "refund create", "import csv", "import portone"),
     *("event replay", "event endpoint", "alert close", "inbox replay", "catch-up apply"),
     *("breaker trip", "breaker clear", "breaker claim", "token create", "token revoke"),
 }
@@ -60,14 +75,24 @@ def test_every_command_is_among_them() -> None:
     assert found == NOBODYS_CHANGE | CHANGES
 
 
-def test_plans_keys_and_subscriptions(billing: Command, added: Added, here: Path) -> None:
+def test_plans_keys_and_subscriptions(
+    billing: Command, added: Added, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("SECRET", "s" * 32), ("URL", "https://billing.example.com")):
+        monkeypatch.setenv(f"BILLING_CARD_PAGE_{name}", value)
+    monkeypatch.setenv("BILLING_IMP_CODE", "imp12345678")
     plan = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json["id"]
     assert added() == {("plan.created", plan)}
     billing("plan", "set-catch-up", plan, "--mode", "forgive")
     assert added() == {("plan.changed", plan)}
+    page = billing("card-session", "create", "--pg", "kakaopay", "--customer", "kim", "--json").json
+    assert added() == {("card_session.created", page["id"])}
+    assert billing("card-session", "show", page["id"], "--json").json == page
     key = billing("key", "register", "nice-ok-kim-1", "--pg", "nice_v2", "--json").json["id"]
     other = billing("key", "register", "nice-ok-kim-2", "--pg", "nice_v2", "--json").json["id"]
     assert added() == {("key.registered", key), ("key.registered", other)}
+    billing("key", "set-pg", key, "--pg", "kcp_billing")
+    assert added() == {("key.changed", key)}
     billing("key", "set-email", key, "--email", "kim@example.com")
     assert added() == {("key.changed", key)}
     words = ("subscription", "create", "--plan", plan, "--key", key, "--customer", "kim", "--json")
@@ -75,16 +100,65 @@ def test_plans_keys_and_subscriptions(billing: Command, added: Added, here: Path
     assert added() == {("subscription.created", made)}
     billing("subscription", "set-key", made, other)
     assert added() == {("subscription.key_replaced", made)}
+    billing("subscription", "set-collection", made, "portone_schedule")
+    assert added() == {("subscription.changed", made)}
+    billing("schedule", "use", "worker", "--all", "--yes")
+    assert added() == {("subscription.changed", made)}
     billing("subscription", "cancel", made, "--at-period-end")
     assert added() == {("subscription.cancel_scheduled", made)}
     billing("subscription", "cancel", made)
     assert added() == {("subscription.canceled", made)}
     (here / "c.csv").write_text(f"customer_uid,pg_provider,plan_id,customer\nlee-1,nice_v2,{plan},lee\n")
-    billing("import", "c.csv")
+    billing("import", "csv", "c.csv")
     assert sorted(verb for verb, _ in added()) == ["key.registered", "subscription.created"]
     billing("token", "create", "shop", "--scope", "read")
     billing("token", "revoke", "shop")
     assert added() == {("token.created", "token:shop"), ("token.revoked", "token:shop")}
+
+
+def test_customers_who_move_in(billing: Command, added: Added, here: Path, with_gateway: Sandbox) -> None:
+    assert with_gateway
+    plan = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json["id"]
+    assert added() == {("plan.created", plan)}
+    start = (datetime.now(UTC) + timedelta(days=9)).isoformat()
+    (here / "p.csv").write_text(f"customer_uid,customer,start\nok-name-1,park,{start}\n")
+    billing("import", "portone", "p.csv", "--plan", plan)
+    assert added() == set()
+    billing("import", "portone", "p.csv", "--plan", plan, "--apply")
+    assert sorted(verb for verb, _ in added()) == ["key.registered", "subscription.created"]
+
+
+def test_keys_from_card_data(
+    billing: Command, added: Added, with_gateway: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert with_gateway
+    monkeypatch.setenv("BILLING_CARD_ENTRY", "true")
+
+    def issued(*words: str) -> str:
+        monkeypatch.setattr("sys.stdin", io.StringIO('{"card_number": "4242424242424242", "expiry": "2031-04"}'))
+        return str(billing(*words, "--card-from-stdin", "--json").json["id"])
+
+    key = issued("key", "issue", "user-by-card-1", "--pg", "nice_v2")
+    assert added() == {("key.issue_requested", key)}
+    other = issued("key", "replace", key)
+    assert added() == {("key.issue_requested", other)}
+    billing("key", "delete", key, "--reason", "r")
+    assert added() == {("key.delete_requested", key)}
+    paid = issued("payment", "by-card", "--pg", "nice_v2", "--amount", "500")
+    assert added() == {("payment.created", paid)}
+    assert billing("payment", "show", paid, "--json").json["status"] == "paid"
+
+
+def test_single_payments(billing: Command, added: Added, key_id: str) -> None:
+    words = ("payment", "create", "--key", key_id, "--amount", "500", "--order-id", "order-1")
+    made = billing(*words, "--at", (datetime.now(UTC) + timedelta(days=1)).isoformat(), "--json").json["id"]
+    assert {verb for verb, _ in added()} >= {"payment.created"}
+    assert made in billing(*words).err
+    assert "order-1" in billing("payment", "list").out
+    billing("payment", "cancel", made)
+    assert added() == {("payment.canceled", made)}
+    assert "canceled already" in billing("payment", "cancel", made).err
+    assert "tax_free" in billing(*words[:6], "--tax-free", "501").err
 
 
 def test_money(billing: Command, added: Added, world: World, with_gateway: Sandbox) -> None:

@@ -34,7 +34,7 @@ def imported(billing: Command, here: Path, plan_id: str) -> Callable[..., Any]:
     def run(*lines: str, header: str = HEADER, words: Sequence[str] = (), encoding: str = "utf-8-sig") -> Any:
         content = "\r\n".join([header, *lines, ""]).replace("@PLAN@", plan_id)
         (here / "customers.csv").write_bytes(content.encode(encoding))
-        said = billing("import", "customers.csv", "--json", *words)
+        said = billing("import", "csv", "customers.csv", "--json", *words)
         assert said.err == ""
         told = json.loads(said.out)
         assert said.status == (3 if told["rejected"] else 0)
@@ -256,7 +256,7 @@ def test_each_run_has_its_own_file_of_rejected_rows(imported: Any, here: Path, b
     for number in ("", "-2", "-3"):
         told = imported("ok-1,nice_v2,nope,user-1,,,,")
         assert told["rejects_file"] == f"customers.rejected{number}.csv"
-    assert billing("import", "customers.rejected-2.csv").status == 3
+    assert billing("import", "csv", "customers.rejected-2.csv").status == 3
     assert sorted(path.name for path in here.glob("*.csv")) == [
         "customers.csv",
         "customers.rejected-2.csv",
@@ -279,7 +279,9 @@ def test_the_report_has_every_row_and_what_became_of_it(
     assert rows[1]["detail"] == "line 2"
     assert rows[2]["field"] == "plan_id"
     assert rows[0]["subscription_id"].startswith("sub_") is not bool(words)
-    billing("import", "customers.csv", "--report", "report.csv").refuses(2, "--report: cannot be written: File exists")
+    billing("import", "csv", "customers.csv", "--report", "report.csv").refuses(
+        2, "--report: cannot be written: File exists"
+    )
 
 
 def test_one_row_that_fails_ends_no_other(

@@ -38,12 +38,12 @@ def test_rows_become_keys_and_subscriptions_and_the_same_file_can_be_run_again(
         f'nice-ok-2,nice_v2,{plan_id},"Lee, Yuna",,,,',
         "",
     )
-    done = billing("import", file, "--json").json
+    done = billing("import", "csv", file, "--json").json
     assert (done["imported"], done["skipped"], done["rejected"], done["rejects_file"]) == (2, 0, 0, None)
     customers = {each["customer"]: each for each in billing("subscription", "list", "--json").json}
     assert set(customers) == {"김철수", "Lee, Yuna"}
     assert customers["김철수"]["start"] == "2099-01-31T00:00:00Z"
-    again = billing("import", file, "--json").json
+    again = billing("import", "csv", file, "--json").json
     assert (again["imported"], again["skipped"]) == (0, 2)
     assert (counted()["billing_keys"], counted()["subscriptions"]) == (2, 2)
 
@@ -54,7 +54,7 @@ def test_columns_may_stand_in_any_order_and_optional_ones_be_left_out(
 ) -> None:
     header = "Customer, plan_id ,customer_uid,pg_provider"
     file = file_of(here, f"kim,{plan_id},nice-ok-1,nice_v2", header=header, encoding=encoding)
-    assert billing("import", file, "--json").json["imported"] == 1
+    assert billing("import", "csv", file, "--json").json["imported"] == 1
 
 
 def test_a_broken_row_is_told_with_line_field_and_way_out_and_the_others_are_imported(
@@ -71,7 +71,7 @@ def test_a_broken_row_is_told_with_line_field_and_way_out_and_the_others_are_imp
         f"pw-8,paymentwall,{plan_id},shin,,,,",
         f"nice-ok-9,nice_v2,{plan_id},yoon,,,,",
     )
-    said = billing("import", file, "--json")
+    said = billing("import", "csv", file, "--json")
     assert (said.status, said.err) == (3, "")
     assert counted()["billing_keys"] == counted()["subscriptions"] == 2
     written = rejects(here)
@@ -91,19 +91,19 @@ def test_a_broken_row_is_told_with_line_field_and_way_out_and_the_others_are_imp
 
 
 def test_the_file_of_rejected_rows_is_corrected_and_imported(billing: Command, here: Path, plan_id: str) -> None:
-    said = billing("import", file_of(here, "nice-ok-1,nice_v2,plan_x,김,,,,"))
+    said = billing("import", "csv", file_of(here, "nice-ok-1,nice_v2,plan_x,김,,,,"))
     assert said.status == 3
     assert "customers.rejected.csv" in said.out
     rejected = here / "customers.rejected.csv"
     rejected.write_text(rejected.read_text("utf-8-sig").replace("plan_x,", f"{plan_id},"), "utf-8-sig")
-    assert billing("import", str(rejected), "--json").json["imported"] == 1
+    assert billing("import", "csv", str(rejected), "--json").json["imported"] == 1
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(
     billing: Command, here: Path, plan_id: str, counted: Counted
 ) -> None:
     row = f"nice-ok-1,nice_v2,{plan_id},kim,,,,"
-    said = billing("import", file_of(here, row, row, "nice-ok-2,nice_v2,plan_x,lee,,,,"), "--dry-run", "--json")
+    said = billing("import", "csv", file_of(here, row, row, "nice-ok-2,nice_v2,plan_x,lee,,,,"), "--dry-run", "--json")
     assert said.status == 3
     assert '"imported": 1' in said.out
     assert '"skipped": 1' in said.out
@@ -116,7 +116,7 @@ def test_a_dry_run_refuses_a_second_pg_of_a_key_as_the_import_does(billing: Comm
     other = billing("plan", "create", "Other", "--amount", "9900", "--interval", "month", "--json").json["id"]
     rows = [f"nice-ok-1,{pg},{plan},kim,,,," for pg, plan in (("nice_v2", plan_id), ("kcp", plan_id), ("kcp", other))]
     file = file_of(here, *rows)
-    tried, done = (billing("import", file, "--json", *words) for words in (("--dry-run",), ()))
+    tried, done = (billing("import", "csv", file, "--json", *words) for words in (("--dry-run",), ()))
     assert (tried.status, done.status) == (3, 3)
     told = [{**json.loads(said.out), "dry_run": None, "rejects_file": None} for said in (tried, done)]
     assert told[0] == told[1]
@@ -128,7 +128,7 @@ def test_a_key_that_is_known_without_a_subscription_is_completed(
     billing: Command, here: Path, plan_id: str, key_id: str
 ) -> None:
     file = file_of(here, f"nice-ok-kim-1,nice_v2,{plan_id},kim,,,,")
-    assert billing("import", file, "--json").json["imported"] == 1
+    assert billing("import", "csv", file, "--json").json["imported"] == 1
     [made] = billing("subscription", "list", "--json").json
     assert made["billing_key_id"] == key_id
 
@@ -137,18 +137,18 @@ def test_a_canceled_customer_is_not_in_already_and_not_charged_again_by_an_old_f
     billing: Command, here: Path, plan_id: str, subscription_id: str
 ) -> None:
     billing("subscription", "cancel", subscription_id)
-    said = billing("import", file_of(here, f"nice-ok-kim-1,nice_v2,{plan_id},kim,,,,"))
+    said = billing("import", "csv", file_of(here, f"nice-ok-kim-1,nice_v2,{plan_id},kim,,,,"))
     assert said.status == 3
     assert f"subscription {subscription_id} of this customer was canceled on" in said.out
     assert "give the row a start after that" in said.out
     back = file_of(here, f"nice-ok-kim-1,nice_v2,{plan_id},kim,2099-01-31T09:00:00+09:00,,,", name="back.csv")
-    assert billing("import", back, "--json").json["imported"] == 1
-    assert billing("import", back, "--json").json["skipped"] == 1
+    assert billing("import", "csv", back, "--json").json["imported"] == 1
+    assert billing("import", "csv", back, "--json").json["skipped"] == 1
 
 
 def test_a_known_key_of_another_pg_is_refused(billing: Command, here: Path, plan_id: str, key_id: str) -> None:
     assert key_id
-    said = billing("import", file_of(here, f"nice-ok-kim-1,kcp_billing,{plan_id},kim,,,,"))
+    said = billing("import", "csv", file_of(here, f"nice-ok-kim-1,kcp_billing,{plan_id},kim,,,,"))
     assert said.status == 3
     assert "pg_provider: is kcp_billing here, but nice_v2 in billing key" in said.out
 
@@ -156,7 +156,7 @@ def test_a_known_key_of_another_pg_is_refused(billing: Command, here: Path, plan
 def test_a_refused_subscription_takes_its_key_with_it(
     billing: Command, here: Path, plan_id: str, counted: Counted
 ) -> None:
-    assert billing("import", file_of(here, f"nice-ok-1,nice_v2,{plan_id},{'x' * 121},,,,")).status == 3
+    assert billing("import", "csv", file_of(here, f"nice-ok-1,nice_v2,{plan_id},{'x' * 121},,,,")).status == 3
     assert (counted()["billing_keys"], counted()["subscriptions"], counted()["outbox"]) == (0, 0, 0)
 
 
@@ -164,7 +164,7 @@ def test_a_start_long_ago_is_an_anchor_and_nothing_is_charged_for_the_past(
     billing: Command, here: Path, plan_id: str
 ) -> None:
     file = file_of(here, f"nice-ok-1,nice_v2,{plan_id},kim,2020-01-31T09:00:00+09:00,,,")
-    assert billing("import", file, "--json").json["imported"] == 1
+    assert billing("import", "csv", file, "--json").json["imported"] == 1
     (subscription,) = billing("subscription", "list", "--json").json
     assert datetime.fromisoformat(subscription["next_period_start"]) > datetime.now(UTC)
 
@@ -184,9 +184,9 @@ def test_when_the_database_goes_away_what_is_in_is_in_and_the_same_command_goes_
     monkeypatch.setattr(import_rows, "TOGETHER", 3)
     rows = [f"nice-ok-{number},nice_v2,{plan_id},c{number},,,," for number in range(4)]
     file = file_of(here, "nice-ok-x,nice_v2,plan_x,lee,,,,", *rows)
-    billing("import", file).refuses(1, "2 rows were imported before", "run the same command again")
+    billing("import", "csv", file).refuses(1, "2 rows were imported before", "run the same command again")
     assert len(rejects(here)) == 1
-    said = billing("import", file, "--json")
+    said = billing("import", "csv", file, "--json")
     assert '"imported": 2' in said.out
     assert '"skipped": 2' in said.out
 
@@ -207,17 +207,17 @@ UNREADABLE = {
 @pytest.mark.parametrize(("content", "way_out"), UNREADABLE.values(), ids=UNREADABLE)
 def test_a_file_that_cannot_be_read_is_one_line(content: bytes, way_out: str, billing: Command, here: Path) -> None:
     (here / "customers.csv").write_bytes(content)
-    billing("import", "customers.csv").refuses(2, "file: ", way_out)
+    billing("import", "csv", "customers.csv").refuses(2, "file: ", way_out)
 
 
 def test_a_missing_file_is_one_line(billing: Command, here: Path) -> None:
-    billing("import", "nowhere.csv").refuses(2, "file: ", "No such file", "nowhere.csv")
-    billing("import", str(here)).refuses(2, "file: ", "directory")
+    billing("import", "csv", "nowhere.csv").refuses(2, "file: ", "No such file", "nowhere.csv")
+    billing("import", "csv", str(here)).refuses(2, "file: ", "directory")
 
 
 def test_a_quote_that_never_ends_rejects_the_rest_of_the_file(billing: Command, here: Path, plan_id: str) -> None:
     file = file_of(here, f"nice-ok-1,nice_v2,{plan_id},kim,,,,", f'nice-ok-2,nice_v2,{plan_id},"lee,,,,')
-    said = billing("import", file, "--json")
+    said = billing("import", "csv", file, "--json")
     assert said.status == 3
     assert '"imported": 1' in said.out
     assert "is not CSV" in said.out

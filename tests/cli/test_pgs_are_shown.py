@@ -63,7 +63,7 @@ def test_a_row_of_an_import_with_an_unknown_pg_is_rejected_by_name(billing: Comm
     file.write_text(
         f"customer_uid,pg_provider,plan_id,customer\nu-1,nice_v3,{plan_id},kim\nu-2,nice_v2,{plan_id},lee\n"
     )
-    said = billing("import", str(file), "--json")
+    said = billing("import", "csv", str(file), "--json")
     done = json.loads(said.out)
     assert (said.status, done["imported"], done["rejected"]) == (3, 1, 1)
     assert done["rejected_rows"][0]["field"] == "pg_provider"

@@ -19,6 +19,8 @@ from billing_worker import __version__
 from billing_worker.cli.commands import COMMANDS
 from billing_worker.runtime import free_port
 
+pytestmark = pytest.mark.long
+
 COMMAND = (sys.executable, "-m", "billing_worker")
 SERVE_SECONDS = 20.0
 SLOW = {"sqlalchemy", "alembic", "psycopg", "redis", "httpx", "celery", "fastapi", "uvicorn", "flower"}

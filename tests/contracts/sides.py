@@ -28,6 +28,13 @@ class Conduct(StrEnum):
     LOSES_A_REQUEST = "drop-before-charge-1x"
 
 
+class Garbled(StrEnum):
+    """What of a schedule's row a read shows as no gateway should."""
+
+    DATE = "date"
+    KEY = "key"
+
+
 class Side(Protocol):
     """One gateway: the adapter, and the controls of what stands behind it."""
 
@@ -41,6 +48,12 @@ class Side(Protocol):
 
     def give_back(self, merchant_uid: str, amount: int) -> None:
         """A clerk gives money back at the console."""
+
+    def lose_schedule(self, *, registered: bool) -> None:
+        """The next registration gets no answer, whether it has its effect or not."""
+
+    def garble(self, merchant_uid: str, *what: Garbled) -> None:
+        """Every read shows these fields of the schedule's row as numbers that mean nothing."""
 
     def ledger(self, merchant_uid: str = "") -> list[Row]:
         """The payments that this side made, all or those of one order, oldest first: as the sandbox shows them."""
@@ -74,6 +87,13 @@ class V1Side:
 
     def give_back(self, merchant_uid: str, amount: int) -> None:
         self._sandbox.control("/operator/cancel", merchant_uid=merchant_uid, amount=amount)
+
+    def lose_schedule(self, *, registered: bool) -> None:
+        self._sandbox.rule("drop-after-charge" if registered else "drop-before-charge", endpoint="schedule")
+
+    def garble(self, merchant_uid: str, *what: Garbled) -> None:
+        shown = {Garbled.DATE: ("schedule_at", "soon"), Garbled.KEY: ("customer_uid", 7)}
+        self._sandbox.control("/operator/garble", merchant_uid=merchant_uid, fields=dict(shown[each] for each in what))
 
     def ledger(self, merchant_uid: str = "") -> list[Row]:
         rows = self._sandbox.ledger(self._since)
@@ -116,7 +136,15 @@ class AnotherSide:
         status, _ = self._books.cancel(merchant_uid, {"amount": amount, "reason": "a clerk"})
         assert status == 200
 
+    def lose_schedule(self, *, registered: bool) -> None:
+        self._books.schedules.loses = "the answer" if registered else "the request"
+
+    def garble(self, merchant_uid: str, *what: Garbled) -> None:
+        shown = {Garbled.DATE: ("timeToPay", "soon"), Garbled.KEY: ("billingKey", 7)}
+        self._books.schedules.garbled[merchant_uid] = dict(shown[each] for each in what)
+
     def ledger(self, merchant_uid: str = "") -> list[Row]:
+        self._books.schedules.run_due()
         return [_as_the_sandbox(row) for row in self._books.tries if merchant_uid in ("", row["paymentId"])]
 
     def stranger(self) -> Gateway:

@@ -10,7 +10,7 @@ from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.subscription import Subscription
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.usecases.refund.refund import request_refund
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.contracts.sides import Conduct, Side
@@ -33,7 +33,7 @@ def life(database_url: str, shared_sandbox: Sandbox, side: Side) -> Iterator[Wor
 
 
 def key(world: World, side: Side, conduct: Conduct = Conduct.PAYS) -> BillingKey:
-    return register_key(world.ports, NewKey(side.key(conduct), "nice_v2"))
+    return register_and_confirm(world.ports, NewKey(side.key(conduct), "nice_v2"))
 
 
 def subscribed(world: World, side: Side, conduct: Conduct = Conduct.PAYS) -> Subscription:

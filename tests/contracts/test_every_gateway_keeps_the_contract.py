@@ -10,8 +10,10 @@ from itertools import count
 
 import pytest
 
+from billing_worker.domain.card_entry import Card, Deleted, Issued, IssueRequest, NotIssued
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Trouble, Unknown
+from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Trouble, Unknown
 from billing_worker.domain.proof import judge_all
 from billing_worker.domain.refund import Answered, RefundRequest, Refused
 from billing_worker.ports.outside import Gateway
@@ -183,10 +185,10 @@ def test_all_payments_of_a_span_are_read_to_the_last_page(side: Side) -> None:
 
 def test_a_key_is_known_until_it_is_deleted(side: Side) -> None:
     key = side.key()
-    assert side.gateway.knows_key(key) is True
+    assert side.gateway.read_key(key).known is True
     side.delete_key(key)
-    assert side.gateway.knows_key(key) is False
-    assert side.gateway.knows_key(NEVER_ISSUED) is False
+    assert side.gateway.read_key(key).known is False
+    assert side.gateway.read_key(NEVER_ISSUED).known is False
 
 
 @pytest.mark.fm("F4")
@@ -226,7 +228,7 @@ def _proves_nothing(gateway: Gateway, request: ChargeRequest, imp_uid: str) -> N
         assert list(listing.payments) == []
         assert listing.trouble
     assert gateway.shows(imp_uid) is False
-    assert gateway.knows_key(request.customer_uid) is None
+    assert gateway.read_key(request.customer_uid).known is None
 
 
 @pytest.mark.parametrize(
@@ -263,3 +265,52 @@ def test_the_balance_refuses_the_same_call_again(side: Side) -> None:
 def test_a_payment_that_does_not_exist_is_not_given_back(side: Side) -> None:
     nowhere = RefundRequest("imps_000000000000", "contractnowhere", PRICE, PRICE, "rfd_0000000000000000 asked")
     assert isinstance(side.gateway.cancel(nowhere), Refused)
+
+
+def card(number: str = "5409600012345677") -> Card:
+    return Card.entered(number, "2031-04", birth="880301", pwd_2digit="37", real_now=datetime.now(UTC))
+
+
+def test_a_card_is_stored_charged_and_deleted(side: Side) -> None:
+    name = f"issued{next(numbers)}by-card"
+    assert side.gateway.read_key(name).known is False
+    assert isinstance(side.gateway.issue_key(IssueRequest(name, "nice_v2", card())), Issued)
+    assert side.gateway.read_key(name).known
+    request = ChargeRequest(f"contract{next(numbers)}bycard", name, PRICE, "월간 구독", "nice_v2")
+    assert isinstance(side.gateway.charge(request), Approved)
+    assert isinstance(side.gateway.delete_key(name, "the customer left"), Deleted)
+    assert isinstance(side.gateway.delete_key(name, "once more"), Deleted)
+    outcome = side.gateway.charge(replace(request, merchant_uid=f"contract{next(numbers)}gone"))
+    assert isinstance(outcome, Declined)
+
+
+def test_a_refused_card_is_not_stored(side: Side) -> None:
+    name = f"refused{next(numbers)}by-card"
+    assert isinstance(side.gateway.issue_key(IssueRequest(name, "nice_v2", card("4000000000000000"))), NotIssued)
+    assert side.gateway.read_key(name).known is False
+
+
+@pytest.mark.parametrize("trouble", ["stranger", "unreachable"])
+def test_a_card_that_cannot_arrive_had_no_effect(side: Side, trouble: str) -> None:
+    name = f"{trouble}{next(numbers)}by-card"
+    request = ChargeRequest(f"contract{next(numbers)}bycard", "", PRICE, "한 번", "nice_v2")
+    gateway = side.stranger() if trouble == "stranger" else side.unreachable()
+    with closing(gateway):  # type: ignore[type-var] # the adapters have it
+        assert isinstance(gateway.issue_key(IssueRequest(name, "nice_v2", card())), Failed)
+        assert isinstance(gateway.charge_card(request, card()), Failed)
+        assert isinstance(gateway.delete_key(name, "why"), Failed)
+    assert side.gateway.read_key(name).known is False
+
+
+def test_card_data_are_charged_once_and_kept_only_under_a_name(side: Side) -> None:
+    request = ChargeRequest(f"contract{next(numbers)}once", "", PRICE, "한 번", "nice_v2")
+    outcome = side.gateway.charge_card(request, card())
+    assert isinstance(outcome, Approved), outcome
+    assert not outcome.payment.customer_uid
+    name = f"kept{next(numbers)}by-card"
+    kept = replace(request, merchant_uid=f"contract{next(numbers)}kept", customer_uid=name)
+    assert isinstance(side.gateway.charge_card(kept, card()), Approved)
+    assert side.gateway.read_key(name).known
+    refused = replace(request, merchant_uid=f"contract{next(numbers)}no", customer_uid=f"no{next(numbers)}by-card")
+    assert isinstance(side.gateway.charge_card(refused, card("4000000000000000")), Declined)
+    assert side.gateway.read_key(refused.customer_uid).known is False

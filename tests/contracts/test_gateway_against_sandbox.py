@@ -17,12 +17,12 @@ import httpx
 import pytest
 
 from billing_worker.adapters.portone import PortOneGateway
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import (
     Approved,
     ChargeRequest,
     Declined,
-    DeclineKind,
     Failed,
     Outcome,
     PaymentStatus,
@@ -249,4 +249,4 @@ def test_switchable_facts(flags: tuple[str, ...]) -> None:
         hidden = flags == ("--test-channel",)
         assert len(live.payment(outcome.payment.imp_uid).payments) == (0 if hidden else 1)
         assert isinstance(live.charge(order("ok")), Unknown if hidden else Approved)
-        assert including.knows_key("never-issued-at-all") is False
+        assert including.read_key("never-issued-at-all").known is False

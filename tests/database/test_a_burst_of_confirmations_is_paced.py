@@ -8,6 +8,8 @@ from sqlalchemy import text
 from billing_worker.usecases.charge import collect
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 KEYS = 5000
 LIMIT = 40
 UNLOCKED = 120

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.alerts import SqlAlerts
 from billing_worker.adapters.database.engine import open_engine
-from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
+from billing_worker.adapters.database.found import EARLIER_MIGRATIONS, NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
@@ -356,3 +356,9 @@ def test_an_unreachable_server_is_one_line_without_the_password() -> None:
 def test_a_url_of_anything_but_postgresql_is_refused_by_name(url: str) -> None:
     with pytest.raises(SettingsInvalid, match="BILLING_DATABASE_URL"):
         open_engine(url, pool_size=1, application="test")
+
+
+def test_each_migration_is_known_so_that_no_older_database_looks_like_one_of_a_newer_release() -> None:
+    revisions = {script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()}
+    assert EARLIER_MIGRATIONS | {NEWEST_MIGRATION} == revisions
+    assert NEWEST_MIGRATION not in EARLIER_MIGRATIONS

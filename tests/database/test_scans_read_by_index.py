@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.charge import collect, reconcile
+from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.jobs import CHUNK
 from billing_worker.usecases.key import confirm
@@ -27,6 +28,8 @@ from tests.support.plans import GROWN, let_it_grow, plans_of
 from tests.support.receivers import Merchant
 from tests.support.sandbox import Sandbox
 from tests.support.world import InTurn, World
+
+pytestmark = pytest.mark.long
 
 GROWING = ("subscriptions", "invoices", "merchant_uids", "payment_attempts", "evidence", "inbox", "outbox")
 WHOLE = re.compile(rf"Seq Scan on ({'|'.join(GROWING)})\b")
@@ -44,6 +47,7 @@ SCANS: dict[str, Callable[[World], object]] = {
     "refund": lambda world: refund.due(world.ports, 100),
     "apply": lambda world: apply.due(world.ports, 100),
     "confirm": lambda world: confirm.due(world.ports, 100),
+    "key_call": lambda world: calls.due(world.ports, 100),
     "deliver": lambda world: deliver.due(world.ports, 100),
     "compare": lambda world: [compare.compare(world.ports, int(one)) for one in compare.due(world.ports, 100)],
     "audit": lambda world: [audit.audit_recent(world.ports, int(one)) for one in audit.due(world.ports, 1)],

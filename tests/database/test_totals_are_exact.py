@@ -220,8 +220,24 @@ def test_the_upgrade_counts_what_is_there_and_what_others_change_meanwhile(old: 
 
 
 def _filled(world: World) -> None:
-    world.subscribe(start=world.clock.now() + timedelta(days=300))
+    """A subscription of that release, in its own columns."""
+    soon = world.clock.now() + timedelta(days=300)
+    with world.engine.begin() as connection:
+        for statement in OF_AN_OLD_RELEASE:
+            connection.execute(text(statement), {"soon": soon})
     bare_invoices(world.engine, EDGES)
+
+
+OF_AN_OLD_RELEASE = (
+    """INSERT INTO plans (id, name, amount, currency, interval_unit, interval_count, timezone, dunning_days, created_at,
+                          catch_up_mode, catch_up_max_age)
+       VALUES ('plan_1', 'Basic', 100, 'KRW', 'month', 1, 'Asia/Seoul', '{1}', :soon, 'bill_all', 90)""",
+    """INSERT INTO billing_keys (id, customer_uid, pg_provider, status, created_at, looks)
+       VALUES ('key_1', 'card-1', 'nice_v2', 'active', :soon, 0)""",
+    """INSERT INTO subscriptions (id, plan_id, billing_key_id, customer, status, anchor, next_period_index,
+                                  next_period_start, created_at, cancel_at_period_end)
+       VALUES ('sub_1', 'plan_1', 'key_1', 'kim', 'pending', :soon, 0, :soon, :soon, false)""",
+)
 
 
 def _to(engine: Engine, revision: str) -> None:

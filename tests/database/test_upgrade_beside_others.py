@@ -162,8 +162,9 @@ def test_an_upgrade_waits_for_another_one_and_says_so(engine: Engine) -> None:
 
         upgrade(engine, tell)
         pid = session.info.backend_pid
-    assert len(heard) == 1
-    assert f"waiting for another upgrade: what is needed is in use by pid {pid} (psql, since 20" in heard[0]
+    # A slow machine tells of other steps, too.
+    (waited,) = [line for line in heard if line.startswith("waiting")]
+    assert f"waiting for another upgrade: what is needed is in use by pid {pid} (psql, since 20" in waited
     check_ready(engine)
 
 

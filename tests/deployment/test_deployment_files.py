@@ -97,6 +97,7 @@ SECRETS = {
     "BILLING_EVENTS_SECRET": {"web", "worker"},
     "POSTGRES_PASSWORD": {"postgres"},
     "REDIS_PASSWORD": {"redis"},
+    "BILLING_CARD_PAGE_SECRET": {"web"},
     "FLOWER_BASIC_AUTH": {"flower"},
 }
 OF_ONE_HOST = {

@@ -25,9 +25,9 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import KEY_TRANSITIONS
 from billing_worker.domain.catch_up import policy_of
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS
-from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.pgs.table import PGS
 from billing_worker.domain.pingback import TABLE, Verdict
 from billing_worker.domain.refund import REFUND_TRANSITIONS

@@ -40,7 +40,20 @@ ELSEWHERE = {
     f"billing-worker sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
     f"python -m billing_worker.sandbox --ledger var/sandbox.jsonl {HOOK}": SERVES,
 }
-PAGES = ("api", "import", "pgs", "postgresql", "receiver", "runbook", "sandbox")
+PAGES = (
+    "api",
+    "card-entry",
+    "card-page",
+    "declines",
+    "import",
+    "payments",
+    "pgs",
+    "postgresql",
+    "receiver",
+    "runbook",
+    "sandbox",
+    "schedules",
+)
 SAME_AS = {ROOT / "README.ko.md": ROOT / "README.md"}
 """A translation has the same commands; they are run once."""
 
@@ -181,9 +194,34 @@ def test_all_commands_of_the_api_page(stack):
     assert [each["verb"] for each in done][-3:] == ["subscription.created", "key.registered", "plan.created"]
 
 
+def test_all_commands_of_the_page_on_single_payments(stack):
+    printed = stack.run(script(ROOT / "docs" / "payments.md", set(ELSEWHERE)))
+    assert '"order_id":"order-2026-1002"' in printed
+    with stack.http as api:
+
+        def paid() -> set[str]:
+            found = api.get("/v1/payments", params={"status": "paid"}).raise_for_status().json()["data"]
+            return {each["order_id"] for each in found}
+
+        wait_until(lambda: paid() == {"order-2026-1001", "order-2026-1002"}, 60, "both payments of the page")
+
+
+def test_all_commands_of_the_page_on_schedules(stack):
+    printed = stack.run(script(ROOT / "docs" / "schedules.md", set(ELSEWHERE)))
+    counts = ("2 would be imported, 0 in already", "2 imported, 0 in already")
+    assert all(each in printed for each in counts)
+    assert "is collected by worker" in printed
+    assert len((stack.folder / "moving.report.csv").read_text().splitlines()) == 3
+
+
 def test_all_commands_of_the_page_on_pgs(stack):
     printed = stack.run(script(ROOT / "docs" / "pgs.md", set(ELSEWHERE)))
     assert "페이먼트월, Paymentwall" in printed
+
+
+def test_all_commands_of_the_page_on_declines(stack):
+    printed = stack.run(script(ROOT / "docs" / "declines.md", set(ELSEWHERE)))
+    assert all(advice in printed for advice in ("another_card", "retry_soon"))
 
 
 def test_all_commands_of_the_page_on_postgresql(stack):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from billing_worker.domain.comparison import (
     FIRST_LOOK_BACK,
+    LAST_LOOK,
     OVERLAP,
     RETRY_LONGEST,
     SLICE,
@@ -15,8 +16,8 @@ from billing_worker.domain.comparison import (
     next_span,
     spans,
 )
-from billing_worker.domain.invoice import merchant_uid, read_merchant_uid
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.order_number import merchant_uid, read_merchant_uid
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
@@ -122,7 +123,7 @@ def test_a_span_that_fails_is_read_again_ever_later_but_soon_and_without_end():
 def test_a_number_of_ours_is_read_back_as_it_was_made(environment, subscription, period, generation):
     number = read_merchant_uid(merchant_uid(environment, f"sub_{subscription}", period, generation))
     assert number is not None
-    assert (number.environment, number.subscription_id, number.period_index) == (
+    assert (number.environment, number.owner_id, number.period_index) == (
         environment,
         f"sub_{subscription}",
         period,
@@ -132,3 +133,31 @@ def test_a_number_of_ours_is_read_back_as_it_was_made(environment, subscription,
 @pytest.mark.parametrize("text", ["", "order-1", "bw0123456789abcdefp0000g01", "BW0123456789abcdefp00001g01", "x" * 40])
 def test_another_number_is_not_taken_for_ours(text):
     assert read_merchant_uid(text) is None
+
+
+@given(st.lists(st.integers(1, 20_000), min_size=1, max_size=60))
+def test_each_date_of_a_schedule_is_compared_once_before_it_comes_and_all_once_a_day(seconds: list[int]):
+    """As long as the spans follow one another in time; none of these is longer than a slice."""
+    now, last = NOW, done(NOW - 2 * HOUR, NOW)
+    reached, wholes, days = NOW + LAST_LOOK, 0, set()
+    for wait in seconds:
+        now += timedelta(seconds=wait)
+        span = next_span(last, Moment(now, now), timedelta(0))
+        assert span is not None
+        last = done(*span, created=now)
+        days |= {now.date()}
+        dates = last.schedule_dates(now)
+        if dates is None:
+            wholes += 1
+            reached = now + LAST_LOOK
+        else:
+            assert dates == (reached, now + LAST_LOOK)
+            reached = dates[1]
+    assert wholes == len(days - {NOW.date()})
+
+
+def test_a_span_that_is_read_late_leaves_the_whole_list_to_a_later_one():
+    midnight = NOW.replace(hour=0)
+    last = done(midnight - 2 * HOUR, midnight + INTERVAL)
+    assert last.schedule_dates(midnight + INTERVAL) is None
+    assert last.schedule_dates(midnight + 2 * HOUR) == (midnight - HOUR + LAST_LOOK, midnight + INTERVAL + LAST_LOOK)

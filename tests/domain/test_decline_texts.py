@@ -2,8 +2,8 @@
 
 import pytest
 
-from billing_worker.domain.declines import kind_of
-from billing_worker.domain.payment import DeclineKind
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.declines.reasons import DeclineKind
 
 SOFT, HARD = DeclineKind.SOFT, DeclineKind.HARD
 
@@ -44,12 +44,15 @@ NAMED_BY_THE_FACT_SHEET_AS_HARD = [
     *("거래제한카드", "거래제한 카드입니다"),  # suspended or restricted
     *("카드미수령", "카드본인미수령등재", "신규발급카드 사용 요망", "신규발급카드사용요망"),  # 12FR, 8546, 12IR, 068192
     *("불량회원",),  # 12G9
-    *("해당 쇼핑몰 사용불가카드", "해당 가맹점에서 사용불가한 카드입니다"),  # KCP 8126, INICIS 500416
     *("해당 BID가 존재하지 않습니다", "BID가 유효하지 않습니다", "발급되지 않은 BID 입니다."),  # A124, A125, U309
     *("SID가 존재하지 않는 경우", "비활성화된 SID로 정기결제 API 를 호출한 경우"),  # 060750, 060751
 ]
 
 THE_MERCHANTS_FAULT = [
+    *(
+        "해당 쇼핑몰 사용불가카드",
+        "해당 가맹점에서 사용불가한 카드입니다",
+    ),  # hard by its code alone: KCP 8126, INICIS 500416
     "[8901] 미등록PG업체/거래정지업체",  # NICE: the billing contract is not active
     "거래정지 가맹점",  # INICIS 1207, nice_v2 2151
     "거래정지가맹점",  # Kakao 8543
@@ -61,37 +64,37 @@ THE_MERCHANTS_FAULT = [
 @pytest.mark.fm("L26")
 @pytest.mark.parametrize("text", MAY_WORK_LATER)
 def test_a_limit_a_balance_a_busy_issuer_or_an_unseen_text_may_work_later(text):
-    assert kind_of(text) is SOFT
+    assert normalise("", text).kind is SOFT
 
 
 @pytest.mark.fm("L26")
 @pytest.mark.parametrize("text", WILL_NOT_WORK_AGAIN)
 def test_a_lost_stopped_expired_or_unregistered_card_will_not_work_again(text):
-    assert kind_of(text) is HARD
+    assert normalise("", text).kind is HARD
 
 
 @pytest.mark.fm("L26")
 @pytest.mark.parametrize("text", KEY_IS_GONE)
 def test_a_key_that_is_gone_will_not_work_again(text):
-    assert kind_of(text) is HARD
+    assert normalise("", text).kind is HARD
 
 
 @pytest.mark.fm("L26")
 @pytest.mark.parametrize("text", WRONG_CARD_DATA)
 def test_wrong_card_data_will_not_get_right_by_itself(text):
-    assert kind_of(text) is HARD
+    assert normalise("", text).kind is HARD
 
 
 @pytest.mark.fm("L26")
 @pytest.mark.parametrize("text", NAMED_BY_THE_FACT_SHEET_AS_HARD)
 def test_a_restricted_card_or_a_missing_key_by_another_name_is_hard_as_well(text):
-    assert kind_of(text) is HARD
+    assert normalise("", text).kind is HARD
 
 
 @pytest.mark.fm("L26")
 @pytest.mark.parametrize("text", THE_MERCHANTS_FAULT)
 def test_a_merchant_whose_contract_is_suspended_does_not_cost_every_customer_their_key(text):
-    assert kind_of(text) is SOFT
+    assert normalise("", text).kind is SOFT
 
 
 @pytest.mark.fm("L26")
@@ -107,4 +110,13 @@ def test_a_merchant_whose_contract_is_suspended_does_not_cost_every_customer_the
     ],
 )
 def test_the_order_traps(text, kind):
-    assert kind_of(text) is kind
+    assert normalise("", text).kind is kind
+
+
+@pytest.mark.fm("L26")
+@pytest.mark.parametrize(
+    ("pg", "text"),
+    [("kcp", "[8126]해당 쇼핑몰 사용불가카드"), ("html5_inicis", "[500416]해당 가맹점에서 사용불가한 카드입니다")],
+)
+def test_a_code_is_firm_where_its_words_would_blame_the_shop(pg, text):
+    assert normalise(pg, text).kind is HARD

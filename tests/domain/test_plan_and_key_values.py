@@ -10,7 +10,6 @@ from billing_worker.domain.billing_key import (
     LONGEST_BUYER_TEL,
     LONGEST_CUSTOMER_UID,
     KeyStatus,
-    first_status,
 )
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.plan import LONGEST_NAME
@@ -130,11 +129,6 @@ def test_what_is_no_email_address_is_refused(email):
 def test_a_paymentwall_key_has_the_email_and_the_name_of_its_issuance():
     key = a_paymentwall_key()
     assert (key.buyer_email, key.buyer_name) == ("gildong@example.com", "Gildong Hong")
-
-
-def test_only_a_paymentwall_key_waits_for_its_confirmation():
-    assert first_status("paymentwall") is KeyStatus.PENDING
-    assert {first_status(pg) for pg in ("nice_v2", "kcp_billing", "paypal_v2")} == {KeyStatus.ACTIVE}
 
 
 EDGES = {

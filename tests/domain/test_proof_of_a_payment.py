@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.declines.reasons import Category, DeclineKind
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import (
     Approved,
     Declined,
-    DeclineKind,
     Evidence,
     Failed,
     GatewayPayment,
@@ -106,7 +107,10 @@ def test_a_fully_cancelled_payment_failed_and_its_merchant_uid_is_used_up():
 )
 def test_a_failed_payment_is_a_decline_with_the_pgs_words(text, kind):
     payment = a_payment(status=FAILED, fail_reason=text)
-    assert judge(a_request(), payment, EVIDENCE) == Declined(kind, text, EVIDENCE, payment.imp_uid)
+    outcome = judge(a_request(), payment, EVIDENCE)
+    assert isinstance(outcome, Declined)
+    assert (outcome.kind, outcome.reason, outcome.imp_uid) == (kind, text, payment.imp_uid)
+    assert outcome.decline == normalise(a_request().pg_provider, text)
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -288,4 +292,5 @@ def test_money_is_never_judged_as_a_decline_a_failure_or_nothing(payments, settl
 
 def test_a_refusal_of_the_key_itself_is_hard_and_has_no_payment():
     outcome = refusal("등록되지 않은 구매자입니다.", EVIDENCE)
-    assert outcome == Declined(DeclineKind.HARD, "등록되지 않은 구매자입니다.", EVIDENCE, None)
+    assert (outcome.kind, outcome.decline.category) == (DeclineKind.HARD, Category.KEY_GONE)
+    assert (outcome.reason, outcome.imp_uid) == ("등록되지 않은 구매자입니다.", None)

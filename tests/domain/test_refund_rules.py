@@ -12,6 +12,7 @@ from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, Failed, GatewayPayment, PaymentStatus, Unknown
+from billing_worker.domain.payment_options import PLAIN
 from billing_worker.domain.refund import (
     OPEN_REFUND,
     REFUND_TRANSITIONS,
@@ -96,7 +97,7 @@ def test_a_refund_needs_a_reason_that_can_be_passed_on(wrong: str, problem: str)
 
 
 def test_the_request_carries_amount_balance_and_its_own_name() -> None:
-    request = a_refund(reason=" two days ").request(ATTEMPT)
+    request = a_refund(reason=" two days ").request(ATTEMPT, PLAIN)
     assert (request.imp_uid, request.merchant_uid) == (ATTEMPT.imp_uid, ORDER)
     assert (request.money, request.balance, request.reason) == (won(3000), won(9900), f"{ID} two days")
 
@@ -109,7 +110,7 @@ def test_the_request_carries_amount_balance_and_its_own_name() -> None:
 )
 def test_what_is_not_known_as_paid_cannot_be_given_back(attempt: Any) -> None:
     with pytest.raises(InvalidTransition):
-        a_refund().request(attempt)
+        a_refund().request(attempt, PLAIN)
 
 
 @pytest.mark.fm("L15")

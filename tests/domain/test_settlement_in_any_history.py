@@ -48,7 +48,7 @@ class History:
                 self.attempts.append(invoice.start_attempt(name, Moment(self.now, self.now), Timing()))
         elif what == "reopen":
             if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
-                invoice.reopen(self.now)
+                invoice.try_by_hand(self.now)
         elif what == "cancel":
             if subscription.status is not SubscriptionStatus.CANCELED:
                 subscription.cancel(self.now)

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.payment import DeclineKind, Unknown
+from billing_worker.domain.payment import Unknown
 from billing_worker.domain.proof import judge_all
 from billing_worker.domain.settlement import Settlement, end_subscription, give_up, settle, void_if_open
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
@@ -259,7 +260,7 @@ def test_a_soft_decline_keeps_the_words_and_the_next_date(status):
 
 def test_a_hard_decline_invalidates_the_key_and_waits_for_a_new_one_until_dunning_would_have_ended():
     settlement = a_settlement()
-    settle(settlement, declined(HARD, "분실카드"), NOW)
+    settle(settlement, declined("분실카드"), NOW)
     assert (settlement.key.status, settlement.key.invalid_reason) == (KeyStatus.INVALID, "분실카드")
     assert (settlement.invoice.status, settlement.invoice.declines) == (InvoiceStatus.OPEN, 1)
     assert settlement.invoice.next_attempt_at == NOW + timedelta(days=16)
@@ -272,7 +273,7 @@ def test_a_hard_decline_invalidates_the_key_and_waits_for_a_new_one_until_dunnin
 @pytest.mark.parametrize("retry_days", [(), (2,), (1, 3, 5, 7)])
 def test_a_hard_decline_never_asks_for_an_earlier_try_than_the_end_of_dunning(declines, retry_days):
     settlement = a_settlement(invoice=an_invoice(attempts=1, declines=declines), policy=DunningPolicy(retry_days))
-    settle(settlement, declined(HARD, "분실카드"), NOW)
+    settle(settlement, declined("분실카드"), NOW)
     left = sum(retry_days[declines:])
     assert settlement.key.status is KeyStatus.INVALID
     if left:
@@ -285,7 +286,7 @@ def test_a_hard_decline_never_asks_for_an_earlier_try_than_the_end_of_dunning(de
 @pytest.mark.parametrize("key", [KeyStatus.INVALID, KeyStatus.DELETED])
 def test_a_key_that_was_out_of_use_already_is_not_announced_as_invalid_again(key):
     settlement = a_settlement(key=a_key(status=key))
-    settle(settlement, declined(HARD, "분실카드"), NOW)
+    settle(settlement, declined("분실카드"), NOW)
     assert settlement.key.status is key
     assert "billing_key.invalid" not in kinds(settlement)
 
@@ -293,7 +294,7 @@ def test_a_key_that_was_out_of_use_already_is_not_announced_as_invalid_again(key
 @pytest.mark.parametrize("invoice", [InvoiceStatus.PAID, InvoiceStatus.VOID, InvoiceStatus.UNCOLLECTIBLE])
 def test_a_hard_decline_ends_the_key_whatever_became_of_the_invoice(invoice):
     settlement = settlement_in(invoice=invoice)
-    settle(settlement, declined(HARD, "분실카드"), NOW)
+    settle(settlement, declined("분실카드"), NOW)
     assert settlement.key.status is KeyStatus.INVALID
 
 

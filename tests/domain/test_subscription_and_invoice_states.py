@@ -9,14 +9,10 @@ from hypothesis import strategies as st
 
 from billing_worker.domain.calendar import AnchoredCalendar, CronCalendar, Unit
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
-from billing_worker.domain.invoice import (
-    ATTEMPT_TRANSITIONS,
-    INVOICE_TRANSITIONS,
-    AttemptStatus,
-    InvoiceStatus,
-    merchant_uid,
-)
+from billing_worker.domain.invoice import ATTEMPT_TRANSITIONS, INVOICE_TRANSITIONS, AttemptStatus, InvoiceStatus
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.order_number import merchant_uid
+from billing_worker.domain.payment_options import PLAIN
 from billing_worker.domain.subscription import (
     COLLECTING,
     LONGEST_CUSTOMER,
@@ -232,16 +228,16 @@ def test_only_an_open_invoice_whose_time_has_come_is_due(status, next_attempt_at
     assert invoice.is_due(NOW) is (due and status is InvoiceStatus.OPEN)
 
 
-@pytest.mark.parametrize("status", list(InvoiceStatus))
+@pytest.mark.parametrize("status", [status for status in InvoiceStatus if status is not InvoiceStatus.OPEN])
 def test_only_an_uncollectible_invoice_can_be_tried_once_more(status):
     invoice = an_invoice(status=status, next_attempt_at=None, closed_at=NOW)
     if status is InvoiceStatus.UNCOLLECTIBLE:
-        invoice.reopen(LATER)
+        invoice.try_by_hand(LATER)
         assert (invoice.status, invoice.next_attempt_at, invoice.closed_at) == (InvoiceStatus.OPEN, LATER, None)
         assert invoice.is_due(LATER)
     else:
         with pytest.raises(InvalidTransition):
-            invoice.reopen(LATER)
+            invoice.try_by_hand(LATER)
 
 
 def test_an_attempt_is_a_snapshot_of_the_invoice_written_down_before_anything_is_sent():
@@ -266,7 +262,7 @@ def test_an_attempt_is_a_snapshot_of_the_invoice_written_down_before_anything_is
 def test_a_request_asks_for_the_attempts_snapshot_on_the_given_card():
     key = a_key(buyer_name="Gildong", buyer_email="g@example.com", buyer_tel="010-1234-5678")
     attempt = an_attempt(money=won(500))
-    request = attempt.request(key, "Basic")
+    request = attempt.request(key, "Basic", PLAIN)
     assert (request.merchant_uid, request.money, request.name) == (attempt.merchant_uid, won(500), "Basic")
     assert (request.customer_uid, request.pg_provider) == (key.customer_uid, key.pg_provider)
     assert (request.buyer_name, request.buyer_email, request.buyer_tel) == (

@@ -7,6 +7,7 @@ import pytest
 from tests.support.databases import Databases
 from tests.support.pairs import Laboratory, Tally
 from tests.support.sandbox import Sandbox
+from tests.support.schedule_stories import ScheduleLaboratory
 
 NUMBERS = ("singles", "pairs", "faults fired", "violations")
 
@@ -39,6 +40,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def laboratory(databases: Databases, shared_sandbox: Sandbox) -> Laboratory:
     """Runs scenarios, a fresh database a batch."""
     return Laboratory(databases, shared_sandbox)
+
+
+@pytest.fixture(scope="session")
+def schedules(laboratory: Laboratory) -> ScheduleLaboratory:
+    """Runs the stories of subscriptions that PortOne's schedule collects."""
+    return ScheduleLaboratory(laboratory.databases, laboratory.sandbox)
 
 
 @pytest.fixture

@@ -9,12 +9,16 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from billing_worker.adapters.masking import LONGEST_EVIDENCE, blanked, evidence_text
-from billing_worker.adapters.portone.answers import key_known, outcome_of, page_of, token_of
+from billing_worker.adapters.portone.answers import Keep, outcome_of, page_of, token_of
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.adapters.portone.envelope import NotUnderstood
+from billing_worker.adapters.portone.keys import key_of
+from billing_worker.adapters.portone.schedule_answers import page_of as schedules_of
+from billing_worker.adapters.portone.schedule_answers import reading_of, registration_of, revocation_of
 from billing_worker.adapters.portone.tokens import NoToken, Token
 from billing_worker.domain.payment import Approved, Declined, Evidence, Failed, Outcome, Unknown
-from tests.fuzz.corpus import REQUEST
+from billing_worker.domain.schedule import NotRegistered, Registered, Revoked
+from tests.fuzz.corpus import REQUEST, SCHEDULE
 
 SECRETS = ("canary-imp-key-9f3", "canary-imp-secret-77ab", "canarytoken0123456789")
 CARDS = ("4242424242424242", "5555-4444-3333-1111", "3782 822463 10005")
@@ -53,12 +57,49 @@ def seconds_for(status: int, raw: bytes) -> float:
         for payment, evidence in watch(page_of, answer, keep).payments:
             _judge_evidence(evidence)
             said.append(payment.fail_reason or "")
-    assert watch(key_known, answer, REQUEST.customer_uid) in (True, False, None)
+    assert watch(key_of, answer, REQUEST.customer_uid).known in (True, False, None)
     token = watch(token_of, answer)
     assert isinstance(token, Token | NoToken)
     said.append(getattr(token, "reason", ""))
+    said += _seen_as_schedules(watch, status, raw, answer, keep)
     assert not LEAKS.search("".join(said)), f"a reason repeats what is secret: {said}"
     return watch.slowest
+
+
+def _seen_as_schedules(watch: _Watch, status: int, raw: bytes, answer: Answer, keep: Keep) -> list[str]:
+    """Examine the answer with everything that reads schedules; the reasons that were given."""
+    order, key = REQUEST.merchant_uid, REQUEST.customer_uid
+    registered = watch(registration_of, SCHEDULE, answer, keep)
+    revoked = watch(revocation_of, key, order, answer, keep)
+    found = watch(reading_of, order, answer, keep)
+    for evidence in (registered.evidence, revoked.evidence, found.evidence):
+        _judge_evidence(evidence)
+    if isinstance(registered, Registered):
+        (row,) = _schedules_in(status, raw)
+        assert row["schedule_status"] == "scheduled"
+        assert int(row["schedule_at"]) == SCHEDULE.at.timestamp()
+        assert _about_us({"currency": REQUEST.money.currency} | {name: row[name] for name in row if row[name]})
+    if isinstance(revoked, Revoked):
+        rows = _schedules_in(status, raw)
+        assert rows
+        assert all(row["schedule_status"] == "revoked" and row["merchant_uid"] == order for row in rows)
+        assert all(int(row["revoked_at"]) for row in rows)
+    assert found.schedule is None or found.schedule.merchant_uid == order
+    assert not isinstance(registered, NotRegistered) or status == 200
+    said = [getattr(each, "reason", "") for each in (registered, revoked)] + [found.trouble or ""]
+    with suppress(NotUnderstood):
+        page = watch(schedules_of, answer, 1)
+        said += [each.problem for each in page.unreadable.values()]
+        said += [each.fail_reason or "" for each in page.found.values()]
+    return said
+
+
+def _schedules_in(status: int, raw: bytes) -> list[dict[str, Any]]:
+    document = _read(raw)
+    assert status == 200
+    assert document is not None
+    assert int(document["code"]) == 0
+    return list(document["response"])
 
 
 def _judge_outcome(status: int, raw: bytes, outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ All are about one order and one card, so that a changed answer can still be the 
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import httpx
 
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import ChargeRequest
+from billing_worker.domain.schedule import ScheduleRequest
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, running_sandbox
 
 FILE = Path(__file__).with_name("corpus.json")
 REQUEST = ChargeRequest("fuzzorder", "fuzzcard", Money(9900, "KRW"), "monthly", "nice_v2")
+SCHEDULE = ScheduleRequest(REQUEST, datetime(2100, 1, 1, tzinfo=UTC))
 LIKE_OK = ("webhook-", "racy", "serialised", "slow")
 """Behaviours whose answer is that of another one."""
 
@@ -55,10 +58,33 @@ def _recorded(http: httpx.Client) -> Iterator[tuple[str, int, str]]:
         for what, answer in answers:
             name, status, body = _told(f"{behaviour}, {what}", answer)
             yield name, status, body.replace(order, REQUEST.merchant_uid).replace(card, REQUEST.customer_uid)
+    yield from _schedules(http)
     yield _told("no such payment", http.get("/payments/imp_000000000000"))
     yield _told("no such key", http.get("/subscribe/customers/nobody"))
     http.headers["Authorization"] = "Bearer no"
     yield _told("unauthorized", http.get("/payments/imp_000000000000"))
+
+
+def _schedules(http: httpx.Client) -> Iterator[tuple[str, int, str]]:
+    """Answers about one schedule, in every state, and lists of it."""
+    path, at, order = "/subscribe/payments/schedule", int(SCHEDULE.at.timestamp()), REQUEST.merchant_uid
+    item = {"merchant_uid": order, "schedule_at": at, "amount": 9900, "currency": "KRW", "name": "monthly"}
+    card = f"ok-{REQUEST.customer_uid}"
+    span = {"schedule_from": at, "schedule_to": at + 1}
+    revoked = {"customer_uid": card, "merchant_uid": [order]}
+    for name, answer in (
+        ("no key", http.post(path, json={"customer_uid": "nobody", "schedules": [item]})),
+        ("registered", http.post(path, json={"customer_uid": card, "schedules": [item]})),
+        ("registered twice", http.post(path, json={"customer_uid": card, "schedules": [item]})),
+        ("in the past", http.post(path, json={"customer_uid": card, "schedules": [item | {"schedule_at": 1}]})),
+        ("read", http.get(f"{path}/{order}")),
+        ("listed", http.get(path, params=span)),
+        ("revoked", http.post("/subscribe/payments/unschedule", json=revoked)),
+        ("revoked twice", http.post("/subscribe/payments/unschedule", json=revoked)),
+        ("no such", http.get(f"{path}/nothing")),
+    ):
+        told, status, body = _told(f"schedule, {name}", answer)
+        yield told, status, body.replace(card, REQUEST.customer_uid)
 
 
 def _told(name: str, answer: httpx.Response) -> tuple[str, int, str]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urljoin, urlsplit
 
 from billing_worker.adapters.portone import requests
 from billing_worker.domain.errors import InvalidInput
@@ -122,7 +122,7 @@ def _judge_paths(imp_uid: str, merchant_uid: str) -> None:
     assert urlsplit(urljoin("https://x", asked)).path == f"/payments/{imp_uid}"
     with suppress(InvalidInput):
         asked = requests.payments_of(merchant_uid, 1, include_sandbox=False).path
-        assert urlsplit(urljoin("https://x", asked)).path == f"/payments/findAll/{merchant_uid}"
+        assert unquote(urlsplit(urljoin("https://x", asked)).path) == f"/payments/findAll/{merchant_uid}"
 
 
 def _pairs(rng: random.Random) -> list[tuple[str, Any]]:

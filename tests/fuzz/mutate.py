@@ -16,13 +16,13 @@ WORDS: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 9900, "9900", "0", "-0", "00", "1e3", "9,900", " 9900", "9900.0", 9900.0, 99.5, 1e308,
     10**15, 10**400, -(10**30), "", " ", "\x00", "\ud800", "\u2028", "paid", "failed", "cancelled", "ready", "settling",
     "PAID", "KRW", "krw", "USD", "JPY", "BHD", "fuzzorder", "fuzzcard", "fuzzorder ", "../users/getToken", "a" * 600,
-    [], {}, [[]], {"list": []}, {"list": None}, [None],
+    "scheduled", "executed", "revoked", 4102444800, [], {}, [[]], {"list": []}, {"list": None}, [None],
     *(value for name, value in vars(texts).items() if name.isupper() and isinstance(value, str)),
 )  # fmt: skip
 FIELDS = (
     "code", "message", "response", "status", "amount", "cancel_amount", "currency", "imp_uid", "merchant_uid",
     "customer_uid", "fail_reason", "started_at", "paid_at", "list", "next", "total", "pg_provider", "access_token",
-    "now", "expired_at", "something_new",
+    "now", "expired_at", "something_new", "schedule_at", "schedule_status", "revoked_at",
 )  # fmt: skip
 TOKENS = (
     b"NaN", b"-Infinity", b"1e999999999", b"1e-999999999", b"9" * 5000, b"[" * 3000, b'{"a":' * 3000, b"\xef\xbb\xbf",

@@ -12,7 +12,7 @@ import pytest
 
 from billing_worker.runtime import free_port
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.long, pytest.mark.integration]
 
 COMMAND = (sys.executable, "-m", "billing_worker", "demo")
 

@@ -123,7 +123,7 @@ def test_every_request_is_recorded_with_its_times_and_without_secrets(sandbox):
     )
     assert charge["fields"]["merchant_uid"] == "m1"
     assert charge["arrived"] <= charge["finished"]
-    assert issue["fields"] == wanted | {"card_number": "***4242", "cvc": "***", "pwd_2digit": "***"}
+    assert issue["fields"] == wanted | {"expiry": "***", "card_number": "***4242", "cvc": "***", "pwd_2digit": "***"}
     assert dropped["status"] is None
     later = caller.http.get("/_sandbox/requests", params={"since": charge["seq"], "path": "/subscribe/customers"})
     assert [one["seq"] for one in later.json()] == [issue["seq"]]

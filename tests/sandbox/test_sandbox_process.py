@@ -51,6 +51,22 @@ def test_a_restart_shows_the_same_books_and_ends_with_status_0(process, tmp_path
     again.http.close()
 
 
+def test_no_file_has_a_card_number_that_is_not_one_of_the_sandboxs_own(process, tmp_path):
+    ledger, card = tmp_path / "ledger.jsonl", "5409-6000-1234-5677"
+    caller = Caller(process("--ledger", ledger).url)
+    given = {"card_number": card, "expiry": "2030-01"}
+    caller.http.post("/subscribe/customers/member-1", json=given | {"pg": "nice_v2"})
+    caller.http.post("/subscribe/payments/onetime", json=given | {"merchant_uid": "m1", "amount": 900, "pg": "nice_v2"})
+    payment = caller.paid("member-1", "m2")
+    assert len(caller.ledger()) == 2
+    assert caller.get(f"/payments/{payment['imp_uid']}")["card_number"] == "540960******5677"
+    assert caller.get("/subscribe/customers/member-1")["card_number"] == "540960******5677"
+    written = ledger.read_text()
+    assert card not in written
+    assert card.replace("-", "") not in written
+    caller.http.close()
+
+
 def test_kill_9_loses_no_answered_charge(process, tmp_path):
     ledger = tmp_path / "ledger.jsonl"
     running = process("--ledger", ledger)

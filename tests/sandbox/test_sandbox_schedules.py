@@ -75,13 +75,27 @@ def test_lists_are_half_open_and_shaped_as_switched(sandbox, shape):
         schedule(caller, "ok-kim", wanted)
     answer = caller.get("/subscribe/payments/schedule", schedule_from=start, schedule_to=start + 2)
     rows = answer if shape == "array" else answer["list"]
-    assert [row["merchant_uid"] for row in rows] == ["s0", "s1"]
+    assert [row["merchant_uid"] for row in rows] == ["s1", "s0"]
     window = {"from": start, "to": start + 9}
     for path in ("/subscribe/payments/schedule/customers/ok-kim", "/subscribe/customers/ok-kim/schedules"):
         of_customer = caller.get(path, **window)
         assert len(of_customer if shape == "array" else of_customer["list"]) == 3
+    oldest = caller.get("/subscribe/payments/schedule", schedule_from=start, schedule_to=start + 2, sorting="scheduled")
+    assert [row["merchant_uid"] for row in (oldest if shape == "array" else oldest["list"])] == ["s0", "s1"]
     wide = {"schedule_from": start, "schedule_to": start + 100 * DAY}
     assert caller.http.get("/subscribe/payments/schedule", params=wide).status_code == 400
+
+
+def test_a_garbled_schedule_shows_what_was_asked_for_until_that_ends(sandbox):
+    caller = sandbox()
+    schedule(caller, "ok-kim", item(caller, "s1"))
+    caller.control("/operator/garble", merchant_uid="s1", fields={"amount": 0.5, "name": "x"})
+    shown = caller.get("/subscribe/payments/schedule/s1")
+    assert (shown["amount"], shown["name"], shown["merchant_uid"]) == (0.5, "x", "s1")
+    caller.control("/operator/garble", merchant_uid="s1", fields={})
+    assert caller.get("/subscribe/payments/schedule/s1")["amount"] == 8900
+    for mistake in ({"merchant_uid": "s9", "fields": {}}, {"merchant_uid": "s1"}):
+        assert caller.http.post("/_sandbox/operator/garble", json=mistake).status_code == 400
 
 
 def test_a_moved_schedule_runs_at_its_new_time_only(sandbox):

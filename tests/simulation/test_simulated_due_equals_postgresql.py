@@ -12,12 +12,13 @@ import pytest
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, Period
-from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.stop import StopCause
 from billing_worker.ports.control import DueBetween
 from billing_worker.simulation.judge.edges import EDGES
-from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.memory.numbered import Numbered
+from billing_worker.simulation.memory.store import MemoryTransaction, Store
 from tests.builders import NOW, a_key, a_plan, a_subscription, an_attempt, an_invoice
 
 MANY = 80

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -28,14 +28,27 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.proof import judge
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
+from billing_worker.domain.schedule import (
+    Collection,
+    RegisterAnswer,
+    Registered,
+    RevokeAnswer,
+    Revoked,
+    ScheduleListing,
+    ScheduleReading,
+    ScheduleRequest,
+    whole_second,
+)
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
 from billing_worker.ports.outgoing import Address, Refusal
-from billing_worker.ports.outside import Listing
-from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen
-from billing_worker.simulation.fleet.ledger import Card, Ledger, Row
-from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
+from billing_worker.ports.outside import KeyReading, Listing
+from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen, shown
+from billing_worker.simulation.fleet.ledger import SCHEDULE, Card, Ledger, Planned, Row
+from billing_worker.simulation.fleet.schedules import shown as planned_at
+from billing_worker.simulation.memory.numbered import Numbered
+from billing_worker.simulation.memory.store import MemoryTransaction, Store
 from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import apply, receive
@@ -44,7 +57,9 @@ from billing_worker.usecases.jobs import BY_NAME, chunks
 from billing_worker.usecases.key import change, decide, reactivate, register
 from billing_worker.usecases.key.register import NewKey
 from billing_worker.usecases.refund import refund
+from billing_worker.usecases.review.schedules import review_schedules
 from billing_worker.usecases.subscription import cancel, catch_up, create_plan, replace_key, subscribe
+from billing_worker.usecases.subscription.change import change_subscription
 from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.clock import FrozenClock
 from tests.support.world import InTurn
@@ -54,7 +69,7 @@ LIMIT = 500
 RATE = 100_000
 """A pace that leaves nothing over: which of several equally late ones are left, PostgreSQL does not say."""
 LIMITS = PgLimits(spacing={"nice_v2": timedelta(seconds=2)}, monthly_uses={"naverpay": 2}, spread=timedelta(hours=3))
-WORK = ("renew", "collect", "reconcile", "refund", "apply", "confirm", "deliver")
+WORK = ("renew", "collect", "reconcile", "refund", "apply", "confirm", "deliver", "schedule_step", "schedule_step")
 PGS = ("nice_v2", "nice_v2", "naverpay", "paymentwall")
 
 
@@ -120,6 +135,46 @@ class Story:
             return Refused(answer, Evidence("test", "cancel", 200, ""))
         return Answered(*seen(answer, "cancel"))
 
+    def register_schedule(self, request: ScheduleRequest) -> RegisterAnswer:
+        charge, money = request.charge, request.charge.money
+        if self.away or self.random.random() < 0.1:
+            return Failed("refused", trouble=Trouble.NOT_REACHED)
+        if charge.merchant_uid in self.ledger.schedules:
+            return Unknown("scheduled before", duplicate=True)
+        at = whole_second(request.at)
+        row = Planned(charge.merchant_uid, charge.customer_uid, at, money.amount, money.currency, charge.name)
+        self.ledger.schedules[row.merchant_uid] = row
+        if self.random.random() < 0.2:
+            return Unknown("lost after", trouble=Trouble.NO_ANSWER)
+        return Registered(Evidence("test", "schedule", 200, ""))
+
+    def revoke_schedule(self, customer_uid: str, merchant_uid: str) -> RevokeAnswer:
+        row = self.ledger.schedules.get(merchant_uid)
+        if self.away or row is None or (row.customer_uid, row.status) != (customer_uid, "scheduled"):
+            return Unknown("nothing to revoke")
+        row.status = "revoked"
+        if self.random.random() < 0.2:
+            return Unknown("lost after", trouble=Trouble.NO_ANSWER)
+        return Revoked(Evidence("test", "unschedule", 200, ""))
+
+    def read_schedule(self, merchant_uid: str) -> ScheduleReading:
+        if self.away or self.random.random() < 0.1:
+            return ScheduleReading(trouble="trouble")
+        row = self.ledger.schedules.get(merchant_uid)
+        return ScheduleReading(None if row is None else planned_at(row))
+
+    def schedules_between(self, start: datetime, end: datetime) -> ScheduleListing:
+        rows = [row for row in self.ledger.schedules.values() if start <= row.at < end]
+        return ScheduleListing(tuple(planned_at(row) for row in rows), trouble="trouble" if self.away else None)
+
+    def run_schedules(self) -> None:
+        """What the gateway charges by itself up to now, at its dates."""
+        for row in sorted(self.ledger.schedules.values(), key=lambda each: (each.at, each.merchant_uid)):
+            if row.status == "scheduled" and row.at <= self.clock.now():
+                row.status, money = "executed", (row.amount, row.currency)
+                paid = self.ledger.charge(row.merchant_uid, row.customer_uid, money, row.at, cause=SCHEDULE)
+                row.imp_uid = paid.imp_uid if isinstance(paid, Row) else None
+
     def payment(self, imp_uid: str) -> Listing:
         row = self.ledger.rows.get(imp_uid)
         return Listing(() if row is None else (seen(row, "payment"),))
@@ -135,8 +190,8 @@ class Story:
     def payments_of_key(self, customer_uid: str) -> Listing:
         return Listing(tuple(seen(row, "customers") for row in self.ledger.of_card[customer_uid]))
 
-    def knows_key(self, customer_uid: str) -> bool | None:
-        return self.ledger.cards[customer_uid].known_from <= self.clock.now()
+    def read_key(self, customer_uid: str) -> KeyReading:
+        return shown(self.ledger.cards.get(customer_uid), self.clock.now())
 
     # -- the story
 
@@ -151,6 +206,10 @@ class Story:
             self.ask_back,
             self.decide,
             self.stop,
+            self.switch,
+            self.click,
+            self.click,
+            self.compare,
             self.clear,
             self.clear,
             *[self.work] * 8,
@@ -190,9 +249,28 @@ class Story:
 
     def come(self) -> Any:
         plan, key = self.random.choice(self.plans), self.random.choice(self.keys)
-        self.subscriptions.append(
-            subscribe.subscribe(self.ports, NewSubscription(plan, key, f"customer {len(self.subscriptions)}")).id
-        )
+        collection = self.random.choice((Collection.WORKER, Collection.PORTONE_SCHEDULE))
+        wanted = NewSubscription(plan, key, f"customer {len(self.subscriptions)}", collection=collection)
+        self.subscriptions.append(subscribe.subscribe(self.ports, wanted).id)
+
+    def switch(self) -> Any:
+        collection = self.random.choice((Collection.WORKER, Collection.PORTONE_SCHEDULE))
+        return change_subscription(self.ports, self._someone(), collection=collection).collection
+
+    def click(self) -> Any:
+        """A clerk at the gateway's console moves or revokes a schedule, or brings one back."""
+        row = self.random.choice(list(self.ledger.schedules.values()) or [None])
+        if row is None or (row.status == "executed" and row.imp_uid is None):
+            return None
+        if row.status == "scheduled" and self.random.random() < 0.5:
+            row.status = "revoked"
+        elif row.imp_uid is None or self.ledger.rows[row.imp_uid].status == "failed":
+            row.status = "scheduled"
+            row.at = whole_second(self.clock.now() + timedelta(hours=self.random.randrange(1, 400)))
+        return row.merchant_uid, row.status
+
+    def compare(self) -> Any:
+        return review_schedules(self.ports)
 
     def leave(self) -> Any:
         at_end = self.random.random() < 0.5
@@ -245,6 +323,7 @@ class Story:
 
     def wait(self) -> Any:
         self.clock.advance(seconds=self.random.choice((1, 11, 40, 150, 4000, 90_000, 400_000)))
+        self.run_schedules()
 
     def work(self) -> Any:
         return self.serve(self.random.choice(WORK))
@@ -296,7 +375,8 @@ def in_postgresql(engine: Engine) -> dict[str, list[dict[str, Any]]]:
             found[name] = [dict(row) for row in connection.execute(select(table)).mappings()]
     # A database that was lent before goes on counting where it stopped.
     first = min((row["id"] for row in found["evidence"]), default=1)
-    for row in (*found["payment_attempts"], *found["refunds"], *found["alerts"], *found["billing_keys"]):
+    held = ("payment_attempts", "refunds", "alerts", "billing_keys", "schedules")
+    for row in (each for name in held for each in found[name]):
         for column in ("evidence_id", "refund_evidence_id", "issue_evidence_id"):
             if row.get(column) is not None:
                 row[column] -= first - 1
@@ -307,10 +387,13 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
     kept: dict[str, Any] = {
         "plans": store.plans,
         "billing_keys": store.keys,
+        "key_calls": store.key_calls,
         "subscriptions": store.subscriptions,
         "invoices": store.invoices,
+        "schedules": store.schedules,
         "payment_attempts": store.attempts,
         "refunds": store.refunds,
+        "card_sessions": store.card_sessions,
         "inbox": store.inbox,
         "pingback_payments": store.pingbacks,
         "outbox": store.outbox,
@@ -337,6 +420,8 @@ def _values(name: str, row: Any) -> dict[str, Any]:
         return rows.plan_values(row)
     if name == "billing_keys":
         return rows.key_values(row)
+    if name == "invoices":
+        return rows.invoice_values(row)
     values = repository.plain(row)
     if name == "outbox":
         event = values.pop("event")
@@ -348,6 +433,8 @@ def _values(name: str, row: Any) -> dict[str, Any]:
 NOT_MODELLED = {
     "evidence",
     "audits",
+    "shadow_charges",
+    "shadow_days",
     "invoice_deltas",
     "invoice_totals",
     "comparisons",
@@ -379,7 +466,7 @@ def _shown(value: Any) -> str:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 4, 8, 9])  # in which more than a few charges happen, see the end
+@pytest.mark.parametrize("seed", [2, 3, 26, 38, 46, 56])  # in which more than a few charges happen, see the end
 def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) -> None:
     ids = Numbered()
     store = Store(ids)
@@ -393,6 +480,7 @@ def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) ->
         expected, found = in_postgresql(engine), in_memory(store)
     _assert_same(expected, found)
     assert len(found["payment_attempts"]) > 2
+    assert found["schedules"]
 
 
 def test_a_pause_leaves_the_same_rows_in_both(database_url: str) -> None:

@@ -11,6 +11,8 @@ import pytest
 from billing_worker.simulation.fleet.swarm import FAULTS, Options
 from billing_worker.simulation.many import run_many, run_one
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

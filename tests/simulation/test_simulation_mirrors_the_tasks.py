@@ -5,7 +5,8 @@ from pathlib import Path
 from billing_worker.domain.timing import Timing
 from billing_worker.simulation.fleet.broker import RING_EXPIRES, UNIT_EXPIRES
 from billing_worker.simulation.fleet.fleet import LOOKS_FOR_ITSELF, SCANS, UNITS
-from billing_worker.simulation.memory.store import Numbered, Store
+from billing_worker.simulation.memory.numbered import Numbered
+from billing_worker.simulation.memory.store import Store
 from billing_worker.usecases.jobs import BY_NAME
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.simulation.memory.store import MemoryTransaction, Numbered, Store
+from billing_worker.simulation.memory.numbered import Numbered
+from billing_worker.simulation.memory.store import MemoryTransaction, Store
 from billing_worker.simulation.memory.unserved import NotSimulated, Unserved, UnservedSubject
 
 

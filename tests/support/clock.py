@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,3 +84,29 @@ class RunningClock(FrozenClock):
     def advance_to(self, moment: datetime) -> None:
         """Refused."""
         raise AssertionError(f"a running clock cannot be moved to {moment}")
+
+
+class LinkedClock(FrozenClock):
+    """Moved by hand, and the gateway's clock with it: what PortOne does at a date happens then."""
+
+    def __init__(self, hold: Callable[[datetime], None], at: datetime = START) -> None:
+        super().__init__(at)
+        self._hold = hold
+        self._shown = at
+        hold(at)
+
+    def advance(self, **by: Any) -> datetime:
+        """Let time pass here and at the gateway."""
+        now = super().advance(**by)
+        self.show_there(now)
+        return now
+
+    def advance_to(self, moment: datetime) -> None:
+        """Let time pass here and at the gateway until this moment."""
+        super().advance_to(moment)
+        self.show_there(moment)
+
+    def show_there(self, moment: datetime) -> None:
+        """It is this moment at the gateway, whose clock may be ahead of ours, and never goes back."""
+        self._shown = max(self._shown, moment)
+        self._hold(self._shown)

@@ -5,23 +5,47 @@ as before everywhere else. The database really loses its session and the gateway
 only what would cost seconds of waiting (a timeout, a call that outlives its lease) is made by the wrapper.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
+from billing_worker.domain.card_entry import Card, IssueAnswer, IssueRequest
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
+from billing_worker.domain.schedule import (
+    RegisterAnswer,
+    RevokeAnswer,
+    ScheduleListing,
+    ScheduleReading,
+    ScheduleRequest,
+)
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.outside import Gateway, Listing, Sheet
+from billing_worker.ports.outside import Gateway, KeyReading, Listing, Sheet
 from billing_worker.ports.storage import Database
 from tests.support.deliveries import Crash, hold
 from tests.support.gateways import untroubled
 from tests.support.sandbox import Sandbox
 from tests.support.sessions import Operator, commit_and_lose_the_reply
+
+EVERY = int(os.environ.get("STEPS", "1"))
+"""Tests that break one step after the other break each so many-th: `make long` a third, `make nightly` all."""
+
+
+def dies_at(work: Callable[..., Any], *, after: bool) -> Callable[..., Any]:
+    """This step of a process that dies right before it, or right after it."""
+
+    def died(*arguments: Any, **named: Any) -> Any:
+        if after:
+            work(*arguments, **named)
+        raise Crash
+
+    return died
 
 
 class Step(StrEnum):
@@ -98,6 +122,8 @@ BEHAVIOURS = {
 
 HOLDING = frozenset({F.HELD_BEFORE, F.HELD_AFTER, F.STALE})
 ROUNDS_OF_A_STALE_READ = 2
+ROUNDS_OF_A_HELD_SCHEDULE = 8
+"""Past the end of its lease: another worker may have read the schedule, and sent it again."""
 STORM_EVERY, STORM_ENDS = 7, 60
 
 
@@ -212,6 +238,18 @@ class FaultyGateway:
     sandbox: Sandbox
 
     def charge(self, request: ChargeRequest) -> Outcome:
+        order = request.merchant_uid
+        return untroubled(self._call("again", order, lambda: self.inner.charge(request), merchant_uid=order))
+
+    def charge_card(self, request: ChargeRequest, card: Card) -> Outcome:
+        order = request.merchant_uid
+        return untroubled(self._call("onetime", order, lambda: self.inner.charge_card(request, card)))
+
+    def issue_key(self, request: IssueRequest) -> IssueAnswer:
+        return self._call("issue", request.customer_uid, lambda: self.inner.issue_key(request))
+
+    def _call(self, endpoint: str, until: str | int, call: Callable[[], Any], **matching: str) -> Any:
+        """A call that is never repeated blindly: of a charge, or of card data."""
         fault = self.script.step(Step.CHARGE)
         match fault:
             case Fault.CRASH_BEFORE:
@@ -219,18 +257,18 @@ class FaultyGateway:
             case Fault.TIMEOUT_BEFORE:
                 return Unknown("no answer: ReadTimeout, and nothing was placed")
             case Fault.HELD_BEFORE:
-                hold(request.merchant_uid)
+                hold(until)
         if fault in BEHAVIOURS:
-            self._plant(fault, "again", merchant_uid=request.merchant_uid)
-        outcome = self.inner.charge(request)
+            self._plant(fault, endpoint, **matching)
+        outcome = call()
         match fault:
             case Fault.CRASH_AFTER:
                 raise Crash
             case Fault.TIMEOUT_AFTER:
                 return Unknown("no answer: ReadTimeout, and it was placed")
             case Fault.HELD_AFTER:
-                hold(request.merchant_uid)
-        return untroubled(outcome)
+                hold(until)
+        return outcome
 
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         fault = self.script.step(Step.CANCEL)
@@ -249,6 +287,28 @@ class FaultyGateway:
                 return Unknown("no answer: ReadTimeout, and it was given back")
         return answer
 
+    def register_schedule(self, request: ScheduleRequest) -> RegisterAnswer:
+        call = partial(self.inner.register_schedule, request)
+        return untroubled(self._call("schedule", ROUNDS_OF_A_HELD_SCHEDULE, call))
+
+    def revoke_schedule(self, customer_uid: str, merchant_uid: str) -> RevokeAnswer:
+        call = partial(self.inner.revoke_schedule, customer_uid, merchant_uid)
+        return untroubled(self._call("schedule", ROUNDS_OF_A_HELD_SCHEDULE, call))
+
+    def read_schedule(self, merchant_uid: str) -> ScheduleReading:
+        timed_out = ScheduleReading(trouble="ReadTimeout")
+        return self._read("schedule", "schedule", lambda: self.inner.read_schedule(merchant_uid), timed_out)
+
+    def schedules_of_key(self, customer_uid: str, start: datetime, end: datetime) -> ScheduleListing:
+        timed_out = ScheduleListing(trouble="ReadTimeout")
+        return self._read(
+            "schedules", "schedule", lambda: self.inner.schedules_of_key(customer_uid, start, end), timed_out
+        )
+
+    def schedules_between(self, start: datetime, end: datetime) -> ScheduleListing:
+        """Not a step: comparing both books is no part of a charge."""
+        return self.inner.schedules_between(start, end)
+
     def payment(self, imp_uid: str) -> Listing:
         return self._read("payment", "read", lambda: self.inner.payment(imp_uid), Listing((), "ReadTimeout"))
 
@@ -264,8 +324,10 @@ class FaultyGateway:
         """Not a step: comparing both books is no part of a charge."""
         return self.inner.payments_between(start, end)
 
-    def knows_key(self, customer_uid: str) -> bool | None:
-        return self._read("key", "customers", lambda: self.inner.knows_key(customer_uid), None)
+    def read_key(self, customer_uid: str) -> KeyReading:
+        return self._read(
+            "key", "customers", lambda: self.inner.read_key(customer_uid), KeyReading(trouble="ReadTimeout")
+        )
 
     def _read(self, name: str, endpoint: str, read: Callable[[], Any], timed_out: Any) -> Any:
         fault = self.script.step(Step.READ, name)

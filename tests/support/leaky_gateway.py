@@ -26,7 +26,7 @@ class Leaky:
     """Bodies that came to /events: what the merchant is told."""
     paid: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def answer(self, path: str, raw: bytes) -> tuple[int, bytes]:
+    def answer(self, path: str, raw: bytes) -> tuple[int, bytes]:  # noqa: PLR0911 - one a path
         """Status and body for a call."""
         self.asked.append(path)
         if path.startswith("/events"):
@@ -37,6 +37,11 @@ class Leaky:
             return 200, self._told({"access_token": self.token, "now": now, "expired_at": now + 1800})
         if path.startswith("/subscribe/payments/again"):
             return self._charged(json.loads(raw))
+        if path.startswith("/subscribe/payments/onetime"):
+            return self._charged({"customer_uid": ""} | json.loads(raw))
+        if path.startswith("/subscribe/customers/"):
+            customer_uid = path.split("/")[3]
+            return self._issued(customer_uid, json.loads(raw)) if raw else self._stored(customer_uid)
         if path.startswith("/payments/status/all"):
             return 200, self._told(
                 {"total": len(self.paid), "previous": 0, "next": 0, "list": list(self.paid.values())}
@@ -66,6 +71,21 @@ class Leaky:
                 return 401, self._told(None, code=-1)
         time.sleep(HANG_SECONDS)
         return 500, self.words.encode()
+
+    def _issued(self, customer_uid: str, fields: dict[str, Any]) -> tuple[int, bytes]:
+        kind = customer_uid.partition("-")[0]
+        if kind == "ok":
+            row = fields | {"customer_uid": customer_uid, "card_name": self.words, "card_code": self.words}
+            return 200, self._told(row)
+        if kind == "decline":
+            self.words = f"카드정보 인증 및 빌키 발급에 실패하였습니다. [F113] {self.words}"
+            return 200, self._told(None, code=-1)
+        return self._charged(fields | {"customer_uid": customer_uid, "merchant_uid": "none"})
+
+    def _stored(self, customer_uid: str) -> tuple[int, bytes]:
+        if not customer_uid.endswith("-canary"):
+            return 404, self._told(None, code=1)
+        return 200, self._told({"customer_uid": customer_uid, "pg_provider": "nice_v2", "card_name": self.words})
 
     def _row(self, fields: dict[str, Any]) -> dict[str, Any]:
         return fields | {

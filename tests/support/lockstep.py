@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.charge import collect, reconcile
@@ -23,6 +22,9 @@ from tests.support.sandbox import Row
 from tests.support.world import World, charge_alone, holds_money, renew_and_charge
 
 PERIODS = 3
+RETRY_DAYS = (1, 1, 1)
+SINGLE = "single-"
+"""Before the behaviour of the card: a customer with one single payment, and no subscription."""
 PERIOD = timedelta(weeks=1)
 """Longer than all retries and all healing, so that exactly three periods begin."""
 TIMING = Timing(http_deadline=30.0, lease=40.0, claim=1.0, first_look=0.2, settle_window=0.3)
@@ -46,13 +48,14 @@ class Job(NamedTuple):
 JOBS = (
     Job("renew", renew.due, renew_and_charge, "SELECT id, id AS owner FROM subscriptions WHERE id = ANY(:ids)"),
     Job("collect", collect.due, charge_alone, """
-        SELECT id, subscription_id AS owner FROM invoices WHERE id = ANY(:ids) ORDER BY period_index"""),
+        SELECT id, coalesce(subscription_id, id) AS owner FROM invoices WHERE id = ANY(:ids) ORDER BY period_index"""),
     Job("apply", apply.due, apply.apply, """
-        SELECT m.id, i.subscription_id AS owner FROM inbox m
+        SELECT m.id, coalesce(i.subscription_id, i.id) AS owner FROM inbox m
         JOIN merchant_uids u ON u.merchant_uid = m.payload ->> 'merchant_uid' JOIN invoices i ON i.id = u.invoice_id
         WHERE m.id = ANY(:ids) ORDER BY m.id"""),
     Job("reconcile", reconcile.due, reconcile.reconcile, """
-        SELECT a.id, i.subscription_id AS owner FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
+        SELECT a.id, coalesce(i.subscription_id, i.id) AS owner
+        FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
         WHERE a.id = ANY(:ids) ORDER BY i.period_index, a.number"""),
 )  # fmt: skip
 
@@ -60,7 +63,8 @@ _TAKEN_OVER = """
     SELECT DISTINCT ON (merchant_uid) merchant_uid, status FROM payment_attempts
     WHERE merchant_uid = ANY(:ids) ORDER BY merchant_uid, number DESC"""
 _OWNERS_OF_ORDERS = """
-    SELECT u.merchant_uid, i.subscription_id AS owner FROM merchant_uids u JOIN invoices i ON i.id = u.invoice_id
+    SELECT u.merchant_uid, coalesce(i.subscription_id, i.id) AS owner
+    FROM merchant_uids u JOIN invoices i ON i.id = u.invoice_id
     WHERE u.merchant_uid = ANY(:ids)"""
 
 
@@ -74,9 +78,9 @@ class Held(NamedTuple):
 
 @dataclass
 class Customer:
-    """A subscription, what goes wrong for it, and what a worker could not survive."""
+    """A subscription or a single payment, what goes wrong for it, and what a worker could not survive."""
 
-    subscription: Subscription
+    owner_id: str
     script: Script
     ports: Ports
     webhooks: bool = False
@@ -86,6 +90,9 @@ class Customer:
 
 class Lockstep:
     """Runs all customers of a world through their periods together."""
+
+    jobs: Sequence[Job] = JOBS
+    owners_of_orders = _OWNERS_OF_ORDERS
 
     def __init__(self, world: World, saboteur: Saboteur) -> None:
         self._world = world
@@ -98,21 +105,26 @@ class Lockstep:
         self._seen = world.first_order
 
     def add(self, behaviour: str, script: Script, **how: bool) -> Customer:
-        """A customer whose card behaves as named."""
-        self._plan = self._plan or self._world.plan(interval="week", dunning_days=(1, 1, 1))
-        subscription = self._world.subscribe(behaviour, plan=self._plan)
-        customer = Customer(subscription, script, self._saboteur.wrap(self._world.ports, script), **how)
-        self._customers[subscription.id] = customer
+        """A customer whose card behaves as named: on a plan, or with one single payment."""
+        ports = self._saboteur.wrap(self._world.ports, script)
+        customer = Customer(self._owner(behaviour), script, ports, **how)
+        self._customers[customer.owner_id] = customer
         return customer
+
+    def _owner(self, behaviour: str) -> str:
+        card = behaviour.removeprefix(SINGLE)
+        if card != behaviour:
+            return self._world.pay(self._world.key(card), retry_days=RETRY_DAYS).id
+        self._plan = self._plan or self._world.plan(interval="week", dunning_days=RETRY_DAYS)
+        return self._world.subscribe(behaviour, plan=self._plan).id
 
     def run(self) -> None:
         """Three periods, then time to heal; faults come as the scripts say, until they are used up."""
         began = self._world.clock.now()
         try:
-            for period in range(PERIODS):
-                for second in BEATS:
-                    self._world.clock.advance_to(began + period * PERIOD + timedelta(seconds=second))
-                    self._round()
+            for moment in self._moments():
+                self._world.clock.advance_to(began + moment)
+                self._round()
             until, step = self._world.clock.now() + HEALING, timedelta(seconds=1)
             while self._world.clock.now() < until:
                 self._world.clock.advance_to(min(self._world.clock.now() + step, until))
@@ -123,13 +135,17 @@ class Lockstep:
                 held.customer.troubles.append(f"a worker that was held up for {held.delivery.until} never went on")
                 held.delivery.abandon()
 
+    def _moments(self) -> Sequence[timedelta]:
+        """When beat's scans run, counted from the beginning."""
+        return [period * PERIOD + timedelta(seconds=second) for period in range(PERIODS) for second in BEATS]
+
     def _round(self) -> None:
         """What came back from the queue, each scan with its ids one by one, what PortOne tells, and held workers."""
         self._rounds += 1
         again, self._again = self._again, []
         for customer, job, ident in again:
             self._deliver(customer, job, ident)
-        for job in JOBS:
+        for job in self.jobs:
             for customer, idents in self._claimed(job):
                 self._hand_out(customer, job, idents)
         self._tell()
@@ -177,7 +193,7 @@ class Lockstep:
             if holds_money(row):
                 self._world.charged_at.setdefault(row["imp_uid"], self._world.clock.now())
         if rows and any(customer.webhooks for customer in self._customers.values()):
-            found = self._world.rows(_OWNERS_OF_ORDERS, ids=[row["merchant_uid"] for row in rows])
+            found = self._world.rows(self.owners_of_orders, ids=[row["merchant_uid"] for row in rows])
             owners = {row["merchant_uid"]: row["owner"] for row in found}
             for row in rows:
                 if self._customers[owners[row["merchant_uid"]]].webhooks:

@@ -133,7 +133,7 @@ class Laboratory:
             problems = judged(world, customers)
             assert not self.sandbox.rules(), "a fault of the gateway waits for a call that never came"
         return [
-            Verdict(scenario, customer.script, problems[customer.subscription.id])
+            Verdict(scenario, customer.script, problems[customer.owner_id])
             for scenario, customer in zip(scenarios, customers, strict=True)
         ]
 
@@ -144,8 +144,8 @@ class Laboratory:
 
 
 def judged(world: World, customers: Sequence[Customer]) -> dict[str, list[str]]:
-    """What is wrong with each customer, by subscription; a breach without a subscription counts for all."""
-    problems = {customer.subscription.id: _own_troubles(customer) for customer in customers}
+    """What is wrong with each customer, by owner; a breach without an owner counts for all."""
+    problems = {customer.owner_id: _own_troubles(customer) for customer in customers}
     whose = _owners(world)
     _judge_invoices(world, problems)
     for row in world.rows("SELECT id, status FROM payment_attempts WHERE status IN ('in_flight', 'unknown')"):
@@ -165,28 +165,32 @@ def _own_troubles(customer: Customer) -> list[str]:
 
 
 def _judge_invoices(world: World, problems: dict[str, list[str]]) -> None:
-    """Three periods, each paid, each by exactly one payment in the ledger; one that was given back counts too.
+    """Three periods or a single payment, each paid by exactly one payment in the ledger; one given back counts too.
 
     A second payment that is noticed and refunded is healed, but no fault here is a reason for it.
     """
     order_of = {row["merchant_uid"]: row["invoice_id"] for row in world.rows("SELECT * FROM merchant_uids")}
     payments = Counter(order_of[row["merchant_uid"]] for row in world.ledger() if row["status"] in TAKEN)
-    invoices: defaultdict[str, list[tuple[int, str, int]]] = defaultdict(list)
-    for row in world.rows("SELECT id, subscription_id, period_index, status FROM invoices ORDER BY period_index"):
-        invoices[row["subscription_id"]].append((row["period_index"], row["status"], payments[row["id"]]))
+    invoices: defaultdict[str, list[tuple[int | None, str, int]]] = defaultdict(list)
+    for row in world.rows("SELECT *, coalesce(subscription_id, id) AS owner FROM invoices ORDER BY period_index"):
+        invoices[row["owner"]].append((row["period_index"], row["status"], payments[row["id"]]))
     for owner, found in problems.items():
-        if invoices[owner] != [(period, "paid", 1) for period in range(PERIODS)]:
+        wanted = range(PERIODS) if owner.startswith("sub_") else [None]
+        if invoices[owner] != [(period, "paid", 1) for period in wanted]:
             found.append(f"periods (number, status, payments) are {invoices[owner]}")
 
 
 def _owners(world: World) -> dict[str, str]:
-    """The subscription of everything that has an id."""
+    """The subscription or single payment of everything that has an id."""
     rows: list[dict[str, Any]] = world.rows("""
         SELECT id, id AS owner FROM subscriptions
-        UNION ALL SELECT id, subscription_id FROM invoices
-        UNION ALL SELECT u.merchant_uid, subscription_id FROM merchant_uids u JOIN invoices i ON i.id = u.invoice_id
-        UNION ALL SELECT a.id, subscription_id FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
-        UNION ALL SELECT billing_key_id, id FROM subscriptions""")
+        UNION ALL SELECT id, coalesce(subscription_id, id) FROM invoices
+        UNION ALL SELECT u.merchant_uid, coalesce(i.subscription_id, i.id)
+            FROM merchant_uids u JOIN invoices i ON i.id = u.invoice_id
+        UNION ALL SELECT a.id, coalesce(i.subscription_id, i.id)
+            FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
+        UNION ALL SELECT billing_key_id, id FROM subscriptions
+        UNION ALL SELECT billing_key_id, id FROM invoices WHERE subscription_id IS NULL""")
     return {row["id"]: row["owner"] for row in rows}
 
 

@@ -32,6 +32,7 @@ DEVIATIONS = {
     "payment_status settling": "as payment_status ready",
     "amounts may be texts": CHOSEN,
     "merchant_uid may be longer": "chosen with --long-merchant-uid accept",
+    "channel_key may be missing": "public clients in Go, Python and Java issue with `pg` alone (fact sheet, 4.2)",
     "HTTP 401: any": "api/rest-v1, authentication: an expired token is a 401 of every call",
     "HTTP 400: POST": "tests of node-iamporter (getToken without keys); inferred for a body that cannot be read",
     "HTTP 400: PUT": "inferred, as HTTP 400: POST",

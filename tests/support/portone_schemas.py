@@ -56,6 +56,8 @@ def request_schema(operation: str, known: Known) -> Json:
             as_text = fact["in"] != "body" and IN_A_QUERY.get(fact["type"])
             part["properties"][field] = {"type": "string"} | as_text if as_text else field_schema(fact, frozenset())
             part["required"] += [field] if fact.get("required") else []
+    if "channel_key may be missing" in known:
+        parts["body"]["required"] = [name for name in parts["body"]["required"] if name != "channel_key"]
     if f"include_sandbox: {operation}" in known:
         parts["query"]["properties"]["include_sandbox"] = {"enum": ["true"]}
     for part in parts.values():

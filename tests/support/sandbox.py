@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -59,6 +60,10 @@ class Sandbox:
             yield
         finally:
             self.http.delete("/_sandbox/outage")
+
+    def hold_clock(self, moment: datetime) -> None:
+        """It is this moment there, and what was due by then has happened."""
+        self.control("/clock", now=int(moment.timestamp()))
 
     def register(self, customer_uid: str, pg: str | None = None) -> None:
         """Issue a key, as a customer does in the payment window."""

@@ -16,7 +16,7 @@ SAYS = {
         "void, paid": {"void"},
     },
     "subscription": {state: {state} for state in ("pending", "active", "past_due", "unpaid", "canceled")},
-    "billing key": {"begin": {"pending", "active"}, "active": {"active"}, "invalid": {"invalid"}},
+    "billing key": {"begin": {"pending", "active"}, "active": {"active"}, "invalid": {"invalid", "deleted"}},
     "refund": {
         "begin": {"pending", "in_flight", "unknown"},
         "succeeded": {"succeeded"},
@@ -25,10 +25,11 @@ SAYS = {
 }
 """For each state of what was told: the states in which the row may stand."""
 
+# A card that is not kept has a key from which nothing ever follows, and of which nothing is told.
 STATES = """
     SELECT 'invoice' AS whose, id, status FROM invoices UNION ALL
     SELECT 'subscription', id, status FROM subscriptions UNION ALL
-    SELECT 'billing key', id, status FROM billing_keys UNION ALL
+    SELECT 'billing key', id, status FROM billing_keys WHERE customer_uid NOT LIKE 'once~_%' ESCAPE '~' UNION ALL
     SELECT 'refund', id, status FROM refunds
 """
 

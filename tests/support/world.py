@@ -17,6 +17,7 @@ from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import Outcome
+from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.subscription import Subscription
 from billing_worker.domain.timing import Timing
@@ -31,6 +32,7 @@ from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 from billing_worker.usecases.jobs import BY_NAME, chunks
 from billing_worker.usecases.key import register
 from billing_worker.usecases.key.register import NewKey
+from billing_worker.usecases.payment.create import NewPayment, create_payment
 from billing_worker.usecases.subscription import cancel, create_plan, renew
 from billing_worker.usecases.subscription import subscribe as subscribing
 from billing_worker.usecases.subscription.subscribe import NewSubscription
@@ -121,14 +123,22 @@ class World:
     # -- what merchants do
 
     def plan(
-        self, amount: int = 9900, *, currency: str = "KRW", dunning_days: Any = (1, 3, 5, 7), **calendar: Any
+        self,
+        amount: int = 9900,
+        *,
+        currency: str = "KRW",
+        dunning_days: Any = (1, 3, 5, 7),
+        options: PaymentOptions = PLAIN,
+        **calendar: Any,
     ) -> Plan:
         """A plan; monthly unless told otherwise: `plan(interval="day")`, `plan(cron="0 9 L * *")`."""
         if not calendar.keys() & {"interval", "cron"}:
             calendar["interval"] = "month"
         made = create_plan.calendar_from(**calendar)
         name = f"Plan {next(_serial)}"
-        return create_plan.create_plan(self.ports, name, amount, currency, calendar=made, dunning_days=dunning_days)
+        return create_plan.create_plan(
+            self.ports, name, amount, currency, calendar=made, dunning_days=dunning_days, options=options
+        )
 
     def uid(self, behaviour: str = "ok") -> str:
         """A customer_uid that spells this behaviour and that no other test uses."""
@@ -138,7 +148,11 @@ class World:
         """A billing key that the gateway knows and we know; its charges behave as its name says."""
         customer_uid = self.uid(behaviour)
         self.sandbox.register(customer_uid, pg)
-        return register.register_key(self.ports, NewKey(customer_uid, pg, **buyer))
+        return register.register_and_confirm(self.ports, NewKey(customer_uid, pg, **buyer))
+
+    def known_key(self, customer_uid: str, pg: str = "nice_v2") -> BillingKey:
+        """A key that the gateway has already, registered here."""
+        return register.register_and_confirm(self.ports, NewKey(customer_uid, pg))
 
     def paymentwall_key(
         self, *, registered: bool = True, amount: float = 9900, confirm_after: float = 3600, **more: Any
@@ -159,7 +173,11 @@ class World:
             **{name: value for name, value in more.items() if name != "noted_email"},
         )
         buyer |= {"buyer_email": more["noted_email"]} if "noted_email" in more else {}
-        key = register.register_key(self.ports, NewKey(customer_uid, "paymentwall", **buyer)) if registered else None
+        key = (
+            register.register_and_confirm(self.ports, NewKey(customer_uid, "paymentwall", **buyer))
+            if registered
+            else None
+        )
         return customer_uid, key, issued
 
     def subscribe(
@@ -169,6 +187,19 @@ class World:
         key = key or self.key(behaviour)
         customer = more.pop("customer", f"customer of {key.id}")
         return subscribing.subscribe(self.ports, NewSubscription((plan or self.plan()).id, key.id, customer, **more))
+
+    def pay(self, key: BillingKey | None = None, amount: int = 9900, **wanted: Any) -> Invoice:
+        """Write down a single payment on a key, a new one by default."""
+        return create_payment(self.ports, NewPayment((key or self.key()).id, amount, **wanted))
+
+    def now_of(self, invoice: Invoice) -> Invoice:
+        """As it stands now."""
+        return self.now_of_id(invoice.id)
+
+    def now_of_id(self, invoice_id: str) -> Invoice:
+        """The invoice with this id, as it stands now."""
+        with self.ports.database.transaction() as uow:
+            return uow.invoices.get(invoice_id)
 
     def backdate(self, subscription: Subscription, start: datetime) -> None:
         """As if it had begun then and no worker had run since: for tests on a clock that cannot be moved."""
@@ -185,7 +216,8 @@ class World:
     def tick(self) -> int:
         """One round of beat, each scan's ids served at once; returns how many there were."""
         served = self.renew_and_charge() + self.collect() + self.reconcile() + self.refund()
-        served += self.apply() + self.confirm() + self.deliver() + self.probe()
+        served += self.apply() + self.confirm() + self.resolve_key_calls() + self.schedule()
+        served += self._serve("shadow_day") + self.deliver() + self.probe()
         self._note_new_payments()
         return served
 
@@ -248,6 +280,14 @@ class World:
     def confirm(self) -> int:
         """Ask about the keys whose next look has come."""
         return self._serve("confirm")
+
+    def resolve_key_calls(self) -> int:
+        """Look up keys whose issue or deletion is unclear."""
+        return self._serve("key_call")
+
+    def schedule(self) -> int:
+        """Register, compare and revoke schedules at PortOne."""
+        return self._serve("schedule_step")
 
     def deliver(self) -> int:
         """Deliver events to the merchant."""
@@ -327,15 +367,24 @@ class World:
 
     def ledger(self, about: Invoice | BillingKey | None = None) -> list[Row]:
         """Payments under this world's merchant_uids, oldest first; of one invoice or key where one is given."""
-        rows = [
-            row for row in self.sandbox.ledger(self.first_order) if row["merchant_uid"].startswith(self.environment)
-        ]
+        rows = self._ours(self.sandbox.ledger(self.first_order))
         if isinstance(about, BillingKey):
             return [row for row in rows if row["customer_uid"] == about.customer_uid]
         if about is not None:
-            stem = about.merchant_uid.rpartition("g")[0]
-            return [row for row in rows if row["merchant_uid"].startswith(stem)]
+            own = self._orders(about) if about.single is not None else set()
+            stem = about.merchant_uid.rpartition("g")[0] or about.merchant_uid
+            return [row for row in rows if row["merchant_uid"] in own or row["merchant_uid"].startswith(stem)]
         return rows
+
+    def _ours(self, rows: list[Row]) -> list[Row]:
+        """Those under a number that we made, or that the merchant gave a single payment here."""
+        made = [row["merchant_uid"].startswith(self.environment) for row in rows]
+        given = self._orders() if not all(made) else set()
+        return [row for row, ours in zip(rows, made, strict=True) if ours or row["merchant_uid"] in given]
+
+    def _orders(self, of: Invoice | None = None) -> set[str]:
+        rows = self.rows("SELECT * FROM merchant_uids")
+        return {row["merchant_uid"] for row in rows if of is None or row["invoice_id"] == of.id}
 
     def money(self, about: Invoice | BillingKey | None = None) -> list[Row]:
         """Payments that hold money now."""
@@ -362,7 +411,7 @@ class World:
         rows = self.sandbox.ledger(self._seen)
         for row in rows:
             self._seen = max(self._seen, row["order"])
-            if holds_money(row) and row["merchant_uid"].startswith(self.environment):
+            if holds_money(row) and self._ours([row]):
                 self.charged_at.setdefault(row["imp_uid"], self.clock.now())
 
 

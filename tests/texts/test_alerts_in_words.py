@@ -10,8 +10,9 @@ import pytest
 from typer.main import get_command
 
 from billing_worker.cli.commands import assemble
-from billing_worker.domain.alert_rules import RULES, case_of, checked, ways_out
+from billing_worker.domain.alert_rules import RULES, case_of, checked
 from billing_worker.domain.alerts import CASE, Action, AlertKind, Closes, Concerns, Fact, WayOut
+from billing_worker.domain.declines.reasons import Advice, Category
 from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
 from billing_worker.texts import alerts as texts
@@ -94,6 +95,7 @@ def test_a_fact_that_is_not_known_is_said_as_such(kind: AlertKind, case: str) ->
 def test_both_languages_have_the_same_texts_and_no_other_than_are_used() -> None:
     needed = {name for kind in AlertKind for name in texts.names_of(kind)}
     needed |= {f"action.{action}" for action in Action} | {"none", "none.key"}
+    needed |= {f"decline.{category}" for category in Category} | {f"advice.{advice}" for advice in Advice}
     for language in Language:
         assert set(catalogue(language).texts) == needed, language
         assert all(catalogue(language).texts.values()), language
@@ -158,7 +160,7 @@ def test_every_command_is_one_that_there_is(action: Action) -> None:
 def test_a_command_names_what_its_reader_has_to_fill_in() -> None:
     assert command_of(WayOut(Action.RETRY_INVOICE)) == "billing-worker invoice retry INVOICE_ID"
     assert command_of(WayOut(Action.LOOK_UP_IN_CONSOLE)) is None
-    (way, _) = ways_out(AlertKind.KEY_EMAIL, "key_1", {"registered": "a***", "issued": "b***"})
+    way = WayOut(Action.SET_KEY_EMAIL, {"key": "key_1"})
     assert command_of(way) == "billing-worker key set-email key_1 --email ADDRESS"
 
 

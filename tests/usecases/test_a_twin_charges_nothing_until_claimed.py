@@ -10,9 +10,13 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from billing_worker.domain.environment import Fingerprint
+from billing_worker.domain.errors import Conflict
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.control.environment import accept_fingerprint, compared, require_claimed_environment
 from billing_worker.usecases.control.stop_charging import clear_stop, stops
+from billing_worker.usecases.entry.calls import delete_key
+from billing_worker.usecases.entry.delete import request_delete
+from billing_worker.usecases.refund.refund import request_refund
 from tests.support.databases import Databases
 from tests.support.world import World
 
@@ -167,3 +171,37 @@ def test_a_fingerprint_says_each_difference_in_words() -> None:
     assert restored.differences(claimed) == ["the timeline of the write-ahead log was 00000001, is 00000002"]
     other = Fingerprint("78/6/00000001", "127.0.0.1 key 9", "stage")
     assert len(other.differences(claimed)) == 4
+
+
+@pytest.mark.fm("G3")
+def test_a_copy_gives_nothing_back_and_deletes_no_key(world: World, twin: World) -> None:
+    """Both would reach the customers of the original: with live credentials, PortOne cannot tell who asks."""
+    (paid,) = twin.rows("SELECT id FROM invoices WHERE status = 'paid'")
+    (other,) = twin.rows("SELECT billing_key_id AS id FROM subscriptions")
+    twin.settle()
+    with pytest.raises(Conflict, match="not the claimed one"):
+        delete_key(twin.ports, other["id"], "a test on staging")
+    request_refund(twin.ports, paid["id"], None, everything=True, reason="the customer asked")
+    twin.settle()
+    assert {row["status"] for row in world.ledger()} == {"paid"}
+    accept_fingerprint(twin.ports)
+    twin.settle()
+    assert "cancelled" in {row["status"] for row in world.ledger()}
+
+
+@pytest.mark.fm("G3")
+def test_what_was_asked_for_before_the_copy_is_done_by_the_original_only(world: World, databases: Databases) -> None:
+    subscription = world.subscribe()
+    world.settle()
+    invoice, key = world.invoice(subscription), world.key()
+    request_refund(world.ports, invoice.id, 3000, reason="the customer asked")
+    request_delete(world.ports, key.id, "the customer left")
+    world.engine.dispose()
+    with databases.copy_of(world.database_url) as url:
+        copy = world.elsewhere(url)
+        before = len(world.sandbox.requests())
+        assert (copy.refund(), copy.resolve_key_calls()) == (0, 0)
+        assert len(world.sandbox.requests()) == before
+        copy.close()
+    world.clock.advance(minutes=1)
+    assert (world.refund(), world.resolve_key_calls()) == (1, 1)

@@ -75,6 +75,9 @@ PAID_LONG_AGO = """(
     SELECT i.id FROM invoices i JOIN subscriptions s ON s.id = i.subscription_id
     WHERE i.status = 'paid' AND s.status = 'active' ORDER BY i.period_start, i.id LIMIT 1)"""
 ANY_APPROVED = "(SELECT id FROM payment_attempts WHERE status = 'approved' ORDER BY id LIMIT 1)"
+CHARGED_ON_TIME = """(
+    SELECT a.id FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id WHERE a.status = 'approved'
+    AND NOT a.found AND a.started_at < i.period_start + interval '2 days' ORDER BY a.id LIMIT 1)"""
 COPY = (
     """
     INSERT INTO payment_attempts (id, invoice_id, number, merchant_uid, billing_key_id, amount, currency, status, fence,
@@ -211,7 +214,7 @@ ALERTING = {
     "I15 charged too early": (
         "I15",
         [
-            "UPDATE payment_attempts SET started_at = started_at - interval '2 days' WHERE id = " + ANY_APPROVED,
+            f"UPDATE payment_attempts SET started_at = started_at - interval '2 days' WHERE id = {CHARGED_ON_TIME}",
         ],
     ),
     "I23 a forgotten doubt": (

@@ -12,6 +12,7 @@ from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.charge.retry import retry_now
 from billing_worker.usecases.subscription import cancel
+from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 
@@ -152,8 +153,49 @@ def test_a_further_try_that_is_declined_gives_up_again(world: World) -> None:
     retry_now(world.ports, world.invoice(subscription).id)
     world.settle()
     invoice = world.invoice(subscription)
-    assert (invoice.status, invoice.declines) == ("uncollectible", 2)
+    assert (invoice.status, invoice.declines, invoice.attempts) == ("uncollectible", 1, 2)
     assert world.subscription(subscription).status == "unpaid"
+
+
+def test_retries_by_hand_spend_nothing_of_the_policy(world: World) -> None:
+    subscription = world.subscribe("decline-limit-4x", plan=world.plan(dunning_days=(5, 5)))
+    world.settle()
+    began, dates = world.clock.now(), []
+    for _ in range(2):
+        world.clock.advance(hours=3)
+        retry_now(world.ports, world.invoice(subscription).id)
+        world.settle()
+        invoice = world.invoice(subscription)
+        dates.append(invoice.next_attempt_at)
+        assert (invoice.status, invoice.declines, invoice.by_hand) == ("open", 1, False)
+    assert dates == [began + timedelta(days=5)] * 2
+    assert world.subscription(subscription).status == "past_due"
+    world.run_until(began + timedelta(days=6))
+    assert (world.invoice(subscription).declines, world.invoice(subscription).status) == (2, "open")
+    world.run_until(began + timedelta(days=11))
+    assert world.invoice(subscription).status == "paid"
+    assert [row["status"] for row in world.ledger()] == ["failed"] * 4 + ["paid"]
+
+
+def test_a_retry_by_hand_that_is_declined_when_the_policys_date_has_passed_is_the_policys(world: World) -> None:
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=(5, 5)))
+    world.settle()
+    retry_now(world.ports, world.invoice(subscription).id)
+    invoice = world.invoice(subscription)
+    assert (invoice.by_hand, invoice.resumes_at) == (True, world.clock.now() + timedelta(days=5))
+    world.clock.advance(days=5)
+    world.settle()
+    after = world.invoice(subscription)
+    assert (after.declines, after.by_hand, after.resumes_at) == (2, False, None)
+    assert after.next_attempt_at == world.clock.now() + timedelta(days=5)
+
+
+def test_before_the_first_decline_a_retry_by_hand_is_the_first_charge(world: World) -> None:
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=(5,)))
+    world.renew()
+    retry_now(world.ports, world.invoice(subscription).id)
+    world.settle()
+    assert world.invoice(subscription).declines == 1
 
 
 @pytest.mark.fm("L10")
@@ -224,3 +266,28 @@ def test_on_a_key_that_waits_for_its_confirmation_a_retry_is_refused_with_the_re
 def test_a_retry_of_nothing_is_refused(world: World) -> None:
     with pytest.raises(NotFound):
         retry_now(world.ports, "inv_0000000000000000")
+
+
+@pytest.mark.parametrize("given", ["meanwhile", "afterwards"])
+def test_another_card_spends_no_step_whenever_it_is_given(world: World, given: str) -> None:
+    other = world.key("decline-limit")
+
+    def gives_another_card(gateway: Gateway, request: ChargeRequest) -> Outcome:
+        if given == "meanwhile" and not world.ledger():
+            replace_key(world.ports, subscription.id, other.id)
+        return gateway.charge(request)
+
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=(3,)))
+    started = world.clock.now()
+    world.with_ports(gateway=Around(world.ports.gateway, gives_another_card)).settle()
+    if given == "afterwards":
+        replace_key(world.ports, subscription.id, other.id)
+        world.settle()
+    invoice = world.invoice(subscription)
+    assert len(world.ledger(other)) == 1
+    assert (invoice.status, invoice.declines, invoice.by_hand) == ("open", 1, False)
+    assert invoice.next_attempt_at == started + timedelta(days=3)
+    world.run_until(started + timedelta(days=4))
+    assert world.invoice(subscription).status == "uncollectible"
+    assert len(world.ledger(invoice)) == 3
+    world.assert_books_agree()

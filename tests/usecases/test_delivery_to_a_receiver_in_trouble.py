@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from billing_worker.domain.declines.normaliser import normalise
 from billing_worker.domain.delivery import LEASE, LONGEST_PAUSE
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.payment import Declined, DeclineKind, Evidence
+from billing_worker.domain.payment import Declined, Evidence
 from billing_worker.ports.calls import Answered
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import Address, Delivering, EventFilter, OutboxMessage, Refusal
@@ -293,7 +294,7 @@ def test_two_workers_who_learn_that_a_card_is_dead_tell_it_once(world: World) ->
     key = world.key()
     owners = [world.subscribe(key=key) for _ in range(2)]
     world.renew()
-    gone = Declined(DeclineKind.HARD, "lost", Evidence("test", "again", 200, ""))
+    gone = Declined(normalise("", "lost"), "lost", Evidence("test", "again", 200, ""))
     attempts = []
     for owner in owners:
         with world.ports.database.transaction() as uow:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from billing_worker.cli.import_file import Row
 from billing_worker.cli.import_rows import Became, Importer
-from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.ports.calls import Answered
@@ -21,7 +21,7 @@ from billing_worker.usecases.control.alerts import report_crashed_job
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import confirm
 from billing_worker.usecases.key.reactivate import reactivate
-from billing_worker.usecases.key.register import NewKey, register_key
+from billing_worker.usecases.key.register import NewKey, register_and_confirm, register_key
 from billing_worker.usecases.settle.record import record_answers
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
 from tests.support.gateways import Around, loses_the_reply, never_arrives
@@ -185,8 +185,16 @@ def test_a_payment_of_another_amount_on_a_closed_attempt_is_told(world: World) -
     assert world.invoice(subscription).status == "void"
 
 
+def gone_after_registration(world: World, customer_uid: str) -> BillingKey:
+    """PortOne showed the key when it was registered, and then knows it no more."""
+    world.sandbox.register(customer_uid, "nice_v2")
+    key = register_and_confirm(world.ports, NewKey(customer_uid, "nice_v2"))
+    world.sandbox.control("/keys", customer_uid=customer_uid, action="delete")
+    return key
+
+
 def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World) -> None:
-    key = register_key(world.ports, NewKey("user-42-card-1", "nice_v2"))
+    key = gone_after_registration(world, "user-42-card-1")
     subscription = world.subscribe(key=key)
     world.settle()
     assert world.key_now(key).status == "invalid"
@@ -200,7 +208,7 @@ def test_a_key_that_the_wrong_account_refused_can_be_charged_again(world: World)
 
 def test_an_invoice_that_is_tried_again_waits_again_when_the_key_dies_once_more(world: World) -> None:
     """It was given up at once: it still counted as one that had waited for another key."""
-    key = register_key(world.ports, NewKey("user-44-card-1", "nice_v2"))
+    key = gone_after_registration(world, "user-44-card-1")
     both = [world.subscribe(key=key) for _ in range(2)]
     world.run_until(world.clock.now() + timedelta(days=25))
     assert [world.invoice(each).status for each in both] == ["uncollectible"] * 2
@@ -213,7 +221,7 @@ def test_an_invoice_that_is_tried_again_waits_again_when_the_key_dies_once_more(
 
 
 def test_a_second_reactivation_at_the_same_moment_reads_that_it_is_active(world: World) -> None:
-    key = register_key(world.ports, NewKey("user-43-card-1", "nice_v2"))
+    key = gone_after_registration(world, "user-43-card-1")
     world.subscribe(key=key)
     world.settle()
     assert world.key_now(key).status == "invalid"

@@ -7,7 +7,7 @@ import pytest
 
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Failed, Outcome
-from billing_worker.ports.outside import Gateway, Listing
+from billing_worker.ports.outside import Gateway, KeyReading, Listing
 from billing_worker.usecases.charge import reconcile
 from billing_worker.usecases.charge.retry import retry_now
 from billing_worker.usecases.reading.why import why
@@ -208,7 +208,7 @@ def test_the_very_first_charge_uses_the_key_itself_as_control(world: World) -> N
 
 
 def test_the_very_first_charge_stays_unknown_while_the_key_cannot_be_seen(world: World) -> None:
-    gateway = Around(world.ports.gateway, on_knows_key=lambda _gateway, _uid: None)
+    gateway = Around(world.ports.gateway, on_read_key=lambda _gateway, _uid: KeyReading(trouble="ReadTimeout"))
     subscription = world.subscribe("drop-before-charge-1x")
     world.with_ports(gateway=gateway).resolve()
     assert world.attempt(world.invoice(subscription)).status == "unknown"
@@ -287,7 +287,7 @@ def test_a_duplicate_refusal_is_read_and_never_taken_for_a_decline(known: World)
     with known.ports.database.transaction() as uow:
         (due,) = uow.lock_due([invoice.id])
         request = invoice.start_attempt("att_x", known.clock.moment(), known.ports.timing).request(
-            due.key, due.plan.name
+            due.key, due.agreed.name, due.invoice.options
         )
     assert isinstance(known.ports.gateway.charge(request), Approved)
     known.collect()

@@ -1,10 +1,18 @@
 """What a PG forbids is refused before anything is sent, at each entrance; a stored key of an unknown PG still works."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.card_entry import Card
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.payment_options import PaymentOptions
+from billing_worker.usecases.card.create import NewCardSession, create_session
+from billing_worker.usecases.charge.card_payment import NewCardPayment, pay_by_card
+from billing_worker.usecases.key.change import change_key
 from billing_worker.usecases.key.register import NewKey, register_key
 from billing_worker.usecases.refund.refund import request_refund
 from billing_worker.usecases.subscription.replace_key import replace_key
@@ -127,3 +135,42 @@ def test_a_charge_at_ksnet_without_a_kind_of_product_is_not_sent(world: World) -
     reasons = [attempt.reason or "" for attempt in world.attempts(invoice)]
     assert all("product_type: ksnet (KSNET) needs it: set BILLING_PRODUCT_TYPE" in reason for reason in reasons)
     assert reasons
+
+
+KIM = {"buyer_name": "Kim", "buyer_email": "kim@example.com", "buyer_tel": "010-1234-5678"}
+
+
+def test_a_pending_key_gets_no_pg_that_does_not_take_what_waits_for_it(world: World) -> None:
+    in_dollars = registered(world, "nice_v2", **KIM)
+    world.subscribe(key=in_dollars, plan=world.plan(currency="USD"))
+    with_vat = registered(world, "nice_v2", **KIM)
+    world.subscribe(key=with_vat, plan=world.plan(options=PaymentOptions(vat_amount=900)))
+    numbered = registered(world, "nice_v2", **KIM)
+    world.pay(numbered, order_id=f"shop_{world.environment}")
+    for key, pg in ((in_dollars, "toss_brandpay"), (with_vat, "kicc"), (numbered, "smartro_v2")):
+        with pytest.raises(InvalidInput) as refused:
+            change_key(world.ports, key.id, pg_provider=pg)
+        assert refused.value.field == "pg_provider"
+        assert world.key_now(key).pg_provider == "nice_v2"
+        assert change_key(world.ports, key.id, pg_provider="welcome").pg_provider == "welcome"
+
+
+def test_no_window_is_opened_for_a_card_that_could_not_take_the_plan(world: World) -> None:
+    subscription = world.subscribe(plan=world.plan(options=PaymentOptions(vat_amount=900)))
+    with pytest.raises(InvalidInput) as refused:
+        create_session(world.ports, NewCardSession("kicc", subscription_id=subscription.id))
+    assert refused.value.field == "pg"
+    create_session(world.ports, NewCardSession("html5_inicis", subscription_id=subscription.id))
+
+
+@pytest.mark.parametrize(
+    ("pg", "without"),
+    [("ksnet", "buyer_name"), ("welcome", "buyer_name"), *(("html5_inicis", name) for name in KIM)],
+)
+def test_card_data_are_not_sent_without_what_their_pg_needs(world: World, pg: str, without: str) -> None:
+    ports = replace(world.ports, card_entry=True)
+    card = Card.entered("5409600012345677", "2031-04", birth=None, pwd_2digit=None, real_now=datetime.now(UTC))
+    with pytest.raises(InvalidInput) as refused:
+        pay_by_card(ports, NewCardPayment(pg, card, 9900, **{**KIM, without: None}))  # type: ignore[arg-type] # a buyer
+    assert refused.value.field == without
+    assert world.rows("SELECT 1 FROM invoices") == []

@@ -105,7 +105,8 @@ def test_a_wrong_key_is_refused_by_field_and_nothing_is_stored(
 
 
 def test_a_customer_uid_of_exactly_eighty_characters_is_taken(world: World) -> None:
-    assert register.register_key(world.ports, NewKey("u" * 80, "nice_v2")).status == "active"
+    world.sandbox.register("u" * 80, "nice_v2")
+    assert register.register_and_confirm(world.ports, NewKey("u" * 80, "nice_v2")).status == "active"
 
 
 @pytest.mark.fm("L5")
@@ -262,17 +263,25 @@ def test_a_replacement_by_an_unknown_or_dead_key_or_for_a_canceled_subscription_
     assert world.subscription(subscription).billing_key_id == subscription.billing_key_id
 
 
-def test_an_invoice_that_was_given_up_is_charged_on_the_new_card_when_an_operator_asks(world: World) -> None:
-    from billing_worker.usecases.charge.retry import retry_now  # noqa: PLC0415 - only here
-
+def test_an_invoice_that_was_given_up_is_charged_at_once_on_the_new_card(world: World) -> None:
     subscription = world.subscribe("decline-stolen", plan=world.plan(dunning_days=(1,)))
     world.run_until(world.clock.now() + timedelta(days=3))
     assert world.invoice(subscription).status == "uncollectible"
     new = world.key()
     replace(world, subscription, new)
-    world.settle()
-    assert world.invoice(subscription).status == "uncollectible"
-    retry_now(world.ports, world.invoice(subscription).id)
+    assert world.events()[-1] == "invoice.reopened"
     world.settle()
     assert world.invoice(subscription).status == "paid"
+    assert world.subscription(subscription).status == "active"
     assert len(world.money(new)) == 1
+
+
+def test_a_new_card_that_is_declined_leaves_the_policys_date_as_it_was(world: World) -> None:
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=(5, 5)))
+    world.settle()
+    replace(world, subscription, world.key("decline-limit-1x"))
+    world.settle()
+    invoice = world.invoice(subscription)
+    assert (invoice.declines, invoice.next_attempt_at) == (1, world.clock.now() + timedelta(days=5))
+    world.run_until(world.clock.now() + timedelta(days=6))
+    assert world.invoice(subscription).status == "paid"

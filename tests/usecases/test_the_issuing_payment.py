@@ -9,10 +9,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.card import UNTOLD
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.payment import PaymentStatus
 from billing_worker.domain.subscription import Subscription
-from billing_worker.ports.outside import Listing
+from billing_worker.ports.outside import KeyReading, Listing, StoredKey
 from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.incoming import apply
 from billing_worker.usecases.key import change, confirm, decide, reactivate, register
@@ -287,7 +288,7 @@ def test_a_webhook_about_another_payment_of_the_key_confirms_nothing(world: Worl
 def test_neither_the_key_alone_nor_the_payment_alone_unlocks(world: World) -> None:
     _, key, _ = world.paymentwall_key()
     world.clock.advance(minutes=1)
-    known = Around(world.ports.gateway, on_knows_key=lambda *_: True)
+    known = Around(world.ports.gateway, on_read_key=lambda *_: KeyReading(StoredKey(UNTOLD)))
     assert world.with_ports(gateway=known).confirm() == 1
     assert world.key_now(key).status == "pending", "its issuing payment is not paid yet"
     world.clock.advance(minutes=5)
@@ -429,7 +430,7 @@ def died_before_an_update(world: World, key: BillingKey) -> None:
     """As the migration leaves a key that was charged every month until its card was refused."""
     with world.engine.begin() as connection:
         died = """UPDATE billing_keys SET status = 'invalid', invalid_reason = 'lost', activated_at = created_at,
-                  issue_claim = 'none', next_look_at = NULL WHERE id = :id"""
+                  issue_claim = 'none', next_look_at = NULL, waits_for = NULL WHERE id = :id"""
         connection.execute(text(died), {"id": key.id})
 
 
@@ -441,7 +442,7 @@ def test_a_key_that_died_before_an_update_is_looked_up_and_charged_again_on_an_o
     world.settle()
     assert world.invoice(subscription).awaits_key
     away = world.with_ports(gateway=Around(world.ports.gateway, on_payments_of_key=lambda *_: Listing((), "away")))
-    gone = world.with_ports(gateway=Around(world.ports.gateway, on_knows_key=lambda *_: False))
+    gone = world.with_ports(gateway=Around(world.ports.gateway, on_read_key=lambda *_: KeyReading()))
     for other, why_not in ((away, "could not be read"), (gone, "does not show it")):
         with pytest.raises(Conflict, match=why_not):
             reactivate.reactivate(other.ports, key.id)

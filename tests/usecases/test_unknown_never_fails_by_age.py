@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing_worker.ports.outside import Listing
+from billing_worker.ports.outside import KeyReading, Listing
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 
@@ -20,7 +20,7 @@ def test_while_the_gateway_shows_nothing_at_all_an_attempt_stays_unknown_for_wee
         never_arrives,
         on_payments_of=lambda _gateway, _uid: Listing(()),
         on_payment=lambda _gateway, _uid: Listing(()),
-        on_knows_key=lambda _gateway, _uid: False,
+        on_read_key=lambda _gateway, _uid: KeyReading(),
     )
     blind = world.with_ports(gateway=gateway)
     subscription = world.subscribe()

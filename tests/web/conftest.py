@@ -12,8 +12,8 @@ from tests.support.databases import Databases
 
 @pytest.fixture(scope="session")
 def shared_web(databases: Databases) -> Iterator[Web]:
-    """The application against a sandbox, with a Paymentwall secret and without a token."""
-    with databases.migrated() as url, running(url) as started:
+    """The application against a sandbox, with a Paymentwall secret, and taking card data."""
+    with databases.migrated() as url, running(url, card_entry=True) as started:
         yield started
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 import structlog
-from web_calls import PLAN, assert_problem
+from web_calls import PLAN, assert_problem, eventually
 from web_helpers import Web
 
 from billing_worker.domain.alerts import AlertKind
+from billing_worker.usecases.key.confirm import confirm
 
 KEY = {"customer_uid": "user-1-card-1", "pg_provider": "nice_v2"}
 
@@ -161,10 +162,13 @@ def test_a_customer_uid_that_is_a_card_number_is_refused_and_not_repeated(web: W
     assert web.count("billing_keys") == 0
 
 
-def test_a_key_is_registered_and_may_be_charged_at_once(web: Web) -> None:
+def test_a_key_is_registered_and_may_be_charged_when_portone_has_shown_it(web: Web) -> None:
     key = web.create("billing-keys", **KEY, buyer_name="홍길동", buyer_tel="010-1234-5678")
-    assert (key["status"], key["customer_uid"], key["buyer_name"]) == ("active", KEY["customer_uid"], "홍길동")
+    assert (key["status"], key["customer_uid"], key["buyer_name"]) == ("pending", KEY["customer_uid"], "홍길동")
     assert web.api.get(f"/v1/billing-keys/{key['id']}").json() == key
+    eventually(lambda: ("confirm", key["id"]) in web.doorbell.rings)
+    assert confirm(web.ports, key["id"])
+    assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["status"] == "active"
 
 
 def test_lists_show_of_a_customer_uid_only_its_ends_and_nothing_of_the_buyer(web: Web) -> None:

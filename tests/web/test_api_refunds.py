@@ -10,7 +10,8 @@ import pytest
 from web_calls import TOKEN, asked_from, assert_problem
 from web_helpers import Web
 
-from billing_worker.domain.payment import Approved, Cancellation, ChargeRequest, Declined, DeclineKind, Outcome
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.payment import Approved, Cancellation, ChargeRequest, Declined, Outcome
 from billing_worker.domain.payment import PaymentStatus as Paid
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest
 from billing_worker.ports.outside import Gateway
@@ -27,7 +28,7 @@ def approve(request: ChargeRequest) -> Outcome:
 
 
 def decline(_: ChargeRequest) -> Outcome:
-    return Declined(DeclineKind.SOFT, "한도초과", EVIDENCE, "imps_000000000009")
+    return Declined(normalise("", "한도초과"), "한도초과", EVIDENCE, "imps_000000000009")
 
 
 def paid(web: Web) -> str:

@@ -8,7 +8,8 @@ from web_calls import PLAN, assert_problem
 from web_helpers import Web
 
 from billing_worker.domain.alerts import AlertKind
-from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Failed, Outcome, Unknown
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
 from tests.builders import EVIDENCE, a_payment
 
 
@@ -18,11 +19,11 @@ def approve(request: ChargeRequest) -> Outcome:
 
 
 def decline(_: ChargeRequest) -> Outcome:
-    return Declined(DeclineKind.SOFT, "한도초과", EVIDENCE, "imps_000000000009")
+    return Declined(normalise("", "한도초과"), "한도초과", EVIDENCE, "imps_000000000009")
 
 
 def decline_for_good(_: ChargeRequest) -> Outcome:
-    return Declined(DeclineKind.HARD, "분실카드", EVIDENCE, "imps_000000000009")
+    return Declined(normalise("", "분실카드"), "분실카드", EVIDENCE, "imps_000000000009")
 
 
 def fail(_: ChargeRequest) -> Outcome:

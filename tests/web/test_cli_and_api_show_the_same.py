@@ -18,14 +18,19 @@ from billing_worker.cli.main import main
 from billing_worker.cli.output import Output
 from billing_worker.domain.payment import Approved, ChargeRequest, Outcome
 from billing_worker.usecases.reading.views import (
+    card_sessions,
     control,
     customers,
+    declines,
     insight,
     invoices,
     keys,
+    payments,
     pgs,
     plans,
     refunds,
+    schedules,
+    shadow,
     traffic,
 )
 from billing_worker.usecases.reading.views import evidence as gateway
@@ -157,7 +162,24 @@ def test_alerts_are_the_same_on_both_in_the_reader_s_language(
 
 def views() -> dict[str, type]:
     """Every view by its name."""
-    rooms = (control, customers, gateway, insight, invoices, keys, traffic, pgs, plans, refunds, subscribed)
+    rooms = (
+        card_sessions,
+        control,
+        customers,
+        declines,
+        gateway,
+        insight,
+        invoices,
+        keys,
+        payments,
+        traffic,
+        pgs,
+        plans,
+        refunds,
+        schedules,
+        shadow,
+        subscribed,
+    )
     found = {name: each for room in rooms for name, each in vars(room).items() if is_dataclass(each)}
     return {name: each for name, each in found.items() if each.__module__.startswith(plans.__package__)}
 

@@ -7,7 +7,9 @@ import pytest
 from web_calls import PLAN, assert_problem
 from web_helpers import Web
 
-from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Outcome
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Outcome
+from billing_worker.usecases.key.confirm import confirm
 from tests.builders import EVIDENCE, a_payment
 
 
@@ -17,7 +19,7 @@ def approve(request: ChargeRequest) -> Outcome:
 
 
 def decline(_: ChargeRequest) -> Outcome:
-    return Declined(DeclineKind.SOFT, "한도초과", EVIDENCE, "imps_000000000009")
+    return Declined(normalise("", "한도초과"), "한도초과", EVIDENCE, "imps_000000000009")
 
 
 def test_a_customer_is_shown_with_everything(web: Web) -> None:
@@ -61,6 +63,7 @@ def test_why_takes_whatever_names_the_thing(web: Web) -> None:
     plan = web.create("plans", **PLAN)
     labels = {"external_id": "card-of-order-7"}
     key = web.create("billing-keys", customer_uid="user-1-card-1", pg_provider="nice_v2", **labels)
+    assert confirm(web.ports, key["id"])
     wanted = {"plan_id": plan["id"], "billing_key_id": key["id"], "customer": "user-1", "external_id": "order-7"}
     subscription = web.create("subscriptions", **wanted)
     invoice_id = web.open_invoice(subscription)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.routing import compile_path
 from web_calls import DEADLINE, PLAN, assert_problem
 from web_helpers import Web, running
 
 from billing_worker import __version__
-from billing_worker.domain.payment import Approved, ChargeRequest, Declined, DeclineKind, Outcome, Unknown
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Outcome, Unknown
 from tests.builders import EVIDENCE, a_payment
 
 METHODS = {"get", "post", "put", "delete", "patch"}
@@ -37,7 +39,7 @@ def test_the_metrics_say_what_the_report_says(web: Web) -> None:
         return Approved(a_payment(**names), EVIDENCE)
 
     def decline(_: ChargeRequest) -> Outcome:
-        return Declined(DeclineKind.SOFT, "한도초과", EVIDENCE, "imps_000000000009")
+        return Declined(normalise("", "한도초과"), "한도초과", EVIDENCE, "imps_000000000009")
 
     outcomes: list[Callable[[ChargeRequest], Outcome]] = [approve, decline, lambda _: Unknown("lost", EVIDENCE)]
     for number, outcome in enumerate(outcomes):
@@ -106,14 +108,14 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     for reference in found(description, "$ref"):
         assert reference.removeprefix("#/components/schemas/") in schemas
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 48
+    assert len(identifiers) == len(set(identifiers)) == 62
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
         assert operation["description"], (path, method)
         statuses = set(operation["responses"])
         assert "500" in statuses
-        for status in statuses - {"200", "201"}:
+        for status in statuses - {"200", "201", "202"}:
             assert operation["responses"][status]["content"]["application/problem+json"]["schema"] == problem
         if path.startswith("/v1/") or path == "/metrics":
             assert {"401", "403", "503"} <= statuses
@@ -143,6 +145,11 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("POST", "/iamport-callback/schedule"),
         ("GET", "/webhooks/paymentwall"),
         ("POST", "/v1/plans"),
+        ("POST", "/v1/payments"),
+        ("GET", "/v1/payments"),
+        ("POST", "/v1/payments/by-card"),
+        ("GET", "/v1/payments/{payment_id}"),
+        ("POST", "/v1/payments/{payment_id}/cancel"),
         ("GET", "/v1/plans"),
         ("GET", "/v1/plans/{plan_id}"),
         ("PATCH", "/v1/plans/{plan_id}"),
@@ -150,7 +157,11 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("GET", "/v1/billing-keys"),
         ("GET", "/v1/billing-keys/{billing_key_id}"),
         ("PATCH", "/v1/billing-keys/{billing_key_id}"),
+        ("DELETE", "/v1/billing-keys/{billing_key_id}"),
+        ("POST", "/v1/billing-keys/issue"),
         ("POST", "/v1/billing-keys/{billing_key_id}/issuing-payment"),
+        ("POST", "/v1/card-sessions"),
+        ("GET", "/v1/card-sessions/{card_session_id}"),
         ("POST", "/v1/subscriptions"),
         ("GET", "/v1/subscriptions"),
         ("GET", "/v1/subscriptions/{subscription_id}"),
@@ -173,8 +184,13 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("GET", "/v1/inbox"),
         ("GET", "/v1/inbox/{message_id}"),
         ("POST", "/v1/inbox/{message_id}/replay"),
+        ("GET", "/v1/declines/explain"),
+        ("GET", "/v1/declines/unknown"),
         ("GET", "/v1/pgs"),
         ("GET", "/v1/pgs/{code}"),
+        ("GET", "/v1/schedules"),
+        ("GET", "/v1/schedules/{schedule_id}"),
+        ("GET", "/v1/shadow-charges"),
         ("GET", "/v1/stops"),
         ("POST", "/v1/stops"),
         ("POST", "/v1/stops/{stop_id}/clear"),
@@ -214,6 +230,20 @@ def scraped(web: Web) -> dict[str, float]:
     text = web.api.get("/metrics").text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {name + (f"{{{'/'.join(labels.values())}}}" if labels else ""): value for name, labels, value, *_ in samples}
+
+
+def test_an_address_of_its_own_is_never_taken_for_an_identifier(web: Web) -> None:
+    paths = web.api.get("/openapi.json").json()["paths"]
+    tried = []
+    for address in (path for path in paths if "{" not in path):
+        for path in paths:
+            if "{" in path and compile_path(path)[0].match(address):
+                tried += [(method.upper(), address) for method in set(paths[path]) - set(paths[address])]
+    for method, address in tried:
+        answer = web.api.request(method, address)
+        assert_problem(answer, 405)
+        assert answer.headers["Allow"] == ", ".join(sorted(each.upper() for each in paths[address]))
+    assert {("GET", "/v1/payments/by-card"), ("DELETE", "/v1/billing-keys/issue")} <= set(tried)
 
 
 def operations(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -16,6 +16,8 @@ from billing_worker.web.api.inbox import InboxQuery
 from billing_worker.web.api.invoices import AttemptQuery, InvoiceQuery
 from billing_worker.web.api.plans import PlanQuery
 from billing_worker.web.api.refunds import RefundQuery
+from billing_worker.web.api.schedules import ScheduleQuery
+from billing_worker.web.api.shadow import ShadowQuery
 from billing_worker.web.api.stops import StopQuery
 from billing_worker.web.api.subscriptions import SubscriptionQuery
 
@@ -26,6 +28,8 @@ LISTS = {
     "invoices": (Kind.INVOICES, InvoiceQuery),
     "attempts": (Kind.ATTEMPTS, AttemptQuery),
     "refunds": (Kind.REFUNDS, RefundQuery),
+    "schedules": (Kind.SCHEDULES, ScheduleQuery),
+    "shadow-charges": (Kind.SHADOW, ShadowQuery),
     "stops": (Kind.STOPS, StopQuery),
     "alerts": (Kind.ALERTS, AlertQuery),
     "events": (Kind.EVENTS, EventQuery),
@@ -41,12 +45,16 @@ VALUES: dict[str, Any] = {
     "failed": True,
     "foreign": True,
     "stuck": True,
+    "differs": True,
 }
 WORDS = {
     ("billing-keys", "status"): "active",
     ("subscriptions", "status"): "active",
     ("invoices", "status"): "open",
     ("attempts", "status"): "approved",
+    ("subscriptions", "collection"): "shadow",
+    ("schedules", "status"): "registered",
+    ("shadow-charges", "result"): "missing",
     ("refunds", "status"): "pending",
     ("events", "status"): "waiting",
     ("inbox", "status"): "received",

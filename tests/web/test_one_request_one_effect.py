@@ -16,6 +16,7 @@ from billing_worker.usecases.incoming import tidy
 from billing_worker.web.api import plans
 
 KEY = {"Idempotency-Key": "order-1001"}
+CARD = {"card_number": "4242-4242-4242-4242", "expiry": "2031-04"}
 
 
 def wanted(web: Web, customer: str = "user-1", **more: Any) -> dict[str, Any]:
@@ -223,6 +224,13 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
     "create_plan": lambda *_: ("POST", "/v1/plans", PLAN),
     "change_plan": lambda _, sub: ("PATCH", f"/v1/plans/{sub['plan_id']}", {"metadata": {"a": "b"}}),
     "register_billing_key": lambda *_: ("POST", "/v1/billing-keys", {"customer_uid": "n-1", "pg_provider": "kakaopay"}),
+    "issue_billing_key": lambda *_: (
+        "POST",
+        "/v1/billing-keys/issue",
+        {"customer_uid": "n-2", "pg_provider": "nice_v2", "card": CARD},
+    ),
+    "delete_billing_key": lambda _, sub: ("DELETE", f"/v1/billing-keys/{sub['billing_key_id']}?reason=r", None),
+    "create_card_session": lambda *_: ("POST", "/v1/card-sessions", {"pg": "kakaopay", "customer": "user-1"}),
     "change_billing_key": lambda _, sub: (
         "PATCH",
         f"/v1/billing-keys/{sub['billing_key_id']}",
@@ -245,6 +253,17 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
         f"/v1/subscriptions/{sub['id']}/billing-key",
         {"billing_key_id": sub["billing_key_id"]},
     ),
+    "create_payment": lambda _, sub: (
+        "POST",
+        "/v1/payments",
+        {"billing_key_id": sub["billing_key_id"], "amount": 100},
+    ),
+    "create_card_payment": lambda *_: (
+        "POST",
+        "/v1/payments/by-card",
+        {"pg_provider": "nice_v2", "amount": 100, "card": CARD},
+    ),
+    "cancel_payment": lambda web, sub: ("POST", f"/v1/payments/{a_payment(web, sub)}/cancel", None),
     "retry_invoice": lambda web, sub: ("POST", f"/v1/invoices/{web.open_invoice(sub)}/retry", None),
     "create_refund": lambda web, sub: (
         "POST",
@@ -262,6 +281,17 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
 
 def an_event(web: Web) -> str:
     return str(web.rows("SELECT id FROM outbox")[0]["id"])
+
+
+def a_payment(web: Web, sub: dict[str, Any]) -> str:
+    return str(
+        web.create(
+            "payments",
+            billing_key_id=sub["billing_key_id"],
+            amount=100,
+            at=(web.clock.now() + timedelta(days=1)).isoformat(),
+        )["id"]
+    )
 
 
 def a_stop(web: Web) -> int:
@@ -290,20 +320,23 @@ def test_every_change_that_is_described_is_among_them(web: Web) -> None:
     assert described == set(CHANGES)
 
 
+TABLES = ("plans", "billing_keys", "card_sessions", "subscriptions", "invoices", "refunds", "actions")
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_has_one_effect_and_one_answer(web: Web, change: str) -> None:
     subscription = web.subscribed()
     method, path, body = CHANGES[change](web, subscription)
     first = web.api.request(method, path, json=body, headers=KEY)
     assert first.status_code < 500
-    before = {table: web.count(table) for table in ("plans", "billing_keys", "subscriptions", "refunds", "actions")}
+    before = {table: web.count(table) for table in TABLES}
     for _ in range(2):
         same(first, web.api.request(method, path, json=body, headers=KEY))
     assert {table: web.count(table) for table in before} == before
     assert web.count("kept_answers") == 1
 
 
-HELD_NOW = {"count_issuing_payment", "create_refund", "enable_event_endpoint"}
+HELD_NOW = {"delete_billing_key", "count_issuing_payment", "create_refund", "enable_event_endpoint"}
 """Changes that something stands against in a world as simple as this one."""
 
 

@@ -47,6 +47,8 @@ def test_what_moves_money_needs_the_scope_money(web: Web) -> None:
         if operation.get("x-scope") == "money"
     }
     assert needed == {
+        "POST /v1/payments",
+        "POST /v1/payments/by-card",
         "POST /v1/invoices/{invoice_id}/refunds",
         "POST /v1/invoices/{invoice_id}/retry",
         "POST /v1/billing-keys/{billing_key_id}/issuing-payment",

@@ -17,11 +17,14 @@ from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.config import Settings
+from billing_worker.domain.card import UNTOLD
+from billing_worker.domain.card_entry import Card
 from billing_worker.domain.payment import ChargeRequest, Outcome, Unknown
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
-from billing_worker.ports.outside import Listing
+from billing_worker.ports.outside import KeyReading, Listing, StoredKey
 from billing_worker.usecases.charge import collect
+from billing_worker.usecases.key.register import NewKey, register_and_confirm
 from billing_worker.web import CONNECTIONS, create_app
 from billing_worker.web.server import listen, server_for
 from tests.support.clock import FrozenClock
@@ -42,6 +45,9 @@ class ScriptedGateway:
         self.charges.append(request)
         return self.answers.pop(0)(request) if self.answers else Unknown("no answer")
 
+    def charge_card(self, request: ChargeRequest, card: Card) -> Outcome:  # noqa: ARG002
+        return self.charge(request)
+
     def payment(self, imp_uid: str) -> Listing:  # noqa: ARG002
         return Listing(())
 
@@ -51,8 +57,11 @@ class ScriptedGateway:
     def payments_of(self, merchant_uid: str) -> Listing:  # noqa: ARG002
         return Listing(())
 
-    def knows_key(self, customer_uid: str) -> bool | None:  # noqa: ARG002
-        return True
+    def payments_of_key(self, customer_uid: str) -> Listing:  # noqa: ARG002
+        return Listing(())
+
+    def read_key(self, customer_uid: str) -> KeyReading:  # noqa: ARG002
+        return KeyReading(StoredKey(UNTOLD))
 
 
 class RecordingDoorbell:
@@ -92,8 +101,9 @@ class Web:
         self.doorbell.rings.clear()
         self.doorbell.fails = False
         self.doorbell.on_ring = lambda: None
-        self.gateway.charges.clear()
-        self.gateway.answers.clear()
+        if isinstance(self.gateway, ScriptedGateway):
+            self.gateway.charges.clear()
+            self.gateway.answers.clear()
         self.api.cookies.clear()
         with self.engine.begin() as connection:
             for table in reversed(metadata.sorted_tables):
@@ -124,8 +134,8 @@ class Web:
     def subscribed(self, customer_uid: str = "user-1-card-1", **key: Any) -> dict[str, Any]:
         """A customer on a new plan with a new key."""
         plan = self.create("plans", **PLAN)
-        registered = self.create("billing-keys", customer_uid=customer_uid, **{"pg_provider": "nice_v2"} | key)
-        return self.create("subscriptions", plan_id=plan["id"], billing_key_id=registered["id"], customer="user-1")
+        registered = register_and_confirm(self.ports, NewKey(customer_uid, **{"pg_provider": "nice_v2"} | key))
+        return self.create("subscriptions", plan_id=plan["id"], billing_key_id=registered.id, customer="user-1")
 
     def invoiced(self, **fields: Any) -> tuple[dict[str, Any], str]:
         """A subscription and the id of the invoice of its first period."""
@@ -160,12 +170,13 @@ def settings(**given: Any) -> Settings:
 
 
 @contextmanager
-def running(database_url: str, **given: Any) -> Iterator[Web]:
-    """The application on a free port, with these settings."""
+def running(database_url: str, *, real_gateway: Any = None, **given: Any) -> Iterator[Web]:
+    """The application on a free port, with these settings; without a `real_gateway`, with a scripted one."""
     wanted = settings(database_url=database_url, **given)
     engine = open_engine(database_url, pool_size=CONNECTIONS, application=APPLICATION)
-    ids, clock, gateway, doorbell = RandomIds(), FrozenClock(), ScriptedGateway(), RecordingDoorbell()
-    ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, Timing(), "test")
+    ids, clock, doorbell = RandomIds(), FrozenClock(), RecordingDoorbell()
+    gateway = real_gateway or ScriptedGateway()
+    ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, Timing(), "test", card_entry=wanted.card_entry)
     verify = bootstrap.verify_pingback(wanted)
     app = create_app(ports, wanted, doorbell, verify, check_database=lambda: check_ready(engine))
     try:

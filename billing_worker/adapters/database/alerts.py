@@ -50,6 +50,10 @@ class SqlAlerts(Repository[Alert]):
         statement = select(alerts).where(_OPEN).order_by(alerts.c.id.desc())
         return self._many(statement.limit(limit))
 
+    def of_kind(self, kind: AlertKind) -> Sequence[Alert]:
+        """Open alerts of one kind, oldest first."""
+        return self._many(select(alerts).where(_OPEN & (alerts.c.kind == kind)).order_by(alerts.c.id))
+
     def of_subject(self, subject_id: str) -> Sequence[Alert]:
         """Open alerts about one subject."""
         return self._many(select(alerts).where(_OPEN & (alerts.c.subject_id == subject_id)).order_by(alerts.c.id))

@@ -12,6 +12,7 @@ from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.payments import doubts, payment_attempts
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import PaymentAttempt
+from billing_worker.ports.charging import UnknownText
 from billing_worker.ports.incoming import Echo
 
 _CLAIM_LOOKS = text("""
@@ -21,6 +22,15 @@ _CLAIM_LOOKS = text("""
     UPDATE payment_attempts SET next_look_at = :lease_until
     WHERE id IN (SELECT id FROM chosen)
     RETURNING id
+""")
+
+
+_UNKNOWN_TEXTS = text("""
+    SELECT k.pg_provider AS pg, regexp_replace(a.reason, '[0-9]+', '#', 'g') AS text, count(*) AS count,
+           max(a.closed_at) AS last_at, (array_agg(a.invoice_id ORDER BY a.closed_at DESC))[1] AS invoice_id
+    FROM payment_attempts a JOIN billing_keys k ON k.id = a.billing_key_id
+    WHERE a.decline_category = 'unknown' AND a.closed_at >= :since
+    GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC LIMIT :limit
 """)
 
 
@@ -60,6 +70,11 @@ class SqlAttempts(Repository[PaymentAttempt]):
         """Ids of all open attempts, oldest first."""
         statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
         return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
+
+    def unknown_texts(self, since: datetime, limit: int) -> Sequence[UnknownText]:
+        """Texts of declines since then that no rule understands, the most frequent first."""
+        found = self._connection.execute(_UNKNOWN_TEXTS, {"since": since, "limit": limit})
+        return [UnknownText(**row) for row in found.mappings()]
 
     def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
         """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""

@@ -50,7 +50,7 @@ _FINISH = text("""
 
 _APPROVAL = """
     SELECT a.id, a.invoice_id, a.merchant_uid, a.imp_uid, a.amount, a.currency, k.customer_uid,
-           (SELECT subscription_id FROM invoices WHERE id = a.invoice_id) AS subscription_id,
+           (SELECT coalesce(subscription_id, id) FROM invoices WHERE id = a.invoice_id) AS owner_id,
            EXISTS (SELECT FROM payment_attempts o WHERE o.invoice_id = a.invoice_id AND o.imp_uid IS NULL) AS nameless
     FROM payment_attempts a JOIN billing_keys k ON k.id = a.billing_key_id JOIN evidence e ON e.id = a.evidence_id
     WHERE a.status = 'approved' AND a.imp_uid IS NOT NULL
@@ -62,8 +62,9 @@ _PAID = text(f"""
 """)  # noqa: S608 - made of constants
 
 _REACHED = """
-    SELECT a.currency, count(DISTINCT s.customer), sum(a.amount)::bigint
-    FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
+    SELECT a.currency, count(DISTINCT coalesce(s.customer, i.customer)), sum(a.amount)::bigint
+    FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
+    LEFT JOIN subscriptions s ON s.id = i.subscription_id
     WHERE a.status = 'approved' AND a.imp_uid IS NOT NULL AND a.closed_at > :since {only}
     GROUP BY GROUPING SETS ((a.currency), ())
 """

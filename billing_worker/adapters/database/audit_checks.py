@@ -10,6 +10,7 @@ one. What stands (`standing`) is read by the indexes of what is due or open.
 from dataclasses import dataclass
 
 from billing_worker.adapters.database.books import RENEWED
+from billing_worker.adapters.database.stops import SCOPE_OF_INVOICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Check:
     """Whether it looks at everything that is so now, whatever the window is."""
 
 
-SHARED = """
+SHARED = f"""
     WITH paid AS (
         SELECT * FROM payment_attempts WHERE status = 'approved' AND imp_uid IS NOT NULL AND closed_at >= :since
           AND closed_at < :until),
@@ -36,8 +37,10 @@ SHARED = """
     opened AS (SELECT * FROM invoices WHERE created_at >= :since AND created_at < :until),
     asked AS (SELECT * FROM refunds WHERE created_at >= :since AND created_at < :until),
     lost AS (
-        SELECT i.*, s.status AS subscription_status, k.pg_provider, k.status AS key_status
-        FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id JOIN subscriptions s ON s.id = i.subscription_id
+        SELECT i.*, s.status AS subscription_status, k.pg_provider, k.status AS key_status,
+               {SCOPE_OF_INVOICE} AS scope
+        FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id
+        LEFT JOIN subscriptions s ON s.id = i.subscription_id
         WHERE i.status = 'open' AND i.next_attempt_at <= :now - :grace
           AND NOT EXISTS (
             SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown')))
@@ -77,9 +80,9 @@ CHECKS = (
                 WHERE status IN ({RENEWED}) AND held_since IS NULL AND next_period_start <= :now)""",
         f"""
         SELECT id, 'is due since ' || next_attempt_at || ', and no worker has it' FROM lost
-        WHERE key_status <> 'pending' AND subscription_status = ANY(:collecting)
+        WHERE key_status <> 'pending' AND (subscription_id IS NULL OR subscription_status = ANY(:collecting))
           AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL
-                          AND scope IN ('all', 'pg:' || pg_provider, 'subscription:' || subscription_id))
+                          AND stops.scope IN ('all', 'pg:' || pg_provider, lost.scope))
         UNION ALL
         SELECT id, 'has not opened the period of ' || next_period_start FROM subscriptions
         WHERE status IN ({RENEWED}) AND next_period_start <= :now - :grace AND held_since IS NULL
@@ -197,7 +200,7 @@ CHECKS = (
               WINDOW own AS (PARTITION BY subscription_id ORDER BY period_index)) t
         WHERE period_start < before_end OR (period_index = before_index + 1 AND period_start <> before_end)
         UNION ALL
-        SELECT invoice_id, 'was charged at ' || started_at || ', before its period began'
+        SELECT invoice_id, 'was charged at ' || started_at || ', before it was due'
         FROM begun WHERE NOT found AND started_at < period_start""",
     ),
     Check(

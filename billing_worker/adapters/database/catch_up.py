@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.stops import SCOPE_OF_INVOICE
 from billing_worker.adapters.database.tables.billing import subscriptions
 from billing_worker.adapters.database.tables.control import catch_up_buckets, service_spans
 from billing_worker.domain.catch_up import BRIMFUL, CHARGES, Bucket, CatchUpMode, ServiceSpan
@@ -37,20 +38,20 @@ _WAITS = {
             WHERE status = ANY(:renewing) AND held_since IS NULL AND next_period_start <= :before
               AND (lease_until IS NULL OR lease_until <= :real_now))
     """),
-    Work.INVOICES: text("""
+    Work.INVOICES: text(f"""
         SELECT EXISTS (
             SELECT FROM invoices i
-            JOIN subscriptions s ON s.id = i.subscription_id
+            LEFT JOIN subscriptions s ON s.id = i.subscription_id
             JOIN billing_keys k ON k.id = i.billing_key_id
             WHERE i.status = 'open' AND i.next_attempt_at <= :now AND (i.next_attempt_at <= :before OR i.failures > 0)
               AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
-              AND k.status <> 'pending' AND s.status = ANY(:collecting)
+              AND k.status <> 'pending' AND (i.subscription_id IS NULL OR s.status = ANY(:collecting))
               AND NOT EXISTS (SELECT FROM payment_attempts a
                               WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
               AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL AND scope = 'all')
               AND NOT EXISTS (SELECT FROM stops t WHERE t.closed_at IS NULL
-                              AND t.scope IN ('pg:' || k.pg_provider, 'subscription:' || i.subscription_id)))
-    """),
+                              AND t.scope IN ('pg:' || k.pg_provider, {SCOPE_OF_INVOICE})))
+    """),  # noqa: S608 - made of constants
 }
 
 _ANSWERED = text("""

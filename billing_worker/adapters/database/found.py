@@ -6,11 +6,19 @@ from dataclasses import dataclass
 VERSION_TABLE = "billing_alembic_version"
 """Our own name: Alembic's default, `alembic_version`, belongs to the merchant's application in the same database."""
 
-NEWEST_MIGRATION = "0015"
+NEWEST_MIGRATION = "0022_indexes"
 """The newest migration of this release. It is written here so that no process loads the migrations at start."""
 EARLIER_MIGRATIONS = frozenset(
-    {"0001", "0002", "0003", "0004", "0004_indexes", "0005", "0006", "0006_numbers", "0006_indexes"}
-    | {
+    {
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0004_indexes",
+        "0005",
+        "0006",
+        "0006_numbers",
+        "0006_indexes",
         "0007",
         "0007_indexes",
         "0008",
@@ -22,6 +30,17 @@ EARLIER_MIGRATIONS = frozenset(
         "0013",
         "0014",
         "0014_indexes",
+        "0015",
+        "0016",
+        "0016_indexes",
+        "0017",
+        "0018",
+        "0019",
+        "0019_indexes",
+        "0020",
+        "0021",
+        "0021_indexes",
+        "0022",
     }
 )
 """All known migrations. Any other belongs to a newer release."""

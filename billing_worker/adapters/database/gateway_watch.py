@@ -36,6 +36,16 @@ _WAKE = tuple(
                      ORDER BY id FOR UPDATE SKIP LOCKED)
         """,
         """
+        UPDATE key_calls SET next_step_at = :real_now
+        WHERE id IN (SELECT id FROM key_calls WHERE next_step_at > :real_now AND lease_until <= :real_now
+                     ORDER BY id FOR UPDATE SKIP LOCKED)
+        """,
+        """
+        UPDATE schedules SET next_step_at = :real_now
+        WHERE id IN (SELECT id FROM schedules WHERE next_step_at > :real_now AND status <> 'registered'
+                     AND (lease_until IS NULL OR lease_until <= :real_now) ORDER BY id FOR UPDATE SKIP LOCKED)
+        """,
+        """
         UPDATE invoices SET next_attempt_at = :now
         WHERE id IN (
             SELECT i.id FROM invoices i

@@ -12,29 +12,32 @@ from typing import Any
 
 from sqlalchemy import TextClause, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.repository import Repository
+from billing_worker.adapters.database.stops import SCOPE_OF_INVOICE
 from billing_worker.adapters.database.tables.billing import invoices, merchant_uids
 from billing_worker.adapters.database.tables.payments import payment_attempts
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
+from billing_worker.domain.order_number import order_is_taken
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports.control import DueBetween
 
 _CLAIM = """
     WITH chosen AS MATERIALIZED (
         SELECT i.id FROM invoices i
-        JOIN subscriptions s ON s.id = i.subscription_id
+        LEFT JOIN subscriptions s ON s.id = i.subscription_id
         JOIN billing_keys k ON k.id = i.billing_key_id
         WHERE i.status = 'open' AND i.next_attempt_at > :after AND i.next_attempt_at <= :until
           AND (i.failures > 0) = COALESCE(:failed, i.failures > 0) {only}
           AND (i.lease_until IS NULL OR i.lease_until <= :real_now)
-          AND k.status <> 'pending' AND s.status = ANY(:collecting)
+          AND k.status <> 'pending' AND (i.subscription_id IS NULL OR s.status = ANY(:collecting))
           AND NOT EXISTS (SELECT FROM payment_attempts a
                           WHERE a.invoice_id = i.id AND a.status IN ('in_flight', 'unknown'))
           AND NOT EXISTS (SELECT FROM stops WHERE closed_at IS NULL AND scope = 'all')
           AND NOT EXISTS (SELECT FROM stops t WHERE t.closed_at IS NULL
-                          AND t.scope IN ('pg:' || k.pg_provider, 'subscription:' || i.subscription_id))
+                          AND t.scope IN ('pg:' || k.pg_provider, {scope}))
         ORDER BY i.next_attempt_at
         LIMIT LEAST(:most, GREATEST(0, :limit - (SELECT count(*) FROM invoices WHERE lease_until > :real_now)))
         FOR UPDATE OF i SKIP LOCKED)
@@ -44,10 +47,10 @@ _CLAIM = """
 """
 
 
-_CLAIM_INVOICES = text(_CLAIM.format(only=""))
+_CLAIM_INVOICES = text(_CLAIM.format(only="", scope=SCOPE_OF_INVOICE))
 
 
-_CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id"))
+_CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id", scope=SCOPE_OF_INVOICE))
 """Fills the queue up to `limit` claimed invoices, so that a slow worker's queue does not grow."""
 
 
@@ -64,6 +67,7 @@ class SqlInvoices(Repository[Invoice]):
     table = invoices
     kind = "invoice"
     hydrate = staticmethod(rows.to_invoice)
+    values = staticmethod(rows.invoice_values)
 
     @cached_property
     def _add_all_new(self) -> TextClause:
@@ -72,6 +76,20 @@ class SqlInvoices(Repository[Invoice]):
     def add(self, entity: Invoice) -> bool:
         """Store a new invoice and its merchant_uid; False when this period has its invoice already."""
         return entity.id in self.add_all([entity])
+
+    def add_single(self, entity: Invoice) -> None:
+        """Store a new single payment. Raises Conflict, with the id of the invoice that has its order number.
+
+        The insert has a savepoint: a failed transaction could not look for the other one.
+        """
+        try:
+            with self._connection.begin_nested():
+                self.add_all([entity])
+        except IntegrityError as error:
+            found = self.with_merchant_uid(entity.merchant_uid)
+            if found is None:
+                raise
+            raise order_is_taken(entity.merchant_uid, found) from error
 
     def add_all(self, entities: Sequence[Invoice]) -> frozenset[str]:
         """Store new invoices and their merchant_uids; the ids of those whose period had no invoice yet."""
@@ -99,6 +117,12 @@ class SqlInvoices(Repository[Invoice]):
         """All invoices of a subscription, oldest first."""
         own = invoices.c.subscription_id == subscription_id
         return self._many(select(invoices).where(own).order_by(invoices.c.period_index))
+
+    def singles_of_key(self, key_id: str) -> Sequence[Invoice]:
+        """Open single payments on a key, in the order in which they are locked: that of their ids."""
+        own = invoices.c.subscription_id.is_(None) & (invoices.c.billing_key_id == key_id)
+        of_key = select(invoices).where(own, invoices.c.status == InvoiceStatus.OPEN)
+        return self._many(of_key.order_by(invoices.c.id))
 
     def voidable(self, subscription_id: str) -> Sequence[Invoice]:
         """Unpaid invoices of a subscription without an open attempt."""
@@ -130,6 +154,13 @@ class SqlInvoices(Repository[Invoice]):
         statement = select(merchant_uids.c.invoice_id).where(merchant_uids.c.merchant_uid == merchant_uid)
         return self._connection.execute(statement).scalar_one_or_none()
 
+    def register_merchant_uids(self, orders: Sequence[tuple[str, str, int]]) -> None:
+        """Register order numbers (merchant_uid, invoice id, generation) of earlier generations, for good."""
+        names = ("merchant_uid", "invoice_id", "generation")
+        if orders:
+            rows_ = [dict(zip(names, order, strict=True)) for order in orders]
+            self._connection.execute(_REGISTER, {"orders": json.dumps(rows_)})
+
     def adopt_merchant_uid(self, invoice_id: str, merchant_uid: str) -> None:
         """Register the merchant_uid of a payment that was not placed by us, as generation 0, which ours never have."""
         adopted = {"merchant_uid": merchant_uid, "invoice_id": invoice_id, "generation": 0}
@@ -140,9 +171,4 @@ class SqlInvoices(Repository[Invoice]):
         return before is not None and before["generation"] != entity.generation
 
     def _register(self, entities: Sequence[Invoice]) -> None:
-        if entities:
-            orders = [
-                {"merchant_uid": each.merchant_uid, "invoice_id": each.id, "generation": each.generation}
-                for each in entities
-            ]
-            self._connection.execute(_REGISTER, {"orders": json.dumps(orders)})
+        self.register_merchant_uids([(each.merchant_uid, each.id, each.generation) for each in entities])

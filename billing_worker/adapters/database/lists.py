@@ -6,64 +6,40 @@ previous part. Rows added meanwhile never shift a part, and no part reads skippe
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Table, func, literal, select
+from sqlalchemy import Connection, Table, func, select, true
 
 from billing_worker.adapters.database import repository, rows
 from billing_worker.adapters.database.inbox import is_stuck
+from billing_worker.adapters.database.list_filters import (
+    Filter,
+    amounts,
+    equal,
+    in_normal_form,
+    is_open,
+    since,
+    through,
+)
+from billing_worker.adapters.database.list_positions import as_text, bound
 from billing_worker.adapters.database.tables.access import actions
-from billing_worker.adapters.database.tables.billing import billing_keys, invoices, plans, subscriptions
+from billing_worker.adapters.database.tables.billing import (
+    billing_keys,
+    invoices,
+    merchant_uids,
+    plans,
+    schedules,
+    subscriptions,
+)
 from billing_worker.adapters.database.tables.control import stops
 from billing_worker.adapters.database.tables.incoming import inbox
 from billing_worker.adapters.database.tables.outgoing import outbox
 from billing_worker.adapters.database.tables.payments import payment_attempts, refunds
 from billing_worker.adapters.database.tables.review import alerts
-from billing_worker.adapters.database.tables.schema import UtcDateTime
-from billing_worker.domain.errors import InvalidInput
+from billing_worker.adapters.database.tables.shadow import shadow_charges
+from billing_worker.domain.shadow import DIFFERENCES
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position
-
-LARGEST = 2**63 - 1
-"""The largest running number in PostgreSQL."""
-
-Filter = Callable[[Any], Any]
-"""The condition for a value."""
-
-
-def _equal(column: Any) -> Filter:
-    return lambda value: column == value
-
-
-def _in_normal_form(column: Any) -> Filter:
-    """Rows with this text in its normal form: a query may use the original spelling."""
-    return lambda value: column == normal_form(value)
-
-
-def _from(column: Any) -> Filter:
-    return lambda value: column >= value
-
-
-def _before(column: Any) -> Filter:
-    return lambda value: column < value
-
-
-def _through(column: Any, target: Any, own: Any) -> Filter:
-    """Rows whose `column` is the `target` of a row with this value in `own`."""
-    return lambda value: column.in_(select(target).where(own == value))
-
-
-def _open(column: Any) -> Filter:
-    return lambda wanted: column.is_(None) if wanted else column.is_not(None)
-
-
-def _since(column: Any, name: str) -> dict[str, Filter]:
-    return {f"{name}_after": _from(column), f"{name}_before": _before(column)}
-
-
-def _amounts(column: Any) -> dict[str, Filter]:
-    return {"amount_min": _from(column), "amount_max": lambda value: column <= value}
 
 
 def _undelivered(wanted: bool) -> Any:  # noqa: FBT001 - one value, as every filter takes
@@ -91,6 +67,8 @@ class _List:
     hydrate: Callable[[repository.Values], Any]
     order: tuple[str, ...]
     filters: Mapping[str, Filter]
+    only: Any = None
+    """The condition of each row, if it is not the whole table."""
 
 
 _BY_TIME = ("created_at", "id")
@@ -102,10 +80,16 @@ def _spelled(customer: str) -> Any:
     return _S.customer.in_(spellings(normal_form(customer)))
 
 
+def _invoices_of(customer: str) -> Any:
+    """The ids of a customer's invoices: two parts, each with an index."""
+    of_periods = select(_I.id).join(subscriptions, _S.id == _I.subscription_id).where(_spelled(customer))
+    return of_periods.union_all(select(_I.id).where(_I.customer.in_(spellings(normal_form(customer)))))
+
+
 _INVOICES_OF: dict[str, Filter] = {
-    "subscription_id": _equal(_I.subscription_id),
-    "customer": lambda value: _I.subscription_id.in_(select(_S.id).where(_spelled(value))),
-    "plan_id": _through(_I.subscription_id, _S.id, _S.plan_id),
+    "subscription_id": equal(_I.subscription_id),
+    "customer": lambda value: _I.id.in_(_invoices_of(value)),
+    "plan_id": through(_I.subscription_id, _S.id, _S.plan_id),
 }
 
 
@@ -113,15 +97,22 @@ def _invoice_of(column: Any, name: str) -> Filter:
     return lambda value: column.in_(select(_I.id).where(_INVOICES_OF[name](value)))
 
 
+def _keys_of(customer: str) -> Any:
+    """The ids of the keys that a customer's subscriptions and single payments are charged to."""
+    of_singles = select(_I.billing_key_id).where(_I.customer.in_(spellings(normal_form(customer))))
+    return select(_S.billing_key_id).where(_spelled(customer)).union_all(of_singles)
+
+
 def _attempt_of(name: str) -> Filter:
     return lambda value: _R.attempt_id.in_(select(_A.id).where(_invoice_of(_A.invoice_id, name)(value)))
 
 
 def _about(ident: str) -> Any:
-    """Events about one thing: they are in the stream of its subscription, or else in one of its own."""
+    """Events about one thing: they are in the stream of its subscription, or else of its invoice, or in its own."""
     of_invoice = select(_I.subscription_id).where(_I.id == ident).scalar_subquery()
     paid = _A.id == select(_R.attempt_id).where(_R.id == ident).scalar_subquery()
-    of_refund = select(_I.subscription_id).join(payment_attempts, _A.invoice_id == _I.id).where(paid).scalar_subquery()
+    owner = func.coalesce(_I.subscription_id, _I.id)
+    of_refund = select(owner).join(payment_attempts, _A.invoice_id == _I.id).where(paid).scalar_subquery()
     return (outbox.c.stream_id == func.coalesce(of_invoice, of_refund, ident)) & (outbox.c.subject_id == ident)
 
 
@@ -133,36 +124,37 @@ _LISTS: Mapping[Kind, _List] = {
         plans,
         rows.to_plan,
         _BY_TIME,
-        {"external_id": _in_normal_form(plans.c.external_id), "currency": _equal(plans.c.currency)}
-        | _amounts(plans.c.amount)
-        | _since(plans.c.created_at, "created"),
+        {"external_id": in_normal_form(plans.c.external_id), "currency": equal(plans.c.currency)}
+        | amounts(plans.c.amount)
+        | since(plans.c.created_at, "created"),
     ),
     Kind.BILLING_KEYS: _List(
         billing_keys,
         rows.to_key,
         _BY_TIME,
         {
-            "external_id": _in_normal_form(_K.external_id),
-            "customer_uid": _equal(_K.customer_uid),
-            "customer": lambda value: _K.id.in_(select(_S.billing_key_id).where(_spelled(value))),
-            "pg_provider": _equal(_K.pg_provider),
-            "status": _equal(_K.status),
+            "external_id": in_normal_form(_K.external_id),
+            "customer_uid": equal(_K.customer_uid),
+            "customer": lambda value: _K.id.in_(_keys_of(value)),
+            "pg_provider": equal(_K.pg_provider),
+            "status": equal(_K.status),
         }
-        | _since(_K.created_at, "created"),
+        | since(_K.created_at, "created"),
     ),
     Kind.SUBSCRIPTIONS: _List(
         subscriptions,
         rows.to_subscription,
         _BY_TIME,
         {
-            "external_id": _in_normal_form(_S.external_id),
+            "external_id": in_normal_form(_S.external_id),
             "customer": _spelled,
-            "plan_id": _equal(_S.plan_id),
-            "billing_key_id": _equal(_S.billing_key_id),
-            "status": _equal(_S.status),
+            "plan_id": equal(_S.plan_id),
+            "billing_key_id": equal(_S.billing_key_id),
+            "status": equal(_S.status),
+            "collection": equal(_S.collection),
         }
-        | _since(_S.created_at, "created")
-        | _since(_S.next_period_start, "next_period"),
+        | since(_S.created_at, "created")
+        | since(_S.next_period_start, "next_period"),
     ),
     Kind.INVOICES: _List(
         invoices,
@@ -170,59 +162,99 @@ _LISTS: Mapping[Kind, _List] = {
         _BY_TIME,
         _INVOICES_OF
         | {
-            "billing_key_id": _equal(_I.billing_key_id),
-            "status": _equal(_I.status),
-            "currency": _equal(_I.currency),
+            "billing_key_id": equal(_I.billing_key_id),
+            "status": equal(_I.status),
+            "currency": equal(_I.currency),
         }
-        | _amounts(_I.amount)
-        | _since(_I.created_at, "created")
-        | _since(_I.period_start, "period"),
+        | amounts(_I.amount)
+        | since(_I.created_at, "created")
+        | since(_I.period_start, "period"),
+    ),
+    Kind.PAYMENTS: _List(
+        invoices,
+        rows.to_invoice,
+        _BY_TIME,
+        {
+            "customer": lambda value: _I.customer.in_(spellings(normal_form(value))),
+            "billing_key_id": equal(_I.billing_key_id),
+            "order_id": through(_I.id, merchant_uids.c.invoice_id, merchant_uids.c.merchant_uid),
+            "status": equal(_I.status),
+            "currency": equal(_I.currency),
+        }
+        | amounts(_I.amount)
+        | since(_I.created_at, "created")
+        | since(_I.period_start, "at"),
+        _I.subscription_id.is_(None),
     ),
     Kind.ATTEMPTS: _List(
         payment_attempts,
         rows.to_attempt,
         ("started_at", "id"),
         {
-            "invoice_id": _equal(_A.invoice_id),
+            "invoice_id": equal(_A.invoice_id),
             "subscription_id": _invoice_of(_A.invoice_id, "subscription_id"),
             "customer": _invoice_of(_A.invoice_id, "customer"),
-            "billing_key_id": _equal(_A.billing_key_id),
-            "status": _equal(_A.status),
-            "imp_uid": _equal(_A.imp_uid),
+            "billing_key_id": equal(_A.billing_key_id),
+            "status": equal(_A.status),
+            "imp_uid": equal(_A.imp_uid),
         }
-        | _since(_A.started_at, "started"),
+        | since(_A.started_at, "started"),
+    ),
+    Kind.SCHEDULES: _List(
+        schedules,
+        rows.to_schedule,
+        ("schedule_at", "id"),
+        {
+            "subscription_id": equal(schedules.c.subscription_id),
+            "billing_key_id": equal(schedules.c.billing_key_id),
+            "merchant_uid": equal(schedules.c.merchant_uid),
+            "status": equal(schedules.c.status),
+            "open": is_open(schedules.c.closed_at),
+        }
+        | since(schedules.c.schedule_at, "schedule"),
+    ),
+    Kind.SHADOW: _List(
+        shadow_charges,
+        rows.to_shadow_charge,
+        ("at", "id"),
+        {
+            "subscription_id": equal(shadow_charges.c.subscription_id),
+            "result": equal(shadow_charges.c.result),
+            "differs": lambda wanted: shadow_charges.c.result.in_(sorted(DIFFERENCES)) if wanted else true(),
+        }
+        | since(shadow_charges.c.at, "at"),
     ),
     Kind.REFUNDS: _List(
         refunds,
         rows.to_refund,
         _BY_TIME,
         {
-            "invoice_id": _through(_R.attempt_id, _A.id, _A.invoice_id),
+            "invoice_id": through(_R.attempt_id, _A.id, _A.invoice_id),
             "subscription_id": _attempt_of("subscription_id"),
             "customer": _attempt_of("customer"),
-            "status": _equal(_R.status),
-            "cause": _equal(_R.cause),
+            "status": equal(_R.status),
+            "cause": equal(_R.cause),
         }
-        | _amounts(_R.amount)
-        | _since(_R.created_at, "created"),
+        | amounts(_R.amount)
+        | since(_R.created_at, "created"),
     ),
     Kind.STOPS: _List(
         stops,
         rows.to_stop,
         ("id",),
-        {"scope": _equal(stops.c.scope), "cause": _equal(stops.c.cause), "open": _open(stops.c.closed_at)}
-        | _since(stops.c.opened_at, "opened"),
+        {"scope": equal(stops.c.scope), "cause": equal(stops.c.cause), "open": is_open(stops.c.closed_at)}
+        | since(stops.c.opened_at, "opened"),
     ),
     Kind.ALERTS: _List(
         alerts,
         rows.to_alert,
         ("id",),
         {
-            "kind": _equal(alerts.c.kind),
-            "subject_id": _equal(alerts.c.subject_id),
-            "open": _open(alerts.c.closed_at),
+            "kind": equal(alerts.c.kind),
+            "subject_id": equal(alerts.c.subject_id),
+            "open": is_open(alerts.c.closed_at),
         }
-        | _since(alerts.c.opened_at, "opened"),
+        | since(alerts.c.opened_at, "opened"),
     ),
     Kind.EVENTS: _List(
         outbox,
@@ -230,30 +262,30 @@ _LISTS: Mapping[Kind, _List] = {
         ("sequence",),
         _EVENTS
         | {
-            "subscription_id": _equal(outbox.c.stream_id),
+            "subscription_id": equal(outbox.c.stream_id),
             "subject_id": _about,
-            "type": _equal(outbox.c.type),
+            "type": equal(outbox.c.type),
         }
-        | _since(outbox.c.occurred_at, "occurred"),
+        | since(outbox.c.occurred_at, "occurred"),
     ),
     Kind.NOTIFICATIONS: _List(
         inbox,
         rows.to_inbox_message,
         ("id",),
         {
-            "status": _equal(inbox.c.status),
-            "source": _equal(inbox.c.source),
-            "foreign": _equal(inbox.c.is_foreign),
+            "status": equal(inbox.c.status),
+            "source": equal(inbox.c.source),
+            "foreign": equal(inbox.c.is_foreign),
         }
         | _STUCK
-        | _since(inbox.c.received_at, "received"),
+        | since(inbox.c.received_at, "received"),
     ),
     Kind.ACTIONS: _List(
         actions,
         rows.to_action,
         ("id",),
-        {"subject_id": _equal(actions.c.subject_id), "actor": _equal(actions.c.actor), "verb": _equal(actions.c.verb)}
-        | _since(actions.c.at, "acted"),
+        {"subject_id": equal(actions.c.subject_id), "actor": equal(actions.c.actor), "verb": equal(actions.c.verb)}
+        | since(actions.c.at, "acted"),
     ),
 }
 
@@ -272,42 +304,17 @@ class SqlLists:
         listed = _LISTS[kind]
         columns = [listed.table.c[name] for name in listed.order]
         statement = select(listed.table).where(*(listed.filters[name](value) for name, value in wanted.items()))
+        if listed.only is not None:
+            statement = statement.where(listed.only)
         if after is not None:
-            statement = statement.where(func.row(*columns) < func.row(*_bound(columns, after)))
+            statement = statement.where(func.row(*columns) < func.row(*bound(columns, after)))
         statement = statement.order_by(*(column.desc() for column in columns)).limit(limit + 1)
         found = [dict(row) for row in self._connection.execute(statement).mappings()]
         more = len(found) > limit
         last = found[limit - 1] if more else None
-        position = tuple(_as_text(last[name]) for name in listed.order) if last is not None else None
+        position = tuple(as_text(last[name]) for name in listed.order) if last is not None else None
         return Part([listed.hydrate(row) for row in found[:limit]], position)
 
     def filters(self, kind: Kind) -> Sequence[str]:
         """The names that `wanted` may have."""
         return sorted(_LISTS[kind].filters)
-
-
-def _as_text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _bound(columns: Sequence[Any], position: Position) -> list[Any]:
-    """The values of a position. Raises InvalidInput for a position of another kind of list."""
-    try:
-        pairs = list(zip(columns, position, strict=True))
-        return [literal(_read(column.type, text), column.type) for column, text in pairs]
-    except ValueError as error:
-        raise InvalidInput("cursor", "…", "belongs to another list; begin without one") from error
-
-
-def _read(kind: Any, text: str) -> Any:
-    if isinstance(kind, UtcDateTime):
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError("without a zone")
-        return moment
-    if not isinstance(kind, Integer):
-        return text
-    number = int(text)
-    if abs(number) > LARGEST:
-        raise ValueError("beyond what the column holds")
-    return number

@@ -1,10 +1,14 @@
 """Conversions between rows and entities: plain functions, one pair per kind."""
 
+from dataclasses import fields
+
 from billing_worker.adapters.database.repository import Values, plain
 from billing_worker.domain.access import ApiToken
 from billing_worker.domain.action import Action
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
+from billing_worker.domain.card import CardFacts
+from billing_worker.domain.card_session import CardSession
 from billing_worker.domain.catch_up import Bucket, CatchUpPolicy, ServiceSpan
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison
@@ -12,12 +16,16 @@ from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.gateway_watch import GatewayWatch
-from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
+from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period, SinglePayment
+from billing_worker.domain.key_call import KeyCall
 from billing_worker.domain.money import Money
+from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 from billing_worker.domain.pg_limits import PgTurns
 from billing_worker.domain.pingback import PingbackPayment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
+from billing_worker.domain.schedule import Schedule
+from billing_worker.domain.shadow import ShadowCharge
 from billing_worker.domain.stop import Stop
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.alerts import Alert
@@ -28,6 +36,14 @@ ISSUED = ("imp_uid", "merchant_uid", "amount", "currency", "paid_at", "buyer_ema
 """Columns of the payment that issued a key, each with the prefix `issue_`."""
 
 
+OPTIONS = tuple(each.name for each in fields(PaymentOptions))
+"""Columns of the optional fields of a charge."""
+_OF_INVOICES = [each.name for each in fields(Invoice) if each.name not in ("period", "money", "single", "options")]
+NO_OPTIONS = dict.fromkeys(OPTIONS)
+OF_PERIOD = dict.fromkeys(("customer", "name", "dunning_days"))
+"""Columns that only a single payment has."""
+
+
 def plan_values(plan: Plan) -> Values:
     """A plan's row."""
     values = plain(plan)
@@ -35,14 +51,18 @@ def plan_values(plan: Plan) -> Values:
     values["dunning_days"] = list(values.pop("dunning").retry_days)
     anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
     catch_up: CatchUpPolicy = values.pop("catch_up")
-    return values | {
-        "catch_up_mode": catch_up.mode,
-        "catch_up_max_age": catch_up.max_age,
-        "timezone": calendar.zone,
-        "cron": calendar.expression if isinstance(calendar, CronCalendar) else None,
-        "interval_unit": anchored.unit.value if anchored else None,
-        "interval_count": anchored.count if anchored else None,
-    }
+    return (
+        values
+        | plain(values.pop("options"))
+        | {
+            "catch_up_mode": catch_up.mode,
+            "catch_up_max_age": catch_up.max_age,
+            "timezone": calendar.zone,
+            "cron": calendar.expression if isinstance(calendar, CronCalendar) else None,
+            "interval_unit": anchored.unit.value if anchored else None,
+            "interval_count": anchored.count if anchored else None,
+        }
+    )
 
 
 def to_plan(row: Values) -> Plan:
@@ -60,9 +80,15 @@ def to_plan(row: Values) -> Plan:
         dunning=DunningPolicy(tuple(row["dunning_days"])),
         created_at=row["created_at"],
         catch_up=CatchUpPolicy(row["catch_up_mode"], row["catch_up_max_age"]),
+        options=_to_options(row),
+        collection=row["collection"],
         external_id=row["external_id"],
         metadata=row["metadata"],
     )
+
+
+CARD = tuple(each.name for each in fields(CardFacts))
+"""Columns of a key's card, each with the prefix `card_`."""
 
 
 def key_values(key: BillingKey) -> Values:
@@ -70,6 +96,8 @@ def key_values(key: BillingKey) -> Values:
     values = plain(key)
     issue = plain(values.pop("issue")) if key.issue is not None else dict.fromkeys(ISSUED)
     values.pop("issue", None)
+    values |= {f"card_{name}": getattr(values["card"], name) for name in CARD}
+    del values["card"]
     return values | {f"issue_{name}": value for name, value in issue.items()}
 
 
@@ -79,7 +107,12 @@ def to_key(row: Values) -> BillingKey:
     amount, currency = seen.pop("amount"), seen.pop("currency")
     if seen["imp_uid"] is not None:
         row["issue"] = IssuingPayment(money=Money(amount, currency), **seen)
-    return BillingKey(**row)
+    return BillingKey(card=CardFacts(*(row.pop(f"card_{name}") for name in CARD)), **row)
+
+
+def to_key_call(row: Values) -> KeyCall:
+    """The call about a key in a row."""
+    return KeyCall(**row)
 
 
 def to_subscription(row: Values) -> Subscription:
@@ -87,11 +120,36 @@ def to_subscription(row: Values) -> Subscription:
     return Subscription(**row)
 
 
+def invoice_values(invoice: Invoice) -> Values:
+    """An invoice's row. A single payment keeps the time at which it is to be charged as the start of its period."""
+    period, options = invoice.period, invoice.options
+    values: Values = {name: getattr(invoice, name) for name in _OF_INVOICES}
+    values["amount"], values["currency"] = invoice.money.amount, invoice.money.currency
+    values |= NO_OPTIONS if options is PLAIN else {name: getattr(options, name) for name in OPTIONS}
+    if period is not None:
+        values["period_index"], values["period_start"], values["period_end"] = period.index, period.start, period.end
+        return values | OF_PERIOD
+    single = invoice.of_single
+    own = {"customer": single.customer, "name": single.name, "dunning_days": list(single.dunning.retry_days)}
+    return values | own | {"period_index": None, "period_start": single.at, "period_end": None}
+
+
 def to_invoice(row: Values) -> Invoice:
     """The invoice in a row."""
-    row["period"] = Period(row.pop("period_index"), row.pop("period_start"), row.pop("period_end"))
+    index, start, end = row.pop("period_index"), row.pop("period_start"), row.pop("period_end")
+    customer, name, days = row.pop("customer"), row.pop("name"), row.pop("dunning_days")
+    row["options"] = _to_options(row)
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
-    return Invoice(**row)
+    if row["subscription_id"] is None:
+        single = SinglePayment(customer, name, DunningPolicy(tuple(days)), start)
+        return Invoice(**row, period=None, single=single)
+    return Invoice(**row, period=Period(index, start, end))
+
+
+def _to_options(row: Values) -> PaymentOptions:
+    """The optional fields of a charge in a row, which are taken out of it."""
+    values = {name: row.pop(name) for name in OPTIONS}
+    return PaymentOptions(**values) if any(value is not None for value in values.values()) else PLAIN
 
 
 def to_attempt(row: Values) -> PaymentAttempt:
@@ -104,6 +162,23 @@ def to_refund(row: Values) -> Refund:
     """The refund in a row."""
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
     return Refund(**row)
+
+
+def to_schedule(row: Values) -> Schedule:
+    """The schedule in a row."""
+    row["money"] = Money(row.pop("amount"), row.pop("currency"))
+    return Schedule(**row)
+
+
+def to_shadow_charge(row: Values) -> ShadowCharge:
+    """What would have been charged, in a row."""
+    row["money"] = Money(row.pop("amount"), row.pop("currency"))
+    return ShadowCharge(**row)
+
+
+def to_card_session(row: Values) -> CardSession:
+    """The card session in a row."""
+    return CardSession(money=Money(row.pop("amount"), row.pop("currency")), **row)
 
 
 def to_bucket(row: Values) -> Bucket:

@@ -17,19 +17,23 @@ _SPENT = text("""
 
 _SPENT_BY_CUSTOMER = text("""
     SELECT count(*) AS count, coalesce(sum(a.amount), 0)::bigint AS amount
-    FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id JOIN subscriptions s ON s.id = i.subscription_id
-    WHERE s.customer = ANY(:customers) AND a.started_at > :since AND a.currency = :currency
-      AND a.status IN ('in_flight', 'unknown', 'approved')
+    FROM payment_attempts a JOIN (
+        SELECT i.id FROM invoices i JOIN subscriptions s ON s.id = i.subscription_id
+        WHERE s.customer = ANY(:customers)
+        UNION ALL SELECT id FROM invoices WHERE customer = ANY(:customers)) own ON own.id = a.invoice_id
+    WHERE a.started_at > :since AND a.currency = :currency AND a.status IN ('in_flight', 'unknown', 'approved')
 """)
 
 
 # By way of its customers: attempts have no index by key, which each charge would have to maintain. A subscription that
 # has another key now may have used this one.
 _USES_OF_KEY = text("""
-    SELECT count(*) FROM subscriptions s
-    JOIN invoices i ON i.subscription_id = s.id JOIN payment_attempts a ON a.invoice_id = i.id
-    WHERE s.customer IN (SELECT customer FROM subscriptions WHERE billing_key_id = :key_id)
-      AND a.billing_key_id = :key_id AND a.started_at >= :since
+    SELECT count(*) FROM payment_attempts a JOIN (
+        SELECT i.id FROM subscriptions s JOIN invoices i ON i.subscription_id = s.id
+        WHERE s.customer IN (SELECT customer FROM subscriptions WHERE billing_key_id = :key_id)
+        UNION ALL SELECT id FROM invoices WHERE subscription_id IS NULL AND billing_key_id = :key_id
+    ) own ON own.id = a.invoice_id
+    WHERE a.billing_key_id = :key_id AND a.started_at >= :since
       AND a.status IN ('in_flight', 'unknown', 'approved')
 """)
 

@@ -11,7 +11,7 @@ from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.billing import billing_keys
 from billing_worker.adapters.database.tables.control import stops
-from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
+from billing_worker.domain.stop import ALL, INVOICE, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
 
 LONGEST_ACT_MS = 4_000
 """A first act takes milliseconds. A longer one hangs, and stopping the line does not wait for it."""
@@ -19,9 +19,13 @@ LONGEST_ACT_MS = 4_000
 _OPEN = stops.c.closed_at.is_(None)
 
 
-def first_stop(owner: ColumnElement[str], *within: Table) -> ScalarSelect[int]:
-    """The first open stop that holds the charges of a subscription, in a query of these tables with its key."""
-    own = (ALL, literal(PG).concat(billing_keys.c.pg_provider), literal(SUBSCRIPTION).concat(owner))
+SCOPE_OF_INVOICE = f"coalesce('{SUBSCRIPTION}' || i.subscription_id, '{INVOICE}' || i.id)"
+"""The smallest scope of an invoice `i`: see `scope_of`."""
+
+
+def first_stop(scope: ColumnElement[str], *within: Table) -> ScalarSelect[int]:
+    """The first open stop that holds charges in this smallest scope, in a query of these tables with the key."""
+    own = (ALL, literal(PG).concat(billing_keys.c.pg_provider), scope)
     holding = _OPEN & or_(*(stops.c.scope == scope for scope in own))
     first = select(stops.c.id).where(holding).order_by(stops.c.id).limit(1)
     return first.scalar_subquery().correlate(*within)
@@ -34,12 +38,12 @@ _REASON = f"""
 """
 
 
-_WAITING = text("""
+_WAITING = text(f"""
     SELECT count(*) FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id
     WHERE i.status = 'open' AND i.next_attempt_at <= :now
-      AND :scope IN ('all', 'pg:' || k.pg_provider, 'subscription:' || i.subscription_id)
+      AND :scope IN ('all', 'pg:' || k.pg_provider, {SCOPE_OF_INVOICE})
       AND NOT EXISTS (SELECT FROM payment_attempts a WHERE a.invoice_id = i.id AND a.closed_at IS NULL)
-""")
+""")  # noqa: S608 - made of constants
 
 
 class SqlStops(Repository[Stop]):
@@ -73,9 +77,9 @@ class SqlStops(Repository[Stop]):
         """Open stops, oldest first."""
         return self._many(select(stops).where(_OPEN).order_by(stops.c.id))
 
-    def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
-        """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
-        scopes = scopes_of(subscription_id, pg_provider)
+    def holding(self, owner_id: str, pg_provider: str) -> Sequence[Stop]:
+        """Open stops that hold the charges of this subscription, or single payment, on a key of this PG."""
+        scopes = scopes_of(owner_id, pg_provider)
         return self._many(select(stops).where(_OPEN & stops.c.scope.in_(scopes)).order_by(stops.c.id))
 
     def is_open(self, scope: str, cause: StopCause) -> bool:

@@ -62,8 +62,9 @@ class SqlSubscriptions(Repository[Subscription]):
         self._connection.execute(_LOCK_PAIRS, {"purpose": AdvisoryLock.SUBSCRIBING.value, "pairs": texts})
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
-        """All subscriptions that are charged to this key."""
-        return self._many(select(subscriptions).where(subscriptions.c.billing_key_id == key_id))
+        """All subscriptions that are charged to this key, in the order in which they are locked: that of their ids."""
+        own = subscriptions.c.billing_key_id == key_id
+        return self._many(select(subscriptions).where(own).order_by(subscriptions.c.id))
 
     def of_keys_or_customers(self, key_ids: Sequence[str], customers: Sequence[str]) -> Sequence[Subscription]:
         """All subscriptions that are charged to one of these keys, or belong to one of these customers."""

@@ -15,6 +15,7 @@ from billing_worker.adapters.database.access import SqlActions, SqlTokens
 from billing_worker.adapters.database.alerts import SqlAlerts
 from billing_worker.adapters.database.audit import SqlAudits
 from billing_worker.adapters.database.books import SqlBooks
+from billing_worker.adapters.database.card_sessions import SqlCardSessions
 from billing_worker.adapters.database.catch_up import SqlCatchUp
 from billing_worker.adapters.database.charging import SqlChargingRecords
 from billing_worker.adapters.database.comparisons import SqlComparisons
@@ -23,12 +24,15 @@ from billing_worker.adapters.database.environment import SqlEnvironment
 from billing_worker.adapters.database.gateway_watch import SqlGatewayWatch
 from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.journal import log_events
+from billing_worker.adapters.database.keys import SqlKeyCalls
 from billing_worker.adapters.database.lists import SqlLists
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pg_turns import SqlPgTurns
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.requests import SqlKeptAnswers
+from billing_worker.adapters.database.schedules import SqlSchedules
+from billing_worker.adapters.database.shadow import SqlShadow
 from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.errors import Busy, Unavailable
@@ -56,6 +60,21 @@ class SqlUnitOfWork(SqlChargingRecords):
     def refunds(self) -> SqlRefunds:
         """Refunds."""
         return SqlRefunds(self._connection)
+
+    @cached_property
+    def schedules(self) -> SqlSchedules:
+        """Schedules at PortOne."""
+        return SqlSchedules(self._connection)
+
+    @cached_property
+    def shadow(self) -> SqlShadow:
+        """Shadow mode."""
+        return SqlShadow(self._connection)
+
+    @cached_property
+    def card_sessions(self) -> SqlCardSessions:
+        """Visits to the card page."""
+        return SqlCardSessions(self._connection)
 
     @cached_property
     def inbox(self) -> SqlInbox:
@@ -128,6 +147,11 @@ class SqlUnitOfWork(SqlChargingRecords):
         return SqlSpending(self._connection)
 
     @cached_property
+    def key_calls(self) -> SqlKeyCalls:
+        """Calls about keys."""
+        return SqlKeyCalls(self._connection)
+
+    @cached_property
     def pingbacks(self) -> SqlPingbacks:
         """Payments at Paymentwall."""
         return SqlPingbacks(self._connection)
@@ -156,7 +180,8 @@ class SqlUnitOfWork(SqlChargingRecords):
         """Write back all records of these settlements, and announce their events: one statement a table."""
         self.invoices.save_all(list({each.invoice.id: each.invoice for each in settlements}.values()))
         self.attempts.save_all([each.attempt for each in settlements])
-        self.subscriptions.save_all(list({each.subscription.id: each.subscription for each in settlements}.values()))
+        owners = [each.subscription for each in settlements if each.subscription is not None]
+        self.subscriptions.save_all(list({each.id: each for each in owners}.values()))
         self.keys.save_all(list({key.id: key for each in settlements for key in each.keys.values()}.values()))
         self.announce(take_events(settlements), moment)
 

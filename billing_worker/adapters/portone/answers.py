@@ -5,12 +5,12 @@ documented or observed as definite are listed; every other answer is Unknown, or
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import simplejson
 
 from billing_worker.adapters.masking import one_line
-from billing_worker.adapters.portone.client import Answer
+from billing_worker.adapters.portone.client import Answer, Result
 from billing_worker.adapters.portone.envelope import (
     Envelope,
     NotUnderstood,
@@ -19,10 +19,12 @@ from billing_worker.adapters.portone.envelope import (
     read_integer,
     read_payment,
 )
-from billing_worker.adapters.portone.refusals import CUSTOMER_UNKNOWN, DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
+from billing_worker.adapters.portone.refusals import CARD_REFUSED, DUPLICATE, KEY_UNKNOWN, PARAMETER_MISSING
 from billing_worker.adapters.portone.tokens import NoToken, Token
+from billing_worker.domain.declines.normaliser import normalise
 from billing_worker.domain.payment import (
     ChargeRequest,
+    Declined,
     Evidence,
     Failed,
     GatewayPayment,
@@ -51,6 +53,14 @@ LONGEST_TOKEN_LIFE = 86_400
 """Seconds. The documented life is 30 minutes; more than a day is an error in the answer."""
 
 
+class NotRead(Exception):
+    """A read that proves nothing, with its answer."""
+
+    def __init__(self, reason: str, evidence: Evidence) -> None:
+        self.evidence = evidence
+        super().__init__(reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of payments. `next_page` is None on the last one, `total` is None if the answer has none."""
@@ -71,13 +81,13 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_chann
         envelope = read_envelope(answer.body)
     except NotUnderstood as trouble:
         return Unknown(f"HTTP {answer.status}: {trouble}", evidence, trouble=Trouble.SERVER_ERROR)
-    said = f"HTTP {answer.status}, code {_shown(envelope)}"
+    said = f"HTTP {answer.status}, code {shown(envelope)}"
     if answer.status in NOTHING_DONE and is_refusal(envelope):
-        return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence, trouble=_trouble_of(answer.status))
+        return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence, trouble=trouble_of(answer.status))
     if answer.status != OK:
-        return Unknown(said, evidence, trouble=_trouble_of(answer.status), duplicate=_is_duplicate(envelope))
+        return Unknown(said, evidence, trouble=trouble_of(answer.status), duplicate=_is_duplicate(envelope))
     if envelope.code != 0:
-        return _refused(envelope, said, evidence)
+        return _refused(request, envelope, said, evidence)
     try:
         payment = read_payment(envelope.response, test_channels=test_channels)
     except NotUnderstood as trouble:
@@ -85,18 +95,12 @@ def outcome_of(request: ChargeRequest, answer: Answer, keep: Keep, *, test_chann
     return judge(request, payment, evidence)
 
 
-def _trouble_of(status: int) -> Trouble | None:
-    if status == UNAUTHORIZED:
-        return Trouble.UNAUTHORIZED
-    return Trouble.SERVER_ERROR if status == TOO_MANY or status >= SERVER_ERRORS else None
-
-
 def refund_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> RefundAnswer:
     """The answer to a cancel call. Only the payment in it can prove the refund. Never raises."""
     evidence = keep(answer.body)
     try:
         envelope = read_envelope(answer.body)
-        said = f"HTTP {answer.status}, code {_shown(envelope)}"
+        said = f"HTTP {answer.status}, code {shown(envelope)}"
         if answer.status in NOTHING_DONE and is_refusal(envelope):
             return Failed(f"{said}: {NOTHING_DONE[answer.status]}", evidence)
         if answer.status != OK or (envelope.code != 0 and envelope.response):
@@ -114,7 +118,7 @@ def page_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Page:
     if answer.status == NOT_FOUND and is_refusal(envelope):
         return Page(())
     if answer.status != OK or envelope.code != 0:
-        raise NotUnderstood(f"HTTP {answer.status}, code {_shown(envelope)}")
+        raise NotUnderstood(f"HTTP {answer.status}, code {shown(envelope)}")
     found = envelope.response
     if isinstance(found, list):
         return Page(_all_kept(found, keep, test_channels=test_channels))
@@ -127,20 +131,12 @@ def page_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Page:
     return Page((_kept(found, keep, test_channels=test_channels),))
 
 
-def key_known(answer: Answer, customer_uid: str) -> bool | None:
-    """Whether the gateway has the billing key; None when the answer does not say. Never raises."""
-    try:
-        envelope = read_envelope(answer.body)
-    except NotUnderstood:
-        return None
-    if answer.status == NOT_FOUND and is_refusal(envelope):
-        return False
-    if answer.status != OK:
-        return None
-    if envelope.code != 0:
-        return False if is_refusal(envelope) and CUSTOMER_UNKNOWN in envelope.message else None
-    found = envelope.response
-    return True if isinstance(found, dict) and found.get("customer_uid") == customer_uid else None
+def token_from(result: Result) -> Token | NoToken:
+    """The access token that a call of getToken gave. An answer without one is a refusal."""
+    if not isinstance(result, Answer):
+        return NoToken(result.reason)
+    token = token_of(result)
+    return replace(token, refused=True) if isinstance(token, NoToken) else token
 
 
 def token_of(answer: Answer) -> Token | NoToken:
@@ -148,7 +144,7 @@ def token_of(answer: Answer) -> Token | NoToken:
     try:
         envelope = read_envelope(answer.body)
         if answer.status != OK or envelope.code != 0:
-            return NoToken(f"HTTP {answer.status}, code {_shown(envelope)}")
+            return NoToken(f"HTTP {answer.status}, code {shown(envelope)}")
         found = envelope.response
         if not isinstance(found, dict):
             return NoToken("the answer has no token in it")
@@ -179,7 +175,14 @@ def is_refusal(envelope: Envelope) -> bool:
     return envelope.code != 0 and not envelope.response
 
 
-def _refused(envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
+def trouble_of(status: int) -> Trouble | None:
+    """What an answer with this status says about the gateway itself."""
+    if status == UNAUTHORIZED:
+        return Trouble.UNAUTHORIZED
+    return Trouble.SERVER_ERROR if status == TOO_MANY or status >= SERVER_ERRORS else None
+
+
+def _refused(request: ChargeRequest, envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
     message = envelope.message
     if envelope.response:
         return Unknown(f"{said}: a refusal that holds a response", evidence, duplicate=_is_duplicate(envelope))
@@ -187,6 +190,8 @@ def _refused(envelope: Envelope, said: str, evidence: Evidence) -> Outcome:
         return Unknown(f"{said}: the merchant_uid was used before, it may be ours", evidence, duplicate=True)
     if KEY_UNKNOWN.search(message):
         return refusal(one_line(message), evidence)
+    if CARD_REFUSED.search(message):
+        return Declined(normalise(request.pg_provider, message), one_line(message), evidence)
     if PARAMETER_MISSING.search(message):
         return Failed(f"{said}: the gateway misses a parameter", evidence)
     return Unknown(f"{said}: not known to be definite", evidence)
@@ -213,5 +218,6 @@ def _kept(row: object, keep: Keep, *, test_channels: bool) -> tuple[GatewayPayme
     return payment, keep(text.encode("utf-8", "replace"))
 
 
-def _shown(envelope: Envelope) -> str:
+def shown(envelope: Envelope) -> str:
+    """The code and the message of an answer, for a reason."""
     return f"{envelope.code} ({one_line(envelope.message)})" if envelope.message else str(envelope.code)

@@ -36,6 +36,8 @@ class NotSent:
     reason: str
     trouble: Trouble | None = Trouble.NOT_REACHED
     """None where the gateway is not the cause."""
+    refused: bool = False
+    """Whether an answer of the gateway says so: no stall of this process explains it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ would keep a worker busy."""
 
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _AMOUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
-_IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+IMP_UID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _LAST_SECOND = 253_402_300_799  # the year 9999
 
 
@@ -91,31 +91,31 @@ def read_payment(row: object, *, test_channels: bool = False) -> GatewayPayment:
         raise OnTestChannel(
             "the payment was made on a test channel, where no money moves, and BILLING_PORTONE_INCLUDE_SANDBOX is off"
         )
-    imp_uid = _text(row, "imp_uid")
-    merchant_uid = _text(row, "merchant_uid")
-    currency = _text(row, "currency")
-    status = _text(row, "status")
-    if imp_uid is None or not _IMP_UID.fullmatch(imp_uid):
+    imp_uid = read_text(row, "imp_uid")
+    merchant_uid = read_text(row, "merchant_uid")
+    currency = read_text(row, "currency")
+    status = read_text(row, "status")
+    if imp_uid is None or not IMP_UID.fullmatch(imp_uid):
         raise NotUnderstood("imp_uid is missing or malformed")
     if not merchant_uid or not currency or not status:
         raise NotUnderstood("merchant_uid, currency or status is missing")
-    money = _money(row.get("amount"), currency)
+    money = read_money(row.get("amount"), currency)
     given_back = row.get("cancel_amount")
-    cancelled = Money(0, money.currency) if given_back is None else _money(given_back, currency)
+    cancelled = Money(0, money.currency) if given_back is None else read_money(given_back, currency)
     if cancelled.amount > money.amount:
         raise NotUnderstood("more was given back than was paid")
-    fail_reason = _text(row, "fail_reason")
+    fail_reason = read_text(row, "fail_reason")
     return GatewayPayment(
         imp_uid=imp_uid,
         merchant_uid=merchant_uid,
-        customer_uid=_text(row, "customer_uid"),
+        customer_uid=read_text(row, "customer_uid"),
         status=_status(status),
         money=money,
         cancelled=cancelled,
-        pg_provider=_text(row, "pg_provider"),
+        pg_provider=read_text(row, "pg_provider"),
         fail_reason=one_line(fail_reason) if fail_reason else None,
-        started_at=_time(row, "started_at"),
-        paid_at=_time(row, "paid_at"),
+        started_at=read_time(row, "started_at"),
+        paid_at=read_time(row, "paid_at"),
         cancellations=_cancellations(row.get("cancel_history"), currency),
         issues_key=usage == ISSUES if isinstance(usage := row.get("customer_uid_usage"), str) else None,
         buyer_email=_email(row.get("buyer_email")),
@@ -132,22 +132,8 @@ def read_integer(row: dict[str, Any], name: str) -> int:
     raise NotUnderstood(f"{name} is not a whole number of a sensible size")
 
 
-def _cancellations(rows: object, currency: str) -> tuple[Cancellation, ...]:
-    if rows is None:
-        return ()
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise NotUnderstood("cancel_history is not a list of cancellations")
-    return tuple(Cancellation(_money(row.get("amount"), currency), _text(row, "reason")) for row in rows)
-
-
-def _status(word: str) -> PaymentStatus:
-    try:
-        return PaymentStatus(word)
-    except ValueError:
-        return PaymentStatus.UNRECOGNISED
-
-
-def _money(value: object, currency: str) -> Money:
+def read_money(value: object, currency: str) -> Money:
+    """An amount in major units, exact. Raises NotUnderstood."""
     if isinstance(value, str) and not _AMOUNT.fullmatch(value):
         raise NotUnderstood("an amount is not a plain number")
     # An exponent (1e3) is exact, but PortOne was never observed to write one.
@@ -162,11 +148,37 @@ def _money(value: object, currency: str) -> Money:
     return money
 
 
-def _text(row: dict[str, Any], name: str) -> str | None:
+def read_text(row: dict[str, Any], name: str) -> str | None:
+    """A text, or nothing. Raises NotUnderstood."""
     value = row.get(name)
     if not isinstance(value, str | None):
         raise NotUnderstood(f"{name} is not a text")
     return None if value is None else storable(value)
+
+
+def read_time(row: dict[str, Any], name: str) -> datetime | None:
+    """A time in unix seconds, or nothing: a 0 is no time. Raises NotUnderstood."""
+    if row.get(name) in (None, ""):
+        return None
+    seconds = read_integer(row, name)
+    if not 0 <= seconds <= _LAST_SECOND:
+        raise NotUnderstood(f"{name} is not a time")
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None  # 0: has not happened
+
+
+def _cancellations(rows: object, currency: str) -> tuple[Cancellation, ...]:
+    if rows is None:
+        return ()
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise NotUnderstood("cancel_history is not a list of cancellations")
+    return tuple(Cancellation(read_money(row.get("amount"), currency), read_text(row, "reason")) for row in rows)
+
+
+def _status(word: str) -> PaymentStatus:
+    try:
+        return PaymentStatus(word)
+    except ValueError:
+        return PaymentStatus.UNRECOGNISED
 
 
 def _email(value: object) -> str | None:
@@ -175,15 +187,6 @@ def _email(value: object) -> str | None:
     PortOne accepts any text that the customer typed in the browser, even `none` or a trailing space.
     """
     return value if isinstance(value, str) and is_email(value) else None
-
-
-def _time(row: dict[str, Any], name: str) -> datetime | None:
-    if row.get(name) in (None, ""):
-        return None
-    seconds = read_integer(row, name)
-    if not 0 <= seconds <= _LAST_SECOND:
-        raise NotUnderstood(f"{name} is not a time")
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None  # 0: has not happened
 
 
 def _decimal(text: str) -> Decimal:

@@ -3,23 +3,30 @@
 import os
 import ssl
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from math import ceil
 
 from billing_worker.adapters.masking import evidence_text
 from billing_worker.adapters.network import Deadline
-from billing_worker.adapters.portone import answers, pages, requests
+from billing_worker.adapters.portone import answers, entry, keys, pages, refunds, requests, schedules
 from billing_worker.adapters.portone.client import Answer, Client, NoAnswer, NotSent, Result, host_of
 from billing_worker.adapters.portone.control_reads import CONTROL_EVERY, ControlReads
 from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.state import State
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
+from billing_worker.domain.card_entry import Card, DeleteAnswer, IssueAnswer, IssueRequest
 from billing_worker.domain.errors import InvalidInput, SettingsInvalid
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Trouble, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
-from billing_worker.ports.outside import Listing, Sheet
+from billing_worker.domain.schedule import (
+    RegisterAnswer,
+    RevokeAnswer,
+    ScheduleListing,
+    ScheduleReading,
+    ScheduleRequest,
+)
+from billing_worker.ports.outside import KeyReading, Listing, Sheet
 
 CONNECT_TIMEOUT = 5.0
 TOTAL_DEADLINE = 65.0
@@ -34,22 +41,11 @@ LEAST_SHARE = 0.5
 MOST_PAGES = 50
 """5,000 payments under one merchant_uid: far above any dunning, far below an endless loop."""
 
-LIST_CALL = requests.Call("GET", "/payments/status/all")
-"""The name of that list in the evidence of a single row."""
-
 MAX_CONNECTIONS = 64
 """As many as the threads of a worker process, so that none waits for a connection."""
 
 BROWSER_IP = "127.0.0.1"
 """Paymentwall requires an address of the payer; a recurring charge has none, and PortOne's default is the caller's."""
-
-
-class _NotRead(Exception):
-    """A read that proves nothing, with its answer."""
-
-    def __init__(self, reason: str, evidence: Evidence) -> None:
-        self.evidence = evidence
-        super().__init__(reason)
 
 
 class PortOneGateway:
@@ -101,55 +97,75 @@ class PortOneGateway:
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: `POST /subscribe/payments/again`, sent once, and once more after a 401 of PortOne."""
-        return self._here().client.loop.run(self._charge(request))
+        return self._here().client.loop.run(self._charge(request, None))
+
+    def charge_card(self, request: ChargeRequest, card: Card) -> Outcome:
+        """Charge card data: `POST /subscribe/payments/onetime`, sent once, and once more after a 401 of PortOne."""
+        return self._here().client.loop.run(self._charge(request, card))
 
     def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
         """Begin one charge without waiting. Many may be under way without a thread each."""
-        return self._here().client.loop.begin(self._charge(request))
+        return self._here().client.loop.begin(self._charge(request, None))
 
-    async def _charge(self, request: ChargeRequest) -> Outcome:
+    async def _charge(self, request: ChargeRequest, card: Card | None) -> Outcome:
         try:
-            call = requests.again(request, self._browser_ip, self._product_type)
+            if card is None:
+                call = requests.again(request, self._browser_ip, self._product_type)
+            else:
+                call = requests.onetime(request, card, self._browser_ip, self._product_type)
         except InvalidInput as error:
             return Failed(f"not sent: {error}")
+        hidden = () if card is None else entry.spellings(card)
         loop, deadline = self._here().client.loop, Deadline(self._total_deadline)
         began = loop.now()
-        result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline)
+        result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline, also_secret=hidden)
         # A process that stood still, or had no CPU, missed the answer itself: that says nothing about the gateway.
         is_ours = loop.was_held_up(began)
         match result:
-            case NotSent(reason, trouble):
-                return Failed(f"not sent: {reason}", trouble=None if is_ours else trouble)
+            case NotSent(reason, trouble, refused):
+                return Failed(f"not sent: {reason}", trouble=None if is_ours and not refused else trouble)
             case NoAnswer(reason, head):
-                evidence = self._evidence(call, None, head)
+                evidence = self._evidence(call, None, head, hidden)
                 return Unknown(f"no answer: {reason}", evidence, trouble=None if is_ours else Trouble.NO_ANSWER)
             case Answer():
                 return answers.outcome_of(
                     request,
                     result,
-                    lambda body: self._evidence(call, result.status, body),
+                    lambda body: self._evidence(call, result.status, body, hidden),
                     test_channels=self._include_sandbox,
                 )
 
+    def issue_key(self, request: IssueRequest) -> IssueAnswer:
+        """Store a card: `POST /subscribe/customers/{customer_uid}`, sent once, and once more after a 401 of PortOne."""
+        return entry.issue(self._ask_in_time, self._evidence, request)
+
+    def delete_key(self, customer_uid: str, reason: str, requester: str | None = None) -> DeleteAnswer:
+        """Delete a key: `DELETE /subscribe/customers/{customer_uid}`."""
+        return entry.delete(self._ask_in_time, self._evidence, customer_uid, reason, requester)
+
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         """Give money back: `POST /payments/cancel`, sent once, and once more after a 401 of PortOne."""
-        try:
-            call = requests.cancel(request)
-        except InvalidInput as error:
-            return Failed(f"not sent: {error}")
-        deadline = Deadline(self._total_deadline)
-        result = self._ask(call, deadline, least=LEAST_SHARE * self._total_deadline)
-        match result:
-            case NotSent(reason):
-                return Failed(f"not sent: {reason}")
-            case NoAnswer(reason, head):
-                return Unknown(f"no answer: {reason}", self._evidence(call, None, head))
-            case Answer():
-                return answers.refund_of(
-                    result,
-                    lambda body: self._evidence(call, result.status, body),
-                    test_channels=self._include_sandbox,
-                )
+        return refunds.cancel(self._ask_in_time, self._evidence, request, test_channels=self._include_sandbox)
+
+    def register_schedule(self, request: ScheduleRequest) -> RegisterAnswer:
+        """Let PortOne charge later: `POST /subscribe/payments/schedule`, sent once, and once more after a 401."""
+        return schedules.register(self._ask_in_time, self._evidence, request, self._browser_ip, self._product_type)
+
+    def revoke_schedule(self, customer_uid: str, merchant_uid: str) -> RevokeAnswer:
+        """Take a schedule back: `POST /subscribe/payments/unschedule`."""
+        return schedules.revoke(self._ask_in_time, self._evidence, customer_uid, merchant_uid)
+
+    def read_schedule(self, merchant_uid: str) -> ScheduleReading:
+        """One schedule: `GET /subscribe/payments/schedule/{merchant_uid}`."""
+        return schedules.read(self._ask_alone, self._evidence, merchant_uid)
+
+    def schedules_of_key(self, customer_uid: str, start: datetime, end: datetime) -> ScheduleListing:
+        """All schedules of a key in this span, each page within a deadline of its own."""
+        return schedules.of_key(self._ask_alone, customer_uid, start, end)
+
+    def schedules_between(self, start: datetime, end: datetime) -> ScheduleListing:
+        """All schedules of the account in this span, each page within a deadline of its own."""
+        return schedules.between(self._ask_alone, start, end)
 
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id."""
@@ -158,7 +174,7 @@ class PortOneGateway:
             page, said = self._page(call, Deadline(self._total_deadline))
         except InvalidInput as trouble:
             return Listing((), str(trouble))
-        except _NotRead as trouble:
+        except answers.NotRead as trouble:
             return Listing((), str(trouble), trouble.evidence)
         if page.next_page is not None or any(found.imp_uid != imp_uid for found, _ in page.payments):
             return Listing((), "the gateway answered with another payment", said)
@@ -188,27 +204,11 @@ class PortOneGateway:
 
     def payments_between(self, start: datetime, end: datetime) -> Iterator[Sheet]:
         """Every payment whose latest change lies in this span, page by page, each read on demand."""
-        first, last = int(start.timestamp()), ceil(end.timestamp())
+        return pages.between(self._ask_alone, self._evidence, start, end, test_channels=self._include_sandbox)
 
-        def page(number: int) -> Result:
-            call = requests.payments_between(
-                first, last, number, pages.PAGE_SIZE, include_sandbox=self._include_sandbox
-            )
-            return self._ask(call, Deadline(self._total_deadline))
-
-        def keep(answer: Answer) -> answers.Keep:
-            return lambda body: self._evidence(LIST_CALL, answer.status, body)
-
-        return pages.sheets(page, keep, test_channels=self._include_sandbox)
-
-    def knows_key(self, customer_uid: str) -> bool | None:
-        """Whether PortOne has this billing key."""
-        try:
-            call = requests.customer(customer_uid)
-        except InvalidInput:
-            return None
-        result = self._ask(call, Deadline(self._total_deadline))
-        return answers.key_known(result, customer_uid) if isinstance(result, Answer) else None
+    def read_key(self, customer_uid: str) -> KeyReading:
+        """The billing key as PortOne stores it: `GET /subscribe/customers/{customer_uid}`."""
+        return keys.read(self._ask_alone, customer_uid)
 
     def close(self) -> None:
         """Close the connections of this process; a later call opens new ones."""
@@ -232,40 +232,53 @@ class PortOneGateway:
                 number = page.next_page
         except InvalidInput as trouble:
             return Listing((), str(trouble))
-        except _NotRead as trouble:
+        except answers.NotRead as trouble:
             return Listing((), str(trouble), trouble.evidence)
         if len(found) < announced:
             return Listing((), f"{len(found)} payments were found, but {announced} were announced", said)
         return Listing(tuple(found.values()), evidence=said)
 
     def _page(self, call: requests.Call, deadline: Deadline) -> tuple[answers.Page, Evidence]:
-        """One page, and the answer as received. Raises _NotRead with the answer, if there was one."""
+        """One page, and the answer as received. Raises answers.NotRead with the answer, if there was one."""
         result = self._ask(call, deadline)
         if not isinstance(result, Answer):
-            raise _NotRead(result.reason, self._evidence(call, None, b""))
+            raise answers.NotRead(result.reason, self._evidence(call, None, b""))
         said = self._evidence(call, result.status, result.body)
         try:
             page = answers.page_of(
                 result, lambda body: self._evidence(call, result.status, body), test_channels=self._include_sandbox
             )
         except NotUnderstood as trouble:
-            raise _NotRead(str(trouble), said) from trouble
+            raise answers.NotRead(str(trouble), said) from trouble
         return page, said
 
-    def _ask(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
-        """Send, and wait for the answer."""
-        return self._here().client.loop.run(self._asked(call, deadline, least))
+    def _ask_alone(self, call: requests.Call, also_secret: Sequence[str] = ()) -> Result:
+        """Send with a deadline of its own: for a read."""
+        return self._ask(call, Deadline(self._total_deadline), also_secret=also_secret)
 
-    async def _asked(self, call: requests.Call, deadline: Deadline, least: float = 0.0) -> Result:
+    def _ask_in_time(self, call: requests.Call, also_secret: Sequence[str] = ()) -> Result:
+        """Send with one deadline, and with enough of it left for an answer."""
+        least = LEAST_SHARE * self._total_deadline
+        return self._ask(call, Deadline(self._total_deadline), least, also_secret)
+
+    def _ask(
+        self, call: requests.Call, deadline: Deadline, least: float = 0.0, also_secret: Sequence[str] = ()
+    ) -> Result:
+        """Send, and wait for the answer."""
+        return self._here().client.loop.run(self._asked(call, deadline, least, also_secret))
+
+    async def _asked(
+        self, call: requests.Call, deadline: Deadline, least: float = 0.0, also_secret: Sequence[str] = ()
+    ) -> Result:
         """Send with a token; after a 401 of PortOne itself, send once more with a fresh one."""
         here = self._here()
         for is_last in (False, True):
             token = await here.token(deadline.at_most(TOKEN_DEADLINE))
             if isinstance(token, NoToken):
-                return NotSent(f"no access token: {token.reason}", Trouble.UNAUTHORIZED)
+                return NotSent(f"no access token: {token.reason}", Trouble.UNAUTHORIZED, token.refused)
             if deadline.remaining() <= least:
                 return NotSent("too little time was left to wait for an answer", None)
-            secrets = (*self._secrets(), *here.tokens.known())
+            secrets = (*self._secrets(), *here.tokens.known(), *also_secret)
             result = await here.client.exchanged(call, token, deadline, secrets)
             if is_last or not isinstance(result, Answer) or not answers.is_unauthorized(result):
                 break
@@ -274,11 +287,12 @@ class PortOneGateway:
 
     def _fetch_token(self, client: Client, deadline: Deadline) -> Token | NoToken:
         call = requests.get_token(self._imp_key, self._imp_secret)
-        result = client.exchange(call, None, deadline, self._secrets())
-        return answers.token_of(result) if isinstance(result, Answer) else NoToken(result.reason)
+        return answers.token_from(client.exchange(call, None, deadline, self._secrets()))
 
-    def _evidence(self, call: requests.Call, status: int | None, body: bytes) -> Evidence:
-        secrets = (*self._secrets(), *self._here().tokens.known())
+    def _evidence(
+        self, call: requests.Call, status: int | None, body: bytes, also_secret: Sequence[str] = ()
+    ) -> Evidence:
+        secrets = (*self._secrets(), *self._here().tokens.known(), *also_secret)
         return Evidence("portone", call.label, status, evidence_text(body, secrets))
 
     def _secrets(self) -> tuple[str, ...]:

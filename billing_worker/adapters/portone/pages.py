@@ -7,11 +7,15 @@ is gone, the read goes back far enough to find them. That shows some payments tw
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
 
 import simplejson
 
 from billing_worker.adapters.masking import storable
+from billing_worker.adapters.portone import requests
 from billing_worker.adapters.portone.answers import Keep, is_refusal
+from billing_worker.adapters.portone.asking import Ask, Record
 from billing_worker.adapters.portone.client import Answer, Result
 from billing_worker.adapters.portone.envelope import (
     NotUnderstood,
@@ -35,6 +39,10 @@ MOST_STEPS_BACK = 50
 """A list that changes more often than this while it is read is read again later."""
 
 
+LIST_CALL = requests.Call("GET", "/payments/status/all")
+"""The name of that list in the evidence of a single row."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListPage:
     """One page; `gone` when the gateway says that there is no such page (any more)."""
@@ -44,6 +52,21 @@ class ListPage:
     next_page: int | None = None
     total: int = 0
     gone: bool = False
+
+
+def between(
+    ask: Ask, record: Record, start: datetime, end: datetime, *, test_channels: bool = False
+) -> Iterator[Sheet]:
+    """All pages of this span, each read on demand. Bounds between two seconds are widened."""
+    first, last = int(start.timestamp()), ceil(end.timestamp())
+
+    def page(number: int) -> Result:
+        return ask(requests.payments_between(first, last, number, PAGE_SIZE, include_sandbox=test_channels))
+
+    def keep(answer: Answer) -> Keep:
+        return lambda body: record(LIST_CALL, answer.status, body)
+
+    return sheets(page, keep, test_channels=test_channels)
 
 
 def sheets(

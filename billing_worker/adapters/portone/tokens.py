@@ -31,6 +31,8 @@ class NoToken:
     """No token was available: the gateway got no other request."""
 
     reason: str
+    refused: bool = False
+    """Whether the gateway answered, and gave none."""
 
 
 class Tokens:

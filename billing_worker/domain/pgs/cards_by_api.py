@@ -91,7 +91,13 @@ ROWS = (
         CARDS,
         by_both(),
         (
-            requires(Flow.ISSUE, "customer_id", "otherwise each key gets a random buyer at Toss", SPEC_ISSUE),
+            requires(
+                Flow.ISSUE,
+                "customer_id",
+                "otherwise each key gets a random buyer at Toss",
+                SPEC_ISSUE,
+                rule=Rule.ISSUE_FIELD,
+            ),
             requires(Flow.SCHEDULE, "customer_id", "as when a key is issued", SPEC_SCHEDULE),
             _NOT_KEPT,
             note(
@@ -122,7 +128,14 @@ ROWS = (
         CARDS,
         by_api(),
         (
-            requires(Flow.ISSUE, "card_number, expiry, birth, pwd_2digit", "all are needed", SPEC_ISSUE, KSNET),
+            requires(
+                Flow.ISSUE,
+                "card_number, expiry, birth, pwd_2digit",
+                "all are needed",
+                SPEC_ISSUE,
+                KSNET,
+                rule=Rule.ISSUE_FIELD,
+            ),
             buyer("buyer_name"),
             requires(
                 Flow.AGAIN,
@@ -158,15 +171,21 @@ ROWS = (
         "cards; phone bills",
         by_both(),
         (
-            requires(Flow.ISSUE, "customer_name", "needed", SPEC_ISSUE),
+            requires(Flow.ISSUE, "customer_name", "needed", SPEC_ISSUE, rule=Rule.ISSUE_FIELD),
             requires(
                 Flow.WINDOW, "pay_method", "card issues a key without a charge, phone issues and charges", WELCOME
             ),
             forbids(Flow.WINDOW, "tax_free, vat_amount", "are ignored", WELCOME),
             buyer("buyer_name", SPEC_AGAIN, guide("welcome/api")),
             vat(),
-            limits(Flow.AGAIN, "vat_amount", "at most a tenth of the amount; above that it declines", SPEC_AGAIN),
-            requires(Flow.ONETIME, "buyer_name", "needed", SPEC_ONETIME),
+            limits(
+                Flow.AGAIN,
+                "vat_amount",
+                "at most a tenth of the amount; above that it declines",
+                SPEC_AGAIN,
+                rule=Rule.VAT_TENTH,
+            ),
+            requires(Flow.ONETIME, "buyer_name", "needed", SPEC_ONETIME, rule=Rule.ONETIME_FIELD),
             requires(Flow.SCHEDULE, "buyer_name", "needed", guide("welcome/api")),
             limits(Flow.CANCEL, "amount", "partial refunds only by agreement", guide("welcome/api")),
             vat_back(),

@@ -50,7 +50,13 @@ ROWS = (
         (
             note(Flow.WINDOW, "amount", "is shown, and not charged", guide("inicis")),
             vat(),
-            requires(Flow.ONETIME, "buyer_name, buyer_email, buyer_tel, name", "all are needed", SPEC_ONETIME),
+            requires(
+                Flow.ONETIME,
+                "buyer_name, buyer_email, buyer_tel, name",
+                "all are needed",
+                SPEC_ONETIME,
+                rule=Rule.ONETIME_FIELD,
+            ),
             vat_back(),
         ),
     ),

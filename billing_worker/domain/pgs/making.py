@@ -115,7 +115,8 @@ def buyer(field: str, *said: Source) -> Fact:
 
 def vat() -> Fact:
     """`vat_amount` is for a few PGs only."""
-    return note(Flow.AGAIN, "vat_amount", "may be named; if it was, a refund must name its part too", SPEC_AGAIN)
+    text = "may be named; if it was, a refund must name its part too"
+    return note(Flow.AGAIN, "vat_amount", text, SPEC_AGAIN, rule=Rule.VAT)
 
 
 def vat_back() -> Fact:

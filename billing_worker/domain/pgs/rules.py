@@ -5,20 +5,23 @@ keeps working; only `require_pg` refuses it, at the entrances.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from billing_worker.domain.calendar import plus_months
+from billing_worker.domain.card_entry import CARD_FIELDS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
+from billing_worker.domain.payment_options import PaymentOptions
 from billing_worker.domain.pgs.facts import Fact, Flow, Pg, Rule, Support
 from billing_worker.domain.pgs.table import PGS, closest
 
 KOREA = ZoneInfo("Asia/Seoul")
 
 _FIRST_LAST = re.compile(r"\S+ \S+")
+_ORDER_NUMBER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]{1,40}")
 
 
@@ -52,6 +55,30 @@ def require_buyer(code: str, buyer: Mapping[str, str | None]) -> None:
         raise InvalidInput("buyer_name", buyer.get("buyer_name"), problem)
 
 
+ENTRANCE_NAMES = {"customer_name": "buyer_name"} | {name: f"card.{name}" for name in CARD_FIELDS}
+"""Our names of fields that PortOne calls otherwise."""
+
+
+def require_onetime(code: str, given: Collection[str]) -> None:
+    """The fields that a payment by card data has at this PG. Raises InvalidInput for one not given."""
+    _require_fields(code, given, Rule.ONETIME_FIELD, "charge a card once")
+
+
+def require_issue(code: str, given: Collection[str]) -> None:
+    """The fields that a key of this PG is issued with, by PortOne's names. Raises InvalidInput for one not given."""
+    _require_fields(code, given, Rule.ISSUE_FIELD, "issue a key")
+
+
+def _require_fields(code: str, given: Collection[str], rule: Rule, purpose: str) -> None:
+    pg = PGS.get(code)
+    if pg is None:
+        return
+    for fact in pg.all_of(rule):
+        for name in fact.field.split(", "):
+            if name not in given:
+                raise InvalidInput(ENTRANCE_NAMES.get(name, name), None, f"is needed to {purpose} at {named(pg)}")
+
+
 def require_money(code: str, money: Money, field: str = "amount") -> None:
     """A sum that this PG charges. Raises InvalidInput for another currency, or for too little."""
     pg = PGS.get(code)
@@ -66,12 +93,41 @@ def require_money(code: str, money: Money, field: str = "amount") -> None:
         raise InvalidInput(field, str(money), f"{named(pg)} charges {least.text}")
 
 
-def require_id(code: str, merchant_uid: str) -> None:
+def require_id(code: str, merchant_uid: str, field: str = "merchant_uid") -> None:
     """A merchant_uid that this PG keeps as it is. Raises InvalidInput."""
     pg = PGS.get(code)
     if pg is not None and pg.of(Rule.ALPHANUMERIC) is not None and not _ALPHANUMERIC.fullmatch(merchant_uid):
         problem = f"must be 1 to 40 letters and digits at {named(pg)}, which cuts or refuses any other"
-        raise InvalidInput("merchant_uid", merchant_uid, problem)
+        if field != "merchant_uid":
+            problem = f"is an order number that waits for this key, and {problem}"
+        raise InvalidInput(field, merchant_uid, problem)
+
+
+def takes_id(code: str, merchant_uid: str) -> bool:
+    """Whether a key of this PG can be charged under this order number, which another program may have given."""
+    if not _ORDER_NUMBER.fullmatch(merchant_uid):
+        return False
+    pg = PGS.get(code)
+    return pg is None or pg.of(Rule.ALPHANUMERIC) is None or _ALPHANUMERIC.fullmatch(merchant_uid) is not None
+
+
+def require_options(pg_provider: str, options: PaymentOptions, money: Money, field: str = "vat_amount") -> None:
+    """Options that the key's PG takes. Raises InvalidInput, about `field` where the caller named another one."""
+    if options.vat_amount is not None:
+        require_vat(pg_provider, options.vat_amount, money, field)
+
+
+def require_vat(code: str, vat_amount: int, money: Money, field: str = "vat_amount") -> None:
+    """A part of VAT that may be named at this PG. Raises InvalidInput for a PG that takes none, or for too much."""
+    pg = PGS.get(code)
+    if pg is None:
+        return
+    if pg.of(Rule.VAT) is None:
+        problem = f"{named(pg)} takes no vat_amount; leave it out, and the PG reckons it"
+        raise InvalidInput(field, vat_amount, problem)
+    most = pg.of(Rule.VAT_TENTH)
+    if most is not None and vat_amount * 10 > money.amount:
+        raise InvalidInput(field, vat_amount, f"{named(pg)} takes {most.text}; the amount is {money.amount}")
 
 
 def require_product_type(code: str, product_type: str | None) -> str | None:
@@ -119,6 +175,16 @@ def require_return(code: str, wanted: Return) -> None:
     if months is not None and now > plus_months(paid, int(months.value[0])):
         problem = f"{named(pg)} takes refunds {months.text} ({paid:%Y-%m-%d}); {by_console}"
         raise InvalidInput("invoice_id", None, problem)
+
+
+def alike(registered: str, told: str) -> bool:
+    """Whether a charge keeps the same rules at both PGs: one PG may be told by the code of its other module."""
+    return registered == told or _ruling(registered) == _ruling(told)
+
+
+def _ruling(code: str) -> frozenset[tuple[Rule | None, str, tuple[str | int, ...]]]:
+    pg = PGS.get(code)
+    return frozenset((fact.rule, fact.field, fact.value) for fact in pg.facts if fact.rule) if pg else frozenset()
 
 
 def named(pg: Pg) -> str:

@@ -74,6 +74,7 @@ class Control:
             route("/outage", self.outage, "POST"),
             route("/outage", self.end_outage, "DELETE"),
             route("/tokens", self.tokens, "POST"),
+            route("/clock", self.clock, "POST"),
         ]
 
     async def marker(self, _: Request, __: Json) -> Json:
@@ -87,6 +88,15 @@ class Control:
             "payments": len(gateway.books.payments),
             "durable": gateway.options.ledger is not None,
         }
+
+    async def clock(self, _: Request, fields: Json) -> Json:
+        """Hold the clock at a time, and answer when all that is due then has happened: {"now": 1767193200}."""
+        moment = number(fields, "now")
+        if moment is None:
+            raise ValueError("now is needed: unix seconds, no earlier than those at which the clock is held")
+        self._gateway.clock.hold(moment)
+        await self._gateway.agenda.caught_up()
+        return {"now": self._gateway.clock.now()}
 
     async def health(self, _: Request, __: Json) -> Json:
         """Report that calls are answered, and that the ledger takes rows."""

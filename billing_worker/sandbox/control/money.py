@@ -45,6 +45,7 @@ class MoneyControl:
             route("/operator/pay", self.pay, "POST"),
             route("/operator/cancel", self.cancel, "POST"),
             route("/operator/hide", self.hide, "POST"),
+            route("/operator/garble", self.garble, "POST"),
             route("/keys", self.list_keys),
             route("/keys", self.keys, "POST"),
             route("/paymentwall/issue", self.issue, "POST"),
@@ -153,6 +154,16 @@ class MoneyControl:
         payment = self._payment(fields)
         self._gateway.hide(payment, hidden=fields.get("hidden") not in (False, "false"))
         return ledger_row(payment)
+
+    async def garble(self, _: Request, fields: Json) -> Json:
+        """Show a schedule with other fields than it has: {merchant_uid, fields: {…}}; {} shows it as it is."""
+        schedule = self._gateway.books.schedules.get(text(fields, "merchant_uid"))
+        shown = fields.get("fields")
+        if schedule is None or not isinstance(shown, dict):
+            raise ValueError("a garbled schedule needs its merchant_uid, and fields: what reads show instead")
+        schedule.garbled = shown
+        self._gateway.books.save(schedule)
+        return {"merchant_uid": schedule.merchant_uid, "fields": shown}
 
     async def list_keys(self, _: Request, __: Json) -> list[Json]:
         """List keys, including unconfirmed and deleted ones."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SECRET_FIELDS = {"imp_secret", "imp_key", "pwd_2digit", "cvc", "birth"}
+SECRET_FIELDS = {"imp_secret", "imp_key", "expiry", "pwd_2digit", "cvc", "birth"}
 CARD = "card_number"
 
 

@@ -35,8 +35,8 @@ class Customers:
             Route("/subscribe/payments/onetime", guard("onetime", self.onetime), methods=["POST"]),
             Route("/subscribe/customers", guard("customers", self.several)),
             Route(f"{one}/payments", guard("read", self.payments)),
-            Route(one, guard("customers", self.issue), methods=["POST"]),
-            Route(one, guard("customers", self.delete), methods=["DELETE"]),
+            Route(one, guard("issue", self.issue), methods=["POST"]),
+            Route(one, guard("delete", self.delete), methods=["DELETE"]),
             Route(one, guard("customers", self.one)),
         ]
 
@@ -47,7 +47,7 @@ class Customers:
                 raise Refused(texts.missing(name))
         if text(fields, "card_number").endswith(BAD_CARD):
             raise Refused(texts.ISSUE_FAILED + texts.fail_reason_text("number", "nice"), code=-1)
-        key = self._store(request.path_params["customer_uid"], fields)
+        key = store_card(self._gateway, request.path_params["customer_uid"], fields)
         return envelope(customer_answer(key, sandbox=self._gateway.options.test_channel))
 
     async def onetime(self, request: Request, fields: Json) -> Response:
@@ -71,12 +71,14 @@ class Customers:
         if uid:
             paid = self._gateway.books.under(order.merchant_uid, "paid")
             if paid and paid[-1].customer_uid == uid:
-                self._store(uid, fields)
+                store_card(self._gateway, uid, fields)
         return answer
 
     async def one(self, request: Request, _: Json) -> Response:
         """Answer GET /subscribe/customers/{customer_uid}."""
-        return envelope(customer_answer(self._known(request), sandbox=self._gateway.options.test_channel))
+        uid = request.path_params["customer_uid"]
+        key = self._gateway.key_for(uid) or self._known(request)
+        return envelope(customer_answer(key, sandbox=self._gateway.options.test_channel))
 
     async def several(self, request: Request, _: Json) -> Response:
         """Answer GET /subscribe/customers?customer_uid[]=…: 207 if some are unknown (documented)."""
@@ -108,13 +110,19 @@ class Customers:
             raise Refused(texts.unknown_customer(uid), http=404 if self._gateway.options.customers_404 else 200)
         return key
 
-    def _store(self, uid: str, fields: Json) -> Key:
-        given = {name: text(fields, name) or None for name in CUSTOMER_FIELDS}
-        for name in CUSTOMER_FIELDS:
-            given[name] = given[name] or text(fields, name.replace("customer_", "buyer_")) or None
-        asked = text(fields, "pg") or text(fields, "channel_key").removeprefix("channel-key-")
-        pg = asked if asked.partition(".")[0] in texts.PROVIDERS else None
-        key = self._gateway.new_key(uid, provider_of(uid, pg), text(fields, "card_number"), given)
-        key.customer_id = text(fields, "customer_id") or None
-        self._gateway.books.save(key)
-        return key
+
+def wanted_provider(uid: str, fields: Json) -> str:
+    """Return the PG of a card that is given: of the request, of its channel, of the customer_uid, or the default."""
+    asked = text(fields, "pg") or text(fields, "channel_key").removeprefix("channel-key-")
+    return provider_of(uid, asked if asked.partition(".")[0] in texts.PROVIDERS else None)
+
+
+def store_card(gateway: Gateway, uid: str, fields: Json) -> Key:
+    """Keep a card under a customer_uid, with its customer."""
+    given = {name: text(fields, name) or None for name in CUSTOMER_FIELDS}
+    for name in CUSTOMER_FIELDS:
+        given[name] = given[name] or text(fields, name.replace("customer_", "buyer_")) or None
+    key = gateway.new_key(uid, wanted_provider(uid, fields), text(fields, "card_number"), given)
+    key.customer_id = text(fields, "customer_id") or None
+    gateway.books.save(key)
+    return key

@@ -7,14 +7,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from billing_worker.sandbox.v1.replies import fault
-from billing_worker.sandbox.wire import Refused, envelope, read_fields, text, unauthorized
-from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Reply
+from billing_worker.sandbox.v1.replies import fault, reply_after
+from billing_worker.sandbox.wire import Refused, read_fields, refusal, text, unauthorized
+from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Books, Reply
 from billing_worker.sandbox.world.gateway import Gateway
 from billing_worker.sandbox.world.tokens import TOKEN_HEADERS
 
 Work = Callable[[Request, dict[str, Any]], Awaitable[Response]]
 Endpoint = Callable[[Request], Awaitable[Response]]
+STORES = {"issue", "delete", "schedule"}  # a behaviour that reaches the books has its effect, and loses the answer
 CHARGES = {"again", "onetime", "retry"}  # Charging applies their rules, since it handles money
 FAULTS = {
     Reply.DROP, Reply.CUT, Reply.TRUNCATED, Reply.GARBLED, Reply.ERROR_JSON, Reply.ERROR_HTML, Reply.UNAUTHORIZED,
@@ -88,37 +89,63 @@ class Gate:
                 given = [request.headers.get(name) for name in TOKEN_HEADERS]
                 if token and not any(gateway.tokens.accepts(header, now) for header in given):
                     return unauthorized()
-                if name not in CHARGES and (answer := await self._ruled(name, request, fields)):
+                if name not in CHARGES and (answer := await self._ruled(name, request, fields, work)):
                     return answer
                 answer = await work(request, fields)
             except Refused as refused:
-                answer = envelope(None, code=refused.code, message=refused.message, http=refused.http)
+                answer = refusal(refused)
             await gateway.books.durable()
             return answer
 
         return endpoint
 
-    async def _ruled(self, name: str, request: Request, fields: dict[str, Any]) -> Response | None:
+    async def _ruled(self, name: str, request: Request, fields: dict[str, Any], work: Work) -> Response | None:
         gateway = self._gateway
         wait = gateway.read_latency.draw() if name == "read" else 0.0
         rule = None
         if gateway.rules.rules:
             path = request.path_params
             customer_uid = text(fields, "customer_uid") or path.get("customer_uid", "")
-            merchant_uid = text(fields, "merchant_uid") or path.get("merchant_uid", "")
+            merchant_uid = _order_in(fields) or path.get("merchant_uid", "")
             rule = gateway.rules.pick(name, customer_uid, merchant_uid, gateway.clock.real())
         if rule is not None:
             behaviour = BEHAVIOURS[rule.behaviour]
             if behaviour.slow_before or behaviour.slow_after or rule.delay is not None:
                 wait += gateway.options.slow_seconds if rule.delay is None else rule.delay
+            if name in STORES and behaviour.books is Books.PAID:
+                return await self._stored(behaviour, wait, request, fields, work)
         if wait:
             await asyncio.sleep(wait)
         if rule is None or behaviour.reply not in FAULTS:
             return None
         return await self._fault(behaviour, request)
 
+    async def _stored(
+        self, behaviour: Behaviour, wait: float, request: Request, fields: dict[str, Any], work: Work
+    ) -> Response:
+        """Have the effect, before or after the wait; then lose the answer, or its half, or nothing of it."""
+        if not behaviour.slow_after:
+            await asyncio.sleep(wait)
+        try:
+            answer = await work(request, fields)
+        except Refused as refused:
+            answer = refusal(refused)
+        await self._gateway.books.durable()
+        if behaviour.slow_after:
+            await asyncio.sleep(wait)
+        request.scope["sandbox.behaviour"] = behaviour.name
+        return reply_after(behaviour, answer, request)
+
     async def _fault(self, behaviour: Behaviour, request: Request, *, slow: bool = False) -> Response:
         request.scope["sandbox.behaviour"] = behaviour.name
         if slow and (behaviour.slow_before or behaviour.slow_after):
             await asyncio.sleep(self._gateway.options.slow_seconds)
         return fault(behaviour, request)
+
+
+def _order_in(fields: dict[str, Any]) -> str:
+    """The merchant_uid in a body; the first of several."""
+    items, named = fields.get("schedules"), fields.get("merchant_uid")
+    if isinstance(items, list) and items and isinstance(items[0], dict):
+        return text(items[0], "merchant_uid")
+    return str(named[0]) if isinstance(named, list) and named else text(fields, "merchant_uid")

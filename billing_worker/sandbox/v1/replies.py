@@ -27,8 +27,19 @@ def reply_to(behaviour: Behaviour, payment: Payment | None, request: Request) ->
         case Reply.CUT:
             return Dropped(_paid(payment))
         case Reply.TRUNCATED:
-            whole = bytes(_paid(payment).body)
-            return Response(whole[: len(whole) // 2], media_type="application/json")
+            return _half(_paid(payment))
+    return fault(behaviour, request)
+
+
+def reply_after(behaviour: Behaviour, answer: Response, request: Request) -> Response:
+    """Return what a behaviour leaves of the answer to a call that charges nothing."""
+    match behaviour.reply:
+        case Reply.PAYMENT | Reply.AMOUNT_TEXT | Reply.NEW_FIELDS:
+            return answer
+        case Reply.CUT:
+            return Dropped(answer)
+        case Reply.TRUNCATED:
+            return _half(answer)
     return fault(behaviour, request)
 
 
@@ -54,6 +65,11 @@ def fault(behaviour: Behaviour, request: Request) -> Response:  # noqa: PLR0911 
         case Reply.REFUSAL:
             return envelope(None, code=behaviour.code, message=behaviour.message or texts.COMMUNICATION)
     return envelope(None, code=-1, message="Internal Server Error", http=behaviour.http)
+
+
+def _half(answer: Response) -> Response:
+    whole = bytes(answer.body)
+    return Response(whole[: len(whole) // 2], media_type="application/json")
 
 
 def _paid(payment: Payment | None, *, amounts_as_text: bool = False, extra: Json | None = None) -> Response:

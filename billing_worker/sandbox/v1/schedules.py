@@ -5,16 +5,25 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from billing_worker.sandbox import texts
-from billing_worker.sandbox.records import Json, Payment, Schedule
-from billing_worker.sandbox.v1.charging import Charging
+from billing_worker.sandbox.records import Json, Key, Payment, Schedule
+from billing_worker.sandbox.v1.charging import Charging, check_paymentwall
+from billing_worker.sandbox.v1.customers import BAD_CARD, store_card, wanted_provider
 from billing_worker.sandbox.v1.gate import Gate
 from billing_worker.sandbox.wire import Refused, envelope, number, text, whole
-from billing_worker.sandbox.world.gateway import Gateway, Order
+from billing_worker.sandbox.world.gateway import PAYMENTWALL, Gateway, Order
 from billing_worker.sandbox.world.payment_view import payment_answer, schedule_answer
 
 WINDOW = 93 * 86_400  # documented: at most 3 months
 LIMIT, MOST_ROWS = 20, 1000
-GIVEN = ("name", "buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode", "custom_data", "notice_url")
+GIVEN = (
+    "name", "buyer_name", "buyer_email", "buyer_tel", "buyer_addr", "buyer_postcode", "custom_data", "notice_url",
+    "tax_free", "vat_amount", "card_quota", "interest_free_by_merchant", "use_card_point", "cash_receipt_type",
+    "product_type", "product_count", "browser_ip", "bypass", "extra", "promotion_id",
+)  # fmt: skip
+NO_KEY_BY_SCHEDULE = (
+    "chai", "danal", "kakaopay", "kicc", "mobilians", "naverpay", "payco", "settle", "smartro", "tosspay_v2", "uplus",
+)  # fmt: skip
+"""PGs, and relatives of this name, with which a schedule only charges a key that exists (documented)."""
 
 
 class Schedules:
@@ -45,14 +54,11 @@ class Schedules:
         uid = text(fields, "customer_uid")
         if not uid:
             raise Refused(texts.missing("customer_uid"))
-        if self._gateway.key_for(uid) is None:
-            if not text(fields, "card_number"):
-                raise Refused(texts.NO_CUSTOMER_TO_SCHEDULE)
-            self._gateway.new_key(uid, texts.DEFAULT_PROVIDER, text(fields, "card_number"))
         items = fields.get("schedules")
         if not isinstance(items, list) or not items or not all(isinstance(one, dict) for one in items):
             raise Refused(texts.missing("schedules"))
-        wanted = [self._read(uid, one) for one in items]
+        key = self._gateway.key_for(uid) or self._issue(uid, fields)
+        wanted = [self._read(key, one) for one in items]
         uids = [one.merchant_uid for one in wanted]
         if len(set(uids)) < len(uids) or any(one in self._gateway.books.schedules for one in uids):
             raise Refused(texts.SCHEDULE_DUPLICATE)
@@ -70,6 +76,19 @@ class Schedules:
                 await self._execute(schedule)
 
         self._gateway.agenda.at(moment, run)
+
+    def _issue(self, uid: str, fields: Json) -> Key:
+        """Issue a key from the card data, if it has any: then the schedules follow (documented)."""
+        if not text(fields, "card_number"):
+            raise Refused(texts.NO_CUSTOMER_TO_SCHEDULE)
+        if not text(fields, "expiry"):
+            raise Refused(texts.missing("expiry"))
+        provider = wanted_provider(uid, fields)
+        if provider.startswith(NO_KEY_BY_SCHEDULE):
+            raise Refused(texts.NO_CARD_MODULE)
+        if text(fields, "card_number").endswith(BAD_CARD):
+            raise Refused(texts.ISSUE_FAILED + texts.fail_reason_text("number", provider), code=-1)
+        return store_card(self._gateway, uid, fields)
 
     async def revoke(self, _: Request, fields: Json) -> Response:
         """Revoke by customer, by merchant_uid, or both; a customer alone loses all schedules (documented)."""
@@ -97,7 +116,9 @@ class Schedules:
         """Answer GET /subscribe/payments/schedule; the times are a half-open interval (documented)."""
         query = request.query_params
         found = self._within(query.get("schedule_from"), query.get("schedule_to"), query.get("schedule_status"))
-        return envelope(self._page(request, found))
+        if query.get("sorting") == "scheduled":
+            found.reverse()
+        return envelope(self._page(request, found, whole(query.get("limit"), LIMIT, 1, MOST_ROWS)))
 
     async def of_customer(self, request: Request, _: Json) -> Response:
         """Answer both lists of one customer; old clients name the times schedule_from and schedule_to (observed)."""
@@ -106,7 +127,7 @@ class Schedules:
         status = query.get("schedule-status") or query.get("schedule_status")
         uid = request.path_params["customer_uid"]
         found = [one for one in self._within(start, end, status) if one.customer_uid == uid]
-        return envelope(self._page(request, found))
+        return envelope(self._page(request, found, LIMIT))
 
     async def move(self, request: Request, fields: Json) -> Response:
         """Answer PUT: change the time of a schedule that has not run."""
@@ -158,6 +179,8 @@ class Schedules:
             )
             plan = gateway.plan(endpoint, key, schedule.merchant_uid)
             try:
+                if key.pg_provider == PAYMENTWALL:
+                    check_paymentwall(schedule.given, key)
                 payment = await self._charging.charge(order, key, plan, gateway.latency.draw())
             except Refused:
                 payment = None
@@ -168,20 +191,27 @@ class Schedules:
         await gateway.books.durable()
         return payment
 
-    def _read(self, uid: str, item: Json) -> Schedule:
-        for name in ("merchant_uid", "schedule_at", "amount"):
-            if number(item, name) is None and (name != "merchant_uid" or not text(item, name)):
+    def _read(self, key: Key, item: Json) -> Schedule:
+        """Read one item. A name and a currency may be absent, as in old samples; a buyer is the key's (documented)."""
+        amount = number(item, "amount") or 0
+        for name, there in (
+            ("merchant_uid", text(item, "merchant_uid")),
+            ("schedule_at", number(item, "schedule_at")),
+            ("amount", amount > 0),
+        ):
+            if not there:
                 raise Refused(texts.missing(name))
         moment = whole(item["schedule_at"], 0)
         if moment <= self._gateway.clock.now():
             raise Refused(texts.SCHEDULE_PAST)
+        buyer = {name.replace("customer_", "buyer_"): value for name, value in key.given.items() if value}
         return Schedule(
-            customer_uid=uid,
+            customer_uid=key.customer_uid,
             merchant_uid=text(item, "merchant_uid"),
             schedule_at=moment,
-            amount=number(item, "amount") or 0,
+            amount=amount,
             currency=text(item, "currency") or "KRW",
-            given={name: item[name] for name in GIVEN if item.get(name) is not None},
+            given=buyer | {name: item[name] for name in GIVEN if item.get(name) is not None},
             created_at=self._gateway.clock.now(),
         )
 
@@ -203,6 +233,7 @@ class Schedules:
         return schedule
 
     def _within(self, start: str | None, end: str | None, status: str | None) -> list[Schedule]:
+        """Schedules whose time lies in this span, the latest first (documented)."""
         first, last = whole(start, -1), whole(end, -1)
         if start is None or end is None or first > last or last - first > WINDOW:
             raise Refused(texts.BAD_SCHEDULE_RANGE, http=400)
@@ -211,10 +242,9 @@ class Schedules:
             for one in self._gateway.books.schedules.values()
             if first <= one.schedule_at < last and (not status or one.schedule_status == status)
         ]
-        return sorted(found, key=lambda one: one.schedule_at)
+        return sorted(found, key=lambda one: one.schedule_at, reverse=True)
 
-    def _page(self, request: Request, found: list[Schedule]) -> Json | list[Json]:
-        limit = whole(request.query_params.get("limit"), LIMIT, 1, MOST_ROWS)
+    def _page(self, request: Request, found: list[Schedule], limit: int) -> Json | list[Json]:
         page = whole(request.query_params.get("page"), 1, 1)
         first = (page - 1) * limit
         rows = [self._answer(one) for one in found[first : first + limit]]
@@ -228,4 +258,4 @@ class Schedules:
 
     def _answer(self, schedule: Schedule) -> Json:
         key = self._gateway.books.keys.get(schedule.customer_uid)
-        return schedule_answer(schedule, self._payment(schedule), key)
+        return schedule_answer(schedule, self._payment(schedule), key) | schedule.garbled

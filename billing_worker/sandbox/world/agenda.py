@@ -19,6 +19,7 @@ class Agenda:
         self._heap: list[tuple[float, int, Act]] = []
         self._count = itertools.count()
         self._changed = asyncio.Event()
+        self._at_rest = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
     def at(self, moment: float, act: Act) -> None:
@@ -32,6 +33,7 @@ class Agenda:
             self._changed.clear()
             while self._heap and self._heap[0][0] <= self._clock.virtual():
                 self._begin(heapq.heappop(self._heap)[2])
+            self._at_rest.set()
             wait = LONGEST_SLEEP
             if self._heap:
                 wait = min(wait, self._clock.real_seconds_until(self._heap[0][0]))
@@ -39,6 +41,14 @@ class Agenda:
                 await asyncio.wait_for(self._changed.wait(), wait)
             except TimeoutError:
                 continue
+
+    async def caught_up(self) -> None:
+        """Wait until every act has ended that was due when this was called."""
+        self._at_rest.clear()
+        self._changed.set()
+        await self._at_rest.wait()
+        while self._running:
+            await asyncio.wait(set(self._running))
 
     def _begin(self, act: Act) -> None:
         task = asyncio.ensure_future(act())

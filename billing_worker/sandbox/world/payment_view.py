@@ -145,5 +145,5 @@ def schedule_answer(schedule: Schedule, payment: Payment | None, key: Key | None
         "schedule_status": schedule.schedule_status,
         "payment_status": payment.status if payment else None,
         "fail_reason": payment.fail_reason if payment else None,
-        "promotion_id": None,
+        "promotion_id": schedule.given.get("promotion_id"),
     }

@@ -6,7 +6,10 @@ from typing import Any
 
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS, Behaviour, Webhook
 
-ENDPOINTS = ("again", "onetime", "retry", "read", "cancel", "customers", "schedule", "prepare", "token", "delivery")
+ENDPOINTS = (
+    "again", "onetime", "retry", "read", "cancel", "customers", "issue", "delete", "schedule", "prepare", "token",
+    "delivery",
+)  # fmt: skip
 ANY = "any"
 
 

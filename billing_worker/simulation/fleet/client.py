@@ -21,6 +21,9 @@ STALL = (1.0, 600.0)
 
 OUTAGE = (1.0, 20_000.0)
 
+DEADLINE = timedelta(seconds=65)
+"""When a client of the gateway stops waiting for an answer."""
+
 
 class VirtualClock:
     """Both times are the scheduler's time."""

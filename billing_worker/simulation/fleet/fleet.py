@@ -20,7 +20,7 @@ from billing_worker.usecases.incoming.receive import Notification, receive
 from billing_worker.usecases.jobs import JOBS, Job, JobName, chunks
 
 ENVIRONMENT = "sim"
-LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY)
+LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY, JobName.SHADOW_DAY)
 """Jobs that check everything every few minutes. The simulation leaves them out and checks both books itself."""
 UNITS: dict[str, Job] = {job.name: job for job in JOBS if job.name not in LOOKS_FOR_ITSELF}
 SCANS = {job.scan: job for job in UNITS.values() if job.due is not None}
@@ -132,6 +132,7 @@ class Fleet:
             environment=ENVIRONMENT,
             catch_up_rate=self.options.catch_up_rate,
             pg_limits=self._pg_limits(),
+            card_entry=True,
         )
         return process
 

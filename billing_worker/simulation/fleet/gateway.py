@@ -1,9 +1,13 @@
 """The gateway as one process sees it: the ledger, behind a network that may fail in any way."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from billing_worker.domain.card import CardFacts, CardKind
+from billing_worker.domain.card_entry import Card as CardData
+from billing_worker.domain.card_entry import DeleteAnswer, Deleted, IssueAnswer, Issued, IssueRequest
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import (
     Cancellation,
@@ -18,13 +22,24 @@ from billing_worker.domain.payment import (
 )
 from billing_worker.domain.proof import judge, refusal
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
-from billing_worker.ports.outside import Listing, Sheet
-from billing_worker.simulation.fleet.client import OUTAGE, World
-from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, NO_SUCH_KEY, Row
+from billing_worker.domain.schedule import (
+    RegisterAnswer,
+    RevokeAnswer,
+    ScheduleListing,
+    ScheduleReading,
+    ScheduleRequest,
+)
+from billing_worker.ports.outside import KeyReading, Listing, Sheet, StoredKey
+from billing_worker.simulation.fleet.client import DEADLINE, OUTAGE, World
+from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, NO_SUCH_KEY, ONCE, Card, Row
 from billing_worker.simulation.fleet.scheduler import Crash
+from billing_worker.simulation.fleet.schedules import Schedules
 
-DEADLINE = timedelta(seconds=65)
-"""When a client stops waiting for an answer."""
+CARD_LIFE = timedelta(days=3650)
+"""A card that was issued by its data works for so long."""
+
+EMPTY = 0.2
+"""The fraction of cards, charged by their data, that have no money."""
 
 BUYER_EMAIL = "gildong@example.com"
 
@@ -39,6 +54,7 @@ class FaultyGateway:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._schedules = Schedules(world, self._read)
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge; the network may lose it or its answer."""
@@ -86,6 +102,37 @@ class FaultyGateway:
         world.scheduler.wait(world.chaos.call())
         return self._understood(request, answer)
 
+    def charge_card(self, request: ChargeRequest, card: CardData) -> Outcome:  # noqa: ARG002 - the port's signature
+        """Charge a new card; the gateway keeps it under the name it was given, if it took the money."""
+        world, uid = self._world, request.customer_uid or f"{ONCE}{request.merchant_uid}"
+        now = world.scheduler.now
+        empty_until = now + (CARD_LIFE if world.chaos.roll() < EMPTY else timedelta(0))
+        world.ledger.cards[uid] = Card(uid, request.pg_provider, 0.0, now + CARD_LIFE, "lost card", now, empty_until)
+        try:
+            return self.charge(replace(request, customer_uid=uid))
+        finally:
+            taken = any(row.status == "paid" for row in world.ledger.orders[request.merchant_uid])
+            if not (request.customer_uid and taken):
+                world.ledger.cards.pop(uid, None)
+
+    def issue_key(self, request: IssueRequest) -> IssueAnswer:
+        """Store a card; the network may lose the request or its answer."""
+        if self._read("issue_key") is not None:
+            return Unknown("no answer: the connection was lost")
+        world, uid = self._world, request.customer_uid
+        now = world.scheduler.now
+        world.ledger.cards[uid] = Card(uid, request.pg_provider, 0.0, now + CARD_LIFE, "lost card", now, now)
+        if world.chaos.strikes("cancel") == "cancel.dropped_after":
+            return Unknown("no answer: the connection was lost")
+        return Issued(Evidence("simulation", "POST customers", 200, uid))
+
+    def delete_key(self, customer_uid: str, reason: str, requester: str | None = None) -> DeleteAnswer:  # noqa: ARG002 - the port's signature
+        """Delete a key; the network may lose the request."""
+        if self._read("delete_key") is not None:
+            return Unknown("no answer: the connection was lost")
+        self._world.ledger.cards.pop(customer_uid, None)
+        return Deleted(Evidence("simulation", "DELETE customers", 200, customer_uid))
+
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         """Give money back; the network may lose the request or its answer."""
         world = self._world
@@ -109,6 +156,26 @@ class FaultyGateway:
         if isinstance(answer, Row):
             return Answered(*seen(answer, "POST cancel"))
         return Refused(answer, Evidence("simulation", "POST cancel", 200, answer))
+
+    def register_schedule(self, request: ScheduleRequest) -> RegisterAnswer:
+        """Register one charge for later; the network may lose the request or its answer."""
+        return self._schedules.register(request)
+
+    def revoke_schedule(self, customer_uid: str, merchant_uid: str) -> RevokeAnswer:
+        """Take one schedule back; the network may lose the request or its answer."""
+        return self._schedules.revoke(customer_uid, merchant_uid)
+
+    def read_schedule(self, merchant_uid: str) -> ScheduleReading:
+        """The schedule with this order number."""
+        return self._schedules.read(merchant_uid)
+
+    def schedules_of_key(self, customer_uid: str, start: datetime, end: datetime) -> ScheduleListing:
+        """All schedules of a key in this span."""
+        return self._schedules.listed(start, end, customer_uid)
+
+    def schedules_between(self, start: datetime, end: datetime) -> ScheduleListing:
+        """All schedules in this span."""
+        return self._schedules.listed(start, end)
 
     def payment(self, imp_uid: str) -> Listing:
         """The payment with this id."""
@@ -144,12 +211,12 @@ class FaultyGateway:
         shown = [seen(row, "GET status")[0] for row in rows if start <= (row.paid_at or row.started_at) < end]
         yield Sheet((), trouble=trouble) if trouble is not None else Sheet(shown)
 
-    def knows_key(self, customer_uid: str) -> bool | None:
-        """Whether the gateway has this billing key."""
-        if self._read("knows_key") is not None:
-            return None
-        card = self._world.ledger.cards.get(customer_uid)
-        return card is not None and card.known_from <= self._world.scheduler.now
+    def read_key(self, customer_uid: str) -> KeyReading:
+        """The billing key, if the gateway has it."""
+        trouble = self._read("read_key")
+        if trouble is not None:
+            return KeyReading(trouble=trouble)
+        return shown(self._world.ledger.cards.get(customer_uid), self._world.scheduler.now)
 
     def _read(self, name: str) -> str | None:
         """One read, with its trouble. It shows the state at the time of the answer."""
@@ -198,12 +265,19 @@ class FaultyGateway:
         return Unknown(answer, evidence, duplicate=True)
 
 
+def shown(card: Card | None, now: datetime) -> KeyReading:
+    """A key as a read shows it: one without a confirmed issuing payment is not there yet."""
+    if card is None or card.known_from > now:
+        return KeyReading()
+    return KeyReading(StoredKey(CardFacts("신한카드", "366", "1234", CardKind.CREDIT), pg_provider=card.pg))
+
+
 def seen(row: Row, request: str) -> tuple[GatewayPayment, Evidence]:
     """A payment as a read shows it."""
     payment = GatewayPayment(
         imp_uid=row.imp_uid,
         merchant_uid=row.merchant_uid,
-        customer_uid=row.customer_uid,
+        customer_uid="" if row.customer_uid.startswith(ONCE) else row.customer_uid,
         status=PaymentStatus(row.status),
         money=Money(row.amount, row.currency),
         cancelled=Money(row.cancelled, row.currency),

@@ -10,10 +10,14 @@ NO_SUCH_KEY = "there is no such key"
 
 NEVER_REUSES = frozenset({"naverpay"})
 
-AGAIN, LATE, REVIEW, OPERATOR, ISSUE = "again", "late", "review", "operator", "issue"
+AGAIN, LATE, REVIEW, OPERATOR, ISSUE, SCHEDULE = "again", "late", "review", "operator", "issue", "schedule"
+RECOVERY = "recovery"
 """The origin of a payment: a charge answered in time; a charge that the gateway finished long after its client had hung
 up; a failure that a risk review turned into a payment; a clerk at the console; the customer, when the key was
-issued."""
+issued; the gateway itself, at a time that it was told; the gateway's Recovery, which tries again what failed."""
+
+ONCE = "once "
+"""Before the name of a card that the gateway does not keep: no read shows such a name."""
 
 
 @dataclass(slots=True)
@@ -56,6 +60,23 @@ class Row:
         return self.amount - self.cancelled if self.status in ("paid", "cancelled") else 0
 
 
+@dataclass(slots=True)
+class Planned:
+    """A charge that the gateway makes by itself."""
+
+    merchant_uid: str
+    customer_uid: str
+    at: datetime
+    amount: int
+    currency: str
+    name: str
+    status: str = "scheduled"
+    imp_uid: str | None = None
+    reason: str | None = None
+    revived: bool = False
+    """Whether a clerk has brought it back: what it charges is the clerk's doing."""
+
+
 Watcher = Callable[[Row], None]
 
 
@@ -67,6 +88,8 @@ class Ledger:
         self.orders: defaultdict[str, list[Row]] = defaultdict(list)
         self.of_card: defaultdict[str, list[Row]] = defaultdict(list)
         self.cards: dict[str, Card] = {}
+        self.schedules: dict[str, Planned] = {}
+        """By order: the gateway takes one once."""
         self.refused: defaultdict[str, int] = defaultdict(int)
         """Charges of a missing key, by order: they make no payment, but they have an answer."""
         self.on_paid: Watcher = _nobody

@@ -94,6 +94,10 @@ class Options:
     operator_rate: float
     refund_rate: float
     """The fraction of payments that a customer asks back, in part or whole."""
+    by_card_data: float
+    """The fraction of the other keys that are issued from card data."""
+    singles_a_year: float
+    """Single payments of each key."""
     stops_a_year: float
     """Times when an operator stops all charging, one PG or one subscription."""
     catch_up: str
@@ -104,6 +108,14 @@ class Options:
     notifies: bool
     pingbacks: float
     """The fraction of issuing payments whose pingbacks reach the merchant."""
+    scheduled: float
+    """The fraction of customers who are collected by the gateway's schedule when they come."""
+    switches_a_year: float
+    """Times when an operator has a subscription collected by the other way."""
+    clerk_acts_a_year: float
+    """Times when a clerk revokes, moves or brings back a schedule at the console, for each customer."""
+    recovery: bool
+    """Whether the gateway's Recovery tries again what its schedules could not charge."""
     faults: dict[str, float]
 
     @classmethod
@@ -138,6 +150,8 @@ class Options:
             review_rate=random.choice((0.0, 0.1, 0.5)),
             operator_rate=random.choice((0.0, 0.02, 0.1)),
             refund_rate=random.choice((0.0, 0.01, 0.05)),
+            by_card_data=random.choice((0.0, 0.1, 0.5)),
+            singles_a_year=random.choice((0.0, 1.0, 4.0)),
             stops_a_year=random.choice((0.0, 0.0, 2.0, 10.0)),
             catch_up=random.choice(("bill_all", "bill_all", "latest_only", "forgive", "ask")),
             catch_up_rate=random.choice((0, 60, 600)),
@@ -145,6 +159,10 @@ class Options:
             spread_hours=random.choice((0, 0, 1, 12)),
             notifies=random.choice((True, False, False, False, False)),
             pingbacks=random.choice((0.0, 0.5, 1.0)),
+            scheduled=random.choice((0.0, 0.2, 0.6, 1.0)),
+            switches_a_year=random.choice((0.0, 0.5, 4.0)),
+            clerk_acts_a_year=random.choice((0.0, 0.0, 1.0, 6.0)),
+            recovery=random.choice((False, False, True)),
             faults=faults,
         )
 

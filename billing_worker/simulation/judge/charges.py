@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest
-from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, Row
+from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, OPERATOR, RECOVERY, SCHEDULE, Row
 from billing_worker.simulation.judge.docket import IN_DOUBT, Docket
 
 SENT_AFTER_CANCEL = timedelta(seconds=66)
@@ -44,7 +44,7 @@ class Charges:
             return
         invoice = tables.invoices.rows[order.invoice_id]
         own = [tables.attempts.rows[each] for each in tables.attempts.by_invoice[invoice.id]]
-        sent = [row for row in own if row.merchant_uid == uid]
+        sent = [row for row in own if row.merchant_uid == uid and not row.scheduled]
         intents = [row for row in sent if row.status in IN_DOUBT]
         self._posts[uid] += 1
         if not intents or self._posts[uid] > len(sent):
@@ -53,12 +53,10 @@ class Charges:
             )
         if any((row.money, invoice.money) != (request.money, request.money) for row in intents):
             self._docket.found("I5", f"{uid} is charged over {request.money}, owed is {invoice.money}", uid, invoice.id)
-        if now < invoice.period.start:
-            self._docket.found(
-                "I15", f"{uid} is charged before its period begins at {invoice.period.start}", uid, invoice.id
-            )
+        if now < invoice.owed_from:
+            self._docket.found("I15", f"{uid} is charged before it is owed, at {invoice.owed_from}", uid, invoice.id)
         key = tables.keys.rows[intents[0].billing_key_id] if intents else None
-        if key is not None and key.issue_claim == "open":
+        if key is not None and key.issue_claim == "open" and invoice.single is None:
             text = f"{uid} is charged before the payment that issued {key.id} is decided"
             self._docket.found("I1", text, uid, invoice.id)
         self._after_cancel(invoice, intents)
@@ -69,9 +67,8 @@ class Charges:
         order = self._docket.rows.invoices.order_ids.rows.get(row.merchant_uid)
         if order is None:
             return
-        holding = [
-            each for each in self._docket.payments(order.invoice_id) if each.holds and each.cause in (AGAIN, ISSUE)
-        ]
+        payments = self._docket.payments(order.invoice_id)
+        holding = [each for each in payments if each.holds and each.cause in (AGAIN, ISSUE, SCHEDULE)]
         if len(holding) > 1:
             names = ", ".join(each.imp_uid for each in holding)
             self._docket.found(
@@ -81,17 +78,30 @@ class Charges:
     def declined(self, row: Row) -> None:
         """Note a card that the gateway refused."""
         kind = SOFT if row.reason == "한도초과" else HARD
-        if row.cause != LATE:
+        if row.cause not in (LATE, RECOVERY, OPERATOR):
             self._declines[row.merchant_uid].append(_Decline(row.started_at, row.customer_uid, kind))
 
     def _after_cancel(self, invoice: Invoice, intents: Sequence[PaymentAttempt]) -> None:
-        canceled_at = self._docket.rows.subscriptions.rows[invoice.subscription_id].canceled_at
+        canceled_at = self._ended_at(invoice)
         if canceled_at is None:
             return
         begun = max((row.started_at for row in intents), default=canceled_at)
         if begun > canceled_at or self._docket.now - canceled_at > SENT_AFTER_CANCEL:
-            text = f"invoice {invoice.id} is charged, its subscription was canceled at {canceled_at}"
-            self._docket.found("I6", text, invoice.id, invoice.subscription_id)
+            text = f"invoice {invoice.id} is charged, its {_whose(invoice)} was canceled at {canceled_at}"
+            self._docket.found("I6", text, invoice.id, invoice.owner_id)
+
+    def _ended_at(self, invoice: Invoice) -> datetime | None:
+        """When its subscription, or a single payment itself, was canceled."""
+        if invoice.subscription_id is not None:
+            return self._docket.rows.subscriptions.rows[invoice.subscription_id].canceled_at
+        return invoice.closed_at if invoice.status == "void" else None
+
+    def _waits(self, invoice: Invoice) -> Sequence[int]:
+        """The days between its tries."""
+        if invoice.subscription_id is None:
+            return invoice.of_single.dunning.retry_days
+        plan_id = self._docket.rows.subscriptions.rows[invoice.subscription_id].plan_id
+        return self._docket.rows.plans.rows[plan_id].dunning.retry_days
 
     def _bounded(self, invoice: Invoice, request: ChargeRequest, now: datetime) -> None:
         """Check the policy: no charge on a dead card, none too early, and none too many."""
@@ -102,8 +112,7 @@ class Charges:
         asked = self.clicked.get(invoice.id)
         if last.customer_uid != request.customer_uid or (asked is not None and asked >= last.when):
             return
-        plan = self._docket.rows.plans.rows[self._docket.rows.subscriptions.rows[invoice.subscription_id].plan_id]
-        waits = plan.dunning.retry_days
+        waits = self._waits(invoice)
         about = (invoice.id, request.merchant_uid)
         if last.kind == HARD:
             self._docket.found("I7", f"invoice {invoice.id} is charged to a card that was declined for good", *about)
@@ -111,3 +120,7 @@ class Charges:
             self._docket.found("I7", f"invoice {invoice.id} is charged after {len(declines)} declines", *about)
         elif asked is None and now < last.when + timedelta(days=waits[len(declines) - 1]):
             self._docket.found("I7", f"invoice {invoice.id} is charged again at once after {last.when}", *about)
+
+
+def _whose(invoice: Invoice) -> str:
+    return "payment" if invoice.single is not None else "subscription"

@@ -31,10 +31,12 @@ EDGES = {
 """Every allowed change of a status. Late approval: declined or failed becomes approved."""
 
 BEGINS = {
-    "attempt": {"in_flight", "failed"},
+    # As unknown: the gateway makes it by its schedule.
+    "attempt": {"in_flight", "failed", "unknown"},
     "invoice": {"open"},
     "subscription": {"pending"},
-    "billing key": {"pending", "active"},
+    # As deleted: of a card that is charged by its data, and not kept.
+    "billing key": {"pending", "deleted"},
     "refund": {"pending"},
 }
 

@@ -9,6 +9,9 @@ from billing_worker.simulation.judge.docket import Docket
 
 MOMENT = timedelta(microseconds=1)
 
+NOT_OWED = "PortOne's schedule charged a period that is not owed"
+"""The reason of an invoice that is no bill: it is there for a payment that goes back."""
+
 
 class Invoices:
     """Checks each invoice when it opens and closes, and notes the periods that were left out."""
@@ -16,6 +19,7 @@ class Invoices:
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
         self._left_out_at: dict[str, datetime] = {}
+        self._for_refunds: set[str] = set()
 
     def committed(self, before: Invoice | None, after: Invoice) -> None:
         """Check a written invoice."""
@@ -42,14 +46,20 @@ class Invoices:
                 self._docket.found("I7", text, after.id)
 
     def _opened(self, invoice: Invoice) -> None:
-        tables, owner = self._docket.rows, invoice.subscription_id
-        siblings = tables.invoices.by_subscription[owner]
-        period = invoice.period
+        tables, owner, period = self._docket.rows, invoice.subscription_id, invoice.period
+        if owner is None or period is None:
+            return
+        if (invoice.last_reason or "").startswith(NOT_OWED):
+            # It is opened for its refund, at any time.
+            self._for_refunds.add(invoice.id)
+            return
+        siblings = [ident for ident in tables.invoices.by_owner[owner] if ident not in self._for_refunds]
         if len(siblings) > 1:
             last = tables.invoices.rows[siblings[-2]]
+            ended = last.period.end if last.period is not None else period.start
             left_out = self._left_out_at.get(owner, last.created_at) > last.created_at
-            if period.start < last.period.end or (period.start > last.period.end and not left_out):
-                text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {last.period.end}"
+            if period.start < ended or (period.start > ended and not left_out):
+                text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {ended}"
                 self._docket.found("I15", text, invoice.id, owner)
         if period.start > self._docket.now:
             self._docket.found("I15", f"invoice {invoice.id} is opened before its period begins", invoice.id)

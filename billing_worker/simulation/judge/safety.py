@@ -15,6 +15,7 @@ from billing_worker.simulation.judge.docket import Docket
 from billing_worker.simulation.judge.edges import Edges
 from billing_worker.simulation.judge.invoices import Invoices
 from billing_worker.simulation.judge.refunds import Refunds
+from billing_worker.simulation.judge.schedules import Schedules
 from billing_worker.simulation.memory.order_ids import OrderId
 from billing_worker.simulation.memory.tables import Entry
 
@@ -22,12 +23,13 @@ Check = Callable[[Any, Any], None]
 
 
 class Safety:
-    """Passes each commit to the rules about its rows, and each request at the gateway to `charges` and `refunds`."""
+    """Passes each commit to the rules about its rows, and each request or payment at the gateway to the others."""
 
     def __init__(self, docket: Docket) -> None:
         self._docket = docket
         self.charges = Charges(docket)
         self.refunds = Refunds(docket)
+        self.schedules = Schedules(docket)
         self._edges = Edges(docket)
         self._story = Story()
         attempts, invoices = Attempts(docket), Invoices(docket)

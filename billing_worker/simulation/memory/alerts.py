@@ -64,6 +64,11 @@ class MemoryAlerts:
         """Open alerts, newest first."""
         return [self.table.get(ident) for ident in sorted(self.table.open_ids.values(), reverse=True)[:limit]]
 
+    def of_kind(self, kind: AlertKind) -> Sequence[Alert]:
+        """Open alerts of one kind, oldest first."""
+        own = [ident for (each, _), ident in self.table.open_ids.items() if each == kind]
+        return [self.table.get(ident) for ident in sorted(own)]
+
     def of_subject(self, subject_id: str) -> Sequence[Alert]:
         """Open alerts about one subject."""
         own = [ident for (_, subject), ident in self.table.open_ids.items() if subject == subject_id]

@@ -138,3 +138,4 @@ class MemoryAttempts(Table[PaymentAttempt]):
                 self._seen.append(row.id)
 
     open_ids: Any = Unserved()
+    unknown_texts: Any = Unserved()

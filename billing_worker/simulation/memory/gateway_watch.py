@@ -6,6 +6,7 @@ from billing_worker.domain.gateway_watch import GATEWAY, GatewayWatch
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.refund import RefundStatus
+from billing_worker.domain.schedule import ScheduleStatus
 from billing_worker.domain.timing import LARGEST_BACKOFF
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
@@ -64,7 +65,23 @@ class MemoryGatewayWatch(Table[GatewayWatch]):
                 woken_key = others.keys.get(key.id)
                 woken_key.next_look_at = real_now
                 others.keys.save(woken_key)
+        for call in list(others.key_calls.rows.values()):
+            if call.next_step_at and call.next_step_at > real_now >= call.lease_until:
+                woken_call = others.key_calls.get(call.id)
+                woken_call.next_step_at = real_now
+                others.key_calls.save(woken_call)
+        self._wake_schedules(real_now)
         self._wake_invoices(moment)
+
+    def _wake_schedules(self, real_now: datetime) -> None:
+        schedules = self._rows.schedules
+        for row in list(schedules.rows.values()):
+            free = row.lease_until is None or row.lease_until <= real_now
+            waits = row.next_step_at is not None and row.next_step_at > real_now
+            if waits and free and row.status is not ScheduleStatus.REGISTERED:
+                woken = schedules.get(row.id)
+                woken.next_step_at = real_now
+                schedules.save(woken)
 
     def _wake_invoices(self, moment: Moment) -> None:
         others, now = self._rows, moment.billing

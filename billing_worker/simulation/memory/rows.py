@@ -7,9 +7,11 @@ from typing import Any, Protocol
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
+from billing_worker.domain.key_call import KeyCall
 from billing_worker.domain.pingback import PingbackPayment
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
+from billing_worker.domain.schedule import Schedule
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.incoming import Echo
@@ -36,9 +38,9 @@ class InvoiceRows(Protocol):
     rows: dict[Any, Invoice]
     order_ids: OrderIds
     due: DueIndex
-    by_subscription: defaultdict[str, list[str]]
+    by_owner: defaultdict[str, list[str]]
     open_by_key: defaultdict[str, dict[str, None]]
-    open_by_subscription: defaultdict[str, dict[str, None]]
+    open_by_owner: defaultdict[str, dict[str, None]]
 
     def get(self, ident: Any) -> Invoice:
         """A copy of the row. Raises NotFound."""
@@ -76,8 +78,29 @@ class StopRows(Protocol):
     rows: dict[Any, Stop]
     open_ids: dict[tuple[str, StopCause], int]
 
-    def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
-        """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
+    def holding(self, owner_id: str, pg_provider: str) -> Sequence[Stop]:
+        """Open stops that hold the charges of this subscription, or single payment, on a key of this PG."""
+
+
+class ScheduleRows(Protocol):
+    """The schedules at PortOne, as other tables use them."""
+
+    rows: dict[Any, Schedule]
+
+    def get(self, ident: Any) -> Schedule:
+        """A copy of the row. Raises NotFound."""
+
+    def save(self, entity: Schedule) -> None:
+        """Write the row back, if it changed."""
+
+    def wake(self, subscription_id: str, period_index: int) -> None:
+        """Compare a registered schedule at once with its subscription, which has changed."""
+
+    def plan(self, subscription_id: str) -> None:
+        """Plan again when the next period of this subscription is to be registered, after a change that decides it."""
+
+    def plan_all(self) -> None:
+        """Plan again for all subscriptions that PortOne's schedule collects."""
 
 
 class DoubtRows(Protocol):
@@ -92,6 +115,7 @@ class Rows:
 
     plans: Table[Plan]
     keys: Table[BillingKey]
+    key_calls: Table[KeyCall]
     subscriptions: SubscriptionRows
     invoices: InvoiceRows
     attempts: AttemptRows
@@ -99,6 +123,7 @@ class Rows:
     pingbacks: Table[PingbackPayment]
     stops: StopRows
     doubts: DoubtRows
+    schedules: ScheduleRows
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self.__dict__:

@@ -7,7 +7,7 @@ from typing import Any
 
 from billing_worker.domain.environment import Fingerprint
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
-from billing_worker.domain.stop import ALL, LONGEST_REASON, PG, SUBSCRIPTION, Stop, StopCause, scopes_of
+from billing_worker.domain.stop import LONGEST_REASON, Stop, StopCause, scopes_of
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import Entry, GuardBroken, Table, either
 from billing_worker.simulation.memory.unserved import Unserved
@@ -32,15 +32,16 @@ class MemoryStops(Table[Stop]):
             raise GuardBroken(f"{after.scope} is stopped twice ({after.cause})")
 
     def watch(self, before: Stop | None, after: Stop | None) -> None:
-        """Index stops by scope and cause while open, and plan the invoices that depend on them."""
+        """Index stops by scope and cause while open, and plan the invoices and schedules that depend on them."""
         row = either(before, after)
         if after is not None and after.is_open:
             self.open_ids[row.scope, row.cause] = row.id
         else:
             self.open_ids.pop((row.scope, row.cause), None)
-        for own in list(self._rows.invoices.open_by_subscription.values()):
+        for own in list(self._rows.invoices.open_by_owner.values()):
             for invoice_id in own:
                 self._rows.replan(invoice_id)
+        self._rows.schedules.plan_all()
 
     def open(self, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], now: datetime) -> Stop:
         """Stop charging in a scope. If it is already stopped for this cause, renew its reason and add the subjects.
@@ -64,11 +65,11 @@ class MemoryStops(Table[Stop]):
         """Open stops, oldest first."""
         return [self.get(ident) for ident in sorted(self.open_ids.values())]
 
-    def holding(self, subscription_id: str, pg_provider: str) -> Sequence[Stop]:
-        """Open stops that hold this subscription's charges on a key of this PG, oldest first."""
+    def holding(self, owner_id: str, pg_provider: str) -> Sequence[Stop]:
+        """Open stops that hold the charges of this subscription, or single payment, on a key of this PG."""
         if not self.open_ids:
             return ()
-        scopes = scopes_of(subscription_id, pg_provider)
+        scopes = scopes_of(owner_id, pg_provider)
         return [stop for stop in self.list_open() if stop.scope in scopes]
 
     def is_open(self, scope: str, cause: StopCause) -> bool:
@@ -84,10 +85,10 @@ class MemoryStops(Table[Stop]):
         """The number of invoices in this scope that are due but not started."""
         others = self._rows
         waits = 0
-        for own in others.invoices.open_by_subscription.values():
+        for own in others.invoices.open_by_owner.values():
             for row in (others.invoices.rows[ident] for ident in own):
                 pg = others.keys.rows[row.billing_key_id].pg_provider
-                here = scope in (ALL, PG + pg, SUBSCRIPTION + row.subscription_id)
+                here = scope in scopes_of(row.owner_id, pg)
                 waits += here and row.is_due(now) and row.id not in others.attempts.open_of
         return waits
 

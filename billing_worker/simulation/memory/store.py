@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
+from billing_worker.domain.invoice import Invoice, SinglePayment
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
+from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import LockedInvoice, Settlement, take_events
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.charging import DueInvoice, DueSubscription
@@ -17,32 +18,25 @@ from billing_worker.ports.outside import Ids
 from billing_worker.simulation.memory.actions import MemoryActions
 from billing_worker.simulation.memory.alerts import MemoryAlerts
 from billing_worker.simulation.memory.attempts import MemoryAttempts
+from billing_worker.simulation.memory.card_sessions import MemoryCardSessions
 from billing_worker.simulation.memory.catch_up import MemoryCatchUp
 from billing_worker.simulation.memory.doubts import MemoryDoubts
 from billing_worker.simulation.memory.gateway_watch import MemoryGatewayWatch
 from billing_worker.simulation.memory.inbox import MemoryInbox
-from billing_worker.simulation.memory.invoices import MemoryInvoices
+from billing_worker.simulation.memory.invoices import MemoryInvoices, oldest_first
+from billing_worker.simulation.memory.key_calls import MemoryKeyCalls
 from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbox
 from billing_worker.simulation.memory.pg_turns import MemoryPgTurns
 from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
 from billing_worker.simulation.memory.refunds import MemoryRefunds
 from billing_worker.simulation.memory.rows import Rows
+from billing_worker.simulation.memory.schedules import MemorySchedules
+from billing_worker.simulation.memory.shadow import MemoryShadow
 from billing_worker.simulation.memory.stops import MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.memory.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.memory.tables import DueIndex, Entry
 from billing_worker.simulation.memory.unserved import Unserved, UnservedSubject
 from billing_worker.usecases.jobs import JobName
-
-
-class Numbered:
-    """Names in the order of their use: the same run has the same names."""
-
-    def __init__(self) -> None:
-        self._numbers = count(1)
-
-    def new(self, prefix: str) -> str:
-        """The prefix, `_`, and sixteen digits."""
-        return f"{prefix}_{next(self._numbers):016d}"
 
 
 class Store:
@@ -58,6 +52,7 @@ class Store:
         self.rows = rows = Rows()
         rows.plans = self.plans = MemoryPlans(self.journal)
         rows.keys = self.keys = MemoryKeys(self.journal, rows)
+        rows.key_calls = self.key_calls = MemoryKeyCalls(self.journal)
         rows.subscriptions = self.subscriptions = MemorySubscriptions(self.journal, rows)
         rows.invoices = self.invoices = MemoryInvoices(self.journal, rows)
         rows.attempts = self.attempts = MemoryAttempts(self.journal, rows)
@@ -65,6 +60,9 @@ class Store:
         rows.pingbacks = self.pingbacks = MemoryPingbacks(self.journal)
         rows.stops = self.stops = MemoryStops(self.journal, rows)
         rows.doubts = self.doubts = MemoryDoubts(self.journal)
+        rows.schedules = self.schedules = MemorySchedules(self.journal, rows)
+        self.shadow = MemoryShadow(rows)
+        self.card_sessions = MemoryCardSessions(self.journal)
         self.inbox = MemoryInbox(self.journal, rows)
         self.outbox = MemoryOutbox(self.journal)
         self.endpoints = MemoryEndpoints(self.journal)
@@ -85,6 +83,9 @@ class Store:
             JobName.REFUND: self.refunds.steps,
             JobName.APPLY: self.inbox.due,
             JobName.CONFIRM: self.keys.looks,
+            JobName.CARDS: self.card_sessions.looks,
+            JobName.KEY_CALL: self.key_calls.steps,
+            JobName.SCHEDULE_STEP: self.schedules.work,
             JobName.DELIVER: self.outbox.due,
             JobName.PROBE: self.gateway_watch.probes,
         }
@@ -116,17 +117,22 @@ class Shared:
             self._keys[ident] = self._store.keys.get(ident)
         return self._keys[ident]
 
+    def agreed(self, invoice: Invoice, subscription: Subscription | None) -> Plan | SinglePayment:
+        """What says the product's name and when to try again."""
+        return invoice.of_single if subscription is None else self._store.plans.rows[subscription.plan_id]
+
     def invoice(self, ident: str) -> LockedInvoice:
         """The invoice with all records that an outcome can change. Raises NotFound."""
         store = self._store
         invoice = store.invoices.get(ident)
         attempts = list(store.attempts.of_invoice(ident))
-        subscription = self.subscription(invoice.subscription_id)
+        own = invoice.subscription_id
+        subscription = self.subscription(own) if own is not None else None
         used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
         return LockedInvoice(
             subscription=subscription,
             invoice=invoice,
-            plan=store.plans.rows[subscription.plan_id],
+            agreed=self.agreed(invoice, subscription),
             keys={key_id: self.key(key_id) for key_id in used},
             attempts=attempts,
         )
@@ -145,6 +151,7 @@ class MemoryTransaction:
         "actions",
         "alerts",
         "attempts",
+        "card_sessions",
         "catch_up",
         "doubts",
         "endpoints",
@@ -152,27 +159,27 @@ class MemoryTransaction:
         "gateway_watch",
         "inbox",
         "invoices",
+        "key_calls",
         "keys",
         "outbox",
         "pg_turns",
         "pingbacks",
         "plans",
         "refunds",
+        "schedules",
+        "shadow",
         "spending",
         "stops",
         "subscriptions",
     )
 
     def __init__(self, store: Store, committed: Committed) -> None:
-        self._store = store
-        self._committed = committed
-        self._open = True
-        self.plans = store.plans
-        self.keys = store.keys
-        self.subscriptions = store.subscriptions
-        self.invoices = store.invoices
-        self.attempts = store.attempts
-        self.refunds = store.refunds
+        self._store, self._committed, self._open = store, committed, True
+        self.plans, self.subscriptions = store.plans, store.subscriptions
+        self.keys, self.key_calls = store.keys, store.key_calls
+        self.invoices, self.attempts, self.refunds = store.invoices, store.attempts, store.refunds
+        self.schedules, self.shadow = store.schedules, store.shadow
+        self.card_sessions = store.card_sessions
         self.inbox = store.inbox
         self.outbox = store.outbox
         self.endpoints = store.endpoints
@@ -214,13 +221,14 @@ class MemoryTransaction:
         store, shared = self._store, Shared(self._store)
         known = [ident for ident in invoice_ids if ident in store.invoices.rows or len(invoice_ids) == 1]
         found = []
-        for invoice in sorted(map(store.invoices.get, known), key=lambda each: (each.period.index, each.id)):
-            subscription, key = shared.subscription(invoice.subscription_id), shared.key(invoice.billing_key_id)
-            facts = self._facts(subscription.id, key, invoice.money.currency)
+        for invoice in sorted(map(store.invoices.get, known), key=oldest_first):
+            own, key = invoice.subscription_id, shared.key(invoice.billing_key_id)
+            subscription = shared.subscription(own) if own is not None else None
+            facts = self._facts(invoice.owner_id, key, invoice.money.currency)
             due = DueInvoice(
                 subscription=subscription,
                 key=key,
-                plan=store.plans.get(subscription.plan_id),
+                agreed=shared.agreed(invoice, subscription),
                 invoice=invoice,
                 has_open_attempt=invoice.id in store.attempts.open_of,
                 **facts,
@@ -228,12 +236,12 @@ class MemoryTransaction:
             found.append(due)
         return found
 
-    def _facts(self, subscription_id: str, key: BillingKey, currency: str) -> dict[str, Any]:
-        held = self._store.stops.holding(subscription_id, key.pg_provider)
+    def _facts(self, owner_id: str, key: BillingKey, currency: str) -> dict[str, Any]:
+        held = self._store.stops.holding(owner_id, key.pg_provider)
         return {
             "stop": held[0].id if held else None,
             "elsewhere": self._store.environment.elsewhere(),
-            "last_paid": self._store.invoices.last_paid(subscription_id, currency),
+            "last_paid": self._store.invoices.last_paid(owner_id, currency),
         }
 
     def lock_settlements(self, attempt_ids: Sequence[str]) -> Sequence[Settlement]:
@@ -261,7 +269,8 @@ class MemoryTransaction:
         for settlement in settlements:
             self.invoices.save(settlement.invoice)
             self.attempts.save(settlement.attempt)
-            self.subscriptions.save(settlement.subscription)
+            if settlement.subscription is not None:
+                self.subscriptions.save(settlement.subscription)
             for key in settlement.keys.values():
                 self.keys.save(key)
         self.announce(take_events(settlements), moment)

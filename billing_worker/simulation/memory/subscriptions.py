@@ -1,6 +1,6 @@
 """Plans, keys and subscriptions in memory, each with the constraints of its SQL table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,11 @@ from billing_worker.ports.control import DueBetween
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.tables import DueIndex, Entry, GuardBroken, Table, either
 from billing_worker.simulation.memory.unserved import Unserved
+
+WAKES_SCHEDULES = (
+    *("collection", "status", "billing_key_id", "cancel_at_period_end", "held_since", "next_period_start"),
+)
+"""A change of these is what the trigger of the SQL table acts on."""
 
 
 class MemoryPlans(Table[Plan]):
@@ -51,7 +56,7 @@ class MemoryKeys(Table[BillingKey]):
             raise GuardBroken(f"key {after.id} is looked at for nothing")
 
     def watch(self, before: BillingKey | None, after: BillingKey | None) -> None:
-        """Index keys by customer_uid and by the next look, and plan the invoices that depend on their status."""
+        """Index keys by customer_uid and by the next look, and plan what depends on their status."""
         if after is None:
             gone = either(before, after)
             del self._by_uid[gone.customer_uid]
@@ -62,6 +67,7 @@ class MemoryKeys(Table[BillingKey]):
         if before is None or before.status is not after.status:
             for invoice_id in self._rows.invoices.open_by_key[after.id]:
                 self._rows.replan(invoice_id)
+        self._rows.schedules.plan_all()
 
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of pending keys whose next look is due. Postpones their look to `lease_until`."""
@@ -76,6 +82,25 @@ class MemoryKeys(Table[BillingKey]):
         """The key stored under this customer_uid."""
         found = self._by_uid.get(customer_uid)
         return None if found is None else self.get(found)
+
+    def with_customer_uids(self, customer_uids: Sequence[str]) -> Mapping[str, str]:
+        """Ids of the keys stored under these customer_uids, by these."""
+        return {uid: self._by_uid[uid] for uid in customer_uids if uid in self._by_uid}
+
+    def charging(self, key_id: str) -> Sequence[str]:
+        """Ids of the subscriptions and single payments that this key still pays for, or is being charged for."""
+        subscriptions, attempts = self._rows.subscriptions.rows.values(), self._rows.attempts
+        found = {
+            each.id
+            for each in subscriptions
+            if each.billing_key_id == key_id and each.status is not SubscriptionStatus.CANCELED
+        }
+        invoices = [self._rows.invoices.rows[ident] for ident in self._rows.invoices.open_by_key[key_id]]
+        found |= {invoice.owner_id for invoice in invoices}
+        for invoice_id, attempt_id in attempts.open_of.items():
+            if attempts.rows[attempt_id].billing_key_id == key_id:
+                found.add(self._rows.invoices.rows[invoice_id].owner_id)
+        return sorted(found)
 
     lock_customer_uids: Any = Unserved()
     pg_providers: Any = Unserved()
@@ -100,9 +125,11 @@ class MemorySubscriptions(Table[Subscription]):
             raise GuardBroken(f"subscription {after.id} names a plan or key that is not there")
 
     def watch(self, before: Subscription | None, after: Subscription | None) -> None:
-        """Index subscriptions by the next renewal, and plan the invoices that depend on their status."""
+        """Index subscriptions by the next renewal, and plan the schedules and invoices that depend on them."""
         if after is None:
-            self.renewals.set(either(before, after).id, None)
+            gone = either(before, after).id
+            self.renewals.set(gone, None)
+            self._rows.schedules.plan(gone)
             return
         self._leased.pop(after.id, None)
         if after.lease_until is not None:
@@ -113,9 +140,18 @@ class MemorySubscriptions(Table[Subscription]):
             if after.lease_until is not None and after.lease_until > when:
                 when = after.lease_until
         self.renewals.set(after.id, when)
+        self._rows.schedules.plan(after.id)
         if before is None or before.status is not after.status:
-            for invoice_id in self._rows.invoices.open_by_subscription[after.id]:
+            for invoice_id in self._rows.invoices.open_by_owner[after.id]:
                 self._rows.replan(invoice_id)
+
+    def save(self, entity: Subscription) -> None:
+        """Write the subscription back. The schedules of its coming periods are compared with what changed."""
+        before = self.rows[entity.id]
+        super().save(entity)
+        changed = any(getattr(before, name) != getattr(entity, name) for name in WAKES_SCHEDULES)
+        if entity.is_scheduled and changed:
+            self._rows.schedules.wake(entity.id, entity.next_period_index)
 
     def live_twin(self, customer: str, plan_id: str) -> Subscription | None:
         """A live subscription of this customer on this plan."""
@@ -126,8 +162,8 @@ class MemorySubscriptions(Table[Subscription]):
         return None
 
     def of_key(self, key_id: str) -> Sequence[Subscription]:
-        """All subscriptions that are charged to this key."""
-        return [self.get(row.id) for row in self.rows.values() if row.billing_key_id == key_id]
+        """All subscriptions that are charged to this key, in the order in which they are locked: that of their ids."""
+        return [self.get(ident) for ident in sorted(i for i, row in self.rows.items() if row.billing_key_id == key_id)]
 
     def claim_renewals(
         self, due: DueBetween, real_now: datetime, lease_until: datetime, limit: int, most: int | None = None
@@ -144,7 +180,7 @@ class MemorySubscriptions(Table[Subscription]):
         for ident in ids:
             subscription = self.get(ident)
             subscription.lease_until = lease_until
-            self.save(subscription)
+            super().save(subscription)  # a lease changes nothing for its schedule
         return ids
 
     lock_pairs: Any = Unserved()

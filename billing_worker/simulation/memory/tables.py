@@ -181,3 +181,20 @@ class DueIndex:
     def put_back(self, ident: Any) -> None:
         """Keep an id due after it was taken."""
         heappush(self._heap, (self.times[ident], ident))
+
+
+class DueTogether(DueIndex):
+    """The work of several indexes for one scan, which only says when the first of it is due."""
+
+    def __init__(self, *parts: DueIndex) -> None:
+        super().__init__()
+        self._parts = parts
+        for part in parts:
+            part.listener = self._hear
+
+    def next(self) -> datetime | None:
+        """The earliest time at which work of any part is due; it may be past."""
+        return min((when for part in self._parts if (when := part.next()) is not None), default=None)
+
+    def _hear(self, when: datetime) -> None:
+        self.listener(when)

@@ -1,14 +1,16 @@
 """The customers' cards, and their keys."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.card_entry import Card as CardData
 from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.fleet import Fleet
 from billing_worker.simulation.fleet.gateway import BUYER_EMAIL
 from billing_worker.simulation.fleet.ledger import Card, Row
 from billing_worker.simulation.world.paymentwall import Paymentwall
+from billing_worker.usecases.entry import issue
 from billing_worker.usecases.key import register
 
 YEAR = timedelta(days=365.25)
@@ -41,10 +43,22 @@ class Cards:
         reviewed = self._chaos.between(60, 3 * 86400) if pg == PAYMENTWALL else timedelta(0)
         dies = now + YEAR * options.card_years * self._chaos.random.expovariate(1)
         reason = HARD_REASONS[int(self._chaos.roll() * len(HARD_REASONS))]
+        if pg == "nice_v2" and self._chaos.roll() < options.by_card_data:
+            return self._issue_by_data(ports, uid, dies, reason)
         card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
         name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
         return register.register_key(ports, register.NewKey(uid, pg, buyer_name=name, buyer_email=email)).id
+
+    def _issue_by_data(self, ports: Ports, uid: str, dies: datetime, reason: str) -> str:
+        """Issue a key from card data, as a merchant with a telephone desk does."""
+        number, now = f"54096000{self._cards % 10**8:08d}", self._scheduler.now
+        data = CardData.entered(number, "2199-12", birth=None, pwd_2digit=None, real_now=now)
+        key = issue.issue_key(ports, issue.NewCard(uid, "nice_v2", data))
+        stored = self._world.ledger.cards.get(uid)
+        if stored is not None:
+            stored.soft_rate, stored.dies_at, stored.hard_reason = self._options.soft_rate, dies, reason
+        return key.id
 
     def _issue(self, card: Card, plan_id: str) -> dict[str, str]:
         """Issue a key at Paymentwall, which usually charges the plan's price.

@@ -3,19 +3,22 @@
 from datetime import datetime, timedelta
 from functools import partial
 
-from billing_worker.domain.billing_key import PAYMENTWALL
+from billing_worker.domain.billing_key import PAYMENTWALL, KeyStatus
 from billing_worker.domain.calendar import AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
 from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.stop import StopCause
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.fleet import Fleet
-from billing_worker.simulation.fleet.ledger import REVIEW, Row
+from billing_worker.simulation.fleet.ledger import AGAIN, RECOVERY, REVIEW, SCHEDULE, Row
 from billing_worker.simulation.fleet.swarm import PLANS, WEIGHTS, Options
 from billing_worker.simulation.world.cards import Cards
+from billing_worker.simulation.world.clerks import Clerks
 from billing_worker.simulation.world.office import Office
 from billing_worker.simulation.world.operators import Operators
+from billing_worker.simulation.world.singles import Singles
 from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.incoming import receive
@@ -23,6 +26,8 @@ from billing_worker.usecases.refund import refund
 from billing_worker.usecases.subscription import cancel, create_plan, replace_key, subscribe
 
 YEAR = timedelta(days=365.25)
+LATEST_WEBHOOK = timedelta(days=10)
+PORTONE_SCHEDULE = Collection.PORTONE_SCHEDULE
 CALENDARS: dict[str, tuple[BillingCalendar, int, str]] = {
     "monthly": (AnchoredCalendar(Unit.MONTH, 1), 9900, "KRW"),
     "monthly_usd": (AnchoredCalendar(Unit.MONTH, 1, "America/New_York"), 1999, "USD"),
@@ -44,6 +49,8 @@ class Market:
         self.office = Office(fleet)
         self.operators = Operators(fleet, self.office)
         self.cards = Cards(fleet)
+        self.singles = Singles(fleet, self.office)
+        self.clerks = Clerks(fleet, self.office)
         self._world = fleet.world
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
@@ -58,6 +65,7 @@ class Market:
             self._scheduler.at(own, partial(self._come, self._quiet))
         for _ in range(round(self.options.stops_a_year * self.options.years)):
             self.office.later(YEAR * self.options.years * self._chaos.roll(), self.operators.stop)
+        self.clerks.begin()
 
     def clear_up(self) -> None:
         """Let operators clear their stops, because all faults have ended."""
@@ -66,6 +74,14 @@ class Market:
             if self._world.store.stops.rows[stop_id].cause is StopCause.ISSUE:
                 continue  # it asks for a decision, and names the subject
             stop_charging.clear_stop(self._quiet, stop_id, "all is well")
+        self._hint_again()
+
+    def _hint_again(self) -> None:
+        """Send a webhook of each unasked payment whose own may be late: the comparison of payments would find it."""
+        since = self._scheduler.now - LATEST_WEBHOOK
+        for row in self._world.ledger.rows.values():
+            if row.cause not in (AGAIN, SCHEDULE) and row.holds and (row.paid_at or since) > since:
+                self._hint(row, "paid", timedelta(minutes=10), again=True)
 
     def paid(self, row: Row) -> None:
         """Send the webhooks of a payment; the network may lose or repeat them."""
@@ -74,21 +90,29 @@ class Market:
             self.office.later(
                 self.office.days(0.01, 40), partial(self._ask_back, row.merchant_uid, f"ask {row.imp_uid}")
             )
+        self._send_webhooks(row, "paid", fault)
+
+    def _send_webhooks(self, row: Row, status: str, fault: str | None) -> None:
         # The webhook of an unasked payment is repeated until it is received: the worker has no other reason to look.
-        again = row.cause != "again"
+        again = row.cause not in (AGAIN, SCHEDULE)
         delay = self._chaos.between(0.3, 5)
         if fault == "webhook.never" and not again:
             return
         if fault == "webhook.early":
             delay = timedelta(0)
         elif fault == "webhook.late":
-            delay = self._chaos.between(10, 10 * 86400)
+            delay = self._chaos.between(10, LATEST_WEBHOOK.total_seconds())
         elif fault == "webhook.doubled":
-            self._hint(row, "paid", self._chaos.between(0.3, 86400), again=False)
-        self._hint(row, "paid", delay, again=again)
+            self._hint(row, status, self._chaos.between(0.3, 86400), again=False)
+        self._hint(row, status, delay, again=again)
 
     def declined(self, row: Row) -> None:
-        """A risk review, or a clerk at the console, may still turn it into a payment."""
+        """Tell of a failed schedule: no other decline has a webhook.
+
+        A risk review, or a clerk at the console, may still turn any of them into a payment.
+        """
+        if row.cause in (SCHEDULE, RECOVERY):
+            self._send_webhooks(row, "failed", self._chaos.strikes("webhook"))
         if not self.office.open:
             return
         if row.pg == PAYMENTWALL and self._chaos.roll() < self.options.review_rate:
@@ -126,7 +150,14 @@ class Market:
     def _sign_up(self, ports: Ports) -> None:
         plan_id = self._chaos.random.choices(self._plans, WEIGHTS)[0]
         key_id = self.cards.new_key(ports, plan_id)
-        subscription = subscribe.subscribe(ports, subscribe.NewSubscription(plan_id, key_id, f"customer of {key_id}"))
+        if self._world.store.keys.rows[key_id].status is KeyStatus.INVALID:
+            self._come()  # the card was refused: the customer comes back with another one
+            return
+        collection = PORTONE_SCHEDULE if self._chaos.roll() < self.options.scheduled else None
+        wanted = subscribe.NewSubscription(plan_id, key_id, f"customer of {key_id}", collection=collection)
+        subscription = subscribe.subscribe(ports, wanted)
+        self.operators.switch_sometime(subscription.id)
+        self.singles.use(key_id, self._world.store.plans.rows[plan_id].money.currency)
         stay = YEAR * self.options.churn_years * self._chaos.random.expovariate(1)
         self.office.later(stay, partial(self._leave, subscription.id))
 
@@ -136,7 +167,7 @@ class Market:
 
     def _give_card(self, subscription_id: str, ports: Ports) -> None:
         key_id = self.cards.new_key(ports, self._world.store.subscriptions.rows[subscription_id].plan_id)
-        for invoice_id in self._world.store.invoices.by_subscription[subscription_id]:
+        for invoice_id in self._world.store.invoices.by_owner[subscription_id]:
             self.office.on_click(invoice_id)
         replace_key.replace_key(ports, subscription_id, key_id)
 
@@ -147,7 +178,7 @@ class Market:
         self._give_card(subscription_id, ports)
         given_up = (
             ident
-            for ident in reversed(store.invoices.by_subscription[subscription_id])
+            for ident in reversed(store.invoices.by_owner[subscription_id])
             if store.invoices.rows[ident].status is InvoiceStatus.UNCOLLECTIBLE
         )
         latest = next(given_up, None)

@@ -24,6 +24,11 @@ class Office:
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
 
+    @property
+    def ports(self) -> Ports:
+        """The ports of the office's process."""
+        return self._fleet.ports[self._fleet.office.name]
+
     def now(self, act: Callable[[Ports], None], ports: Ports) -> None:
         """Act at once, through these ports."""
         self._scheduler.start(self._fleet.office, partial(act, ports))
@@ -46,7 +51,7 @@ class Office:
         if not self.open:
             return
         try:
-            act(self._fleet.ports[self._fleet.office.name])
+            act(self.ports)
         except Unavailable:
             if tries > 1:
                 self._scheduler.after(timedelta(minutes=1), partial(self._click, act, tries - 1))

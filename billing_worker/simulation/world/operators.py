@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 from billing_worker.domain.invoice import AttemptStatus
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
@@ -15,6 +16,16 @@ from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
 from billing_worker.usecases.key import change, decide
 from billing_worker.usecases.subscription import catch_up
+from billing_worker.usecases.subscription.change import change_subscription
+
+YEAR = timedelta(days=365.25)
+IN_DUNNING = 0.2
+"""The fraction of declined subscriptions whose way is changed before their next try."""
+
+OTHER_WAY = {
+    Collection.WORKER: Collection.PORTONE_SCHEDULE,
+    Collection.PORTONE_SCHEDULE: Collection.WORKER,
+}
 
 
 class Operators:
@@ -25,6 +36,7 @@ class Operators:
         self._world = fleet.world
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
+        self._switches_a_year = fleet.options.switches_a_year
 
     def alarmed(self, attempt_id: str) -> None:
         """Give money back at the gateway's console, because a payment contradicts an attempt."""
@@ -50,6 +62,23 @@ class Operators:
     def asked(self, plan_id: str) -> None:
         """Decide on the late periods of a plan."""
         self._office.later(self._office.days(0.1, 3), partial(self._decide, plan_id))
+
+    def switch_sometime(self, subscription_id: str) -> None:
+        """Collect this subscription by the other way at a random moment, and back at another one."""
+        if self._switches_a_year:
+            wait = YEAR / self._switches_a_year * self._chaos.random.expovariate(1)
+            self._office.later(wait, partial(self._switch, subscription_id, again=True))
+
+    def went_past_due(self, subscription_id: str) -> None:
+        """Collect some of the subscriptions by the other way while their invoices are in dunning."""
+        if self._switches_a_year and self._chaos.roll() < IN_DUNNING:
+            self._office.later(self._office.days(0, 3), partial(self._switch, subscription_id, again=False))
+
+    def _switch(self, subscription_id: str, ports: Ports, *, again: bool) -> None:
+        if again:
+            self.switch_sometime(subscription_id)
+        now = self._world.store.subscriptions.rows[subscription_id].collection
+        change_subscription(ports, subscription_id, collection=OTHER_WAY[now])
 
     def _decide(self, plan_id: str, ports: Ports) -> None:
         modes = ("bill_all", "latest_only", "forgive")
@@ -85,9 +114,9 @@ class Operators:
         stop_charging.clear_stop(ports, stop_id, "it was nothing")
 
     def pay(self, row: Row) -> None:
-        """Turn a refused charge into a payment, at the console."""
+        """Turn a refused charge into a payment, at the console, if the gateway still has the card."""
         ledger = self._world.ledger
-        if ledger.takes(row.merchant_uid, row.pg):
+        if row.customer_uid in ledger.cards and ledger.takes(row.merchant_uid, row.pg):
             ledger.pay_at_the_console(row, self._scheduler.now)
 
     def _give_back(self, attempt_id: str) -> None:

@@ -13,8 +13,8 @@ from billing_worker.domain.events import Event
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.settlement import meet_dead_key
-from billing_worker.domain.stop import ALL, SUBSCRIPTION
-from billing_worker.domain.subscription import COLLECTING
+from billing_worker.domain.stop import ALL, scope_of
+from billing_worker.domain.subscription import COLLECTING, NEVER_SCHEDULED, Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Intent
 from billing_worker.ports.charging import DueInvoice
@@ -22,6 +22,8 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.budget import Allowance
 from billing_worker.usecases.control.pace import note_service
 from billing_worker.usecases.control.turns import Turns
+from billing_worker.usecases.schedule.opened import register_earlier, with_schedules
+from billing_worker.usecases.settle.scheduled import attempt_of_portone
 from billing_worker.usecases.subscription.renew import open_periods
 
 
@@ -51,6 +53,8 @@ class _Decided:
     """Invoices that wait for a turn at their PG."""
     dead: list[tuple[DueInvoice, list[Event]]] = field(default_factory=list)
     """Invoices whose key will not work, with what is announced."""
+    at_portone: list[tuple[DueInvoice, PaymentAttempt]] = field(default_factory=list)
+    """Attempts that PortOne makes by its schedules."""
 
 
 def begin_renewals(ports: Ports, subscription_ids: Sequence[str]) -> Begun:
@@ -62,6 +66,8 @@ def begin_renewals(ports: Ports, subscription_ids: Sequence[str]) -> Begun:
         opened = open_periods(ports, uow, found, moment)
         decided = _decide(ports, uow, opened, moment, are_new=True)
         new = uow.invoices.add_all([due.invoice for due in opened])
+        if any(due.schedules for due in opened):
+            register_earlier(uow, [due for due in opened if due.invoice.id in new])
         _write(ports, uow, decided, moment, new)
         uow.subscriptions.save_all([each.subscription for each in found])
         uow.commit()
@@ -73,9 +79,11 @@ def begin_invoices(ports: Ports, invoice_ids: Sequence[str]) -> Begun:
     """Write the attempts to charge those of these invoices that are due. Raises NotFound."""
     with ports.database.transaction() as uow:
         found = uow.lock_due(invoice_ids)
+        if any(due.subscription is not None and due.subscription.scheduled_index > NEVER_SCHEDULED for due in found):
+            found = with_schedules(uow, found)
         moment = ports.clock.moment()
         decided = _decide(ports, uow, found, moment, are_new=False)
-        if decided.attempts or decided.dead or decided.later:
+        if decided.attempts or decided.dead or decided.later or decided.at_portone:
             _write(ports, uow, decided, moment)
             uow.commit()
     taken = {due.invoice.id for due in found}
@@ -86,13 +94,19 @@ def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: M
     begun, allowance = Begun(), Allowance(uow, ports.budgets, moment.billing)
     turns = Turns(ports, uow, dues, moment, are_new=are_new)
     decided = _Decided(begun)
-    for due in dues:
+    for due in () if ports.shadow else dues:
+        schedule = due.at_portone if due.schedules else None
+        if schedule is not None:
+            if not (due.has_open_attempt or due.elsewhere):
+                decided.at_portone.append((due, attempt_of_portone(ports, due.invoice, schedule, moment)))
+            continue
         if not _may_be_charged(due, moment, begun):
             continue
         if due.key.status is not KeyStatus.ACTIVE:
             decided.dead.append((due, _meet_dead_key(due, moment)))
             continue
-        issue = due.key.undecided_issue(due.subscription.id)
+        # A single payment is asked for by name: no payment that the merchant did not mean stands for it.
+        issue = due.key.undecided_issue(due.subscription.id) if due.subscription is not None else None
         if issue is not None:
             begun.issues.append((due.invoice.id, issue))
         # No other e-mail than that of the issuing payment may leave, whatever was written on the key meanwhile.
@@ -116,25 +130,31 @@ def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: M
 
 def _may_be_charged(due: DueInvoice, moment: Moment, begun: Begun) -> bool:
     """Whether it is due, and nothing holds it: no open attempt, no stop, also none that this chunk calls for."""
-    if not due.invoice.is_due(moment.billing) or due.subscription.status not in COLLECTING or due.has_open_attempt:
+    if not due.invoice.is_due(moment.billing) or _is_over(due.subscription) or due.has_open_attempt:
         return False
     if due.key.status is KeyStatus.PENDING or due.stop is not None or due.elsewhere:
         return False
-    return begun.beyond.keys().isdisjoint((ALL, SUBSCRIPTION + due.subscription.id))
+    return not begun.beyond or begun.beyond.keys().isdisjoint((ALL, scope_of(due.invoice.owner_id)))
+
+
+def _is_over(subscription: Subscription | None) -> bool:
+    """Whether the state of its subscription allows no charge; a single payment has none."""
+    return subscription is not None and subscription.status not in COLLECTING
 
 
 def _meet_dead_key(due: DueInvoice, moment: Moment) -> list[Event]:
-    return meet_dead_key(due.subscription, due.invoice, due.key, due.plan.dunning, moment.billing)
+    return meet_dead_key(due.subscription, due.invoice, due.key, due.agreed.dunning, moment.billing)
 
 
 def _write(ports: Ports, uow: UnitOfWork, decided: _Decided, moment: Moment, new: frozenset[str] | None = None) -> None:
     """Write the attempts and what changed beside them; `new` are the invoices that were stored just now."""
-    attempts = [pair for pair in decided.attempts if new is None or pair[0].invoice.id in new]
+    attempts = [*decided.attempts, *decided.at_portone]
+    attempts = [pair for pair in attempts if new is None or pair[0].invoice.id in new]
     dead = [pair for pair in decided.dead if new is None or pair[0].invoice.id in new]
     if new is None:
         changed = [*decided.later, *(due for due, _ in (*attempts, *dead))]
         uow.invoices.save_all([due.invoice for due in changed])
-        uow.subscriptions.save_all([due.subscription for due, _ in dead])
+        uow.subscriptions.save_all([due.subscription for due, _ in dead if due.subscription is not None])
     uow.attempts.add_all([attempt for _, attempt in attempts])
     uow.announce([event for _, events in dead for event in events], moment)
     if attempts:
@@ -149,7 +169,7 @@ def _committed(decided: _Decided, held: list[str], new: frozenset[str] | None = 
             attempt.id,
             attempt.fence,
             attempt.lease_until,
-            attempt.request(due.key, due.plan.name),
+            attempt.request(due.key, due.agreed.name, due.invoice.options),
             decided.call_at[attempt.id],
         )
         for due, attempt in decided.attempts

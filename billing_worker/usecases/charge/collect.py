@@ -43,6 +43,8 @@ def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
 
 def _claimed(ports: Ports, limit: int, key_id: str | None = None) -> Sequence[str]:
     require_claimed_environment(ports)
+    if ports.shadow:
+        return []
     with ports.database.transaction() as uow:
         ids = claim_invoices(ports, uow, ports.clock.moment(), limit, key_id)
         uow.commit()

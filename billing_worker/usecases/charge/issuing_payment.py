@@ -40,7 +40,7 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
         return False
     with ports.database.transaction() as uow:
         locked = uow.lock_invoice(invoice_id)
-        owner, invoice = locked.subscription.id, locked.invoice
+        owner, invoice = locked.of_period.id, locked.invoice
         key = locked.keys[invoice.billing_key_id] = uow.keys.lock(invoice.billing_key_id)
         moment = ports.clock.moment()
         if key.undecided_issue(owner) is None:
@@ -76,7 +76,7 @@ def _follow(
 ) -> bool:
     """Apply the verdict; returns whether to charge."""
     payment, now = seen[0], moment.billing
-    invoice, owner = locked.invoice, locked.subscription.id
+    invoice, owner = locked.invoice, locked.of_period.id
     if any(_comes_before(each, invoice) for each in uow.invoices.of_subscription(owner)):
         return False  # the oldest period comes first; this invoice is offered again after its claim
     candidates = _candidates(uow, key)
@@ -90,9 +90,9 @@ def _follow(
             record_payment(ports, uow, locked, *seen, moment=moment)
         case Verdict.COVERS:
             use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
-            events = cover(locked.subscription, invoice, payment.imp_uid, now)
+            events = cover(locked.of_period, invoice, payment.imp_uid, now)
             uow.invoices.save(invoice)
-            uow.subscriptions.save(locked.subscription)
+            uow.subscriptions.save(locked.of_period)
             uow.announce(events, moment)
         case Verdict.ASK:
             # Release its place in the queue: after the decision it is due at once.
@@ -114,7 +114,7 @@ def _candidates(uow: UnitOfWork, key: BillingKey) -> Sequence[str]:
 
 
 def _comes_before(other: Invoice, invoice: Invoice) -> bool:
-    return other.status is InvoiceStatus.OPEN and other.period.index < invoice.period.index
+    return other.status is InvoiceStatus.OPEN and other.owed_from < invoice.owed_from
 
 
 def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], now: datetime) -> None:

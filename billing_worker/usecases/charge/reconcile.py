@@ -13,11 +13,13 @@ from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.invoice import AttemptStatus, PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
-from billing_worker.domain.proof import judge_all, speaks_of
+from billing_worker.domain.proof import judge_all, may_have_made, speaks_of
+from billing_worker.domain.schedule import ScheduleReading
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.schedule.running import waits_for_portone
 from billing_worker.usecases.settle.record import record_outcome, record_payment
 
 HUMAN_AFTER = timedelta(hours=24)
@@ -29,9 +31,14 @@ class _Question:
     """The data for the reads, taken before any network call."""
 
     request: ChargeRequest
+    attempt: PaymentAttempt
     settled_imp_uids: frozenset[str]
     control_imp_uid: str | None
-    still_in_flight: bool
+
+    @property
+    def still_in_flight(self) -> bool:
+        """Whether a worker may still hold the call."""
+        return self.attempt.status is AttemptStatus.IN_FLIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class _Reading:
     control: bool = False
     """Whether the control read found its payment. It begins after the listing has shown nothing new: otherwise an
     outage that began in between would pass for absence."""
+    schedule: ScheduleReading | None = None
+    """The schedule by which PortOne charges, read after the listing has shown nothing new."""
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -87,9 +96,9 @@ def _question(ports: Ports, attempt_id: str) -> _Question | None:
         uow.attempts.save(attempt)
         question = _Question(
             request=settlement.request,
+            attempt=attempt,
             settled_imp_uids=frozenset(other.imp_uid for other in others if other.imp_uid),
             control_imp_uid=uow.attempts.known_imp_uid(settlement.invoice.id),
-            still_in_flight=attempt.status is AttemptStatus.IN_FLIGHT,
         )
         uow.commit()
     return question
@@ -99,19 +108,22 @@ def _read(ports: Ports, question: _Question) -> _Reading:
     began_at = ports.clock.moment().real
     listing = ports.gateway.payments_of(question.request.merchant_uid)
     shows_new = any(
-        payment.imp_uid not in question.settled_imp_uids and speaks_of(question.request, payment)
+        payment.imp_uid not in question.settled_imp_uids
+        and speaks_of(question.request, payment)
+        and may_have_made(question.attempt, payment)
         for payment, _ in listing.payments
     )
     if listing.trouble is not None or shows_new or question.still_in_flight:
         return _Reading(listing, began_at)
-    return _Reading(listing, began_at, control=_control(ports, question))
+    schedule = ports.gateway.read_schedule(question.request.merchant_uid) if question.attempt.scheduled else None
+    return _Reading(listing, began_at, control=_control(ports, question), schedule=schedule)
 
 
 def _control(ports: Ports, question: _Question) -> bool:
     if question.control_imp_uid is not None:
         return ports.gateway.shows(question.control_imp_uid)
     # Nothing was ever charged here. A known key at least proves that these are the right books.
-    return ports.gateway.knows_key(question.request.customer_uid) is True
+    return ports.gateway.read_key(question.request.customer_uid).known is True
 
 
 def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Reading) -> None:
@@ -126,7 +138,9 @@ def _conclude(ports: Ports, attempt_id: str, question: _Question, reading: _Read
             attempt.next_look_at = min(ports.timing.next_look(attempt.looks, moment.real), attempt.lease_until)
             uow.attempts.save(attempt)
         else:
-            outcome = finding or _absence(ports, settlement, reading, moment.real)
+            outcome = (
+                finding or _waits(uow, settlement, reading, moment) or _absence(ports, settlement, reading, moment.real)
+            )
             record_outcome(ports, uow, settlement, outcome, moment)
             _record_others(ports, uow, settlement, reading, moment)
         if attempt.is_open and moment.real - attempt.lease_until > HUMAN_AFTER:
@@ -156,7 +170,11 @@ def _finding(
         if payment.imp_uid in owned and payment.holds_money:
             record_payment(ports, uow, settlement, payment, evidence, moment=moment)
     settling = {a.imp_uid for a in settlement.attempts if a.status is AttemptStatus.APPROVED}
-    rest = [seen for seen in reading.listing.payments if seen[0].imp_uid not in settling]
+    rest = [
+        seen
+        for seen in reading.listing.payments
+        if seen[0].imp_uid not in settling and may_have_made(settlement.attempt, seen[0])
+    ]
     return judge_all(settlement.request, rest, owned)
 
 
@@ -168,6 +186,12 @@ def _record_others(ports: Ports, uow: UnitOfWork, settlement: Settlement, readin
     for payment, evidence in reading.listing.payments:
         if payment.holds_money and payment.imp_uid not in known:
             record_payment(ports, uow, settlement, payment, evidence, moment=moment)
+
+
+def _waits(uow: UnitOfWork, settlement: Settlement, reading: _Reading, moment: Moment) -> Outcome | None:
+    if reading.schedule is None:
+        return None
+    return waits_for_portone(uow, settlement, reading.schedule, moment)
 
 
 def _absence(ports: Ports, settlement: Settlement, reading: _Reading, real_now: datetime) -> Outcome:
@@ -184,6 +208,8 @@ def _absence(ports: Ports, settlement: Settlement, reading: _Reading, real_now: 
         return Unknown(reason, alarming=settled)
     if not settled:
         return Unknown("the gateway shows no payment so far")
-    return Failed(
-        "the gateway never had it: two reads, a settle window apart, found nothing", new_merchant_uid=attempt.refused
-    )
+    reason = "the gateway never had it: two reads, a settle window apart, found nothing"
+    ran = reading.schedule.schedule if reading.schedule is not None else None
+    if ran is not None and ran.fail_reason is not None:
+        reason += f"; its schedule says: {ran.fail_reason}"
+    return Failed(reason, new_merchant_uid=attempt.refused)

@@ -6,7 +6,7 @@ from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_invoice
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
-from billing_worker.domain.subscription import COLLECTING
+from billing_worker.domain.subscription import COLLECTING, Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
 
@@ -14,7 +14,8 @@ from billing_worker.usecases.access.actions import note
 def retry_now(ports: Ports, invoice_id: str) -> Invoice:
     """Make the invoice due at once, even one that dunning gave up or that waits for an operator.
 
-    A second call still makes one charge. Raises NotFound, or Conflict with the obstacle.
+    A second call still makes one charge. A decline of that charge spends nothing of the dunning policy. Raises
+    NotFound, or Conflict with the obstacle.
     """
     with ports.database.transaction() as uow:
         (due,) = uow.lock_due([invoice_id])
@@ -22,7 +23,7 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
         invoice, subscription, key = due.invoice, due.subscription, due.key
         if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
             raise Conflict(f"invoice {invoice_id} is {invoice.status}: there is nothing to charge")
-        if subscription.status not in COLLECTING:
+        if subscription is not None and subscription.status not in COLLECTING:
             raise Conflict(f"subscription {subscription.id} is {subscription.status}: nothing is charged for it")
         if due.has_open_attempt:
             problem = "has an attempt whose outcome is not known yet; it is resolved by reading the gateway"
@@ -31,18 +32,22 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
             way_out = (
                 "it is charged as soon as the key is confirmed"
                 if key.status is KeyStatus.PENDING
-                else f"set another key for subscription {subscription.id} first"
+                else _other_key(subscription)
             )
             raise Conflict(f"billing key {key.id} is {key.status}: {way_out}")
-        if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
-            invoice.reopen(moment.billing)
-            told = of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)
-            uow.announce([told], moment)
-        else:
-            if invoice.awaits_decision:
-                uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, moment.billing)
-            invoice.next_attempt_at = moment.billing
+        if invoice.awaits_decision:
+            uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, moment.billing)
+        given_up = invoice.status is InvoiceStatus.UNCOLLECTIBLE
+        invoice.try_by_hand(moment.billing)
+        if given_up:
+            uow.announce([of_invoice(EventType.INVOICE_REOPENED, subscription, invoice)], moment)
         uow.invoices.save(invoice)
         note(ports, uow, Verb.INVOICE_RETRIED, invoice.id, at=moment.real)
         uow.commit()
     return invoice
+
+
+def _other_key(subscription: Subscription | None) -> str:
+    if subscription is None:
+        return "create another payment on a key that works"
+    return f"set another key for subscription {subscription.id} first"

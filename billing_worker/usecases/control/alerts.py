@@ -10,7 +10,7 @@ from billing_worker.usecases.access.actions import note
 def close_alert(ports: Ports, alert_id: int) -> None:
     """Close an alert. Raises NotFound, or Conflict when it is already closed.
 
-    If the trouble returns, a new alert opens, except for findings of the comparison of both books.
+    If the trouble returns, a new alert opens, except for payments that the comparison of both books has found.
     """
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from billing_worker.domain.budget import DAY, RUN, Budgets
 from billing_worker.domain.money import Money
-from billing_worker.domain.stop import ALL, SUBSCRIPTION, StopCause
+from billing_worker.domain.stop import ALL, StopCause, scope_of
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.control import Spent
 from billing_worker.ports.storage import UnitOfWork
@@ -46,22 +46,22 @@ class Allowance:
         return None
 
     def _beyond_customer(self, due: DueInvoice) -> Beyond | None:
-        money, scope = due.invoice.money, SUBSCRIPTION + due.subscription.id
+        money = due.invoice.money
         if self._budgets.jumps(money.amount, due.last_paid):
             last, jump = Money(due.last_paid or 0, money.currency), self._budgets.jump
             reason = f"invoice {due.invoice.id} is over {money}, more than {jump} times the last paid one ({last})"
-            return Beyond(scope, reason)
+            return Beyond(scope_of(due.invoice.owner_id), reason)
         limit = self._budgets.customer_day.get(money.currency)
         if limit is None:
             return None
-        spent = self._spent_by(due.subscription.customer, money.currency)
+        spent = self._spent_by(due.customer, money.currency)
         if spent + money.amount <= limit:
             return None
         so_far, most = Money(spent, money.currency), Money(limit, money.currency)
         reason = (
             f"invoice {due.invoice.id} over {money} would bring this customer from {so_far} beyond {most} in 24 hours"
         )
-        return Beyond(scope, reason)
+        return Beyond(scope_of(due.invoice.owner_id), reason)
 
     def _beyond_run(self, due: DueInvoice) -> Beyond | None:
         money = due.invoice.money
@@ -85,7 +85,9 @@ class Allowance:
 
     def _take(self, due: DueInvoice) -> None:
         self._begun.append(due.invoice.money)
-        whose = (due.subscription.customer, due.invoice.money.currency)
+        if not self._of_customers:
+            return
+        whose = (due.customer, due.invoice.money.currency)
         if whose in self._of_customers:
             self._of_customers[whose] += due.invoice.money.amount
 

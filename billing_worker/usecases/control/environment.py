@@ -34,6 +34,12 @@ def require_claimed_environment(ports: Ports) -> None:
     stop_charging(ports, ALL, StopCause.ENVIRONMENT, "; ".join(found.differences))
 
 
+def is_elsewhere(ports: Ports, uow: UnitOfWork) -> bool:
+    """Whether this database or account is not the claimed one: then nothing here changes anything at PortOne."""
+    found = _compared(ports, uow)
+    return found.claimed is not None and bool(found.differences)
+
+
 def compared(ports: Ports) -> Claim:
     """Compare the claimed fingerprint with the present one."""
     with ports.database.transaction() as uow:

@@ -23,6 +23,8 @@ class Applied:
     """Keys that may be charged from now on."""
     to_confirm: list[str] = field(default_factory=list)
     """Keys to confirm at once, because their issuing payment was not read yet."""
+    to_advance: list[str] = field(default_factory=list)
+    """Card sessions whose window has a result at PortOne."""
     subject_id: str | None = None
     """The invoice or key that it is about."""
 

@@ -104,7 +104,7 @@ def _read(ports: Ports, message: InboxMessage) -> _Reading:
     if message.source == PORTONE:
         listing = ports.gateway.payment(message.payload["imp_uid"])
         return _Reading(listing, None, answered=listing.trouble is None)
-    knows_key = ports.gateway.knows_key(message.payload["uid"])
+    knows_key = ports.gateway.read_key(message.payload["uid"]).known
     return _Reading(Listing(()), knows_key, answered=knows_key is not None)
 
 

@@ -2,6 +2,7 @@
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT
+from billing_worker.domain.card_session import CardSessionStatus
 from billing_worker.domain.issuing_payment import is_another_issue
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import FEW_TRIES, FOREIGN_TRIES, books_lag
@@ -13,6 +14,7 @@ from billing_worker.ports.outside import Listing
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.incoming.applied import Applied, apply_confirmation
 from billing_worker.usecases.key.issuance import alert_another_issue
+from billing_worker.usecases.schedule.leftover import take_unopened
 from billing_worker.usecases.settle.record import record_payment
 
 
@@ -50,7 +52,30 @@ def apply_webhook(
     if locked is not None:
         note = record_payment(ports, uow, locked, payment, evidence, moment=moment)
         return _own(message, payment, note, locked.invoice.id)
+    return _without_invoice(ports, uow, payment, evidence, moment)
+
+
+def _without_invoice(
+    ports: Ports, uow: UnitOfWork, payment: GatewayPayment, evidence: Evidence, moment: Moment
+) -> Applied:
+    """A payment whose order number no invoice has: a schedule, the card page, or a key's issue may have it."""
+    unopened = take_unopened(ports, uow, payment, evidence, moment)
+    if unopened is not None:
+        return Applied(InboxStatus.APPLIED, unopened)
+    session = uow.card_sessions.with_merchant_uid(payment.merchant_uid)
+    if session is not None and session.status is CardSessionStatus.OPEN:
+        return _of_window(uow, session.id, moment)
     return _apply_issuing_payment(uow, payment, evidence, moment)
+
+
+def _of_window(uow: UnitOfWork, session_id: str, moment: Moment) -> Applied:
+    """A payment of the card page: its session is brought forward at once, perhaps before the browser comes back."""
+    session = uow.card_sessions.lock(session_id)
+    if session.status is CardSessionStatus.OPEN:
+        session.next_look_at = moment.real
+        uow.card_sessions.save(session)
+    note = f"card session {session.id} is looked up at the gateway"
+    return Applied(InboxStatus.APPLIED, note, to_advance=[session.id], subject_id=session.id)
 
 
 def _own(message: InboxMessage, payment: GatewayPayment, note: str, invoice_id: str) -> Applied:

@@ -6,9 +6,11 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
-from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.issuing_payment import issuing_payment
+from billing_worker.domain.key_call import NEVER_STORED
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
 from billing_worker.usecases.key.issuance import note_issue
@@ -22,12 +24,13 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     """
     _look_up(ports, key_id)
     with ports.database.transaction() as uow:
-        lock_subscriptions(uow, key_id)
+        lock_what_charges(uow, key_id)
         # Read under the lock: another request may do the same at this moment.
         key = uow.keys.lock(key_id)
         moment = ports.clock.moment()
         if key.status is not KeyStatus.INVALID:
             raise Conflict(f"billing key {key_id} is {key.status}: only an invalid one can be reactivated")
+        _refuse_unstored(uow, key)
         if not key.email_agrees and (key.issue is None or key.activated_at is None):
             raise Conflict(f"billing key {key_id} never worked ({key.invalid_reason}): the customer needs another")
         if not key.email_agrees:
@@ -43,6 +46,25 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     return key
 
 
+def _refuse_unstored(uow: UnitOfWork, key: BillingKey) -> None:
+    """Refuse a key that is being deleted, and one that PortOne never stored."""
+    calls = uow.key_calls.of_key(key.id)
+    if any(call.is_open for call in calls):
+        raise Conflict(f"billing key {key.id} is being issued or deleted; wait for the result")
+    if key.activated_at is None and any(call.status in NEVER_STORED for call in calls):
+        raise Conflict(f"billing key {key.id} was never stored at PortOne ({key.invalid_reason}): issue another one")
+    if was_never_paid_for(uow, key):
+        raise Conflict(f"billing key {key.id} never worked ({key.invalid_reason}): the customer needs another")
+
+
+def was_never_paid_for(uow: UnitOfWork, key: BillingKey) -> bool:
+    """Whether its first payment was not taken: a key of this name at PortOne may be another system's."""
+    if key.status is not KeyStatus.INVALID or key.activated_at is not None or key.pg_provider in ISSUED_BY_PAYMENT:
+        return False
+    taken = {"billing_key_id": key.id, "status": AttemptStatus.APPROVED}  # perhaps later
+    return not uow.lists.part(Kind.ATTEMPTS, taken, 1, None).items
+
+
 def _look_up(ports: Ports, key_id: str) -> None:
     """Look up which payment issued a key: older releases did not store it.
 
@@ -54,7 +76,8 @@ def _look_up(ports: Ports, key_id: str) -> None:
         return
     if key.issue is not None or key.activated_at is None:
         return
-    known, listing = ports.gateway.knows_key(key.customer_uid), ports.gateway.payments_of_key(key.customer_uid)
+    known = ports.gateway.read_key(key.customer_uid).known
+    listing = ports.gateway.payments_of_key(key.customer_uid)
     if known is None or listing.trouble is not None:
         raise Conflict(f"billing key {key_id} must be looked up first, and PortOne could not be read: try again later")
     seen = issuing_payment(listing.payments)
@@ -69,17 +92,23 @@ def _look_up(ports: Ports, key_id: str) -> None:
             uow.commit()
 
 
-def lock_subscriptions(uow: UnitOfWork, key_id: str) -> None:
-    """Lock the subscriptions of the key before the key itself, as all transactions do: otherwise two could deadlock."""
+def lock_what_charges(uow: UnitOfWork, key_id: str) -> None:
+    """Lock what charges the key before the key itself, as all transactions do: otherwise two could deadlock."""
     for subscription in uow.subscriptions.of_key(key_id):
         uow.subscriptions.lock(subscription.id)
+    for invoice in uow.invoices.singles_of_key(key_id):
+        uow.lock_invoice(invoice.id)
 
 
 def wake_invoices(uow: UnitOfWork, key_id: str, now: datetime) -> None:
-    """Make invoices that wait for another key due at once: this key works after all. Locks the subscriptions first."""
+    """Make invoices that wait for another key due at once: this key works after all.
+
+    The caller holds the locks of `lock_what_charges`.
+    """
+    waiting = [*uow.invoices.singles_of_key(key_id)]
     for subscription in uow.subscriptions.of_key(key_id):
-        uow.subscriptions.lock(subscription.id)
-        for invoice in uow.invoices.of_subscription(subscription.id):
-            if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
-                invoice.use_key(key_id, now, at_once=True)
-                uow.invoices.save(invoice)
+        waiting += uow.invoices.of_subscription(subscription.id)
+    for invoice in waiting:
+        if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
+            invoice.use_key(key_id, now, at_once=True)
+            uow.invoices.save(invoice)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from datetime import timedelta
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import (
@@ -15,15 +16,19 @@ from billing_worker.domain.billing_key import (
     BillingKey,
     IssueUse,
     KeyStatus,
-    first_status,
+    KeyWait,
 )
+from billing_worker.domain.errors import InvalidInput, Unavailable
 from billing_worker.domain.labels import entered_external_id, entered_metadata
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.pgs.rules import require_buyer, require_pg
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
-from billing_worker.usecases.key.confirm import FIRST_LOOK
+from billing_worker.usecases.key.confirm import confirm
+from billing_worker.usecases.key.wait import FIRST_LOOK
+
+LONGEST_IMP_UID = 64
 
 BUYER = ("buyer_name", "buyer_email", "buyer_tel")
 
@@ -39,12 +44,17 @@ class NewKey:
     buyer_email: str | None = None
     buyer_tel: str | None = None
     goodsid: str | None = None
+    imp_uid: str | None = None
+    """The result of the payment window that issued it; PortOne is read about it before the key is active."""
     external_id: str | None = None
     metadata: Mapping[str, str] | None = None
 
 
 def register_key(ports: Ports, wanted: NewKey) -> BillingKey:
-    """Register a billing key that PortOne already stores. Raises InvalidInput, or Conflict for a known one."""
+    """Register a billing key that PortOne already stores: it stays pending until PortOne has shown it (`confirm`).
+
+    Raises InvalidInput, or Conflict for a known one.
+    """
     moment = ports.clock.moment()
     key = new_key(ports, moment, wanted)
     with ports.database.transaction() as uow:
@@ -54,23 +64,53 @@ def register_key(ports: Ports, wanted: NewKey) -> BillingKey:
     return key
 
 
+def register_and_confirm(ports: Ports, wanted: NewKey) -> BillingKey:
+    """Register a key, and read PortOne about it at once: it is active if PortOne has it.
+
+    Not for callers within a transaction. What is missing otherwise is in `waits_for`, and later reads follow. Raises as
+    `register_key` does.
+    """
+    key = register_key(ports, wanted)
+    confirm(ports, key.id, announce=False)
+    with ports.database.transaction() as uow:
+        return uow.keys.get(key.id)
+
+
+def pg_of_payment(ports: Ports, customer_uid: str, imp_uid: str | None) -> str:
+    """The PG of the payment that issued a key, read at PortOne.
+
+    Raises InvalidInput without an `imp_uid`, for a payment that is not of this key or tells no PG, and Unavailable if
+    PortOne could not be read.
+    """
+    if imp_uid is None:
+        raise InvalidInput("pg_provider", None, "is needed, or the imp_uid of the payment that issued the key")
+    listing = ports.gateway.payment(imp_uid)
+    if listing.trouble is not None:
+        raise Unavailable(f"PortOne could not be read about {imp_uid}: {listing.trouble}; name the PG, or try again")
+    for payment, _ in listing.payments:
+        if payment.customer_uid == customer_uid and payment.pg_provider is not None:
+            return payment.pg_provider
+    raise InvalidInput("imp_uid", imp_uid, "is no payment of this key that tells its PG; name the PG")
+
+
 def new_key(ports: Ports, moment: Moment, wanted: NewKey) -> BillingKey:
     """A new billing key, not stored yet. Raises InvalidInput, also for a PG that is not known or has no keys."""
     pg_provider = require_pg(entered("pg_provider", wanted.pg_provider, LONGEST_PG)).code
-    status = first_status(pg_provider)
+    is_paid_for = pg_provider in ISSUED_BY_PAYMENT  # its payment is confirmed first, and a notification tells that
     key = BillingKey(
         id=ports.ids.new("key"),
         customer_uid=entered("customer_uid", wanted.customer_uid, LONGEST_CUSTOMER_UID, ascii_only=True, secret=True),
         pg_provider=pg_provider,
-        status=status,
+        status=KeyStatus.PENDING,
         buyer_name=_optional("buyer_name", wanted.buyer_name, LONGEST_BUYER_NAME),
         buyer_email=_optional("buyer_email", wanted.buyer_email, LONGEST_BUYER_EMAIL),
         buyer_tel=_optional("buyer_tel", wanted.buyer_tel, LONGEST_BUYER_TEL),
         created_at=moment.billing,
-        activated_at=moment.billing if status is KeyStatus.ACTIVE else None,
-        next_look_at=moment.real + FIRST_LOOK if status is KeyStatus.PENDING else None,
+        next_look_at=moment.real + (FIRST_LOOK if is_paid_for else timedelta(0)),
+        waits_for=KeyWait.UNREAD,
+        imp_uid=_optional("imp_uid", wanted.imp_uid, LONGEST_IMP_UID),
         goodsid=_optional("goodsid", wanted.goodsid, LONGEST_GOODSID),
-        issue_claim=IssueUse.OPEN if pg_provider in ISSUED_BY_PAYMENT else IssueUse.NONE,
+        issue_claim=IssueUse.OPEN if is_paid_for else IssueUse.NONE,
         external_id=entered_external_id(wanted.external_id),
         metadata=entered_metadata(wanted.metadata),
     )

@@ -10,7 +10,7 @@ from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.pingback import PingbackPayment
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.key.issuance import note_issue
-from billing_worker.usecases.key.reactivate import lock_subscriptions, wake_invoices
+from billing_worker.usecases.key.reactivate import lock_what_charges, wake_invoices
 
 
 def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: Evidence, moment: Moment) -> bool:
@@ -24,7 +24,7 @@ def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: 
         return False
     given_up = key.status is KeyStatus.INVALID
     if given_up:
-        lock_subscriptions(uow, key.id)
+        lock_what_charges(uow, key.id)
     key = uow.keys.lock(key.id)
     if blocked_by_pingback(uow, key) is not None or not key.awaits_confirmation:
         return False

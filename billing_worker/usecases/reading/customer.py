@@ -25,14 +25,14 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def customer_with(ports: Ports, customer: str) -> CustomerView:
-    """The customer with this id of the merchant. Raises NotFound for one without any subscription."""
+    """The customer with this id of the merchant. Raises NotFound for one with neither subscription nor payment."""
     if not storable(customer):
         raise NotFound("customer", customer)
     with ports.database.transaction() as uow:
         subscriptions: Sequence[Subscription] = _list(uow, Kind.SUBSCRIPTIONS, {"customer": customer})
-        if not subscriptions:
-            raise NotFound("customer", customer)
         keys: Sequence[BillingKey] = _list(uow, Kind.BILLING_KEYS, {"customer": customer})
+        if not keys:  # each subscription and each payment has one
+            raise NotFound("customer", customer)
         owed: list[Invoice] = []
         for status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
             owed += _list(uow, Kind.INVOICES, {"customer": customer, "status": status})
@@ -63,7 +63,7 @@ def _charges(
     collecting = {each.id for each in subscriptions if each.status in COLLECTING}
     found = []
     for invoice in owed:
-        if invoice.status is not InvoiceStatus.OPEN or invoice.subscription_id not in collecting:
+        if invoice.status is not InvoiceStatus.OPEN or invoice.subscription_id not in (None, *collecting):
             continue
         ready = invoice.billing_key_id in chargeable and invoice.next_attempt_at is not None
         what = "an open invoice is charged" if ready else "an open invoice waits; `why` says for what"
@@ -87,7 +87,9 @@ def _periods(subscriptions: Sequence[Subscription], plans: Mapping[str, Plan]) -
     return found
 
 
-def _coming(at: datetime | None, what: str, subscription_id: str, invoice_id: str | None, money: Money) -> ComingView:
+def _coming(
+    at: datetime | None, what: str, subscription_id: str | None, invoice_id: str | None, money: Money
+) -> ComingView:
     return ComingView(
         at=at,
         what=what,

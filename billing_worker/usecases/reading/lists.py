@@ -19,8 +19,11 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.reading.views.control import of_action, of_alert, of_stop
 from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoice
 from billing_worker.usecases.reading.views.keys import summary_of_key
+from billing_worker.usecases.reading.views.payments import of_payment
 from billing_worker.usecases.reading.views.plans import of_plan
 from billing_worker.usecases.reading.views.refunds import of_refund
+from billing_worker.usecases.reading.views.schedules import of_schedule
+from billing_worker.usecases.reading.views.shadow import of_shadow_charge
 from billing_worker.usecases.reading.views.subscriptions import of_subscription
 from billing_worker.usecases.reading.views.traffic import of_event, summary_of_notification
 
@@ -33,8 +36,11 @@ SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.BILLING_KEYS: summary_of_key,
     Kind.SUBSCRIPTIONS: of_subscription,
     Kind.INVOICES: of_invoice,
+    Kind.PAYMENTS: of_payment,
     Kind.ATTEMPTS: of_attempt,
     Kind.REFUNDS: of_refund,
+    Kind.SCHEDULES: of_schedule,
+    Kind.SHADOW: of_shadow_charge,
     Kind.ACTIONS: of_action,
     Kind.EVENTS: of_event,
     Kind.NOTIFICATIONS: summary_of_notification,

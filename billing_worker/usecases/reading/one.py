@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from billing_worker.domain.comparison import Comparison
+from billing_worker.domain.errors import NotFound
 from billing_worker.domain.language import Language
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
@@ -10,8 +11,10 @@ from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.usecases.reading.views.control import AlertDetail, detail_of_alert
 from billing_worker.usecases.reading.views.invoices import AttemptView, InvoiceDetail, detail_of_invoice, of_attempt
 from billing_worker.usecases.reading.views.keys import KeyView, of_key
+from billing_worker.usecases.reading.views.payments import PaymentDetail, detail_of_payment
 from billing_worker.usecases.reading.views.plans import PlanView, of_plan
 from billing_worker.usecases.reading.views.refunds import RefundDetail, detail_of_refund
+from billing_worker.usecases.reading.views.schedules import ScheduleView, of_schedule
 from billing_worker.usecases.reading.views.subscriptions import SubscriptionDetail, detail_of_subscription
 from billing_worker.usecases.reading.views.traffic import EventView, NotificationView, of_event, of_notification
 
@@ -46,10 +49,26 @@ def invoice_with(ports: Ports, invoice_id: str) -> InvoiceDetail:
         return detail_of_invoice(invoice, uow.attempts.of_invoice(invoice.id), uow.refunds.of_invoice(invoice.id))
 
 
+def payment_with(ports: Ports, invoice_id: str) -> PaymentDetail:
+    """A single payment with its attempts and refunds. Raises NotFound also for an invoice for a period."""
+    with ports.database.transaction() as uow:
+        invoice = uow.invoices.get(invoice_id)
+        if invoice.single is None:
+            raise NotFound("payment", invoice_id)
+        attempts, refunds = uow.attempts.of_invoice(invoice.id), uow.refunds.of_invoice(invoice.id)
+        return detail_of_payment(invoice, detail_of_invoice(invoice, attempts, refunds))
+
+
 def attempt_with(ports: Ports, attempt_id: str) -> AttemptView:
     """An attempt."""
     with ports.database.transaction() as uow:
         return of_attempt(uow.attempts.get(attempt_id))
+
+
+def schedule_with(ports: Ports, schedule_id: str) -> ScheduleView:
+    """A schedule at PortOne."""
+    with ports.database.transaction() as uow:
+        return of_schedule(uow.schedules.get(schedule_id))
 
 
 def refund_with(ports: Ports, refund_id: str) -> RefundDetail:

@@ -3,52 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alert_rules import RULES
 from billing_worker.domain.alerts import Action, AlertKind, WayOut
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
+from billing_worker.domain.declines.reasons import Advice, DeclineKind
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.refund import Refund, RefundCause, RefundStatus, left_of, refundable
+from billing_worker.domain.refund import Refund, RefundCause, left_of, refundable
 from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.reading.waits import limit_of, next_charge, when_ended
+from billing_worker.usecases.reading.outline import Outline, outline_of_many
+from billing_worker.usecases.reading.refund_state import State, state_of_refund
+from billing_worker.usecases.reading.scheduled import way_of
+from billing_worker.usecases.reading.waits import limit_of, missing_of, next_charge, when_ended
 
 MOST_EVENTS = 10_000
 """More than any subscription has."""
 MOST_ROWS = 100
-MOST_SUBSCRIPTIONS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """An explanation whose alerts and ways out are not in words yet."""
-
-    subject: str
-    answer: str
-    history: list[str]
-    next: str
-    ways_out: list[WayOut]
-    alerts: list[Alert]
-    """The open alerts about it."""
-    actions: list[str]
-
-
-class _State(NamedTuple):
-    """The state of an entity, its next step, and the ways out."""
-
-    answer: str
-    next: str
-    ways_out: tuple[WayOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,71 +46,51 @@ class Teller:
 
     def of_customer(self, customer: str, subscriptions: Sequence[Subscription]) -> Outline:
         """A customer with several subscriptions: each in a line."""
-        live = [each for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
+        live = [each.id for each in subscriptions if each.status is not SubscriptionStatus.CANCELED]
         subject = f"customer {customer}: {len(subscriptions)} subscriptions, {len(live)} of them live"
-        described = [self.of_subscription(each) for each in reversed(subscriptions)]
-        answer = "Each has a story of its own; see: " + ", ".join(
-            f"why {each.id}" for each in subscriptions[:MOST_SUBSCRIPTIONS]
-        )
-        history = [f"{each.subject}. {each.answer}" for each in described]
-        alerts = [alert for each in described for alert in each.alerts]
-        then = " ".join(
-            f"{s.id}: {each.next}" for s, each in zip(reversed(subscriptions), described, strict=True) if s in live
-        )
-        acts = list(dict.fromkeys(line for each in described for line in each.actions))
-        ways_out = [way for each in described for way in each.ways_out]
-        return Outline(subject, answer, history, then or "Nothing: all of them ended.", ways_out, alerts, acts)
+        return outline_of_many(subject, {each.id: self.of_subscription(each) for each in subscriptions}, live)
+
+    def of_payments(self, customer: str, payments: Sequence[Invoice]) -> Outline:
+        """A customer with several single payments and no subscription: each in a line."""
+        live = [each.id for each in payments if each.status is InvoiceStatus.OPEN]
+        subject = f"customer {customer}: {len(payments)} single payments, {len(live)} of them open"
+        return outline_of_many(subject, {each.id: self.of_invoice(each) for each in payments}, live)
 
     def of_invoice(self, invoice: Invoice) -> Outline:
         """An invoice: its attempts, its refunds, and what comes next."""
         attempts = self.uow.attempts.of_invoice(invoice.id)
-        subscription = self.uow.subscriptions.get(invoice.subscription_id)
+        own = invoice.subscription_id
+        subscription = self.uow.subscriptions.get(own) if own is not None else None
         key = self.uow.keys.get(invoice.billing_key_id)
-        period = f"{self._date(invoice.period.start)} to {self._date(invoice.period.end)}"
-        subject = f"invoice {invoice.id}: {invoice.money} for {period}, order {invoice.merchant_uid}"
+        subject = f"invoice {invoice.id}: {invoice.money} for {self._purpose(invoice)}, order {invoice.merchant_uid}"
         refunds = self.uow.refunds.of_invoice(invoice.id)
         answer, then, ways_out = self._state_of(invoice, attempts, subscription, key)
         answer += self._given_back(attempts)
         under_way = next((refund for refund in refunds if refund.is_open), None)
         if under_way is not None:
             then += f" Refund {under_way.id} over {under_way.money} is under way."
-            then += " " + self._state_of_refund(under_way).next
+            then += " " + state_of_refund(under_way, invoice.id, self._day).next
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
         described = [self._attempt_line(each) for each in attempts] + [self._refund_line(each) for each in refunds]
         alerts = self._alerts(subjects)
         return Outline(subject, answer, described, then, list(ways_out), alerts, self._acts(subjects))
 
+    def _purpose(self, invoice: Invoice) -> str:
+        if invoice.period is not None:
+            return f"{self._date(invoice.period.start)} to {self._date(invoice.period.end)}"
+        single = invoice.of_single
+        return f"{single.name!r}, a single payment of {single.customer} at {self._day(single.at)}"
+
     def of_refund(self, refund: Refund) -> Outline:
         """A refund, and the others of the same payment."""
         attempt = self.uow.attempts.get(refund.attempt_id)
         subject = f"refund {refund.id}: {refund.money} of payment {attempt.imp_uid}, invoice {attempt.invoice_id}"
-        answer, then, ways_out = self._state_of_refund(refund)
+        answer, then, ways_out = state_of_refund(refund, attempt.invoice_id, self._day)
         left = Money(refundable(attempt), attempt.money.currency)
         history = [self._refund_line(each) for each in self.uow.refunds.of_attempt(attempt.id)]
         then += f" Of this payment {left} is left."
         alerts = self._alerts([refund.id, attempt.id])
         return Outline(subject, answer, history, then, list(ways_out), alerts, self._acts([refund.id]))
-
-    def _state_of_refund(self, refund: Refund) -> _State:
-        match refund.status:
-            case RefundStatus.PENDING if refund.sends == 0:
-                return _State("Written down, and not sent yet.", "The next scan hands it to a worker, within seconds.")
-            case RefundStatus.PENDING:
-                answer = f"Not given back yet: sent {refund.sends} times ({refund.note})."
-                return _State(answer, f"It is sent again on {self._day(refund.next_step_at)}.")
-            case RefundStatus.IN_FLIGHT:
-                return _State("Being sent.", "The answer, or a read of the payment, decides.")
-            case RefundStatus.UNKNOWN:
-                answer = f"Not known: it was sent and its outcome is unclear ({refund.note})."
-                then = f"The payment is read again at {self._day(refund.next_step_at)}; nothing is sent before."
-                return _State(answer, then)
-            case RefundStatus.SUCCEEDED:
-                return _State(f"Given back: the gateway shows it since {self._day(refund.closed_at)}.", "Nothing.")
-            case RefundStatus.FAILED:
-                answer = f"Not given back by it: {refund.note}."
-                invoice_id = self.uow.attempts.get(refund.attempt_id).invoice_id
-                ways_out = (WayOut(Action.REQUEST_REFUND, {"invoice": invoice_id}),)
-                return _State(answer, "Nothing by itself. An operator can ask again.", ways_out)
 
     def _given_back(self, attempts: Sequence[PaymentAttempt]) -> str:
         paid = [attempt for attempt in attempts if attempt.status is AttemptStatus.APPROVED]
@@ -146,77 +106,89 @@ class Teller:
         return f"{line}: {refund.status}"
 
     def _state_of(  # noqa: C901, PLR0911 - one sentence a state
-        self, invoice: Invoice, attempts: Sequence[PaymentAttempt], subscription: Subscription, key: BillingKey
-    ) -> _State:
+        self, invoice: Invoice, attempts: Sequence[PaymentAttempt], owner: Subscription | None, key: BillingKey
+    ) -> State:
+        ended = owner is not None and owner.status is SubscriptionStatus.CANCELED
         open_attempt = next((attempt for attempt in attempts if attempt.is_open), None)
         match invoice.status:
             case InvoiceStatus.PAID:
-                paid = next(a for a in attempts if a.status is AttemptStatus.APPROVED and not a.surplus)
-                answer = f"Paid on {self._day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
-                card = self.uow.keys.get(paid.billing_key_id)
-                if card.issue is not None and card.issue.imp_uid == paid.imp_uid:
-                    answer = (
-                        f"Paid by payment {paid.imp_uid}, with which key {card.id} was issued; nothing was charged."
-                    )
-                return _State(answer, "Nothing: this period will not be charged again.")
+                return self._paid(attempts)
             case InvoiceStatus.VOID:
-                covered = invoice.last_reason if subscription.status is not SubscriptionStatus.CANCELED else None
-                answer = "Not charged: the subscription was canceled before it was paid."
-                return _State(f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final.")
+                covered = invoice.last_reason if owner is not None and not ended else None
+                what = "payment" if owner is None else "subscription"
+                answer = f"Not charged: the {what} was canceled before it was paid."
+                return State(f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final.")
             case InvoiceStatus.UNCOLLECTIBLE:
-                answer = (
-                    f"Not paid: dunning gave up after {invoice.declines} declines; the last: {invoice.last_reason}."
-                )
-                ways_out = (WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id}),)
-                return _State(answer, "Nothing by itself. An operator can try again.", ways_out)
+                return _given_up(invoice, owner, key)
         if open_attempt is not None:
             return self._open(open_attempt)
-        if subscription.status is SubscriptionStatus.CANCELED:
-            return _State("Not charged: the subscription is canceled.", "Nothing: this is final.")
+        if ended:
+            return State("Not charged: the subscription is canceled.", "Nothing: this is final.")
         if key.status is KeyStatus.PENDING:
-            answer = "Waiting: the gateway has not confirmed the billing key yet, and it must not be charged before."
-            return _State(answer, f"It is charged as soon as the confirmation of key {key.id} arrives.")
-        held = self._held(subscription, key, is_due=invoice.is_due(self.now))
+            return self._unconfirmed(invoice, key)
+        held = self._held(invoice.owner_id, key, is_due=invoice.is_due(self.now))
         if held is not None:
             return held
         if key.status is not KeyStatus.ACTIVE:
             answer = f"Not charged: the billing key is {key.status} ({key.invalid_reason})."
-            ways_out = (WayOut(Action.SET_SUBSCRIPTION_KEY, {"subscription": subscription.id}),)
             until = self._day(invoice.next_attempt_at)
-            return _State(answer, f"Given up on {until} unless the customer gives another card.", ways_out)
+            if owner is None:
+                return State(answer, f"Given up on {until}. Another payment needs another card.", (_end(invoice),))
+            ways_out = (WayOut(Action.SET_SUBSCRIPTION_KEY, {"subscription": owner.id}),)
+            return State(answer, f"Given up on {until} unless the customer gives another card.", ways_out)
         if invoice.awaits_decision:
-            answer = f"Not charged: it was paid and given back at the gateway {invoice.taken_back} times."
+            times = "once" if invoice.taken_back == 1 else f"{invoice.taken_back} times"
+            answer = f"Not charged: it was paid and given back at the gateway {times}."
             once_more = WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id})
-            end = WayOut(Action.CANCEL_SUBSCRIPTION, {"subscription": subscription.id})
-            return _State(answer, "Nothing by itself: an operator decides.", (once_more, end))
+            end = _end(invoice)
+            return State(answer, "Nothing by itself: an operator decides.", (once_more, end))
         if invoice.is_due(self.now):
-            return _State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
+            return State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
         waits = limit_of(self.uow, invoice, key, self.limits, self.now)
         if invoice.last_reason is not None:
             what = "was paid and given back" if invoice.taken_back else "could not be placed"
-            what = "declined" if invoice.declines else what
-            answer = f"Not paid yet: it {what} ({invoice.last_reason})."
-            return _State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.{waits}")
-        return _State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.{waits}")
+            what = "declined" if invoice.declines or invoice.spared else what
+            answer = f"Not paid yet: it {what} ({invoice.last_reason}).{_not_the_customers(attempts)}"
+            return State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.{waits}")
+        return State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.{waits}")
 
-    def _held(self, subscription: Subscription, key: BillingKey, *, is_due: bool) -> _State | None:
-        holding = self.uow.stops.holding(subscription.id, key.pg_provider)
+    def _unconfirmed(self, invoice: Invoice, key: BillingKey) -> State:
+        answer = f"Waiting: the billing key must not be charged before it is confirmed: {missing_of(key)}."
+        then = f"as soon as the confirmation of key {key.id} arrives"
+        if not invoice.is_due(self.now):
+            then = f"on {self._day(invoice.next_attempt_at)} or {then}, whichever is later"
+        return State(answer, f"It is charged {then}.")
+
+    def _paid(self, attempts: Sequence[PaymentAttempt]) -> State:
+        paid = next(a for a in attempts if a.status is AttemptStatus.APPROVED and not a.surplus)
+        answer = f"Paid on {self._day(paid.closed_at)} by attempt {paid.number} (payment {paid.imp_uid})."
+        card = self.uow.keys.get(paid.billing_key_id)
+        if card.issue is not None and card.issue.imp_uid == paid.imp_uid:
+            answer = f"Paid by payment {paid.imp_uid}, with which key {card.id} was issued; nothing was charged."
+        return State(answer, "Nothing: this will not be charged again.")
+
+    def _held(self, owner_id: str, key: BillingKey, *, is_due: bool) -> State | None:
+        holding = self.uow.stops.holding(owner_id, key.pg_provider)
         if not holding:
             return None
         ways_out = tuple(
-            WayOut(action, {"key": key.id, "subscription": subscription.id, "stop": str(stop.id)})
+            WayOut(action, {"key": key.id, "subscription": owner_id, "stop": str(stop.id)})
             for stop in holding
             for action in RULES[AlertKind.STOPPED].cases[stop.cause].actions
         )
-        return _State(f"Not charged: {holding[0]}.", when_ended(holding, is_due=is_due), ways_out)
+        return State(f"Not charged: {holding[0]}.", when_ended(holding, is_due=is_due), ways_out)
 
-    def _open(self, attempt: PaymentAttempt) -> _State:
+    def _open(self, attempt: PaymentAttempt) -> State:
+        if attempt.scheduled:
+            answer = f"PortOne charges it by its schedule: attempt {attempt.number} waits for the result."
+            then = f"A webhook, or the read at {self._day(attempt.next_look_at)}, tells it. No worker charges."
+            return State(answer, then)
         if attempt.status is AttemptStatus.IN_FLIGHT:
             answer = f"Being charged: attempt {attempt.number} is on its way."
-            return _State(answer, "The answer, or a read of the gateway, decides.")
+            return State(answer, "The answer, or a read of the gateway, decides.")
         answer = f"Not known: attempt {attempt.number} was sent and its outcome is unclear ({attempt.reason})."
         then = f"The gateway is read again at {self._day(attempt.next_look_at)}; until it is known, nothing is "
-        return _State(answer, then + "charged again.")
+        return State(answer, then + "charged again.")
 
     def of_subscription(self, subscription: Subscription) -> Outline:
         """A subscription: its periods, and what comes next."""
@@ -227,8 +199,8 @@ class Teller:
         unpaid = [each for each in invoices if each.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)]
         described = [
             (
-                each.period.start,
-                f"{self._date(each.period.start)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})",
+                each.owed_from,
+                f"{self._date(each.owed_from)} {each.status}: {each.money}, {each.attempts} attempts ({each.id})",
             )
             for each in invoices
         ]
@@ -247,30 +219,33 @@ class Teller:
             ways_out += [] if subscription.cancel_at_period_end else [_decide(subscription)]
         if subscription.cancel_at_period_end and subscription.status in RENEWING:
             then = f"It ends on {next_start} and is not charged again."
-        then = f"{state.next} {then}".lstrip()
+        then = f"{state.next} {then}".lstrip() + way_of(self.uow, subscription, self._day)
         owned = [subscription.id, *(each.id for each in invoices)]
-        alerts = self._alerts([subscription.id])
+        periods = [(subscription.id, subscription.next_period_index - back) for back in (1, 0)]
+        scheduled = [each.id for each in self.uow.schedules.of_periods(periods)]
+        alerts = self._alerts([subscription.id, *scheduled])
         return Outline(subject, answer, history, then, ways_out, alerts, self._acts(owned, plan.id))
 
-    def _first_owed(self, subscription: Subscription, unpaid: Sequence[Invoice], key: BillingKey) -> _State:
+    def _first_owed(self, subscription: Subscription, unpaid: Sequence[Invoice], key: BillingKey) -> State:
         """The state of its first unpaid invoice, or else a stop that holds the next one."""
         if unpaid:
             return self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)
-        held = self._held(subscription, key, is_due=False) if subscription.status in RENEWING else None
-        return held or _State("", "")
+        held = self._held(subscription.id, key, is_due=False) if subscription.status in RENEWING else None
+        return held or State("", "")
 
     def of_key(self, key: BillingKey) -> Outline:
         """A billing key, and whether it may be charged."""
         subject, ways_out = f"billing key {key.id} at {key.pg_provider}", list[WayOut]()
         match key.status:
             case KeyStatus.PENDING:
-                answer = "It may not be charged yet: Paymentwall has not confirmed the payment that issued it."
-                then = "PortOne's webhook or Paymentwall's pingback unlocks it; due invoices wait and follow at once."
+                answer = f"It may not be charged yet: {missing_of(key)}."
+                then = "It is active as soon as PortOne shows that; due invoices wait and follow at once."
             case KeyStatus.ACTIVE:
                 answer = f"It may be charged since {self._day(key.activated_at)}."
                 then = "It is charged when an invoice is due."
             case _:
-                answer = f"It is {key.status} and is not charged: {key.invalid_reason}."
+                because = f": {key.invalid_reason}" if key.invalid_reason is not None else ""
+                answer = f"It is {key.status} and is not charged{because}."
                 then, ways_out = "The customer needs another card.", [WayOut(Action.SET_SUBSCRIPTION_KEY)]
         return Outline(subject, answer, [], then, ways_out, self._alerts([key.id]), self._acts([key.id]))
 
@@ -289,7 +264,7 @@ class Teller:
         line = f"{self._day(attempt.started_at)} attempt {attempt.number} ({attempt.id}): {attempt.status}"
         if attempt.decline_kind is not None:
             final = "final on this key" if attempt.decline_kind is DeclineKind.HARD else "may work later"
-            line += f", {final}"
+            line += f", {attempt.decline_category or 'not classified'}, {final}"
         return f"{line}: {attempt.reason}" if attempt.reason else line
 
     def _acts(self, subjects: Sequence[str], plan_id: str | None = None) -> list[str]:
@@ -310,6 +285,31 @@ class Teller:
 
     def _day(self, when: datetime | None) -> str:
         return f"{when.astimezone(self.zone):%Y-%m-%d %H:%M %Z}" if when is not None else "an unknown date"
+
+
+def _not_the_customers(attempts: Sequence[PaymentAttempt]) -> str:
+    """What a decline says that is not the customer's."""
+    advice = attempts[-1].decline_advice if attempts else None
+    if advice is Advice.RETRY_SOON:
+        return " The way to the card company fails: this spends no step of dunning, unless it lasts longer than a day."
+    if advice is Advice.FIX_CONFIGURATION:
+        return " The merchant must change something first: this spends no step of dunning for a month."
+    return ""
+
+
+def _given_up(invoice: Invoice, owner: Subscription | None, key: BillingKey) -> State:
+    tries = f"dunning gave up after {invoice.declines} declines; the last: " if invoice.declines else ""
+    answer = f"Not paid: {tries}{invoice.last_reason or key.invalid_reason}."
+    if owner is None and key.status is not KeyStatus.ACTIVE:
+        return State(answer, "Nothing: its card is not charged any more. Another payment needs another card.")
+    ways_out = (WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id}),)
+    return State(answer, "Nothing by itself. An operator can try again.", ways_out)
+
+
+def _end(invoice: Invoice) -> WayOut:
+    if invoice.subscription_id is None:
+        return WayOut(Action.CANCEL_PAYMENT, {"invoice": invoice.id})
+    return WayOut(Action.CANCEL_SUBSCRIPTION, {"subscription": invoice.subscription_id})
 
 
 def _decide(subscription: Subscription) -> WayOut:

@@ -1,13 +1,32 @@
-"""What a charge waits for, in words of `why`: the limits of its PG, the spread of renewals, and stops."""
+"""What a charge waits for, in words of `why`: its key, the limits of its PG, the spread of renewals, and stops."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.billing_key import BillingKey, KeyWait
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.pg_limits import PgLimits, month_of
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.ports.storage import UnitOfWork
+
+_UNCONFIRMED = "Paymentwall has not confirmed the payment that issued it"
+_MISSING: Mapping[KeyWait, str] = {
+    KeyWait.UNREAD: "PortOne has not been read about it yet",
+    KeyWait.UNREADABLE: "PortOne could not be read about it",
+    KeyWait.NOT_STORED: "PortOne has no key with its customer_uid",
+    KeyWait.OTHER_PG: "PortOne stores it at another PG than the registered one",
+    KeyWait.OTHER_PAYMENT: "the payment named as the one that issued it is not there, or is another key's",
+    KeyWait.NOT_PAID: "the payment named as the one that issued it is not paid",
+    KeyWait.FIRST_PAYMENT: "the outcome of the payment that issues it is not known yet",
+    KeyWait.NO_PAYMENT: f"{_UNCONFIRMED}, which PortOne does not show",
+    KeyWait.NO_KEY: f"{_UNCONFIRMED}, and PortOne has no key",
+    KeyWait.HAS_KEY: _UNCONFIRMED,
+}
+
+
+def missing_of(key: BillingKey) -> str:
+    """What a pending key lacks, as a clause."""
+    return _MISSING[key.waits_for or KeyWait.UNREAD]
 
 
 def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimits, now: datetime) -> str:
@@ -25,10 +44,10 @@ def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimit
     if most is not None and look == end and uow.spending.uses_of_key(key.id, begin) >= most:
         return f" This month's {most} uses of its key at {pg} are used up."
     period = invoice.period
-    offset = limits.offset(invoice.subscription_id, period.end - period.start)
-    if offset and period.index and look == period.start + offset:
+    offset = limits.offset(invoice.owner_id, period.end - period.start) if period is not None else None
+    if offset and not invoice.is_first and look == invoice.owed_from + offset:
         return " Renewals are spread: this is its time in each period."
-    if spacing is not None and not invoice.attempts and look > period.start:
+    if spacing is not None and not invoice.attempts and look > invoice.owed_from:
         return f" {pg} takes 1 charge each {spacing.total_seconds():g} s, and others go first."
     return ""
 

@@ -7,14 +7,15 @@ from billing_worker.domain.text import storable
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.texts.alerts import line, ways_out
-from billing_worker.usecases.reading.teller import Outline, Teller
+from billing_worker.usecases.reading.outline import Outline
+from billing_worker.usecases.reading.teller import Teller
 from billing_worker.usecases.reading.views.control import of_way_out
 from billing_worker.usecases.reading.views.fields import view_of
 from billing_worker.usecases.reading.views.insight import Explanation
 
 
 def why(ports: Ports, ident: str, timezone: str = "UTC", language: Language = Language.EN) -> Explanation:
-    """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…) or key (key_…).
+    """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…), key (key_…), schedule (sch_…).
 
     It also takes a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer, in
     this order. Times are in `timezone` (an IANA name), alerts and ways out in `language`.
@@ -60,7 +61,7 @@ def _names_nothing(ident: str) -> InvalidInput:
     return InvalidInput("id", ident, f"is no id of {kinds}, no external_id, customer_uid, imp_uid or merchant_uid")
 
 
-def _by_own_id(teller: Teller, ident: str) -> Outline | None:
+def _by_own_id(teller: Teller, ident: str) -> Outline | None:  # noqa: PLR0911 - one a kind of id
     uow = teller.uow
     match ident.partition("_")[0]:
         case "sub":
@@ -73,6 +74,8 @@ def _by_own_id(teller: Teller, ident: str) -> Outline | None:
             return teller.of_refund(uow.refunds.get(ident))
         case "key":
             return teller.of_key(uow.keys.get(ident))
+        case "sch":
+            return teller.of_subscription(uow.subscriptions.get(uow.schedules.get(ident).subscription_id))
     return None
 
 
@@ -81,6 +84,9 @@ def _by_other_id(teller: Teller, ident: str) -> Outline | None:  # noqa: PLR0911
     invoice_id = uow.invoices.with_merchant_uid(ident)
     if invoice_id is not None:
         return teller.of_invoice(uow.invoices.get(invoice_id))
+    schedule = uow.schedules.with_merchant_uid(ident)
+    if schedule is not None:
+        return teller.of_subscription(uow.subscriptions.get(schedule.subscription_id))
     for attempt in teller.listed(Kind.ATTEMPTS, imp_uid=ident):
         return teller.of_invoice(uow.invoices.get(attempt.invoice_id))
     key = uow.keys.with_customer_uid(ident)
@@ -93,4 +99,9 @@ def _by_other_id(teller: Teller, ident: str) -> Outline | None:  # noqa: PLR0911
     theirs = teller.listed(Kind.SUBSCRIPTIONS, customer=ident)
     if len(theirs) == 1:
         return teller.of_subscription(theirs[0])
-    return teller.of_customer(ident, theirs) if theirs else None
+    if theirs:
+        return teller.of_customer(ident, theirs)
+    payments = teller.listed(Kind.PAYMENTS, customer=ident)
+    if len(payments) == 1:
+        return teller.of_invoice(payments[0])
+    return teller.of_payments(ident, payments) if payments else None

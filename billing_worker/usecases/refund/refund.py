@@ -37,6 +37,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Listing
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.control.environment import is_elsewhere
 from billing_worker.usecases.settle.given_back import note_refunds, refund_event, refund_surplus
 from billing_worker.usecases.settle.record import retry_write
 
@@ -109,8 +110,10 @@ def _require_return(uow: UnitOfWork, attempt: PaymentAttempt, refund: Refund, ea
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim refunds to send or to look up."""
+    """Claim refunds to send or to look up; none in a copy of the database, whose original serves them."""
     with ports.database.transaction() as uow:
+        if is_elsewhere(ports, uow):
+            return []
         real_now = ports.clock.moment().real
         ids = uow.refunds.claim_due(real_now, real_now + timedelta(seconds=ports.timing.claim), limit)
         uow.commit()
@@ -154,7 +157,11 @@ def _take(ports: Ports, refund_id: str) -> _Step | None:
         if not found.is_open:
             return None
         lease_until = found.lease_until or moment.real
-        request = found.request(settlement.attempt) if found.status is RefundStatus.PENDING else None
+        request = (
+            found.request(settlement.attempt, settlement.invoice.options)
+            if found.status is RefundStatus.PENDING
+            else None
+        )
         under_way = found.status is RefundStatus.IN_FLIGHT and lease_until > moment.real
         if request is not None:
             found.send(moment, ports.timing)

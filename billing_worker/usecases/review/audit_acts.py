@@ -6,7 +6,7 @@ from datetime import datetime
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.audit import Breach, Checked, Reach
 from billing_worker.domain.runaway import WITHIN, Reached, is_runaway
-from billing_worker.domain.stop import ALL, SUBSCRIPTION, Stop, StopCause
+from billing_worker.domain.stop import ALL, INVOICE, SUBSCRIPTION, Stop, StopCause, scope_of
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.stop_charging import alert_of, stop_charging
@@ -30,21 +30,21 @@ def act(ports: Ports, checks: Sequence[Checked], *, whole: bool) -> list[Stop]:
             everybody, single = everybody + single, []
         uow.commit()
     stops = [_stop(ports, ALL, everybody)] if everybody else []
-    owners = sorted({breach.subscription for _, breach in single if breach.subscription})
+    owners = sorted({breach.owner for _, breach in single if breach.owner})
     for owner in owners:
-        own = [(check, breach) for check, breach in single if breach.subscription == owner]
-        stops.append(_stop(ports, SUBSCRIPTION + owner, own))
+        own = [(check, breach) for check, breach in single if breach.owner == owner]
+        stops.append(_stop(ports, scope_of(owner), own))
     return stops
 
 
 def _is_pattern(uow: UnitOfWork, single: Sequence[tuple[Checked, Breach]], read: int, now: datetime) -> bool:
     """Whether the findings about single customers, now and within the last day, form a pattern."""
-    found = {SUBSCRIPTION + breach.subscription for _, breach in single if breach.subscription}
+    found = {scope_of(breach.owner) for _, breach in single if breach.owner}
     if not found:
         return False
     for stop in uow.stops.list_open():
         lately = stop.cause is StopCause.BREACH and stop.opened_at > now - WITHIN
-        if lately and stop.scope.startswith(SUBSCRIPTION):
+        if lately and stop.scope.startswith((SUBSCRIPTION, INVOICE)):
             found.add(stop.scope)
     return is_runaway(Reached(len(found)), Reached(read))
 

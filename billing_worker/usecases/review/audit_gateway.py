@@ -45,7 +45,7 @@ def _compared(ports: Ports, attempt: PaidAttempt, payments: Sequence[GatewayPaym
     elif not _agrees(attempt, own):
         said = f"{own.status} {own.money} under {own.merchant_uid}"
         detail = f"says {attempt.money} under {attempt.merchant_uid}; the gateway says {said}"
-        yield "I2", Breach(attempt.id, detail, attempt.subscription_id)
+        yield "I2", Breach(attempt.id, detail, attempt.owner_id)
     else:
         believe(ports, attempt.id)
     holding = [payment for payment in payments if payment.holds_money]
@@ -60,7 +60,7 @@ def _missing(ports: Ports, attempt: PaidAttempt) -> Iterator[tuple[str, Breach]]
     with suppress(NotRead):
         if look_for(ports, booked).lasts:
             detail = f"is approved by {attempt.imp_uid}, which the gateway does not show so, for a settle window"
-            yield "I2", Breach(attempt.id, detail, attempt.subscription_id)
+            yield "I2", Breach(attempt.id, detail, attempt.owner_id)
 
 
 def _beside(ports: Ports, attempt: PaidAttempt, holding: Sequence[GatewayPayment]) -> Iterator[tuple[str, Breach]]:
@@ -85,10 +85,10 @@ def _beside(ports: Ports, attempt: PaidAttempt, holding: Sequence[GatewayPayment
     settling = sorted(uid for uid, booked in approved.items() if not booked.surplus)
     if len(unexplained) + len(settling) > 1:
         detail = f"is paid more than once: {', '.join(sorted(unexplained + settling))}"
-        yield "I1", Breach(attempt.invoice_id, detail, attempt.subscription_id)
+        yield "I1", Breach(attempt.invoice_id, detail, attempt.owner_id)
     for stranger in () if attempt.nameless else unexplained:
         detail = f"holds money under our order {attempt.merchant_uid}; this worker did not request it"
-        yield "I17", Breach(stranger, detail, attempt.subscription_id)
+        yield "I17", Breach(stranger, detail, attempt.owner_id)
 
 
 def _agrees(attempt: PaidAttempt, payment: GatewayPayment) -> bool:

@@ -1,5 +1,7 @@
 """Compare both books, span by span: the gateway's list of payments with our attempts, and our attempts with the list.
 
+With each span, what the gateway is going to charge by schedules is compared too (`schedule_dates`).
+
 A span is done only after it was read as a whole. The gateway's timestamps follow billing time (real time, unless a time
 machine is set, which its sandbox shares), so spans are billing time; leases and waits are real time.
 """
@@ -8,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.comparing import Booked, Finding, Match
@@ -18,6 +21,8 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Sheet
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.review.difference import NotRead, alert_unreadable, look_for, look_into, match
+from billing_worker.usecases.review.schedules import findings, review_schedules
+from billing_worker.usecases.schedule.compare import ListUnread
 
 PAGE = 1000
 """Attempts per query."""
@@ -129,7 +134,8 @@ def compare(ports: Ports, comparison_id: int) -> Compared | None:
             _look_at(run, sheet)
         _look_back(run)
         _look_again(run)
-    except NotRead as trouble:
+        _look_ahead(run)
+    except (NotRead, ListUnread) as trouble:
         return _end(run, str(trouble))
     except _Overtaken:
         return None
@@ -195,6 +201,14 @@ def _look_again(run: _Run) -> None:
         # A payment that cannot be read is tried with the next span; this span still counts as read.
         with suppress(NotRead):
             _note(run, look_for(run.ports, booked, _control_beside(run, booked)).finding)
+
+
+def _look_ahead(run: _Run) -> None:
+    """Compare what PortOne is going to charge by schedules. An installation in shadow serves none."""
+    if run.ports.shadow:
+        return
+    dates = run.comparison.schedule_dates(run.ports.clock.moment().billing)
+    run.findings += findings(review_schedules(run.ports, dates, partial(_hold, run)))
 
 
 def _control_beside(run: _Run, booked: Booked) -> str | None:

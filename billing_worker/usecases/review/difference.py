@@ -19,9 +19,10 @@ from billing_worker.domain.comparing import (
     match_unbooked,
     match_unknown,
 )
-from billing_worker.domain.invoice import AttemptStatus, OrderNumber, read_merchant_uid
+from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.issuing_payment import is_another_issue
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.order_number import OrderNumber, read_merchant_uid
 from billing_worker.domain.payment import Evidence, GatewayPayment, Unknown
 from billing_worker.domain.proof import judge
 from billing_worker.domain.settlement import LockedInvoice
@@ -30,6 +31,7 @@ from billing_worker.ports.outside import Unreadable
 from billing_worker.ports.review import Known
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.key.issuance import facts_of_another_issue
+from billing_worker.usecases.schedule.leftover import take_unopened
 from billing_worker.usecases.settle.doubt import Looked, believe, doubt, reads_work
 from billing_worker.usecases.settle.record import record_payment
 
@@ -123,6 +125,8 @@ def _conclude(
         return None
     if found is Match.RECORD:
         return _record(ports, uow, known, *seen)
+    if found is Match.ORPHAN and take_unopened(ports, uow, *seen, ports.clock.moment()) is not None:
+        return None
     notice = _notice(known, seen[0], found)
     return None if _notice_was_alerted(uow, notice) else _alert(uow, notice, seen[1], ports.clock.moment())
 
@@ -177,7 +181,7 @@ def _orphan(payment: GatewayPayment, number: OrderNumber) -> _Notice:
         "money": str(payment.money),
         "order": payment.merchant_uid,
         "period": number.period_index,
-        "subscription": number.subscription_id,
+        "subscription": number.owner_id,
     }
     return _Notice(FindingKind.ORPHAN_PAYMENT, AlertKind.ORPHAN_PAYMENT, facts, payment)
 
@@ -219,6 +223,8 @@ def _was_alerted(ports: Ports, uow: UnitOfWork, payment: GatewayPayment) -> bool
     found = match(known, payment, ports.environment)
     if found is Match.PHANTOM:
         return False  # only a read shows whether it lasts
+    if found is Match.FOREIGN and uow.shadow.keys_in_shadow([payment.customer_uid or ""], everything=ports.shadow):
+        return True  # the old biller's, which the comparison of its day looks at
     if found is Match.RECORD:
         return _mismatch_was_alerted(uow, uow.lock_invoice(known.invoices[payment.merchant_uid]), payment)
     return _notice_was_alerted(uow, _notice(known, payment, found))

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from billing_worker.domain.alerts import AlertKind, Fact, Facts
+from billing_worker.domain.declines.reasons import Advice
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
-from billing_worker.domain.payment import Failed, Outcome, Unknown
+from billing_worker.domain.payment import Approved, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.settlement import Settlement
 from billing_worker.ports.storage import UnitOfWork
 
@@ -23,6 +24,9 @@ def alert(uow: UnitOfWork, settlement: Settlement, outcome: Outcome, was: Attemp
         _alert_taken_back(uow, settlement, now)
     elif isinstance(outcome, Failed) and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.open(AlertKind.NOT_PLACED, invoice.id, {"reason": outcome.reason}, now)
+    elif isinstance(outcome, Declined) and outcome.decline.advice is Advice.FIX_CONFIGURATION:
+        about: Facts = {"case": outcome.decline.category.value, "reason": outcome.reason, "invoice": invoice.id}
+        uow.alerts.open(AlertKind.MERCHANT_REFUSED, settlement.key.pg_provider, about, now)
     alert_mismatch(uow, settlement, outcome, now)
 
 
@@ -43,19 +47,24 @@ def _close_what_is_over(
     placed = not isinstance(outcome, Failed | Unknown)
     if placed and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.close(AlertKind.NOT_PLACED, invoice.id, now)
+    if invoice.spared and isinstance(outcome, Approved):
+        uow.alerts.close(AlertKind.MERCHANT_REFUSED, settlement.key.pg_provider, now)
     if invoice.taken_back and invoice.status is not InvoiceStatus.OPEN:
         uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, now)
 
 
 def _alert_taken_back(uow: UnitOfWork, settlement: Settlement, now: datetime) -> None:
-    attempt, invoice, owner = settlement.attempt, settlement.invoice, settlement.subscription.id
-    facts: dict[str, Fact] = {"attempt": attempt.id, "subscription": owner}
+    attempt, invoice, owner = settlement.attempt, settlement.invoice, settlement.invoice.subscription_id
+    facts: dict[str, Fact] = {"attempt": attempt.id}
+    if owner is not None:
+        facts |= {"subscription": owner}
+    single = "" if owner is not None else "single_"
     if invoice.awaits_decision:
-        facts |= {"case": "waits", "times": invoice.taken_back}
+        facts |= {"case": f"{single}waits", "times": invoice.taken_back}
     elif invoice.next_attempt_at is not None:
         facts |= {"case": "again", "next": f"{invoice.next_attempt_at:%Y-%m-%d %H:%M} UTC"}
     else:
-        facts |= {"case": "over"}
+        facts |= {"case": f"{single}over"}
     uow.alerts.open(AlertKind.TAKEN_BACK, invoice.id, facts, now)
 
 

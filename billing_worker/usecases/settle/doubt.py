@@ -36,7 +36,7 @@ def reads_work(ports: Ports, invoice_id: str, customer_uid: str, control: str | 
             control = uow.attempts.known_imp_uid(invoice_id)
     if control is not None:
         return ports.gateway.shows(control)
-    return ports.gateway.knows_key(customer_uid) is True
+    return ports.gateway.read_key(customer_uid).known is True
 
 
 def lasts(

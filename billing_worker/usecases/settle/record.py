@@ -5,22 +5,26 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
-from billing_worker.domain.billing_key import NEVER_REUSES_IDS
+from billing_worker.domain.billing_key import NEVER_REUSES_IDS, KeyStatus, KeyWait
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.errors import Unavailable
-from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt, merchant_uid
+from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.order_number import merchant_uid_of
 from billing_worker.domain.payment import (
     Approved,
     Declined,
-    DeclineKind,
     Evidence,
     Failed,
     GatewayPayment,
     Outcome,
     Unknown,
 )
-from billing_worker.domain.proof import judge
-from billing_worker.domain.settlement import LockedInvoice, Settlement, settle
+from billing_worker.domain.pgs.rules import takes_id
+from billing_worker.domain.proof import judge, may_have_made
+from billing_worker.domain.settlement import LockedInvoice, Settlement, meet_dead_key, settle
+from billing_worker.domain.subscription import NEVER_SCHEDULED
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Answered
 from billing_worker.ports.storage import UnitOfWork
@@ -28,6 +32,7 @@ from billing_worker.usecases.control.gateway_pause import watch_gateway
 from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
 from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_unasked
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
+from billing_worker.usecases.settle.scheduled import close_schedule
 
 RECORD_TRIES = 3
 """The first try may get a dead connection of the pool. After three failures, a later read of the gateway records it."""
@@ -76,7 +81,7 @@ def _record(ports: Ports, answers: Sequence[Answered]) -> Sequence[Answered]:
     """
     by_attempt = {answer.attempt_id: answer for answer in answers}
     with ports.database.transaction() as uow:
-        firsts = {each.subscription.id: each for each in reversed(uow.lock_settlements(list(by_attempt)))}
+        firsts = {each.invoice.owner_id: each for each in reversed(uow.lock_settlements(list(by_attempt)))}
         found = [(each, by_attempt.pop(each.attempt.id)) for each in firsts.values()]
         moment = ports.clock.moment()
         own = [(each, answer.outcome) for each, answer in found if each.attempt.fence == answer.fence]
@@ -138,6 +143,8 @@ def record_outcomes(ports: Ports, uow: UnitOfWork, known: Sequence[Known], momen
             alert_mismatch(uow, settlement, outcome, moment.billing)
     uow.save_settlements([settlement for settlement, _ in settled], moment)
     for settlement, outcome in settled:
+        if settlement.attempt.scheduled and not settlement.attempt.is_open:
+            close_schedule(ports, uow, settlement, moment)
         alert(uow, settlement, outcome, was[settlement.attempt.id], moment.billing)
         if isinstance(outcome, Approved):
             note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
@@ -164,6 +171,29 @@ def _complete(ports: Ports, settlement: Settlement, outcome: Outcome, evidence_i
         attempt.next_look_at = _next_look(ports, settlement, moment.real)
     if settlement.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(settlement, outcome):
         _next_generation(ports, settlement)
+    if settlement.key.waits_for is KeyWait.FIRST_PAYMENT and not attempt.is_open:
+        _conclude_first_payment(settlement, moment)
+    if isinstance(outcome, Failed) and _is_over(settlement):
+        dunning = settlement.agreed.dunning
+        settlement.events += meet_dead_key(None, settlement.invoice, settlement.key, dunning, moment.billing)
+
+
+def _is_over(settlement: Settlement) -> bool:
+    """Whether it is an unpaid single payment whose card is not charged again: card data serve one call."""
+    invoice, key = settlement.invoice, settlement.key
+    unpaid = invoice.single is not None and invoice.status is InvoiceStatus.OPEN
+    return unpaid and key.status in (KeyStatus.INVALID, KeyStatus.DELETED)
+
+
+def _conclude_first_payment(settlement: Settlement, moment: Moment) -> None:
+    """The payment that issues a key is known. Only an approved one lets the key be read, and confirmed."""
+    key = settlement.key
+    if settlement.attempt.status is AttemptStatus.APPROVED:
+        key.waits_for, key.next_look_at = KeyWait.UNREAD, moment.real
+        return
+    reason = f"its first payment was not taken: {settlement.attempt.reason}"
+    if key.invalidate(reason):
+        settlement.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=reason))
 
 
 def _lock_dying_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
@@ -190,7 +220,7 @@ def record_payment(
     attempts = [a for a in locked.attempts if a.merchant_uid == payment.merchant_uid]
     attempt = next((a for a in attempts if a.imp_uid == payment.imp_uid), None)
     if attempt is None:
-        attempt = next((a for a in attempts if a.is_open), None)
+        attempt = next((a for a in attempts if a.is_open and may_have_made(a, payment)), None)
     if attempt is None and not payment.holds_money:
         return "a failed payment that no attempt of ours made"
     if attempt is None:
@@ -212,6 +242,12 @@ def _found_attempt(
     attempt = invoice.start_attempt(ports.ids.new("att"), moment, ports.timing)
     attempt.merchant_uid = payment.merchant_uid
     attempt.found = True
+    owner = locked.subscription
+    was_scheduled = owner is not None and owner.scheduled_index > NEVER_SCHEDULED
+    schedule = uow.schedules.with_merchant_uid(payment.merchant_uid) if was_scheduled else None
+    if schedule is not None and uow.keys.get(schedule.billing_key_id).customer_uid == payment.customer_uid:
+        # PortOne's schedule charged its own card; the invoice may have another one since.
+        attempt.billing_key_id = schedule.billing_key_id
     if locked.has_open_attempt:
         # Only one attempt may be open; a closed one also takes a late approval.
         attempt.move_to(AttemptStatus.FAILED, moment.billing)
@@ -236,17 +272,19 @@ def _next_look(ports: Ports, settlement: Settlement, real_now: datetime) -> date
 
 def _uses_up_the_id(settlement: Settlement, outcome: Outcome) -> bool:
     """Whether the gateway refuses this merchant_uid from now on, although nothing is paid under it."""
+    pg_provider, invoice = settlement.key.pg_provider, settlement.invoice
+    # The number of a schedule that another program had registered.
+    if invoice.generation == 0 and not takes_id(pg_provider, invoice.merchant_uid):
+        return isinstance(outcome, Failed | Declined)
     if isinstance(outcome, Failed):
         return outcome.new_merchant_uid
-    return isinstance(outcome, Declined) and settlement.key.pg_provider in NEVER_REUSES_IDS
+    return isinstance(outcome, Declined) and pg_provider in NEVER_REUSES_IDS
 
 
 def _next_generation(ports: Ports, settlement: Settlement) -> None:
     invoice = settlement.invoice
     invoice.generation += 1
-    invoice.merchant_uid = merchant_uid(
-        ports.environment, settlement.subscription.id, invoice.period.index, invoice.generation
-    )
+    invoice.merchant_uid = merchant_uid_of(invoice, ports.environment)
 
 
 def _keep_all(uow: UnitOfWork, known: Sequence[Known], moment: Moment) -> Mapping[str | None, int]:

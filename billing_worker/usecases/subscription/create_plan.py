@@ -9,7 +9,9 @@ from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.labels import entered_external_id, entered_metadata
 from billing_worker.domain.money import Money
+from billing_worker.domain.payment_options import PLAIN, PaymentOptions, entered_options
 from billing_worker.domain.plan import LONGEST_NAME, Plan
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
@@ -49,19 +51,23 @@ def create_plan(
     calendar: BillingCalendar,
     dunning_days: Sequence[int] = DEFAULT_RETRY_DAYS,
     catch_up: CatchUpPolicy = BILL_ALL,
+    options: PaymentOptions = PLAIN,
+    collection: Collection = Collection.WORKER,
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Plan:
     """Store a new plan. Raises InvalidInput with the wrong field, or Conflict for a known external_id."""
-    moment = ports.clock.moment()
+    moment, money = ports.clock.moment(), Money.charge(amount, currency)
     plan = Plan(
         id=ports.ids.new("plan"),
         name=entered("name", name, LONGEST_NAME),
-        money=Money.charge(amount, currency),
+        money=money,
         calendar=calendar,
         dunning=DunningPolicy(tuple(dunning_days)),
         created_at=moment.billing,
         catch_up=catch_up,
+        options=entered_options(options, money),
+        collection=collection,
         external_id=entered_external_id(external_id),
         metadata=entered_metadata(metadata),
     )

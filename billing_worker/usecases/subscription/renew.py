@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from billing_worker.domain.invoice import Invoice, InvoiceStatus, merchant_uid
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.order_number import merchant_uid
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.settlement import end_subscription
-from billing_worker.domain.subscription import Subscription
+from billing_worker.domain.subscription import NEVER_SCHEDULED, Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.environment import require_claimed_environment
 from billing_worker.usecases.control.pace import claim_renewals
+from billing_worker.usecases.schedule.opened import is_at_portone, of_next_periods, take_order_number
+from billing_worker.usecases.shadow.decide import decide_in_shadow
 from billing_worker.usecases.subscription.catch_up import may_bill_late_period
 
 
@@ -30,19 +34,27 @@ def open_periods(
     """Step each of these to its next period if it is due; returns the new invoices, which the caller stores.
 
     Only one period each: after an outage the next scan opens the next one, oldest first. Periods that are late are
-    billed, waived or held back as the plan's catch-up policy says.
+    billed, waived or held back as the plan's catch-up policy says, unless PortOne's schedule has charged them in time.
     """
     opened = []
+    scheduled = (
+        of_next_periods(uow, found) if any(due.subscription.scheduled_index > NEVER_SCHEDULED for due in found) else {}
+    )
     for due in found:
         subscription = due.subscription
         subscription.lease_until = None
         if not subscription.renews_at(moment.billing):
             continue
+        schedules = scheduled.get(subscription.id, ())
         if subscription.cancel_at_period_end:
             _end(uow, subscription, moment)
-        elif may_bill_late_period(uow, subscription, due.plan, moment):
+        elif ports.shadow or subscription.collection is Collection.SHADOW:
+            decide_in_shadow(ports, uow, due)
+        elif (schedules and is_at_portone(schedules)) or may_bill_late_period(uow, subscription, due.plan, moment):
             invoice = _invoice(ports, due, moment)
-            opened.append(due.owing(invoice))
+            if schedules:
+                take_order_number(invoice, schedules, due.key.pg_provider)
+            opened.append(due.owing(invoice, schedules))
     return opened
 
 
@@ -65,6 +77,7 @@ def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
         billing_key_id=subscription.billing_key_id,
         period=period,
         money=due.plan.money,
+        options=due.plan.options,
         status=InvoiceStatus.OPEN,
         merchant_uid=merchant_uid(ports.environment, subscription.id, period.index, 1),
         generation=1,

@@ -12,8 +12,9 @@ from billing_worker.domain.billing_key import (
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.events import Event, EventType, of_subscription
 from billing_worker.domain.labels import entered_external_id, entered_metadata
-from billing_worker.domain.pgs.rules import require_money
+from billing_worker.domain.pgs.rules import require_money, require_options
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, Subscription, SubscriptionStatus
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
@@ -41,6 +42,8 @@ class NewSubscription:
     allow_duplicate: bool = False
     external_id: str | None = None
     metadata: Mapping[str, str] | None = None
+    collection: Collection | None = None
+    """By which way its periods are collected; None: as the plan says."""
 
 
 def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
@@ -92,6 +95,7 @@ def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, w
     if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
         raise Conflict(f"billing key {key.id} is {key.status}; register a new one", field="billing_key_id")
     require_money(key.pg_provider, plan.money, "plan_id")
+    require_options(key.pg_provider, plan.options, plan.money, "plan_id")
     anchor = start or now
     subscription = Subscription(
         id=ports.ids.new("sub"),
@@ -106,6 +110,7 @@ def new_subscription(ports: Ports, now: datetime, plan: Plan, key: BillingKey, w
         external_id=entered_external_id(wanted.external_id),
         metadata=entered_metadata(wanted.metadata),
         allow_duplicate=wanted.allow_duplicate,
+        collection=wanted.collection or plan.collection,
     )
     if subscription.next_period_start < now - CHARGED_AT_ONCE:
         subscription.skip_to(plan.calendar, now)

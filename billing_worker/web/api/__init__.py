@@ -1,32 +1,47 @@
 """The HTTP API, version 1."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from billing_worker.web.api import (
     actions,
     alerts,
     billing_keys,
+    card_keys,
+    card_payments,
+    card_sessions,
     customers,
+    declines,
     events,
     inbox,
     insight,
     invoices,
+    payments,
     pgs,
     plans,
     refunds,
+    schedules,
+    shadow,
     stops,
     subscriptions,
 )
+from billing_worker.web.errors import refuse_as_identifier
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", dependencies=[Depends(refuse_as_identifier)])
 for _module in (
     plans,
+    card_keys,
     billing_keys,
+    card_sessions,
     pgs,
+    declines,
     subscriptions,
     customers,
     invoices,
+    card_payments,
+    payments,
     refunds,
+    schedules,
+    shadow,
     stops,
     alerts,
     actions,

@@ -69,6 +69,9 @@ class KeyInput(LabelledInput):
     goodsid: Annotated[Text, Described(minLength=1, maxLength=LONGEST_GOODSID)] | None = Field(
         None, description="The product that Paymentwall's pingbacks about this key must name"
     )
+    imp_uid: Annotated[Text, Described(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        None, description="The result of the payment window that issued it; PortOne is read about it"
+    )
 
 
 class KeyChanges(Input):
@@ -77,6 +80,9 @@ class KeyChanges(Input):
     model_config = example(buyer_email="gildong@example.com")
 
     buyer_email: Email | None = Field(None, description="For paymentwall: the one with which the key was issued")
+    pg_provider: Annotated[Text, Described(pattern=r"^[a-z0-9_]{1,40}$")] | None = Field(
+        None, description="Of a pending key: the PG at which PortOne stores it"
+    )
     metadata: MetadataChanges | None = METADATA_CHANGES
 
 
@@ -100,8 +106,12 @@ class IssuingPaymentInput(Input):
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="register_billing_key")
 def register(key: KeyInput, context: Ctx) -> KeyView:
-    """Register a key that PortOne stores. A Paymentwall key stays pending until its payment is confirmed."""
+    """Register a key that PortOne stores. It is pending until PortOne has shown it: `billing_key.activated` tells.
+
+    A Paymentwall key stays pending until its payment is confirmed.
+    """
     registered = register_key(context.ports, NewKey(**key.model_dump()))
+    context.ring(JobName.CONFIRM, registered.id)
     return of_key(registered)
 
 
@@ -119,9 +129,15 @@ def get(billing_key_id: Ident, context: Ctx) -> KeyView:
 
 @router.patch("/{billing_key_id}", dependencies=[JSON], responses=CHANGES, name="change_billing_key")
 def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyView:
-    """Change a key's e-mail or metadata. A Paymentwall key that waits for the right e-mail is looked up at once."""
-    changed = change_key(context.ports, billing_key_id, buyer_email=changes.buyer_email, metadata=changes.metadata)
-    if changes.buyer_email is not None and decide.given_up(changed):
+    """Change a key's e-mail, metadata or, while it is pending, PG. A key that waits for it is looked up at once."""
+    changed = change_key(
+        context.ports,
+        billing_key_id,
+        buyer_email=changes.buyer_email,
+        metadata=changes.metadata,
+        pg_provider=changes.pg_provider,
+    )
+    if changes.pg_provider is not None or (changes.buyer_email is not None and decide.given_up(changed)):
         context.ring(JobName.CONFIRM, changed.id)
     return of_key(changed)
 

@@ -83,5 +83,8 @@ def get(invoice_id: Ident, context: Ctx) -> InvoiceDetail:
 
 @router.post("/{invoice_id}/retry", responses=ACTS, name="retry_invoice", openapi_extra=MONEY)
 def retry(invoice_id: Ident, context: Ctx) -> InvoiceView:
-    """Retry an unpaid invoice now, even one that was given up. A second request still makes one charge."""
+    """Retry an unpaid invoice now, even one that was given up. A second request still makes one charge.
+
+    If it is declined, dunning goes on at the date that it had.
+    """
     return of_invoice(retry_now(context.ports, invoice_id))

@@ -11,11 +11,13 @@ from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, LONGEST_RETRY_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.plan import LONGEST_NAME
+from billing_worker.domain.schedule import Collection
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.reading.one import plan_with
 from billing_worker.usecases.reading.views.plans import PlanView, of_plan
 from billing_worker.usecases.subscription.change import change_plan
 from billing_worker.usecases.subscription.create_plan import calendar_from, create_plan
+from billing_worker.web.api.charge_options import ChargeOptions
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
@@ -44,7 +46,7 @@ from billing_worker.web.context import Ctx
 router = APIRouter(prefix="/plans", tags=["plans"])
 
 
-class PlanInput(LabelledInput):
+class PlanInput(LabelledInput, ChargeOptions):
     """A new plan: an interval counted from each subscription's start, or a cron expression."""
 
     model_config = example(name="Basic", amount=9900, currency="KRW", interval="month")
@@ -65,6 +67,9 @@ class PlanInput(LabelledInput):
     dunning_days: Annotated[
         list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
     ] = Field(list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline")
+    collection: Annotated[Collection, Field(strict=False)] = Field(
+        Collection.WORKER, description="By which way new subscriptions are collected: a worker, or PortOne's schedule"
+    )
     catch_up: Annotated[CatchUpMode, Field(strict=False)] = Field(
         CatchUpMode.BILL_ALL, description="The policy for late periods after an outage"
     )
@@ -108,6 +113,8 @@ def create(plan: PlanInput, context: Ctx) -> PlanView:
         calendar=calendar,
         dunning_days=plan.dunning_days,
         catch_up=policy_of(plan.catch_up, plan.catch_up_max_age),
+        options=plan.options(),
+        collection=plan.collection,
         external_id=plan.external_id,
         metadata=plan.metadata,
     )

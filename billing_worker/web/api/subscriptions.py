@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, SubscriptionStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.reading.one import subscription_with
@@ -55,6 +56,9 @@ class SubscriptionInput(LabelledInput):
     allow_duplicate: bool = Field(
         default=False, description="Allow another live subscription of this customer on this plan"
     )
+    collection: Annotated[Collection, Field(strict=False)] | None = Field(
+        None, description="By which way its periods are collected; default: as the plan says"
+    )
 
 
 class SubscriptionChanges(Input):
@@ -64,6 +68,9 @@ class SubscriptionChanges(Input):
 
     metadata: MetadataChanges = Field(
         default_factory=dict, description="Pairs to set; null takes a pair out (RFC 7396)"
+    )
+    collection: Annotated[Collection, Field(strict=False)] | None = Field(
+        None, description="By which way its coming periods are collected"
     )
 
 
@@ -91,6 +98,7 @@ class SubscriptionQuery(Created):
     plan_id: Id | None = Field(None, description="Only on this plan")
     billing_key_id: Id | None = Field(None, description="Only charged on this key")
     status: SubscriptionStatus | None = Field(None, description="Only with this status")
+    collection: Collection | None = Field(None, description="Only collected by this way")
     next_period_after: Instant | None = Field(None, description="Whose next period begins at or after this")
     next_period_before: Instant | None = Field(None, description="Whose next period begins before this")
 
@@ -116,8 +124,11 @@ def get(subscription_id: Ident, context: Ctx) -> SubscriptionDetail:
 
 @router.patch("/{subscription_id}", dependencies=[JSON], responses=CHANGES, name="change_subscription")
 def change(subscription_id: Ident, changes: SubscriptionChanges, context: Ctx) -> SubscriptionView:
-    """Change a subscription's metadata."""
-    return of_subscription(change_subscription(context.ports, subscription_id, metadata=changes.metadata))
+    """Change a subscription's metadata, or the way in which its coming periods are collected."""
+    changed = change_subscription(
+        context.ports, subscription_id, metadata=changes.metadata, collection=changes.collection
+    )
+    return of_subscription(changed)
 
 
 @router.post("/{subscription_id}/cancel", dependencies=[JSON], responses=CHANGES, name="cancel_subscription")

@@ -3,12 +3,15 @@
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
     books_and_backlog,
+    card_entry,
     charging,
+    declining,
     described,
     doors,
     growing,
     hardening,
     judging,
+    later_payments,
     many_at_a_time,
     money_and_time,
     outside,
@@ -19,19 +22,25 @@ from tests.planted.bugs import (
     receiving,
     refunds_and_stops,
     resolving,
+    scheduling,
+    single_payments,
     telling,
 )
 
 BUGS: tuple[Bug, ...] = (
     *books_and_backlog.BUGS,
+    *card_entry.BUGS,
     *charging.BUGS,
+    *declining.BUGS,
     *described.BUGS,
     *doors.BUGS,
     *growing.BUGS,
     *hardening.BUGS,
     *judging.BUGS,
+    *later_payments.BUGS,
     *many_at_a_time.BUGS,
     *resolving.BUGS,
+    *scheduling.BUGS,
     *queue_and_schema.BUGS,
     *outside.BUGS,
     *pausing.BUGS,
@@ -40,5 +49,6 @@ BUGS: tuple[Bug, ...] = (
     *receiving.BUGS,
     *money_and_time.BUGS,
     *refunds_and_stops.BUGS,
+    *single_payments.BUGS,
     *telling.BUGS,
 )

@@ -14,6 +14,8 @@ ENVELOPE = "billing_worker/adapters/portone/envelope.py"
 UNANSWERED = (
     '                return {}(f"no answer: {{reason}}", evidence, trouble=None if is_ours else Trouble.NO_ANSWER)\n'
 )
+ASKED = "tests/usecases/test_cancel_and_retry_on_request.py"
+REPLACED = "tests/usecases/test_subscribe_and_replace_keys.py"
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"
 RESOLVES = "tests/usecases/test_reconcile_reads_until_it_knows.py"
 LEASES = "tests/usecases/test_leases_and_fences.py"
@@ -115,7 +117,7 @@ BUGS = (
         "an error of the server counts as not placed, and the next try bears a new merchant_uid",
         (
             ANSWERS,
-            "        return Unknown(said, evidence, trouble=_trouble_of(answer.status), duplicate=",
+            "        return Unknown(said, evidence, trouble=trouble_of(answer.status), duplicate=",
             "        return Failed(said, evidence, new_merchant_uid=not ",
         ),
         catchers=(
@@ -164,7 +166,7 @@ BUGS = (
         "cancel checked outside the lock",
         "the subscription is read without its row being locked",
         (
-            "billing_worker/adapters/database/charging.py",
+            "billing_worker/adapters/database/charging_statements.py",
             "        self.waiting = found.with_for_update()\n",
             "        self.waiting = found\n",
         ),
@@ -180,6 +182,28 @@ BUGS = (
         "a charge that was never placed counts as a decline",
         (SETTLE, "        invoice.failures += 1\n", "        invoice.failures += 1\n        invoice.declines += 1\n"),
         catchers=(f"{COLLECTS}::test_a_charge_that_was_provably_not_placed_uses_up_no_dunning",),
+    ),
+    bug(
+        "a retry by hand spends a step",
+        "two clicks use up the policy, and the subscription ends",
+        (SETTLE, "    invoice.declines += spends\n", "    invoice.declines += 1\n"),
+        catchers=(f"{ASKED}::test_retries_by_hand_spend_nothing_of_the_policy",),
+    ),
+    bug(
+        "a retry by hand moves the policy's date",
+        "each click puts off the next try by a whole wait",
+        (SETTLE, " if spends else invoice.resumes_at\n", "\n"),
+        catchers=(f"{ASKED}::test_retries_by_hand_spend_nothing_of_the_policy",),
+    ),
+    bug(
+        "a given-up invoice stays so on a new card",
+        "another card charges nothing, although the command promises it",
+        (
+            "billing_worker/domain/invoice.py",
+            "if at_once and not self.awaits_decision and",
+            "if at_once and self.next_attempt_at is not None and",
+        ),
+        catchers=(f"{REPLACED}::test_an_invoice_that_was_given_up_is_charged_at_once_on_the_new_card",),
     ),
     bug(
         "late payment ignored",
@@ -202,8 +226,8 @@ BUGS = (
         "a stolen card is charged again like any other",
         (
             SETTLE,
-            "    elif outcome.kind is DeclineKind.HARD:",
-            "    elif outcome.kind is DeclineKind.HARD and not key:",
+            "    elif is_dead:",
+            "    elif is_dead and not settlement.key:",
         ),
         catchers=(f"{COLLECTS}::test_after_a_hard_decline_nothing_more_is_charged_on_the_key",),
     ),

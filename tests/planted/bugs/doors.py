@@ -66,8 +66,8 @@ BUGS = (
         "a part begins behind the moment of the last row, not behind the row",
         (
             LISTS,
-            "func.row(*columns) < func.row(*_bound(columns, after))",
-            "columns[0] < _bound(columns, after)[0]",
+            "func.row(*columns) < func.row(*bound(columns, after))",
+            "columns[0] < bound(columns, after)[0]",
         ),
         catchers=(f"{LISTED}::test_a_list_is_read_to_its_end_each_row_once",),
     ),

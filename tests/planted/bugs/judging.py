@@ -122,7 +122,7 @@ BUGS = (
                 "    listing = ports.gateway.payments_of(question.request.merchant_uid)\n"
             ),
         ),
-        (RECONCILE, "control=_control(ports, question))", "control=control)"),
+        (RECONCILE, "control=_control(ports, question), schedule", "control=control, schedule"),
         catchers=(f"{RESOLVES}::test_the_control_read_begins_when_the_read_that_it_speaks_for_has_ended",),
     ),
     bug(

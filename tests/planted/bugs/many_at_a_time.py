@@ -24,8 +24,8 @@ BUGS = (
         "one locked subscription holds up all others of its chunk",
         (
             LOCKS,
-            "        statement = locks.waiting if len(ids) == 1 else locks.skipping\n",
-            "        statement = locks.waiting\n",
+            "execute(locks.waiting if waits else locks.skipping, wanted)",
+            "execute(locks.waiting, wanted)",
         ),
         catchers=(f"{MANY}::test_a_row_that_another_transaction_holds_is_served_after_the_others",),
     ),
@@ -68,7 +68,7 @@ BUGS = (
         "after a limit was met, smaller invoices of the same chunk still begin",
         (
             BEGIN,
-            "    return begun.beyond.keys().isdisjoint((ALL, SUBSCRIPTION + due.subscription.id))\n",
+            "    return not begun.beyond or begun.beyond.keys().isdisjoint((ALL, scope_of(due.invoice.owner_id)))\n",
             "    return True\n",
         ),
         catchers=(f"{MANY}::test_a_stop_that_a_chunk_calls_for_holds_the_rest_of_it",),
@@ -78,8 +78,8 @@ BUGS = (
         "a chunk charges an invoice that it could not store, because the period has one",
         (
             BEGIN,
-            "    attempts = [pair for pair in decided.attempts if new is None or pair[0].invoice.id in new]\n",
-            "    attempts = decided.attempts\n",
+            "    attempts = [pair for pair in attempts if new is None or pair[0].invoice.id in new]\n",
+            "",
         ),
         (BEGIN, "        if new is None or due.invoice.id in new\n    ]\n", "    ]\n"),
         catchers=(f"{MANY}::test_a_period_that_has_its_invoice_is_not_charged_by_a_chunk_that_opens_it_again",),
@@ -168,7 +168,7 @@ BUGS = (
     bug(
         "two moves of a subscription in one step",
         "two answers for one subscription are written as one step, which the tables may refuse",
-        (RECORD, "        firsts = {each.subscription.id: each for", "        firsts = {each.attempt.id: each for"),
+        (RECORD, "        firsts = {each.invoice.owner_id: each for", "        firsts = {each.attempt.id: each for"),
         catchers=(f"{MANY}::test_two_answers_that_move_one_subscription_are_two_steps",),
     ),
 )

@@ -38,8 +38,8 @@ BUGS = (
         "a period is charged at the plan's price of today, not at its own",
         (
             BEGIN,
-            "attempt.request(due.key, due.plan.name),",
-            "replace(attempt.request(due.key, ''), money=due.plan.money),",
+            "attempt.request(due.key, due.agreed.name, due.invoice.options),",
+            "replace(attempt.request(due.key, '', due.invoice.options), money=due.agreed.money),",
         ),
         (
             BEGIN,

@@ -13,13 +13,14 @@ BUGS = (
     bug(
         "unlock without read",
         "that PortOne has the key is enough, whatever became of its issuing payment",
-        (CONFIRM, "seen is not None and _confirms(key, seen[0]) and unlock(", "seen is not None and unlock("),
+        (CONFIRM, "seen is None or not _confirms(key, seen[0]) or not unlock(", "seen is None or not unlock("),
         catchers=(f"{PAYS}::test_neither_the_key_alone_nor_the_payment_alone_unlocks",),
     ),
     bug(
         "unlock without the key",
         "that its issuing payment is paid is enough, although PortOne does not have the key yet",
-        (CONFIRM, "unlocked = bool(known) and seen", "unlocked = seen"),
+        (CONFIRM, "if reading.stored is None or seen is None or", "if seen is None or"),
+        (CONFIRM, "    unlocked.card = reading.stored.card\n", ""),
         catchers=(f"{PAYS}::test_neither_the_key_alone_nor_the_payment_alone_unlocks",),
     ),
     bug(

@@ -65,7 +65,7 @@ BUGS = (
     bug(
         "twin not asked for",
         "a copied database charges as if it were the original",
-        (BEGIN, " or due.elsewhere", ""),
+        (BEGIN, "due.stop is not None or due.elsewhere", "due.stop is not None"),
         catchers=(f"{TWINS}::test_a_copy_charges_nothing_even_before_any_scan_has_looked",),
     ),
     bug(

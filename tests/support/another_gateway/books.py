@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from tests.support.another_gateway.schedules import Lost, ScheduleBooks
+
 Row = dict[str, Any]
 Answer = tuple[int, Row]
+
+BAD_CARD = "0000"
+"""A card with this ending is refused, as by the sandbox."""
 
 OPEN_AFTER = ("FAILED", "READY")
 """A payment that has only such tries may be tried again."""
@@ -22,10 +27,6 @@ class Try:
     lost: Literal["nothing", "the request", "the answer"] = "nothing"
 
 
-class Lost(Exception):
-    """The caller gets no answer."""
-
-
 class Books:
     """Keys and tries. Every answer is an HTTP status and a JSON object with a `type` where it refuses."""
 
@@ -35,6 +36,7 @@ class Books:
         self._conducts: dict[str, list[Try]] = {}
         self._deleted: set[str] = set()
         self.tries: list[Row] = []
+        self.schedules = ScheduleBooks(self._has_key, self.pay)
 
     def issue(self, *conduct: Try) -> str:
         """A new key. Its charges go as told, in turn; all further ones are approved."""
@@ -43,15 +45,48 @@ class Books:
             self._conducts[key] = list(conduct)
             return key
 
-    def delete(self, key: str) -> None:
-        """The customer removes the card."""
-        self._deleted.add(key)
+    def store(self, key: str, card: Row) -> Answer:
+        """Store a card under the caller's name."""
+        with self._lock:
+            if card["card_number"].endswith(BAD_CARD):
+                return 502, {"type": "PG_PROVIDER", "pgMessage": "카드번호틀림"}
+            self._conducts[key] = []
+            self._deleted.discard(key)
+            return 200, {"billingKey": key}
+
+    def delete(self, key: str) -> Answer:
+        """Remove a card, at the wish of the customer or of the merchant."""
+        with self._lock:
+            if key not in self._conducts:
+                return 404, {"type": "BILLING_KEY_NOT_FOUND"}
+            if key in self._deleted:
+                return 409, {"type": "BILLING_KEY_ALREADY_DELETED"}
+            self._deleted.add(key)
+            return 200, {"deletedAt": _now()}
+
+    def pay_by_card(self, payment_id: str, fields: Row) -> Answer:
+        """Charge card data once; an approved charge stores them, if a name is given."""
+        with self._lock:
+            if any(row["status"] not in OPEN_AFTER for row in self._of(payment_id)):
+                return 409, {"type": "ALREADY_PAID"}
+            is_bad = fields["card"]["card_number"].endswith(BAD_CARD)
+            row = self._tried(payment_id, fields, "카드번호틀림" if is_bad else None)
+            if fields.get("billingKey") and not is_bad:
+                self._conducts[fields["billingKey"]] = []
+        return 200, {"payment": {"pgTxId": f"pg-{row['id']}"}}
 
     def key(self, key: str) -> Answer:
         """Show a key, deleted ones as well."""
         if key not in self._conducts:
             return 404, {"type": "BILLING_KEY_NOT_FOUND"}
-        return 200, {"billingKey": key, "status": "DELETED" if key in self._deleted else "ISSUED"}
+        return 200, {
+            "billingKey": key,
+            "status": "DELETED" if key in self._deleted else "ISSUED",
+            "methods": [
+                {"type": "BillingKeyPaymentMethodCard", "card": {"name": "신한카드", "number": "43302812****1234"}}
+            ],
+            "channels": [{"type": "LIVE", "pgProvider": "NICE_V2"}],
+        }
 
     def pay(self, payment_id: str, fields: Row) -> Answer:
         """Charge a key. Raises Lost."""
@@ -110,6 +145,9 @@ class Books:
             found = dict.fromkeys(row["paymentId"] for row in self.tries if _fits(row, sought))
         rows = [{"id": each} for each in found][number * size : (number + 1) * size]
         return 200, {"items": rows, "page": {"number": number, "size": size, "totalCount": len(found)}}
+
+    def _has_key(self, key: str) -> bool:
+        return key in self._conducts and key not in self._deleted
 
     def _of(self, payment_id: str) -> list[Row]:
         return [row for row in self.tries if row["paymentId"] == payment_id]

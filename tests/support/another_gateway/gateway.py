@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -12,34 +11,35 @@ from uuid import uuid4
 import httpx
 
 from billing_worker.adapters.masking import evidence_text
+from billing_worker.domain.card_entry import (
+    Card,
+    DeleteAnswer,
+    Deleted,
+    IssueAnswer,
+    Issued,
+    IssueRequest,
+    NotDeleted,
+    NotIssued,
+)
 from billing_worker.domain.payment import ChargeRequest, Evidence, Failed, GatewayPayment, Outcome, Trouble, Unknown
 from billing_worker.domain.proof import judge, refusal
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
-from billing_worker.ports.outside import Listing, Sheet
-from tests.support.another_gateway.reading import payment_in
+from billing_worker.domain.schedule import (
+    RegisterAnswer,
+    RevokeAnswer,
+    ScheduleListing,
+    ScheduleReading,
+    ScheduleRequest,
+)
+from billing_worker.ports.outside import KeyReading, Listing, Sheet
+from tests.support.another_gateway.reading import key_in, payment_in
+from tests.support.another_gateway.schedule_calls import ScheduleCalls
+from tests.support.another_gateway.wire import OK, Said, Silence
 
-OK = "OK"
 KEY_GONE = ("BILLING_KEY_NOT_FOUND", "BILLING_KEY_ALREADY_DELETED")
 NOTHING_DONE = ("UNAUTHORIZED", "FORBIDDEN", "INVALID_REQUEST", "CHANNEL_NOT_FOUND")
 PAGE_SIZE = 3
 """Small, so that a few payments need several pages."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """An answer: its type (OK without one), its fields, and itself as evidence."""
-
-    type: str
-    fields: dict[str, Any]
-    evidence: Evidence
-
-
-@dataclass(frozen=True)
-class Silence:
-    """No answer that could be read."""
-
-    reason: str
-    sent: bool = True
 
 
 class AnotherGateway:
@@ -51,6 +51,7 @@ class AnotherGateway:
         )
         self._secret = secret
         self._threads = ThreadPoolExecutor(4)
+        self._schedules = ScheduleCalls(self._send)
 
     def charge(self, request: ChargeRequest) -> Outcome:
         mark = uuid4().hex  # stored with the try: so the read finds this one among all of the payment
@@ -78,6 +79,44 @@ class AnotherGateway:
     def begin_charge(self, request: ChargeRequest) -> Future[Outcome]:
         return self._threads.submit(self.charge, request)
 
+    def charge_card(self, request: ChargeRequest, card: Card) -> Outcome:
+        mark = uuid4().hex
+        fields = {
+            "card": card.reveal(),
+            "billingKey": request.customer_uid or None,
+            "amount": {"total": request.money.amount},
+            "currency": request.money.currency,
+            "customData": mark,
+        }
+        said = self._send("POST", f"/payments/{quote(request.merchant_uid)}/instant", fields)
+        if isinstance(said, Silence):
+            if not said.sent:
+                return Failed(said.reason, trouble=Trouble.NOT_REACHED)
+            return Unknown(said.reason, trouble=Trouble.NO_ANSWER)
+        if said.type in NOTHING_DONE:
+            return Failed(said.type, said.evidence)
+        return self._read_back(request, mark) or Unknown(said.type, said.evidence)
+
+    def issue_key(self, request: IssueRequest) -> IssueAnswer:
+        fields = {"billingKey": request.customer_uid, "card": request.card.reveal()}
+        said = self._send("POST", "/billing-keys", fields)
+        if isinstance(said, Silence):
+            return Unknown(said.reason) if said.sent else Failed(said.reason)
+        if said.type in NOTHING_DONE:
+            return Failed(said.type, said.evidence)
+        if said.type == "PG_PROVIDER":
+            return NotIssued(said.fields["pgMessage"], said.evidence)
+        return Issued(said.evidence) if said.type == OK else Unknown(said.type, said.evidence)
+
+    def delete_key(self, customer_uid: str, reason: str, requester: str | None = None) -> DeleteAnswer:
+        query = {"reason": reason} | ({"requester": requester} if requester else {})
+        said = self._send("DELETE", f"/billing-keys/{quote(customer_uid)}", query=query)
+        if isinstance(said, Silence):
+            return Unknown(said.reason) if said.sent else Failed(said.reason)
+        if said.type in NOTHING_DONE:
+            return Failed(said.type, said.evidence)
+        return Deleted(said.evidence) if said.type in (OK, *KEY_GONE) else NotDeleted(said.type, said.evidence)
+
     def cancel(self, request: RefundRequest) -> RefundAnswer:
         fields = {
             "amount": request.money.amount,
@@ -94,6 +133,21 @@ class AnotherGateway:
         shown = self.payments_of(request.merchant_uid).payments
         ours = [Answered(*each) for each in shown if each[0].imp_uid == request.imp_uid]
         return ours[0] if ours else Unknown("given back, and not shown yet", said.evidence)
+
+    def register_schedule(self, request: ScheduleRequest) -> RegisterAnswer:
+        return self._schedules.register(request)
+
+    def revoke_schedule(self, customer_uid: str, merchant_uid: str) -> RevokeAnswer:
+        return self._schedules.revoke(customer_uid, merchant_uid)
+
+    def read_schedule(self, merchant_uid: str) -> ScheduleReading:
+        return self._schedules.read(merchant_uid)
+
+    def schedules_of_key(self, customer_uid: str, start: datetime, end: datetime) -> ScheduleListing:
+        return self._schedules.listed(start, end, billingKey=customer_uid)
+
+    def schedules_between(self, start: datetime, end: datetime) -> ScheduleListing:
+        return self._schedules.listed(start, end)
 
     def payment(self, imp_uid: str) -> Listing:
         found = self._found({"textSearch": [{"field": "TX_ID", "value": imp_uid}]})
@@ -122,13 +176,13 @@ class AnotherGateway:
         for page in self._pages({"from": start.isoformat(), "until": end.isoformat()}):
             yield Sheet([payment for payment, _ in page.payments], trouble=page.trouble)
 
-    def knows_key(self, customer_uid: str) -> bool | None:
+    def read_key(self, customer_uid: str) -> KeyReading:
         said = self._send("GET", f"/billing-keys/{quote(customer_uid)}")
         if isinstance(said, Silence):
-            return None
+            return KeyReading(trouble=said.reason)
         if said.type == "BILLING_KEY_NOT_FOUND":
-            return False
-        return said.fields["status"] == "ISSUED" if said.type == OK else None
+            return KeyReading()
+        return key_in(said.fields) if said.type == OK else KeyReading(trouble=said.type)
 
     def close(self) -> None:
         self._threads.shutdown()

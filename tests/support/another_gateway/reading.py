@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from billing_worker.domain.card import CardFacts, last_digits
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Cancellation, GatewayPayment, PaymentStatus
+from billing_worker.ports.outside import KeyReading, StoredKey
 
 STATUSES: Mapping[str, PaymentStatus] = {
     "READY": PaymentStatus.READY,
@@ -41,3 +43,12 @@ def payment_in(row: dict[str, Any]) -> GatewayPayment:
             if each["status"] == "SUCCEEDED"
         ),
     )
+
+
+def key_in(row: dict[str, Any]) -> KeyReading:
+    """The key in an answer to `GET /billing-keys/{billingKey}`; a deleted one is there no more."""
+    if row["status"] != "ISSUED":
+        return KeyReading()
+    (method,) = row["methods"]
+    card = CardFacts(method["card"]["name"], last_digits=last_digits(method["card"]["number"]))
+    return KeyReading(StoredKey(card, pg_provider=row["channels"][0]["pgProvider"].lower()))

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.support.another_gateway.books import Answer, Books, Lost
+from tests.support.another_gateway.books import Answer, Books
+from tests.support.another_gateway.schedules import Lost
 
 SECRET = "another-secret-0123456789"
 
@@ -43,6 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Serve a change."""
         self._serve(json.loads(self.rfile.read(int(self.headers["content-length"]))))
 
+    def do_DELETE(self) -> None:
+        """Serve a deletion."""
+        self._serve({})
+
     def log_message(self, *_: Any) -> None:
         """Stay silent."""
 
@@ -63,6 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 401, {"type": "UNAUTHORIZED"}
         url = urlsplit(self.path)
         place = [unquote(part) for part in url.path.strip("/").split("/")]
+        if self.command == "DELETE":
+            return _remove(self.served, place, parse_qs(url.query))
         if self.command == "POST":
             return _change(self.served, place, fields)
         return _read(self.served, place, parse_qs(url.query))
@@ -72,8 +79,23 @@ def _change(books: Books, place: list[str], fields: dict[str, Any]) -> Answer:
     match place:
         case "payments", payment_id, "billing-key":
             return books.pay(payment_id, fields)
+        case "payments", payment_id, "instant":
+            return books.pay_by_card(payment_id, fields)
+        case ("billing-keys",):
+            return books.store(fields["billingKey"], fields["card"])
         case "payments", payment_id, "cancel":
             return books.cancel(payment_id, fields)
+        case "payments", payment_id, "schedule":
+            return books.schedules.register(payment_id, fields)
+    return 404, {"type": "NOT_FOUND"}
+
+
+def _remove(books: Books, place: list[str], query: dict[str, list[str]]) -> Answer:
+    match place:
+        case "billing-keys", key:
+            return books.delete(key)
+        case ("payment-schedules",):
+            return books.schedules.revoke(json.loads(query["requestBody"][0]))
     return 404, {"type": "NOT_FOUND"}
 
 
@@ -85,4 +107,8 @@ def _read(books: Books, place: list[str], query: dict[str, list[str]]) -> Answer
             return books.payments(json.loads(query["requestBody"][0]))
         case "payments", payment_id, "transactions":
             return books.transactions(payment_id)
+        case ("payment-schedules",):
+            return books.schedules.page(json.loads(query["requestBody"][0]))
+        case "payment-schedules", schedule_id:
+            return books.schedules.one(schedule_id)
     return 404, {"type": "NOT_FOUND"}

@@ -7,6 +7,15 @@ invoice, no approval without evidence.
 Foreign keys name their tables by text, so that importing any table loads all of them.
 """
 
-from billing_worker.adapters.database.tables import access, billing, control, incoming, outgoing, payments, review
+from billing_worker.adapters.database.tables import (
+    access,
+    billing,
+    card_sessions,
+    control,
+    incoming,
+    outgoing,
+    payments,
+    review,
+)
 
-__all__ = ["access", "billing", "control", "incoming", "outgoing", "payments", "review"]
+__all__ = ["access", "billing", "card_sessions", "control", "incoming", "outgoing", "payments", "review"]

@@ -27,10 +27,14 @@ from billing_worker.adapters.database.tables.schema import (
     money,
     one_of,
     partial_index,
+    payment_options,
 )
-from billing_worker.domain.billing_key import IssueUse, KeyStatus
+from billing_worker.domain.billing_key import IssueUse, KeyStatus, KeyWait
+from billing_worker.domain.card import LONGEST_CARD_CODE, LONGEST_CARD_NAME, MOST_DIGITS, CardKind
 from billing_worker.domain.catch_up import CatchUpMode
 from billing_worker.domain.invoice import InvoiceStatus
+from billing_worker.domain.key_call import CallKind, CallStatus
+from billing_worker.domain.schedule import LIVE, Collection, ScheduleStatus
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
 
 plans = Table(
@@ -48,7 +52,10 @@ plans = Table(
     Column("catch_up_mode", Named(CatchUpMode), nullable=False),
     Column("catch_up_max_age", Integer, nullable=False),
     *labels(),
+    *payment_options(),
+    Column("collection", Named(Collection), nullable=False, server_default="worker"),
     one_of("catch_up_mode", CatchUpMode),
+    one_of("collection", Collection),
     CheckConstraint("catch_up_max_age > 0", name="catch_up_max_age_positive"),
     CheckConstraint(
         "(cron IS NULL AND interval_unit IS NOT NULL AND interval_count > 0)"
@@ -85,8 +92,17 @@ billing_keys = Table(
     Column("issue_claim", Named(IssueUse), nullable=False, server_default="none"),
     Column("issue_for", String(40)),
     *labels(),
+    Column("card_issuer", String(LONGEST_CARD_NAME)),
+    Column("card_code", String(LONGEST_CARD_CODE)),
+    Column("card_last_digits", String(MOST_DIGITS)),
+    Column("card_kind", Named(CardKind)),
+    Column("imp_uid", String(64)),
+    Column("waits_for", Named(KeyWait)),
     one_of("status", KeyStatus),
     one_of("issue_claim", IssueUse),
+    one_of("card_kind", CardKind),
+    one_of("waits_for", KeyWait),
+    CheckConstraint("status = 'pending' OR waits_for IS NULL", name="only_pending_waits"),
     CheckConstraint("status = 'pending' OR next_look_at IS NULL", name="only_pending_is_looked_at"),
     CheckConstraint(
         "num_nulls(issue_imp_uid, issue_merchant_uid, issue_amount, issue_currency, issue_evidence_id) IN (0, 5)",
@@ -101,6 +117,38 @@ billing_keys = Table(
     partial_index("ix_billing_keys_looks", "next_look_at", where="next_look_at IS NOT NULL"),
     Index("ix_billing_keys_created_at", "created_at", "id"),
 )
+
+
+key_calls = Table(
+    "key_calls",
+    metadata,
+    ident(),
+    Column("key_id", ForeignKey("billing_keys.id"), nullable=False, index=True),
+    Column("kind", Named(CallKind), nullable=False),
+    Column("status", Named(CallStatus), nullable=False),
+    moment("created_at"),
+    moment("lease_until"),
+    moment("next_step_at", required=False),
+    Column("reason", Text),
+    Column("requester", Text),
+    Column("replaces", ForeignKey("billing_keys.id")),
+    Column("deletes_replaced", Boolean, nullable=False),
+    Column("sent", Boolean, nullable=False),
+    Column("looks", Integer, nullable=False),
+    moment("absent_since", required=False),
+    Column("note", Text),
+    Column("evidence_id", ForeignKey("evidence.id")),
+    moment("closed_at", required=False),
+    one_of("kind", CallKind),
+    one_of("status", CallStatus),
+    CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="closed_has_time"),
+    CheckConstraint("(status = 'open') = (next_step_at IS NOT NULL)", name="open_has_next_step"),
+    CheckConstraint("kind = 'issue' OR (replaces IS NULL AND status NOT IN ('absent', 'taken'))", name="only_an_issue"),
+    CheckConstraint("kind = 'issue' OR reason IS NOT NULL", name="deleted_for_a_reason"),
+    partial_index("uq_key_calls_one_open", "key_id", where="closed_at IS NULL", unique=True),
+    partial_index("ix_key_calls_steps", "next_step_at", where="next_step_at IS NOT NULL"),
+)
+"""Calls that store or delete a key at the gateway. Nothing of a card is in them."""
 
 
 subscriptions = Table(
@@ -123,7 +171,10 @@ subscriptions = Table(
     moment("catch_up_until", required=False),
     *labels(),
     Column("allow_duplicate", Boolean, nullable=False, server_default=text("false")),
+    Column("collection", Named(Collection), nullable=False, server_default="worker"),
+    Column("scheduled_index", Integer, nullable=False, server_default=text("-2")),
     one_of("status", SubscriptionStatus),
+    one_of("collection", Collection),
     one_of("catch_up_mode", CatchUpMode),
     CheckConstraint("(status = 'canceled') = (canceled_at IS NOT NULL)", name="canceled_has_time"),
     CheckConstraint(
@@ -133,6 +184,12 @@ subscriptions = Table(
     partial_index(
         "ix_subscriptions_renewing", "next_period_start", where=f"{in_list('status', RENEWING)} AND held_since IS NULL"
     ),
+    partial_index(
+        "ix_subscriptions_unscheduled",
+        "next_period_start",
+        where="collection = 'portone_schedule' AND scheduled_index < next_period_index AND NOT cancel_at_period_end"
+        f" AND held_since IS NULL AND {in_list('status', RENEWING)}",
+    ),
     partial_index("ix_subscriptions_held", "plan_id", where="held_since IS NOT NULL"),
     Index("ix_subscriptions_created_at", "created_at", "id"),
     Index("ix_subscriptions_plan_id", "plan_id"),
@@ -141,15 +198,48 @@ subscriptions = Table(
 )
 
 
-invoices = Table(
-    "invoices",
+schedules = Table(
+    "schedules",
     metadata,
     ident(),
     Column("subscription_id", ForeignKey("subscriptions.id"), nullable=False),
     Column("billing_key_id", ForeignKey("billing_keys.id"), nullable=False),
     Column("period_index", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("merchant_uid", String(40), nullable=False, unique=True),
+    *money(),
+    moment("schedule_at"),
+    Column("status", Named(ScheduleStatus), nullable=False),
+    moment("created_at"),
+    moment("lease_until", required=False),
+    moment("next_step_at", required=False),
+    moment("sent_at", required=False),
+    Column("looks", Integer, nullable=False),
+    Column("note", Text),
+    Column("evidence_id", ForeignKey("evidence.id")),
+    moment("closed_at", required=False),
+    one_of("status", ScheduleStatus),
+    UniqueConstraint("subscription_id", "period_index", "generation"),
+    CheckConstraint(f"({in_list('status', LIVE)}) = (closed_at IS NULL)", name="closed_has_time"),
+    CheckConstraint("closed_at IS NULL OR next_step_at IS NULL", name="closed_has_no_step"),
+    partial_index("uq_schedules_one_live", "subscription_id", "period_index", where="closed_at IS NULL", unique=True),
+    partial_index("ix_schedules_steps", "next_step_at", where="next_step_at IS NOT NULL"),
+    Index("ix_schedules_schedule_at", "schedule_at", "id"),
+    Index("ix_schedules_billing_key_id", "billing_key_id"),
+)
+"""Charges that PortOne was asked to make by itself."""
+
+
+invoices = Table(
+    "invoices",
+    metadata,
+    ident(),
+    Column("subscription_id", ForeignKey("subscriptions.id")),
+    Column("billing_key_id", ForeignKey("billing_keys.id"), nullable=False),
+    Column("period_index", Integer),
+    # Of a single payment: when it is to be charged.
     moment("period_start"),
-    moment("period_end"),
+    moment("period_end", required=False),
     *money(),
     Column("status", Named(InvoiceStatus), nullable=False),
     Column("merchant_uid", String(40), nullable=False),
@@ -165,7 +255,22 @@ invoices = Table(
     Column("last_reason", Text),
     Column("awaits_key", Boolean, nullable=False),
     Column("taken_back", Integer, nullable=False, server_default=text("0")),
+    Column("spared", Integer, nullable=False, server_default=text("0")),
+    Column("customer", String(120)),
+    Column("name", String(40)),
+    Column("dunning_days", ARRAY(SmallInteger)),
+    *payment_options(),
+    Column("by_hand", Boolean, nullable=False, server_default=text("false")),
+    moment("resumes_at", required=False),
     one_of("status", InvoiceStatus),
+    CheckConstraint("status = 'open' OR NOT by_hand", name="only_open_is_by_hand"),
+    CheckConstraint("by_hand OR resumes_at IS NULL", name="only_by_hand_resumes"),
+    CheckConstraint(
+        "num_nulls(subscription_id, period_index, period_end) IN (0, 3)"
+        " AND num_nulls(customer, name, dunning_days) IN (0, 3)"
+        " AND (subscription_id IS NULL) = (customer IS NOT NULL)",
+        name="of_period_or_single",
+    ),
     UniqueConstraint("subscription_id", "period_start"),
     UniqueConstraint("subscription_id", "period_index"),
     CheckConstraint("period_end > period_start", name="period_runs_forward"),
@@ -175,6 +280,9 @@ invoices = Table(
     partial_index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
     partial_index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
     Index("ix_invoices_listed", "created_at", "id"),
+    partial_index("ix_invoices_single", "created_at", "id", where="subscription_id IS NULL"),
+    partial_index("ix_invoices_customer", "customer", where="customer IS NOT NULL"),
+    partial_index("ix_invoices_single_key", "billing_key_id", where="subscription_id IS NULL"),
     partial_index("ix_invoices_paid", "closed_at", where="status = 'paid'"),
 )
 
@@ -187,5 +295,5 @@ merchant_uids = Table(
     Column("generation", Integer, nullable=False),
     UniqueConstraint("invoice_id", "generation"),
     UniqueConstraint("merchant_uid", "invoice_id"),
-    CheckConstraint("generation = 0 OR merchant_uid ~ '^[A-Za-z0-9]{1,40}$'", name="alphanumeric"),
+    CheckConstraint("generation = 0 OR merchant_uid ~ '^[A-Za-z0-9_-]{1,40}$'", name="order_number"),
 )

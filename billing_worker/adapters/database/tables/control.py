@@ -75,7 +75,7 @@ stops = Table(
     Column("note", Text),
     one_of("cause", StopCause),
     CheckConstraint("(closed_at IS NULL) = (note IS NULL)", name="closed_has_note"),
-    CheckConstraint("scope ~ '^(all|pg:.+|subscription:.+)$'", name="scope_known"),
+    CheckConstraint("scope ~ '^(all|pg:.+|subscription:.+|invoice:.+)$'", name="scope_known"),
     partial_index("uq_stops_one_open", "scope", "cause", where="closed_at IS NULL", unique=True),
 )
 

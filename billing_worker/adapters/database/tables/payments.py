@@ -19,8 +19,8 @@ from sqlalchemy import (
 )
 
 from billing_worker.adapters.database.tables.schema import Named, ident, metadata, moment, money, one_of, partial_index
+from billing_worker.domain.declines.reasons import Advice, Category, DeclineKind
 from billing_worker.domain.invoice import AttemptStatus
-from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import RefundCause, RefundStatus
 
 evidence = Table(
@@ -55,6 +55,8 @@ payment_attempts = Table(
     Column("refused", Boolean, nullable=False),
     Column("imp_uid", String(64), unique=True),
     Column("decline_kind", Named(DeclineKind)),
+    Column("decline_category", Named(Category)),
+    Column("decline_advice", Named(Advice)),
     Column("reason", Text),
     Column("surplus", Boolean, nullable=False),
     Column("found", Boolean, nullable=False, server_default=text("false")),
@@ -62,9 +64,12 @@ payment_attempts = Table(
     moment("closed_at", required=False),
     Column("refunded", BigInteger, nullable=False, server_default="0"),
     Column("refund_evidence_id", ForeignKey("evidence.id")),
+    Column("scheduled", Boolean, nullable=False, server_default=text("false")),
     ForeignKeyConstraint(["merchant_uid", "invoice_id"], ["merchant_uids.merchant_uid", "merchant_uids.invoice_id"]),
     UniqueConstraint("invoice_id", "number"),
     one_of("status", AttemptStatus),
+    one_of("decline_category", Category),
+    one_of("decline_advice", Advice),
     CheckConstraint(
         "status <> 'approved' OR (imp_uid IS NOT NULL AND evidence_id IS NOT NULL)", name="approved_has_evidence"
     ),
@@ -84,6 +89,7 @@ payment_attempts = Table(
     partial_index("ix_payment_attempts_seen", "closed_at", where="imp_uid IS NOT NULL"),
     Index("ix_payment_attempts_started_at", "started_at"),
     partial_index("ix_payment_attempts_found", "closed_at", where="found"),
+    partial_index("ix_payment_attempts_unknown", "closed_at", where="decline_category = 'unknown'"),
 )
 
 

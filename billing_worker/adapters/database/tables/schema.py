@@ -12,6 +12,7 @@ from sqlalchemy import (
     Dialect,
     Index,
     MetaData,
+    SmallInteger,
     String,
     Text,
     TypeDecorator,
@@ -98,6 +99,21 @@ def money() -> tuple[Column[int], Column[str], CheckConstraint, CheckConstraint]
         Column("currency", String(3), nullable=False),
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_code"),
+    )
+
+
+def payment_options() -> tuple[Column[Any] | CheckConstraint, ...]:
+    """The optional fields of a charge over the row's amount."""
+    return (
+        Column("tax_free", BigInteger),
+        Column("vat_amount", BigInteger),
+        Column("card_quota", SmallInteger),
+        Column("custom_data", Text),
+        Column("notice_url", Text),
+        CheckConstraint(
+            "tax_free > 0 AND vat_amount >= 0 AND coalesce(tax_free, 0) + coalesce(vat_amount, 0) <= amount",
+            name="parts_within_amount",
+        ),
     )
 
 

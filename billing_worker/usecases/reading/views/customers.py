@@ -15,7 +15,7 @@ class ComingView:
 
     at: datetime | None = field(metadata=described("When; null if it waits for a key, a decision or a stop"))
     what: str = field(metadata=described(example="the next period begins, and is charged"))
-    subscription_id: str = field(metadata=SUBSCRIPTION_ID)
+    subscription_id: str | None = field(metadata=SUBSCRIPTION_ID)
     invoice_id: str | None = field(metadata={"examples": [None]})
     amount: int = field(metadata=minor())
     currency: str = field(metadata=CURRENCY)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from billing_worker.domain.declines.reasons import Advice, Category, DeclineKind
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
-from billing_worker.domain.payment import DeclineKind
 from billing_worker.domain.refund import Refund, left_of
 from billing_worker.usecases.reading.views.fields import (
     ATTEMPT_ID,
@@ -22,20 +22,21 @@ from billing_worker.usecases.reading.views.refunds import RefundView, of_refund
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceView:
-    """An invoice."""
+    """An invoice: for a period of a subscription, or a single payment, which has neither."""
 
     id: str = field(metadata=INVOICE_ID)
-    subscription_id: str = field(metadata=SUBSCRIPTION_ID)
+    subscription_id: str | None = field(metadata=SUBSCRIPTION_ID)
     billing_key_id: str = field(metadata=KEY_ID)
     status: InvoiceStatus
     amount: int = field(metadata=minor())
     currency: str = field(metadata=CURRENCY)
-    period_index: int
-    period_start: datetime
-    period_end: datetime
+    period_index: int | None
+    period_start: datetime | None
+    period_end: datetime | None
     merchant_uid: str
     attempt_count: int
     decline_count: int
+    spared_count: int = field(metadata=described("Declines that spent no step of dunning", example=0))
     next_attempt_at: datetime | None
     last_reason: str | None
     created_at: datetime
@@ -56,6 +57,8 @@ class AttemptView:
     merchant_uid: str
     imp_uid: str | None
     decline_kind: DeclineKind | None
+    decline_category: Category | None
+    decline_advice: Advice | None
     reason: str | None = field(metadata=described(example="balance too low"))
     surplus: bool = field(metadata=described("Paid although the invoice was already paid: to be refunded"))
     refunded: int = field(metadata=minor())
@@ -81,11 +84,12 @@ def of_invoice(invoice: Invoice) -> InvoiceView:
         invoice,
         amount=invoice.money.amount,
         currency=invoice.money.currency,
-        period_index=invoice.period.index,
-        period_start=invoice.period.start,
-        period_end=invoice.period.end,
+        period_index=invoice.period.index if invoice.period else None,
+        period_start=invoice.period.start if invoice.period else None,
+        period_end=invoice.period.end if invoice.period else None,
         attempt_count=invoice.attempts,
         decline_count=invoice.declines,
+        spared_count=invoice.spared,
     )
 
 

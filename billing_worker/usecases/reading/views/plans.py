@@ -6,6 +6,7 @@ from datetime import datetime
 from billing_worker.domain.calendar import AnchoredCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, CatchUpMode
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.schedule import Collection
 from billing_worker.usecases.reading.views.fields import (
     CURRENCY,
     EXTERNAL_ID,
@@ -31,8 +32,14 @@ class PlanView:
     cron: str | None = field(metadata=described(example="0 9 L * *"))
     timezone: str = field(metadata=described(example="Asia/Seoul"))
     dunning_days: list[int] = field(metadata=described(example=[1, 3, 5, 7]))
+    collection: Collection = field(metadata=described("By which way new subscriptions are collected"))
     catch_up: CatchUpMode
     catch_up_max_age: int = field(metadata=described(example=30))
+    tax_free: int | None = field(metadata=described("Minor units without tax", example=9900))
+    vat_amount: int | None = field(metadata=described("Minor units of VAT; null: the PG reckons it", example=0))
+    card_quota: int | None = field(metadata=described("Months of an instalment plan", example=3))
+    custom_data: str | None = field(metadata=described("Your own text", example="basket 42"))
+    notice_url: str | None
     external_id: str | None = field(metadata=EXTERNAL_ID)
     metadata: dict[str, str] = field(metadata=METADATA)
     created_at: datetime
@@ -55,5 +62,10 @@ def of_plan(plan: Plan) -> PlanView:
         dunning_days=list(plan.dunning.retry_days),
         catch_up=plan.catch_up.mode,
         catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,
+        tax_free=plan.options.tax_free,
+        vat_amount=plan.options.vat_amount,
+        card_quota=plan.options.card_quota,
+        custom_data=plan.options.custom_data,
+        notice_url=plan.options.notice_url,
         metadata=dict(plan.metadata),
     )

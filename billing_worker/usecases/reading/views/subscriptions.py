@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.schedule import Collection
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.usecases.reading.views.fields import (
     EXTERNAL_ID,
@@ -31,6 +32,7 @@ class SubscriptionView:
     next_period_index: int
     next_period_start: datetime
     cancel_at_period_end: bool
+    collection: Collection = field(metadata=described("By which way its coming periods are collected"))
     held_since: datetime | None = field(metadata=described("Late periods wait for an operator's decision since then"))
     canceled_at: datetime | None
     allow_duplicate: bool = field(

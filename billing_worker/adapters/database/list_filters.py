@@ -1,0 +1,51 @@
+"""The kinds of filters that lists have."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+
+from billing_worker.domain.text import normal_form
+
+Filter = Callable[[Any], Any]
+"""The condition for a value."""
+
+
+def equal(column: Any) -> Filter:
+    """Rows with this value."""
+    return lambda value: column == value
+
+
+def in_normal_form(column: Any) -> Filter:
+    """Rows with this text in its normal form: a query may use the original spelling."""
+    return lambda value: column == normal_form(value)
+
+
+def at_least(column: Any) -> Filter:
+    """Rows with at least this value."""
+    return lambda value: column >= value
+
+
+def before(column: Any) -> Filter:
+    """Rows with less than this value."""
+    return lambda value: column < value
+
+
+def through(column: Any, target: Any, own: Any) -> Filter:
+    """Rows whose `column` is the `target` of a row with this value in `own`."""
+    return lambda value: column.in_(select(target).where(own == value))
+
+
+def is_open(column: Any) -> Filter:
+    """Rows without a time of their end."""
+    return lambda wanted: column.is_(None) if wanted else column.is_not(None)
+
+
+def since(column: Any, name: str) -> dict[str, Filter]:
+    """Rows of a span of time, by two filters."""
+    return {f"{name}_after": at_least(column), f"{name}_before": before(column)}
+
+
+def amounts(column: Any) -> dict[str, Filter]:
+    """Rows between two sums, by two filters."""
+    return {"amount_min": at_least(column), "amount_max": lambda value: column <= value}

@@ -1,0 +1,1 @@
+"""Declines: what the PG's own code and words mean, and what helps."""

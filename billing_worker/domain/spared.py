@@ -1,0 +1,37 @@
+"""Declines that are not the customer's: they spend no step of dunning, and have waits of their own."""
+
+from datetime import datetime, timedelta
+
+from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, NEVER_REUSES_IDS, BillingKey
+from billing_worker.domain.declines.reasons import Advice
+from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.invoice import Invoice
+
+FAILURE_WAITS = tuple(timedelta(minutes=minutes) for minutes in (10, 30, 60, 180, 360, 720))
+"""Waits after declines because a system fails on the way to the card company: within a day."""
+
+MERCHANT_WAIT = timedelta(days=1)
+MERCHANT_TRIES = 30
+"""A decline because of the merchant's own side is tried again each day, for a month."""
+
+NOT_SOON = ISSUED_BY_PAYMENT | NEVER_REUSES_IDS
+"""PGs that may still turn a failure into a payment, or that take no order number twice. A charge within minutes could
+take the money twice there, so a failure waits for the dunning day."""
+
+
+def spared_until(
+    advice: Advice, invoice: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
+) -> datetime | None:
+    """When to charge again after a decline that is not the customer's; None if it spends a step of dunning.
+
+    A policy without retries is kept. The customer may have given another card while `key` was being charged: that one
+    is tried at once.
+    """
+    wait = None
+    if advice is Advice.RETRY_SOON and invoice.spared < len(FAILURE_WAITS) and key.pg_provider not in NOT_SOON:
+        wait = FAILURE_WAITS[invoice.spared]
+    elif advice is Advice.FIX_CONFIGURATION and invoice.spared < MERCHANT_TRIES:
+        wait = MERCHANT_WAIT
+    if wait is None or not policy.retry_days:
+        return None
+    return now + wait if invoice.billing_key_id == key.id else now
