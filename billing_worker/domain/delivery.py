@@ -103,6 +103,10 @@ class Endpoint:
         """Whether this event may be sent now. While the receiver is down, only the probe may."""
         return self.disabled_at is None and (not self.is_down or self.probe_id == message_id)
 
+    def probes_with(self, message_id: str) -> bool:
+        """Whether this event is the probe of a receiver that is down."""
+        return self.is_down and self.probe_id == message_id
+
     def allowance(self, under_way: int, limit: int, real_now: datetime) -> int:
         """How many more events may be handed out. Slow answers narrow the window, so they cannot take all workers."""
         if self.disabled_at is not None:

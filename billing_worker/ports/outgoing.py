@@ -133,6 +133,9 @@ class Outbox(Protocol):
     def claim_due(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of messages to deliver, longest wait first, at most one per stream; leased to the caller."""
 
+    def claim_early(self, real_now: datetime, lease_until: datetime) -> Sequence[str]:
+        """At most one refused message that waits for a later time: a probe of the receiver, another each time."""
+
     def under_way(self, real_now: datetime) -> int:
         """The number of events that are claimed or being sent."""
 
@@ -144,6 +147,12 @@ class Outbox(Protocol):
 
     def hasten(self, real_now: datetime) -> int:
         """Make all events that wait for another try due now, as if not tried before; returns their number."""
+
+    def resume(self, real_now: datetime) -> int:
+        """Make them due now after an outage of the receiver; returns their number.
+
+        The time at which each is given up stays as it is.
+        """
 
     def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
         """Send matching events again, in order, one each `pause`; returns their number.

@@ -129,9 +129,40 @@ def test_a_dead_receiver_gets_single_probes_and_all_in_order_once_it_is_back(
     assert len(merchant.asked) == 1
     told.deliver()
     assert len(merchant.asked) == 11  # a small window at first
-    live(told, hours=21)
+    live(told, minutes=1)
     assert len(merchant.got) == 40
     assert replay.endpoint(told.ports).status == "ok"
+
+
+@pytest.mark.parametrize("hours", [0.5, 26, 70])
+def test_a_receiver_that_is_well_again_gets_everything_within_a_minute(
+    told: World, world: World, merchant: Merchant, hours: float
+) -> None:
+    later(world, 8)
+    merchant.trouble = "HTTP 503"
+    live(told, hours=hours)
+    merchant.trouble = None
+    live(told, minutes=LONGEST_PAUSE / timedelta(minutes=1))
+    live(told, minutes=1)
+    assert len(merchant.got) == 8
+    assert world.rows("SELECT FROM outbox WHERE delivered_at IS NULL") == []
+
+
+def test_events_that_no_one_can_take_are_still_given_up_after_three_days(
+    told: World, world: World, merchant: Merchant
+) -> None:
+    """Three of them make the receiver look down again and again; each recovery tries them again at once."""
+    later(world, 3)
+    poison = {row["id"] for row in world.rows("SELECT id FROM outbox")}
+    merchant.refuses = lambda message: Refusal("HTTP 500") if message.id in poison else None
+    for _ in range(20):
+        live(told, hours=4)
+        later(world, 1)
+    live(told, hours=1)
+    given_up = world.rows("SELECT id FROM outbox WHERE abandoned_at IS NOT NULL")
+    assert {row["id"] for row in given_up} == poison
+    assert len(merchant.got) == 20
+    assert max(merchant.asked.count(each) for each in poison) < 400
 
 
 def test_a_receiver_that_fails_for_days_is_disabled_with_one_alert_and_can_be_enabled(

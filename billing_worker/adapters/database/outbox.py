@@ -42,6 +42,8 @@ _EARLIER = """
       AND earlier.delivered_at IS NULL AND earlier.abandoned_at IS NULL AND (earlier.replays = 0 OR o.replays > 0)
 """
 
+_NONE_EARLIER = f"(SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL"
+
 # One look-up per row, in the index of waiting events: with old statistics the planner would otherwise compare every
 # waiting event with every other.
 _CLAIM = text(f"""
@@ -49,24 +51,36 @@ _CLAIM = text(f"""
         SELECT id FROM outbox o
         WHERE delivered_at IS NULL AND abandoned_at IS NULL AND next_try_at <= :real_now
           AND (lease_until IS NULL OR lease_until <= :real_now)
-          AND (SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL
+          AND {_NONE_EARLIER}
         ORDER BY next_try_at, sequence LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE outbox SET lease_until = :lease_until
     WHERE id IN (SELECT id FROM chosen)
     RETURNING id
 """)  # noqa: S608 - no outside text in it
 
+_CLAIM_EARLY = text(f"""
+    UPDATE outbox SET lease_until = :lease_until
+    WHERE id = (
+        SELECT id FROM outbox o
+        WHERE delivered_at IS NULL AND abandoned_at IS NULL AND tries > 0 AND next_try_at > :real_now
+          AND (lease_until IS NULL OR lease_until <= :real_now)
+          AND {_NONE_EARLIER}
+        ORDER BY fence, next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")  # noqa: S608 - no outside text in it
+
 _HELD_BACK = text(f"SELECT EXISTS (SELECT {_EARLIER}) FROM outbox o WHERE o.id = :ident")  # noqa: S608 - as above
 
-_HASTEN = text("""
+_DUE_AT_ONCE = """
     WITH chosen AS MATERIALIZED (
         SELECT id FROM outbox
         WHERE delivered_at IS NULL AND abandoned_at IS NULL AND tries > 0
           AND (sending_until IS NULL OR sending_until <= :real_now)
         FOR UPDATE SKIP LOCKED)
-    UPDATE outbox SET next_try_at = :real_now, tries = 0, first_tried_at = NULL
-    WHERE id IN (SELECT id FROM chosen)
-""")
+    UPDATE outbox SET next_try_at = :real_now{more} WHERE id IN (SELECT id FROM chosen)
+"""
+_HASTEN = text(_DUE_AT_ONCE.format(more=", tries = 0, first_tried_at = NULL"))
+_RESUME = text(_DUE_AT_ONCE.format(more=""))
 
 _REPLAY = text("""
     WITH chosen AS MATERIALIZED (
@@ -143,6 +157,11 @@ class SqlOutbox(Repository[OutboxMessage]):
         wanted = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM, wanted).scalars())
 
+    def claim_early(self, real_now: datetime, lease_until: datetime) -> Sequence[str]:
+        """At most one refused message that waits for a later time: a probe of the receiver, another each time."""
+        wanted = {"real_now": real_now, "lease_until": lease_until}
+        return list(self._connection.execute(_CLAIM_EARLY, wanted).scalars())
+
     def under_way(self, real_now: datetime) -> int:
         """The number of events that are claimed or being sent."""
         statement = select(func.count()).where(outbox.c.lease_until > real_now)
@@ -160,6 +179,10 @@ class SqlOutbox(Repository[OutboxMessage]):
     def hasten(self, real_now: datetime) -> int:
         """Make all events that wait for another try due now, as if not tried before; returns their number."""
         return self._connection.execute(_HASTEN, {"real_now": real_now}).rowcount
+
+    def resume(self, real_now: datetime) -> int:
+        """Make them due now after an outage of the receiver; returns their number."""
+        return self._connection.execute(_RESUME, {"real_now": real_now}).rowcount
 
     def replay(self, wanted: EventFilter, real_now: datetime, pause: timedelta, limit: int) -> int:
         """Send matching events again, in order, one each `pause`; returns their number.

@@ -75,6 +75,25 @@ class MemoryOutbox(Table[OutboxMessage]):
             self.save(message)
         return ids
 
+    def claim_early(self, real_now: datetime, lease_until: datetime) -> Sequence[str]:
+        """At most one refused message that waits for a later time: a probe of the receiver, another each time."""
+        waiting = [
+            row
+            for row in self.rows.values()
+            if row.waits and row.tries > 0 and row.next_try_at > real_now and not self._is_leased(row, real_now)
+        ]
+        free = [row for row in waiting if not self.held_back(row)]
+        if not free:
+            return []
+        message = self.get(min(free, key=lambda row: (row.fence, row.next_try_at)).id)
+        message.lease_until = lease_until
+        self.save(message)
+        return [message.id]
+
+    @staticmethod
+    def _is_leased(row: OutboxMessage, real_now: datetime) -> bool:
+        return row.lease_until is not None and row.lease_until > real_now
+
     def under_way(self, real_now: datetime) -> int:
         """The number of events that are claimed or being sent."""
         ends = (self.rows[ident].lease_until for ident in self._leased)
@@ -94,6 +113,15 @@ class MemoryOutbox(Table[OutboxMessage]):
         for ident in tried:
             message = self.get(ident)
             message.next_try_at, message.tries, message.first_tried_at = real_now, 0, None
+            self.save(message)
+        return len(tried)
+
+    def resume(self, real_now: datetime) -> int:
+        """Make them due now after an outage of the receiver; returns their number."""
+        tried = [row.id for row in self.rows.values() if row.waits and row.tries > 0]
+        for ident in tried:
+            message = self.get(ident)
+            message.next_try_at = real_now
             self.save(message)
         return len(tried)
 

@@ -35,6 +35,9 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
             _alert_again(uow, endpoint, moment.billing)
         allowed = endpoint.allowance(uow.outbox.under_way(real_now), limit, real_now)
         ids = list(uow.outbox.claim_due(real_now, lease_until, allowed)) if allowed else []
+        if allowed and not ids and endpoint.is_down:
+            # All that waits was refused and has a later time. The receiver may be well long before.
+            ids = list(uow.outbox.claim_early(real_now, lease_until))
         if allowed:
             endpoint.handed_out(ids, allowed, limit, lease_until)
         uow.endpoints.save(endpoint)
@@ -103,9 +106,11 @@ def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
         moment = ports.clock.moment()
         real_now = moment.real
         under_way = message.sending_until is not None and message.sending_until > real_now
-        if not message.waits or message.next_try_at > real_now or under_way:
+        if not message.waits or under_way:
             return None
         endpoint = uow.endpoints.find(notifier.address.id) or _endpoint(uow, notifier, moment)
+        if message.next_try_at > real_now and not endpoint.probes_with(message.id):
+            return None
         if uow.outbox.held_back(message) or not endpoint.may_send(message.id):
             message.lease_until = None
             uow.outbox.save(message)
@@ -132,10 +137,11 @@ def _note(ports: Ports, notifier: Notifier, sending: _Sending, refusal: Refusal 
         message.note = refusal.trouble if refusal else None
         if refusal is None:
             message.delivered_at = moment.real
-            _note_success(uow, notifier, moment)
         else:
             _note_refusal(ports, uow, message, refusal, moment)
         uow.outbox.save(message)
+        if refusal is None:
+            _note_success(uow, notifier, moment)
         uow.commit()
 
 
@@ -143,6 +149,9 @@ def _note_success(uow: UnitOfWork, notifier: Notifier, moment: Moment) -> None:
     endpoint = uow.endpoints.find(notifier.address.id)
     if endpoint is not None and endpoint.would_note_success(moment.real):
         endpoint = uow.endpoints.lock(endpoint.id)
+        if endpoint.is_down:
+            # What it refused meanwhile would wait for up to 20 hours, and each stream with it.
+            uow.outbox.resume(moment.real)
         endpoint.took(moment.real)
         uow.endpoints.save(endpoint)
         if endpoint.disabled_at is None:

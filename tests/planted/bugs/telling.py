@@ -12,8 +12,8 @@ BUGS = (
         "an event is sent although an earlier one of its subscription still waits",
         (
             OUTBOX,
-            "AND (SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL",
-            "",
+            'f"(SELECT earlier.id {_EARLIER} ORDER BY earlier.stream_id, earlier.stream_sequence LIMIT 1) IS NULL"',
+            '"true"',
         ),
         (
             "billing_worker/usecases/outgoing/deliver.py",
@@ -51,5 +51,21 @@ BUGS = (
         catchers=(
             f"{SAFELY}::test_the_name_is_resolved_once_and_the_address_that_was_checked_is_the_one_that_is_used",
         ),
+    ),
+    bug(
+        "well again and still without events",
+        "a receiver that takes events again gets the refused ones hours later",
+        (
+            "billing_worker/usecases/outgoing/deliver.py",
+            "            uow.outbox.resume(moment.real)\n",
+            "            pass\n",
+        ),
+        catchers=(f"{TROUBLE}::test_a_receiver_that_is_well_again_gets_everything_within_a_minute",),
+    ),
+    bug(
+        "no probe while all waits",
+        "a receiver that is down is asked only when a refused event is due again",
+        ("billing_worker/usecases/outgoing/deliver.py", "if allowed and not ids and endpoint.is_down:", "if False:"),
+        catchers=(f"{TROUBLE}::test_a_receiver_that_is_well_again_gets_everything_within_a_minute",),
     ),
 )
