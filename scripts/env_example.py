@@ -78,7 +78,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "budget_jump",
         "audit_interval",
     ),
-    "Size": ("worker_processes", "worker_concurrency", "scan_interval", "scan_limit", "catch_up_rate"),
+    "Size": ("worker_processes", "worker_concurrency", "alive_file", "scan_interval", "scan_limit", "catch_up_rate"),
     "What PGs allow: a charge beyond it waits": ("pg_rates", "pg_monthly_uses", "pg_quiet_hours", "spread_hours"),
     "Shadow mode": ("shadow",),
     "Comparing both books": ("compare_interval",),

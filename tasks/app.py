@@ -55,7 +55,7 @@ def _first(args: Sequence[object]) -> str:
 def create_app(settings: Settings) -> Celery:
     """The application for one process. Raises SettingsInvalid if no broker is set."""
     survive_broker_loss()
-    app = Celery("billing", task_cls=BillingTask, include=["tasks.jobs", "tasks.progress"])
+    app = Celery("billing", task_cls=BillingTask, include=["tasks.alive", "tasks.jobs", "tasks.progress"])
     app.conf.update(
         broker_url=settings.broker_server.celery_url,
         broker_use_ssl=settings.broker_server.tls,
@@ -97,8 +97,8 @@ def create_app(settings: Settings) -> Celery:
         # In memory: a schedule of seconds has no state to keep, and a file would prevent a second beat.
         beat_scheduler="tasks.beat:Bell",
         beat_max_loop_interval=5,
-        # `celery inspect ping --destination celerybeat@HOST` answers only while the scheduler ticks.
-        beat_enable_remote_control=True,
+        # The health check looks at a file (tasks/alive.py): beat needs no second thread and connection.
+        beat_enable_remote_control=False,
     )
     return app
 

@@ -1,16 +1,28 @@
-"""Beat's scheduler: it rings no round of scans while an earlier round still waits."""
+"""Beat's scheduler: it rings no round of scans while an earlier one waits, and it bears a broker that is away."""
 
+import logging
 import time
 from typing import Any
 
 from celery.beat import Scheduler
+from celery.beat import logger as celery_log
 from structlog import get_logger
 
 from billing_worker.domain.backpressure import is_heard
+from billing_worker.runtime.outage import Outage
 from billing_worker.usecases.jobs import ROUND, Queue
+from tasks.alive import alive
 from tasks.waiting import counted
 
 _log = get_logger("billing.tasks")
+
+
+class NoSecondVoice(logging.Filter):
+    """Drops what the thread of remote control says about the same broker: the rings tell of it once a minute."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is about anything else."""
+        return not (str(record.msg).startswith("beat pidbox") and "onnection error" in str(record.msg))
 
 
 class Bell(Scheduler):  # type: ignore[misc] # celery has no types
@@ -20,10 +32,28 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
     _decided_at: float | None = None
     _rings = True
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.outage = Outage()
+        celery_log.addFilter(NoSecondVoice())
+        super().__init__(*args, **kwargs)
+
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
-        """Ring one scan, unless its round is left out."""
-        if self._round_is_rung(entry, producer):
-            super().apply_entry(entry, producer)
+        """Ring one scan, unless its round is left out. A ring that the broker does not take is lost."""
+        if not self._round_is_rung(entry, producer):
+            return
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except Exception as error:  # noqa: BLE001 - beat rings on, whatever the broker says
+            self.outage.lose(error, self.monotonic())
+        else:
+            self.outage.over(self.monotonic())
+            alive.touch()
+
+    def _ensure_connected(self) -> Any:
+        def failed(error: Exception, _: float) -> None:
+            self.outage.failed(error, self.monotonic())
+
+        return self.connection.ensure_connection(failed, self.app.conf.broker_connection_max_retries)
 
     def _round_is_rung(self, entry: Any, producer: Any) -> bool:
         """Decided once for the scans that are due together: else the last of them would always be left out."""
@@ -32,7 +62,7 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
             self._decided_at = now
             try:
                 self._rings = is_heard(counted(producer.channel, Queue.SCANS), ROUND)
-            except Exception as error:  # noqa: BLE001 - as without this rule; celery tells of a broker that is away
+            except Exception as error:  # noqa: BLE001 - as without this rule: the ring itself tells of the broker
                 _log.debug("queue.not_counted", error=type(error).__name__)
                 self._rings = True
         return self._rings

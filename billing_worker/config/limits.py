@@ -1,6 +1,7 @@
 """Settings of the size of the processes, and time limits."""
 
 import re
+from pathlib import Path
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -19,6 +20,9 @@ class Size(BaseModel):
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower")
     worker_concurrency: int = Field(32, ge=1, le=256, description="Threads of one worker process")
     worker_processes: int = Field(2, ge=1, le=64, description="Worker processes started by `up`")
+    alive_file: Path | None = Field(
+        None, description="File that a worker or a beat touches while it works, for a health check; one per process"
+    )
     scan_interval: float = Field(3.0, ge=0.1, le=60, description="Seconds between two rings of beat")
     scan_limit: int = Field(500, ge=1, le=10_000, description="The most ids that one scan returns")
 

@@ -5,6 +5,7 @@ Only what a container would provide is put in their place: the addresses of the 
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -32,6 +33,9 @@ FLOWER_AUTH = ("operator", "0123456789abcdef")
 START_SECONDS = 60.0
 STOP_SECONDS = 45.0
 CHECK_SECONDS = 40.0
+CHEAP = 1.0
+"""Seconds of CPU: several times what a check needs on the slowest machine, and less than one that starts Celery."""
+ALIVE = "/tmp/alive"  # noqa: S108 - the file's own, in a container
 
 
 @dataclass
@@ -52,7 +56,7 @@ class Deployed:
             self.running[name] = subprocess.Popen(
                 argv,
                 cwd=self.folder / "cwd",
-                env=self.environment,
+                env=self.environment | {"BILLING_ALIVE_FILE": str(self.alive(name))},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -71,7 +75,7 @@ class Deployed:
     def healthy(self, name: str) -> bool:
         """Run the health check that compose runs."""
         kind, *words = services()[name]["healthcheck"]["test"]
-        words = [self.here(word).replace("$$", "$") for word in words]
+        words = [self.here(word).replace("$$", "$").replace(ALIVE, str(self.alive(name))) for word in words]
         argv = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
         done = subprocess.run(
             argv, cwd=self.folder / "cwd", env=self.environment, capture_output=True, timeout=CHECK_SECONDS, check=False
@@ -83,6 +87,9 @@ class Deployed:
         return word.replace("127.0.0.1:8000", f"127.0.0.1:{self.ports['web']}").replace(
             "5555", str(self.ports["flower"])
         )
+
+    def alive(self, name: str) -> Path:
+        return self.folder / f"{name}.alive"
 
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -158,8 +165,27 @@ def test_beat_rings_and_the_worker_charges(deployed, shared_sandbox):
 
 
 @pytest.mark.parametrize("name", ["worker", "beat"])
-def test_worker_and_beat_are_found_healthy(deployed, name):
+def test_worker_and_beat_are_found_healthy_while_they_work_and_only_then(deployed, name):
     _until(deployed, name, lambda: deployed.healthy(name))
+    deployed.running[name].send_signal(signal.SIGSTOP)
+    try:
+        a_minute_ago = time.time() - 61
+        os.utime(deployed.alive(name), (a_minute_ago, a_minute_ago))
+        assert not deployed.healthy(name)
+    finally:
+        deployed.running[name].send_signal(signal.SIGCONT)
+    _until(deployed, name, lambda: deployed.healthy(name))
+
+
+@pytest.mark.parametrize("name", ["web", "worker", "beat", "flower"])
+def test_a_health_check_is_cheap(deployed, name):
+    _until(deployed, name, lambda: deployed.healthy(name))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(5):
+        assert deployed.healthy(name)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    assert used / 5 < CHEAP
 
 
 def test_flower_serves_no_visitor_without_the_password_and_none_a_switch(deployed):

@@ -108,6 +108,7 @@ OF_ONE_HOST = {
     "BILLING_WORKER_PROCESSES",
     "BILLING_BROKER_MASTER_NAME",
     "BILLING_BROKER_SENTINEL_PASSWORD",
+    "BILLING_ALIVE_FILE",
 }
 """Settings of `up`, fixed inside the containers, or of a Redis that is not among them."""
 

@@ -45,3 +45,26 @@ def test_a_scan_that_cannot_hand_out_what_it_claimed_is_put_off_without_an_alarm
             assert worker.alive
     assert world.alerts() == []
     world.assert_books_agree()
+
+
+@pytest.mark.fm("B1")
+def test_beat_tells_of_a_broker_that_is_away_in_one_line_and_rings_on_when_it_is_back(
+    world: World, broker_url: str, tmp_path: Path
+) -> None:
+    broker = urlsplit(broker_url)
+    with Proxy() as proxy:
+        url = broker_url.replace(f":{broker.port}/", f":{proxy.add('redis', broker.port or 0)}/")
+        with stack_of(settings_for(world.database_url, url, world.sandbox.url, world.environment), tmp_path) as stack:
+            worker, beat = stack.worker(), stack.beat()
+            eventually(lambda: beat.alive and "ready" in worker.output, "up")
+            proxy.set("redis", Toxic(Fault.REFUSE))
+            eventually(lambda: "event=broker.away" in beat.output, "beat tells of it")
+            rounds = "rings_lost"
+            proxy.set("redis", None)
+            eventually(lambda: "event=broker.back" in beat.output, "beat tells that it is back", 60)
+            told = [line for line in beat.output.splitlines() if "broker." in line]
+            assert beat.alive
+            assert len(told) == 2
+            assert rounds in told[1]
+            assert "Traceback" not in beat.output
+            assert "Message Error" not in beat.output
