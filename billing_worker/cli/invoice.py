@@ -40,17 +40,28 @@ def list_(
     status: Annotated[InvoiceStatus | None, typer.Option(help="Only these.")] = None,
     period_after: listing.After = None,
     period_before: listing.Before = None,
+    due: Annotated[bool, typer.Option("--due", help="Only due now and not started yet.")] = False,
+    unplaced: Annotated[
+        bool, typer.Option("--unplaced", help="Only those whose last charge could not be placed; they are tried again.")
+    ] = False,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Only those with a charge whose outcome is unclear.")
+    ] = False,
     limit: Limit = 50,
     everything: Every = False,
     as_json: AsJson = False,
 ) -> None:
     """List invoices, newest first.
 
-    Example: billing-worker invoice list --status uncollectible
+    What `report` counts as due, unplaced or unknown is listed by --due, --unplaced and --unknown, and periods that have
+    begun without an invoice by: billing-worker subscription list --due
+
+    Example: billing-worker invoice list --unplaced
     """
     with session(as_json=as_json) as work:
         wanted = {"customer": customer, "subscription_id": subscription, "plan_id": plan, "status": status}
-        chosen = {**wanted, **listing.between(work, "period", period_after, period_before)}
+        waiting = {"due": due or None, "unplaced": unplaced or None, "unknown": unknown or None}
+        chosen = {**wanted, **waiting, **listing.between(work, "period", period_after, period_before)}
         any_wanted = any(value is not None for value in chosen.values())
         empty = "There are no such invoices." if any_wanted else "There are no invoices: no period has been due yet."
         most = None if everything else limit

@@ -77,6 +77,9 @@ def list_(
     external_id: listing.ExternalId = None,
     created_after: listing.After = None,
     created_before: listing.Before = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="Only those whose period has begun and has no invoice yet.")
+    ] = False,
     limit: Limit = 50,
     everything: Every = False,
     as_json: AsJson = False,
@@ -89,7 +92,7 @@ def list_(
         wanted = {"customer": customer, "plan_id": plan, "billing_key_id": key, "status": status}
         wanted["collection"] = collection
         span = listing.between(work, "created", created_after, created_before)
-        chosen = {**wanted, "external_id": external_id, **span}
+        chosen = {**wanted, "due": due or None, "external_id": external_id, **span}
         empty, most = "There are no such subscriptions.", None if everything else limit
         show_list(work, Kind.SUBSCRIPTIONS, chosen, COLUMNS, most=most, empty=empty)
 

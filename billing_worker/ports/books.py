@@ -33,12 +33,20 @@ class Standing:
 
     periods_due: int
     """Subscriptions whose next period has begun and has no invoice yet."""
+    oldest_period_due: datetime | None
+    """Billing time at which the oldest of these periods began."""
     due: int
     """Invoices due now and not started yet."""
     in_flight: int
     """Attempts without an answer yet, also where something else has closed the invoice meanwhile."""
     unknown: int
     """Attempts whose outcome is unclear, likewise."""
+    oldest_unknown: datetime | None
+    """Billing time at which the oldest of them started."""
+    unplaced: int
+    """Invoices whose last charge could not be placed: no token, or a refused connection. They are tried again."""
+    oldest_unplaced: datetime | None
+    """Billing time since which the oldest of them cannot be placed."""
     waiting_for_key: int
     in_dunning: int
     oldest_due: datetime | None
@@ -63,6 +71,12 @@ class Standing:
     """Real time since which the oldest of them waits."""
     compared_until: datetime | None
     """Billing time up to which both books were compared without a gap; None before the first comparison."""
+
+    @property
+    def oldest(self) -> datetime | None:
+        """Billing time since which anything is due without an outcome, whatever holds it."""
+        ages = (self.oldest_due, self.oldest_period_due, self.oldest_unplaced, self.oldest_unknown)
+        return min((each for each in ages if each is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,18 @@ class _Snapshot(Collector):
 
 def _standing(standing: Standing, now: datetime) -> Iterator[Metric]:
     compared = inf if standing.compared_until is None else max(0.0, (now - standing.compared_until).total_seconds())
-    age = 0.0 if standing.oldest_due is None else max(0.0, (now - standing.oldest_due).total_seconds())
+    age = 0.0 if standing.oldest is None else max(0.0, (now - standing.oldest).total_seconds())
     gauges = {
         "billing_periods_due": ("Periods that have begun and have no invoice yet", standing.periods_due),
         "billing_invoices_due": ("Invoices due now and not started yet", standing.due),
-        "billing_oldest_due_age_seconds": ("Billing time since the oldest of them became due", age),
+        "billing_invoices_unplaced": (
+            "Last charge could not be placed: no token, or a refused connection",
+            standing.unplaced,
+        ),
+        "billing_oldest_due_age_seconds": (
+            "Billing time since the oldest period, invoice, unplaced or unclear charge is due",
+            age,
+        ),
         "billing_attempts_in_flight": ("Charges sent and not answered yet", standing.in_flight),
         "billing_attempts_unknown": ("Charges whose outcome is unclear", standing.unknown),
         "billing_invoices_waiting_for_key": ("Due, but the key is not confirmed yet", standing.waiting_for_key),

@@ -6,7 +6,9 @@ import pytest
 
 from billing_worker.domain.errors import InvalidInput, NotFound
 from billing_worker.domain.payment import Failed
+from billing_worker.ports.lists import Kind
 from billing_worker.usecases.control.stop_charging import stop_on_word
+from billing_worker.usecases.reading.lists import listed
 from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.reading.views.insight import Explanation
 from billing_worker.usecases.reading.why import why
@@ -188,6 +190,37 @@ def test_the_standing_counts_what_is_due_in_flight_unknown_waiting_and_in_dunnin
     counts = (standing.due, standing.in_flight, standing.unknown, standing.waiting_for_key, standing.in_dunning)
     assert counts == (1, 0, 1, 1, 1)
     assert standing.oldest_due == world.clock.now() - timedelta(hours=20)
+
+
+def test_nothing_due_is_invisible(world: World) -> None:
+    """A period not opened, an invoice not started, one that cannot be placed, and an unclear one, each with its age."""
+    began, gateway = world.clock.now(), world.ports.gateway
+    world.subscribe(customer="unclear")
+    world.with_ports(gateway=Around(gateway, never_arrives)).settle()
+    world.clock.advance(hours=1)
+    world.subscribe(customer="unplaced")
+    world.with_ports(gateway=Around(gateway, answers(Failed("no token")))).renew_and_charge()
+    world.clock.advance(hours=1)
+    world.subscribe(customer="started", start=world.clock.now() - timedelta(minutes=30))
+    world.renew()
+    unopened = world.subscribe(customer="unopened", start=world.clock.now() - timedelta(minutes=20))
+    standing = report(world.ports, ZONE).standing
+    assert (standing.periods_due, standing.due, standing.unplaced, standing.unknown) == (1, 2, 1, 1)
+    assert standing.oldest_unknown == standing.oldest == began
+    assert standing.oldest_unplaced == began + timedelta(hours=1)
+    assert standing.oldest_period_due == unopened.next_period_start
+    assert _customers(world, Kind.SUBSCRIPTIONS, "due") == ["unopened"]
+    assert _customers(world, Kind.INVOICES, "due") == ["started", "unplaced"]
+    assert _customers(world, Kind.INVOICES, "unplaced") == ["unplaced"]
+    assert _customers(world, Kind.INVOICES, "unknown") == ["unclear"]
+
+
+def _customers(world: World, kind: Kind, wanted: str) -> list[str]:
+    """The customers of what a list shows."""
+    found = listed(world.ports, kind, {wanted: True}, limit=50).items
+    ids = [view.id if kind is Kind.SUBSCRIPTIONS else view.subscription_id for view in found]
+    rows = world.rows("SELECT customer FROM subscriptions WHERE id = ANY(:ids)", ids=ids)
+    return sorted(row["customer"] for row in rows)
 
 
 def test_events_are_undelivered_where_a_receiver_waits_for_them(world: World) -> None:

@@ -37,6 +37,7 @@ LISTS = {
     "actions": (Kind.ACTIONS, ActionQuery),
 }
 VALUES: dict[str, Any] = {
+    **dict.fromkeys(("due", "unplaced", "unknown"), "true"),
     "limit": 7,
     "amount_min": 1,
     "amount_max": 99_999,
@@ -113,13 +114,17 @@ def test_a_filter_holds_for_every_part(web: Web) -> None:
     assert sorted((plan["currency"], plan["amount"]) for plan in found) == [("USD", 1002), ("USD", 1003), ("USD", 1004)]
 
 
+AT_A_TIME = {"stuck": "stuck_at", "due": "due_by"}
+"""Filters that are asked for with yes, and looked for at the present moment."""
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_every_filter_that_is_described_is_understood(web: Web, name: str) -> None:
     kind, query = LISTS[name]
     filters = set(query.model_fields) - {"limit", "cursor"}
     with web.ports.database.transaction() as uow:
         known = set(uow.lists.filters(kind))
-    assert {"stuck_at" if each == "stuck" else each for each in filters} == known
+    assert {AT_A_TIME.get(each, each) for each in filters} == known
     for each in filters:
         later = each.endswith(("_after", "_before"))
         plain = "2026-01-01T00:00:00Z" if later else VALUES.get(each, "x1")

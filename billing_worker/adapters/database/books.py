@@ -65,10 +65,20 @@ _STANDING = text(f"""
         FROM due),
     asked AS (
         SELECT count(*) FILTER (WHERE status = 'in_flight') AS in_flight,
-               count(*) FILTER (WHERE status = 'unknown') AS unknown
+               count(*) FILTER (WHERE status = 'unknown') AS unknown,
+               min(started_at) FILTER (WHERE status = 'unknown') AS oldest_unknown
         FROM payment_attempts WHERE next_look_at IS NOT NULL),
+    unplaced AS (
+        SELECT count(*) AS unplaced, min(failing.since) AS oldest_unplaced
+        FROM invoices i CROSS JOIN LATERAL (
+            SELECT min(started_at) AS since FROM payment_attempts a
+            WHERE a.invoice_id = i.id AND a.status = 'failed') failing
+        WHERE i.status = 'open' AND i.failures > 0 AND EXISTS (
+            SELECT FROM payment_attempts a
+            WHERE a.invoice_id = i.id AND a.number = i.attempts AND a.status = 'failed')),
     begun AS (
-        SELECT count(*) AS periods_due, count(*) FILTER (WHERE next_period_start <= :old) AS late
+        SELECT count(*) AS periods_due, count(*) FILTER (WHERE next_period_start <= :old) AS late,
+               min(next_period_start) AS oldest_period_due
         FROM subscriptions
         WHERE status IN ({RENEWED}) AND held_since IS NULL AND next_period_start <= :now),
     received AS (
@@ -80,7 +90,8 @@ _STANDING = text(f"""
                min(coalesce(waiting_since, received_at)) AS oldest_notification
         FROM inbox WHERE status = 'received')
     SELECT begun.periods_due, begun.late + counted.late AS late, counted.due, counted.waiting_for_key,
-           counted.oldest_due, asked.in_flight, asked.unknown,
+           counted.oldest_due, begun.oldest_period_due, unplaced.unplaced, unplaced.oldest_unplaced,
+           asked.in_flight, asked.unknown, asked.oldest_unknown,
            (SELECT count(*) FROM subscriptions
             WHERE held_since IS NOT NULL AND status IN ({RENEWED})) AS on_hold,
            (SELECT coalesce(sum(in_dunning), 0)::bigint
@@ -93,7 +104,7 @@ _STANDING = text(f"""
                ELSE 0 END AS undelivered_events,
            (SELECT count(*) FROM outbox WHERE abandoned_at IS NOT NULL) AS abandoned_events,
            received.*, ({_COMPARED_UNTIL}) AS compared_until
-    FROM counted, asked, begun, received
+    FROM counted, asked, unplaced, begun, received
 """)  # noqa: S608 - made of constants
 
 _PAYMENTS = text("""

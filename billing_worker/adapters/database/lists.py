@@ -21,6 +21,7 @@ from billing_worker.adapters.database.list_filters import (
     since,
     through,
 )
+from billing_worker.adapters.database.list_of_waiting import BEGUN, WAITING
 from billing_worker.adapters.database.list_positions import as_text, bound
 from billing_worker.adapters.database.tables.access import actions
 from billing_worker.adapters.database.tables.billing import (
@@ -53,10 +54,6 @@ def _kind_of_status(value: str) -> Any:
         "delivered": outbox.c.delivered_at.is_not(None),
         "given_up": outbox.c.abandoned_at.is_not(None),
     }[value]
-
-
-def _stuck(real_now: Any) -> Any:
-    return is_stuck(real_now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ def _about(ident: str) -> Any:
 
 
 _EVENTS: dict[str, Filter] = {"status": _kind_of_status, "failed": _undelivered}
-_STUCK: dict[str, Filter] = {"stuck_at": _stuck}
+_STUCK: dict[str, Filter] = {"stuck_at": is_stuck}
 
 _LISTS: Mapping[Kind, _List] = {
     Kind.PLANS: _List(
@@ -154,7 +151,8 @@ _LISTS: Mapping[Kind, _List] = {
             "collection": equal(_S.collection),
         }
         | since(_S.created_at, "created")
-        | since(_S.next_period_start, "next_period"),
+        | since(_S.next_period_start, "next_period")
+        | BEGUN,
     ),
     Kind.INVOICES: _List(
         invoices,
@@ -168,7 +166,8 @@ _LISTS: Mapping[Kind, _List] = {
         }
         | amounts(_I.amount)
         | since(_I.created_at, "created")
-        | since(_I.period_start, "period"),
+        | since(_I.period_start, "period")
+        | WAITING,
     ),
     Kind.PAYMENTS: _List(
         invoices,

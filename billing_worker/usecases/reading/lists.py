@@ -71,8 +71,10 @@ def listed(
     """
     chosen = {name: value for name, value in wanted.items() if value is not None}
     with ports.database.transaction() as uow:
-        part = uow.lists.part(kind, chosen, limit, None if cursor is None else _position(kind, cursor))
         now = ports.clock.moment().billing
+        if chosen.pop("due", False):
+            chosen["due_by"] = now
+        part = uow.lists.part(kind, chosen, limit, None if cursor is None else _position(kind, cursor))
         items = [_shown(uow, now, kind, item, language) for item in part.items]
     return Listed(items, None if part.next is None else _cursor(kind, part.next))
 

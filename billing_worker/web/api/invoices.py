@@ -48,6 +48,9 @@ class InvoiceQuery(Created):
     amount_max: AtMost = None
     period_after: Instant | None = Field(None, description="Whose period begins at or after this")
     period_before: Instant | None = Field(None, description="Whose period begins before this")
+    due: bool | None = Field(None, description="true: only due now and not started yet")
+    unplaced: bool | None = Field(None, description="true: only those whose last charge could not be placed")
+    unknown: bool | None = Field(None, description="true: only those with a charge whose outcome is unclear")
 
 
 class AttemptQuery(Paging):

@@ -101,6 +101,7 @@ class SubscriptionQuery(Created):
     collection: Collection | None = Field(None, description="Only collected by this way")
     next_period_after: Instant | None = Field(None, description="Whose next period begins at or after this")
     next_period_before: Instant | None = Field(None, description="Whose next period begins before this")
+    due: bool | None = Field(None, description="true: only those whose period has begun and has no invoice yet")
 
 
 @router.post("", status_code=201, dependencies=[JSON], responses=CHANGES, name="subscribe")

@@ -40,10 +40,14 @@ class MonthView:
 class StandingView:
     """The state at this moment."""
 
-    periods_due: int
-    due: int
+    periods_due: int = field(metadata=described("Periods that have begun and have no invoice yet"))
+    oldest_period_due: datetime | None
+    due: int = field(metadata=described("Invoices due now and not started yet"))
     in_flight: int
-    unknown: int
+    unknown: int = field(metadata=described("Charges whose outcome is unclear"))
+    oldest_unknown: datetime | None
+    unplaced: int = field(metadata=described("Invoices whose last charge could not be placed; they are tried again"))
+    oldest_unplaced: datetime | None
     waiting_for_key: int
     in_dunning: int
     oldest_due: datetime | None
