@@ -18,7 +18,7 @@ from billing_worker.usecases.key.reactivate import reactivate as reactivate_key
 from billing_worker.usecases.key.register import NewKey, pg_of_payment, register_and_confirm
 from billing_worker.usecases.reading.one import key_with
 from billing_worker.usecases.reading.views.keys import of_key
-from billing_worker.usecases.reading.waits import missing_of
+from billing_worker.usecases.reading.waits import lack_of
 
 app = typer.Typer(help="Billing keys: each is one stored card, which PortOne knows by its customer_uid.")
 
@@ -79,7 +79,7 @@ def register(
                 metadata=listing.pairs(metadata),
             ),
         )
-        waits = f"; it is not charged yet: {missing_of(key)}" if key.status is KeyStatus.PENDING else ""
+        waits = f"; it is not charged yet: {lack_of(work.ports, key)}" if key.status is KeyStatus.PENDING else ""
         work.out.record(of_key(key), headline=f"Registered key {key.id}{waits}")
 
 

@@ -220,6 +220,13 @@ def test_another_email_than_the_issuing_payments_is_told_and_never_sent(world: W
     assert "G***@example.com" in told
     assert "ildong" not in told
     assert f"billing-worker key set-email {key.id}" in told
+    for ident in (subscription.id, world.invoice(subscription).id, key.id):
+        found = why(world.ports, ident)
+        assert (
+            "its e-mail G***@example.com is not g***@example.com, that of the payment which issued it" in found.answer
+        )
+        assert f"billing-worker key set-email {key.id}" in offered(found)
+        assert "not confirmed" not in found.answer
     with pytest.raises(InvalidInput) as refused:
         change.set_email(world.ports, key.id, "other@example.com")
     assert "other" not in str(refused.value)

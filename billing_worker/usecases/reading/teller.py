@@ -24,7 +24,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.reading.outline import Outline, outline_of_many
 from billing_worker.usecases.reading.refund_state import State, state_of_refund
 from billing_worker.usecases.reading.scheduled import way_of
-from billing_worker.usecases.reading.waits import limit_of, missing_of, next_charge, when_ended
+from billing_worker.usecases.reading.waits import limit_of, missing_of, next_charge, ways_to_confirm, when_ended
 
 MOST_EVENTS = 10_000
 """More than any subscription has."""
@@ -140,8 +140,7 @@ class Teller:
             times = "once" if invoice.taken_back == 1 else f"{invoice.taken_back} times"
             answer = f"Not charged: it was paid and given back at the gateway {times}."
             once_more = WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id})
-            end = _end(invoice)
-            return State(answer, "Nothing by itself: an operator decides.", (once_more, end))
+            return State(answer, "Nothing by itself: an operator decides.", (once_more, _end(invoice)))
         if invoice.is_due(self.now):
             return State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
         waits = limit_of(self.uow, invoice, key, self.limits, self.now)
@@ -153,11 +152,11 @@ class Teller:
         return State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.{waits}")
 
     def _unconfirmed(self, invoice: Invoice, key: BillingKey) -> State:
-        answer = f"Waiting: the billing key must not be charged before it is confirmed: {missing_of(key)}."
-        then = f"as soon as the confirmation of key {key.id} arrives"
-        if not invoice.is_due(self.now):
-            then = f"on {self._day(invoice.next_attempt_at)} or {then}, whichever is later"
-        return State(answer, f"It is charged {then}.")
+        answer = f"Waiting: the billing key must not be charged before it is confirmed: {missing_of(self.uow, key)}."
+        confirmed = f"as soon as the confirmation of key {key.id} arrives"
+        later = f"on {self._day(invoice.next_attempt_at)} or {confirmed}, whichever is later"
+        then = confirmed if invoice.is_due(self.now) else later
+        return State(answer, f"It is charged {then}.", ways_to_confirm(key))
 
     def _paid(self, attempts: Sequence[PaymentAttempt]) -> State:
         paid = next(a for a in attempts if a.status is AttemptStatus.APPROVED and not a.surplus)
@@ -238,15 +237,16 @@ class Teller:
         subject, ways_out = f"billing key {key.id} at {key.pg_provider}", list[WayOut]()
         match key.status:
             case KeyStatus.PENDING:
-                answer = f"It may not be charged yet: {missing_of(key)}."
+                answer = f"It may not be charged yet: {missing_of(self.uow, key)}."
                 then = "It is active as soon as PortOne shows that; due invoices wait and follow at once."
+                ways_out = list(ways_to_confirm(key))
             case KeyStatus.ACTIVE:
                 answer = f"It may be charged since {self._day(key.activated_at)}."
                 then = "It is charged when an invoice is due."
             case _:
                 because = f": {key.invalid_reason}" if key.invalid_reason is not None else ""
-                answer = f"It is {key.status} and is not charged{because}."
-                then, ways_out = "The customer needs another card.", [WayOut(Action.SET_SUBSCRIPTION_KEY)]
+                answer, then = f"It is {key.status} and is not charged{because}.", "The customer needs another card."
+                ways_out = [WayOut(Action.SET_SUBSCRIPTION_KEY)]
         return Outline(subject, answer, [], then, ways_out, self._alerts([key.id]), self._acts([key.id]))
 
     def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:

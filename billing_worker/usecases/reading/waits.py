@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from billing_worker.domain.billing_key import BillingKey, KeyWait
+from billing_worker.domain.alerts import Action, WayOut
+from billing_worker.domain.billing_key import BillingKey, KeyWait, masked_email
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.pg_limits import PgLimits, month_of
 from billing_worker.domain.stop import Stop, StopCause
+from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 
 _UNCONFIRMED = "Paymentwall has not confirmed the payment that issued it"
@@ -24,9 +26,28 @@ _MISSING: Mapping[KeyWait, str] = {
 }
 
 
-def missing_of(key: BillingKey) -> str:
+def missing_of(uow: UnitOfWork, key: BillingKey) -> str:
     """What a pending key lacks, as a clause."""
+    if key.issue is not None and not key.email_agrees:
+        issued = masked_email(key.issue.buyer_email)
+        return f"its e-mail {masked_email(key.buyer_email)} is not {issued}, that of the payment which issued it"
+    newest = uow.pingbacks.newest(key.customer_uid, key.goodsid)
+    if newest is not None and newest.blocks:
+        return f"the newest pingback of Paymentwall about it, for payment {newest.ref}, says {newest.verdict}"
     return _MISSING[key.waits_for or KeyWait.UNREAD]
+
+
+def lack_of(ports: Ports, key: BillingKey) -> str:
+    """The same, in a transaction of its own."""
+    with ports.database.transaction() as uow:
+        return missing_of(uow, key)
+
+
+def ways_to_confirm(key: BillingKey) -> tuple[WayOut, ...]:
+    """What an operator can do for a pending key, beside waiting."""
+    if key.issue is not None and not key.email_agrees:
+        return (WayOut(Action.SET_KEY_EMAIL, {"key": key.id}),)
+    return ()
 
 
 def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimits, now: datetime) -> str:
