@@ -13,6 +13,7 @@ from typing import Any
 
 from billing_worker.cli.parsing import moment
 from billing_worker.domain.billing_key import require_customer_uid
+from billing_worker.domain.card_expiry import entered_month
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.text import entered, normal_form
 
@@ -70,6 +71,10 @@ def _telephone(name: str, cell: str) -> str:
     return number
 
 
+def _month(_name: str, cell: str) -> str:
+    return entered_month(normal_form(cell))
+
+
 def _yes(name: str, cell: str) -> bool:
     word = normal_form(cell).lower()
     if word not in ("yes", "no"):
@@ -105,6 +110,7 @@ COLUMNS = (
     Column("buyer_name", Part.KEY, ("이름", "고객명", "구매자명", "성명")),
     Column("buyer_email", Part.KEY, ("이메일", "메일", "구매자이메일")),
     Column("buyer_tel", Part.KEY, ("전화번호", "휴대폰", "휴대폰번호", "연락처"), read=_telephone),
+    Column("card_expires", Part.KEY, ("유효기간", "카드유효기간"), read=_month),
     Column("external_id", Part.SUBSCRIPTION, ("외부ID", "주문번호")),
     Column("allow_duplicate", Part.FILE, ("중복허용",), read=_yes),
 )

@@ -14,6 +14,8 @@ from billing_worker.ports.lists import Kind
 from billing_worker.usecases.key.change import set_email as change_email
 from billing_worker.usecases.key.change import set_pg as change_pg
 from billing_worker.usecases.key.decide import decide
+from billing_worker.usecases.key.expiry import refresh_card
+from billing_worker.usecases.key.expiry import set_expiry as change_expiry
 from billing_worker.usecases.key.reactivate import reactivate as reactivate_key
 from billing_worker.usecases.key.register import NewKey, pg_of_payment, register_and_confirm
 from billing_worker.usecases.reading.one import key_with
@@ -26,7 +28,9 @@ app.command()(key_entry.issue)
 app.command()(key_entry.replace)
 app.command()(key_entry.delete)
 
-COLUMNS = ("id", "customer_uid", "pg_provider", "card_issuer", "card_last_digits", "status", "created_at")
+COLUMNS = (
+    *("id", "customer_uid", "pg_provider", "card_issuer", "card_last_digits", "card_expires", "status", "created_at"),
+)
 
 
 @app.command()
@@ -50,6 +54,9 @@ def register(
     buyer_tel: Annotated[str | None, typer.Option(help="Telephone number.")] = None,
     goodsid: Annotated[
         str | None, typer.Option(help="The product that Paymentwall's pingbacks about this key must name.")
+    ] = None,
+    card_expires: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM", help="The card's last month, if you know it: PortOne never tells.")
     ] = None,
     external_id: options.ExternalId = None,
     metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
@@ -75,6 +82,7 @@ def register(
                 buyer_email=buyer_email,
                 buyer_tel=buyer_tel,
                 goodsid=goodsid,
+                card_expires=card_expires,
                 external_id=external_id,
                 metadata=listing.pairs(metadata),
             ),
@@ -89,6 +97,9 @@ def list_(
     customer: listing.Customer = None,
     status: Annotated[KeyStatus | None, typer.Option(help="Only these.")] = None,
     pg: Annotated[str | None, typer.Option(help="Only of this PG.")] = None,
+    expiring: Annotated[
+        bool, typer.Option("--expiring", help="Only cards that expire within 30 days, before their next charge.")
+    ] = False,
     external_id: listing.ExternalId = None,
     created_after: listing.After = None,
     created_before: listing.Before = None,
@@ -101,7 +112,14 @@ def list_(
     Example: billing-worker key list --customer user-42
     """
     with session(as_json=as_json) as work:
-        wanted = {"customer": customer, "status": status, "pg_provider": pg, "external_id": external_id}
+        wanted: dict[str, object] = {
+            "customer": customer,
+            "status": status,
+            "pg_provider": pg,
+            "external_id": external_id,
+        }
+        if expiring:
+            wanted["expiring_at"] = work.ports.clock.moment().billing
         span = listing.between(work, "created", created_after, created_before)
         empty = "There are no such keys. Register one: billing-worker key register CUSTOMER_UID --pg nice_v2"
         most = None if everything else limit
@@ -159,6 +177,36 @@ def set_pg(
     with session(as_json=as_json) as work:
         key = change_pg(work.ports, key_id, pg)
         work.out.record(of_key(key), headline=f"Key {key.id} is at {key.pg_provider}")
+
+
+@app.command("set-expiry")
+def set_expiry(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")],
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="YYYY-MM, or 'unknown'.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Note the last month of a card, to be warned ahead: the event billing_key.expiring, and key list --expiring.
+
+    Example: billing-worker key set-expiry key_0123456789abcdef 2031-04
+    """
+    with session(as_json=as_json) as work:
+        key = change_expiry(work.ports, key_id, None if month == "unknown" else month)
+        work.out.record(of_key(key), headline=f"The card of key {key.id} expires: {key.card_expires or 'unknown'}")
+
+
+@app.command()
+def refresh(key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], *, as_json: AsJson = False) -> None:
+    """Read PortOne about a key, and note the card that it shows now.
+
+    For a customer_uid that was issued again: it is another card then, whose last month is not known.
+
+    Example: billing-worker key refresh key_0123456789abcdef
+    """
+    with session(as_json=as_json) as work:
+        work.check_gateway()
+        key = refresh_card(work.ports, key_id)
+        work.out.record(of_key(key), headline=f"Key {key.id} is the card that PortOne shows")
 
 
 @app.command("issuing-payment")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import listing, options
+from billing_worker.cli import fallback, listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import moment
@@ -20,6 +20,10 @@ from billing_worker.usecases.subscription.replace_key import replace_key
 from billing_worker.usecases.subscription.subscribe import NewSubscription, subscribe
 
 app = typer.Typer(help="Subscriptions: a customer on a plan, charged on a billing key.")
+
+app.command("add-fallback")(fallback.add)
+app.command("remove-fallback")(fallback.remove)
+app.command()(fallback.fallbacks)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="sub_…")]
 COLUMNS = ("id", "customer", "status", "plan_id", "billing_key_id", "next_period_start", "created_at")

@@ -25,6 +25,8 @@ class Verb(StrEnum):
     SUBSCRIPTION_CANCELED = "subscription.canceled"
     SUBSCRIPTION_CANCEL_SCHEDULED = "subscription.cancel_scheduled"
     KEY_REPLACED = "subscription.key_replaced"
+    FALLBACK_ADDED = "subscription.fallback_added"
+    FALLBACK_REMOVED = "subscription.fallback_removed"
     INVOICE_RETRIED = "invoice.retried"
     PAYMENT_CREATED = "payment.created"
     PAYMENT_CANCELED = "payment.canceled"

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from billing_worker.domain.card import UNTOLD, CardFacts
+from billing_worker.domain.card_expiry import ends_at, entered_month, first_look
 from billing_worker.domain.errors import InvalidInput, InvalidTransition
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
@@ -142,6 +143,10 @@ class BillingKey:
     """The payment, or the registration, of the payment window that issued it, if it was named."""
     waits_for: KeyWait | None = None
     """Why a pending key is not active."""
+    card_expires: str | None = None
+    """The month in which the card expires, as YYYY-MM; None: not known."""
+    expiry_look_at: datetime | None = None
+    """Billing time: when it is looked at next, to warn of that month ahead."""
 
     def __post_init__(self) -> None:
         require_customer_uid(self.customer_uid)
@@ -160,6 +165,8 @@ class BillingKey:
             raise InvalidInput("buyer_email", self.buyer_email, "is not an e-mail address")
         if self.imp_uid is not None and not _IMP_UID.fullmatch(self.imp_uid):
             raise InvalidInput("imp_uid", self.imp_uid, "is no id of a payment at PortOne, such as imp_123456789012")
+        if self.card_expires is not None:
+            entered_month(self.card_expires)
         require_external_id(self.external_id)
         require_metadata(self.metadata)
 
@@ -198,6 +205,19 @@ class BillingKey:
     def use_issue(self, claim: IssueUse, subscription_id: str | None = None) -> None:
         """Decide what the issuing payment counts for."""
         self.issue_claim, self.issue_for = claim, subscription_id
+
+    def set_expiry(self, month: str | None, now: datetime) -> None:
+        """Note the month in which the card expires; None: not known. A month is warned of once."""
+        if month == self.card_expires:
+            return
+        self.card_expires = month
+        self.expiry_look_at = max(first_look(month), now) if month is not None and ends_at(month) > now else None
+
+    def show_card(self, card: CardFacts, now: datetime) -> None:
+        """Note the card as the gateway shows it. The month of another card says nothing about this one."""
+        if self.card not in (UNTOLD, card):
+            self.set_expiry(None, now)
+        self.card = card
 
     def move_to(self, status: KeyStatus) -> None:
         """Change the status. Raises InvalidTransition for an edge that the table does not list."""

@@ -65,6 +65,11 @@ class Card:
         """The names of the fields that were given."""
         return frozenset(self._parts)
 
+    @property
+    def expires(self) -> str:
+        """The month in which it expires, as YYYY-MM: the one part that may be kept, since the number is not."""
+        return self._parts["expiry"]
+
     def reveal(self) -> dict[str, str]:
         """The parts by PortOne's names. Only for the request that goes to the gateway."""
         return dict(self._parts)

@@ -46,6 +46,7 @@ INVOICE: Edges = {
 _ALIVE = {
     _E.SUBSCRIPTION_CANCEL_SCHEDULED: None,
     _E.SUBSCRIPTION_PERIODS_SKIPPED: None,
+    _E.SUBSCRIPTION_KEY_CHANGED: None,
     _E.SUBSCRIPTION_UNPAID: "unpaid",
     _E.SUBSCRIPTION_CANCELED: "canceled",
 }
@@ -62,14 +63,19 @@ SUBSCRIPTION: Edges = {
     "pending": _alive("pending", activated="active", past_due="past_due"),
     "active": _alive("active", past_due="past_due"),
     "past_due": _alive("past_due", activated="active"),
-    "unpaid": {_E.SUBSCRIPTION_ACTIVATED: "active", _E.SUBSCRIPTION_CANCELED: "canceled"},
+    "unpaid": {
+        _E.SUBSCRIPTION_KEY_CHANGED: "unpaid",
+        _E.SUBSCRIPTION_ACTIVATED: "active",
+        _E.SUBSCRIPTION_CANCELED: "canceled",
+    },
     # The last event of a subscription. Its invoices may still learn the outcome of a charge that was under way.
     "canceled": {},
 }
 
 KEY: Edges = {
-    BEGIN: {_E.BILLING_KEY_ACTIVATED: "active", _E.BILLING_KEY_INVALID: "invalid"},
-    "active": {_E.BILLING_KEY_INVALID: "invalid"},
+    # A key that was active when it was registered has no event about that.
+    BEGIN: {_E.BILLING_KEY_ACTIVATED: "active", _E.BILLING_KEY_INVALID: "invalid", _E.BILLING_KEY_EXPIRING: "active"},
+    "active": {_E.BILLING_KEY_INVALID: "invalid", _E.BILLING_KEY_EXPIRING: "active"},
     # By an operator's decision.
     "invalid": {_E.BILLING_KEY_ACTIVATED: "active"},
 }

@@ -33,8 +33,10 @@ class EventType(StrEnum):
     SUBSCRIPTION_PERIODS_SKIPPED = "subscription.periods_skipped"
     SUBSCRIPTION_CANCEL_SCHEDULED = "subscription.cancel_scheduled"
     SUBSCRIPTION_CANCELED = "subscription.canceled"
+    SUBSCRIPTION_KEY_CHANGED = "subscription.key_changed"
     BILLING_KEY_ACTIVATED = "billing_key.activated"
     BILLING_KEY_INVALID = "billing_key.invalid"
+    BILLING_KEY_EXPIRING = "billing_key.expiring"
     PAYMENTWALL_SUBSCRIPTION_CANCELED = "paymentwall.subscription_canceled"
     PAYMENTWALL_SUBSCRIPTION_EXPIRED = "paymentwall.subscription_expired"
     PAYMENTWALL_SUBSCRIPTION_PAYMENT_FAILED = "paymentwall.subscription_payment_failed"
@@ -44,7 +46,7 @@ class EventType(StrEnum):
     REFUND_FAILED = "refund.failed"
 
 
-OF_KEYS = frozenset({EventType.BILLING_KEY_ACTIVATED, EventType.BILLING_KEY_INVALID})
+OF_KEYS = frozenset({EventType.BILLING_KEY_ACTIVATED, EventType.BILLING_KEY_INVALID, EventType.BILLING_KEY_EXPIRING})
 """A key may serve several subscriptions, so its events have an order of their own."""
 
 

@@ -12,11 +12,18 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.declines.reasons import Advice, DeclineKind
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
+from billing_worker.domain.fallback import Cards, charge_another
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, SinglePayment
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.spared import spared_until
-from billing_worker.domain.subscription import RENEWING, Subscription, SubscriptionStatus
+from billing_worker.domain.subscription import (
+    AWAITING_PAYMENT,
+    GOOD_STANDING,
+    RENEWING,
+    Subscription,
+    SubscriptionStatus,
+)
 from billing_worker.domain.timing import technical_backoff
 
 TAKEN_BACK_PAUSE = timedelta(days=1)
@@ -25,18 +32,6 @@ TAKEN_BACK_PAUSE = timedelta(days=1)
 ROUNDS_BY_ITSELF = 1
 """How often an invoice is charged again by itself after its payment was taken back. The first time may be a PG's
 reversal. A second time suggests that a clerk does not want this charge, so an operator decides."""
-
-
-AWAITING_PAYMENT = (
-    SubscriptionStatus.PENDING,
-    SubscriptionStatus.TRIALING,
-    SubscriptionStatus.PAST_DUE,
-    SubscriptionStatus.UNPAID,
-)
-"""A paid period makes these active."""
-
-GOOD_STANDING = (SubscriptionStatus.PENDING, SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE)
-"""A decline makes these past due."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,6 +88,8 @@ class Settlement(LockedInvoice):
     """One attempt of an invoice, with all records that its outcome can change."""
 
     attempt: PaymentAttempt
+    cards: Cards | None = None
+    """The keys of its subscription, where the outcome may need them."""
 
     @property
     def key(self) -> BillingKey:
@@ -108,6 +105,7 @@ class Settlement(LockedInvoice):
         """Note an event of the invoice for the outbox."""
         more.setdefault("attempt_id", self.attempt.id)
         more.setdefault("merchant_uid", self.attempt.merchant_uid)
+        more.setdefault("billing_key_id", self.attempt.billing_key_id)
         self.events.append(of_invoice(kind, self.subscription, self.invoice, **more))
 
 
@@ -211,6 +209,7 @@ def _fall_behind(subscription: Subscription | None, invoice: Invoice, events: li
 
 
 def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: datetime | None) -> None:
+    invoice = settlement.invoice
     settlement.announce(
         EventType.INVOICE_PAYMENT_FAILED,
         imp_uid=outcome.imp_uid,
@@ -219,6 +218,7 @@ def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: d
         decline_advice=outcome.decline.advice,
         reason=outcome.reason,
         next_attempt_at=next_attempt.isoformat() if next_attempt else None,
+        next_billing_key_id=invoice.billing_key_id if next_attempt and not invoice.awaits_key else None,
     )
 
 
@@ -233,6 +233,8 @@ def _after_decline(settlement: Settlement, outcome: Declined, now: datetime, *, 
         # The customer gave another card while this one was being charged. Try it at once, as one that is given later.
         invoice.wait_for_policy(now if is_dead else goes_on_at)
         invoice.try_by_hand(now)
+    elif (is_dead or goes_on_at is None) and charge_another(settlement.cards, invoice, settlement.attempts, now):
+        return now
     elif is_dead:
         end = policy.end(invoice.declines, now)
         invoice.await_key(end, outcome.reason)
@@ -253,7 +255,7 @@ def meet_dead_key(
         return events
     due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")
     more: dict[str, str | int | None] = {"attempt_id": None, "imp_uid": None, "decline_kind": DeclineKind.HARD}
-    more |= {"decline_category": None, "decline_advice": Advice.ANOTHER_CARD}
+    more |= {"decline_category": None, "decline_advice": Advice.ANOTHER_CARD, "next_billing_key_id": None}
     more |= {"reason": due.last_reason, "next_attempt_at": until.isoformat()}
     events.append(of_invoice(EventType.INVOICE_PAYMENT_FAILED, subscription, due, **more))
     _fall_behind(subscription, due, events)

@@ -49,6 +49,12 @@ RENEWING = frozenset({_S.PENDING, _S.TRIALING, _S.ACTIVE, _S.PAST_DUE})
 COLLECTING = frozenset({_S.PENDING, _S.TRIALING, _S.ACTIVE, _S.PAST_DUE, _S.UNPAID})
 """In these states an open invoice may be charged."""
 
+AWAITING_PAYMENT = frozenset({_S.PENDING, _S.TRIALING, _S.PAST_DUE, _S.UNPAID})
+"""A paid period makes these active."""
+
+GOOD_STANDING = frozenset({_S.PENDING, _S.TRIALING, _S.ACTIVE})
+"""A decline makes these past due."""
+
 
 @dataclass(slots=True)
 class Subscription:

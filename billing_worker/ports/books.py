@@ -55,6 +55,8 @@ class Standing:
     """Subscriptions and invoices due for more than an hour, and charges that could not be placed. Both are paced."""
     on_hold: int
     """Subscriptions whose late periods wait for an operator's decision."""
+    expiring_cards: int
+    """Active keys whose card expires within 30 days, also where its next charge comes before that."""
     open_alerts: int
     open_stops: int
     """Scopes in which charging is stopped until the stop is cleared."""

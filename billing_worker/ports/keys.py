@@ -34,6 +34,12 @@ class BillingKeys(Protocol):
     def claim_looks(self, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of pending keys whose next look is due, oldest first. Postpones their look to `lease_until`."""
 
+    def claim_expiry_looks(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of keys whose month of expiry is to be looked at, oldest first. Postpones the look to `lease_until`.
+
+        All three are billing time.
+        """
+
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""
 
@@ -52,7 +58,8 @@ class BillingKeys(Protocol):
     def charging(self, key_id: str) -> Sequence[str]:
         """Ids of the subscriptions and single payments that this key still pays for, or is being charged for.
 
-        Those are subscriptions that are not canceled, and those with an open invoice or an open attempt on the key.
+        Those are subscriptions that are not canceled, also where it is a fallback, and those with an open invoice or an
+        open attempt on the key.
         """
 
     def pg_providers(self) -> Sequence[str]:

@@ -8,6 +8,7 @@ from billing_worker.ports.alerts import AlertRecords
 from billing_worker.ports.card_sessions import CardSessionRecords
 from billing_worker.ports.charging import ChargingRecords
 from billing_worker.ports.control import ControlRecords
+from billing_worker.ports.fallbacks import FallbackRecords
 from billing_worker.ports.incoming import IncomingRecords
 from billing_worker.ports.keys import KeyRecords
 from billing_worker.ports.lists import ListRecords
@@ -22,6 +23,7 @@ from billing_worker.ports.shadow import ShadowRecords
 class UnitOfWork(
     ChargingRecords,
     KeyRecords,
+    FallbackRecords,
     CardSessionRecords,
     ScheduleRecords,
     ShadowRecords,

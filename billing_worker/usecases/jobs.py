@@ -17,7 +17,7 @@ from billing_worker.usecases.card import advance
 from billing_worker.usecases.charge import collect, probe, reconcile
 from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
-from billing_worker.usecases.key import confirm
+from billing_worker.usecases.key import confirm, expiry
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
 from billing_worker.usecases.review import audit, compare
@@ -45,6 +45,7 @@ class JobName(StrEnum):
     APPLY = "apply"
     CONFIRM = "confirm"
     CARDS = "cards"
+    CARD_EXPIRY = "card_expiry"
     KEY_CALL = "key_call"
     SCHEDULE_STEP = "schedule_step"
     SHADOW_DAY = "shadow_day"
@@ -171,6 +172,7 @@ JOBS = (
     Job(JobName.APPLY, _applied, Queue.NOTICES, apply.due, fills=1.0),
     Job(JobName.CONFIRM, _confirmed, Queue.LOOKUPS, confirm.due, fills=1.0),
     Job(JobName.CARDS, _advanced, Queue.LOOKUPS, advance.due, fills=1.0),
+    Job(JobName.CARD_EXPIRY, _each(expiry.look), Queue.NOTICES, expiry.due, fills=1.0),
     Job(JobName.KEY_CALL, _called, Queue.LOOKUPS, calls.due, fills=1.0),
     Job(JobName.SCHEDULE_STEP, _each(step.step), Queue.LOOKUPS, register.due, fills=0.5),
     Job(JobName.SHADOW_DAY, _each(compare_shadow.compare), Queue.LOOKUPS, compare_shadow.due),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import Command
+from sqlalchemy import text
 from typer.main import get_command
 
 from billing_worker.adapters.notifier import WebhookNotifier
@@ -22,15 +23,16 @@ ME = f"cli:{whoami()}"
 SECRET = "whsec_" + "bmV3IHNlY3JldCBvZiBhdCBsZWFzdCAyNCBieXRlcw=="
 SHOP = "https://shop.example/events"
 
-ONLY_LOOKS = {"list", "show"}
+ONLY_LOOKS = {"list", "show", "fallbacks"}
 NOBODYS_CHANGE = {
     *("demo", "up", "web", "sandbox", "simulate", "settings", "doctor", "db check", "db upgrade"),
     *("why", "report", "decline explain", "decline unknown"),
-    *("audit", "reconcile", "schedule compare"),
+    *("audit", "reconcile", "schedule compare", "key refresh"),
 }
 """Processes, questions, and what records only what the gateway says: that is the worker's own doing."""
 CHANGES = {
-    *("card-session create", "key set-pg"),
+    *("card-session create", "key set-pg", "key set-expiry"),
+    *("subscription add-fallback", "subscription remove-fallback"),
     *(
         "plan create",
         "plan set-catch-up",
@@ -76,7 +78,7 @@ def test_every_command_is_among_them() -> None:
 
 
 def test_plans_keys_and_subscriptions(
-    billing: Command, added: Added, here: Path, monkeypatch: pytest.MonkeyPatch
+    billing: Command, added: Added, here: Path, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("SECRET", "s" * 32), ("URL", "https://billing.example.com")):
         monkeypatch.setenv(f"BILLING_CARD_PAGE_{name}", value)
@@ -95,11 +97,22 @@ def test_plans_keys_and_subscriptions(
     assert added() == {("key.changed", key)}
     billing("key", "set-email", key, "--email", "kim@example.com")
     assert added() == {("key.changed", key)}
+    billing("key", "set-expiry", key, "2031-04")
+    assert added() == {("key.changed", key)}
     words = ("subscription", "create", "--plan", plan, "--key", key, "--customer", "kim", "--json")
     made = billing(*words).json["id"]
     assert added() == {("subscription.created", made)}
     billing("subscription", "set-key", made, other)
     assert added() == {("subscription.key_replaced", made)}
+    with world.engine.begin() as connection:
+        active = "UPDATE billing_keys SET status = 'active', waits_for = NULL, next_look_at = NULL"
+        connection.execute(text(active))
+    consent = ("--consent-at", "2020-01-01T00:00:00Z", "--consent", "clause 4")
+    billing("subscription", "add-fallback", made, "--key", key, *consent)
+    assert added() == {("subscription.fallback_added", made)}
+    assert [each["consent"] for each in billing("subscription", "fallbacks", made, "--json").json] == ["clause 4"]
+    billing("subscription", "remove-fallback", made, "--key", key)
+    assert added() == {("subscription.fallback_removed", made)}
     billing("subscription", "set-collection", made, "portone_schedule")
     assert added() == {("subscription.changed", made)}
     billing("schedule", "use", "worker", "--all", "--yes")

@@ -35,9 +35,11 @@ from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports.incoming import InboxStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.key import expiry
 from billing_worker.usecases.key.reactivate import reactivate
 from billing_worker.usecases.refund.refund import request_refund
 from billing_worker.usecases.subscription import create_plan
+from billing_worker.usecases.subscription.replace_key import replace_key
 from billing_worker.web import api
 from billing_worker.web.errors import MEANINGS, ErrorType, body_of
 from billing_worker.web.openapi import new_app
@@ -253,6 +255,9 @@ def tell_everything(world: World) -> None:
     late = world.sandbox.control("/operator/pay", merchant_uid=world.invoice(later).merchant_uid)
     world.webhook(late["imp_uid"], late["merchant_uid"])
     request_refund(world.ports, world.invoice(paid).id, 1000, reason="two days without service")
+    expiry.set_expiry(world.ports, paid.billing_key_id, f"{world.clock.now():%Y-%m}")
+    world.settle()
+    replace_key(world.ports, paid.id, world.key().id)
     world.cancel(paid, at_period_end=True)
     forgiving = create_plan.create_plan(
         world.ports, "F", 1, "KRW", calendar=plan.calendar, catch_up=policy_of("forgive", 90)

@@ -22,6 +22,7 @@ CALM = {
     "switches_a_year": 0.0,
     "clerk_acts_a_year": 0.0,
     "recovery": False,
+    "fallbacks": 0.0,
     "soft_rate": 0.0,
     "card_years": 50.0,
     "churn_years": 50.0,

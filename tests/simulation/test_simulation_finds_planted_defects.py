@@ -10,6 +10,7 @@ import pytest
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.fallback import Cards, Fallback
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Approved, Declined, Failed, Unknown
@@ -20,7 +21,9 @@ from billing_worker.ports.outside import Listing
 from billing_worker.simulation.fleet.client import FaultyDatabase, Transaction
 from billing_worker.simulation.fleet.swarm import Options
 from billing_worker.simulation.judge.docket import Breach
+from billing_worker.simulation.memory.fallbacks import MemoryFallbackKeys
 from billing_worker.simulation.run import START, Run
+from billing_worker.simulation.world import backing
 
 MONEY = {
     "soft_rate": 0.1,
@@ -45,6 +48,7 @@ MONEY = {
     "switches_a_year": 0.0,
     "clerk_acts_a_year": 0.0,
     "recovery": False,
+    "fallbacks": 0.0,
 }
 
 
@@ -432,3 +436,36 @@ def _refuses(before: Any, _after: Any) -> None:
 
     if before is None:
         raise GuardBroken("planted")
+
+
+def test_a_card_that_was_taken_out_of_the_order_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def also_ended(self: MemoryFallbackKeys, owners: Sequence[str]) -> dict[str, list[Fallback]]:
+        own = {owner: [self.get(each) for each in self.by_owner[owner]] for owner in owners}
+        keys = self._rows.keys
+        return {
+            owner: [Fallback(each, keys.get(each.billing_key_id)) for each in found] for owner, found in own.items()
+        }
+
+    monkeypatch.setattr(MemoryFallbackKeys, "in_use", also_ended)
+    monkeypatch.setattr(backing, "CHANGES_MIND", 1.0)
+    found = breach_of(a_run(fallbacks=1.0, rescued=0.0, card_years=0.5))
+    assert found is not None
+    assert (found.invariant, "did not agree" in found.text) == ("I7", True)
+
+
+def test_cards_that_take_turns_for_ever_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    next_key = Cards.next_key
+    monkeypatch.setattr(Cards, "next_key", lambda self, tried, now: next_key(self, list(tried)[-1:], now))
+    found = breach_of(a_run(fallbacks=1.0, soft_rate=0.9, card_years=50.0))
+    assert found is not None
+    assert (found.invariant, "charged again" in found.text) == ("I7", True)
+
+
+def test_with_further_cards_all_is_well() -> None:
+    run = a_run({"charge.dropped_after": 0.05, "commit.lost_after": 0.02}, fallbacks=1.0, soft_rate=0.3, card_years=0.5)
+    assert run.verdict().breach is None
+    fallbacks = run.store.fallbacks.rows.values()
+    paid = [row for row in run.store.attempts.rows.values() if row.status == "approved"]
+    agreed = {each.billing_key_id for each in fallbacks}
+    assert sum(row.billing_key_id in agreed for row in paid) > 10
+    assert {each.ended_because for each in fallbacks} >= {"main", None}

@@ -5,6 +5,7 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.budget import Budgets
@@ -290,7 +291,11 @@ def test_the_customer_is_that_of_the_keys_subscriptions(world: World) -> None:
     assert world.pay(key).of_single.customer == key.id
     world.subscribe(key=key, customer="hong")
     assert world.pay(key).of_single.customer == "hong"
-    world.subscribe(key=key, customer="kim")
+    with pytest.raises(Conflict, match="the card of another customer"):
+        world.subscribe(key=key, customer="kim")
+    second = world.subscribe(key=key, customer="hong")  # as an older release could store it
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE subscriptions SET customer = 'kim' WHERE id = :id"), {"id": second.id})
     with pytest.raises(InvalidInput) as refused:
         world.pay(key)
     assert refused.value.field == "customer"

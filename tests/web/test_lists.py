@@ -46,6 +46,7 @@ VALUES: dict[str, Any] = {
     "failed": True,
     "foreign": True,
     "stuck": True,
+    "expiring": True,
     "differs": True,
 }
 WORDS = {
@@ -114,7 +115,7 @@ def test_a_filter_holds_for_every_part(web: Web) -> None:
     assert sorted((plan["currency"], plan["amount"]) for plan in found) == [("USD", 1002), ("USD", 1003), ("USD", 1004)]
 
 
-AT_A_TIME = {"stuck": "stuck_at", "due": "due_by"}
+AT_A_TIME = {"stuck": "stuck_at", "due": "due_by", "expiring": "expiring_at"}
 """Filters that are asked for with yes, and looked for at the present moment."""
 
 

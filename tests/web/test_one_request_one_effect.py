@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from web_calls import HINT, PLAN, assert_problem, eventually
 from web_helpers import Web
 
 from billing_worker.domain.alerts import AlertKind
+from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.usecases.access.requests import KEPT_FOR, OneEffect
 from billing_worker.usecases.incoming import tidy
 from billing_worker.web.api import plans
@@ -244,7 +246,7 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
     "subscribe": lambda _, sub: (
         "POST",
         "/v1/subscriptions",
-        {name: sub[name] for name in ("plan_id", "billing_key_id")} | {"customer": "another"},
+        {name: sub[name] for name in ("plan_id", "billing_key_id", "customer")} | {"allow_duplicate": True},
     ),
     "change_subscription": lambda _, sub: ("PATCH", f"/v1/subscriptions/{sub['id']}", {"metadata": {"a": "b"}}),
     "cancel_subscription": lambda _, sub: ("POST", f"/v1/subscriptions/{sub['id']}/cancel", {}),
@@ -252,6 +254,16 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
         "PUT",
         f"/v1/subscriptions/{sub['id']}/billing-key",
         {"billing_key_id": sub["billing_key_id"]},
+    ),
+    "add_fallback_key": lambda web, sub: (
+        "POST",
+        f"/v1/subscriptions/{sub['id']}/fallback-keys",
+        {"billing_key_id": another_key(web), "consented_at": "2020-01-01T00:00:00Z", "consent": "clause 4"},
+    ),
+    "remove_fallback_key": lambda web, sub: (
+        "DELETE",
+        f"/v1/subscriptions/{sub['id']}/fallback-keys/{a_fallback(web, sub)}",
+        None,
     ),
     "create_payment": lambda _, sub: (
         "POST",
@@ -277,6 +289,20 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
     "enable_event_endpoint": lambda *_: ("POST", "/v1/events/endpoint/enable", None),
     "replay_inbox": lambda web, _: ("POST", f"/v1/inbox/{a_notification(web)}/replay", None),
 }
+
+
+def another_key(web: Web) -> str:
+    with web.ports.database.transaction() as uow:
+        first = uow.keys.get(web.rows("SELECT id FROM billing_keys")[0]["id"])
+        key = replace(first, id="key_another", customer_uid="another-1", status=KeyStatus.ACTIVE, waits_for=None)
+        uow.keys.add(replace(key, next_look_at=None, external_id=None))
+        uow.commit()
+    return "key_another"
+
+
+def a_fallback(web: Web, sub: dict[str, Any]) -> str:
+    wanted = {"billing_key_id": another_key(web), "consented_at": "2020-01-01T00:00:00Z", "consent": "clause 4"}
+    return str(web.create(f"subscriptions/{sub['id']}/fallback-keys", **wanted)["billing_key_id"])
 
 
 def an_event(web: Web) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from billing_worker.adapters.database.expiring import LAST_MONTH
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
@@ -97,6 +98,7 @@ _STANDING = text(f"""
            (SELECT coalesce(sum(in_dunning), 0)::bigint
             FROM (SELECT in_dunning FROM invoice_totals UNION ALL SELECT in_dunning FROM invoice_deltas) kept)
                AS in_dunning,
+           (SELECT count(*) FROM billing_keys WHERE {LAST_MONTH}) AS expiring_cards,
            (SELECT count(*) FROM alerts WHERE closed_at IS NULL) AS open_alerts,
            (SELECT count(*) FROM stops WHERE closed_at IS NULL) AS open_stops,
            CASE WHEN :receiver THEN (
@@ -128,7 +130,11 @@ class SqlBooks:
     def standing(self, moment: Moment, late_until: datetime, *, receiver: bool) -> Standing:
         """The present state; work due up to `late_until` is late. Without a receiver no event waits for one."""
         wanted = {"now": moment.billing, "old": late_until, "receiver": receiver}
-        wanted |= {"unanswered": moment.real - UNANSWERED_FOR, "waiting": moment.real - WAITING_FOR}
+        wanted |= {
+            "expiring_at": moment.billing,
+            "unanswered": moment.real - UNANSWERED_FOR,
+            "waiting": moment.real - WAITING_FOR,
+        }
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
 
     def compared_until(self) -> datetime | None:

@@ -26,10 +26,21 @@ _CLAIM_KEY_LOOKS = text("""
 
 _CHARGING = text("""
     SELECT id FROM subscriptions WHERE billing_key_id = :key_id AND status <> 'canceled'
+    UNION SELECT f.subscription_id FROM fallback_keys f JOIN subscriptions s ON s.id = f.subscription_id
+        WHERE f.billing_key_id = :key_id AND f.ended_at IS NULL AND s.status <> 'canceled'
     UNION SELECT coalesce(subscription_id, id) FROM invoices WHERE billing_key_id = :key_id AND status = 'open'
     UNION SELECT coalesce(i.subscription_id, i.id) FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
         WHERE a.closed_at IS NULL AND a.next_look_at IS NOT NULL AND a.billing_key_id = :key_id
     ORDER BY 1
+""")
+
+_CLAIM_EXPIRY_LOOKS = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM billing_keys WHERE expiry_look_at <= :now
+        ORDER BY expiry_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE billing_keys SET expiry_look_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
+    RETURNING id
 """)
 
 _CLAIM_CALLS = text("""
@@ -58,6 +69,11 @@ class SqlBillingKeys(Repository[BillingKey]):
         """Ids of pending keys whose next look is due, oldest first. Postpones their look to `lease_until`."""
         wanted: dict[str, Any] = {"real_now": real_now, "lease_until": lease_until, "limit": limit}
         return list(self._connection.execute(_CLAIM_KEY_LOOKS, wanted).scalars())
+
+    def claim_expiry_looks(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of keys whose month of expiry is to be looked at, oldest first. Postpones the look to `lease_until`."""
+        wanted = {"now": now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_EXPIRY_LOOKS, wanted).scalars())
 
     def with_customer_uid(self, customer_uid: str) -> BillingKey | None:
         """The key stored under this customer_uid."""

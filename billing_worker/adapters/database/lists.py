@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, select, true
 
 from billing_worker.adapters.database import repository, rows
+from billing_worker.adapters.database.expiring import expiring
 from billing_worker.adapters.database.inbox import is_stuck
 from billing_worker.adapters.database.list_filters import (
     Filter,
@@ -33,6 +34,7 @@ from billing_worker.adapters.database.tables.billing import (
     subscriptions,
 )
 from billing_worker.adapters.database.tables.control import stops
+from billing_worker.adapters.database.tables.fallbacks import fallback_keys
 from billing_worker.adapters.database.tables.incoming import inbox
 from billing_worker.adapters.database.tables.outgoing import outbox
 from billing_worker.adapters.database.tables.payments import payment_attempts, refunds
@@ -69,7 +71,7 @@ class _List:
 
 
 _BY_TIME = ("created_at", "id")
-_S, _I, _K, _A, _R = subscriptions.c, invoices.c, billing_keys.c, payment_attempts.c, refunds.c
+_S, _I, _K, _A, _R, _F = subscriptions.c, invoices.c, billing_keys.c, payment_attempts.c, refunds.c, fallback_keys.c
 
 
 def _spelled(customer: str) -> Any:
@@ -97,7 +99,8 @@ def _invoice_of(column: Any, name: str) -> Filter:
 def _keys_of(customer: str) -> Any:
     """The ids of the keys that a customer's subscriptions and single payments are charged to."""
     of_singles = select(_I.billing_key_id).where(_I.customer.in_(spellings(normal_form(customer))))
-    return select(_S.billing_key_id).where(_spelled(customer)).union_all(of_singles)
+    spare = select(_F.billing_key_id).join(subscriptions, _S.id == _F.subscription_id).where(_F.ended_at.is_(None))
+    return select(_S.billing_key_id).where(_spelled(customer)).union_all(of_singles, spare.where(_spelled(customer)))
 
 
 def _attempt_of(name: str) -> Filter:
@@ -135,6 +138,7 @@ _LISTS: Mapping[Kind, _List] = {
             "customer": lambda value: _K.id.in_(_keys_of(value)),
             "pg_provider": equal(_K.pg_provider),
             "status": equal(_K.status),
+            "expiring_at": expiring,
         }
         | since(_K.created_at, "created"),
     ),

@@ -15,6 +15,7 @@ from billing_worker.domain.comparison import Comparison
 from billing_worker.domain.delivery import Endpoint
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType
+from billing_worker.domain.fallback import FallbackKey
 from billing_worker.domain.gateway_watch import GatewayWatch
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period, SinglePayment
 from billing_worker.domain.key_call import KeyCall
@@ -113,6 +114,11 @@ def to_key(row: Values) -> BillingKey:
 def to_key_call(row: Values) -> KeyCall:
     """The call about a key in a row."""
     return KeyCall(**row)
+
+
+def to_fallback_key(row: Values) -> FallbackKey:
+    """The fallback key in a row."""
+    return FallbackKey(**row)
 
 
 def to_subscription(row: Values) -> Subscription:

@@ -21,6 +21,7 @@ from billing_worker.adapters.database.charging import SqlChargingRecords
 from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.doubts import SqlDoubts
 from billing_worker.adapters.database.environment import SqlEnvironment
+from billing_worker.adapters.database.fallbacks import SqlFallbackKeys
 from billing_worker.adapters.database.gateway_watch import SqlGatewayWatch
 from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.journal import log_events
@@ -150,6 +151,11 @@ class SqlUnitOfWork(SqlChargingRecords):
     def key_calls(self) -> SqlKeyCalls:
         """Calls about keys."""
         return SqlKeyCalls(self._connection)
+
+    @cached_property
+    def fallbacks(self) -> SqlFallbackKeys:
+        """Fallback keys."""
+        return SqlFallbackKeys(self._connection)
 
     @cached_property
     def pingbacks(self) -> SqlPingbacks:

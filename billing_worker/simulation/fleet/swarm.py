@@ -116,6 +116,8 @@ class Options:
     """Times when a clerk revokes, moves or brings back a schedule at the console, for each customer."""
     recovery: bool
     """Whether the gateway's Recovery tries again what its schedules could not charge."""
+    fallbacks: float
+    """The fraction of customers who agree to further cards, and of cards whose month of expiry is told."""
     faults: dict[str, float]
 
     @classmethod
@@ -163,6 +165,7 @@ class Options:
             switches_a_year=random.choice((0.0, 0.5, 4.0)),
             clerk_acts_a_year=random.choice((0.0, 0.0, 1.0, 6.0)),
             recovery=random.choice((False, False, True)),
+            fallbacks=random.choice((0.0, 0.3, 0.8)),
             faults=faults,
         )
 

@@ -40,6 +40,10 @@ class Attempts:
             self._docket.found(
                 "I7", f"attempt {attempt.id} began on key {key.id}, which is {key.status}", attempt.id, key.id
             )
+        own = invoice.subscription_id
+        if own is not None and not (attempt.found or attempt.scheduled) and not self._agreed(own, attempt):
+            text = f"attempt {attempt.id} began on key {attempt.billing_key_id}, which the customer did not agree to"
+            self._docket.found("I7", text, attempt.id, own)
         if attempt.money != invoice.money:
             self._docket.found(
                 "I5", f"attempt {attempt.id} is over {attempt.money}, owed is {invoice.money}", attempt.id
@@ -51,6 +55,13 @@ class Attempts:
             )
         if attempt.started_at < invoice.owed_from and not attempt.found:
             self._docket.found("I15", f"attempt {attempt.id} began before it was owed", attempt.id, invoice.id)
+
+    def _agreed(self, subscription_id: str, attempt: PaymentAttempt) -> bool:
+        """Whether the customer gave this card as the main one, or agreed to it."""
+        tables = self._docket.rows
+        fallbacks = [tables.fallbacks.rows[each] for each in tables.fallbacks.by_owner[subscription_id]]
+        agreed = [each.billing_key_id for each in fallbacks if each.ended_at is None]
+        return attempt.billing_key_id in (tables.subscriptions.rows[subscription_id].billing_key_id, *agreed)
 
     def _stopped(self, attempt: PaymentAttempt, invoice: Invoice) -> list[str]:
         pg = self._docket.rows.keys.rows[attempt.billing_key_id].pg_provider

@@ -110,6 +110,11 @@ class Charges:
             return
         last = max(declines, key=lambda each: each.when)
         asked = self.clicked.get(invoice.id)
+        again = any(each.customer_uid == request.customer_uid for each in declines)
+        if again and asked is None and len(declines) > len(self._waits(invoice)):
+            text = f"invoice {invoice.id} is charged again on a card after {len(declines)} declines"
+            self._docket.found("I7", text, invoice.id, request.merchant_uid)
+            return
         if last.customer_uid != request.customer_uid or (asked is not None and asked >= last.when):
             return
         waits = self._waits(invoice)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.fallback import FallbackKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.key_call import KeyCall
 from billing_worker.domain.pingback import PingbackPayment
@@ -103,6 +104,13 @@ class ScheduleRows(Protocol):
         """Plan again for all subscriptions that PortOne's schedule collects."""
 
 
+class FallbackRows(Protocol):
+    """The fallback keys, as other tables use them."""
+
+    rows: dict[Any, FallbackKey]
+    by_owner: defaultdict[str, list[str]]
+
+
 class DoubtRows(Protocol):
     """The doubts, as other tables use them."""
 
@@ -119,6 +127,7 @@ class Rows:
     subscriptions: SubscriptionRows
     invoices: InvoiceRows
     attempts: AttemptRows
+    fallbacks: FallbackRows
     refunds: Table[Refund]
     pingbacks: Table[PingbackPayment]
     stops: StopRows

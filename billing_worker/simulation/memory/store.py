@@ -21,6 +21,7 @@ from billing_worker.simulation.memory.attempts import MemoryAttempts
 from billing_worker.simulation.memory.card_sessions import MemoryCardSessions
 from billing_worker.simulation.memory.catch_up import MemoryCatchUp
 from billing_worker.simulation.memory.doubts import MemoryDoubts
+from billing_worker.simulation.memory.fallbacks import MemoryFallbackKeys
 from billing_worker.simulation.memory.gateway_watch import MemoryGatewayWatch
 from billing_worker.simulation.memory.inbox import MemoryInbox
 from billing_worker.simulation.memory.invoices import MemoryInvoices, oldest_first
@@ -59,6 +60,7 @@ class Store:
         rows.refunds = self.refunds = MemoryRefunds(self.journal, rows)
         rows.pingbacks = self.pingbacks = MemoryPingbacks(self.journal)
         rows.stops = self.stops = MemoryStops(self.journal, rows)
+        rows.fallbacks = self.fallbacks = MemoryFallbackKeys(self.journal, rows)
         rows.doubts = self.doubts = MemoryDoubts(self.journal)
         rows.schedules = self.schedules = MemorySchedules(self.journal, rows)
         self.shadow = MemoryShadow(rows)
@@ -84,6 +86,7 @@ class Store:
             JobName.APPLY: self.inbox.due,
             JobName.CONFIRM: self.keys.looks,
             JobName.CARDS: self.card_sessions.looks,
+            JobName.CARD_EXPIRY: self.keys.expiry_looks,
             JobName.KEY_CALL: self.key_calls.steps,
             JobName.SCHEDULE_STEP: self.schedules.work,
             JobName.DELIVER: self.outbox.due,
@@ -156,6 +159,7 @@ class MemoryTransaction:
         "doubts",
         "endpoints",
         "environment",
+        "fallbacks",
         "gateway_watch",
         "inbox",
         "invoices",
@@ -176,13 +180,11 @@ class MemoryTransaction:
     def __init__(self, store: Store, committed: Committed) -> None:
         self._store, self._committed, self._open = store, committed, True
         self.plans, self.subscriptions = store.plans, store.subscriptions
-        self.keys, self.key_calls = store.keys, store.key_calls
+        self.keys, self.key_calls, self.fallbacks = store.keys, store.key_calls, store.fallbacks
         self.invoices, self.attempts, self.refunds = store.invoices, store.attempts, store.refunds
         self.schedules, self.shadow = store.schedules, store.shadow
         self.card_sessions = store.card_sessions
-        self.inbox = store.inbox
-        self.outbox = store.outbox
-        self.endpoints = store.endpoints
+        self.inbox, self.outbox, self.endpoints = store.inbox, store.outbox, store.endpoints
         self.alerts = store.alerts
         self.catch_up = store.catch_up
         self.stops = store.stops

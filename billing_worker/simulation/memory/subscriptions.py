@@ -37,6 +37,7 @@ class MemoryKeys(Table[BillingKey]):
         self._rows = rows
         self._by_uid: dict[str, str] = {}
         self.looks = DueIndex()
+        self.expiry_looks = DueIndex()
 
     def add(self, entity: BillingKey) -> None:
         """Store a new key. Raises Conflict when the customer_uid is already known."""
@@ -52,6 +53,8 @@ class MemoryKeys(Table[BillingKey]):
             raise GuardBroken(f"key {after.id} is active, and not as it was issued")
         if (after.issue_for is not None) != (after.issue_claim in (IssueUse.CHOSEN, IssueUse.COUNTED)):
             raise GuardBroken(f"what issued key {after.id} is {after.issue_claim} for {after.issue_for}")
+        if after.expiry_look_at is not None and after.card_expires is None:
+            raise GuardBroken(f"the month of key {after.id} is looked at, and not known")
         if after.next_look_at is not None and after.status is not KeyStatus.PENDING:
             raise GuardBroken(f"key {after.id} is looked at for nothing")
 
@@ -61,9 +64,11 @@ class MemoryKeys(Table[BillingKey]):
             gone = either(before, after)
             del self._by_uid[gone.customer_uid]
             self.looks.set(gone.id, None)
+            self.expiry_looks.set(gone.id, None)
             return
         self._by_uid[after.customer_uid] = after.id
         self.looks.set(after.id, after.next_look_at)
+        self.expiry_looks.set(after.id, after.expiry_look_at)
         if before is None or before.status is not after.status:
             for invoice_id in self._rows.invoices.open_by_key[after.id]:
                 self._rows.replan(invoice_id)
@@ -75,6 +80,15 @@ class MemoryKeys(Table[BillingKey]):
         for ident in ids:
             key = self.get(ident)
             key.next_look_at = lease_until
+            self.save(key)
+        return ids
+
+    def claim_expiry_looks(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of keys whose month of expiry is to be looked at. Postpones the look to `lease_until`."""
+        ids = self.expiry_looks.take(now, limit)
+        for ident in ids:
+            key = self.get(ident)
+            key.expiry_look_at = lease_until
             self.save(key)
         return ids
 
@@ -94,6 +108,11 @@ class MemoryKeys(Table[BillingKey]):
             each.id
             for each in subscriptions
             if each.billing_key_id == key_id and each.status is not SubscriptionStatus.CANCELED
+        }
+        backed = [each for each in self._rows.fallbacks.rows.values() if each.billing_key_id == key_id]
+        live = [each.subscription_id for each in backed if each.ended_at is None]
+        found |= {
+            each for each in live if self._rows.subscriptions.rows[each].status is not SubscriptionStatus.CANCELED
         }
         invoices = [self._rows.invoices.rows[ident] for ident in self._rows.invoices.open_by_key[key_id]]
         found |= {invoice.owner_id for invoice in invoices}

@@ -1,6 +1,6 @@
 """The customers' cards, and their keys."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from billing_worker.domain.billing_key import PAYMENTWALL
@@ -15,6 +15,8 @@ from billing_worker.usecases.key import register
 
 YEAR = timedelta(days=365.25)
 HARD_REASONS = ("유효기간만료 카드", "분실 카드", "lost card", "해지 카드")
+LAST = datetime(2999, 12, 1, tzinfo=UTC)
+"""The last month that a card may have."""
 USUAL = 0.9
 """The fractions of customers who pay the plan's price for their key, and whose e-mail is registered correctly."""
 
@@ -48,7 +50,16 @@ class Cards:
         card = self._world.ledger.cards[uid] = Card(uid, pg, options.soft_rate, dies, reason, now + reviewed, now)
         buyer = self._issue(card, plan_id) if pg == PAYMENTWALL else {}
         name, email = buyer.get("buyer_name"), buyer.get("buyer_email")
-        return register.register_key(ports, register.NewKey(uid, pg, buyer_name=name, buyer_email=email)).id
+        wanted = register.NewKey(uid, pg, buyer_name=name, buyer_email=email, card_expires=self._month(dies))
+        return register.register_key(ports, wanted).id
+
+    def _month(self, dies: datetime) -> str | None:
+        """The month that the merchant tells, if it does: the card's last one, or an earlier one by mistake."""
+        share = self._options.fallbacks
+        if not share or self._chaos.roll() >= share:
+            return None
+        told = min(dies - self._chaos.between(3600, 90 * 86400), LAST)
+        return f"{told:%Y-%m}"
 
     def _issue_by_data(self, ports: Ports, uid: str, dies: datetime, reason: str) -> str:
         """Issue a key from card data, as a merchant with a telephone desk does."""

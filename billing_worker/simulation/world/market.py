@@ -14,6 +14,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.fleet import Fleet
 from billing_worker.simulation.fleet.ledger import AGAIN, RECOVERY, REVIEW, SCHEDULE, Row
 from billing_worker.simulation.fleet.swarm import PLANS, WEIGHTS, Options
+from billing_worker.simulation.world.backing import Backing
 from billing_worker.simulation.world.cards import Cards
 from billing_worker.simulation.world.clerks import Clerks
 from billing_worker.simulation.world.office import Office
@@ -50,6 +51,7 @@ class Market:
         self.operators = Operators(fleet, self.office)
         self.cards = Cards(fleet)
         self.singles = Singles(fleet, self.office)
+        self.backing = Backing(fleet, self.office, self.cards)
         self.clerks = Clerks(fleet, self.office)
         self._world = fleet.world
         self._chaos = fleet.world.chaos
@@ -157,6 +159,7 @@ class Market:
         wanted = subscribe.NewSubscription(plan_id, key_id, f"customer of {key_id}", collection=collection)
         subscription = subscribe.subscribe(ports, wanted)
         self.operators.switch_sometime(subscription.id)
+        self.backing.agree_sometime(subscription.id)
         self.singles.use(key_id, self._world.store.plans.rows[plan_id].money.currency)
         stay = YEAR * self.options.churn_years * self._chaos.random.expovariate(1)
         self.office.later(stay, partial(self._leave, subscription.id))

@@ -19,6 +19,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Intent
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.charge.choose_key import choose_keys
 from billing_worker.usecases.control.budget import Allowance
 from billing_worker.usecases.control.pace import note_service
 from billing_worker.usecases.control.turns import Turns
@@ -91,6 +92,7 @@ def begin_invoices(ports: Ports, invoice_ids: Sequence[str]) -> Begun:
 
 
 def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: Moment, *, are_new: bool) -> _Decided:
+    dues = _on_good_keys(uow, dues, moment)
     begun, allowance = Begun(), Allowance(uow, ports.budgets, moment.billing)
     turns = Turns(ports, uow, dues, moment, are_new=are_new)
     decided = _Decided(begun)
@@ -128,6 +130,13 @@ def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: M
     return decided
 
 
+def _on_good_keys(uow: UnitOfWork, dues: Sequence[DueInvoice], moment: Moment) -> Sequence[DueInvoice]:
+    """The same invoices; another key is looked for only where one is not active, or is known to expire."""
+    if all(due.key.status is KeyStatus.ACTIVE and due.key.card_expires is None for due in dues):
+        return dues
+    return choose_keys(uow, dues, moment)
+
+
 def _may_be_charged(due: DueInvoice, moment: Moment, begun: Begun) -> bool:
     """Whether it is due, and nothing holds it: no open attempt, no stop, also none that this chunk calls for."""
     if not due.invoice.is_due(moment.billing) or _is_over(due.subscription) or due.has_open_attempt:
@@ -143,7 +152,10 @@ def _is_over(subscription: Subscription | None) -> bool:
 
 
 def _meet_dead_key(due: DueInvoice, moment: Moment) -> list[Event]:
-    return meet_dead_key(due.subscription, due.invoice, due.key, due.agreed.dunning, moment.billing)
+    events = meet_dead_key(due.subscription, due.invoice, due.key, due.agreed.dunning, moment.billing)
+    if due.subscription is not None:  # a fallback key that died: the invoice is the main card's again
+        due.invoice.billing_key_id = due.subscription.billing_key_id
+    return events
 
 
 def _write(ports: Ports, uow: UnitOfWork, decided: _Decided, moment: Moment, new: frozenset[str] | None = None) -> None:

@@ -190,6 +190,7 @@ def _key(ports: Ports, wanted: NewCardPayment) -> BillingKey:
         buyer_name=wanted.buyer_name,
         buyer_email=wanted.buyer_email,
         buyer_tel=wanted.buyer_tel,
+        card_expires=wanted.card.expires if kept else None,
     )
     key = new_key(ports, ports.clock.moment(), described)
     require_onetime(pg.code, {"name", *(name for name in BUYER if getattr(key, name))})

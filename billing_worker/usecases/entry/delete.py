@@ -91,6 +91,7 @@ def _refuse_used(uow: UnitOfWork, key_id: str) -> None:
     if used:
         named = ", ".join(used[:MOST_NAMED]) + (f" and {len(used) - MOST_NAMED} more" if len(used) > MOST_NAMED else "")
         way_out = (
-            "give them another key (subscription set-key), cancel them (also single payments), or wait for charges"
+            "give them another key (subscription set-key, or remove-fallback), cancel them (also single payments), or"
+            " wait for charges"
         )
         raise Conflict(f"billing key {key_id} still pays for {named}: {way_out}")

@@ -121,7 +121,12 @@ def add_issue(ports: Ports, uow: UnitOfWork, wanted: NewCard, moment: Moment) ->
     request = _checked(wanted)
     buyer = {"buyer_name": wanted.buyer_name, "buyer_email": wanted.buyer_email, "buyer_tel": wanted.buyer_tel}
     described = NewKey(
-        wanted.customer_uid, wanted.pg_provider, **buyer, external_id=wanted.external_id, metadata=wanted.metadata
+        wanted.customer_uid,
+        wanted.pg_provider,
+        **buyer,
+        card_expires=wanted.card.expires,
+        external_id=wanted.external_id,
+        metadata=wanted.metadata,
     )
     key = replace(new_key(ports, moment, described), next_look_at=None)  # the call is looked at, not the key
     # Two calls at most: a read and the issue. Later, it is not sent any more.
@@ -217,7 +222,7 @@ def _record(ports: Ports, issuing: Issuing, answer: IssueAnswer, *, taken: bool)
         if call.is_open:
             match answer:
                 case Issued():
-                    key.card = answer.card
+                    key.show_card(answer.card, moment.billing)
                     conclude_issue(uow, key, call, CallStatus.DONE, moment)
                 case NotIssued(reason):
                     conclude_issue(uow, key, call, CallStatus.REFUSED, moment, reason)

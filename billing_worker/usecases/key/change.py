@@ -6,6 +6,7 @@ from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, LONGEST_PG, BillingKey, IssueUse, KeyStatus
+from billing_worker.domain.card_expiry import entered_month
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.labels import merged
 from billing_worker.domain.pgs.rules import require_buyer, require_id, require_money, require_options, require_pg
@@ -28,8 +29,9 @@ def change_key(
     buyer_email: str | None = None,
     metadata: Changes | None = None,
     pg_provider: str | None = None,
+    card_expires: str | None = None,
 ) -> BillingKey:
-    """Change the e-mail that is sent with every charge, the metadata, or a pending key's PG; None changes nothing.
+    """Change a key's e-mail, its metadata, its month of expiry, or while it is pending its PG; None changes nothing.
 
     Raises NotFound, or InvalidInput, also for another e-mail than that of a known issuing payment, and for a PG that
     does not take what waits for the key. Raises Conflict for another PG of a key that is not pending.
@@ -43,6 +45,8 @@ def change_key(
         if pg_provider is not None:
             changed = _at(changed, pg_provider, moment.real)
             _refuse_unfit(uow, changed)
+        if card_expires is not None:
+            changed.set_expiry(entered_month(card_expires), moment.billing)
         uow.keys.save(changed)
         what = "e-mail" if buyer_email is not None else "metadata"
         note(ports, uow, Verb.KEY_CHANGED, key.id, what if pg_provider is None else "PG", at=moment.real)

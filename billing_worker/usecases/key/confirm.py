@@ -68,7 +68,7 @@ def _unlocks(uow: UnitOfWork, key: BillingKey, reading: KeyReading, seen: Seen |
     if reading.stored is None or seen is None or not _confirms(key, seen[0]) or not unlock(uow, key, *seen, moment):
         return False
     unlocked = uow.keys.lock(key.id)
-    unlocked.card = reading.stored.card
+    unlocked.show_card(reading.stored.card, moment.billing)
     uow.keys.save(unlocked)
     return True
 

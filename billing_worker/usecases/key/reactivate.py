@@ -1,16 +1,18 @@
 """Reactivate an invalid billing key."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, BillingKey, KeyStatus
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_key
-from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus
 from billing_worker.domain.issuing_payment import issuing_payment
 from billing_worker.domain.key_call import NEVER_STORED
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
+from billing_worker.ports.outside import StoredKey
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
 from billing_worker.usecases.key.issuance import note_issue
@@ -23,6 +25,7 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
     was never chargeable.
     """
     _look_up(ports, key_id)
+    stored = _shown(ports, key_id)
     with ports.database.transaction() as uow:
         lock_what_charges(uow, key_id)
         # Read under the lock: another request may do the same at this moment.
@@ -39,11 +42,20 @@ def reactivate(ports: Ports, key_id: str) -> BillingKey:
         wake_invoices(uow, key_id, moment.billing)
         key.move_to(KeyStatus.ACTIVE)
         key.activated_at, key.invalid_reason = moment.billing, None
+        if stored is not None:
+            key.show_card(stored.card, moment.billing)
         uow.keys.save(key)
         uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
         note(ports, uow, Verb.KEY_REACTIVATED, key.id, at=moment.real)
         uow.commit()
     return key
+
+
+def _shown(ports: Ports, key_id: str) -> StoredKey | None:
+    """The key as the gateway shows it now, if it does: its customer_uid may have been issued for another card."""
+    with ports.database.transaction() as uow:
+        key = uow.keys.get(key_id)
+    return ports.gateway.read_key(key.customer_uid).stored if key.status is KeyStatus.INVALID else None
 
 
 def _refuse_unstored(uow: UnitOfWork, key: BillingKey) -> None:
@@ -94,8 +106,8 @@ def _look_up(ports: Ports, key_id: str) -> None:
 
 def lock_what_charges(uow: UnitOfWork, key_id: str) -> None:
     """Lock what charges the key before the key itself, as all transactions do: otherwise two could deadlock."""
-    for subscription in uow.subscriptions.of_key(key_id):
-        uow.subscriptions.lock(subscription.id)
+    for ident in _charged(uow, key_id):
+        uow.subscriptions.lock(ident)
     for invoice in uow.invoices.singles_of_key(key_id):
         uow.lock_invoice(invoice.id)
 
@@ -105,10 +117,25 @@ def wake_invoices(uow: UnitOfWork, key_id: str, now: datetime) -> None:
 
     The caller holds the locks of `lock_what_charges`.
     """
-    waiting = [*uow.invoices.singles_of_key(key_id)]
-    for subscription in uow.subscriptions.of_key(key_id):
-        waiting += uow.invoices.of_subscription(subscription.id)
-    for invoice in waiting:
-        if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key and invoice.billing_key_id == key_id:
-            invoice.use_key(key_id, now, at_once=True)
-            uow.invoices.save(invoice)
+    for invoice in uow.invoices.singles_of_key(key_id):
+        _wake(uow, invoice, key_id, now)
+    for ident in _charged(uow, key_id):
+        charge_instead(uow, ident, key_id, now)
+
+
+def charge_instead(uow: UnitOfWork, subscription_id: str, key_id: str, now: datetime) -> None:
+    """Charge the invoices of a subscription that wait for another key on this one, at once. The caller has its lock."""
+    for invoice in uow.invoices.of_subscription(subscription_id):
+        _wake(uow, invoice, key_id, now)
+
+
+def _wake(uow: UnitOfWork, invoice: Invoice, key_id: str, now: datetime) -> None:
+    if invoice.status is InvoiceStatus.OPEN and invoice.awaits_key:
+        invoice.use_key(key_id, now, at_once=True)
+        uow.invoices.save(invoice)
+
+
+def _charged(uow: UnitOfWork, key_id: str) -> Sequence[str]:
+    """The subscriptions that are charged to this key, or have it as a fallback, in the order of their ids."""
+    own = [subscription.id for subscription in uow.subscriptions.of_key(key_id)]
+    return sorted({*own, *uow.fallbacks.backed_by(key_id)})

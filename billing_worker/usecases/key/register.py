@@ -18,6 +18,7 @@ from billing_worker.domain.billing_key import (
     KeyStatus,
     KeyWait,
 )
+from billing_worker.domain.card_expiry import entered_month
 from billing_worker.domain.errors import InvalidInput, Unavailable
 from billing_worker.domain.labels import entered_external_id, entered_metadata
 from billing_worker.domain.moment import Moment
@@ -46,6 +47,8 @@ class NewKey:
     goodsid: str | None = None
     imp_uid: str | None = None
     """The result of the payment window that issued it; PortOne is read about it before the key is active."""
+    card_expires: str | None = None
+    """The month in which the card expires, as YYYY-MM, if the merchant knows it: PortOne does not tell it."""
     external_id: str | None = None
     metadata: Mapping[str, str] | None = None
 
@@ -114,6 +117,8 @@ def new_key(ports: Ports, moment: Moment, wanted: NewKey) -> BillingKey:
         external_id=entered_external_id(wanted.external_id),
         metadata=entered_metadata(wanted.metadata),
     )
+    if wanted.card_expires is not None:
+        key.set_expiry(entered_month(wanted.card_expires), moment.billing)
     require_buyer(pg_provider, {name: getattr(key, name) for name in BUYER})
     return key
 

@@ -27,7 +27,7 @@ def confirm_stored(ports: Ports, key: BillingKey, *, announce: bool) -> bool:
             wait(ports, uow, key, missing or (KeyWait.NOT_STORED, {}), moment)
             uow.commit()
             return False
-        key.card = reading.stored.card
+        key.show_card(reading.stored.card, moment.billing)
         key.activate(moment.billing)
         uow.keys.save(key)
         uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment.billing)

@@ -24,7 +24,15 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.reading.outline import Outline, outline_of_many
 from billing_worker.usecases.reading.refund_state import State, state_of_refund
 from billing_worker.usecases.reading.scheduled import way_of
-from billing_worker.usecases.reading.waits import limit_of, missing_of, next_charge, ways_to_confirm, when_ended
+from billing_worker.usecases.reading.waits import (
+    cards_of,
+    last_month,
+    limit_of,
+    missing_of,
+    next_charge,
+    ways_to_confirm,
+    when_ended,
+)
 
 MOST_EVENTS = 10_000
 """More than any subscription has."""
@@ -206,7 +214,7 @@ class Teller:
         history = [line for _, line in sorted(described + self._skipped(subscription))]
         state, next_start = self._first_owed(subscription, unpaid, key), self._day(subscription.next_period_start)
         answer = f"It is {subscription.status}; {len(invoices)} periods so far, {len(unpaid)} not paid. {state.answer}"
-        answer, ways_out = answer.rstrip(), list(state.ways_out)
+        answer, ways_out = answer.rstrip() + cards_of(self.uow, subscription, key, self._day), list(state.ways_out)
         then = {
             SubscriptionStatus.CANCELED: "Nothing: no further period is opened.",
             SubscriptionStatus.UNPAID: "No further period is opened until an invoice is paid.",
@@ -241,7 +249,7 @@ class Teller:
                 then = "It is active as soon as PortOne shows that; due invoices wait and follow at once."
                 ways_out = list(ways_to_confirm(key))
             case KeyStatus.ACTIVE:
-                answer = f"It may be charged since {self._day(key.activated_at)}."
+                answer = f"It may be charged since {self._day(key.activated_at)}.{last_month(key)}"
                 then = "It is charged when an invoice is due."
             case _:
                 because = f": {key.invalid_reason}" if key.invalid_reason is not None else ""

@@ -1,6 +1,6 @@
-"""What a charge waits for, in words of `why`: its key, the limits of its PG, the spread of renewals, and stops."""
+"""What a charge depends on, in words of `why`: its keys, the limits of its PG, the spread of renewals, and stops."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from billing_worker.domain.alerts import Action, WayOut
@@ -8,6 +8,7 @@ from billing_worker.domain.billing_key import BillingKey, KeyWait, masked_email
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.pg_limits import PgLimits, month_of
 from billing_worker.domain.stop import Stop, StopCause
+from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 
@@ -48,6 +49,21 @@ def ways_to_confirm(key: BillingKey) -> tuple[WayOut, ...]:
     if key.issue is not None and not key.email_agrees:
         return (WayOut(Action.SET_KEY_EMAIL, {"key": key.id}),)
     return ()
+
+
+def last_month(key: BillingKey) -> str:
+    """A sentence about the last month of the card, with a blank before it; empty if it is unknown."""
+    return "" if key.card_expires is None else f" Its card is good to the end of {key.card_expires}."
+
+
+def cards_of(uow: UnitOfWork, subscription: Subscription, main: BillingKey, day: Callable[[datetime], str]) -> str:
+    """The cards of a subscription and the consents, with a blank before; empty if there is nothing to tell."""
+    told = last_month(main)
+    for number, each in enumerate(uow.fallbacks.in_use([subscription.id]).get(subscription.id, ()), 1):
+        agreed, key = each.agreed, each.key
+        told += f" Its fallback {number} is {key.id}, which is {key.status}: the customer agreed on"
+        told += f" {day(agreed.consented_at)} ({agreed.consent}).{last_month(key)}"
+    return told
 
 
 def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimits, now: datetime) -> str:

@@ -31,6 +31,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.gateway_pause import watch_gateway
 from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
 from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_unasked
+from billing_worker.usecases.settle.cards import attach_cards, promote
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
 from billing_worker.usecases.settle.scheduled import close_schedule
 
@@ -133,11 +134,13 @@ def record_outcomes(ports: Ports, uow: UnitOfWork, known: Sequence[Known], momen
     news = [each for each in known if not _is_repeated(*each)]
     kept = _keep_all(uow, news, moment)
     _lock_dying_keys(uow, news)
+    if any(isinstance(outcome, Declined) or _on_another_card(settlement) for settlement, outcome in news):
+        attach_cards(uow, news)
     was = {settlement.attempt.id: settlement.attempt.status for settlement, _ in news}
     settled = []
     for settlement, outcome in news:
         if settle(settlement, outcome, moment.billing):
-            _complete(ports, settlement, outcome, kept.get(settlement.attempt.id), moment)
+            _complete(ports, uow, settlement, outcome, kept.get(settlement.attempt.id), moment)
             settled.append((settlement, outcome))
         else:
             alert_mismatch(uow, settlement, outcome, moment.billing)
@@ -158,15 +161,25 @@ def record_outcomes(ports: Ports, uow: UnitOfWork, known: Sequence[Known], momen
     return len(settled) + sum(noted)
 
 
+def _on_another_card(settlement: Settlement) -> bool:
+    """Whether it was charged on another card than the main one of its subscription."""
+    owner = settlement.subscription
+    return owner is not None and settlement.attempt.billing_key_id != owner.billing_key_id
+
+
 def _is_repeated(settlement: Settlement, outcome: Outcome) -> bool:
     """Whether the attempt is approved already: then only what was given back since can be news."""
     return isinstance(outcome, Approved) and settlement.attempt.status is AttemptStatus.APPROVED
 
 
-def _complete(ports: Ports, settlement: Settlement, outcome: Outcome, evidence_id: int | None, moment: Moment) -> None:
+def _complete(  # noqa: PLR0917 - one settled attempt, with all that follows
+    ports: Ports, uow: UnitOfWork, settlement: Settlement, outcome: Outcome, evidence_id: int | None, moment: Moment
+) -> None:
     """Give a settled attempt its evidence, its next look, and its invoice the next merchant_uid."""
     attempt = settlement.attempt
     attempt.evidence_id = evidence_id or attempt.evidence_id
+    if isinstance(outcome, Approved) and settlement.cards is not None:
+        promote(ports, uow, settlement, moment)
     if isinstance(outcome, Unknown):
         attempt.next_look_at = _next_look(ports, settlement, moment.real)
     if settlement.invoice.status is InvoiceStatus.OPEN and _uses_up_the_id(settlement, outcome):

@@ -5,12 +5,14 @@ from billing_worker.domain.billing_key import (
     KeyStatus,
 )
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
-from billing_worker.domain.events import EventType, of_invoice
+from billing_worker.domain.events import EventType, of_invoice, of_subscription
+from billing_worker.domain.fallback import FallbackEnd
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.pgs.rules import require_money, require_options
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.key.own import refuse_key_of_another
 
 
 def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:
@@ -25,7 +27,7 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
         if subscription.status is SubscriptionStatus.CANCELED:
             raise Conflict(f"subscription {subscription_id} is canceled", field="subscription_id")
         try:
-            key = uow.keys.get(billing_key_id)
+            key = uow.keys.lock(billing_key_id)
         except NotFound as error:
             raise InvalidInput("billing_key_id", billing_key_id, "there is no such billing key") from error
         if key.status not in (KeyStatus.ACTIVE, KeyStatus.PENDING):
@@ -33,7 +35,15 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
         plan = uow.plans.get(subscription.plan_id)
         require_money(key.pg_provider, plan.money, "billing_key_id")
         require_options(key.pg_provider, plan.options, plan.money, "billing_key_id")
-        subscription.billing_key_id = key.id
+        refuse_key_of_another(uow, key.id, subscription.customer)
+        before, subscription.billing_key_id = subscription.billing_key_id, key.id
+        for fallback in uow.fallbacks.of_subscription(subscription_id):
+            if fallback.billing_key_id == key.id and fallback.ended_at is None:
+                fallback.end(FallbackEnd.MAIN, moment.billing)
+                uow.fallbacks.save(fallback)
+        if before != key.id:
+            changed = {"previous_billing_key_id": before, "reason": "at a request"}
+            uow.announce([of_subscription(EventType.SUBSCRIPTION_KEY_CHANGED, subscription, **changed)], moment)
         idle = {invoice.id for invoice in uow.invoices.voidable(subscription_id)}
         for invoice in uow.invoices.of_subscription(subscription_id):
             if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):

@@ -20,6 +20,7 @@ from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.key.own import refuse_key_of_another
 
 CHARGED_AT_ONCE = timedelta(days=1)
 """A start no older than this means "now": the request was slow, or an import ran overnight."""
@@ -59,11 +60,12 @@ def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
         moment = ports.clock.moment()
         try:
             plan = uow.plans.get(wanted.plan_id)
-            key = uow.keys.get(wanted.billing_key_id)
+            key = uow.keys.lock(wanted.billing_key_id)
         except NotFound as error:
             field = "plan_id" if error.kind == "plan" else "billing_key_id"
             raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
         subscription = new_subscription(ports, moment.billing, plan, key, wanted)
+        refuse_key_of_another(uow, key.id, subscription.customer)
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
         uow.announce([created(subscription, plan)], moment)

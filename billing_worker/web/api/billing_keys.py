@@ -45,6 +45,7 @@ from billing_worker.web.openapi import MONEY
 router = APIRouter(prefix="/billing-keys", tags=["billing keys"])
 
 
+CardExpires = Annotated[Text, Described(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$")]
 Email = Annotated[Text, Described(maxLength=LONGEST_BUYER_EMAIL, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 
 
@@ -72,6 +73,11 @@ class KeyInput(LabelledInput):
     imp_uid: Annotated[Text, Described(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
         None, description="The result of the payment window that issued it; PortOne is read about it"
     )
+    card_expires: CardExpires | None = Field(
+        None,
+        description="The month in which the card expires, if you know it: PortOne does not tell it",
+        examples=["2031-04"],
+    )
 
 
 class KeyChanges(Input):
@@ -82,6 +88,9 @@ class KeyChanges(Input):
     buyer_email: Email | None = Field(None, description="For paymentwall: the one with which the key was issued")
     pg_provider: Annotated[Text, Described(pattern=r"^[a-z0-9_]{1,40}$")] | None = Field(
         None, description="Of a pending key: the PG at which PortOne stores it"
+    )
+    card_expires: CardExpires | None = Field(
+        None, description="The month in which the card expires", examples=["2031-04"]
     )
     metadata: MetadataChanges | None = METADATA_CHANGES
 
@@ -94,6 +103,7 @@ class KeyQuery(Created):
     customer: Word | None = Field(None, description="Only those that pay for this customer's subscriptions")
     pg_provider: Word | None = Field(None, description="Only of this PG")
     status: KeyStatus | None = Field(None, description="Only with this status")
+    expiring: bool = Field(default=False, description="Only cards that expire within 30 days, before the next charge")
 
 
 class IssuingPaymentInput(Input):
@@ -116,9 +126,12 @@ def register(key: KeyInput, context: Ctx) -> KeyView:
 
 
 @router.get("", responses=READS, name="list_billing_keys")
-def list_keys(query: Annotated[KeyQuery, Query()], lists: Lists) -> Page[KeySummary]:
+def list_keys(query: Annotated[KeyQuery, Query()], lists: Lists, context: Ctx) -> Page[KeySummary]:
     """List billing keys, newest first, each customer_uid masked."""
-    return lists.of(Kind.BILLING_KEYS, query)
+    wanted = dict(query.wanted())
+    if wanted.pop("expiring"):
+        wanted["expiring_at"] = context.ports.clock.moment().billing
+    return lists.of(Kind.BILLING_KEYS, query, wanted)
 
 
 @router.get("/{billing_key_id}", responses=READS_ONE, name="get_billing_key")
@@ -136,6 +149,7 @@ def change(billing_key_id: Ident, changes: KeyChanges, context: Ctx) -> KeyView:
         buyer_email=changes.buyer_email,
         metadata=changes.metadata,
         pg_provider=changes.pg_provider,
+        card_expires=changes.card_expires,
     )
     if changes.pg_provider is not None or (changes.buyer_email is not None and decide.given_up(changed)):
         context.ring(JobName.CONFIRM, changed.id)

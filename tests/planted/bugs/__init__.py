@@ -4,6 +4,7 @@ from tests.planted.bug import Bug
 from tests.planted.bugs import (
     books_and_backlog,
     card_entry,
+    cards,
     charging,
     declining,
     described,
@@ -30,6 +31,7 @@ from tests.planted.bugs import (
 BUGS: tuple[Bug, ...] = (
     *books_and_backlog.BUGS,
     *card_entry.BUGS,
+    *cards.BUGS,
     *charging.BUGS,
     *declining.BUGS,
     *described.BUGS,

@@ -20,7 +20,7 @@ BUGS = (
         "unlock without the key",
         "that its issuing payment is paid is enough, although PortOne does not have the key yet",
         (CONFIRM, "if reading.stored is None or seen is None or", "if seen is None or"),
-        (CONFIRM, "    unlocked.card = reading.stored.card\n", ""),
+        (CONFIRM, "    unlocked.show_card(reading.stored.card, moment.billing)\n", ""),
         catchers=(f"{PAYS}::test_neither_the_key_alone_nor_the_payment_alone_unlocks",),
     ),
     bug(

@@ -12,10 +12,11 @@ from billing_worker.adapters.database.tables import (
     billing,
     card_sessions,
     control,
+    fallbacks,
     incoming,
     outgoing,
     payments,
     review,
 )
 
-__all__ = ["access", "billing", "card_sessions", "control", "incoming", "outgoing", "payments", "review"]
+__all__ = ["access", "billing", "card_sessions", "control", "fallbacks", "incoming", "outgoing", "payments", "review"]

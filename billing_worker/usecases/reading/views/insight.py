@@ -53,6 +53,9 @@ class StandingView:
     oldest_due: datetime | None
     late: int = field(metadata=described("Due for more than an hour, or not placed: started at a bounded rate"))
     on_hold: int = field(metadata=described("Subscriptions whose late periods wait for an operator's decision"))
+    expiring_cards: int = field(
+        metadata=described("Active keys whose card expires within 30 days; see `key list --expiring`")
+    )
     open_alerts: int
     open_stops: int = field(metadata=described("Stops that hold charges until they are cleared"))
     undelivered_events: int

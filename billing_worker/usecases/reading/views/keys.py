@@ -29,6 +29,9 @@ class KeySummary:
     invalid_reason: str | None
     card_issuer: str | None = field(metadata=described("The card's company, as PortOne tells it", example="신한카드"))
     card_last_digits: str | None = field(metadata=described("At most four, as PortOne tells them", example="1234"))
+    card_expires: str | None = field(
+        metadata=described("The month in which the card expires, if it was told: PortOne does not", example="2031-04")
+    )
     external_id: str | None = field(metadata=EXTERNAL_ID)
     metadata: dict[str, str] = field(metadata=METADATA)
     created_at: datetime
