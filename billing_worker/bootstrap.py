@@ -19,16 +19,21 @@ from billing_worker.adapters.database.readiness import check_ready
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.missing_gateway import MissingGateway
+from billing_worker.adapters.notices.smtp import MailServer, SmtpMessenger, sender_of
+from billing_worker.adapters.notices.webhook import WebhookMessenger
 from billing_worker.adapters.notifier import WebhookNotifier
 from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Auditing, Ports
+from billing_worker.ports.notices import CardLinks, Messenger, Noticing
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
+from billing_worker.texts.notices.wording import Templates
 
 WORKER = "worker"
 """The role of a process that places charges, many at a time."""
@@ -48,19 +53,19 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     machine = TimeMachine.parse(settings.time_machine) if settings.time_machine else None
     notifier = None
     if settings.events_url is not None and settings.events_secret is not None:
-        # A gateway without real money is a developer's own machine, and so may be the receiver.
-        private = settings.events_allow_private or not settings.gateway_is_live
         secret = settings.events_secret.get_secret_value()
-        notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=private)
+        notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=_may_be_private(settings))
+    noticing = noticing_of(settings)
     clock = DatabaseClock(read_server_time, machine)
     gateway = _gateway(settings, connections if role != WORKER else MOST_CALLS)
     ports = Ports(
         clock=clock,
         ids=ids,
-        database=SqlDatabase(engine, ids, clock.steady, clock.still),
+        database=SqlDatabase(engine, ids, clock.steady, clock.still, tuple(noticing.messengers) if noticing else ()),
         gateway=gateway,
         calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, Begins) else None,
         notifier=notifier,
+        noticing=noticing,
         timing=settings.timing,
         environment=settings.environment,
         # A time machine passes a month in the time of a scan: all work is late there, and no money is real.
@@ -81,6 +86,48 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     return ports, engine
 
 
+def _may_be_private(settings: Settings) -> bool:
+    """Whether receivers may have private addresses: a gateway without real money is a developer's own machine."""
+    return settings.events_allow_private or not settings.gateway_is_live
+
+
+def noticing_of(settings: Settings) -> Noticing | None:
+    """How customers are told; None without a channel. Raises SettingsInvalid, also for a template of the merchant."""
+    messengers: dict[Channel, Messenger] = {}
+    if settings.notice_smtp_url is not None and settings.notice_from is not None:
+        messengers[Channel.MAIL] = SmtpMessenger(settings.notice_smtp_url, settings.notice_from)
+    if settings.notice_url is not None and settings.notice_secret is not None:
+        secret, private = settings.notice_secret.get_secret_value(), _may_be_private(settings)
+        messengers[Channel.WEBHOOK] = WebhookMessenger(str(settings.notice_url), secret, allow_private=private)
+    if not messengers:
+        return None
+    return Noticing(
+        messengers,
+        wording_of(settings),
+        settings.notice_switches,
+        settings.notice_language,
+        settings.notice_quiet,
+        _card_links(settings),
+    )
+
+
+def wording_of(settings: Settings) -> Templates:
+    """The checked templates of notices. Raises SettingsInvalid with the file and the line."""
+    name = sender_of(settings.notice_from).display_name if settings.notice_from is not None else ""
+    templates = Templates(settings.notice_templates, name or None)
+    templates.check()
+    return templates
+
+
+def _card_links(settings: Settings) -> CardLinks | None:
+    """How notices link to the card page; None where it is not set up."""
+    try:
+        page = settings.card_page
+    except SettingsInvalid:
+        return None
+    return CardLinks(page.secret, page.url, settings.notice_card_pg)
+
+
 def _secrets(settings: Settings) -> tuple[str, ...]:
     """Secrets that must never be stored."""
     hidden = (
@@ -90,9 +137,12 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
         settings.api_token,
         settings.events_secret,
         settings.card_page_secret,
+        settings.notice_secret,
     )
     # The events' secret may consist of two.
-    return tuple(part for secret in hidden if secret is not None for part in secret.get_secret_value().split())
+    found = [part for secret in hidden if secret is not None for part in secret.get_secret_value().split()]
+    mail = MailServer.parse(settings.notice_smtp_url).password if settings.notice_smtp_url is not None else None
+    return tuple(found) if mail is None else (*found, mail)
 
 
 def _account(settings: Settings) -> str:

@@ -33,6 +33,7 @@ SEE = {
     AlertKind.CATCH_UP: '"After an outage" below',
     AlertKind.EVENTS_DISABLED: '"Your receiver takes no events" below',
     AlertKind.EVENTS_GIVEN_UP: '"Your receiver takes no events" below',
+    AlertKind.NOTICES_UNDELIVERED: "[notices.md](notices.md#delivery)",
     AlertKind.STOPPED: '"Stop the line" below',
 }
 """References to further documentation."""

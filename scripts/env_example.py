@@ -70,6 +70,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "events_disable_after",
         "events_retention_days",
     ),
+    "Notices to customers; without a mail server and without an address, they hear nothing": (
+        "notice_smtp_url",
+        "notice_from",
+        "notice_url",
+        "notice_secret",
+        "notice_kinds",
+        "notice_language",
+        "notice_quiet_hours",
+        "notice_templates",
+        "notice_card_pg",
+    ),
     "Billing": ("language", "timezone", "environment", "time_machine"),
     "Limits against our own mistakes: a charge beyond them waits until an operator clears it": (
         "budget_run",

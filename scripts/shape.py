@@ -103,6 +103,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "moving": ("access", "key", "subscription"),
     "schedule": ("control", "settle"),
     "shadow": (),
+    "notice": ("card",),
     "charge": ("access", "control", "entry", "settle", "key", "payment", "schedule", "subscription"),
     "refund": ("access", "control", "settle"),
     "entry": ("access", "control", "key", "payment", "settle", "subscription"),

@@ -31,6 +31,7 @@ OWNERS = {
     "starlette": ("billing_worker/web", "billing_worker/sandbox"),
     "uvicorn": ("billing_worker/web", "billing_worker/sandbox"),
     "croniter": ("billing_worker/domain/calendar.py",),
+    "jinja2": ("billing_worker/texts/notices",),
     "greenlet": ("billing_worker/simulation",),
     "standardwebhooks": ("billing_worker/adapters",),
     "simplejson": ("billing_worker/adapters", "billing_worker/sandbox"),
@@ -76,7 +77,7 @@ MONEY = (
 STANDARD_LIBRARY = {
     "billing_worker/domain": {"croniter"},
     "billing_worker/ports": set[str](),
-    "billing_worker/texts": set[str](),
+    "billing_worker/texts": {"jinja2"},
     "billing_worker/usecases": set[str](),
     "billing_worker/runtime": set[str](),
 }

@@ -1,4 +1,7 @@
-"""Events for the merchant, as signed Standard Webhooks (the `standardwebhooks` library signs)."""
+"""Signed Standard Webhooks to the merchant: the `standardwebhooks` library signs. Events go out in this way.
+
+Notices to customers go out by the same code (`adapters/notices/webhook.py`), to an address of their own.
+"""
 
 import base64
 import binascii
@@ -35,17 +38,17 @@ GONE = 410
 OK, REDIRECTS, NO_REDIRECT = 200, 300, 400
 
 
-def secrets_of(text: str) -> tuple[str, ...]:
+def secrets_of(text: str, setting: str = "BILLING_EVENTS_SECRET") -> tuple[str, ...]:
     """One secret, or the new and the old one during a change. Raises SettingsInvalid."""
     found = tuple(text.split())
     if not 0 < len(found) <= MOST_SECRETS:
-        raise SettingsInvalid("BILLING_EVENTS_SECRET: must be one secret, or two with a space between them")
+        raise SettingsInvalid(f"{setting}: must be one secret, or two with a space between them")
     for secret in found:
         size = _size(secret)
         if size is None or not FEWEST_BYTES <= size <= MOST_BYTES:
             way_out = "make one with: echo whsec_$(openssl rand -base64 32)"
             problem = f"must be whsec_ and the base64 of {FEWEST_BYTES} to {MOST_BYTES} bytes"
-            raise SettingsInvalid(f"BILLING_EVENTS_SECRET: {problem}; {way_out}")
+            raise SettingsInvalid(f"{setting}: {problem}; {way_out}")
     return found
 
 
@@ -67,20 +70,24 @@ def payload(message: OutboxMessage) -> str:
     return json.dumps(body, ensure_ascii=False)
 
 
-class WebhookNotifier:
-    """Posts each event once per call; the outbox retries. Safe for many threads."""
+class SignedWebhook:
+    """Posts signed bodies to one address, once per call; its user retries. Safe for many threads."""
+
+    prefix = "BILLING_EVENTS"
+    """The first words of the settings of its address and its secret."""
 
     def __init__(
         self, url: str, secret: str, *, allow_private: bool = False, resolve: Resolve = resolve_by_system
     ) -> None:
-        self._secrets = secrets_of(secret)
+        self._secrets = secrets_of(secret, f"{self.prefix}_SECRET")
         self._signers = [Webhook(each) for each in self._secrets]
         self._url = httpx.URL(url)
         if self._url.scheme != "https" and not allow_private:
             way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true if the network to it is safe"
-            raise SettingsInvalid(f"BILLING_EVENTS_URL: sends customers' data in the clear; {way_out}")
+            raise SettingsInvalid(f"{self.prefix}_URL: sends customers' data in the clear; {way_out}")
         if self._url.userinfo:
-            raise SettingsInvalid("BILLING_EVENTS_URL: must not contain a user or password; the signature is the proof")
+            problem = "must not contain a user or password; the signature is the proof"
+            raise SettingsInvalid(f"{self.prefix}_URL: {problem}")
         shown = str(self._url.copy_with(query=None, fragment=None))
         self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), shown)
         sockets = CheckedSockets(resolve, allow_private=allow_private)
@@ -89,29 +96,27 @@ class WebhookNotifier:
         # trust_env=False: no proxy of the environment may see an event, or reach a forbidden address.
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
-    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
-        """Deliver an event; None when the receiver answered 2xx."""
-        body = payload(message)
+    def post(self, ident: str, body: str, at: datetime, **more: str) -> Refusal | None:
+        """Deliver a body, signed as of `at` under this `webhook-id`; None when the receiver answered 2xx."""
         headers = {
-            "webhook-id": message.id,
+            "webhook-id": ident,
             "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": " ".join(signer.sign(message.id, at, body) for signer in self._signers),
+            "webhook-signature": " ".join(signer.sign(ident, at, body) for signer in self._signers),
             "content-type": "application/json",
             "user-agent": "billing-worker",
             "accept-encoding": "identity",
             "connection": "close",
-        }
-        if message.replays:
-            headers["webhook-replay"] = str(message.replays)
+        } | more
         try:
             with within(Deadline(TOTAL)):
                 return self._post(body.encode(), headers, at)
         except Forbidden as error:
             return Refusal(f"refused to connect: {error} (see BILLING_EVENTS_ALLOW_PRIVATE)")
         except (httpcore.TimeoutException, httpx.TimeoutException):
-            return Refusal(f"the receiver did not answer within {TOTAL:g} seconds")
+            return Refusal(f"the receiver did not answer within {TOTAL:g} seconds", unclear=True)
         except Exception as error:  # noqa: BLE001 - whatever a receiver does, it must not end the worker
-            return Refusal(one_line(f"{type(error).__name__}: {error}", self._secrets) or type(error).__name__)
+            trouble = one_line(f"{type(error).__name__}: {error}", self._secrets) or type(error).__name__
+            return Refusal(trouble, unclear=not isinstance(error, httpcore.ConnectError | httpx.ConnectError))
 
     def close(self) -> None:
         """Close all connections."""
@@ -136,6 +141,15 @@ class WebhookNotifier:
         words = one_line(_head(answer).decode("utf-8", "replace").partition("\n")[0], self._secrets)[:LONGEST_WORDS]
         wait = _seconds(answer.headers.get("retry-after"), at)
         return Refusal(f"{trouble}: {words}" if words else trouble, gone=status == GONE, retry_after=wait)
+
+
+class WebhookNotifier(SignedWebhook):
+    """Posts events; the outbox retries."""
+
+    def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:
+        """Deliver an event; None when the receiver answered 2xx."""
+        replay = {"webhook-replay": str(message.replays)} if message.replays else {}
+        return self.post(message.id, payload(message), at, **replay)
 
 
 def _head(answer: httpx.Response) -> bytes:

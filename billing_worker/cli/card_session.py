@@ -10,7 +10,7 @@ from billing_worker.cli.session import Session, session
 from billing_worker.domain.card_session import CardSession
 from billing_worker.domain.language import Language
 from billing_worker.usecases.card.create import DEFAULT_LIFE, NewCardSession, create_session
-from billing_worker.usecases.card.link import token_of
+from billing_worker.usecases.card.link import link_of
 from billing_worker.usecases.card.visit import session_with
 from billing_worker.usecases.reading.views.card_sessions import CardSessionView, of_card_session
 
@@ -82,4 +82,4 @@ def show(session_id: Annotated[str, typer.Argument(metavar="ID", help="cs_…")]
 
 def _shown(work: Session, found: CardSession) -> CardSessionView:
     page = work.settings.card_page
-    return of_card_session(found, f"{page.url}/card/{token_of(page.secret, found.id, found.expires_at)}")
+    return of_card_session(found, link_of(page.secret, page.url, found))

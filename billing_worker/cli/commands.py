@@ -49,6 +49,7 @@ COMMANDS = (
     Listed("shadow", "shadow", "Show what would have been charged beside another biller, and what differed.", BILLING),
     Listed("refund", "refund", "Give money back, in part or whole; list and show refunds.", BILLING),
     Listed("import", "import_", "Register keys and subscribe customers from a CSV file.", BILLING),
+    Listed("notice", "notice", "Show what customers heard, and how notices read.", CHECK),
     Listed("event", "event", "Show outgoing events and the health of your receiver; send events again.", CHECK),
     Listed("why", "why", "Explain why something was, or was not, charged, and what happens next.", CHECK),
     Listed("decline", "decline", "Explain what the text of a decline means, and what helps.", CHECK),

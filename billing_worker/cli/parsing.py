@@ -28,6 +28,11 @@ def whole_number(field: str, text: str) -> int:
     return number
 
 
+def words(text: str) -> list[str]:
+    """Words separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def whole_days(field: str, text: str) -> list[int]:
     """Numbers separated by commas. Raises InvalidInput."""
     if not text.strip():

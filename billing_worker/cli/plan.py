@@ -7,7 +7,7 @@ import typer
 from billing_worker.cli import charge_options, listing, options
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
-from billing_worker.cli.parsing import minor_units, whole_days
+from billing_worker.cli.parsing import minor_units, whole_days, words
 from billing_worker.cli.session import session
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
@@ -23,6 +23,7 @@ app = typer.Typer(help="Plans: the price, the interval, and the policy after a d
 
 COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_days", "created_at")
 CATCH_UP = "The policy for late periods (bill_all, latest_only, forgive, ask)"
+NOTICES = "Kinds of notices between commas, such as failed,upcoming=7; '' for none"
 MaxAge = Annotated[int, typer.Option(help="Days; for older periods an operator is asked.", metavar="DAYS")]
 
 
@@ -42,6 +43,7 @@ def create(
         str, typer.Option(help="Days to wait after each decline in turn; '' for no retry.")
     ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
     collection: Annotated[Collection, typer.Option(help=options.COLLECTION)] = Collection.WORKER,
+    notices: Annotated[str | None, typer.Option(help=f"{NOTICES}; BILLING_NOTICE_KINDS if not given.")] = None,
     catch_up: Annotated[str, typer.Option(help=f"{CATCH_UP} after an outage.", metavar="MODE")] = "bill_all",
     catch_up_max_age: MaxAge = DEFAULT_MAX_AGE,
     tax_free: charge_options.TaxFree = None,
@@ -71,17 +73,17 @@ def create(
             cron=cron,
             timezone=work.settings.timezone if timezone is None else timezone,
         )
-        waits = whole_days("dunning_days", dunning_days)
         plan = create_plan(
             work.ports,
             name,
             minor_units(amount),
             currency,
             calendar=calendar,
-            dunning_days=waits,
+            dunning_days=whole_days("dunning_days", dunning_days),
             catch_up=policy_of(catch_up, catch_up_max_age),
             options=charge_options.given(tax_free, vat_amount, card_quota, custom_data, notice_url),
             collection=collection,
+            notices=None if notices is None else words(notices),
             external_id=external_id,
             metadata=listing.pairs(metadata),
         )
@@ -136,3 +138,22 @@ def set_catch_up(
     with session(as_json=as_json) as work:
         plan = change_plan(work.ports, plan_id, catch_up=mode, catch_up_max_age=max_age)
         work.out.record(of_plan(plan), headline=f"Plan {plan.id}: {plan.catch_up.mode}")
+
+
+@app.command("set-notices")
+def set_notices(
+    plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")],
+    kinds: Annotated[str, typer.Argument(help=f"{NOTICES}; default for BILLING_NOTICE_KINDS.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Change what the customers of a plan hear, from now on. Notices that wait follow it too.
+
+    Kinds: billing-worker notice kinds
+
+    Example: billing-worker plan set-notices plan_0123456789abcdef failed,last_warning,recovered,given_up,upcoming=7
+    """
+    with session(as_json=as_json) as work:
+        plan = change_plan(work.ports, plan_id, notices=words(kinds))
+        told = "default" if plan.notices is None else ", ".join(plan.notices.words) or "none"
+        work.out.record(of_plan(plan), headline=f"Plan {plan.id}: {told}")

@@ -35,6 +35,11 @@ def why(
             work.out.say("So far")
             for line in told.history:
                 work.out.say(f"  {line}")
+        if told.notices:
+            work.out.say("")
+            work.out.say("What the customer heard")
+            for line in told.notices:
+                work.out.say(f"  {line}")
         if told.actions:
             work.out.say("")
             work.out.say("Who did what")

@@ -20,6 +20,7 @@ from billing_worker.config.doors import Doors
 from billing_worker.config.gateway import SANDBOX_SETTINGS, GatewaySettings
 from billing_worker.config.limits import Limits, Size
 from billing_worker.config.names import ENV_FILE, PREFIX
+from billing_worker.config.notices import NoticeSettings
 from billing_worker.config.pacing import Pacing
 from billing_worker.config.services import Services, read_runtime
 from billing_worker.domain.errors import BillingError, SettingsInvalid
@@ -27,7 +28,9 @@ from billing_worker.domain.errors import BillingError, SettingsInvalid
 SHORTEST_SECRET = 6
 
 
-class Settings(Limits, Size, Pacing, Billing, Doors, CardPageSettings, GatewaySettings, Services, BaseSettings):
+class Settings(
+    Limits, Size, Pacing, Billing, Doors, NoticeSettings, CardPageSettings, GatewaySettings, Services, BaseSettings
+):
     """All settings, validated together. Secrets never show in `repr`. The last base class comes first."""
 
     model_config = SettingsConfigDict(
@@ -38,6 +41,7 @@ class Settings(Limits, Size, Pacing, Billing, Doors, CardPageSettings, GatewaySe
     def _together(self) -> "Settings":
         self.check_gateway()
         self.check_events()
+        self.check_notices()
         if self.time_machine is not None and self.gateway_is_live:
             host = self.portone_api_url.host
             raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {host} moves real money; use the sandbox")
@@ -99,7 +103,7 @@ def _refuse_unknown() -> None:
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
 
-_MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL")
+_MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL|NOTICE_URL|SMTP_URL")
 """Variables whose wrong value is not repeated: a URL may contain a password."""
 
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import time, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 
+from billing_worker.config.notices import quiet_hours
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import PgLimits, Quiet
 from billing_worker.domain.pgs.rules import require_pg
@@ -21,7 +22,6 @@ _PER = {"s": timedelta(seconds=1), "min": timedelta(minutes=1)}
 _PART = re.compile(r"(?P<pg>[a-z0-9_]{1,40}) *= *(?P<limit>\S+)")
 _RATE = re.compile(r"(?P<calls>[1-9]\d{0,5})/(?P<per>s|min)")
 _USES = re.compile(r"[1-9]\d{0,4}")
-_QUIET = re.compile(r"(?P<start>[0-2]\d:[0-5]\d)-(?P<end>[0-2]\d:[0-5]\d)")
 
 
 class Pacing(BaseModel):
@@ -111,12 +111,10 @@ def _uses(text: str) -> int | None:
 
 
 def _quiet(text: str) -> Quiet | None:
-    found = _QUIET.fullmatch(text)
     try:
-        start, end = (time.fromisoformat(found[name]) for name in ("start", "end")) if found else (time(), time())
+        return quiet_hours(text)
     except ValueError:
         return None
-    return Quiet(start, end) if start != end else None
 
 
 FORMS: Mapping[Callable[[str], object], str] = {

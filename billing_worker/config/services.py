@@ -68,9 +68,9 @@ class Services(BaseModel):
     def passwords(self) -> Iterator[str]:
         """The passwords in the URLs, in each spelling."""
         embedded = read_runtime(self.var_dir)
-        for name in ("database_url", "broker_url"):
+        for name in ("database_url", "broker_url", "notice_smtp_url"):
             # A password may contain # or ?. libpq ends it at the first @, other drivers at the last.
-            for url in re.split(r";(?=[a-z+]+://)", getattr(self, name) or embedded.get(name) or ""):
+            for url in re.split(r";(?=[a-z+]+://)", getattr(self, name, None) or embedded.get(name) or ""):
                 for account in filter(None, (each.match(url) for each in _ACCOUNTS)):
                     yield from (account["password"], unquote(account["password"]))
 

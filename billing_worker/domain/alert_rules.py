@@ -32,6 +32,7 @@ _REFUSED = {
     "merchant_configuration": Case(("reason", "invoice"), (_A.FIX_SETTINGS_AT_PG, _A.RETRY_WAITING_INVOICE)),
     "merchant_contract": Case(("reason", "invoice"), (_A.EXTEND_CONTRACT, _A.RETRY_WAITING_INVOICE)),
 }
+_SHADOWED = ("decided", "agrees", "declined", "differs", "missing", "unexpected")
 _BOTH, _STOP = ("order", "here", "there"), ("scope", "since", "reason")
 
 RULES: Mapping[AlertKind, AlertRule] = {
@@ -160,6 +161,9 @@ RULES: Mapping[AlertKind, AlertRule] = {
         _ACTION,
         _one("count", "last", "trouble", do=(_A.LIST_GIVEN_UP_EVENTS, _A.REPLAY_GIVEN_UP_EVENTS)),
     ),
+    AlertKind.NOTICES_UNDELIVERED: AlertRule(
+        Concerns.CHANNEL, _WARNING, _ITSELF, _one("url", "trouble", do=(_A.LIST_FAILED_NOTICES, _A.REPAIR_CHANNEL))
+    ),
     AlertKind.STOPPED: AlertRule(
         Concerns.STOP,
         _CRITICAL,
@@ -226,12 +230,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.SHADOW_DIFFERS: AlertRule(
-        Concerns.DAY,
-        _INFO,
-        _OPERATOR,
-        _one(
-            *("decided", "agrees", "declined", "differs", "missing", "unexpected"), do=(_A.LIST_SHADOW, _A.CLOSE_ALERT)
-        ),
+        Concerns.DAY, _INFO, _OPERATOR, _one(*_SHADOWED, do=(_A.LIST_SHADOW, _A.CLOSE_ALERT))
     ),
     AlertKind.FOREIGN_PAYMENT: AlertRule(
         Concerns.PAYMENT,

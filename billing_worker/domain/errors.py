@@ -66,6 +66,10 @@ class SettingsInvalid(BillingError):
     """A setting is missing or wrong."""
 
 
+class TemplateInvalid(BillingError):
+    """A template of a notice cannot be rendered; the message names the file and the line."""
+
+
 class SignatureInvalid(BillingError):
     """The signature of an incoming notification is missing or wrong."""
 

@@ -114,7 +114,8 @@ def of_subscription_by(
 
 def of_invoice(kind: EventType, subscription: Subscription | None, invoice: Invoice, **more: str | int | None) -> Event:
     """An event of an invoice."""
-    return _event(kind, invoice.id, about_invoice(subscription, invoice) | {"status": invoice.status} | more)
+    state: Data = {"status": invoice.status, "declines": invoice.declines}
+    return _event(kind, invoice.id, about_invoice(subscription, invoice) | state | more)
 
 
 def of_key(kind: EventType, key: BillingKey, **more: str | int | None) -> Event:

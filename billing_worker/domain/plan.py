@@ -9,6 +9,7 @@ from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
 from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
+from billing_worker.domain.notices.switches import Switches
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 from billing_worker.domain.schedule import Collection
 from billing_worker.domain.text import require_printable
@@ -19,7 +20,7 @@ LONGEST_NAME = 40
 
 @dataclass(slots=True)
 class Plan:
-    """Price, billing calendar, dunning and catch-up policy. Only the last one changes; a new price is a new plan."""
+    """Price, calendar, dunning and catch-up policy. The last one, and the notices, may change; a price does not."""
 
     id: str
     name: str
@@ -35,6 +36,8 @@ class Plan:
     collection: Collection = Collection.WORKER
     """By which way the periods of new subscriptions are collected, unless a subscription says otherwise."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    notices: Switches | None = None
+    """What its customers hear; None: what the installation says (BILLING_NOTICE_KINDS)."""
 
     def __post_init__(self) -> None:
         self.name = self.name.strip()

@@ -14,6 +14,7 @@ from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
 from billing_worker.domain.fallback import Cards, charge_another
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, SinglePayment
+from billing_worker.domain.notices.written import next_try_is_last
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.spared import spared_until
@@ -219,6 +220,7 @@ def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: d
         reason=outcome.reason,
         next_attempt_at=next_attempt.isoformat() if next_attempt else None,
         next_billing_key_id=invoice.billing_key_id if next_attempt and not invoice.awaits_key else None,
+        next_is_last=next_try_is_last(settlement.agreed.dunning, settlement.invoice, next_attempt),
     )
 
 
@@ -256,7 +258,7 @@ def meet_dead_key(
     due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")
     more: dict[str, str | int | None] = {"attempt_id": None, "imp_uid": None, "decline_kind": DeclineKind.HARD}
     more |= {"decline_category": None, "decline_advice": Advice.ANOTHER_CARD, "next_billing_key_id": None}
-    more |= {"reason": due.last_reason, "next_attempt_at": until.isoformat()}
+    more |= {"reason": due.last_reason, "next_attempt_at": until.isoformat(), "next_is_last": False}
     events.append(of_invoice(EventType.INVOICE_PAYMENT_FAILED, subscription, due, **more))
     _fall_behind(subscription, due, events)
     return events

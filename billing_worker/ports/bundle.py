@@ -8,6 +8,7 @@ from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.calls import Calls
+from billing_worker.ports.notices import Noticing
 from billing_worker.ports.outgoing import Delivering, Notifier
 from billing_worker.ports.outside import Clock, Gateway, Ids
 from billing_worker.ports.storage import Database
@@ -49,6 +50,8 @@ class Ports:
     auditing: Auditing = field(default_factory=Auditing)
     delivering: Delivering = field(default_factory=Delivering)
     inbox: InboxRules = field(default_factory=InboxRules)
+    noticing: Noticing | None = None
+    """How customers are told; None: they hear nothing, and nothing is written."""
     scan_limit: int = 500
     """The most ids that one scan returns."""
     card_entry: bool = False

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     STOPS = "stops"
     ALERTS = "alerts"
     EVENTS = "events"
+    NOTICES = "notices"
     NOTIFICATIONS = "notifications"
     ACTIONS = "actions"
 

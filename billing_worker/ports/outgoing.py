@@ -30,6 +30,8 @@ class Refusal:
     gone: bool = False
     """The receiver wants no more events, for good (410)."""
     retry_after: timedelta | None = None
+    unclear: bool = False
+    """No answer came: the receiver may have taken it all the same."""
 
 
 @dataclass(frozen=True, slots=True)

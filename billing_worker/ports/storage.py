@@ -12,6 +12,7 @@ from billing_worker.ports.fallbacks import FallbackRecords
 from billing_worker.ports.incoming import IncomingRecords
 from billing_worker.ports.keys import KeyRecords
 from billing_worker.ports.lists import ListRecords
+from billing_worker.ports.notices import NoticeRecords
 from billing_worker.ports.outgoing import OutgoingRecords
 from billing_worker.ports.refunds import RefundRecords
 from billing_worker.ports.requests import RequestRecords
@@ -31,6 +32,7 @@ class UnitOfWork(
     ControlRecords,
     IncomingRecords,
     OutgoingRecords,
+    NoticeRecords,
     AlertRecords,
     ReviewRecords,
     AccessRecords,

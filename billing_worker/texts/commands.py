@@ -26,6 +26,7 @@ COMMANDS: Mapping[Action, str] = {
     Action.ENABLE_ENDPOINT: "event endpoint enable",
     Action.LIST_GIVEN_UP_EVENTS: "event list --given-up",
     Action.REPLAY_GIVEN_UP_EVENTS: "event replay --given-up",
+    Action.LIST_FAILED_NOTICES: "notice list --status failed",
     Action.LIST_SHADOW: "shadow list --day {day}",
     Action.COMPARE_SCHEDULES: "schedule compare",
     Action.LIST_STUCK_NOTIFICATIONS: "inbox list --stuck",

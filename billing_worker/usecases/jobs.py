@@ -18,6 +18,7 @@ from billing_worker.usecases.charge import collect, probe, reconcile
 from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.key import confirm, expiry
+from billing_worker.usecases.notice import deliver as notices
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.refund import refund
 from billing_worker.usecases.review import audit, compare
@@ -51,6 +52,7 @@ class JobName(StrEnum):
     SHADOW_DAY = "shadow_day"
     UNLOCKED = "unlocked"
     DELIVER = "deliver"
+    NOTICE = "notice"
     COMPARE = "compare"
     AUDIT = "audit"
     TIDY = "tidy"
@@ -178,6 +180,7 @@ JOBS = (
     Job(JobName.SHADOW_DAY, _each(compare_shadow.compare), Queue.LOOKUPS, compare_shadow.due),
     Job(JobName.UNLOCKED, _unlocked, Queue.NOTICES, event="billing-key-activated"),
     Job(JobName.DELIVER, _each(deliver.deliver), Queue.NOTICES, deliver.due),
+    Job(JobName.NOTICE, _each(notices.send), Queue.NOTICES, notices.due),
     Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due, fills=1.0),
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
     Job(JobName.TIDY, _each(tidy.tidy), Queue.SCANS, tidy.due),

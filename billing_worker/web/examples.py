@@ -88,6 +88,7 @@ EXAMPLES: Mapping[str, Any] = {
 """Fields of the same name mean the same everywhere. Counters that are missing here are small numbers."""
 
 OF_SCHEMA: Mapping[tuple[str, str], Any] = {
+    ("Explanation", "notices"): ["2026-03-31 09:00 KST failed by mail: sent, 2026-03-31 09:00 KST"],
     ("Explanation", "answer"): "It is paid: 9,900 KRW, by attempt att_0123456789abcdef.",
     ("RefundInput", "reason"): "two days without service",
     ("Health", "version"): "1.0.0",

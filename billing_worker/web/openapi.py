@@ -47,6 +47,7 @@ TAGS = (
     ("actions", "The log of actions: who changed what, and when."),
     ("inbox", "Received webhooks and pingbacks."),
     ("events", "Events for the merchant's own system."),
+    ("notices", "Notices to customers about their payments."),
     ("insight", "Explanations of charges, and the report on the books."),
     ("receiver", "The receiver of PortOne's and Paymentwall's notifications."),
     ("operation", "Health and metrics."),

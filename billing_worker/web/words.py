@@ -40,6 +40,24 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "missing": "the other biller did not try near that time",
         "unexpected": "the other biller took money when this worker would not have charged",
     },
+    "NoticeKind": {
+        "upcoming": "a period will be charged in so many days",
+        "card_expiring": "the card expires before the next charge",
+        "failed": "a charge was declined; another try or another card can still pay",
+        "last_warning": "the same before the last try, or before a dead card's invoice is given up",
+        "recovered": "paid, after the customer heard of a failure",
+        "given_up": "dunning ended without a payment",
+    },
+    "Channel": {
+        "mail": "by the mail server",
+        "webhook": "by the merchant's own sender, for instance of 알림톡 or SMS",
+    },
+    "NoticeStatus": {
+        "pending": "it waits for its time, for an outcome, or for another try",
+        "sent": "the mail server, or the receiver, took it",
+        "failed": "it could not be delivered",
+        "superseded": "it was no longer true, or was switched off, before it could be sent",
+    },
     "Support": {
         "yes": "it has this flow",
         "no": "it does not have it: refused here",

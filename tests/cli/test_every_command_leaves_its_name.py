@@ -27,7 +27,7 @@ ONLY_LOOKS = {"list", "show", "fallbacks"}
 NOBODYS_CHANGE = {
     *("demo", "up", "web", "sandbox", "simulate", "settings", "doctor", "db check", "db upgrade"),
     *("why", "report", "decline explain", "decline unknown"),
-    *("audit", "reconcile", "schedule compare", "key refresh"),
+    *("audit", "reconcile", "schedule compare", "key refresh", "notice kinds", "notice preview"),
 }
 """Processes, questions, and what records only what the gateway says: that is the worker's own doing."""
 CHANGES = {
@@ -36,6 +36,7 @@ CHANGES = {
     *(
         "plan create",
         "plan set-catch-up",
+        "plan set-notices",
         "key register",
         "key issue",
         "key replace",
@@ -86,6 +87,8 @@ def test_plans_keys_and_subscriptions(
     plan = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json["id"]
     assert added() == {("plan.created", plan)}
     billing("plan", "set-catch-up", plan, "--mode", "forgive")
+    assert added() == {("plan.changed", plan)}
+    billing("plan", "set-notices", plan, "failed,recovered")
     assert added() == {("plan.changed", plan)}
     page = billing("card-session", "create", "--pg", "kakaopay", "--customer", "kim", "--json").json
     assert added() == {("card_session.created", page["id"])}

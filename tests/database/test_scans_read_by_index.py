@@ -10,12 +10,15 @@ import pytest
 from sqlalchemy import func, select
 
 from billing_worker.adapters.database.tables.schema import metadata
+from billing_worker.domain.notices.notice import Channel, NoticeKind
+from billing_worker.domain.notices.written import Cause
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.charge import collect, reconcile
 from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.jobs import CHUNK
 from billing_worker.usecases.key import confirm
+from billing_worker.usecases.notice import deliver as notices
 from billing_worker.usecases.outgoing import deliver
 from billing_worker.usecases.reading.lists import listed
 from billing_worker.usecases.reading.report import report
@@ -24,6 +27,7 @@ from billing_worker.usecases.refund import refund
 from billing_worker.usecases.review import audit, compare
 from billing_worker.usecases.subscription import renew
 from tests.support.databases import Databases
+from tests.support.heard import Ear, noticing, telling
 from tests.support.plans import GROWN, let_it_grow, plans_of
 from tests.support.receivers import Merchant
 from tests.support.sandbox import Sandbox
@@ -31,9 +35,10 @@ from tests.support.world import InTurn, World
 
 pytestmark = pytest.mark.long
 
-GROWING = ("subscriptions", "invoices", "merchant_uids", "payment_attempts", "evidence", "inbox", "outbox")
+GROWING = ("subscriptions", "invoices", "merchant_uids", "payment_attempts", "evidence", "inbox", "outbox", "notices")
 WHOLE = re.compile(rf"Seq Scan on ({'|'.join(GROWING)})\b")
 BY = {
+    "notice": {"ix_subscriptions_renewing", "ix_notices_waiting"},
     "renew": {"ix_subscriptions_renewing"},
     "collect": {"ix_invoices_due"},
     "audit": {"ix_payment_attempts_started_at", "ix_invoices_listed", "ix_invoices_paid"},
@@ -49,6 +54,7 @@ SCANS: dict[str, Callable[[World], object]] = {
     "confirm": lambda world: confirm.due(world.ports, 100),
     "key_call": lambda world: calls.due(world.ports, 100),
     "deliver": lambda world: deliver.due(world.ports, 100),
+    "notice": lambda world: notices.due(telling(world, noticing({Channel.MAIL: Ear()}, kinds="upcoming=7")).ports, 9),
     "compare": lambda world: [compare.compare(world.ports, int(one)) for one in compare.due(world.ports, 100)],
     "audit": lambda world: [audit.audit_recent(world.ports, int(one)) for one in audit.due(world.ports, 1)],
     "tidy": lambda world: [tidy.tidy(world.ports, str(one)) for one in tidy.due(world.ports, 1)],
@@ -67,6 +73,16 @@ def _an_invoice(world: World) -> str:
     return str(world.rows("SELECT id FROM invoices ORDER BY id LIMIT 1")[0]["id"])
 
 
+def _hear_of(world: World, invoice_id: str) -> None:
+    """A notice of the past: it was dropped, since the invoice is paid."""
+    told = telling(world, noticing({Channel.MAIL: Ear()}))
+    with told.ports.database.transaction() as uow:
+        cause = Cause(NoticeKind.FAILED, invoice_id, "1:key", "a customer", None, invoice_id)
+        uow.write_notices([cause], told.ports.clock.moment())
+        uow.commit()
+    told.settle()
+
+
 @pytest.fixture(scope="module")
 def grown(databases: Databases, shared_sandbox: Sandbox) -> Iterator[World]:
     """One subscription that is due beside thousands that are not, and a past that an audit has been through."""
@@ -77,6 +93,7 @@ def grown(databases: Databases, shared_sandbox: Sandbox) -> Iterator[World]:
         (payment,) = world.money()
         world.webhook(payment["imp_uid"], payment["merchant_uid"])
         world.settle()
+        _hear_of(world, _an_invoice(world))
         let_it_grow(world.engine)
         world.clock.advance(days=15)
         SCANS["audit"](world)

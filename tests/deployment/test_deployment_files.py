@@ -95,9 +95,12 @@ SECRETS = {
     "BILLING_API_TOKEN": {"web"},
     "BILLING_EVENTS_URL": {"web", "worker"},
     "BILLING_EVENTS_SECRET": {"web", "worker"},
+    "BILLING_NOTICE_SMTP_URL": {"web", "worker"},
+    "BILLING_NOTICE_URL": {"web", "worker"},
+    "BILLING_NOTICE_SECRET": {"web", "worker"},
     "POSTGRES_PASSWORD": {"postgres"},
     "REDIS_PASSWORD": {"redis"},
-    "BILLING_CARD_PAGE_SECRET": {"web"},
+    "BILLING_CARD_PAGE_SECRET": {"web", "worker"},
     "FLOWER_BASIC_AUTH": {"flower"},
 }
 OF_ONE_HOST = {

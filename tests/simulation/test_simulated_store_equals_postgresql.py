@@ -17,6 +17,8 @@ from billing_worker.adapters.database.tables import schema
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
 from billing_worker.domain.errors import BillingError, Conflict
+from billing_worker.domain.notices.notice import Channel
+from billing_worker.domain.notices.switches import DEFAULT_KINDS
 from billing_worker.domain.payment import (
     ChargeRequest,
     Evidence,
@@ -42,6 +44,7 @@ from billing_worker.domain.schedule import (
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Chosen
+from billing_worker.ports.notices import Letter
 from billing_worker.ports.outgoing import Address, Refusal
 from billing_worker.ports.outside import KeyReading, Listing
 from billing_worker.simulation.fleet.gateway import BUYER_EMAIL, seen, shown
@@ -63,6 +66,7 @@ from billing_worker.usecases.subscription.change import change_subscription
 from billing_worker.usecases.subscription.fallbacks import NewFallback, add_fallback, remove_fallback
 from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.clock import FrozenClock
+from tests.support.heard import noticing
 from tests.support.world import InTurn
 
 STEPS = 250
@@ -79,9 +83,13 @@ WORK = (
     "apply",
     "confirm",
     "deliver",
+    "notice",
+    "notice",
     "schedule_step",
     "schedule_step",
 )
+CHANNELS = (Channel.MAIL, Channel.WEBHOOK)
+KINDS = f"{DEFAULT_KINDS},upcoming=3"
 PGS = ("nice_v2", "nice_v2", "naverpay", "paymentwall")
 
 
@@ -104,6 +112,7 @@ class Story:
     ids: Numbered
     clock: FrozenClock = field(default_factory=FrozenClock)
     told: list[str] = field(default_factory=list)
+    heard: list[Letter] = field(default_factory=list)
     away: bool = False
     """Whether the gateway fails every call and read."""
 
@@ -120,6 +129,7 @@ class Story:
             "same",
             catch_up_rate=RATE,
             pg_limits=LIMITS,
+            noticing=noticing({channel: _HardOfHearing(channel, self.heard) for channel in CHANNELS}, kinds=KINDS),
         )
         self.plans: list[str] = []
         self.keys: list[str] = []
@@ -387,6 +397,21 @@ class _Deaf:
         return None if self._tries % 2 else Refusal("busy")
 
 
+class _HardOfHearing:
+    """Customers who hear every other notice."""
+
+    def __init__(self, channel: Channel, heard: list[Letter]) -> None:
+        self._tries, self._heard = 0, heard
+        self.address = Address(channel, f"https://shop.example/{channel}")
+
+    def send(self, letter: Letter, _at: object) -> Refusal | None:
+        self._tries += 1
+        if self._tries % 2:
+            self._heard.append(letter)
+            return None
+        return Refusal("busy")
+
+
 @contextmanager
 def opened(database_url: str) -> Iterator[Engine]:
     engine = open_engine(database_url, pool_size=2, application="test")
@@ -428,6 +453,8 @@ def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
         "outbox": store.outbox,
         "event_streams": store.outbox.streams,
         "event_endpoints": store.endpoints,
+        "notices": store.notices,
+        "notice_marks": store.notices.marks,
         "alerts": store.alerts.table,
         "stops": store.stops,
         "catch_up_buckets": store.catch_up.buckets,
@@ -477,6 +504,7 @@ NOT_MODELLED = {
 PINGBACKS = ("0", "200", "201", "200", "12", "2", "201", "220", "99", "1", "14")
 
 NUMBERED = {"pingback_payments": {"id"}, "stops": {"id"}, "inbox": {"id"}, "alerts": {"id"}, "outbox": {"sequence"}}
+NUMBERED["notices"] = {"number"}
 """What an upsert or a rollback numbers with gaps in PostgreSQL, and without in memory."""
 
 
@@ -498,18 +526,20 @@ def _shown(value: Any) -> str:
 @pytest.mark.parametrize("seed", [4, 29, 37, 64, 109, 120])  # in which charges happen, some on a fallback key
 def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) -> None:
     ids = Numbered()
-    store = Store(ids)
+    store = Store(ids, CHANNELS)
     remembered = Story(seed, Memory(store), ids)
     remembered.live()
     with opened(database_url) as engine:
         ids = Numbered()
-        stored = Story(seed, SqlDatabase(engine, ids), ids)
+        stored = Story(seed, SqlDatabase(engine, ids, channels=CHANNELS), ids)
         stored.live()
         assert remembered.told == stored.told
+        assert remembered.heard == stored.heard
         expected, found = in_postgresql(engine), in_memory(store)
     _assert_same(expected, found)
     assert len(found["payment_attempts"]) > 2
     assert found["schedules"]
+    assert found["notices"]
 
 
 def test_a_pause_leaves_the_same_rows_in_both(database_url: str) -> None:

@@ -30,6 +30,7 @@ _OWN = {
     "inbox": "'dedupe_key', r.dedupe_key || n",
     "outbox": "'subject_id', r.subject_id || n, 'stream_id', r.stream_id || n, 'sequence', r.sequence + 1000 * n,"
     " 'delivered_at', r.occurred_at",
+    "notices": "'subject_id', r.subject_id || n, 'invoice_id', r.invoice_id || n, 'number', r.number + 1000 * n",
 }
 """What tells the copies of one row apart, besides their ids."""
 

@@ -217,7 +217,7 @@ class World:
         """One round of beat, each scan's ids served at once; returns how many there were."""
         served = self.renew_and_charge() + self.collect() + self.reconcile() + self.refund()
         served += self.apply() + self.confirm() + self.resolve_key_calls() + self.schedule()
-        served += self._serve("shadow_day") + self._serve("card_expiry") + self.deliver() + self.probe()
+        served += self._serve("shadow_day") + self._serve("card_expiry") + self.deliver() + self.tell() + self.probe()
         self._note_new_payments()
         return served
 
@@ -292,6 +292,10 @@ class World:
     def deliver(self) -> int:
         """Deliver events to the merchant."""
         return self._serve("deliver")
+
+    def tell(self) -> int:
+        """Deliver notices to customers."""
+        return self._serve("notice")
 
     def probe(self) -> int:
         """Read the gateway, if charging is paused for it and it is time."""

@@ -34,6 +34,7 @@ KEPT_ENGLISH = {
     *("reactivate", "merchant_uid", "uid", "goodsid", "OK", "Gone", "I", "start"),
     *("BILLING_PORTONE_INCLUDE_SANDBOX", "BILLING_EVENTS_URL", "BILLING_WEBHOOK_ALLOWED_IPS"),
     *("BILLING_FOREIGN_READS", "BILLING_PAYMENTWALL_PARAMETERS"),
+    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL"),
 }
 """Names and values that a Korean text quotes as they are."""
 

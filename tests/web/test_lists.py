@@ -14,6 +14,7 @@ from billing_worker.web.api.billing_keys import KeyQuery
 from billing_worker.web.api.events import EventQuery
 from billing_worker.web.api.inbox import InboxQuery
 from billing_worker.web.api.invoices import AttemptQuery, InvoiceQuery
+from billing_worker.web.api.notices import NoticeQuery
 from billing_worker.web.api.plans import PlanQuery
 from billing_worker.web.api.refunds import RefundQuery
 from billing_worker.web.api.schedules import ScheduleQuery
@@ -33,6 +34,7 @@ LISTS = {
     "stops": (Kind.STOPS, StopQuery),
     "alerts": (Kind.ALERTS, AlertQuery),
     "events": (Kind.EVENTS, EventQuery),
+    "notices": (Kind.NOTICES, NoticeQuery),
     "inbox": (Kind.NOTIFICATIONS, InboxQuery),
     "actions": (Kind.ACTIONS, ActionQuery),
 }
@@ -60,6 +62,9 @@ WORDS = {
     ("refunds", "status"): "pending",
     ("events", "status"): "waiting",
     ("inbox", "status"): "received",
+    ("notices", "status"): "sent",
+    ("notices", "kind"): "failed",
+    ("notices", "channel"): "mail",
     ("refunds", "cause"): "requested",
     ("stops", "cause"): "person",
     ("events", "type"): "invoice.paid",

@@ -42,6 +42,7 @@ EARLIER_MIGRATIONS = frozenset(
         "0021_indexes",
         "0022",
         "0022_indexes",
+        "0024",
         "0025",
     }
 )

@@ -1,14 +1,28 @@
-"""The kinds of filters that lists have."""
+"""What a list consists of, and the kinds of filters that lists have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
+from billing_worker.adapters.database import repository
 from billing_worker.domain.text import normal_form
 
 Filter = Callable[[Any], Any]
 """The condition for a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """One kind of list: its table, the reader of its rows, its order, and its filters by name."""
+
+    table: Table
+    hydrate: Callable[[repository.Values], Any]
+    order: tuple[str, ...]
+    filters: Mapping[str, Filter]
+    only: Any = None
+    """The condition of each row, if it is not the whole table."""
 
 
 def equal(column: Any) -> Filter:

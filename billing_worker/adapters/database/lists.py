@@ -4,17 +4,16 @@ A part of a list is read in its order (`created_at` and `id`, or a running numbe
 previous part. Rows added meanwhile never shift a part, and no part reads skipped rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, true
+from sqlalchemy import Connection, func, select, true
 
-from billing_worker.adapters.database import repository, rows
+from billing_worker.adapters.database import rows
 from billing_worker.adapters.database.expiring import expiring
-from billing_worker.adapters.database.inbox import is_stuck
 from billing_worker.adapters.database.list_filters import (
     Filter,
+    List,
     amounts,
     equal,
     in_normal_form,
@@ -22,6 +21,7 @@ from billing_worker.adapters.database.list_filters import (
     since,
     through,
 )
+from billing_worker.adapters.database.list_of_traffic import TRAFFIC
 from billing_worker.adapters.database.list_of_waiting import BEGUN, WAITING
 from billing_worker.adapters.database.list_positions import as_text, bound
 from billing_worker.adapters.database.tables.access import actions
@@ -35,40 +35,12 @@ from billing_worker.adapters.database.tables.billing import (
 )
 from billing_worker.adapters.database.tables.control import stops
 from billing_worker.adapters.database.tables.fallbacks import fallback_keys
-from billing_worker.adapters.database.tables.incoming import inbox
-from billing_worker.adapters.database.tables.outgoing import outbox
 from billing_worker.adapters.database.tables.payments import payment_attempts, refunds
 from billing_worker.adapters.database.tables.review import alerts
 from billing_worker.adapters.database.tables.shadow import shadow_charges
 from billing_worker.domain.shadow import DIFFERENCES
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.lists import Kind, Part, Position
-
-
-def _undelivered(wanted: bool) -> Any:  # noqa: FBT001 - one value, as every filter takes
-    failed = outbox.c.delivered_at.is_(None) & ((outbox.c.tries > 0) | outbox.c.abandoned_at.is_not(None))
-    return failed if wanted else ~failed
-
-
-def _kind_of_status(value: str) -> Any:
-    return {
-        "waiting": outbox.c.delivered_at.is_(None) & outbox.c.abandoned_at.is_(None),
-        "delivered": outbox.c.delivered_at.is_not(None),
-        "given_up": outbox.c.abandoned_at.is_not(None),
-    }[value]
-
-
-@dataclass(frozen=True, slots=True)
-class _List:
-    """One kind of list: its table, the reader of its rows, its order, and its filters by name."""
-
-    table: Table
-    hydrate: Callable[[repository.Values], Any]
-    order: tuple[str, ...]
-    filters: Mapping[str, Filter]
-    only: Any = None
-    """The condition of each row, if it is not the whole table."""
-
 
 _BY_TIME = ("created_at", "id")
 _S, _I, _K, _A, _R, _F = subscriptions.c, invoices.c, billing_keys.c, payment_attempts.c, refunds.c, fallback_keys.c
@@ -107,20 +79,8 @@ def _attempt_of(name: str) -> Filter:
     return lambda value: _R.attempt_id.in_(select(_A.id).where(_invoice_of(_A.invoice_id, name)(value)))
 
 
-def _about(ident: str) -> Any:
-    """Events about one thing: they are in the stream of its subscription, or else of its invoice, or in its own."""
-    of_invoice = select(_I.subscription_id).where(_I.id == ident).scalar_subquery()
-    paid = _A.id == select(_R.attempt_id).where(_R.id == ident).scalar_subquery()
-    owner = func.coalesce(_I.subscription_id, _I.id)
-    of_refund = select(owner).join(payment_attempts, _A.invoice_id == _I.id).where(paid).scalar_subquery()
-    return (outbox.c.stream_id == func.coalesce(of_invoice, of_refund, ident)) & (outbox.c.subject_id == ident)
-
-
-_EVENTS: dict[str, Filter] = {"status": _kind_of_status, "failed": _undelivered}
-_STUCK: dict[str, Filter] = {"stuck_at": is_stuck}
-
-_LISTS: Mapping[Kind, _List] = {
-    Kind.PLANS: _List(
+_LISTS: Mapping[Kind, List] = {
+    Kind.PLANS: List(
         plans,
         rows.to_plan,
         _BY_TIME,
@@ -128,7 +88,7 @@ _LISTS: Mapping[Kind, _List] = {
         | amounts(plans.c.amount)
         | since(plans.c.created_at, "created"),
     ),
-    Kind.BILLING_KEYS: _List(
+    Kind.BILLING_KEYS: List(
         billing_keys,
         rows.to_key,
         _BY_TIME,
@@ -142,7 +102,7 @@ _LISTS: Mapping[Kind, _List] = {
         }
         | since(_K.created_at, "created"),
     ),
-    Kind.SUBSCRIPTIONS: _List(
+    Kind.SUBSCRIPTIONS: List(
         subscriptions,
         rows.to_subscription,
         _BY_TIME,
@@ -158,7 +118,7 @@ _LISTS: Mapping[Kind, _List] = {
         | since(_S.next_period_start, "next_period")
         | BEGUN,
     ),
-    Kind.INVOICES: _List(
+    Kind.INVOICES: List(
         invoices,
         rows.to_invoice,
         _BY_TIME,
@@ -173,7 +133,7 @@ _LISTS: Mapping[Kind, _List] = {
         | since(_I.period_start, "period")
         | WAITING,
     ),
-    Kind.PAYMENTS: _List(
+    Kind.PAYMENTS: List(
         invoices,
         rows.to_invoice,
         _BY_TIME,
@@ -189,7 +149,7 @@ _LISTS: Mapping[Kind, _List] = {
         | since(_I.period_start, "at"),
         _I.subscription_id.is_(None),
     ),
-    Kind.ATTEMPTS: _List(
+    Kind.ATTEMPTS: List(
         payment_attempts,
         rows.to_attempt,
         ("started_at", "id"),
@@ -203,7 +163,7 @@ _LISTS: Mapping[Kind, _List] = {
         }
         | since(_A.started_at, "started"),
     ),
-    Kind.SCHEDULES: _List(
+    Kind.SCHEDULES: List(
         schedules,
         rows.to_schedule,
         ("schedule_at", "id"),
@@ -216,7 +176,7 @@ _LISTS: Mapping[Kind, _List] = {
         }
         | since(schedules.c.schedule_at, "schedule"),
     ),
-    Kind.SHADOW: _List(
+    Kind.SHADOW: List(
         shadow_charges,
         rows.to_shadow_charge,
         ("at", "id"),
@@ -227,7 +187,7 @@ _LISTS: Mapping[Kind, _List] = {
         }
         | since(shadow_charges.c.at, "at"),
     ),
-    Kind.REFUNDS: _List(
+    Kind.REFUNDS: List(
         refunds,
         rows.to_refund,
         _BY_TIME,
@@ -241,14 +201,14 @@ _LISTS: Mapping[Kind, _List] = {
         | amounts(_R.amount)
         | since(_R.created_at, "created"),
     ),
-    Kind.STOPS: _List(
+    Kind.STOPS: List(
         stops,
         rows.to_stop,
         ("id",),
         {"scope": equal(stops.c.scope), "cause": equal(stops.c.cause), "open": is_open(stops.c.closed_at)}
         | since(stops.c.opened_at, "opened"),
     ),
-    Kind.ALERTS: _List(
+    Kind.ALERTS: List(
         alerts,
         rows.to_alert,
         ("id",),
@@ -259,37 +219,14 @@ _LISTS: Mapping[Kind, _List] = {
         }
         | since(alerts.c.opened_at, "opened"),
     ),
-    Kind.EVENTS: _List(
-        outbox,
-        rows.to_outbox_message,
-        ("sequence",),
-        _EVENTS
-        | {
-            "subscription_id": equal(outbox.c.stream_id),
-            "subject_id": _about,
-            "type": equal(outbox.c.type),
-        }
-        | since(outbox.c.occurred_at, "occurred"),
-    ),
-    Kind.NOTIFICATIONS: _List(
-        inbox,
-        rows.to_inbox_message,
-        ("id",),
-        {
-            "status": equal(inbox.c.status),
-            "source": equal(inbox.c.source),
-            "foreign": equal(inbox.c.is_foreign),
-        }
-        | _STUCK
-        | since(inbox.c.received_at, "received"),
-    ),
-    Kind.ACTIONS: _List(
+    Kind.ACTIONS: List(
         actions,
         rows.to_action,
         ("id",),
         {"subject_id": equal(actions.c.subject_id), "actor": equal(actions.c.actor), "verb": equal(actions.c.verb)}
         | since(actions.c.at, "acted"),
     ),
+    **TRAFFIC,
 }
 
 

@@ -20,6 +20,8 @@ from billing_worker.domain.gateway_watch import GatewayWatch
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period, SinglePayment
 from billing_worker.domain.key_call import KeyCall
 from billing_worker.domain.money import Money
+from billing_worker.domain.notices.notice import Notice
+from billing_worker.domain.notices.switches import switches
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 from billing_worker.domain.pg_limits import PgTurns
 from billing_worker.domain.pingback import PingbackPayment
@@ -52,6 +54,7 @@ def plan_values(plan: Plan) -> Values:
     values["dunning_days"] = list(values.pop("dunning").retry_days)
     anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
     catch_up: CatchUpPolicy = values.pop("catch_up")
+    values["notices"] = plan.notices.words if plan.notices is not None else None
     return (
         values
         | plain(values.pop("options"))
@@ -83,6 +86,7 @@ def to_plan(row: Values) -> Plan:
         catch_up=CatchUpPolicy(row["catch_up_mode"], row["catch_up_max_age"]),
         options=_to_options(row),
         collection=row["collection"],
+        notices=switches(row["notices"]) if row["notices"] is not None else None,
         external_id=row["external_id"],
         metadata=row["metadata"],
     )
@@ -222,6 +226,12 @@ def to_outbox_message(row: Values) -> OutboxMessage:
 def to_endpoint(row: Values) -> Endpoint:
     """The merchant's receiver in a row."""
     return Endpoint(**row)
+
+
+def to_notice(row: Values) -> Notice:
+    """The notice in a row."""
+    del row["number"]
+    return Notice(**row)
 
 
 def to_alert(row: Values) -> Alert:

@@ -27,6 +27,7 @@ from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.journal import log_events
 from billing_worker.adapters.database.keys import SqlKeyCalls
 from billing_worker.adapters.database.lists import SqlLists
+from billing_worker.adapters.database.notices import SqlNotices
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pg_turns import SqlPgTurns
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
@@ -39,6 +40,8 @@ from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.events import Event
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.notices.notice import Channel
+from billing_worker.domain.notices.written import Cause, causes_of
 from billing_worker.domain.settlement import Settlement, take_events
 from billing_worker.ports.outside import Ids
 
@@ -50,10 +53,15 @@ class SqlUnitOfWork(SqlChargingRecords):
     """The records of one transaction. Without `commit`, its changes are rolled back."""
 
     def __init__(
-        self, connection: Connection, ids: Ids, within: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        connection: Connection,
+        ids: Ids,
+        within: Callable[[], AbstractContextManager[None]] = nullcontext,
+        channels: Sequence[Channel] = (),
     ) -> None:
         super().__init__(connection)
         self._within = within
+        self._channels = channels
         self._ids = ids
         self._announced: list[Event] = []
 
@@ -86,6 +94,11 @@ class SqlUnitOfWork(SqlChargingRecords):
     def outbox(self) -> SqlOutbox:
         """Events for the merchant."""
         return SqlOutbox(self._connection)
+
+    @cached_property
+    def notices(self) -> SqlNotices:
+        """Notices to customers."""
+        return SqlNotices(self._connection)
 
     @cached_property
     def endpoints(self) -> SqlEndpoints:
@@ -192,16 +205,24 @@ class SqlUnitOfWork(SqlChargingRecords):
         self.announce(take_events(settlements), moment)
 
     def announce(self, events: Sequence[Event], moment: Moment) -> None:
-        """Write events to the outbox."""
+        """Write events to the outbox, and what customers hear of them."""
         if events:
             ordered = sorted(events, key=lambda event: event.stream_id)
             self.outbox.add_events([(self._ids.new("evt"), event) for event in ordered], moment)
             self._announced.extend(events)
+            if self._channels:
+                self.write_notices(causes_of(events, moment.billing), moment)
+
+    def write_notices(self, causes: Sequence[Cause], moment: Moment) -> None:
+        """Write one for each cause and channel; known ones stay as they are."""
+        named = [(self._ids.new("ntc"), channel, cause) for cause in causes for channel in self._channels]
+        if named:
+            self.notices.write(named, moment)
 
     @contextmanager
     def savepoint(self) -> Iterator["SqlUnitOfWork"]:
         """A part of this transaction that is rolled back alone, unless its own `commit` returned."""
-        with translated(), self._within(), _Part(self._connection, self._ids, self._announced, self._within) as part:
+        with translated(), self._within(), _Part(self, self._announced) as part:
             yield part
 
     def commit(self) -> None:
@@ -214,16 +235,10 @@ class SqlUnitOfWork(SqlChargingRecords):
 class _Part(SqlUnitOfWork):
     """A part of a transaction, between a savepoint and its release."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        ids: Ids,
-        announced: list[Event],
-        within: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        super().__init__(connection, ids, within)
+    def __init__(self, whole: SqlUnitOfWork, announced: list[Event]) -> None:
+        super().__init__(whole._connection, whole._ids, whole._within, whole._channels)  # noqa: SLF001 - a part of it
         self._whole = announced
-        self._savepoint = connection.begin_nested()
+        self._savepoint = self._connection.begin_nested()
 
     def __enter__(self) -> Self:
         return self
@@ -264,6 +279,8 @@ class SqlDatabase:
     """Entered before a connection is taken, left after it was given back."""
     within: Callable[[], AbstractContextManager[None]] = nullcontext
     """Entered for a part of a transaction, by the thread that runs it. The whole may belong to another thread."""
+    channels: Sequence[Channel] = ()
+    """By which customers hear of events; without one, no notice is written."""
 
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
@@ -273,7 +290,7 @@ class SqlDatabase:
         durable, so callers must never read Unavailable as "not done". Only its subclass Busy means "not done".
         """
         with translated(), self.around(), self.engine.connect() as connection:
-            yield SqlUnitOfWork(connection, self.ids, self.within)
+            yield SqlUnitOfWork(connection, self.ids, self.within, self.channels)
 
 
 def first_line(error: SQLAlchemyError) -> str:

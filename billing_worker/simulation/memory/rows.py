@@ -60,6 +60,9 @@ class AttemptRows(Protocol):
     by_invoice: defaultdict[str, list[str]]
     open_of: dict[str, str]
 
+    def of_invoice(self, invoice_id: str) -> Sequence[PaymentAttempt]:
+        """All attempts of an invoice, by number."""
+
     def get(self, ident: Any) -> PaymentAttempt:
         """A copy of the row. Raises NotFound."""
 

@@ -7,12 +7,11 @@ from typing import Any, Self
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.events import Event
-from billing_worker.domain.invoice import Invoice, SinglePayment
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.notices.notice import Channel
+from billing_worker.domain.notices.written import Cause, causes_of
 from billing_worker.domain.payment import Evidence
-from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import LockedInvoice, Settlement, take_events
-from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.outside import Ids
 from billing_worker.simulation.memory.actions import MemoryActions
@@ -26,6 +25,7 @@ from billing_worker.simulation.memory.gateway_watch import MemoryGatewayWatch
 from billing_worker.simulation.memory.inbox import MemoryInbox
 from billing_worker.simulation.memory.invoices import MemoryInvoices, oldest_first
 from billing_worker.simulation.memory.key_calls import MemoryKeyCalls
+from billing_worker.simulation.memory.notices import MemoryNotices
 from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbox
 from billing_worker.simulation.memory.pg_turns import MemoryPgTurns
 from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
@@ -33,6 +33,7 @@ from billing_worker.simulation.memory.refunds import MemoryRefunds
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.schedules import MemorySchedules
 from billing_worker.simulation.memory.shadow import MemoryShadow
+from billing_worker.simulation.memory.shared import Shared
 from billing_worker.simulation.memory.stops import MemoryEnvironment, MemorySpending, MemoryStops
 from billing_worker.simulation.memory.subscriptions import MemoryKeys, MemoryPlans, MemorySubscriptions
 from billing_worker.simulation.memory.tables import DueIndex, Entry
@@ -43,8 +44,8 @@ from billing_worker.usecases.jobs import JobName
 class Store:
     """All rows. No other task reads or writes between the begin and the commit of a transaction."""
 
-    def __init__(self, ids: Ids) -> None:
-        self.ids = ids
+    def __init__(self, ids: Ids, channels: Sequence[Channel] = ()) -> None:
+        self.ids, self.channels = ids, channels
         self.journal: list[Entry] = []
         """Changes of the open transaction, oldest first."""
         self.busy = False
@@ -67,6 +68,7 @@ class Store:
         self.card_sessions = MemoryCardSessions(self.journal)
         self.inbox = MemoryInbox(self.journal, rows)
         self.outbox = MemoryOutbox(self.journal)
+        self.notices = MemoryNotices(self.journal, rows)
         self.endpoints = MemoryEndpoints(self.journal)
         self.alerts = MemoryAlerts(self.journal)
         self.environment = MemoryEnvironment(self.journal, rows)
@@ -90,6 +92,7 @@ class Store:
             JobName.KEY_CALL: self.key_calls.steps,
             JobName.SCHEDULE_STEP: self.schedules.work,
             JobName.DELIVER: self.outbox.due,
+            JobName.NOTICE: self.notices.due,
             JobName.PROBE: self.gateway_watch.probes,
         }
 
@@ -98,47 +101,6 @@ class Store:
         while self.journal:
             table, before, after = self.journal.pop()
             table.undo(before, after)
-
-
-class Shared:
-    """Copies of rows, one of each: two copies of one row could undo each other's changes."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._subscriptions: dict[str, Subscription] = {}
-        self._keys: dict[str, BillingKey] = {}
-
-    def subscription(self, ident: str) -> Subscription:
-        """The subscription. Raises NotFound."""
-        if ident not in self._subscriptions:
-            self._subscriptions[ident] = self._store.subscriptions.get(ident)
-        return self._subscriptions[ident]
-
-    def key(self, ident: str) -> BillingKey:
-        """The key. Raises NotFound."""
-        if ident not in self._keys:
-            self._keys[ident] = self._store.keys.get(ident)
-        return self._keys[ident]
-
-    def agreed(self, invoice: Invoice, subscription: Subscription | None) -> Plan | SinglePayment:
-        """What says the product's name and when to try again."""
-        return invoice.of_single if subscription is None else self._store.plans.rows[subscription.plan_id]
-
-    def invoice(self, ident: str) -> LockedInvoice:
-        """The invoice with all records that an outcome can change. Raises NotFound."""
-        store = self._store
-        invoice = store.invoices.get(ident)
-        attempts = list(store.attempts.of_invoice(ident))
-        own = invoice.subscription_id
-        subscription = self.subscription(own) if own is not None else None
-        used = {attempt.billing_key_id for attempt in attempts} or {invoice.billing_key_id}
-        return LockedInvoice(
-            subscription=subscription,
-            invoice=invoice,
-            agreed=self.agreed(invoice, subscription),
-            keys={key_id: self.key(key_id) for key_id in used},
-            attempts=attempts,
-        )
 
 
 Committed = Callable[[Sequence[Entry]], None]
@@ -165,6 +127,7 @@ class MemoryTransaction:
         "invoices",
         "key_calls",
         "keys",
+        "notices",
         "outbox",
         "pg_turns",
         "pingbacks",
@@ -184,7 +147,9 @@ class MemoryTransaction:
         self.invoices, self.attempts, self.refunds = store.invoices, store.attempts, store.refunds
         self.schedules, self.shadow = store.schedules, store.shadow
         self.card_sessions = store.card_sessions
-        self.inbox, self.outbox, self.endpoints = store.inbox, store.outbox, store.endpoints
+        self.inbox = store.inbox
+        self.outbox = store.outbox
+        self.notices, self.endpoints = store.notices, store.endpoints
         self.alerts = store.alerts
         self.catch_up = store.catch_up
         self.stops = store.stops
@@ -207,7 +172,7 @@ class MemoryTransaction:
 
     def lock_renewals(self, subscription_ids: Sequence[str]) -> Sequence[DueSubscription]:
         """Subscriptions with what decides whether their next period is charged. Raises NotFound for a single one."""
-        store, shared = self._store, Shared(self._store)
+        store, shared = self._store, Shared(self._store.rows)
         found = []
         for ident in sorted(subscription_ids):
             if ident not in store.subscriptions.rows and len(subscription_ids) > 1:
@@ -220,7 +185,7 @@ class MemoryTransaction:
 
     def lock_due(self, invoice_ids: Sequence[str]) -> Sequence[DueInvoice]:
         """Invoices with what decides whether they are charged, oldest period first. Raises NotFound for one."""
-        store, shared = self._store, Shared(self._store)
+        store, shared = self._store, Shared(self._store.rows)
         known = [ident for ident in invoice_ids if ident in store.invoices.rows or len(invoice_ids) == 1]
         found = []
         for invoice in sorted(map(store.invoices.get, known), key=oldest_first):
@@ -248,7 +213,7 @@ class MemoryTransaction:
 
     def lock_settlements(self, attempt_ids: Sequence[str]) -> Sequence[Settlement]:
         """Attempts with all records that their outcomes can change. Raises NotFound for a single one."""
-        store, shared = self._store, Shared(self._store)
+        store, shared = self._store, Shared(self._store.rows)
         found: dict[str, LockedInvoice] = {}
         for ident in attempt_ids:
             if ident in store.attempts.rows or len(attempt_ids) == 1:
@@ -264,7 +229,7 @@ class MemoryTransaction:
 
     def lock_invoice(self, invoice_id: str) -> LockedInvoice:
         """An invoice with all records that an outcome can change. Raises NotFound."""
-        return Shared(self._store).invoice(invoice_id)
+        return Shared(self._store.rows).invoice(invoice_id)
 
     def save_settlements(self, settlements: Sequence[Settlement], moment: Moment) -> None:
         """Write back all records of these settlements, and announce their events."""
@@ -278,9 +243,17 @@ class MemoryTransaction:
         self.announce(take_events(settlements), moment)
 
     def announce(self, events: Sequence[Event], moment: Moment) -> None:
-        """Write events to the outbox."""
+        """Write events to the outbox, and what customers hear of them."""
         for event in sorted(events, key=lambda each: each.stream_id):
             self.outbox.announce(self._store.ids.new("evt"), event, moment)
+        if self._store.channels:
+            self.write_notices(causes_of(events, moment.billing), moment)
+
+    def write_notices(self, causes: Sequence[Cause], moment: Moment) -> None:
+        """Write one for each cause and channel; known ones stay as they are."""
+        store = self._store
+        named = [(store.ids.new("ntc"), channel, cause) for cause in causes for channel in store.channels]
+        self.notices.write(named, moment)
 
     def keep_evidence(self, attempt_id: str | None, evidence: Evidence, real_now: datetime) -> int:
         """Keep the gateway's answer. Returns the evidence's id."""

@@ -24,7 +24,9 @@ class MemoryPlans(Table[Plan]):
 
     kind, entity = "plan", Plan
 
-    all: Any = Unserved()
+    def all(self) -> Sequence[Plan]:
+        """Every plan."""
+        return [self.get(ident) for ident in self.rows]
 
 
 class MemoryKeys(Table[BillingKey]):

@@ -20,6 +20,7 @@ from billing_worker.domain.card_session import (
 )
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.language import Language
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import EXPONENTS, Money
 from billing_worker.domain.pgs.facts import Flow
 from billing_worker.domain.pgs.rules import named, require_buyer, require_money, require_options, require_pg
@@ -60,38 +61,45 @@ def create_session(ports: Ports, wanted: NewCardSession, *, return_hosts: tuple[
     Raises InvalidInput for a PG without a window, a sum that it does not take, a missing field of the buyer, or an
     address that is not allowed. Raises Conflict for a canceled subscription.
     """
+    with ports.database.transaction() as uow:
+        session = add_session(ports, uow, wanted, ports.clock.moment(), return_hosts=return_hosts)
+        uow.commit()
+    return session
+
+
+def add_session(
+    ports: Ports, uow: UnitOfWork, wanted: NewCardSession, moment: Moment, *, return_hosts: tuple[str, ...] = ()
+) -> CardSession:
+    """The same within the caller's transaction. Nothing is written before an error is raised."""
     pg = require_pg(entered("pg", wanted.pg, LONGEST_PG).partition(".")[0], Flow.WINDOW)
     money = _money(wanted, pg.code)
     require_buyer(pg.code, {name: getattr(wanted, name) for name in ("buyer_name", "buyer_email", "buyer_tel")})
     if not SHORTEST_LIFE <= wanted.life <= LONGEST_LIFE:
         raise InvalidInput("expires_in", f"{wanted.life.total_seconds():g}", "must be 60 s to 30 days, in seconds")
-    with ports.database.transaction() as uow:
-        subscription = _subscription(uow, wanted)
-        if subscription is not None and money.amount and pg.code not in ISSUED_BY_PAYMENT:
-            problem = f"must be 0 for a subscription: {named(pg)} registers the card, and what is owed is charged then"
-            raise InvalidInput("amount", money.amount, problem)
-        moment = ports.clock.moment()
-        name = ports.ids.new("card").removeprefix("card_")
-        session = CardSession(
-            id=ports.ids.new("cs"),
-            customer=subscription.customer if subscription else _customer(wanted),
-            customer_uid=f"{ports.environment}-{name}",
-            merchant_uid=f"{ports.environment}card{name}"[:40],
-            pg=wanted.pg,
-            money=money,
-            product=entered("product", wanted.product, LONGEST_PRODUCT),
-            language=wanted.language,
-            created_at=moment.billing,
-            expires_at=moment.real + wanted.life,
-            buyer_name=_optional("buyer_name", wanted.buyer_name, LONGEST_BUYER_NAME),
-            buyer_email=_optional("buyer_email", wanted.buyer_email, LONGEST_BUYER_EMAIL),
-            buyer_tel=_optional("buyer_tel", wanted.buyer_tel, LONGEST_BUYER_TEL),
-            subscription_id=wanted.subscription_id,
-            return_url=_return_url(wanted.return_url, return_hosts),
-        )
-        uow.card_sessions.add(session)
-        note(ports, uow, Verb.CARD_SESSION_CREATED, session.id, at=moment.real)
-        uow.commit()
+    subscription = _subscription(uow, wanted)
+    if subscription is not None and money.amount and pg.code not in ISSUED_BY_PAYMENT:
+        problem = f"must be 0 for a subscription: {named(pg)} registers the card, and what is owed is charged then"
+        raise InvalidInput("amount", money.amount, problem)
+    name = ports.ids.new("card").removeprefix("card_")
+    session = CardSession(
+        id=ports.ids.new("cs"),
+        customer=subscription.customer if subscription else _customer(wanted),
+        customer_uid=f"{ports.environment}-{name}",
+        merchant_uid=f"{ports.environment}card{name}"[:40],
+        pg=wanted.pg,
+        money=money,
+        product=entered("product", wanted.product, LONGEST_PRODUCT),
+        language=wanted.language,
+        created_at=moment.billing,
+        expires_at=moment.real + wanted.life,
+        buyer_name=_optional("buyer_name", wanted.buyer_name, LONGEST_BUYER_NAME),
+        buyer_email=_optional("buyer_email", wanted.buyer_email, LONGEST_BUYER_EMAIL),
+        buyer_tel=_optional("buyer_tel", wanted.buyer_tel, LONGEST_BUYER_TEL),
+        subscription_id=wanted.subscription_id,
+        return_url=_return_url(wanted.return_url, return_hosts),
+    )
+    uow.card_sessions.add(session)
+    note(ports, uow, Verb.CARD_SESSION_CREATED, session.id, at=moment.real)
     return session
 
 

@@ -6,6 +6,8 @@ import hmac
 import re
 from datetime import UTC, datetime
 
+from billing_worker.domain.card_session import CardSession
+
 _TOKEN = re.compile(r"(cs_[a-z0-9]{16})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
 
 
@@ -13,6 +15,11 @@ def token_of(secret: bytes, session_id: str, expires_at: datetime) -> str:
     """The part of a link that names a session: its id, its expiry (Unix seconds, UTC), and their HMAC-SHA256."""
     named = f"{session_id}.{int(expires_at.timestamp())}"
     return f"{named}.{_signature(secret, named)}"
+
+
+def link_of(secret: bytes, url: str, session: CardSession) -> str:
+    """The link that opens a session, at this public address of the web process."""
+    return f"{url}/card/{token_of(secret, session.id, session.expires_at)}"
 
 
 def session_of(secret: bytes, token: str) -> tuple[str, datetime] | None:

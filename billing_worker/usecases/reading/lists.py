@@ -19,6 +19,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.reading.views.control import of_action, of_alert, of_stop
 from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoice
 from billing_worker.usecases.reading.views.keys import summary_of_key
+from billing_worker.usecases.reading.views.notices import of_notice
 from billing_worker.usecases.reading.views.payments import of_payment
 from billing_worker.usecases.reading.views.plans import of_plan
 from billing_worker.usecases.reading.views.refunds import of_refund
@@ -43,6 +44,7 @@ SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.SHADOW: of_shadow_charge,
     Kind.ACTIONS: of_action,
     Kind.EVENTS: of_event,
+    Kind.NOTICES: of_notice,
     Kind.NOTIFICATIONS: summary_of_notification,
 }
 """The view of each kind in a list. A stop also shows its waiting invoices, and an alert is in the reader's language."""

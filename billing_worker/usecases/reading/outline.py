@@ -1,7 +1,7 @@
 """What `why` tells before it is put into words."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from billing_worker.domain.alerts import WayOut
 from billing_worker.ports.alerts import Alert
@@ -21,6 +21,8 @@ class Outline:
     alerts: list[Alert]
     """The open alerts about it."""
     actions: list[str]
+    notices: list[str] = field(default_factory=list)
+    """What the customer heard."""
 
 
 def outline_of_many(subject: str, told: dict[str, Outline], live: Collection[str]) -> Outline:
@@ -36,4 +38,5 @@ def outline_of_many(subject: str, told: dict[str, Outline], live: Collection[str
         [way for each in described for way in each.ways_out],
         [alert for each in described for alert in each.alerts],
         list(dict.fromkeys(line for each in described for line in each.actions)),
+        [line for each in described for line in each.notices],
     )

@@ -21,12 +21,13 @@ from billing_worker.domain.subscription import RENEWING, Subscription, Subscript
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.reading.heard import heard_about
+from billing_worker.usecases.reading.key_state import state_of_key
 from billing_worker.usecases.reading.outline import Outline, outline_of_many
 from billing_worker.usecases.reading.refund_state import State, state_of_refund
 from billing_worker.usecases.reading.scheduled import way_of
 from billing_worker.usecases.reading.waits import (
     cards_of,
-    last_month,
     limit_of,
     missing_of,
     next_charge,
@@ -67,8 +68,7 @@ class Teller:
     def of_invoice(self, invoice: Invoice) -> Outline:
         """An invoice: its attempts, its refunds, and what comes next."""
         attempts = self.uow.attempts.of_invoice(invoice.id)
-        own = invoice.subscription_id
-        subscription = self.uow.subscriptions.get(own) if own is not None else None
+        subscription = self.uow.subscriptions.get(own) if (own := invoice.subscription_id) is not None else None
         key = self.uow.keys.get(invoice.billing_key_id)
         subject = f"invoice {invoice.id}: {invoice.money} for {self._purpose(invoice)}, order {invoice.merchant_uid}"
         refunds = self.uow.refunds.of_invoice(invoice.id)
@@ -80,8 +80,8 @@ class Teller:
             then += " " + state_of_refund(under_way, invoice.id, self._day).next
         subjects = [invoice.id, *(attempt.id for attempt in attempts), *(refund.id for refund in refunds)]
         described = [self._attempt_line(each) for each in attempts] + [self._refund_line(each) for each in refunds]
-        alerts = self._alerts(subjects)
-        return Outline(subject, answer, described, then, list(ways_out), alerts, self._acts(subjects))
+        alerts, heard = self._alerts(subjects), heard_about(self.uow, invoice.id, self._day)
+        return Outline(subject, answer, described, then, list(ways_out), alerts, self._acts(subjects), heard)
 
     def _purpose(self, invoice: Invoice) -> str:
         if invoice.period is not None:
@@ -230,8 +230,8 @@ class Teller:
         owned = [subscription.id, *(each.id for each in invoices)]
         periods = [(subscription.id, subscription.next_period_index - back) for back in (1, 0)]
         scheduled = [each.id for each in self.uow.schedules.of_periods(periods)]
-        alerts = self._alerts([subscription.id, *scheduled])
-        return Outline(subject, answer, history, then, ways_out, alerts, self._acts(owned, plan.id))
+        alerts, heard = self._alerts([subscription.id, *scheduled]), heard_about(self.uow, subscription.id, self._day)
+        return Outline(subject, answer, history, then, ways_out, alerts, self._acts(owned, plan.id), heard)
 
     def _first_owed(self, subscription: Subscription, unpaid: Sequence[Invoice], key: BillingKey) -> State:
         """The state of its first unpaid invoice, or else a stop that holds the next one."""
@@ -242,20 +242,9 @@ class Teller:
 
     def of_key(self, key: BillingKey) -> Outline:
         """A billing key, and whether it may be charged."""
-        subject, ways_out = f"billing key {key.id} at {key.pg_provider}", list[WayOut]()
-        match key.status:
-            case KeyStatus.PENDING:
-                answer = f"It may not be charged yet: {missing_of(self.uow, key)}."
-                then = "It is active as soon as PortOne shows that; due invoices wait and follow at once."
-                ways_out = list(ways_to_confirm(key))
-            case KeyStatus.ACTIVE:
-                answer = f"It may be charged since {self._day(key.activated_at)}.{last_month(key)}"
-                then = "It is charged when an invoice is due."
-            case _:
-                because = f": {key.invalid_reason}" if key.invalid_reason is not None else ""
-                answer, then = f"It is {key.status} and is not charged{because}.", "The customer needs another card."
-                ways_out = [WayOut(Action.SET_SUBSCRIPTION_KEY)]
-        return Outline(subject, answer, [], then, ways_out, self._alerts([key.id]), self._acts([key.id]))
+        answer, then, ways_out = state_of_key(self.uow, key, self._day)
+        subject = f"billing key {key.id} at {key.pg_provider}"
+        return Outline(subject, answer, [], then, list(ways_out), self._alerts([key.id]), self._acts([key.id]))
 
     def _skipped(self, subscription: Subscription) -> list[tuple[datetime, str]]:
         """Waived late periods, from the events."""

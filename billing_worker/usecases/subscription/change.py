@@ -8,6 +8,7 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.catch_up import policy_of
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.labels import merged
+from billing_worker.domain.notices.switches import own_switches
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.schedule import Collection
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
@@ -29,9 +30,10 @@ def change_plan(
     *,
     catch_up: str | None = None,
     catch_up_max_age: int | None = None,
+    notices: Sequence[str] | None = None,
     metadata: Changes | None = None,
 ) -> Plan:
-    """Change a plan's catch-up policy or its metadata; None changes nothing. A new price is a new plan.
+    """Change a plan's catch-up policy, its notices or its metadata; None changes nothing. A new price is a new plan.
 
     Subscriptions already on hold wait for a decision. Raises NotFound or InvalidInput.
     """
@@ -42,8 +44,12 @@ def change_plan(
         if age is None:
             raise InvalidInput("catch_up_max_age", age, "is needed")
         changed = replace(plan, catch_up=policy_of(mode, age), metadata=merged(plan.metadata, metadata or {}))
+        if notices is not None:
+            changed = replace(changed, notices=own_switches(notices))
         uow.plans.save(changed)
         told = f"catch-up {mode}, {age} days" if changed.catch_up != plan.catch_up else "metadata"
+        if changed.notices != plan.notices:
+            told = f"notices: {', '.join(changed.notices.words) or 'none'}" if changed.notices else "notices: default"
         note(ports, uow, Verb.PLAN_CHANGED, plan.id, told, at=ports.clock.moment().real)
         uow.commit()
     return changed

@@ -9,6 +9,7 @@ from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.labels import entered_external_id, entered_metadata
 from billing_worker.domain.money import Money
+from billing_worker.domain.notices.switches import own_switches
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions, entered_options
 from billing_worker.domain.plan import LONGEST_NAME, Plan
 from billing_worker.domain.schedule import Collection
@@ -53,6 +54,7 @@ def create_plan(
     catch_up: CatchUpPolicy = BILL_ALL,
     options: PaymentOptions = PLAIN,
     collection: Collection = Collection.WORKER,
+    notices: Sequence[str] | None = None,
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -68,6 +70,7 @@ def create_plan(
         catch_up=catch_up,
         options=entered_options(options, money),
         collection=collection,
+        notices=own_switches(notices) if notices is not None else None,
         external_id=entered_external_id(external_id),
         metadata=entered_metadata(metadata),
     )

@@ -16,6 +16,7 @@ from billing_worker.web.api import (
     inbox,
     insight,
     invoices,
+    notices,
     payments,
     pgs,
     plans,
@@ -49,6 +50,7 @@ for _module in (
     actions,
     inbox,
     events,
+    notices,
 ):
     router.include_router(_module.router)
 router.include_router(invoices.attempts)

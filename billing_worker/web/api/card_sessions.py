@@ -18,7 +18,7 @@ from billing_worker.domain.language import Language
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.subscription import LONGEST_CUSTOMER
 from billing_worker.usecases.card.create import DEFAULT_LIFE, NewCardSession, create_session
-from billing_worker.usecases.card.link import token_of
+from billing_worker.usecases.card.link import link_of
 from billing_worker.usecases.card.visit import session_with
 from billing_worker.usecases.reading.views.card_sessions import CardSessionView, of_card_session
 from billing_worker.web.api.billing_keys import Email
@@ -91,4 +91,4 @@ def get(card_session_id: Ident, context: Ctx) -> CardSessionView:
 
 def _shown(context: Context, session: CardSession) -> CardSessionView:
     page = card_page_of(context)
-    return of_card_session(session, f"{page.url}/card/{token_of(page.secret, session.id, session.expires_at)}")
+    return of_card_session(session, link_of(page.secret, page.url, session))

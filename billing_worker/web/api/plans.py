@@ -10,6 +10,7 @@ from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, LONGEST_MAX_AGE, Cat
 from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, LONGEST_RETRY_DAYS, MOST_RETRIES
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import LARGEST_AMOUNT
+from billing_worker.domain.notices.notice import NoticeKind
 from billing_worker.domain.plan import LONGEST_NAME
 from billing_worker.domain.schedule import Collection
 from billing_worker.ports.lists import Kind
@@ -43,6 +44,9 @@ from billing_worker.web.api.shapes import (
 )
 from billing_worker.web.context import Ctx
 
+KINDS = "The notices that its customers get; upcoming=7 comes 7 days before a charge; [] for none"
+Kinds = Annotated[list[Text], Described(maxItems=len(NoticeKind))]
+
 router = APIRouter(prefix="/plans", tags=["plans"])
 
 
@@ -70,6 +74,7 @@ class PlanInput(LabelledInput, ChargeOptions):
     collection: Annotated[Collection, Field(strict=False)] = Field(
         Collection.WORKER, description="By which way new subscriptions are collected: a worker, or PortOne's schedule"
     )
+    notices: Kinds | None = Field(None, description=f"{KINDS}; default: BILLING_NOTICE_KINDS", examples=[["failed"]])
     catch_up: Annotated[CatchUpMode, Field(strict=False)] = Field(
         CatchUpMode.BILL_ALL, description="The policy for late periods after an outage"
     )
@@ -88,6 +93,9 @@ class PlanChanges(Input):
     )
     catch_up_max_age: Annotated[int, Described(minimum=1, maximum=LONGEST_MAX_AGE)] | None = Field(
         None, description="Days; for older periods an operator is asked"
+    )
+    notices: Kinds | None = Field(
+        None, description=f'{KINDS}; ["default"]: BILLING_NOTICE_KINDS', examples=[["failed"]]
     )
     metadata: MetadataChanges | None = METADATA_CHANGES
 
@@ -115,6 +123,7 @@ def create(plan: PlanInput, context: Ctx) -> PlanView:
         catch_up=policy_of(plan.catch_up, plan.catch_up_max_age),
         options=plan.options(),
         collection=plan.collection,
+        notices=plan.notices,
         external_id=plan.external_id,
         metadata=plan.metadata,
     )
@@ -135,12 +144,13 @@ def get(plan_id: Ident, context: Ctx) -> PlanView:
 
 @router.patch("/{plan_id}", dependencies=[JSON], responses=CHANGES, name="change_plan")
 def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanView:
-    """Change a plan's catch-up policy or its metadata. A new price is a new plan."""
+    """Change a plan's catch-up policy, its notices or its metadata. A new price is a new plan."""
     changed = change_plan(
         context.ports,
         plan_id,
         catch_up=changes.catch_up,
         catch_up_max_age=changes.catch_up_max_age,
+        notices=changes.notices,
         metadata=changes.metadata,
     )
     return of_plan(changed)

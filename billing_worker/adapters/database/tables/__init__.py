@@ -14,9 +14,21 @@ from billing_worker.adapters.database.tables import (
     control,
     fallbacks,
     incoming,
+    notices,
     outgoing,
     payments,
     review,
 )
 
-__all__ = ["access", "billing", "card_sessions", "control", "fallbacks", "incoming", "outgoing", "payments", "review"]
+__all__ = [
+    "access",
+    "billing",
+    "card_sessions",
+    "control",
+    "fallbacks",
+    "incoming",
+    "notices",
+    "outgoing",
+    "payments",
+    "review",
+]

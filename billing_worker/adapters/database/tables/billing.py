@@ -54,6 +54,7 @@ plans = Table(
     *labels(),
     *payment_options(),
     Column("collection", Named(Collection), nullable=False, server_default="worker"),
+    Column("notices", ARRAY(Text)),
     one_of("catch_up_mode", CatchUpMode),
     one_of("collection", Collection),
     CheckConstraint("catch_up_max_age > 0", name="catch_up_max_age_positive"),

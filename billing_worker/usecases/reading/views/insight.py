@@ -14,6 +14,7 @@ class Explanation:
     subject: str
     answer: str = field(metadata=described("One sentence: the state, and the reason for it"))
     history: list[str] = field(metadata=described("The history, oldest first"))
+    notices: list[str] = field(metadata=described("What the customer heard, or will hear, oldest first"))
     next: str = field(metadata=described("What will happen, and what an operator can do"))
     ways_out: list[WayOutView] = field(metadata=described("What an operator can do"))
     alerts: list[str]

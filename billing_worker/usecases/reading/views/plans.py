@@ -33,6 +33,9 @@ class PlanView:
     timezone: str = field(metadata=described(example="Asia/Seoul"))
     dunning_days: list[int] = field(metadata=described(example=[1, 3, 5, 7]))
     collection: Collection = field(metadata=described("By which way new subscriptions are collected"))
+    notices: list[str] | None = field(
+        metadata=described("What its customers hear; null: BILLING_NOTICE_KINDS", example=["failed", "upcoming=7"])
+    )
     catch_up: CatchUpMode
     catch_up_max_age: int = field(metadata=described(example=30))
     tax_free: int | None = field(metadata=described("Minor units without tax", example=9900))
@@ -60,6 +63,7 @@ def of_plan(plan: Plan) -> PlanView:
         cron=calendar.expression if isinstance(calendar, CronCalendar) else None,
         timezone=calendar.zone,
         dunning_days=list(plan.dunning.retry_days),
+        notices=plan.notices.words if plan.notices is not None else None,
         catch_up=plan.catch_up.mode,
         catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,
         tax_free=plan.options.tax_free,

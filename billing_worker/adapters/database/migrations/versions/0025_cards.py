@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0022_indexes"
+down_revision = "0024"
 
 MONTH = "card_expires ~ '^2[0-9]{3}-(0[1-9]|1[0-2])$'"
 
