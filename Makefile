@@ -15,7 +15,7 @@ STEPS ?= 3
 MINUTES ?= 8
 RATE ?= 17
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-shared bench-million bench-statements bench-scans bench-bytes bench-moving bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-dunning bench-shared bench-million bench-statements bench-scans bench-bytes bench-moving bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -65,6 +65,9 @@ bench: .venv/ready ## Charges per second, beside a bare HTTP loop, a naive worke
 
 bench-naive: .venv/ready ## Five kills during each drain, ours and that of a naive Celery worker: what each lost and doubled
 	$(BIN)/python benchmarks/charges.py --subscriptions 6000 --naive --naive-scan 120 --kills 5
+
+bench-dunning: .venv/ready ## What the default dunning policy recovers in the model, and how much that depends on each parameter
+	$(BIN)/python benchmarks/dunning.py
 
 bench-shared: .venv/ready ## Ten subscriptions a key, and 2 % of the keys declined for good: no deadlock, no loss
 	$(BIN)/python benchmarks/charges.py --shared-keys 10 --stolen 2

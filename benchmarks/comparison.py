@@ -44,9 +44,10 @@ FILL = (
            now(), false FROM generate_series(1, :count) n""",
     """INSERT INTO invoices (id, subscription_id, billing_key_id, period_index, period_start, period_end, amount,
            currency, status, merchant_uid, generation, created_at, attempts, declines, failures, fence, closed_at,
-           awaits_key)
+           awaits_key, dunning_policy)
        SELECT 'inv_' || n, 'sub_' || lpad(n::text, 16, '0'), :key, 0, now(), now() + interval '30 days', 9900, 'KRW',
-           'open', :environment || lpad(n::text, 16, '0') || 'p00000g01', 1, now(), 1, 0, 0, 0, null, false
+           'open', :environment || lpad(n::text, 16, '0') || 'p00000g01', 1, now(), 1, 0, 0, 0, null, false,
+           'days-1-3-5-7@1'
        FROM generate_series(1, :count) n""",
     """INSERT INTO merchant_uids (merchant_uid, invoice_id, generation)
        SELECT merchant_uid, id, 1 FROM invoices""",

@@ -42,6 +42,7 @@ SPREAD = timedelta(days=30)
 DUE_WITHIN = timedelta(minutes=5)
 AMOUNT = 9_900
 PLAN = "plan_0000000000000001"
+POLICY = "filled@1"
 
 Tell = Callable[[str], None]
 
@@ -71,7 +72,7 @@ COLUMNS = {
     "subscriptions": "id plan_id billing_key_id customer status anchor next_period_index next_period_start created_at"
     " cancel_at_period_end",
     "invoices": "id subscription_id billing_key_id period_index period_start period_end amount currency status"
-    " merchant_uid generation created_at attempts declines failures fence closed_at awaits_key",
+    " merchant_uid generation created_at attempts declines failures fence closed_at awaits_key dunning_policy",
     "merchant_uids": "merchant_uid invoice_id generation",
     "payment_attempts": "id invoice_id number merchant_uid billing_key_id amount currency status fence started_at"
     " lease_until looks refused imp_uid surplus evidence_id closed_at",
@@ -151,9 +152,13 @@ def _refuse(connection: psycopg.Connection, portfolio: Portfolio) -> None:
 def _copy(connection: psycopg.Connection, portfolio: Portfolio, tell: Tell) -> None:
     began = time.monotonic()
     connection.execute(
-        "INSERT INTO plans (id, name, amount, currency, interval_unit, interval_count, timezone, dunning_days,"
+        "INSERT INTO dunning_policies (id, name, version, definition, created_at) VALUES (%s, 'filled', 1, %s, %s)",
+        (POLICY, json.dumps({"steps": ["1d", "3d", "5d", "7d"]}), portfolio.now - SPREAD),
+    )
+    connection.execute(
+        "INSERT INTO plans (id, name, amount, currency, interval_unit, interval_count, timezone, dunning_policy,"
         " created_at, catch_up_mode, catch_up_max_age) VALUES (%s, 'Filled', %s, 'KRW', 'month', 1, 'Asia/Seoul',"
-        " '{1,3,5,7}', %s, 'bill_all', 90)",
+        " 'filled', %s, 'bill_all', 90)",
         (PLAN, AMOUNT, portfolio.now - SPREAD),
     )
     for first in range(0, portfolio.subscriptions, AT_ONCE):
@@ -208,7 +213,8 @@ def _rows(number: int, portfolio: Portfolio) -> Iterator[tuple[str, str]]:
     values: dict[str, tuple[object, ...]] = {
         "billing_keys": (key, customer_uid, "nice_v2", "active", start, start, 0),
         "subscriptions": (sub, PLAN, key, f"customer-{number}", "active", start, 1, following, start, "f"),
-        "invoices": (inv, sub, key, 0, start, following, AMOUNT, "KRW", "paid", uid, 1, paid, 1, 0, 0, 0, paid, "f"),
+        "invoices": (inv, sub, key, 0, start, following, AMOUNT, "KRW", "paid", uid, 1, paid, 1, 0, 0, 0, paid, "f",
+            POLICY),
         "merchant_uids": (uid, inv, 1),
         "payment_attempts": (att, inv, 1, uid, key, AMOUNT, "KRW", "approved", 0, paid, paid, 0, "f", imp, "f",
             number + 1, paid),

@@ -7,7 +7,8 @@ from typing import Any
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.calendar import AnchoredCalendar, Unit
 from billing_worker.domain.declines.normaliser import normalise
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.dunning.policy import DunningPolicy, days
+from billing_worker.domain.dunning.version import PolicyVersion
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, Period
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import (
@@ -43,13 +44,18 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+def a_policy() -> PolicyVersion:
+    """The one of `a_plan` and `an_invoice`."""
+    return PolicyVersion("days-1-3-5-7", 1, days(1, 3, 5, 7), NOW)
+
+
 def a_plan(**fields: Any) -> Plan:
     defaults: dict[str, Any] = {
         "id": "plan_basic",
         "name": "Basic",
         "money": WON,
         "calendar": AnchoredCalendar(Unit.MONTH, 1),
-        "dunning": DunningPolicy(),
+        "dunning_policy": "days-1-3-5-7",
         "created_at": NOW,
     }
     return Plan(**defaults | fields)
@@ -106,6 +112,7 @@ def an_invoice(**fields: Any) -> Invoice:
         "generation": 1,
         "created_at": NOW,
         "next_attempt_at": NOW,
+        "dunning_policy": "days-1-3-5-7@1",
     }
     return Invoice(**defaults | fields)
 
@@ -138,7 +145,8 @@ def a_settlement(
     defaults: dict[str, Any] = {
         "subscription": a_subscription(),
         "invoice": an_invoice(attempts=1),
-        "agreed": a_plan(dunning=policy or DunningPolicy()),
+        "agreed": a_plan(),
+        "policy": policy or days(1, 3, 5, 7),
         "keys": {attempt.billing_key_id: key},
         "attempts": [attempt],
     }

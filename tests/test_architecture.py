@@ -30,7 +30,8 @@ OWNERS = {
     "fastapi": ("billing_worker/web", "billing_worker/sandbox"),
     "starlette": ("billing_worker/web", "billing_worker/sandbox"),
     "uvicorn": ("billing_worker/web", "billing_worker/sandbox"),
-    "croniter": ("billing_worker/domain/calendar.py",),
+    "croniter": ("billing_worker/domain/calendar.py", "billing_worker/domain/dunning/steps.py"),
+    "holidays": ("billing_worker/domain/dunning/days.py",),
     "jinja2": ("billing_worker/texts/notices",),
     "greenlet": ("billing_worker/simulation",),
     "standardwebhooks": ("billing_worker/adapters",),
@@ -75,7 +76,7 @@ MONEY = (
 """Where sums are decided, compared and sent. The parser of answers is apart: its test has amounts in every form."""
 
 STANDARD_LIBRARY = {
-    "billing_worker/domain": {"croniter"},
+    "billing_worker/domain": {"croniter", "holidays"},
     "billing_worker/ports": set[str](),
     "billing_worker/texts": {"jinja2"},
     "billing_worker/usecases": set[str](),

@@ -38,6 +38,7 @@ COMMANDS = (
     Listed("demo", "demo", "See three months of billing in about a minute, against the sandbox.", START),
     Listed("up", "up", "Run everything: web, workers, beat, Flower, and each service without a URL.", START),
     Listed("plan", "plan", "Create and show plans: price, calendar, dunning.", BILLING),
+    Listed("dunning", "dunning", "Create, show and preview policies for tries after a decline.", BILLING),
     Listed("key", "key", "Register and show billing keys.", BILLING),
     Listed("card-session", "card_session", "Make a link on which a customer gives a card.", BILLING),
     Listed("pg", "pg", "Show what each PG behind PortOne has, requires, forbids and cuts.", BILLING),

@@ -15,3 +15,6 @@ ExternalId = Annotated[
 Metadata = Annotated[
     list[str], typer.Option("--metadata", metavar="NAME=VALUE", help="Your own pair of text; up to 20 of them.")
 ]
+DunningPolicy = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A policy for tries after a decline; see: billing-worker dunning")
+]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing_worker.cli import charge_options, listing
+from billing_worker.cli import charge_options, listing, options
 from billing_worker.cli.card import read_card
 from billing_worker.cli.invoice import ATTEMPT_COLUMNS, REFUND_COLUMNS
 from billing_worker.cli.key_entry import BuyerEmail, BuyerName, BuyerTel, ChannelKey, CustomerId, FromStdin, for_cards
@@ -32,7 +32,9 @@ Name = Annotated[str, typer.Option(help="The product's name that PortOne shows."
 OrderId = Annotated[
     str | None, typer.Option(metavar="NUMBER", help="Your own order number; a repeat of it is refused.")
 ]
-RetryDays = Annotated[str, typer.Option(help="Days to wait after each decline in turn; '' for no retry.")]
+RetryDays = Annotated[
+    str | None, typer.Option(help="Days to wait after each decline in turn; default: no retry.", metavar="DAYS")
+]
 At = Annotated[
     str | None, typer.Option(metavar="TIME", help="ISO 8601 with a zone, up to two years ahead; default: now.")
 ]
@@ -54,7 +56,8 @@ def create(
     ] = None,
     at: At = None,
     order_id: OrderId = None,
-    retry_days: RetryDays = "",
+    retry_days: RetryDays = None,
+    dunning_policy: options.DunningPolicy = None,
     tax_free: charge_options.TaxFree = None,
     vat_amount: charge_options.VatAmount = None,
     card_quota: charge_options.CardQuota = None,
@@ -72,7 +75,7 @@ def create(
     Example: billing-worker payment create --key key_0123456789abcdef --amount 15000 --at 2026-12-31T09:00:00+09:00
     """
     with session(as_json=as_json) as work:
-        options = charge_options.given(tax_free, vat_amount, card_quota, custom_data, notice_url)
+        chosen = charge_options.given(tax_free, vat_amount, card_quota, custom_data, notice_url)
         wanted = NewPayment(
             key,
             minor_units(amount),
@@ -81,8 +84,9 @@ def create(
             customer=customer,
             at=moment("at", at),
             order_id=order_id,
-            retry_days=whole_days("retry_days", retry_days),
-            options=options,
+            retry_days=None if retry_days is None else whole_days("retry_days", retry_days),
+            dunning_policy=dunning_policy,
+            options=chosen,
         )
         made = create_payment(work.ports, wanted)
         work.out.record(of_payment(made), headline=f"Created payment {made.id}")
@@ -96,7 +100,8 @@ def by_card(
     currency: Currency = "KRW",
     keep_as: KeepAs = None,
     at: At = None,
-    retry_days: RetryDays = "",
+    retry_days: RetryDays = None,
+    dunning_policy: options.DunningPolicy = None,
     channel_key: ChannelKey = None,
     customer_id: CustomerId = None,
     name: Name = DEFAULT_NAME,
@@ -141,7 +146,8 @@ def by_card(
             buyer_email=buyer_email,
             buyer_tel=buyer_tel,
             at=moment("at", at),
-            retry_days=whole_days("retry_days", retry_days),
+            retry_days=None if retry_days is None else whole_days("retry_days", retry_days),
+            dunning_policy=dunning_policy,
             channel_key=channel_key,
             customer_id=customer_id,
         )

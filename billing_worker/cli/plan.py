@@ -10,7 +10,7 @@ from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import minor_units, whole_days, words
 from billing_worker.cli.session import session
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
-from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS
+from billing_worker.domain.dunning.version import DEFAULT_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.schedule import Collection
 from billing_worker.ports.lists import Kind
@@ -21,10 +21,15 @@ from billing_worker.usecases.subscription.create_plan import calendar_from, crea
 
 app = typer.Typer(help="Plans: the price, the interval, and the policy after a decline.")
 
-COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_days", "created_at")
+COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_policy", "created_at")
+DEFAULT = ",".join(map(str, DEFAULT_DAYS))
 CATCH_UP = "The policy for late periods (bill_all, latest_only, forgive, ask)"
 NOTICES = "Kinds of notices between commas, such as failed,upcoming=7; '' for none"
 MaxAge = Annotated[int, typer.Option(help="Days; for older periods an operator is asked.", metavar="DAYS")]
+DunningDays = Annotated[
+    str | None,
+    typer.Option(help=f"Days to wait after each decline in turn; '' for no retry. Default: {DEFAULT}.", metavar="DAYS"),
+]
 
 
 @app.command()
@@ -39,9 +44,8 @@ def create(
     interval_count: Annotated[int | None, typer.Option(help="Units in an interval; 1 by default.")] = None,
     cron: Annotated[str | None, typer.Option(help="Instead of an interval: 'minute hour day month weekday'.")] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA zone; BILLING_TIMEZONE if not given.")] = None,
-    dunning_days: Annotated[
-        str, typer.Option(help="Days to wait after each decline in turn; '' for no retry.")
-    ] = ",".join(map(str, DEFAULT_RETRY_DAYS)),
+    dunning_days: DunningDays = None,
+    dunning_policy: options.DunningPolicy = None,
     collection: Annotated[Collection, typer.Option(help=options.COLLECTION)] = Collection.WORKER,
     notices: Annotated[str | None, typer.Option(help=f"{NOTICES}; BILLING_NOTICE_KINDS if not given.")] = None,
     catch_up: Annotated[str, typer.Option(help=f"{CATCH_UP} after an outage.", metavar="MODE")] = "bill_all",
@@ -79,7 +83,8 @@ def create(
             minor_units(amount),
             currency,
             calendar=calendar,
-            dunning_days=whole_days("dunning_days", dunning_days),
+            dunning_days=None if dunning_days is None else whole_days("dunning_days", dunning_days),
+            dunning_policy=dunning_policy,
             catch_up=policy_of(catch_up, catch_up_max_age),
             options=charge_options.given(tax_free, vat_amount, card_quota, custom_data, notice_url),
             collection=collection,
@@ -157,3 +162,19 @@ def set_notices(
         plan = change_plan(work.ports, plan_id, notices=words(kinds))
         told = "default" if plan.notices is None else ", ".join(plan.notices.words) or "none"
         work.out.record(of_plan(plan), headline=f"Plan {plan.id}: {told}")
+
+
+@app.command("set-dunning")
+def set_dunning(
+    plan_id: Annotated[str, typer.Argument(metavar="ID", help="plan_…")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of a policy; see: billing-worker dunning list")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Use another policy after a decline, for invoices that open from now on. An open invoice keeps its own.
+
+    Example: billing-worker plan set-dunning plan_0123456789abcdef paydays
+    """
+    with session(as_json=as_json) as work:
+        plan = change_plan(work.ports, plan_id, dunning_policy=name)
+        work.out.record(of_plan(plan), headline=f"Plan {plan.id}: {plan.dunning_policy}")

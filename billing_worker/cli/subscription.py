@@ -9,6 +9,7 @@ from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
+from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.schedule import Collection
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.ports.lists import Kind
@@ -44,6 +45,7 @@ def create(
         bool, typer.Option("--allow-duplicate", help="Allow another live subscription of this customer on this plan.")
     ] = False,
     collection: Annotated[Collection | None, typer.Option(help=f"{options.COLLECTION} Default: as the plan.")] = None,
+    dunning_policy: options.DunningPolicy = None,
     external_id: options.ExternalId = None,
     metadata: options.Metadata = [],  # noqa: B006 - typer's way to say "none", and no code changes it
     as_json: AsJson = False,
@@ -65,6 +67,7 @@ def create(
                 external_id=external_id,
                 metadata=listing.pairs(metadata),
                 collection=collection,
+                dunning_policy=dunning_policy,
             ),
         )
         work.out.record(of_subscription(made), headline=f"Created subscription {made.id}")
@@ -168,3 +171,25 @@ def set_collection(
     with session(as_json=as_json) as work:
         changed = change_subscription(work.ports, subscription_id, collection=collection)
         work.out.record(of_subscription(changed), headline=f"Subscription {changed.id} is collected by {collection}")
+
+
+@app.command("set-dunning")
+def set_dunning(
+    subscription_id: Id,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Of a policy; see: billing-worker dunning list")
+    ] = None,
+    *,
+    as_plan: Annotated[bool, typer.Option("--as-plan", help="Use the policy of its plan again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Use another policy after a decline, for invoices that open from now on. An open invoice keeps its own.
+
+    Example: billing-worker subscription set-dunning sub_0123456789abcdef paydays
+    """
+    if (name is None) is not as_plan:
+        raise InvalidInput("name", name, "give either the name of a policy or --as-plan")
+    with session(as_json=as_json) as work:
+        changed = change_subscription(work.ports, subscription_id, dunning_policy=name or "")
+        told = changed.dunning_policy or "as its plan"
+        work.out.record(of_subscription(changed), headline=f"Subscription {changed.id}: {told}")

@@ -11,6 +11,7 @@ WORKER = "worker"
 class Verb(StrEnum):
     """What was done. The part before the dot names the kind of thing that changed."""
 
+    POLICY_CREATED = "dunning_policy.created"
     PLAN_CREATED = "plan.created"
     PLAN_CHANGED = "plan.changed"
     CARD_SESSION_CREATED = "card_session.created"

@@ -147,6 +147,8 @@ class BillingKey:
     """The month in which the card expires, as YYYY-MM; None: not known."""
     expiry_look_at: datetime | None = None
     """Billing time: when it is looked at next, to warn of that month ahead."""
+    declined_at: tuple[datetime, ...] = ()
+    """Its last declines, oldest first: card networks limit the tries of a card that declines."""
 
     def __post_init__(self) -> None:
         require_customer_uid(self.customer_uid)

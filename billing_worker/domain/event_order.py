@@ -66,6 +66,8 @@ SUBSCRIPTION: Edges = {
     "unpaid": {
         _E.SUBSCRIPTION_KEY_CHANGED: "unpaid",
         _E.SUBSCRIPTION_ACTIVATED: "active",
+        # A new period begins on another card.
+        _E.SUBSCRIPTION_PAST_DUE: "past_due",
         _E.SUBSCRIPTION_CANCELED: "canceled",
     },
     # The last event of a subscription. Its invoices may still learn the outcome of a charge that was under way.

@@ -6,11 +6,10 @@ from enum import StrEnum
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.declines.reasons import Advice, Category, DeclineKind
-from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
-from billing_worker.domain.payment import ChargeRequest
+from billing_worker.domain.payment import ChargeRequest, charge_request
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions
 from billing_worker.domain.timing import Timing
 
@@ -74,7 +73,6 @@ class SinglePayment:
     """The merchant's own id of the customer."""
     name: str
     """The product's name that PortOne shows."""
-    dunning: DunningPolicy
     at: datetime
     """When it is to be charged: billing time, aware UTC."""
 
@@ -97,6 +95,8 @@ class Invoice:
     generation: int
     created_at: datetime
     next_attempt_at: datetime | None
+    dunning_policy: str
+    """The id of the version that it began with: it keeps this version."""
     attempts: int = 0
     declines: int = 0
     failures: int = 0
@@ -117,6 +117,10 @@ class Invoice:
     """An operator, or a customer with another card, asked for the next charge. A decline spends no step."""
     resumes_at: datetime | None = None
     """While `by_hand`, the policy's own date for the next charge. None: dunning had given up."""
+    win_back_at: datetime | None = None
+    """When it is tried once more, after dunning gave up. None: no such try is to come."""
+    won_back: bool = False
+    """Whether that one more try was made, or was planned: there is one at most."""
 
     @property
     def owner_id(self) -> str:
@@ -154,6 +158,8 @@ class Invoice:
         self.status = status
         self.next_attempt_at = None
         self.closed_at = None if status is InvoiceStatus.OPEN else now
+        if status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
+            self.win_back_at = None
         self._go_on_by_policy()
 
     def try_by_hand(self, now: datetime) -> None:
@@ -170,6 +176,12 @@ class Invoice:
         elif not self.by_hand and self.declines > 0 and self.next_attempt_at is not None and not self.awaits_key:
             self.by_hand, self.resumes_at = True, self.next_attempt_at
         self.next_attempt_at = now
+
+    def try_to_win_back(self, now: datetime) -> None:
+        """Charge it once more, after dunning gave up. A decline of it spends nothing, and ends as it was."""
+        self.move_to(InvoiceStatus.OPEN, now)
+        self.awaits_key, self.by_hand = False, True
+        self.next_attempt_at, self.win_back_at = now, None
 
     def spends_a_step(self, now: datetime) -> bool:
         """Whether a decline now is the policy's: the charge was not by hand, or the policy's own date has passed."""
@@ -298,20 +310,3 @@ class PaymentAttempt:
             return
         self.closed_at = now
         self.next_look_at = None
-
-
-def charge_request(
-    merchant_uid: str, money: Money, key: BillingKey, name: str, options: PaymentOptions
-) -> ChargeRequest:
-    """The charge of a key under an order number, as the gateway is asked for it, now or by a schedule."""
-    return ChargeRequest(
-        merchant_uid=merchant_uid,
-        customer_uid=key.customer_uid,
-        money=money,
-        name=name,
-        pg_provider=key.pg_provider,
-        options=options,
-        buyer_name=key.buyer_name,
-        buyer_email=key.buyer_email,
-        buyer_tel=key.buyer_tel,
-    )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.declines.reasons import Decline, DeclineKind
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions
@@ -156,3 +157,20 @@ class ChargeRequest:
     buyer_name: str | None = None
     buyer_email: str | None = None
     buyer_tel: str | None = None
+
+
+def charge_request(
+    merchant_uid: str, money: Money, key: BillingKey, name: str, options: PaymentOptions
+) -> ChargeRequest:
+    """The charge of a key under an order number, as the gateway is asked for it, now or by a schedule."""
+    return ChargeRequest(
+        merchant_uid=merchant_uid,
+        customer_uid=key.customer_uid,
+        money=money,
+        name=name,
+        pg_provider=key.pg_provider,
+        options=options,
+        buyer_name=key.buyer_name,
+        buyer_email=key.buyer_email,
+        buyer_tel=key.buyer_tel,
+    )

@@ -26,15 +26,19 @@ class Quiet:
     start: time
     end: time
 
+    def holds(self, at: time) -> bool:
+        """Whether this time of day, Seoul time, is within them."""
+        if self.start <= self.end:
+            return self.start <= at < self.end
+        return at >= self.start or at < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
     def ends(self, now: datetime) -> datetime | None:
         """When the quiet hours that hold this moment end; None outside of them. Aware UTC."""
         here = now.astimezone(SEOUL)
-        within = (
-            self.start <= here.time() < self.end
-            if self.start <= self.end
-            else here.time() >= self.start or here.time() < self.end
-        )
-        if not within:
+        if not self.holds(here.time()):
             return None
         end = datetime.combine(here.date(), self.end, SEOUL)
         return (end if end > here else end + timedelta(days=1)).astimezone(UTC)
@@ -59,6 +63,10 @@ class PgLimits:
         """
         digest = sha256(subscription_id.encode()).digest()
         return min(self.spread, period / 2) * (int.from_bytes(digest[:4]) / 2**32)
+
+
+NO_LIMITS = PgLimits()
+"""Every PG takes every charge."""
 
 
 def month_of(now: datetime) -> tuple[datetime, datetime]:

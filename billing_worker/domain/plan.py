@@ -6,7 +6,6 @@ from datetime import datetime
 
 from billing_worker.domain.calendar import BillingCalendar
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
-from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.labels import require_external_id, require_metadata
 from billing_worker.domain.money import Money
 from billing_worker.domain.notices.switches import Switches
@@ -20,13 +19,14 @@ LONGEST_NAME = 40
 
 @dataclass(slots=True)
 class Plan:
-    """Price, calendar, dunning and catch-up policy. The last one, and the notices, may change; a price does not."""
+    """Price, calendar, and the policies of dunning and catch-up. These and the notices may change; a price does not."""
 
     id: str
     name: str
     money: Money
     calendar: BillingCalendar
-    dunning: DunningPolicy
+    dunning_policy: str
+    """The name of its policy after a decline. A new invoice takes the newest version."""
     created_at: datetime
     catch_up: CatchUpPolicy = BILL_ALL
     options: PaymentOptions = PLAIN

@@ -9,22 +9,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.calendar import AnchoredCalendar
 from billing_worker.domain.declines.reasons import Advice, DeclineKind
-from billing_worker.domain.dunning import DunningPolicy
-from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription, of_subscription_by
+from billing_worker.domain.dunning.caps import remember
+from billing_worker.domain.dunning.planner import TryFacts, next_try, used_up_at
+from billing_worker.domain.dunning.policy import DunningPolicy
+from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription_by
 from billing_worker.domain.fallback import Cards, charge_another
+from billing_worker.domain.giving_up import facts_of, fall_behind, give_up, give_up_again, void_if_open
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, SinglePayment
 from billing_worker.domain.notices.written import next_try_is_last
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
+from billing_worker.domain.pg_limits import NO_LIMITS, SEOUL, PgLimits
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.spared import spared_until
-from billing_worker.domain.subscription import (
-    AWAITING_PAYMENT,
-    GOOD_STANDING,
-    RENEWING,
-    Subscription,
-    SubscriptionStatus,
-)
+from billing_worker.domain.subscription import AWAITING_PAYMENT, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
 
 TAKEN_BACK_PAUSE = timedelta(days=1)
@@ -46,7 +45,9 @@ class LockedInvoice:
     subscription: Subscription | None
     invoice: Invoice
     agreed: Plan | SinglePayment
-    """What says the product's name and when to try again."""
+    """What says the product's name."""
+    policy: DunningPolicy
+    """When to try again, and what comes last: the version that the invoice began with."""
     keys: dict[str, BillingKey]
     """The keys of the attempts by id; the invoice's own key if it has no attempt."""
     attempts: list[PaymentAttempt]
@@ -77,6 +78,7 @@ class LockedInvoice:
             subscription=self.subscription,
             invoice=self.invoice,
             agreed=self.agreed,
+            policy=self.policy,
             keys=self.keys,
             attempts=self.attempts,
             events=self.events,
@@ -119,8 +121,10 @@ def take_events(settlements: Sequence[Settlement]) -> list[Event]:
     return taken
 
 
-def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
+def settle(settlement: Settlement, outcome: Outcome, now: datetime, limits: PgLimits = NO_LIMITS) -> bool:
     """Apply an outcome. Returns whether it changed the attempt; events are left in `settlement.events`.
+
+    The next try keeps to the hours of its PG in `limits`.
 
     Only a late approval changes a closed attempt.
     """
@@ -131,7 +135,7 @@ def settle(settlement: Settlement, outcome: Outcome, now: datetime) -> bool:
         case Approved():
             _approve(settlement, outcome, now)
         case Declined():
-            _decline(settlement, outcome, now)
+            _decline(settlement, outcome, now, limits)
         case Failed():
             _fail(settlement, outcome, now)
         case Unknown():
@@ -157,21 +161,28 @@ def _approve(settlement: Settlement, outcome: Approved, now: datetime) -> None:
     invoice.last_reason = None
     settlement.announce(EventType.INVOICE_PAID, imp_uid=attempt.imp_uid)
     subscription = settlement.subscription
-    if subscription is not None and subscription.status in AWAITING_PAYMENT:
+    if subscription is None:
+        return
+    if settlement.policy.hours.paid_hour:
+        subscription.paid_hour = now.astimezone(SEOUL).hour
+    if subscription.status in AWAITING_PAYMENT:
         _activate(settlement, subscription, now)
 
 
 def _activate(settlement: Settlement, subscription: Subscription, now: datetime) -> None:
-    skipped = 0
-    if subscription.status is SubscriptionStatus.UNPAID and isinstance(settlement.agreed, Plan):
-        # Periods that began while it was unpaid are left out: a customer does not pay for time without service.
-        skipped = subscription.skip_to(settlement.agreed.calendar, now)
+    skipped, agreed = 0, settlement.agreed
+    if subscription.status is SubscriptionStatus.UNPAID and isinstance(agreed, Plan):
+        if settlement.policy.ending.moves_date and isinstance(agreed.calendar, AnchoredCalendar):
+            skipped = subscription.begin_again(agreed.calendar, now, paid=True)
+        else:
+            # Periods that began while it was unpaid are left out: a customer does not pay for time without service.
+            skipped = subscription.skip_to(agreed.calendar, now)
     subscription.move_to(SubscriptionStatus.ACTIVE)
     kind = EventType.SUBSCRIPTION_ACTIVATED
     settlement.events.append(of_subscription_by(kind, subscription, settlement.invoice, skipped_periods=skipped))
 
 
-def _decline(settlement: Settlement, outcome: Declined, now: datetime) -> None:
+def _decline(settlement: Settlement, outcome: Declined, now: datetime, limits: PgLimits) -> None:
     invoice, attempt, key = settlement.invoice, settlement.attempt, settlement.key
     attempt.move_to(AttemptStatus.DECLINED, now)
     attempt.imp_uid = outcome.imp_uid
@@ -180,33 +191,29 @@ def _decline(settlement: Settlement, outcome: Declined, now: datetime) -> None:
     attempt.reason = outcome.reason
     if outcome.kind is DeclineKind.HARD and key.invalidate(outcome.reason):
         settlement.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=outcome.reason))
+    if outcome.decline.advice is not Advice.FIX_CONFIGURATION:
+        key.declined_at = remember(key.declined_at, now)
     if invoice.status is not InvoiceStatus.OPEN:
         return
     invoice.last_reason = outcome.reason
-    until = spared_until(outcome.decline.advice, invoice, key, settlement.agreed.dunning, now)
+    facts = facts_of(settlement.subscription, invoice, key, limits)
+    until = spared_until(outcome.decline.advice, invoice, key, settlement.policy, now, facts)
     if until is not None and not settlement.is_canceled:
         invoice.spared += 1
         invoice.next_attempt_at = until
         return
-    spends = invoice.spends_a_step(now)
+    spends, asked_again = invoice.spends_a_step(now), invoice.by_hand and invoice.resumes_at is None
     invoice.declines += spends
     if settlement.is_canceled:
         _announce_decline(settlement, outcome, None)
         return
-    next_attempt = _after_decline(settlement, outcome, now, spends=spends)
+    next_attempt = _after_decline(settlement, outcome, now, facts, spends=spends)
     _announce_decline(settlement, outcome, next_attempt)
     if next_attempt is None:
-        give_up(settlement.subscription, invoice, settlement.events, now)
+        ends = give_up_again if asked_again else give_up
+        ends(settlement.subscription, invoice, settlement.policy, settlement.events, now, facts)
     else:
-        _fall_behind(settlement.subscription, invoice, settlement.events)
-
-
-def _fall_behind(subscription: Subscription | None, invoice: Invoice, events: list[Event]) -> None:
-    """A subscription whose invoice is not paid, and will be tried again."""
-    if subscription is not None and subscription.status in GOOD_STANDING:
-        subscription.move_to(SubscriptionStatus.PAST_DUE)
-        kind = EventType.SUBSCRIPTION_PAST_DUE
-        events.append(of_subscription_by(kind, subscription, invoice, reason=invoice.last_reason))
+        fall_behind(settlement.subscription, invoice, settlement.events)
 
 
 def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: datetime | None) -> None:
@@ -220,17 +227,20 @@ def _announce_decline(settlement: Settlement, outcome: Declined, next_attempt: d
         reason=outcome.reason,
         next_attempt_at=next_attempt.isoformat() if next_attempt else None,
         next_billing_key_id=invoice.billing_key_id if next_attempt and not invoice.awaits_key else None,
-        next_is_last=next_try_is_last(settlement.agreed.dunning, settlement.invoice, next_attempt),
+        next_is_last=next_try_is_last(settlement.policy, invoice, outcome.decline.category, next_attempt),
     )
 
 
-def _after_decline(settlement: Settlement, outcome: Declined, now: datetime, *, spends: bool) -> datetime | None:
+def _after_decline(
+    settlement: Settlement, outcome: Declined, now: datetime, facts: TryFacts, *, spends: bool
+) -> datetime | None:
     """When the invoice is charged again; None when dunning is used up.
 
     A charge by hand does not spend a step: the policy goes on at its own date.
     """
-    invoice, policy, is_dead = settlement.invoice, settlement.agreed.dunning, outcome.kind is DeclineKind.HARD
-    goes_on_at = policy.next_retry(invoice.declines, now) if spends else invoice.resumes_at
+    invoice, policy, is_dead = settlement.invoice, settlement.policy, outcome.kind is DeclineKind.HARD
+    left = (policy, invoice.declines, outcome.decline.category, now, facts)
+    goes_on_at = next_try(*left) if spends else invoice.resumes_at
     if invoice.billing_key_id != settlement.key.id:
         # The customer gave another card while this one was being charged. Try it at once, as one that is given later.
         invoice.wait_for_policy(now if is_dead else goes_on_at)
@@ -238,30 +248,12 @@ def _after_decline(settlement: Settlement, outcome: Declined, now: datetime, *, 
     elif (is_dead or goes_on_at is None) and charge_another(settlement.cards, invoice, settlement.attempts, now):
         return now
     elif is_dead:
-        end = policy.end(invoice.declines, now)
+        end = used_up_at(*left)
         invoice.await_key(end, outcome.reason)
         return end if end > now else None
     else:
         invoice.wait_for_policy(goes_on_at)
     return invoice.next_attempt_at
-
-
-def meet_dead_key(
-    subscription: Subscription | None, due: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
-) -> list[Event]:
-    """Handle a due invoice with a dead key: wait for another key as long as dunning would last, then give up."""
-    events: list[Event] = []
-    until = policy.end(max(due.declines, 1), now)
-    if due.awaits_key or until <= now:
-        give_up(subscription, due, events, now)
-        return events
-    due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")
-    more: dict[str, str | int | None] = {"attempt_id": None, "imp_uid": None, "decline_kind": DeclineKind.HARD}
-    more |= {"decline_category": None, "decline_advice": Advice.ANOTHER_CARD, "next_billing_key_id": None}
-    more |= {"reason": due.last_reason, "next_attempt_at": until.isoformat(), "next_is_last": False}
-    events.append(of_invoice(EventType.INVOICE_PAYMENT_FAILED, subscription, due, **more))
-    _fall_behind(subscription, due, events)
-    return events
 
 
 def _fail(settlement: Settlement, outcome: Failed, now: datetime) -> None:
@@ -277,44 +269,3 @@ def _fail(settlement: Settlement, outcome: Failed, now: datetime) -> None:
         invoice.taken_back += 1
         by_itself = invoice.single is None and invoice.taken_back <= ROUNDS_BY_ITSELF
         invoice.next_attempt_at = now + TAKEN_BACK_PAUSE if by_itself else None
-
-
-def give_up(subscription: Subscription | None, invoice: Invoice, events: list[Event], now: datetime) -> None:
-    """End dunning: the invoice is uncollectible, and no further period is opened until the customer pays."""
-    invoice.move_to(InvoiceStatus.UNCOLLECTIBLE, now)
-    reason = invoice.last_reason
-    events.append(of_invoice(EventType.INVOICE_UNCOLLECTIBLE, subscription, invoice, reason=reason))
-    if subscription is not None and subscription.status in RENEWING:
-        subscription.move_to(SubscriptionStatus.UNPAID)
-        events.append(of_subscription_by(EventType.SUBSCRIPTION_UNPAID, subscription, invoice, reason=reason))
-
-
-def cover(subscription: Subscription, invoice: Invoice, imp_uid: str, now: datetime) -> list[Event]:
-    """Void an invoice, because an operator said that a payment with another sum stands for its period."""
-    invoice.last_reason = f"covered by payment {imp_uid}, which issued the key"
-    events: list[Event] = []
-    void_if_open(subscription, invoice, events, now)
-    if subscription.status in AWAITING_PAYMENT:
-        subscription.move_to(SubscriptionStatus.ACTIVE)
-        events.append(of_subscription_by(EventType.SUBSCRIPTION_ACTIVATED, subscription, invoice, skipped_periods=0))
-    return events
-
-
-def void_if_open(subscription: Subscription | None, invoice: Invoice, events: list[Event], now: datetime) -> None:
-    """Void the invoice if it is open: it will not be charged any more."""
-    if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE):
-        invoice.move_to(InvoiceStatus.VOID, now)
-        events.append(of_invoice(EventType.INVOICE_VOIDED, subscription, invoice))
-
-
-def end_subscription(subscription: Subscription, voidable: Sequence[Invoice], now: datetime) -> list[Event]:
-    """Cancel a subscription and close its open invoices. An invoice with an open attempt follows at its outcome.
-
-    The cancellation is the last event of the subscription itself.
-    """
-    subscription.cancel(now)
-    events: list[Event] = []
-    for invoice in voidable:
-        void_if_open(subscription, invoice, events, now)
-    events.append(of_subscription(EventType.SUBSCRIPTION_CANCELED, subscription, canceled_at=now.isoformat()))
-    return events

@@ -4,11 +4,9 @@ from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, NEVER_REUSES_IDS, BillingKey
 from billing_worker.domain.declines.reasons import Advice
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.dunning.planner import TryFacts, opened
+from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.invoice import Invoice
-
-FAILURE_WAITS = tuple(timedelta(minutes=minutes) for minutes in (10, 30, 60, 180, 360, 720))
-"""Waits after declines because a system fails on the way to the card company: within a day."""
 
 MERCHANT_WAIT = timedelta(days=1)
 MERCHANT_TRIES = 30
@@ -19,8 +17,8 @@ NOT_SOON = ISSUED_BY_PAYMENT | NEVER_REUSES_IDS
 take the money twice there, so a failure waits for the dunning day."""
 
 
-def spared_until(
-    advice: Advice, invoice: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime
+def spared_until(  # noqa: PLR0917 - a decline, with all that decides
+    advice: Advice, invoice: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime, facts: TryFacts
 ) -> datetime | None:
     """When to charge again after a decline that is not the customer's; None if it spends a step of dunning.
 
@@ -28,10 +26,10 @@ def spared_until(
     is tried at once.
     """
     wait = None
-    if advice is Advice.RETRY_SOON and invoice.spared < len(FAILURE_WAITS) and key.pg_provider not in NOT_SOON:
-        wait = FAILURE_WAITS[invoice.spared]
+    if advice is Advice.RETRY_SOON and invoice.spared < len(policy.failures) and key.pg_provider not in NOT_SOON:
+        wait = policy.failures[invoice.spared]
     elif advice is Advice.FIX_CONFIGURATION and invoice.spared < MERCHANT_TRIES:
         wait = MERCHANT_WAIT
-    if wait is None or not policy.retry_days:
+    if wait is None or not policy.retries:
         return None
-    return now + wait if invoice.billing_key_id == key.id else now
+    return opened(policy.hours, now + wait, facts) if invoice.billing_key_id == key.id else now

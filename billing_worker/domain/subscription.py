@@ -39,7 +39,8 @@ SUBSCRIPTION_TRANSITIONS: dict[SubscriptionStatus, frozenset[SubscriptionStatus]
     _S.ACTIVE: frozenset({_S.PAST_DUE, _S.PAUSED, _S.UNPAID, _S.CANCELED}),
     _S.PAST_DUE: frozenset({_S.ACTIVE, _S.UNPAID, _S.CANCELED}),
     _S.PAUSED: frozenset({_S.ACTIVE, _S.CANCELED}),
-    _S.UNPAID: frozenset({_S.ACTIVE, _S.CANCELED}),
+    # Past due: a new period begins on another card, and is not paid yet.
+    _S.UNPAID: frozenset({_S.ACTIVE, _S.PAST_DUE, _S.CANCELED}),
     _S.CANCELED: frozenset(),
 }
 
@@ -86,6 +87,12 @@ class Subscription:
     """By which way its coming periods are collected."""
     scheduled_index: int = NEVER_SCHEDULED
     """The last period for which a schedule at PortOne was written down, and not taken back since."""
+    dunning_policy: str | None = None
+    """The name of its own policy after a decline; None: that of its plan."""
+    anchor_index: int = 0
+    """The number of the period that begins at the anchor: a payment after dunning may move its dates."""
+    paid_hour: int | None = None
+    """The hour of day, Seoul time, of its last payment, if its policy asks for that."""
 
     def __post_init__(self) -> None:
         self.customer = self.customer.strip()
@@ -121,19 +128,40 @@ class Subscription:
     def backlog(self, policy: CatchUpPolicy, calendar: BillingCalendar, now: datetime) -> Backlog:
         """Decide on its periods that have begun."""
         policy, at = self.ruled_by(policy, now)
-        return decide(policy, calendar, self.anchor, self.next_period_index, self.next_period_start, at=at)
+        index = self.counted(self.next_period_index)
+        return decide(policy, calendar, self.anchor, index, self.next_period_start, at=at)
+
+    def counted(self, index: int) -> int:
+        """How many periods after the anchor the period of this number begins."""
+        return index - self.anchor_index
+
+    def begin_again(self, calendar: BillingCalendar, now: datetime, *, paid: bool) -> int:
+        """Count its periods from now on, and leave one number out; returns how many were left out.
+
+        `paid`: the one that begins now is paid by an invoice that it has. Nothing changes if that one, by the days of
+        short months, would end before it did.
+        """
+        self.held_since = None
+        following = calendar.start_after(now, 1, now) if paid else now
+        if paid and following <= self.next_period_start:
+            return 0
+        self.next_period_index += 1
+        self.anchor, self.anchor_index = now, self.next_period_index - int(paid)
+        self.next_period_start = following
+        return 1
 
     def open_period(self, calendar: BillingCalendar) -> Period:
         """Take the next period and move on to the one after it."""
         self.held_since = None
         index, start = self.next_period_index, self.next_period_start
-        end = calendar.start_after(self.anchor, index + 1, start)
+        end = calendar.start_after(self.anchor, self.counted(index + 1), start)
         self.next_period_index, self.next_period_start = index + 1, end
         return Period(index, start, end)
 
     def leave_out(self, calendar: BillingCalendar, periods: int) -> tuple[datetime, datetime]:
         """Waive the next periods for good. Returns the first and the last start."""
-        starts = list(islice(calendar.starts(self.anchor, self.next_period_index, self.next_period_start), periods + 1))
+        index = self.counted(self.next_period_index)
+        starts = list(islice(calendar.starts(self.anchor, index, self.next_period_start), periods + 1))
         self.next_period_index, self.next_period_start = self.next_period_index + periods, starts[periods]
         return starts[0], starts[periods - 1]
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.dunning.policy import ANY_HOUR, DunningPolicy, Hours
 from billing_worker.domain.invoice import Invoice, PaymentAttempt, SinglePayment
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
@@ -14,6 +15,7 @@ from billing_worker.domain.schedule import Schedule
 from billing_worker.domain.settlement import LockedInvoice, Settlement
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.control import DueBetween
+from billing_worker.ports.declines import UnknownText
 from billing_worker.ports.incoming import Echo
 
 
@@ -30,6 +32,9 @@ class DueSubscription:
     """Whether this is another database than the claimed one."""
     last_paid: int | None
     """The amount of its last paid invoice in this currency, in minor units."""
+    policy_id: str
+    """The version of the dunning policy that a new invoice begins with."""
+    policy: DunningPolicy
 
     def owing(self, invoice: Invoice, schedules: Sequence[Schedule] = ()) -> "DueInvoice":
         """The same with an invoice that was opened just now, and the schedules of its period."""
@@ -40,6 +45,7 @@ class DueSubscription:
             stop=self.stop,
             elsewhere=self.elsewhere,
             last_paid=self.last_paid,
+            policy=self.policy,
             invoice=invoice,
             has_open_attempt=False,
             schedules=schedules,
@@ -51,13 +57,14 @@ class DueInvoice:
     """An invoice that may be due, with what decides whether it is charged; its subscription, or itself, is locked."""
 
     subscription: Subscription | None
-    """None for a single payment."""
     key: BillingKey
     agreed: Plan | SinglePayment
     stop: int | None
     """As for a subscription; so are the next two."""
     elsewhere: bool
     last_paid: int | None
+    policy: DunningPolicy
+    """The version that the invoice began with."""
     invoice: Invoice
     has_open_attempt: bool
     schedules: Sequence[Schedule] = ()
@@ -68,6 +75,16 @@ class DueInvoice:
         """The schedule by which PortOne charges it, or may have charged it; None if a worker is to."""
         attempts = self.invoice.attempts
         return next((each for each in self.schedules if each.may_have_charged(attempts=attempts)), None)
+
+    @property
+    def hours(self) -> Hours:
+        """The hours that its next charge keeps: those of its policy, unless it is the first, or asked for by hand."""
+        return self.policy.hours if self.was_declined and not self.invoice.by_hand else ANY_HOUR
+
+    @property
+    def was_declined(self) -> bool:
+        """Whether it was declined before, on any card."""
+        return self.invoice.declines + self.invoice.spared > 0
 
     @property
     def customer(self) -> str:
@@ -179,9 +196,11 @@ class Invoices(Protocol):
         """Ids of invoices that may be charged now (or given up, where the key is invalid), oldest first.
 
         Only invoices of one key if `key_id` is given. At most `most`, and only until `limit` are claimed but not
-        started. Each gets a new fence and a lease. An invoice that another scan holds, or that has an open attempt, is
-        left out.
+        started. Each gets a new fence and a lease. One that a scan holds, or that has an open attempt, is left out.
         """
+
+    def claim_win_backs(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of invoices to try once more after dunning, oldest first. Postpones that try to `lease_until`."""
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
         """The id of the invoice that has or ever had this merchant_uid."""
@@ -194,20 +213,6 @@ class Invoices(Protocol):
 
         The database refuses a merchant_uid that any invoice has, and a second adoption for one invoice.
         """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnknownText:
-    """A text of a PG that no rule understands, and how often it came."""
-
-    pg: str
-    text: str
-    """Masked; runs of digits are `#`, so that one text with other numbers counts as one."""
-    count: int
-    last_at: datetime
-    """Billing time."""
-    invoice_id: str
-    """An invoice that was declined so."""
 
 
 class Attempts(Protocol):
@@ -233,6 +238,9 @@ class Attempts(Protocol):
 
     def open_ids(self) -> Sequence[str]:
         """Ids of all open attempts, oldest first."""
+
+    def open_on(self, key_ids: Sequence[str]) -> Mapping[str, int]:
+        """The number of open attempts on each of these keys that has any."""
 
     def unknown_texts(self, since: datetime, limit: int) -> Sequence[UnknownText]:
         """Texts of declines since then that no rule understands, the most frequent first."""

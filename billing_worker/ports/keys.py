@@ -49,6 +49,9 @@ class BillingKeys(Protocol):
     def lock_customer_uids(self, customer_uids: Sequence[str]) -> Sequence[BillingKey]:
         """The keys stored under these customer_uids, locked until the end of the transaction."""
 
+    def lock_all(self, key_ids: Sequence[str]) -> Sequence[BillingKey]:
+        """These keys, locked in the order of their ids until the end of the transaction."""
+
     def add(self, key: BillingKey) -> None:
         """Store a new key. Raises Conflict, with the id of the key that already has its customer_uid or external_id."""
 

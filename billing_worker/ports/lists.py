@@ -12,6 +12,8 @@ Position = tuple[str, ...]
 class Kind(StrEnum):
     """The kinds of entities that can be listed."""
 
+    DUNNING_POLICIES = "dunning_policies"
+    """Every version of each."""
     PLANS = "plans"
     BILLING_KEYS = "billing_keys"
     SUBSCRIPTIONS = "subscriptions"

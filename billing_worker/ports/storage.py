@@ -8,6 +8,7 @@ from billing_worker.ports.alerts import AlertRecords
 from billing_worker.ports.card_sessions import CardSessionRecords
 from billing_worker.ports.charging import ChargingRecords
 from billing_worker.ports.control import ControlRecords
+from billing_worker.ports.dunning import DunningRecords
 from billing_worker.ports.fallbacks import FallbackRecords
 from billing_worker.ports.incoming import IncomingRecords
 from billing_worker.ports.keys import KeyRecords
@@ -23,6 +24,7 @@ from billing_worker.ports.shadow import ShadowRecords
 
 class UnitOfWork(
     ChargingRecords,
+    DunningRecords,
     KeyRecords,
     FallbackRecords,
     CardSessionRecords,

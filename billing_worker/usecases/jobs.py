@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.card import advance
-from billing_worker.usecases.charge import collect, probe, reconcile
+from billing_worker.usecases.charge import collect, probe, reconcile, win_back
 from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.key import confirm, expiry
@@ -57,6 +57,7 @@ class JobName(StrEnum):
     AUDIT = "audit"
     TIDY = "tidy"
     PROBE = "probe"
+    WIN_BACK = "win_back"
 
 
 class Ring(NamedTuple):
@@ -185,6 +186,7 @@ JOBS = (
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
     Job(JobName.TIDY, _each(tidy.tidy), Queue.SCANS, tidy.due),
     Job(JobName.PROBE, _each(probe.probe), Queue.LOOKUPS, probe.due),
+    Job(JobName.WIN_BACK, _each(win_back.win_back), Queue.LOOKUPS, win_back.due),
 )
 
 BY_NAME = {job.name: job for job in JOBS}

@@ -7,6 +7,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from billing_worker.config import Settings
+from billing_worker.domain.access import Scope as TokenScope
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Doorbell
 from billing_worker.web import api, docs, health, pingbacks, webhooks
@@ -17,7 +18,7 @@ from billing_worker.web.errors import add_handlers
 from billing_worker.web.idempotency import AT_ONCE, Idempotency
 from billing_worker.web.intake import WRITERS, Intake
 from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
-from billing_worker.web.openapi import changing, moving_money, new_app
+from billing_worker.web.openapi import changing, needing, new_app
 from billing_worker.web.overload import AtOnce
 from billing_worker.web.request_id import RequestId
 from billing_worker.web.security import Access, AccessGuard
@@ -62,7 +63,7 @@ def create_app(
     add_handlers(app)
     for module in (webhooks, pingbacks, api, card, health, docs):
         app.include_router(module.router)
-    access.needs_money(moving_money(app))
+    access.mark({scope: needing(app, scope) for scope in TokenScope})
     # The middleware added last is the outermost.
     app.add_middleware(Idempotency, context=context, places=tuple(changing(app)))
     app.add_middleware(webhooks.Shortcut, context=context)

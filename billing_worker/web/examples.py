@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, Any] = {
     "cron": "0 9 L * *",
     "timezone": "Asia/Seoul",
     "dunning_days": [1, 3, 5, 7],
+    "dunning_policy": "paydays",
     "catch_up_max_age": 90,
     "metadata": {"team": "sales"},
     # Invoices, attempts and refunds

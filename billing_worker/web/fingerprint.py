@@ -19,7 +19,7 @@ COUNTED = {
     | {"channel_key", "customer_id", "delete_replaced", "external_id", "metadata", "replaces"},
     "/v1/payments/by-card": _BUYER
     | {"amount", "at", "card_quota", "channel_key", "currency", "custom_data", "customer", "customer_id", "name"}
-    | {"notice_url", "order_id", "retry_days", "tax_free", "vat_amount"},
+    | {"dunning_policy", "notice_url", "order_id", "retry_days", "tax_free", "vat_amount"},
 }
 """The requests that have a card, with the fields of each that are no part of it."""
 

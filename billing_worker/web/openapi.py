@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from billing_worker import __version__
+from billing_worker.domain.access import Scope as TokenScope
 from billing_worker.web.errors import MEDIA_TYPE
 from billing_worker.web.examples import exemplify
 from billing_worker.web.security import Place, is_guarded
@@ -36,8 +37,10 @@ and one answer, also after a crash. The answer is kept for 30 days and given aga
 
 TAGS = (
     ("plans", "The price, the interval, and the policy after a decline."),
+    ("dunning policies", "When a declined invoice is tried again, and what comes last."),
     ("billing keys", "Cards that PortOne stores under names of the merchant."),
     ("PGs", "What each PG behind PortOne has, requires, forbids and cuts."),
+    ("recovery", "Advice about declined payments of any system: when to charge again, and why then."),
     ("subscriptions", "Customers on plans."),
     ("customers", "Everything about one customer, by the merchant's own id."),
     ("invoices", "The debt for each period, and the attempts to collect it."),
@@ -68,6 +71,10 @@ REPLAYED = {
 REQUEST_ID = {"description": "The name of this request in the log", "schema": {"type": "string"}}
 MONEY = {"x-scope": "money"}
 """For a route's `openapi_extra`: it moves money or allows it to move."""
+
+
+ASKS = {"x-scope": "read"}
+"""For a route's `openapi_extra`: a question with a body. It changes nothing."""
 
 
 KEY_NEEDED = {"x-idempotency-key": "required"}
@@ -111,9 +118,9 @@ def new_app(**options: Any) -> DescribedApp:
     )
 
 
-def moving_money(app: FastAPI) -> Iterator[Place]:
-    """The routes that need the scope `money`."""
-    return (place for place, route in _places(app) if (route.openapi_extra or {}).get("x-scope") == "money")
+def needing(app: FastAPI, scope: TokenScope) -> Iterator[Place]:
+    """The routes that are marked as needing this scope."""
+    return (place for place, route in _places(app) if (route.openapi_extra or {}).get("x-scope") == scope)
 
 
 def changing(app: FastAPI) -> Iterator[Place]:

@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -70,20 +70,22 @@ class Access:
         """Raises SettingsInvalid if no token is set, or an empty one, which anyone could guess."""
         self._ports = ports
         self._set = _token_of(settings)
-        self._money: tuple[Place, ...] = ()
+        self._marked: dict[TokenScope, tuple[Place, ...]] = {}
         self._remembered: OrderedDict[str, tuple[float, Principal | None]] = OrderedDict()
         self._places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
-    def needs_money(self, places: Iterable[Place]) -> None:
-        """Set the routes for which `write` is not enough."""
-        self._money = tuple(places)
+    def mark(self, marked: Mapping[TokenScope, Iterable[Place]]) -> None:
+        """Set the routes that need another scope than their method says."""
+        self._marked = {scope: tuple(places) for scope, places in marked.items()}
 
     def needed(self, method: str, path: str) -> TokenScope:
         """The scope that a request needs."""
         if method in _LOOKING:
             return TokenScope.READ
-        for_money = any(each.fits(method, path) for each in self._money)
-        return TokenScope.MONEY if for_money else TokenScope.WRITE
+        for scope, places in self._marked.items():
+            if any(each.fits(method, path) for each in places):
+                return scope
+        return TokenScope.WRITE
 
     async def principal(self, sent: bytes) -> Principal | None:
         """The principal with this token; None if there is none.

@@ -105,6 +105,15 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "no_key": "Paymentwall: PortOne shows that payment, and no key yet",
         "has_key": "Paymentwall: PortOne shows both, and the payment does not count (yet)",
     },
+    "Why": {
+        "step": "the policy's next step",
+        "failure": "a system failed: tried again soon, no step is spent",
+        "merchant": "the merchant must change something: tried again each day, no step is spent",
+        "capped": "the caps of card networks allow no earlier try",
+        "another_card": "no try of this card can succeed",
+        "used_up": "the policy has no further try",
+        "look_first": "the payment may exist: read the gateway before any other try",
+    },
     "Language": {"en": "English", "ko": "Korean"},
     "CardKind": {"credit": "a credit card", "check": "a debit card (체크카드)"},
     "IssueUse": {
@@ -212,6 +221,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "main": "it became the main card",
     },
     "Verb": {
+        "dunning_policy.created": "a dunning policy, or a version of one, was created",
         "plan.created": "a plan was created",
         "plan.changed": "the catch-up policy or metadata of a plan changed",
         "card_session.created": "a visit to the card page was prepared",

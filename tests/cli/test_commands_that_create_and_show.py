@@ -8,7 +8,7 @@ def test_a_plan_is_created_listed_and_shown(billing: Command) -> None:
     made = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json
     assert (made["amount"], made["currency"], made["interval"], made["interval_count"]) == (9900, "KRW", "month", 1)
     assert made["timezone"] == "Asia/Seoul"
-    assert made["dunning_days"] == [1, 3, 5, 7]
+    assert made["dunning_policy"] == "days-1-3-5-7"
     assert made["created_at"].endswith("Z")
     assert billing("plan", "show", made["id"], "--json").json == made
     assert billing("plan", "list", "--json").json == [made]
@@ -18,13 +18,13 @@ def test_a_cron_plan_keeps_its_expression_zone_and_dunning(billing: Command) -> 
     words = ("--cron", "0 9 L * *", "--timezone", "America/New_York", "--dunning-days", "2,2", "--currency", "USD")
     made = billing("plan", "create", "End", "--amount", "1999", *words, "--json").json
     assert (made["cron"], made["interval"], made["timezone"]) == ("0 9 L * *", None, "America/New_York")
-    assert made["dunning_days"] == [2, 2]
+    assert made["dunning_policy"] == "days-2-2"
     assert "19.99 USD" in billing("plan", "show", made["id"]).out
 
 
 def test_a_plan_without_a_second_try_is_possible(billing: Command) -> None:
     words = ("--amount", "1", "--interval", "day", "--dunning-days", "")
-    assert billing("plan", "create", "Once", *words, "--json").json["dunning_days"] == []
+    assert billing("plan", "create", "Once", *words, "--json").json["dunning_policy"] == "none"
 
 
 def test_money_and_times_are_shown_as_people_write_them(billing: Command, plan_id: str) -> None:

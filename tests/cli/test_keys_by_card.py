@@ -56,7 +56,7 @@ def test_a_card_is_kept_now_and_charged_at_a_time(piped: Any, billing: Command) 
     words = ("payment", "by-card", *PG, "--amount", "9900", "--order-id", "cli-later-1", "--keep-as", "user-cli-later")
     soon = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     made = piped(CARD, *words, "--at", soon, "--retry-days", "1,3", "--json").json
-    assert (made["status"], made["retry_days"], made["next_attempt_at"]) == ("open", [1, 3], made["at"])
+    assert (made["status"], made["dunning_policy"], made["next_attempt_at"]) == ("open", "days-1-3@1", made["at"])
     assert billing("key", "show", made["billing_key_id"], "--json").json["status"] == "active"
     piped(CARD, *words, "--at", soon).refuses(1, made["id"])
     said = piped(CARD, *words[:-3], "cli-later-2", "--keep-as", "user-cli-later-2", "--at", soon)

@@ -61,22 +61,28 @@ def assert_exact(world: World) -> None:
         assert list(found) == list(counted(world.engine, timezone)), timezone
 
 
-def bare_invoices(engine: Engine, starts: Sequence[datetime], prefix: str = "inv", first: int = 1_000) -> None:
+def bare_invoices(
+    engine: Engine,
+    starts: Sequence[datetime],
+    prefix: str = "inv",
+    first: int = 1_000,
+    *,
+    of_old_release: bool = False,
+) -> None:
     """Open invoices of one subscription that is there, one for each start."""
     rows = [
         {"id": f"{prefix}_{number}", "index": first + number, "start": start} for number, start in enumerate(starts)
     ]
+    column, value = ("", "") if of_old_release else (", dunning_policy", ", 'days-1-3-5-7@1'")
+    statement = f"""
+        INSERT INTO invoices (id, subscription_id, billing_key_id, period_index, period_start, period_end, amount,
+                              currency, status, merchant_uid, generation, created_at, attempts, declines, failures,
+                              fence, awaits_key{column})
+        SELECT :id, id, billing_key_id, :index, :start, CAST(:start AS timestamptz) + interval '1 day', 100, 'KRW',
+               'open', :id, 1, :start, 0, 0, 0, 0, false{value}
+        FROM subscriptions ORDER BY id LIMIT 1"""  # noqa: S608 - our own words
     with engine.begin() as connection:
-        connection.execute(
-            text("""
-            INSERT INTO invoices (id, subscription_id, billing_key_id, period_index, period_start, period_end, amount,
-                                  currency, status, merchant_uid, generation, created_at, attempts, declines, failures,
-                                  fence, awaits_key)
-            SELECT :id, id, billing_key_id, :index, :start, CAST(:start AS timestamptz) + interval '1 day', 100, 'KRW',
-                   'open', :id, 1, :start, 0, 0, 0, 0, false
-            FROM subscriptions ORDER BY id LIMIT 1"""),
-            rows,
-        )
+        connection.execute(text(statement), rows)
 
 
 def test_months_are_exact_in_every_zone(world: World) -> None:
@@ -207,7 +213,9 @@ def test_the_upgrade_counts_what_is_there_and_what_others_change_meanwhile(old: 
         with world.engine.begin() as connection:
             for trigger in ("note_new", "note_changed"):
                 connection.execute(text(f"ALTER TABLE invoices ENABLE TRIGGER {trigger}"))
-        bare_invoices(world.engine, [edge + timedelta(days=365) for edge in EDGES[:5]], "between", 5_000)
+        bare_invoices(
+            world.engine, [edge + timedelta(days=365) for edge in EDGES[:5]], "between", 5_000, of_old_release=True
+        )
         with world.engine.begin() as connection:
             connection.execute(text("UPDATE invoices SET declines = 1 WHERE id = 'inv_3'"))
         upgrade(engine)
@@ -225,7 +233,7 @@ def _filled(world: World) -> None:
     with world.engine.begin() as connection:
         for statement in OF_AN_OLD_RELEASE:
             connection.execute(text(statement), {"soon": soon})
-    bare_invoices(world.engine, EDGES)
+    bare_invoices(world.engine, EDGES, of_old_release=True)
 
 
 OF_AN_OLD_RELEASE = (

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.dunning.policy import FAILURE_WAITS, days
+from billing_worker.domain.giving_up import meet_dead_key
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.payment import Failed, Outcome
-from billing_worker.domain.settlement import LockedInvoice, meet_dead_key, settle
-from billing_worker.domain.spared import FAILURE_WAITS, MERCHANT_TRIES
+from billing_worker.domain.settlement import LockedInvoice, settle
+from billing_worker.domain.spared import MERCHANT_TRIES
 from tests.builders import EVIDENCE, a_key, a_plan, a_subscription, an_attempt, an_invoice, declined, failed
 
 SOFT, HARD, SOON, MERCHANT = "한도초과", "도난분실카드", "카드사 시스템 장애", "[8901]미등록PG업체/거래정지업체"
@@ -34,13 +35,14 @@ class Story:
     """One invoice, charged as `begin` and `retry_now` charge it."""
 
     def __init__(self, policy: tuple[int, ...]) -> None:
-        self.now, self.policy = START, DunningPolicy(policy)
+        self.now, self.policy = START, days(*policy)
         self.key = a_key()
         self.keys: dict[str, BillingKey] = {self.key.id: self.key}
         self.locked = LockedInvoice(
             subscription=a_subscription(),
             invoice=an_invoice(),
-            agreed=a_plan(dunning=self.policy),
+            agreed=a_plan(),
+            policy=self.policy,
             keys=self.keys,
             attempts=[],
         )

@@ -5,11 +5,12 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.dunning.policy import DunningPolicy, days
 from billing_worker.domain.events import EventType
+from billing_worker.domain.giving_up import void_if_open
 from billing_worker.domain.invoice import InvoiceStatus, PaymentAttempt
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.settlement import settle, void_if_open
+from billing_worker.domain.settlement import settle
 from billing_worker.domain.subscription import SubscriptionStatus
 from billing_worker.domain.timing import Timing
 from tests.builders import (
@@ -64,7 +65,7 @@ class History:
         return [event.type for event in self.settlement.events].count(kind)
 
 
-POLICIES = st.sampled_from([DunningPolicy(), DunningPolicy(()), DunningPolicy((1,))])
+POLICIES = st.sampled_from([days(1, 3, 5, 7), days(), days(1)])
 
 
 @settings(max_examples=400)

@@ -1,19 +1,22 @@
 import copy
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from billing_worker.domain.billing_key import KeyStatus
 from billing_worker.domain.declines.reasons import DeclineKind
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.dunning.planner import TryFacts
+from billing_worker.domain.dunning.policy import days
 from billing_worker.domain.errors import InvalidTransition
 from billing_worker.domain.events import EventType
+from billing_worker.domain.giving_up import end_subscription, give_up, void_if_open
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Unknown
 from billing_worker.domain.proof import judge_all
-from billing_worker.domain.settlement import Settlement, end_subscription, give_up, settle, void_if_open
+from billing_worker.domain.settlement import Settlement, settle
 from billing_worker.domain.subscription import RENEWING, SubscriptionStatus
 from billing_worker.domain.timing import Timing, technical_backoff
 from tests.builders import (
@@ -35,7 +38,7 @@ from tests.builders import (
 
 LATER = NOW + timedelta(minutes=5)
 HARD = DeclineKind.HARD
-GIVES_UP_AT_ONCE = DunningPolicy(())
+GIVES_UP_AT_ONCE = days()
 
 OPEN_ATTEMPTS = [AttemptStatus.IN_FLIGHT, AttemptStatus.UNKNOWN]
 CLOSED_UNPAID = [AttemptStatus.DECLINED, AttemptStatus.FAILED]
@@ -64,7 +67,7 @@ EVERYWHERE = list(itertools.product(OUTCOMES, AttemptStatus, InvoiceStatus, Subs
 
 @pytest.mark.parametrize(("outcome", "attempt", "invoice", "subscription"), EVERYWHERE)
 def test_settling_the_same_outcome_again_changes_nothing_and_announces_nothing(outcome, attempt, invoice, subscription):
-    for policy in (DunningPolicy(), GIVES_UP_AT_ONCE):
+    for policy in (days(1, 3, 5, 7), GIVES_UP_AT_ONCE):
         settlement = settlement_in(attempt, invoice, subscription, policy=policy)
         settle(settlement, OUTCOMES[outcome], NOW)
         once = copy.deepcopy(settlement)
@@ -253,7 +256,7 @@ def test_a_soft_decline_keeps_the_words_and_the_next_date(status):
     assert (attempt.imp_uid, attempt.decline_kind, attempt.reason) == ("imps_7", DeclineKind.SOFT, "한도초과")
     assert (invoice.status, invoice.declines, invoice.failures, invoice.last_reason) == ("open", 1, 0, "한도초과")
     assert invoice.next_attempt_at == LATER + timedelta(days=1)
-    assert settlement.key == a_key()
+    assert settlement.key == a_key(declined_at=(LATER,))
     assert settlement.events[0].data["next_attempt_at"] == (LATER + timedelta(days=1)).isoformat()
     assert settlement.events[0].data["reason"] == "한도초과"
 
@@ -272,7 +275,7 @@ def test_a_hard_decline_invalidates_the_key_and_waits_for_a_new_one_until_dunnin
 @pytest.mark.parametrize("declines", range(6))
 @pytest.mark.parametrize("retry_days", [(), (2,), (1, 3, 5, 7)])
 def test_a_hard_decline_never_asks_for_an_earlier_try_than_the_end_of_dunning(declines, retry_days):
-    settlement = a_settlement(invoice=an_invoice(attempts=1, declines=declines), policy=DunningPolicy(retry_days))
+    settlement = a_settlement(invoice=an_invoice(attempts=1, declines=declines), policy=days(*retry_days))
     settle(settlement, declined("분실카드"), NOW)
     left = sum(retry_days[declines:])
     assert settlement.key.status is KeyStatus.INVALID
@@ -332,11 +335,8 @@ def test_a_refusal_of_an_invoice_that_is_closed_already_closes_the_attempt_only(
     before = copy.deepcopy(settlement)
     assert settle(settlement, OUTCOMES[outcome], LATER)
     assert not settlement.attempt.is_open
-    assert (settlement.invoice, settlement.subscription, settlement.key) == (
-        before.invoice,
-        before.subscription,
-        before.key,
-    )
+    assert (settlement.invoice, settlement.subscription) == (before.invoice, before.subscription)
+    assert settlement.key == replace(before.key, declined_at=(LATER,) if outcome == "declined softly" else ())
     assert settlement.events == []
 
 
@@ -400,7 +400,7 @@ def test_an_attempt_remembers_that_the_gateway_refused_its_order_id_as_used(refu
 
 @pytest.mark.parametrize("invoice", [InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE])
 @pytest.mark.parametrize("outcome", ["declined softly", "declined hard", "failed"])
-@pytest.mark.parametrize("policy", [DunningPolicy(), GIVES_UP_AT_ONCE], ids=["retries", "no retries"])
+@pytest.mark.parametrize("policy", [days(1, 3, 5, 7), GIVES_UP_AT_ONCE], ids=["retries", "no retries"])
 def test_a_canceled_subscriptions_invoice_is_voided_when_its_open_attempt_closes_without_money(
     outcome, invoice, policy
 ):
@@ -459,7 +459,7 @@ def test_ending_a_subscription_voids_what_it_still_owes_and_cancels_it_once():
 def test_giving_up_closes_the_invoice_and_makes_the_subscription_unpaid(status):
     subscription = a_subscription(status=SubscriptionStatus(status))
     invoice, events = an_invoice(last_reason="한도초과"), []
-    give_up(subscription, invoice, events, LATER)
+    give_up(subscription, invoice, days(), events, LATER, TryFacts("inv_1"))
     assert (invoice.status, invoice.closed_at) == (InvoiceStatus.UNCOLLECTIBLE, LATER)
     assert subscription.status is SubscriptionStatus.UNPAID
     assert [event.type for event in events] == [EventType.INVOICE_UNCOLLECTIBLE, EventType.SUBSCRIPTION_UNPAID]

@@ -21,6 +21,7 @@ CALM = {
     "scheduled": 1.0,
     "switches_a_year": 0.0,
     "clerk_acts_a_year": 0.0,
+    "policies": False,
     "recovery": False,
     "fallbacks": 0.0,
     "soft_rate": 0.0,

@@ -19,7 +19,7 @@ from billing_worker.ports.control import DueBetween
 from billing_worker.simulation.judge.edges import EDGES
 from billing_worker.simulation.memory.numbered import Numbered
 from billing_worker.simulation.memory.store import MemoryTransaction, Store
-from tests.builders import NOW, a_key, a_plan, a_subscription, an_attempt, an_invoice
+from tests.builders import NOW, a_key, a_plan, a_policy, a_subscription, an_attempt, an_invoice
 
 MANY = 80
 CHANGES = 80
@@ -42,6 +42,7 @@ class Draw:
         self.random = Random(self.seed)
 
     def build(self) -> None:
+        self.uow.dunning_policies.add(a_policy())
         self.uow.plans.add(a_plan())
         for number in range(MANY):
             self._one(f"{number:03d}")

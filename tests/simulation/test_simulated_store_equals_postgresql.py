@@ -16,6 +16,7 @@ from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.tables import schema
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.domain.catch_up import CatchUpMode, CatchUpPolicy
+from billing_worker.domain.dunning.definition import written_policy
 from billing_worker.domain.errors import BillingError, Conflict
 from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.notices.switches import DEFAULT_KINDS
@@ -54,6 +55,7 @@ from billing_worker.simulation.memory.numbered import Numbered
 from billing_worker.simulation.memory.store import MemoryTransaction, Store
 from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
+from billing_worker.usecases.dunning.policies import create_policy
 from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 from billing_worker.usecases.jobs import BY_NAME, chunks
@@ -90,6 +92,8 @@ WORK = (
 )
 CHANNELS = (Channel.MAIL, Channel.WEBHOOK)
 KINDS = f"{DEFAULT_KINDS},upcoming=3"
+FINALS = ("", "keep_past_due", "unpaid", "cancel")
+"""The final actions of the plans in turn; none: plain days."""
 PGS = ("nice_v2", "nice_v2", "naverpay", "paymentwall")
 
 
@@ -252,9 +256,11 @@ class Story:
     def plan(self) -> Any:
         calendar = create_plan.calendar_from(interval=self.random.choice(("day", "week", "month")))
         mode = CatchUpPolicy(self.random.choice(list(CatchUpMode)), self.random.choice((5, 90)))
-        made = create_plan.create_plan(
-            self.ports, "Plan", 9900, "KRW", calendar=calendar, dunning_days=(1, 2), catch_up=mode
-        )
+        final = FINALS[len(self.plans) % len(FINALS)]
+        definition = {"steps": ["1d", "30h"], "final": final} | ({"win_back": "2d"} if final != "cancel" else {})
+        name = create_policy(self.ports, f"story-{final.replace('_', '-')}", definition).name if final else None
+        dunning: dict[str, Any] = {"dunning_policy": name, "dunning_days": None if final else (1, 2)}
+        made = create_plan.create_plan(self.ports, "Plan", 9900, "KRW", calendar=calendar, catch_up=mode, **dunning)
         self.plans.append(made.id)
 
     def key(self) -> Any:
@@ -364,7 +370,7 @@ class Story:
         self.run_schedules()
 
     def work(self) -> Any:
-        return self.serve(self.random.choice(WORK))
+        return self.serve(self.random.choice(WORK)), self.serve("win_back")
 
     def serve(self, name: str) -> Any:
         job = BY_NAME[name]
@@ -438,6 +444,7 @@ def in_postgresql(engine: Engine) -> dict[str, list[dict[str, Any]]]:
 
 def in_memory(store: Store) -> dict[str, list[dict[str, Any]]]:
     kept: dict[str, Any] = {
+        "dunning_policies": store.policies,
         "plans": store.plans,
         "fallback_keys": store.fallbacks,
         "billing_keys": store.keys,
@@ -478,6 +485,9 @@ def _values(name: str, row: Any) -> dict[str, Any]:
         return rows.key_values(row)
     if name == "invoices":
         return rows.invoice_values(row)
+    if name == "dunning_policies":
+        own = {"id": row.id, "name": row.name, "version": row.version, "created_at": row.created_at}
+        return own | {"definition": written_policy(row.policy)}
     values = repository.plain(row)
     if name == "outbox":
         event = values.pop("event")
@@ -516,6 +526,7 @@ def comparable(name: str, found: list[dict[str, Any]]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
+    value = list(value) if isinstance(value, tuple) else value
     return (
         str(sorted(value.items()))
         if isinstance(value, dict)

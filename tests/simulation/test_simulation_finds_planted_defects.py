@@ -47,6 +47,7 @@ MONEY = {
     "scheduled": 0.0,
     "switches_a_year": 0.0,
     "clerk_acts_a_year": 0.0,
+    "policies": False,
     "recovery": False,
     "fallbacks": 0.0,
 }

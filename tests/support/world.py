@@ -27,6 +27,7 @@ from billing_worker.ports.calls import Answered, Intent, InTime, Record
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
 from billing_worker.usecases.charge import collect
+from billing_worker.usecases.dunning.policies import create_policy
 from billing_worker.usecases.incoming import receive
 from billing_worker.usecases.incoming.apply_pingback import dedupe_key
 from billing_worker.usecases.jobs import BY_NAME, chunks
@@ -127,7 +128,8 @@ class World:
         amount: int = 9900,
         *,
         currency: str = "KRW",
-        dunning_days: Any = (1, 3, 5, 7),
+        dunning_days: Any = None,
+        dunning_policy: str | None = None,
         options: PaymentOptions = PLAIN,
         **calendar: Any,
     ) -> Plan:
@@ -136,9 +138,13 @@ class World:
             calendar["interval"] = "month"
         made = create_plan.calendar_from(**calendar)
         name = f"Plan {next(_serial)}"
-        return create_plan.create_plan(
-            self.ports, name, amount, currency, calendar=made, dunning_days=dunning_days, options=options
-        )
+        dunning = {"dunning_days": dunning_days, "dunning_policy": dunning_policy}
+        return create_plan.create_plan(self.ports, name, amount, currency, calendar=made, options=options, **dunning)
+
+    def policy(self, *steps: str, name: str | None = None, **more: Any) -> str:
+        """The name of a dunning policy with these steps: a new one, or the next version of the one that is named."""
+        named = name or f"policy-{next(_serial)}"
+        return create_policy(self.ports, named, {"steps": list(steps), **more}).name
 
     def uid(self, behaviour: str = "ok") -> str:
         """A customer_uid that spells this behaviour and that no other test uses."""
@@ -218,6 +224,7 @@ class World:
         served = self.renew_and_charge() + self.collect() + self.reconcile() + self.refund()
         served += self.apply() + self.confirm() + self.resolve_key_calls() + self.schedule()
         served += self._serve("shadow_day") + self._serve("card_expiry") + self.deliver() + self.tell() + self.probe()
+        served += self._serve("win_back")
         self._note_new_payments()
         return served
 

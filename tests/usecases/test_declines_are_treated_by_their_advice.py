@@ -6,9 +6,10 @@ import pytest
 
 from billing_worker.domain.declines.normaliser import normalise
 from billing_worker.domain.declines.reasons import Advice, Category
+from billing_worker.domain.dunning.policy import FAILURE_WAITS
 from billing_worker.domain.payment import Declined, Evidence
 from billing_worker.domain.settlement import settle
-from billing_worker.domain.spared import FAILURE_WAITS, MERCHANT_TRIES
+from billing_worker.domain.spared import MERCHANT_TRIES
 from billing_worker.usecases.reading.why import why
 from tests.builders import NOW, a_key, a_settlement, declined
 from tests.support.gateways import Around, answers

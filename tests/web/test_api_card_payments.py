@@ -136,7 +136,7 @@ def test_a_card_is_kept_now_and_its_payment_is_open_until_its_time(taking: Web, 
     answer = taking.api.post(PATH, json=asked)
     assert answer.status_code == 202, answer.text
     made = answer.json()
-    assert (made["status"], made["retry_days"], made["customer"]) == ("open", [1, 3], "hong")
+    assert (made["status"], made["dunning_policy"], made["customer"]) == ("open", "days-1-3@1", "hong")
     assert made["next_attempt_at"] == made["at"]
     key = taking.api.get(f"/v1/billing-keys/{made['billing_key_id']}").json()
     assert (key["status"], key["card_last_digits"]) == ("active", NUMBER[-4:])

@@ -18,14 +18,15 @@ def test_a_plan_is_created_shown_and_listed(web: Web) -> None:
     plan = web.create("plans", **PLAN)
     assert {name: plan[name] for name in PLAN} == PLAN
     assert (plan["interval_count"], plan["cron"], plan["timezone"]) == (1, None, "Asia/Seoul")
-    assert plan["dunning_days"] == [1, 3, 5, 7]
+    assert plan["dunning_policy"] == "days-1-3-5-7"
     assert web.api.get(f"/v1/plans/{plan['id']}").json() == plan
     assert web.api.get("/v1/plans").json() == {"data": [plan], "next_cursor": None}
 
 
 def test_a_plan_may_have_a_cron_calendar_a_zone_and_its_own_dunning(web: Web) -> None:
-    wanted = {"cron": "0 9 L * *", "timezone": "Europe/Berlin", "dunning_days": [2, 4]}
-    plan = web.create("plans", name="프로", amount=1999, currency="USD", **wanted)
+    wanted = {"cron": "0 9 L * *", "timezone": "Europe/Berlin"}
+    plan = web.create("plans", name="프로", amount=1999, currency="USD", dunning_days=[2, 4], **wanted)
+    assert plan["dunning_policy"] == "days-2-4"
     assert {name: plan[name] for name in wanted} == wanted
     assert (plan["interval"], plan["interval_count"], plan["name"]) == (None, None, "프로")
     assert web.api.get(f"/v1/plans/{plan['id']}").json() == plan

@@ -1,6 +1,6 @@
 """Payment attempts in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.payments import doubts, payment_attempts
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.invoice import PaymentAttempt
-from billing_worker.ports.charging import UnknownText
+from billing_worker.ports.declines import UnknownText
 from billing_worker.ports.incoming import Echo
 
 _CLAIM_LOOKS = text("""
@@ -31,6 +31,13 @@ _UNKNOWN_TEXTS = text("""
     FROM payment_attempts a JOIN billing_keys k ON k.id = a.billing_key_id
     WHERE a.decline_category = 'unknown' AND a.closed_at >= :since
     GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC LIMIT :limit
+""")
+
+
+_OPEN_ON = text("""
+    SELECT billing_key_id AS key_id, count(*) AS open FROM payment_attempts
+    WHERE closed_at IS NULL AND next_look_at IS NOT NULL AND billing_key_id = ANY(:key_ids)
+    GROUP BY 1
 """)
 
 
@@ -70,6 +77,10 @@ class SqlAttempts(Repository[PaymentAttempt]):
         """Ids of all open attempts, oldest first."""
         statement = select(payment_attempts.c.id).where(payment_attempts.c.closed_at.is_(None))
         return list(self._connection.execute(statement.order_by(payment_attempts.c.started_at)).scalars())
+
+    def open_on(self, key_ids: Sequence[str]) -> Mapping[str, int]:
+        """The number of open attempts on each of these keys that has any."""
+        return {row.key_id: row.open for row in self._connection.execute(_OPEN_ON, {"key_ids": list(key_ids)})}
 
     def unknown_texts(self, since: datetime, limit: int) -> Sequence[UnknownText]:
         """Texts of declines since then that no rule understands, the most frequent first."""

@@ -195,10 +195,12 @@ CHECKS = (
         """
         SELECT id, CASE WHEN period_start < before_end THEN 'begins before the period before it ends'
                         ELSE 'does not begin where the period before it ends' END
-        FROM (SELECT i.*, lag(period_end) OVER own AS before_end, lag(period_index) OVER own AS before_index
+        FROM (SELECT i.*, lag(period_end) OVER own AS before_end, lag(period_index) OVER own AS before_index,
+                     lag(status) OVER own AS before_status
               FROM invoices i WHERE subscription_id IN (SELECT subscription_id FROM opened)
               WINDOW own AS (PARTITION BY subscription_id ORDER BY period_index)) t
-        WHERE period_start < before_end OR (period_index = before_index + 1 AND period_start <> before_end)
+        WHERE (period_start < before_end AND (before_status <> 'void' OR period_index = before_index + 1))
+           OR (period_index = before_index + 1 AND period_start <> before_end)
         UNION ALL
         SELECT invoice_id, 'was charged at ' || started_at || ', before it was due'
         FROM begun WHERE NOT found AND started_at < period_start""",

@@ -30,6 +30,7 @@ from billing_worker.adapters.database.charging_statements import (
 from billing_worker.adapters.database.invoices import SqlInvoices
 from billing_worker.adapters.database.keys import SqlBillingKeys
 from billing_worker.adapters.database.plans import SqlPlans
+from billing_worker.adapters.database.policies import policy_in
 from billing_worker.adapters.database.repository import Values
 from billing_worker.adapters.database.subscriptions import SqlSubscriptions
 from billing_worker.domain.errors import NotFound
@@ -80,6 +81,7 @@ class SqlChargingRecords:
         found = []
         for row in self._connection.execute(RENEWING, {"ids": list(locked)}):
             own, key, plan, facts = _cut(row, RENEWING_NAMES)
+            facts["policy"] = policy_in(facts["policy"])
             found.append(
                 DueSubscription(subscription=locked[own["id"]], key=keys.made(key), plan=plans.made(plan), **facts)
             )
@@ -95,6 +97,7 @@ class SqlChargingRecords:
             if own not in locked:
                 continue
             invoice = self.invoices.adopt(own)
+            facts["policy"] = policy_in(facts["policy"])
             found.append(
                 DueInvoice(
                     subscription=locked.subscription_of(invoice),
@@ -132,7 +135,7 @@ class SqlChargingRecords:
         plans, keys = _Once(rows.to_plan), _Once(self.keys.adopt)
         found: dict[str, LockedInvoice] = {}
         for row in self._connection.execute(statement, {"ids": list(ids)}):
-            own, plan, key, attempt = _cut(row, LOCKED_NAMES)
+            own, plan, key, attempt, more = _cut(row, LOCKED_NAMES)
             if own not in locked:
                 continue
             one = found.get(own["id"])
@@ -140,7 +143,12 @@ class SqlChargingRecords:
                 invoice = self.invoices.adopt(own)
                 agreed = invoice.single or plans.made(plan)
                 one = found[invoice.id] = LockedInvoice(
-                    subscription=locked.subscription_of(invoice), invoice=invoice, agreed=agreed, keys={}, attempts=[]
+                    subscription=locked.subscription_of(invoice),
+                    invoice=invoice,
+                    agreed=agreed,
+                    policy=policy_in(more["policy"]),
+                    keys={},
+                    attempts=[],
                 )
             one.keys[key["id"]] = keys.made(key)
             if attempt["id"] is not None:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ARRAY, String, any_, bindparam, exists, func, literal, select, text
+from sqlalchemy import ARRAY, String, any_, bindparam, exists, func, literal, select, text, true
 
 from billing_worker.adapters.database.environment import ELSEWHERE
 from billing_worker.adapters.database.locks import AdvisoryLock
+from billing_worker.adapters.database.policies import DEFINITION
 from billing_worker.adapters.database.stops import first_stop
 from billing_worker.adapters.database.tables.billing import billing_keys, invoices, plans, subscriptions
+from billing_worker.adapters.database.tables.dunning import dunning_policies
 from billing_worker.adapters.database.tables.payments import evidence, payment_attempts
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.stop import INVOICE, SUBSCRIPTION
@@ -76,8 +78,10 @@ DUE = (
         first_stop(_SCOPE, billing_keys, invoices).label("stop"),
         ELSEWHERE.label("elsewhere"),
         _last_paid(invoices.c.subscription_id, invoices.c.currency, [invoices]),
+        DEFINITION,
     )
     .join(billing_keys, billing_keys.c.id == invoices.c.billing_key_id)
+    .join(dunning_policies, dunning_policies.c.id == invoices.c.dunning_policy)
     .outerjoin(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
     .outerjoin(plans, plans.c.id == subscriptions.c.plan_id)
     .where(invoices.c.id == any_(_IDS))
@@ -85,24 +89,35 @@ DUE = (
 )
 DUE_NAMES = [
     *([c.name for c in table.c] for table in (invoices, billing_keys, plans)),
-    ["has_open_attempt", "stop", "elsewhere", "last_paid"],
+    ["has_open_attempt", "stop", "elsewhere", "last_paid", "policy"],
 ]
+# The newest version of the policy that the subscription has, or else its plan: a new invoice begins with it.
+_newest = (
+    select(dunning_policies.c.id, DEFINITION.label("definition"))
+    .where(dunning_policies.c.name == func.coalesce(subscriptions.c.dunning_policy, plans.c.dunning_policy))
+    .order_by(dunning_policies.c.version.desc())
+    .limit(1)
+    .correlate(subscriptions, plans)
+    .lateral("newest")
+)
 RENEWING = (
     select(
         *(subscriptions.c.id, billing_keys, plans),
         first_stop(literal(SUBSCRIPTION).concat(subscriptions.c.id), billing_keys, subscriptions).label("stop"),
         ELSEWHERE.label("elsewhere"),
         _last_paid(subscriptions.c.id, plans.c.currency, [subscriptions, plans]),
+        *_newest.c,
     )
     .join(billing_keys, billing_keys.c.id == subscriptions.c.billing_key_id)
     .join(plans, plans.c.id == subscriptions.c.plan_id)
+    .join(_newest, true())
     .where(subscriptions.c.id == any_(_IDS))
     .order_by(subscriptions.c.id)
 )
 RENEWING_NAMES = [
     ["id"],
     *([c.name for c in table.c] for table in (billing_keys, plans)),
-    ["stop", "elsewhere", "last_paid"],
+    ["stop", "elsewhere", "last_paid", "policy_id", "policy"],
 ]
 
 EVIDENCE = select(evidence.c.source, evidence.c.request, evidence.c.http_status, evidence.c.body).where(
@@ -118,7 +133,8 @@ KEEP = text("""
 _own_key = func.coalesce(payment_attempts.c.billing_key_id, invoices.c.billing_key_id)
 # Invoices with their plans, and their attempts with their keys: one row an attempt, by number.
 _LOCKED = (
-    select(invoices, plans, billing_keys, payment_attempts)
+    select(invoices, plans, billing_keys, payment_attempts, DEFINITION)
+    .join(dunning_policies, dunning_policies.c.id == invoices.c.dunning_policy)
     .outerjoin(subscriptions, subscriptions.c.id == invoices.c.subscription_id)
     .outerjoin(plans, plans.c.id == subscriptions.c.plan_id)
     .outerjoin(payment_attempts, payment_attempts.c.invoice_id == invoices.c.id)
@@ -128,4 +144,7 @@ _LOCKED = (
 _own = payment_attempts.alias("own")
 AT_ATTEMPTS = _LOCKED.where(invoices.c.id.in_(select(_own.c.invoice_id).where(_own.c.id == any_(_IDS))))
 AT_INVOICES = _LOCKED.where(invoices.c.id == any_(_IDS))
-LOCKED_NAMES = [[c.name for c in table.c] for table in (invoices, plans, billing_keys, payment_attempts)]
+LOCKED_NAMES = [
+    *([c.name for c in table.c] for table in (invoices, plans, billing_keys, payment_attempts)),
+    ["policy"],
+]

@@ -42,6 +42,8 @@ EARLIER_MIGRATIONS = frozenset(
         "0021_indexes",
         "0022",
         "0022_indexes",
+        "0023",
+        "0023_indexes",
         "0024",
         "0025",
     }

@@ -54,6 +54,16 @@ _CLAIM_INVOICES_OF_KEY = text(_CLAIM.format(only="AND i.billing_key_id = :key_id
 """Fills the queue up to `limit` claimed invoices, so that a slow worker's queue does not grow."""
 
 
+_CLAIM_WIN_BACKS = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM invoices WHERE win_back_at <= :now AND status = 'uncollectible'
+        ORDER BY win_back_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    UPDATE invoices SET win_back_at = :lease_until
+    WHERE id IN (SELECT id FROM chosen)
+    RETURNING id
+""")
+
+
 _REGISTER = text("""
     INSERT INTO merchant_uids (merchant_uid, invoice_id, generation)
     SELECT merchant_uid, invoice_id, generation
@@ -148,6 +158,11 @@ class SqlInvoices(Repository[Invoice]):
         if key_id is None:
             return list(self._connection.execute(_CLAIM_INVOICES, wanted).scalars())
         return list(self._connection.execute(_CLAIM_INVOICES_OF_KEY, wanted | {"key_id": key_id}).scalars())
+
+    def claim_win_backs(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of invoices to try once more after dunning, oldest first. Postpones that try to `lease_until`."""
+        wanted: dict[str, Any] = {"now": now, "lease_until": lease_until, "limit": limit}
+        return list(self._connection.execute(_CLAIM_WIN_BACKS, wanted).scalars())
 
     def with_merchant_uid(self, merchant_uid: str) -> str | None:
         """The id of the invoice that has or ever had this merchant_uid."""

@@ -94,6 +94,15 @@ class SqlBillingKeys(Repository[BillingKey]):
             select(billing_keys).where(wanted).order_by(billing_keys.c.id).with_for_update(), uids=customer_uids
         )
 
+    def lock_all(self, key_ids: Sequence[str]) -> Sequence[BillingKey]:
+        """These keys, locked in the order of their ids until the end of the transaction.
+
+        New attempts only refer to a key, and do not wait for the lock.
+        """
+        wanted = billing_keys.c.id == func.any(bindparam("ids", type_=ARRAY(String)))
+        found = select(billing_keys).where(wanted).order_by(billing_keys.c.id)
+        return self._many(found.with_for_update(key_share=True), ids=list(key_ids))
+
     def charging(self, key_id: str) -> Sequence[str]:
         """Ids of the subscriptions and single payments that this key still pays for, or is being charged for."""
         return list(self._connection.execute(_CHARGING, {"key_id": key_id}).scalars())

@@ -34,6 +34,7 @@ from billing_worker.adapters.database.tables.billing import (
     subscriptions,
 )
 from billing_worker.adapters.database.tables.control import stops
+from billing_worker.adapters.database.tables.dunning import dunning_policies
 from billing_worker.adapters.database.tables.fallbacks import fallback_keys
 from billing_worker.adapters.database.tables.payments import payment_attempts, refunds
 from billing_worker.adapters.database.tables.review import alerts
@@ -80,6 +81,12 @@ def _attempt_of(name: str) -> Filter:
 
 
 _LISTS: Mapping[Kind, List] = {
+    Kind.DUNNING_POLICIES: List(
+        dunning_policies,
+        rows.to_policy_version,
+        _BY_TIME,
+        {"name": equal(dunning_policies.c.name)} | since(dunning_policies.c.created_at, "created"),
+    ),
     Kind.PLANS: List(
         plans,
         rows.to_plan,

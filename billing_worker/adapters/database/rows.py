@@ -1,7 +1,9 @@
 """Conversions between rows and entities: plain functions, one pair per kind."""
 
+import json
 from dataclasses import fields
 
+from billing_worker.adapters.database.policies import policy_in
 from billing_worker.adapters.database.repository import Values, plain
 from billing_worker.domain.access import ApiToken
 from billing_worker.domain.action import Action
@@ -13,7 +15,7 @@ from billing_worker.domain.catch_up import Bucket, CatchUpPolicy, ServiceSpan
 from billing_worker.domain.comparing import Booked
 from billing_worker.domain.comparison import Comparison
 from billing_worker.domain.delivery import Endpoint
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.dunning.version import PolicyVersion
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.fallback import FallbackKey
 from billing_worker.domain.gateway_watch import GatewayWatch
@@ -43,15 +45,20 @@ OPTIONS = tuple(each.name for each in fields(PaymentOptions))
 """Columns of the optional fields of a charge."""
 _OF_INVOICES = [each.name for each in fields(Invoice) if each.name not in ("period", "money", "single", "options")]
 NO_OPTIONS = dict.fromkeys(OPTIONS)
-OF_PERIOD = dict.fromkeys(("customer", "name", "dunning_days"))
+OF_PERIOD = dict.fromkeys(("customer", "name"))
 """Columns that only a single payment has."""
+
+
+def to_policy_version(row: Values) -> PolicyVersion:
+    """The version of a policy in a row."""
+    policy = policy_in(json.dumps(row["definition"]))
+    return PolicyVersion(row["name"], row["version"], policy, row["created_at"])
 
 
 def plan_values(plan: Plan) -> Values:
     """A plan's row."""
     values = plain(plan)
     calendar: BillingCalendar = values.pop("calendar")
-    values["dunning_days"] = list(values.pop("dunning").retry_days)
     anchored = calendar if isinstance(calendar, AnchoredCalendar) else None
     catch_up: CatchUpPolicy = values.pop("catch_up")
     values["notices"] = plan.notices.words if plan.notices is not None else None
@@ -81,7 +88,7 @@ def to_plan(row: Values) -> Plan:
         name=row["name"],
         money=Money(row["amount"], row["currency"]),
         calendar=calendar,
-        dunning=DunningPolicy(tuple(row["dunning_days"])),
+        dunning_policy=row["dunning_policy"],
         created_at=row["created_at"],
         catch_up=CatchUpPolicy(row["catch_up_mode"], row["catch_up_max_age"]),
         options=_to_options(row),
@@ -108,6 +115,7 @@ def key_values(key: BillingKey) -> Values:
 
 def to_key(row: Values) -> BillingKey:
     """The billing key in a row."""
+    row["declined_at"] = tuple(row["declined_at"])
     seen = {name: row.pop(f"issue_{name}") for name in ISSUED}
     amount, currency = seen.pop("amount"), seen.pop("currency")
     if seen["imp_uid"] is not None:
@@ -140,18 +148,18 @@ def invoice_values(invoice: Invoice) -> Values:
         values["period_index"], values["period_start"], values["period_end"] = period.index, period.start, period.end
         return values | OF_PERIOD
     single = invoice.of_single
-    own = {"customer": single.customer, "name": single.name, "dunning_days": list(single.dunning.retry_days)}
+    own = {"customer": single.customer, "name": single.name}
     return values | own | {"period_index": None, "period_start": single.at, "period_end": None}
 
 
 def to_invoice(row: Values) -> Invoice:
     """The invoice in a row."""
     index, start, end = row.pop("period_index"), row.pop("period_start"), row.pop("period_end")
-    customer, name, days = row.pop("customer"), row.pop("name"), row.pop("dunning_days")
+    customer, name = row.pop("customer"), row.pop("name")
     row["options"] = _to_options(row)
     row["money"] = Money(row.pop("amount"), row.pop("currency"))
     if row["subscription_id"] is None:
-        single = SinglePayment(customer, name, DunningPolicy(tuple(days)), start)
+        single = SinglePayment(customer, name, start)
         return Invoice(**row, period=None, single=single)
     return Invoice(**row, period=Period(index, start, end))
 

@@ -31,6 +31,7 @@ from billing_worker.adapters.database.notices import SqlNotices
 from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pg_turns import SqlPgTurns
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
+from billing_worker.adapters.database.policies import SqlDunningPolicies
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.requests import SqlKeptAnswers
 from billing_worker.adapters.database.schedules import SqlSchedules
@@ -64,6 +65,11 @@ class SqlUnitOfWork(SqlChargingRecords):
         self._channels = channels
         self._ids = ids
         self._announced: list[Event] = []
+
+    @cached_property
+    def dunning_policies(self) -> SqlDunningPolicies:
+        """Dunning policies."""
+        return SqlDunningPolicies(self._connection)
 
     @cached_property
     def refunds(self) -> SqlRefunds:

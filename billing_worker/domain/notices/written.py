@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing_worker.domain.declines.reasons import DeclineKind
-from billing_worker.domain.dunning import DunningPolicy
+from billing_worker.domain.declines.reasons import Category, DeclineKind
+from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.notices.notice import NoticeKind
@@ -28,9 +28,9 @@ class Cause:
     """How long after the event it is due."""
 
 
-def next_try_is_last(policy: DunningPolicy, invoice: Invoice, at: datetime | None) -> bool:
-    """Whether dunning ends if the next try (at this time, if there is one) is declined too."""
-    return at is not None and not invoice.awaits_key and policy.next_retry(invoice.declines + 1, at) is None
+def next_try_is_last(policy: DunningPolicy, invoice: Invoice, category: Category, at: datetime | None) -> bool:
+    """Whether dunning ends if the next try (at this time, if there is one) is declined alike."""
+    return at is not None and not invoice.awaits_key and policy.step(invoice.declines + 1, category) is None
 
 
 def step_of(declines: int, billing_key_id: str, *, is_dead: bool) -> str:

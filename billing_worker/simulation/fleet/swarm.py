@@ -118,6 +118,8 @@ class Options:
     """Whether the gateway's Recovery tries again what its schedules could not charge."""
     fallbacks: float
     """The fraction of customers who agree to further cards, and of cards whose month of expiry is told."""
+    policies: bool
+    """Whether plans and payments have dunning policies of every kind, instead of plain days."""
     faults: dict[str, float]
 
     @classmethod
@@ -166,6 +168,7 @@ class Options:
             clerk_acts_a_year=random.choice((0.0, 0.0, 1.0, 6.0)),
             recovery=random.choice((False, False, True)),
             fallbacks=random.choice((0.0, 0.3, 0.8)),
+            policies=random.choice((False, True, True)),
             faults=faults,
         )
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.declines.reasons import Category
+from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.payment import ChargeRequest
 from billing_worker.simulation.fleet.ledger import AGAIN, ISSUE, LATE, OPERATOR, RECOVERY, SCHEDULE, Row
@@ -12,6 +14,9 @@ from billing_worker.simulation.judge.docket import IN_DOUBT, Docket
 
 SENT_AFTER_CANCEL = timedelta(seconds=66)
 """A charge written down before the cancellation may still be sent within the HTTP deadline."""
+
+CAPS = ((10, timedelta(hours=24)), (20, timedelta(days=30)))
+"""What card networks allow, written independently of the domain."""
 
 HARD, SOFT = "hard", "soft"
 
@@ -33,6 +38,7 @@ class Charges:
         self._docket = docket
         self._posts: defaultdict[str, int] = defaultdict(int)
         self._declines: defaultdict[str, list[_Decline]] = defaultdict(list)
+        self._of_card: defaultdict[str, list[datetime]] = defaultdict(list)
 
     def requested(self, request: ChargeRequest) -> None:
         """Check a charge that is sent."""
@@ -78,6 +84,8 @@ class Charges:
     def declined(self, row: Row) -> None:
         """Note a card that the gateway refused."""
         kind = SOFT if row.reason == "한도초과" else HARD
+        if row.cause == AGAIN:
+            self._of_card[row.customer_uid].append(row.started_at)
         if row.cause not in (LATE, RECOVERY, OPERATOR):
             self._declines[row.merchant_uid].append(_Decline(row.started_at, row.customer_uid, kind))
 
@@ -96,35 +104,52 @@ class Charges:
             return self._docket.rows.subscriptions.rows[invoice.subscription_id].canceled_at
         return invoice.closed_at if invoice.status == "void" else None
 
-    def _waits(self, invoice: Invoice) -> Sequence[int]:
-        """The days between its tries."""
-        if invoice.subscription_id is None:
-            return invoice.of_single.dunning.retry_days
-        plan_id = self._docket.rows.subscriptions.rows[invoice.subscription_id].plan_id
-        return self._docket.rows.plans.rows[plan_id].dunning.retry_days
+    def _below_caps(self, invoice: Invoice, request: ChargeRequest, now: datetime) -> None:
+        """Check that the card networks let this card be tried: for any invoice, by a policy or by hand."""
+        tried = self._of_card[request.customer_uid]
+        # The first tries of many invoices on a good card may go together.
+        known = now if invoice.declines else now - SENT_AFTER_CANCEL
+        for most, within in CAPS:
+            lately = sum(now - within < each <= known for each in tried)
+            if lately >= most:
+                text = f"{request.customer_uid} is charged for {invoice.id} after {lately} declines in {within}"
+                self._docket.found("I7", text, invoice.id, request.merchant_uid)
 
     def _bounded(self, invoice: Invoice, request: ChargeRequest, now: datetime) -> None:
         """Check the policy: no charge on a dead card, none too early, and none too many."""
+        self._below_caps(invoice, request, now)
         declines = [each for uid in self._docket.orders[invoice.id] for each in self._declines[uid]]
-        if not declines:
+        own = [each for each in declines if each.customer_uid == request.customer_uid]
+        if not own:
             return
-        last = max(declines, key=lambda each: each.when)
-        asked = self.clicked.get(invoice.id)
-        again = any(each.customer_uid == request.customer_uid for each in declines)
-        if again and asked is None and len(declines) > len(self._waits(invoice)):
-            text = f"invoice {invoice.id} is charged again on a card after {len(declines)} declines"
-            self._docket.found("I7", text, invoice.id, request.merchant_uid)
-            return
-        if last.customer_uid != request.customer_uid or (asked is not None and asked >= last.when):
-            return
-        waits = self._waits(invoice)
-        about = (invoice.id, request.merchant_uid)
-        if last.kind == HARD:
-            self._docket.found("I7", f"invoice {invoice.id} is charged to a card that was declined for good", *about)
-        elif len(declines) > len(waits) and asked is None:
-            self._docket.found("I7", f"invoice {invoice.id} is charged after {len(declines)} declines", *about)
-        elif asked is None and now < last.when + timedelta(days=waits[len(declines) - 1]):
-            self._docket.found("I7", f"invoice {invoice.id} is charged again at once after {last.when}", *about)
+        last, asked = max(declines, key=lambda each: each.when), self.clicked.get(invoice.id)
+        policy = self._docket.rows.policies.rows[invoice.dunning_policy].policy
+        steps, about = policy.steps_for(Category.LIMIT), (invoice.id, request.merchant_uid)
+        won_back = policy.ending.win_back is not None
+        if asked is None and len(own) > len(steps) + won_back:
+            text = f"invoice {invoice.id} is charged again on a card after {len(own)} declines"
+            self._docket.found("I7", text, *about)
+        elif last.customer_uid == request.customer_uid and (asked is None or asked < last.when):
+            if last.kind == HARD:
+                text = f"invoice {invoice.id} is charged to a card that was declined for good"
+                self._docket.found("I7", text, *about)
+            elif asked is None:
+                self._in_time(invoice, policy, (len(own), len(declines)), last.when, now)
+
+    def _in_time(
+        self, invoice: Invoice, policy: DunningPolicy, declines: tuple[int, int], last: datetime, now: datetime
+    ) -> None:
+        """Check that a try comes when its policy says: after so many declines of the card, and of all cards."""
+        own, every = declines
+        steps, win_back = policy.steps_for(Category.LIMIT), policy.ending.win_back
+        about = (invoice.id, invoice.merchant_uid)
+        waits = [step.wait for step in steps] + ([win_back.wait] if win_back is not None else [])
+        # The steps that other cards spent are unknown here: then no wait may be shorter than the shortest.
+        least = waits[own - 1] if own == every else min(waits)
+        if any(quiet.ends(now) and quiet.ends(now - SENT_AFTER_CANCEL) for quiet in (policy.hours.quiet,) if quiet):
+            self._docket.found("I7", f"invoice {invoice.id} is tried again in the quiet hours", *about)
+        elif now < last + least:
+            self._docket.found("I7", f"invoice {invoice.id} is charged again at once after {last}", *about)
 
 
 def _whose(invoice: Invoice) -> str:

@@ -19,7 +19,8 @@ EDGES = {
     ("subscription", "pending"): {"active", "past_due", "unpaid", "canceled"},
     ("subscription", "active"): {"past_due", "unpaid", "canceled"},
     ("subscription", "past_due"): {"active", "unpaid", "canceled"},
-    ("subscription", "unpaid"): {"active", "canceled"},
+    # Past due: a new period begins on another card.
+    ("subscription", "unpaid"): {"active", "past_due", "canceled"},
     ("refund", "pending"): {"in_flight", "succeeded", "failed"},
     ("refund", "in_flight"): {"pending", "unknown", "succeeded", "failed"},
     ("refund", "unknown"): {"pending", "succeeded", "failed"},

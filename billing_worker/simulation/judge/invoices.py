@@ -35,6 +35,8 @@ class Invoices:
             ]
             if len(settling) != 1:
                 self._docket.found("I2", f"invoice {after.id} is paid by {len(settling)} attempts", after.id)
+        if after.dunning_policy != before.dunning_policy:
+            self._docket.found("I7", f"invoice {after.id} began with {before.dunning_policy}", after.id)
         if after.declines > before.declines:
             answered = sum(
                 self._docket.ledger.refused[uid] + sum(row.reason is not None or row.cause == "review" for row in rows)
@@ -57,8 +59,9 @@ class Invoices:
         if len(siblings) > 1:
             last = tables.invoices.rows[siblings[-2]]
             ended = last.period.end if last.period is not None else period.start
+            void = last.status == "void"
             left_out = self._left_out_at.get(owner, last.created_at) > last.created_at
-            if period.start < ended or (period.start > ended and not left_out):
+            if (period.start < ended and not void) or (period.start > ended and not left_out):
                 text = f"invoice {invoice.id} begins at {period.start}, the one before ends at {ended}"
                 self._docket.found("I15", text, invoice.id, owner)
         if period.start > self._docket.now:

@@ -1,7 +1,7 @@
 """Payment attempts in memory, with the constraints of their SQL table."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -92,6 +92,11 @@ class MemoryAttempts(Table[PaymentAttempt]):
             attempt.next_look_at = lease_until
             self.save(attempt)
         return ids
+
+    def open_on(self, key_ids: Sequence[str]) -> Mapping[str, int]:
+        """The number of open attempts on each of these keys that has any."""
+        keys = [self.rows[attempt_id].billing_key_id for attempt_id in self.open_of.values()]
+        return {key_id: keys.count(key_id) for key_id in key_ids if key_id in keys}
 
     def echoes_of(self, payments: Sequence[tuple[str, str]]) -> Sequence[Echo]:
         """For each payment (imp_uid, merchant_uid), what a webhook with status `paid` would add to our attempts."""

@@ -26,6 +26,7 @@ class MemoryInvoices(Table[Invoice]):
         self._rows = rows
         self.order_ids = OrderIds(journal)
         self.due = DueIndex()
+        self.win_backs = DueIndex()
         self.by_owner: defaultdict[str, list[str]] = defaultdict(list)
         self.open_by_key: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.open_by_owner: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -63,6 +64,8 @@ class MemoryInvoices(Table[Invoice]):
         is_open = after.status is InvoiceStatus.OPEN
         if is_open != (after.closed_at is None) or (not is_open and after.next_attempt_at is not None):
             raise GuardBroken(f"invoice {after.id} is {after.status}, closed at {after.closed_at}")
+        if after.win_back_at is not None and after.status not in UNPAID:
+            raise GuardBroken(f"invoice {after.id} is {after.status}, and to be won back")
         if before is not None:
             return
         if (after.subscription_id is None, after.period is None) != (after.single is not None,) * 2:
@@ -87,6 +90,8 @@ class MemoryInvoices(Table[Invoice]):
             if after.status is InvoiceStatus.OPEN:
                 self.open_by_key[after.billing_key_id][row.id] = None
                 self.open_by_owner[row.owner_id][row.id] = None
+        given_up = after is not None and after.status is InvoiceStatus.UNCOLLECTIBLE
+        self.win_backs.set(row.id, row.win_back_at if given_up else None)
         self._rows.replan(row.id)
 
     def of_subscription(self, subscription_id: str) -> Sequence[Invoice]:
@@ -128,6 +133,15 @@ class MemoryInvoices(Table[Invoice]):
             invoice = self.get(ident)
             invoice.fence += 1
             invoice.lease_until = lease_until
+            self.save(invoice)
+        return ids
+
+    def claim_win_backs(self, now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
+        """Ids of invoices to try once more after dunning. Postpones that try to `lease_until`."""
+        ids = self.win_backs.take(now, limit)
+        for ident in ids:
+            invoice = self.get(ident)
+            invoice.win_back_at = lease_until
             self.save(invoice)
         return ids
 

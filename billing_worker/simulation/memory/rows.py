@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.dunning.version import PolicyVersion
 from billing_worker.domain.fallback import FallbackKey
 from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.key_call import KeyCall
@@ -124,6 +125,7 @@ class DoubtRows(Protocol):
 class Rows:
     """The tables that others use. `Store` sets each once."""
 
+    policies: Table[PolicyVersion]
     plans: Table[Plan]
     keys: Table[BillingKey]
     key_calls: Table[KeyCall]

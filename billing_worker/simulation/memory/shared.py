@@ -44,6 +44,7 @@ class Shared:
             subscription=subscription,
             invoice=invoice,
             agreed=self.agreed(invoice, subscription),
+            policy=rows.policies.rows[invoice.dunning_policy].policy,
             keys={key_id: self.key(key_id) for key_id in used},
             attempts=attempts,
         )

@@ -29,6 +29,7 @@ from billing_worker.simulation.memory.notices import MemoryNotices
 from billing_worker.simulation.memory.outbox import MemoryEndpoints, MemoryOutbox
 from billing_worker.simulation.memory.pg_turns import MemoryPgTurns
 from billing_worker.simulation.memory.pingbacks import MemoryPingbacks
+from billing_worker.simulation.memory.policies import MemoryDunningPolicies
 from billing_worker.simulation.memory.refunds import MemoryRefunds
 from billing_worker.simulation.memory.rows import Rows
 from billing_worker.simulation.memory.schedules import MemorySchedules
@@ -52,6 +53,7 @@ class Store:
         """Whether a transaction is open: there is at most one."""
         self.evidence: list[Evidence] = []
         self.rows = rows = Rows()
+        rows.policies = self.policies = MemoryDunningPolicies(self.journal)
         rows.plans = self.plans = MemoryPlans(self.journal)
         rows.keys = self.keys = MemoryKeys(self.journal, rows)
         rows.key_calls = self.key_calls = MemoryKeyCalls(self.journal)
@@ -94,6 +96,7 @@ class Store:
             JobName.DELIVER: self.outbox.due,
             JobName.NOTICE: self.notices.due,
             JobName.PROBE: self.gateway_watch.probes,
+            JobName.WIN_BACK: self.invoices.win_backs,
         }
 
     def roll_back(self) -> None:
@@ -119,6 +122,7 @@ class MemoryTransaction:
         "card_sessions",
         "catch_up",
         "doubts",
+        "dunning_policies",
         "endpoints",
         "environment",
         "fallbacks",
@@ -143,6 +147,7 @@ class MemoryTransaction:
     def __init__(self, store: Store, committed: Committed) -> None:
         self._store, self._committed, self._open = store, committed, True
         self.plans, self.subscriptions = store.plans, store.subscriptions
+        self.dunning_policies = store.policies
         self.keys, self.key_calls, self.fallbacks = store.keys, store.key_calls, store.fallbacks
         self.invoices, self.attempts, self.refunds = store.invoices, store.attempts, store.refunds
         self.schedules, self.shadow = store.schedules, store.shadow
@@ -180,6 +185,10 @@ class MemoryTransaction:
             subscription = shared.subscription(ident)
             plan, key = store.plans.get(subscription.plan_id), shared.key(subscription.billing_key_id)
             facts = self._facts(ident, key, plan.money.currency)
+            newest = store.policies.newest(subscription.dunning_policy or plan.dunning_policy)
+            if newest is None:
+                raise AssertionError(f"subscription {ident} has no policy")
+            facts |= {"policy_id": newest.id, "policy": newest.policy}
             found.append(DueSubscription(subscription=subscription, key=key, plan=plan, **facts))
         return found
 
@@ -198,6 +207,7 @@ class MemoryTransaction:
                 agreed=shared.agreed(invoice, subscription),
                 invoice=invoice,
                 has_open_attempt=invoice.id in store.attempts.open_of,
+                policy=store.policies.rows[invoice.dunning_policy].policy,
                 **facts,
             )
             found.append(due)

@@ -123,6 +123,10 @@ class MemoryKeys(Table[BillingKey]):
                 found.add(self._rows.invoices.rows[invoice_id].owner_id)
         return sorted(found)
 
+    def lock_all(self, key_ids: Sequence[str]) -> Sequence[BillingKey]:
+        """These keys, in the order of their ids."""
+        return [self.get(ident) for ident in sorted(key_ids)]
+
     lock_customer_uids: Any = Unserved()
     pg_providers: Any = Unserved()
 

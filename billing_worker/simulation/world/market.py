@@ -19,6 +19,7 @@ from billing_worker.simulation.world.cards import Cards
 from billing_worker.simulation.world.clerks import Clerks
 from billing_worker.simulation.world.office import Office
 from billing_worker.simulation.world.operators import Operators
+from billing_worker.simulation.world.policies import Policies
 from billing_worker.simulation.world.singles import Singles
 from billing_worker.usecases.charge import retry
 from billing_worker.usecases.control import stop_charging
@@ -50,7 +51,8 @@ class Market:
         self.office = Office(fleet)
         self.operators = Operators(fleet, self.office)
         self.cards = Cards(fleet)
-        self.singles = Singles(fleet, self.office)
+        self.policies = Policies(fleet, self.office, quiet)
+        self.singles = Singles(fleet, self.office, self.policies)
         self.backing = Backing(fleet, self.office, self.cards)
         self.clerks = Clerks(fleet, self.office)
         self._world = fleet.world
@@ -68,6 +70,7 @@ class Market:
         for _ in range(round(self.options.stops_a_year * self.options.years)):
             self.office.later(YEAR * self.options.years * self._chaos.roll(), self.operators.stop)
         self.clerks.begin()
+        self.policies.begin(YEAR * self.options.years)
 
     def clear_up(self) -> None:
         """Let operators clear their stops, because all faults have ended."""
@@ -213,4 +216,8 @@ class Market:
     def _plan(self, name: str) -> str:
         calendar, amount, currency = CALENDARS[name]
         policy = CatchUpPolicy(CatchUpMode(self.options.catch_up))
-        return create_plan.create_plan(self._quiet, name, amount, currency, calendar=calendar, catch_up=policy).id
+        dunning = self.policies.of_plan(calendar)
+        made = create_plan.create_plan(
+            self._quiet, name, amount, currency, calendar=calendar, catch_up=policy, dunning_policy=dunning
+        )
+        return made.id

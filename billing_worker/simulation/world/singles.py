@@ -9,6 +9,7 @@ from billing_worker.domain.payment_options import PaymentOptions
 from billing_worker.ports.bundle import Ports
 from billing_worker.simulation.fleet.fleet import Fleet
 from billing_worker.simulation.world.office import Office
+from billing_worker.simulation.world.policies import Policies
 from billing_worker.usecases.charge.card_payment import NewCardPayment, pay_by_card
 from billing_worker.usecases.payment.cancel import cancel_payment
 from billing_worker.usecases.payment.create import NewPayment, create_payment
@@ -22,8 +23,9 @@ RETRIES = ((), (), (1,), (1, 3, 5))
 class Singles:
     """The merchant's program, which asks for single payments, and sometimes asks twice."""
 
-    def __init__(self, fleet: Fleet, office: Office) -> None:
+    def __init__(self, fleet: Fleet, office: Office, policies: Policies) -> None:
         self._office = office
+        self._policies = policies
         self._store = fleet.world.store
         self._chaos = fleet.world.chaos
         self._scheduler = fleet.world.scheduler
@@ -50,7 +52,8 @@ class Singles:
             currency=currency,
             at=self._scheduler.now + self._office.days(0, 20) if roll() < 0.3 else None,  # noqa: PLR2004 - three of ten
             order_id=f"shop-{self._orders}" if roll() < 0.5 else None,  # noqa: PLR2004 - half of them
-            retry_days=RETRIES[int(roll() * len(RETRIES))],
+            retry_days=None if self._policies.used else RETRIES[int(roll() * len(RETRIES))],
+            dunning_policy=self._policies.of_payment(),
             options=PaymentOptions(tax_free=amount if roll() < 0.2 else None),  # noqa: PLR2004 - one of five
         )
         if wanted.order_id is not None and roll() < 0.5:  # noqa: PLR2004 - half of them ask again

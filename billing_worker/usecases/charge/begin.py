@@ -10,9 +10,9 @@ from datetime import datetime
 
 from billing_worker.domain.billing_key import IssuingPayment, KeyStatus
 from billing_worker.domain.events import Event
+from billing_worker.domain.giving_up import meet_dead_key
 from billing_worker.domain.invoice import PaymentAttempt
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.settlement import meet_dead_key
 from billing_worker.domain.stop import ALL, scope_of
 from billing_worker.domain.subscription import COLLECTING, NEVER_SCHEDULED, Subscription
 from billing_worker.ports.bundle import Ports
@@ -24,6 +24,7 @@ from billing_worker.usecases.control.budget import Allowance
 from billing_worker.usecases.control.pace import note_service
 from billing_worker.usecases.control.turns import Turns
 from billing_worker.usecases.schedule.opened import register_earlier, with_schedules
+from billing_worker.usecases.settle.canceled import void_the_rest
 from billing_worker.usecases.settle.scheduled import attempt_of_portone
 from billing_worker.usecases.subscription.renew import open_periods
 
@@ -105,7 +106,7 @@ def _decide(ports: Ports, uow: UnitOfWork, dues: Sequence[DueInvoice], moment: M
         if not _may_be_charged(due, moment, begun):
             continue
         if due.key.status is not KeyStatus.ACTIVE:
-            decided.dead.append((due, _meet_dead_key(due, moment)))
+            decided.dead.append((due, _meet_dead_key(ports, due, moment)))
             continue
         # A single payment is asked for by name: no payment that the merchant did not mean stands for it.
         issue = due.key.undecided_issue(due.subscription.id) if due.subscription is not None else None
@@ -151,8 +152,8 @@ def _is_over(subscription: Subscription | None) -> bool:
     return subscription is not None and subscription.status not in COLLECTING
 
 
-def _meet_dead_key(due: DueInvoice, moment: Moment) -> list[Event]:
-    events = meet_dead_key(due.subscription, due.invoice, due.key, due.agreed.dunning, moment.billing)
+def _meet_dead_key(ports: Ports, due: DueInvoice, moment: Moment) -> list[Event]:
+    events = meet_dead_key(due.subscription, due.invoice, due.key, due.policy, moment.billing, ports.pg_limits)
     if due.subscription is not None:  # a fallback key that died: the invoice is the main card's again
         due.invoice.billing_key_id = due.subscription.billing_key_id
     return events
@@ -169,6 +170,8 @@ def _write(ports: Ports, uow: UnitOfWork, decided: _Decided, moment: Moment, new
         uow.subscriptions.save_all([due.subscription for due, _ in dead if due.subscription is not None])
     uow.attempts.add_all([attempt for _, attempt in attempts])
     uow.announce([event for _, events in dead for event in events], moment)
+    for due, _ in dead:
+        void_the_rest(uow, due.subscription, moment)
     if attempts:
         note_service(ports, uow, moment.billing)
 

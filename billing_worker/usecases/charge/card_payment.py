@@ -35,7 +35,7 @@ from billing_worker.usecases.key.register import BUYER, NewKey, new_key
 from billing_worker.usecases.payment.create import DEFAULT_NAME, NewPayment, add_payment, refuse_known_order
 from billing_worker.usecases.settle.record import record_answers
 
-FOR_LATER = ("retry_days", "channel_key", "customer_id")
+FOR_LATER = ("retry_days", "dunning_policy", "channel_key", "customer_id")
 """What only a payment with a time takes: the key that is issued for it, and its charge by that key."""
 
 
@@ -61,8 +61,10 @@ class NewCardPayment:
     buyer_tel: str | None = None
     at: datetime | None = None
     """When it is charged, aware and later than now; the card is kept until then as a key. None: now, by the card."""
-    retry_days: Sequence[int] = ()
+    retry_days: Sequence[int] | None = None
     """With `at` only: days to wait after the first, second … decline."""
+    dunning_policy: str | None = None
+    """With `at` only, instead of days: the name of a policy."""
     channel_key: str | None = None
     """With `at` only: the channel of the key."""
     customer_id: str | None = None
@@ -79,6 +81,7 @@ class NewCardPayment:
             at=self.at,
             order_id=self.order_id,
             retry_days=self.retry_days,
+            dunning_policy=self.dunning_policy,
             options=self.options,
         )
 

@@ -13,10 +13,11 @@ from billing_worker.domain.billing_key import (
     IssueUse,
     IssuingPayment,
 )
+from billing_worker.domain.giving_up import cover
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.issuing_payment import Seen, Verdict, may_be_for, verdict
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.settlement import LockedInvoice, cover
+from billing_worker.domain.settlement import LockedInvoice
 from billing_worker.domain.stop import SUBSCRIPTION, StopCause
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork

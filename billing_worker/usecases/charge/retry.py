@@ -3,6 +3,7 @@
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import KeyStatus
+from billing_worker.domain.dunning.caps import free_from
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_invoice
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
@@ -35,6 +36,11 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
                 else _other_key(subscription)
             )
             raise Conflict(f"billing key {key.id} is {key.status}: {way_out}")
+        free = free_from(key.declined_at, moment.billing)
+        if free > moment.billing:
+            problem = f"was declined {len(key.declined_at)} times lately, and card networks allow no further try before"
+            way_out = "try again then, or set another key"
+            raise Conflict(f"billing key {key.id} {problem} {free:%Y-%m-%d %H:%M} UTC; {way_out}")
         if invoice.awaits_decision:
             uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, moment.billing)
         given_up = invoice.status is InvoiceStatus.UNCOLLECTIBLE

@@ -1,4 +1,4 @@
-"""When a charge may leave: each PG has its rate, its monthly uses of a key, and its quiet hours.
+"""When a charge may leave: each PG has its rate, monthly uses of a key, and quiet hours; each card has its caps.
 
 All of it is decided in the transaction that writes the attempt, from rows that all processes share. A lost Redis lifts
 no limit.
@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.dunning.planner import opened
+from billing_worker.domain.giving_up import facts_of
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.pg_limits import PgTurns, month_of
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueInvoice
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.card_caps import OUTCOME_WAIT, CardCaps, is_watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +47,34 @@ class Turns:
         self._are_new = are_new
         """Whether none of them waited for its turn before."""
         # Locked in one order, so that no two transactions wait for each other. Keys go first: two charges of one key
-        # must not both take its last use of the month.
-        for key_id in sorted({due.key.id for due in dues if due.key.pg_provider in limits.monthly_uses}):
-            uow.keys.lock(key_id)
+        # must not both take its last use of the month, or its last try below a cap.
+        shared = {due.key.id for due in dues if is_watched(due) or due.key.pg_provider in limits.monthly_uses}
+        if shared:
+            locked = {key.id: key for key in uow.keys.lock_all(sorted(shared))}
+            for due in dues:
+                if due.key.id in locked:
+                    due.key.declined_at = locked[due.key.id].declined_at
+        self._caps = CardCaps(uow, dues, moment.billing)
         limited = sorted({due.key.pg_provider for due in dues} & limits.spacing.keys())
         self._rows: dict[str, PgTurns] = {pg: uow.pg_turns.lock(pg, moment.real) for pg in limited}
         self._used: dict[str, int] = {}
 
     def take(self, due: DueInvoice) -> Turn:
         """The turn of this charge; it counts as taken."""
-        pg = due.key.pg_provider
-        quiet = self._limits.quiet.get(pg)
-        ends = quiet.ends(self._moment.billing) if quiet is not None else None
-        if ends is not None:
-            return Turn(look_at=ends)
+        pg, now = due.key.pg_provider, self._moment.billing
+        opens = opened(due.hours, now, facts_of(due.subscription, due.invoice, due.key, self._limits))
+        if opens > now:
+            return Turn(look_at=opens)
+        if self._caps.are_full(due):
+            return Turn(look_at=now + OUTCOME_WAIT)
         most = self._limits.monthly_uses.get(pg)
         if most is not None and self._uses(due.key.id) >= most:
-            return Turn(look_at=month_of(self._moment.billing)[1])
+            return Turn(look_at=month_of(now)[1])
         turn = self._in_order(pg)
-        if most is not None and turn.look_at is None:
-            self._used[due.key.id] += 1
+        if turn.look_at is None:
+            self._caps.note(due)
+            if most is not None:
+                self._used[due.key.id] += 1
         return turn
 
     def save(self) -> None:

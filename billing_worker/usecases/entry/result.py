@@ -5,10 +5,10 @@ from datetime import timedelta
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.events import Event, EventType, of_key
+from billing_worker.domain.giving_up import close_unpaid
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.key_call import CallStatus, KeyCall
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.settlement import give_up
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 
@@ -55,7 +55,7 @@ def _give_up_payments(uow: UnitOfWork, key: BillingKey, moment: Moment) -> None:
         invoice = uow.lock_invoice(payment.id).invoice
         if invoice.status is InvoiceStatus.OPEN:
             invoice.last_reason = f"its card was not kept as a key: {key.invalid_reason}"
-            give_up(None, invoice, events, moment.billing)
+            close_unpaid(None, invoice, events, moment.billing)
             uow.invoices.save(invoice)
     uow.announce(events, moment)
 

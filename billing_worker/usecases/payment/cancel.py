@@ -3,8 +3,8 @@
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import Event
+from billing_worker.domain.giving_up import void_if_open
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
-from billing_worker.domain.settlement import void_if_open
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
 

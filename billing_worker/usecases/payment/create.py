@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.card_numbers import holds_card_number
-from billing_worker.domain.dunning import DunningPolicy
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, SinglePayment
 from billing_worker.domain.moment import Moment
@@ -22,6 +21,7 @@ from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.dunning.policies import chosen_policy
 
 DEFAULT_NAME = "결제"
 """The product's name where the merchant gives none: PortOne needs one."""
@@ -53,8 +53,10 @@ class NewPayment:
     """When it is charged, aware; None: now."""
     order_id: str | None = None
     """The merchant's own order number; None: one of ours."""
-    retry_days: Sequence[int] = ()
+    retry_days: Sequence[int] | None = None
     """Days to wait after the first, second … decline; by default, it is not tried again."""
+    dunning_policy: str | None = None
+    """Instead of days: the name of a policy. Its final action means nothing here."""
     options: PaymentOptions = PLAIN
 
 
@@ -116,9 +118,9 @@ def _new_payment(ports: Ports, uow: UnitOfWork, key: BillingKey, wanted: NewPaym
     single = SinglePayment(
         customer=_customer(uow, key, wanted.customer),
         name=entered("name", wanted.name, LONGEST_NAME),
-        dunning=_policy(wanted.retry_days),
         at=_time(wanted.at, now),
     )
+    policy = chosen_policy(uow, wanted.dunning_policy, wanted.retry_days, field="retry_days", otherwise=(), now=now)
     invoice = Invoice(
         id=ports.ids.new("inv"),
         subscription_id=None,
@@ -130,6 +132,7 @@ def _new_payment(ports: Ports, uow: UnitOfWork, key: BillingKey, wanted: NewPaym
         generation=1,
         created_at=now,
         next_attempt_at=single.at,
+        dunning_policy=policy.id,
         single=single,
         options=options,
     )
@@ -147,13 +150,6 @@ def _customer(uow: UnitOfWork, key: BillingKey, wanted: str | None) -> str:
         problem = f"key {key.id} pays for {len(names)} customers; say whom this payment is of"
         raise InvalidInput("customer", None, problem)
     return names.pop()
-
-
-def _policy(retry_days: Sequence[int]) -> DunningPolicy:
-    try:
-        return DunningPolicy(tuple(retry_days))
-    except InvalidInput as error:
-        raise InvalidInput("retry_days", error.value, error.problem) from error
 
 
 def _time(wanted: datetime | None, now: datetime) -> datetime:

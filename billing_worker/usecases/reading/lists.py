@@ -17,6 +17,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind, Position
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.reading.views.control import of_action, of_alert, of_stop
+from billing_worker.usecases.reading.views.dunning import of_policy
 from billing_worker.usecases.reading.views.invoices import of_attempt, of_invoice
 from billing_worker.usecases.reading.views.keys import summary_of_key
 from billing_worker.usecases.reading.views.notices import of_notice
@@ -33,6 +34,7 @@ AT_ONCE = 500
 LONGEST_CURSOR = 500
 
 SHOWN: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.DUNNING_POLICIES: of_policy,
     Kind.PLANS: of_plan,
     Kind.BILLING_KEYS: summary_of_key,
     Kind.SUBSCRIPTIONS: of_subscription,

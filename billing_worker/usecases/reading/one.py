@@ -9,6 +9,7 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.usecases.reading.views.control import AlertDetail, detail_of_alert
+from billing_worker.usecases.reading.views.dunning import DunningPolicyView, of_policy
 from billing_worker.usecases.reading.views.invoices import AttemptView, InvoiceDetail, detail_of_invoice, of_attempt
 from billing_worker.usecases.reading.views.keys import KeyView, of_key
 from billing_worker.usecases.reading.views.payments import PaymentDetail, detail_of_payment
@@ -20,6 +21,17 @@ from billing_worker.usecases.reading.views.traffic import EventView, Notificatio
 
 MOST_INVOICES = 100
 """The newest invoices of a subscription; the list of invoices has the rest."""
+
+
+def policy_with(ports: Ports, name: str, version: int | None = None) -> DunningPolicyView:
+    """A version of a dunning policy; None: the newest."""
+    with ports.database.transaction() as uow:
+        if version is not None:
+            return of_policy(uow.dunning_policies.get(f"{name}@{version}"))
+        newest = uow.dunning_policies.newest(name)
+        if newest is None:
+            raise NotFound("dunning policy", name)
+        return of_policy(newest)
 
 
 def plan_with(ports: Ports, plan_id: str) -> PlanView:

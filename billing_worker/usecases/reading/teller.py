@@ -10,7 +10,7 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.alert_rules import RULES
 from billing_worker.domain.alerts import Action, AlertKind, WayOut
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
-from billing_worker.domain.declines.reasons import Advice, DeclineKind
+from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.events import EventType
 from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.money import Money
@@ -27,10 +27,12 @@ from billing_worker.usecases.reading.outline import Outline, outline_of_many
 from billing_worker.usecases.reading.refund_state import State, state_of_refund
 from billing_worker.usecases.reading.scheduled import way_of
 from billing_worker.usecases.reading.waits import (
+    cap_of,
     cards_of,
     limit_of,
     missing_of,
     next_charge,
+    not_the_customers,
     ways_to_confirm,
     when_ended,
 )
@@ -127,7 +129,7 @@ class Teller:
                 answer = f"Not charged: the {what} was canceled before it was paid."
                 return State(f"Nothing is owed: {covered}." if covered else answer, "Nothing: this is final.")
             case InvoiceStatus.UNCOLLECTIBLE:
-                return _given_up(invoice, owner, key)
+                return _given_up(invoice, owner, key, self.zone)
         if open_attempt is not None:
             return self._open(open_attempt)
         if ended:
@@ -151,11 +153,11 @@ class Teller:
             return State(answer, "Nothing by itself: an operator decides.", (once_more, _end(invoice)))
         if invoice.is_due(self.now):
             return State("Due now, and not started yet.", "The next scan hands it to a worker, within seconds.")
-        waits = limit_of(self.uow, invoice, key, self.limits, self.now)
+        waits = cap_of(key, self.now) or limit_of(self.uow, invoice, key, self.limits, self.now)
         if invoice.last_reason is not None:
             what = "was paid and given back" if invoice.taken_back else "could not be placed"
             what = "declined" if invoice.declines or invoice.spared else what
-            answer = f"Not paid yet: it {what} ({invoice.last_reason}).{_not_the_customers(attempts)}"
+            answer = f"Not paid yet: it {what} ({invoice.last_reason}).{not_the_customers(attempts)}"
             return State(answer, f"The next try is on {self._day(invoice.next_attempt_at)}.{waits}")
         return State("Not due yet.", f"It is charged on {self._day(invoice.next_attempt_at)}.{waits}")
 
@@ -284,19 +286,12 @@ class Teller:
         return f"{when.astimezone(self.zone):%Y-%m-%d %H:%M %Z}" if when is not None else "an unknown date"
 
 
-def _not_the_customers(attempts: Sequence[PaymentAttempt]) -> str:
-    """What a decline says that is not the customer's."""
-    advice = attempts[-1].decline_advice if attempts else None
-    if advice is Advice.RETRY_SOON:
-        return " The way to the card company fails: this spends no step of dunning, unless it lasts longer than a day."
-    if advice is Advice.FIX_CONFIGURATION:
-        return " The merchant must change something first: this spends no step of dunning for a month."
-    return ""
-
-
-def _given_up(invoice: Invoice, owner: Subscription | None, key: BillingKey) -> State:
+def _given_up(invoice: Invoice, owner: Subscription | None, key: BillingKey, zone: ZoneInfo) -> State:
     tries = f"dunning gave up after {invoice.declines} declines; the last: " if invoice.declines else ""
     answer = f"Not paid: {tries}{invoice.last_reason or key.invalid_reason}."
+    if invoice.win_back_at is not None and key.status is KeyStatus.ACTIVE:
+        then = f"It is tried once more on {invoice.win_back_at.astimezone(zone):%Y-%m-%d %H:%M %Z}."
+        return State(answer, then, (WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id}),))
     if owner is None and key.status is not KeyStatus.ACTIVE:
         return State(answer, "Nothing: its card is not charged any more. Another payment needs another card.")
     ways_out = (WayOut(Action.RETRY_INVOICE, {"invoice": invoice.id}),)

@@ -5,7 +5,9 @@ from datetime import datetime
 
 from billing_worker.domain.alerts import Action, WayOut
 from billing_worker.domain.billing_key import BillingKey, KeyWait, masked_email
-from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.declines.reasons import Advice
+from billing_worker.domain.dunning.caps import free_from
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.pg_limits import PgLimits, month_of
 from billing_worker.domain.stop import Stop, StopCause
 from billing_worker.domain.subscription import Subscription
@@ -66,6 +68,14 @@ def cards_of(uow: UnitOfWork, subscription: Subscription, main: BillingKey, day:
     return told
 
 
+def cap_of(key: BillingKey, now: datetime) -> str:
+    """A sentence about a card that may not be tried now, with a blank before it; empty if it may."""
+    free, times = free_from(key.declined_at, now), len(key.declined_at)
+    if free <= now:
+        return ""
+    return f" Its card was declined {times} times lately: card networks allow no try before {free:%Y-%m-%d %H:%M} UTC."
+
+
 def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimits, now: datetime) -> str:
     """A sentence about the limit that set the date of this invoice, with a blank before it; empty if none did.
 
@@ -86,6 +96,16 @@ def limit_of(uow: UnitOfWork, invoice: Invoice, key: BillingKey, limits: PgLimit
         return " Renewals are spread: this is its time in each period."
     if spacing is not None and not invoice.attempts and look > invoice.owed_from:
         return f" {pg} takes 1 charge each {spacing.total_seconds():g} s, and others go first."
+    return ""
+
+
+def not_the_customers(attempts: Sequence[PaymentAttempt]) -> str:
+    """What a decline says that is not the customer's."""
+    advice = attempts[-1].decline_advice if attempts else None
+    if advice is Advice.RETRY_SOON:
+        return " The way to the card company fails: this spends no step of dunning, unless it lasts longer than a day."
+    if advice is Advice.FIX_CONFIGURATION:
+        return " The merchant must change something first: this spends no step of dunning for a month."
     return ""
 
 

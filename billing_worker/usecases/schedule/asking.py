@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from billing_worker.domain.invoice import charge_request
-from billing_worker.domain.payment import Evidence
+from billing_worker.domain.payment import Evidence, charge_request
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.schedule import (
     GatewaySchedule,

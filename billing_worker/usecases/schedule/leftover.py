@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.events import Event
+from billing_worker.domain.giving_up import void_if_open
 from billing_worker.domain.invoice import Invoice, InvoiceStatus, Period
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.domain.schedule import Schedule, ScheduleStatus
-from billing_worker.domain.settlement import void_if_open
 from billing_worker.domain.subscription import RENEWING
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueSubscription
@@ -114,7 +114,7 @@ def _invoice_with(ports: Ports, uow: UnitOfWork, due: DueSubscription, schedule:
 
 def _invoice(ports: Ports, due: DueSubscription, schedule: Schedule, moment: Moment) -> Invoice:
     start, index = schedule.schedule_at, schedule.period_index
-    end = due.plan.calendar.start_after(due.subscription.anchor, index + 1, start)
+    end = due.plan.calendar.start_after(due.subscription.anchor, due.subscription.counted(index + 1), start)
     return Invoice(
         id=ports.ids.new("inv"),
         subscription_id=schedule.subscription_id,
@@ -126,5 +126,6 @@ def _invoice(ports: Ports, due: DueSubscription, schedule: Schedule, moment: Mom
         generation=schedule.generation,
         created_at=moment.billing,
         next_attempt_at=None,
+        dunning_policy=due.policy_id,
         last_reason="PortOne's schedule charged a period that is not owed",
     )

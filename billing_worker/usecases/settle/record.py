@@ -6,9 +6,9 @@ from datetime import datetime
 from functools import partial
 
 from billing_worker.domain.billing_key import NEVER_REUSES_IDS, KeyStatus, KeyWait
-from billing_worker.domain.declines.reasons import DeclineKind
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.events import EventType, of_key
+from billing_worker.domain.giving_up import meet_dead_key
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.order_number import merchant_uid_of
@@ -23,7 +23,7 @@ from billing_worker.domain.payment import (
 )
 from billing_worker.domain.pgs.rules import takes_id
 from billing_worker.domain.proof import judge, may_have_made
-from billing_worker.domain.settlement import LockedInvoice, Settlement, meet_dead_key, settle
+from billing_worker.domain.settlement import LockedInvoice, Settlement, settle
 from billing_worker.domain.subscription import NEVER_SCHEDULED
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.calls import Answered
@@ -31,6 +31,7 @@ from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.control.gateway_pause import watch_gateway
 from billing_worker.usecases.control.wrong_account import stop_when_keys_vanish
 from billing_worker.usecases.settle.alerts import alert, alert_mismatch, alert_unasked
+from billing_worker.usecases.settle.canceled import void_the_rest
 from billing_worker.usecases.settle.cards import attach_cards, promote
 from billing_worker.usecases.settle.given_back import note_refunds, refund_surplus
 from billing_worker.usecases.settle.scheduled import close_schedule
@@ -133,18 +134,21 @@ def record_outcomes(ports: Ports, uow: UnitOfWork, known: Sequence[Known], momen
     repeated = [each for each in known if _is_repeated(*each)]
     news = [each for each in known if not _is_repeated(*each)]
     kept = _keep_all(uow, news, moment)
-    _lock_dying_keys(uow, news)
+    _lock_declined_keys(uow, news)
     if any(isinstance(outcome, Declined) or _on_another_card(settlement) for settlement, outcome in news):
         attach_cards(uow, news)
     was = {settlement.attempt.id: settlement.attempt.status for settlement, _ in news}
+    alive = [settlement for settlement, _ in news if not settlement.is_canceled]
     settled = []
     for settlement, outcome in news:
-        if settle(settlement, outcome, moment.billing):
+        if settle(settlement, outcome, moment.billing, ports.pg_limits):
             _complete(ports, uow, settlement, outcome, kept.get(settlement.attempt.id), moment)
             settled.append((settlement, outcome))
         else:
             alert_mismatch(uow, settlement, outcome, moment.billing)
     uow.save_settlements([settlement for settlement, _ in settled], moment)
+    for settlement in alive:
+        void_the_rest(uow, settlement.subscription, moment)
     for settlement, outcome in settled:
         if settlement.attempt.scheduled and not settlement.attempt.is_open:
             close_schedule(ports, uow, settlement, moment)
@@ -187,8 +191,9 @@ def _complete(  # noqa: PLR0917 - one settled attempt, with all that follows
     if settlement.key.waits_for is KeyWait.FIRST_PAYMENT and not attempt.is_open:
         _conclude_first_payment(settlement, moment)
     if isinstance(outcome, Failed) and _is_over(settlement):
-        dunning = settlement.agreed.dunning
-        settlement.events += meet_dead_key(None, settlement.invoice, settlement.key, dunning, moment.billing)
+        settlement.events += meet_dead_key(
+            None, settlement.invoice, settlement.key, settlement.policy, moment.billing, ports.pg_limits
+        )
 
 
 def _is_over(settlement: Settlement) -> bool:
@@ -209,17 +214,16 @@ def _conclude_first_payment(settlement: Settlement, moment: Moment) -> None:
         settlement.events.append(of_key(EventType.BILLING_KEY_INVALID, key, reason=reason))
 
 
-def _lock_dying_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
-    """A key may serve several subscriptions: two workers must not both announce that it became invalid.
+def _lock_declined_keys(uow: UnitOfWork, known: Sequence[Known]) -> None:
+    """A key may serve several subscriptions: no decline of it may be lost, and one worker announces that it is invalid.
 
     Keys are locked in the order of their ids, before anything is written: no two transactions wait for each other.
     """
-    dying = [each for each, outcome in known if isinstance(outcome, Declined) and outcome.kind is DeclineKind.HARD]
-    for key_id in sorted({settlement.key.id for settlement in dying}):
-        locked = uow.keys.lock(key_id)
+    declined = {each.key.id for each, outcome in known if isinstance(outcome, Declined)}
+    for key in uow.keys.lock_all(sorted(declined)) if declined else ():
         for settlement, _ in known:
-            if key_id in settlement.keys:
-                settlement.keys[key_id] = locked
+            if key.id in settlement.keys:
+                settlement.keys[key.id] = key
 
 
 def record_payment(

@@ -152,7 +152,7 @@ def _dates(subscription: Subscription, plan: Plan) -> tuple[BillingCalendar, dat
     start = subscription.next_period_start
     if isinstance(plan.calendar, CronCalendar):
         return plan.calendar, start, 0, start
-    return plan.calendar, subscription.anchor, subscription.next_period_index, start
+    return plan.calendar, subscription.anchor, subscription.counted(subscription.next_period_index), start
 
 
 def _begun(calendar: BillingCalendar, anchor: datetime, index: int, start: datetime, until: datetime) -> int:

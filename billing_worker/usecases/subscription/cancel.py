@@ -3,7 +3,7 @@
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import Conflict
 from billing_worker.domain.events import EventType, of_subscription
-from billing_worker.domain.settlement import end_subscription
+from billing_worker.domain.giving_up import end_subscription
 from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note

@@ -15,6 +15,7 @@ from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.dunning.policies import policy_named
 from billing_worker.usecases.key.change import Changes
 
 LEAST_LEAD = timedelta(hours=24)
@@ -31,11 +32,13 @@ def change_plan(
     catch_up: str | None = None,
     catch_up_max_age: int | None = None,
     notices: Sequence[str] | None = None,
+    dunning_policy: str | None = None,
     metadata: Changes | None = None,
 ) -> Plan:
-    """Change a plan's catch-up policy, its notices or its metadata; None changes nothing. A new price is a new plan.
+    """Change a plan's policies, its notices or its metadata; None changes nothing. A new price is a new plan.
 
-    Subscriptions already on hold wait for a decision. Raises NotFound or InvalidInput.
+    Subscriptions already on hold wait for a decision. Another dunning policy is for invoices that open later. Raises
+    NotFound or InvalidInput.
     """
     with ports.database.transaction() as uow:
         plan = uow.plans.lock(plan_id)
@@ -43,11 +46,19 @@ def change_plan(
         age = plan.catch_up.max_age if catch_up_max_age is None else catch_up_max_age
         if age is None:
             raise InvalidInput("catch_up_max_age", age, "is needed")
-        changed = replace(plan, catch_up=policy_of(mode, age), metadata=merged(plan.metadata, metadata or {}))
-        if notices is not None:
-            changed = replace(changed, notices=own_switches(notices))
+        dunning = plan.dunning_policy
+        if dunning_policy is not None:
+            dunning = policy_named(uow, dunning_policy, plan.calendar).name
+        changed = replace(
+            plan,
+            catch_up=policy_of(mode, age),
+            dunning_policy=dunning,
+            notices=plan.notices if notices is None else own_switches(notices),
+            metadata=merged(plan.metadata, metadata or {}),
+        )
         uow.plans.save(changed)
         told = f"catch-up {mode}, {age} days" if changed.catch_up != plan.catch_up else "metadata"
+        told = f"dunning {dunning}" if dunning != plan.dunning_policy else told
         if changed.notices != plan.notices:
             told = f"notices: {', '.join(changed.notices.words) or 'none'}" if changed.notices else "notices: default"
         note(ports, uow, Verb.PLAN_CHANGED, plan.id, told, at=ports.clock.moment().real)
@@ -56,9 +67,16 @@ def change_plan(
 
 
 def change_subscription(
-    ports: Ports, subscription_id: str, *, metadata: Changes | None = None, collection: Collection | None = None
+    ports: Ports,
+    subscription_id: str,
+    *,
+    metadata: Changes | None = None,
+    collection: Collection | None = None,
+    dunning_policy: str | None = None,
 ) -> Subscription:
-    """Change the metadata, or the way in which coming periods are collected; None changes nothing.
+    """Change the metadata, the way in which coming periods are collected, or the dunning policy of invoices to come.
+
+    None changes nothing; an empty name of a policy means that of the plan.
 
     An invoice that is open keeps its way: it is charged by a worker, or PortOne's schedule has an attempt for it. The
     next period is registered at PortOne, or revoked there, by the worker that serves schedules. Raises NotFound,
@@ -72,10 +90,16 @@ def change_subscription(
                 raise Conflict(f"subscription {subscription_id} is canceled", field="subscription_id")
             _refuse_close_to_a_date(ports, subscription)
             told = f"collected by {collection}, not by {subscription.collection} any more"
+        dunning = subscription.dunning_policy
+        if dunning_policy is not None:
+            plan = uow.plans.get(subscription.plan_id)
+            dunning = policy_named(uow, dunning_policy, plan.calendar).name if dunning_policy else None
+            told = f"dunning {dunning or 'as the plan'}"
         changed = replace(
             subscription,
             metadata=merged(subscription.metadata, metadata or {}),
             collection=collection or subscription.collection,
+            dunning_policy=dunning,
         )
         uow.subscriptions.save(changed)
         note(ports, uow, Verb.SUBSCRIPTION_CHANGED, subscription.id, told, at=ports.clock.moment().real)

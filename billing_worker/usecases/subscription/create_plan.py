@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from billing_worker.domain.action import Verb
 from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
-from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, DunningPolicy
+from billing_worker.domain.dunning.version import DEFAULT_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.labels import entered_external_id, entered_metadata
 from billing_worker.domain.money import Money
@@ -16,6 +16,7 @@ from billing_worker.domain.schedule import Collection
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.dunning.policies import chosen_policy
 
 LONGEST_CALENDAR = 100
 """A cron expression, or the name of a time zone: both are far shorter."""
@@ -50,7 +51,8 @@ def create_plan(
     currency: str,
     *,
     calendar: BillingCalendar,
-    dunning_days: Sequence[int] = DEFAULT_RETRY_DAYS,
+    dunning_days: Sequence[int] | None = None,
+    dunning_policy: str | None = None,
     catch_up: CatchUpPolicy = BILL_ALL,
     options: PaymentOptions = PLAIN,
     collection: Collection = Collection.WORKER,
@@ -58,14 +60,17 @@ def create_plan(
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Store a new plan. Raises InvalidInput with the wrong field, or Conflict for a known external_id."""
+    """Store a new plan, with a policy by name or by plain days (1, 3, 5 and 7 by default).
+
+    Raises InvalidInput with the wrong field, or Conflict for a known external_id.
+    """
     moment, money = ports.clock.moment(), Money.charge(amount, currency)
     plan = Plan(
         id=ports.ids.new("plan"),
         name=entered("name", name, LONGEST_NAME),
         money=money,
         calendar=calendar,
-        dunning=DunningPolicy(tuple(dunning_days)),
+        dunning_policy="",
         created_at=moment.billing,
         catch_up=catch_up,
         options=entered_options(options, money),
@@ -75,6 +80,13 @@ def create_plan(
         metadata=entered_metadata(metadata),
     )
     with ports.database.transaction() as uow:
+        plan.dunning_policy = chosen_policy(
+            *(uow, dunning_policy, dunning_days),
+            field="dunning_days",
+            otherwise=DEFAULT_DAYS,
+            calendar=calendar,
+            now=moment.billing,
+        ).name
         uow.plans.add(plan)
         note(ports, uow, Verb.PLAN_CREATED, plan.id, at=moment.real)
         uow.commit()

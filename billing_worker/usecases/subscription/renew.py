@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from billing_worker.domain.giving_up import end_subscription
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.order_number import merchant_uid
 from billing_worker.domain.schedule import Collection
-from billing_worker.domain.settlement import end_subscription
 from billing_worker.domain.subscription import NEVER_SCHEDULED, Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueInvoice, DueSubscription
@@ -83,4 +83,5 @@ def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
         generation=1,
         created_at=moment.billing,
         next_attempt_at=period.start + offset,
+        dunning_policy=due.policy_id,
     )

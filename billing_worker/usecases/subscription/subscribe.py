@@ -20,6 +20,7 @@ from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.access.actions import note
+from billing_worker.usecases.dunning.policies import policy_named
 from billing_worker.usecases.key.own import refuse_key_of_another
 
 CHARGED_AT_ONCE = timedelta(days=1)
@@ -45,6 +46,8 @@ class NewSubscription:
     metadata: Mapping[str, str] | None = None
     collection: Collection | None = None
     """By which way its periods are collected; None: as the plan says."""
+    dunning_policy: str | None = None
+    """The name of its own policy after a decline; None: that of its plan."""
 
 
 def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
@@ -66,6 +69,8 @@ def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
             raise InvalidInput(field, error.ident, f"there is no such {error.kind}") from error
         subscription = new_subscription(ports, moment.billing, plan, key, wanted)
         refuse_key_of_another(uow, key.id, subscription.customer)
+        if wanted.dunning_policy is not None:
+            subscription.dunning_policy = policy_named(uow, wanted.dunning_policy, plan.calendar).name
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
         uow.announce([created(subscription, plan)], moment)

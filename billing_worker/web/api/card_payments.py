@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from pydantic import ConfigDict, Field
 
 from billing_worker.domain.billing_key import LONGEST_BUYER_NAME, LONGEST_BUYER_TEL
-from billing_worker.domain.dunning import LONGEST_RETRY_DAYS, MOST_RETRIES
 from billing_worker.domain.errors import Unavailable
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.plan import LONGEST_NAME
@@ -28,7 +27,18 @@ from billing_worker.usecases.reading.views.payments import PaymentDetail
 from billing_worker.web.api.billing_keys import Email
 from billing_worker.web.api.card_keys import CARDS, CardInput
 from billing_worker.web.api.charge_options import ChargeOptions
-from billing_worker.web.api.shapes import CHANGES, JSON, Currency, Described, Minor, Moment, Text, example
+from billing_worker.web.api.shapes import (
+    CHANGES,
+    JSON,
+    Currency,
+    Described,
+    Minor,
+    Moment,
+    PlainDays,
+    PolicyName,
+    Text,
+    example,
+)
 from billing_worker.web.context import Ctx
 from billing_worker.web.openapi import MONEY
 
@@ -69,9 +79,10 @@ class CardPaymentInput(ChargeOptions):
     at: Moment | None = Field(
         None, description="When the kept card is charged, later than now and up to two years ahead; default: now"
     )
-    retry_days: Annotated[
-        list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
-    ] = Field(default_factory=list, description="With `at`: days to wait after each decline; default: no retry")
+    retry_days: PlainDays | None = Field(
+        None, description="With `at`: days to wait after each decline; default: no retry"
+    )
+    dunning_policy: PolicyName | None = Field(None, description="With `at`, instead of days: the name of a policy")
     channel_key: Annotated[Text, Described(minLength=1, maxLength=LONGEST_CHANNEL_KEY)] | None = Field(
         None, description="With `at`: the channel, from PortOne's console", examples=["channel-key-0123"]
     )

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from billing_worker.domain.dunning import LONGEST_RETRY_DAYS, MOST_RETRIES
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.plan import LONGEST_NAME
@@ -38,6 +37,8 @@ from billing_worker.web.api.shapes import (
     Name,
     OfCustomer,
     Page,
+    PlainDays,
+    PolicyName,
     Text,
     Word,
     example,
@@ -66,9 +67,10 @@ class PaymentInput(ChargeOptions):
     order_id: Annotated[Text, Described(pattern=rf"^[A-Za-z0-9_-]{{1,{LONGEST_ORDER_ID}}}$")] | None = Field(
         None, description="Your own order number, the merchant_uid at PortOne; default: one of ours"
     )
-    retry_days: Annotated[
-        list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
-    ] = Field(default_factory=list, description="Days to wait after the first, second … decline; default: no retry")
+    retry_days: PlainDays | None = Field(
+        None, description="Days to wait after the first, second … decline; default: no retry"
+    )
+    dunning_policy: PolicyName | None = Field(None, description="Instead of days: the name of a policy")
 
 
 class PaymentQuery(Created):

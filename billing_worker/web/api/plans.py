@@ -7,7 +7,6 @@ from pydantic import Field
 
 from billing_worker.domain.calendar import LARGEST_COUNT, BillingCalendar, Unit
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, LONGEST_MAX_AGE, CatchUpMode, policy_of
-from billing_worker.domain.dunning import DEFAULT_RETRY_DAYS, LONGEST_RETRY_DAYS, MOST_RETRIES
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.domain.notices.notice import NoticeKind
@@ -39,6 +38,8 @@ from billing_worker.web.api.shapes import (
     Minor,
     OwnId,
     Page,
+    PlainDays,
+    PolicyName,
     Text,
     example,
 )
@@ -68,9 +69,10 @@ class PlanInput(LabelledInput, ChargeOptions):
     )
     cron: Text | None = Field(None, description="Instead of an interval: minute hour day month weekday")
     timezone: Text | None = Field(None, description="IANA name; default: the setting BILLING_TIMEZONE")
-    dunning_days: Annotated[
-        list[Annotated[int, Described(minimum=1, maximum=LONGEST_RETRY_DAYS)]], Described(maxItems=MOST_RETRIES)
-    ] = Field(list(DEFAULT_RETRY_DAYS), description="Days to wait after the first, second … decline")
+    dunning_days: PlainDays | None = Field(
+        None, description="Days to wait after the first, second … decline; default: 1, 3, 5 and 7"
+    )
+    dunning_policy: PolicyName | None = Field(None, description="Instead of days: the name of a policy")
     collection: Annotated[Collection, Field(strict=False)] = Field(
         Collection.WORKER, description="By which way new subscriptions are collected: a worker, or PortOne's schedule"
     )
@@ -97,6 +99,7 @@ class PlanChanges(Input):
     notices: Kinds | None = Field(
         None, description=f'{KINDS}; ["default"]: BILLING_NOTICE_KINDS', examples=[["failed"]]
     )
+    dunning_policy: PolicyName | None = Field(None, description="The policy after a decline, for invoices to come")
     metadata: MetadataChanges | None = METADATA_CHANGES
 
 
@@ -120,6 +123,7 @@ def create(plan: PlanInput, context: Ctx) -> PlanView:
         plan.currency,
         calendar=calendar,
         dunning_days=plan.dunning_days,
+        dunning_policy=plan.dunning_policy,
         catch_up=policy_of(plan.catch_up, plan.catch_up_max_age),
         options=plan.options(),
         collection=plan.collection,
@@ -144,13 +148,14 @@ def get(plan_id: Ident, context: Ctx) -> PlanView:
 
 @router.patch("/{plan_id}", dependencies=[JSON], responses=CHANGES, name="change_plan")
 def change(plan_id: Ident, changes: PlanChanges, context: Ctx) -> PlanView:
-    """Change a plan's catch-up policy, its notices or its metadata. A new price is a new plan."""
+    """Change a plan's policies, its notices or its metadata. A new price is a new plan."""
     changed = change_plan(
         context.ports,
         plan_id,
         catch_up=changes.catch_up,
         catch_up_max_age=changes.catch_up_max_age,
         notices=changes.notices,
+        dunning_policy=changes.dunning_policy,
         metadata=changes.metadata,
     )
     return of_plan(changed)

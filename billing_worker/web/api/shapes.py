@@ -10,6 +10,9 @@ from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
+from billing_worker.domain.dunning.policy import MOST_STEPS
+from billing_worker.domain.dunning.steps import LONGEST_WAIT
+from billing_worker.domain.dunning.version import LONGEST_DERIVED_NAME
 from billing_worker.domain.labels import LONGEST_EXTERNAL_ID, LONGEST_PAIR_NAME, LONGEST_PAIR_VALUE, MOST_PAIRS
 from billing_worker.domain.language import Language
 from billing_worker.domain.text import misplaced, named
@@ -177,6 +180,12 @@ _PAIR_NAME = Annotated[Text, Described(minLength=1, maxLength=LONGEST_PAIR_NAME)
 _PAIR_VALUE = Annotated[Text, Described(minLength=1, maxLength=LONGEST_PAIR_VALUE)]
 Metadata = Annotated[dict[_PAIR_NAME, _PAIR_VALUE], Described(maxProperties=MOST_PAIRS)]
 MetadataChanges = Annotated[dict[_PAIR_NAME, _PAIR_VALUE | None], Described(maxProperties=MOST_PAIRS)]
+
+PlainDays = Annotated[
+    list[Annotated[int, Described(minimum=1, maximum=LONGEST_WAIT.days)]], Described(maxItems=MOST_STEPS)
+]
+PolicyName = Annotated[Text, Described(maxLength=LONGEST_DERIVED_NAME)]
+"""The name of a dunning policy."""
 
 EXTERNAL_ID = Field(
     None,

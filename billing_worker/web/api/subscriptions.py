@@ -34,6 +34,7 @@ from billing_worker.web.api.shapes import (
     OfCustomer,
     OwnId,
     Page,
+    PolicyName,
     Text,
     example,
 )
@@ -59,6 +60,9 @@ class SubscriptionInput(LabelledInput):
     collection: Annotated[Collection, Field(strict=False)] | None = Field(
         None, description="By which way its periods are collected; default: as the plan says"
     )
+    dunning_policy: PolicyName | None = Field(
+        None, description="Its own policy after a decline; default: that of its plan"
+    )
 
 
 class SubscriptionChanges(Input):
@@ -71,6 +75,9 @@ class SubscriptionChanges(Input):
     )
     collection: Annotated[Collection, Field(strict=False)] | None = Field(
         None, description="By which way its coming periods are collected"
+    )
+    dunning_policy: PolicyName | None = Field(
+        None, description="The policy after a decline, for invoices to come; an empty text: that of its plan"
     )
 
 
@@ -125,9 +132,13 @@ def get(subscription_id: Ident, context: Ctx) -> SubscriptionDetail:
 
 @router.patch("/{subscription_id}", dependencies=[JSON], responses=CHANGES, name="change_subscription")
 def change(subscription_id: Ident, changes: SubscriptionChanges, context: Ctx) -> SubscriptionView:
-    """Change a subscription's metadata, or the way in which its coming periods are collected."""
+    """Change a subscription's metadata, its dunning policy, or the way in which coming periods are collected."""
     changed = change_subscription(
-        context.ports, subscription_id, metadata=changes.metadata, collection=changes.collection
+        context.ports,
+        subscription_id,
+        metadata=changes.metadata,
+        collection=changes.collection,
+        dunning_policy=changes.dunning_policy,
     )
     return of_subscription(changed)
 

@@ -51,7 +51,7 @@ BUGS = (
     bug(
         "an outage is tried for ever",
         "a failure that lasts is never counted, and each try costs a fee",
-        (SPARED, "FAILURE_WAITS[invoice.spared]", "FAILURE_WAITS[0]"),
+        (SPARED, "policy.failures[invoice.spared]", "policy.failures[0]"),
         (SETTLEMENT, "        invoice.spared += 1\n", "        invoice.spared = 1\n"),
         catchers=(f"{TREATED}::test_a_failure_that_lasts_longer_than_its_budget_counts_as_a_decline",),
     ),

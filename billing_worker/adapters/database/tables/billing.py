@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from billing_worker.adapters.database.tables.schema import (
     Named,
+    UtcDateTime,
     ident,
     in_list,
     labels,
@@ -32,6 +33,7 @@ from billing_worker.adapters.database.tables.schema import (
 from billing_worker.domain.billing_key import IssueUse, KeyStatus, KeyWait
 from billing_worker.domain.card import LONGEST_CARD_CODE, LONGEST_CARD_NAME, MOST_DIGITS, CardKind
 from billing_worker.domain.catch_up import CatchUpMode
+from billing_worker.domain.dunning.version import LONGEST_DERIVED_NAME
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.key_call import CallKind, CallStatus
 from billing_worker.domain.schedule import LIVE, Collection, ScheduleStatus
@@ -47,7 +49,7 @@ plans = Table(
     Column("interval_count", Integer),
     Column("cron", Text),
     Column("timezone", Text, nullable=False),
-    Column("dunning_days", ARRAY(SmallInteger), nullable=False),
+    Column("dunning_policy", String(LONGEST_DERIVED_NAME), nullable=False),
     moment("created_at"),
     Column("catch_up_mode", Named(CatchUpMode), nullable=False),
     Column("catch_up_max_age", Integer, nullable=False),
@@ -101,6 +103,7 @@ billing_keys = Table(
     Column("waits_for", Named(KeyWait)),
     Column("card_expires", String(7)),
     moment("expiry_look_at", required=False),
+    Column("declined_at", ARRAY(UtcDateTime), nullable=False, server_default=text("'{}'")),
     one_of("status", KeyStatus),
     one_of("issue_claim", IssueUse),
     one_of("card_kind", CardKind),
@@ -180,6 +183,9 @@ subscriptions = Table(
     Column("allow_duplicate", Boolean, nullable=False, server_default=text("false")),
     Column("collection", Named(Collection), nullable=False, server_default="worker"),
     Column("scheduled_index", Integer, nullable=False, server_default=text("-2")),
+    Column("dunning_policy", String(LONGEST_DERIVED_NAME)),
+    Column("anchor_index", Integer, nullable=False, server_default=text("0")),
+    Column("paid_hour", SmallInteger),
     one_of("status", SubscriptionStatus),
     one_of("collection", Collection),
     one_of("catch_up_mode", CatchUpMode),
@@ -265,16 +271,19 @@ invoices = Table(
     Column("spared", Integer, nullable=False, server_default=text("0")),
     Column("customer", String(120)),
     Column("name", String(40)),
-    Column("dunning_days", ARRAY(SmallInteger)),
     *payment_options(),
     Column("by_hand", Boolean, nullable=False, server_default=text("false")),
     moment("resumes_at", required=False),
+    Column("dunning_policy", ForeignKey("dunning_policies.id"), nullable=False),
+    moment("win_back_at", required=False),
+    Column("won_back", Boolean, nullable=False, server_default=text("false")),
     one_of("status", InvoiceStatus),
     CheckConstraint("status = 'open' OR NOT by_hand", name="only_open_is_by_hand"),
     CheckConstraint("by_hand OR resumes_at IS NULL", name="only_by_hand_resumes"),
+    CheckConstraint("win_back_at IS NULL OR status IN ('open', 'uncollectible')", name="only_unpaid_is_won_back"),
     CheckConstraint(
         "num_nulls(subscription_id, period_index, period_end) IN (0, 3)"
-        " AND num_nulls(customer, name, dunning_days) IN (0, 3)"
+        " AND num_nulls(customer, name) IN (0, 2)"
         " AND (subscription_id IS NULL) = (customer IS NOT NULL)",
         name="of_period_or_single",
     ),
@@ -284,6 +293,7 @@ invoices = Table(
     CheckConstraint("(status = 'open') = (closed_at IS NULL)", name="closed_has_time"),
     CheckConstraint("status = 'open' OR next_attempt_at IS NULL", name="closed_is_not_due"),
     partial_index("ix_invoices_due", "next_attempt_at", where="status = 'open'"),
+    partial_index("ix_invoices_win_back", "win_back_at", where="win_back_at IS NOT NULL"),
     partial_index("ix_invoices_leased", "lease_until", where="lease_until IS NOT NULL"),
     partial_index("ix_invoices_billing_key", "billing_key_id", where="status = 'open'"),
     Index("ix_invoices_listed", "created_at", "id"),

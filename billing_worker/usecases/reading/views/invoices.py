@@ -12,7 +12,9 @@ from billing_worker.usecases.reading.views.fields import (
     CURRENCY,
     INVOICE_ID,
     KEY_ID,
+    POLICY_VERSION,
     SUBSCRIPTION_ID,
+    WIN_BACK,
     described,
     minor,
     view_of,
@@ -37,7 +39,9 @@ class InvoiceView:
     attempt_count: int
     decline_count: int
     spared_count: int = field(metadata=described("Declines that spent no step of dunning", example=0))
+    dunning_policy: str = field(metadata=POLICY_VERSION)
     next_attempt_at: datetime | None
+    win_back_at: datetime | None = field(metadata=WIN_BACK)
     last_reason: str | None
     created_at: datetime
     closed_at: datetime | None

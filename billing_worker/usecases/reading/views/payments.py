@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing_worker.domain.invoice import Invoice, InvoiceStatus
-from billing_worker.usecases.reading.views.fields import CURRENCY, INVOICE_ID, KEY_ID, described, minor, view_of
+from billing_worker.usecases.reading.views.fields import (
+    CURRENCY,
+    INVOICE_ID,
+    KEY_ID,
+    POLICY_VERSION,
+    WIN_BACK,
+    described,
+    minor,
+    view_of,
+)
 from billing_worker.usecases.reading.views.invoices import AttemptView, InvoiceDetail
 from billing_worker.usecases.reading.views.refunds import RefundView
 
@@ -22,7 +31,7 @@ class PaymentView:
     currency: str = field(metadata=CURRENCY)
     order_id: str = field(metadata=described("The merchant_uid at PortOne", example="order-1001"))
     at: datetime = field(metadata=described("When it is to be charged"))
-    retry_days: list[int] = field(metadata=described("Days to wait after each decline in turn", example=[1, 3]))
+    dunning_policy: str = field(metadata=POLICY_VERSION)
     tax_free: int | None = field(metadata=described("Minor units without tax", example=9900))
     vat_amount: int | None = field(metadata=described("Minor units of VAT; null: the PG reckons it", example=0))
     card_quota: int | None = field(metadata=described("Months of an instalment plan", example=3))
@@ -32,6 +41,7 @@ class PaymentView:
     decline_count: int
     spared_count: int = field(metadata=described("Declines that spent no step of dunning", example=0))
     next_attempt_at: datetime | None
+    win_back_at: datetime | None = field(metadata=WIN_BACK)
     last_reason: str | None
     created_at: datetime
     closed_at: datetime | None
@@ -59,7 +69,6 @@ def of_payment(invoice: Invoice) -> PaymentView:
         currency=invoice.money.currency,
         order_id=invoice.merchant_uid,
         at=single.at,
-        retry_days=list(single.dunning.retry_days),
         tax_free=options.tax_free,
         vat_amount=options.vat_amount,
         card_quota=options.card_quota,

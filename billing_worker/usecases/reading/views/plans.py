@@ -12,6 +12,7 @@ from billing_worker.usecases.reading.views.fields import (
     EXTERNAL_ID,
     METADATA,
     PLAN_ID,
+    POLICY_NAME,
     described,
     minor,
     view_of,
@@ -31,7 +32,7 @@ class PlanView:
     interval_count: int | None = field(metadata=described(example=1))
     cron: str | None = field(metadata=described(example="0 9 L * *"))
     timezone: str = field(metadata=described(example="Asia/Seoul"))
-    dunning_days: list[int] = field(metadata=described(example=[1, 3, 5, 7]))
+    dunning_policy: str = field(metadata=POLICY_NAME)
     collection: Collection = field(metadata=described("By which way new subscriptions are collected"))
     notices: list[str] | None = field(
         metadata=described("What its customers hear; null: BILLING_NOTICE_KINDS", example=["failed", "upcoming=7"])
@@ -62,7 +63,6 @@ def of_plan(plan: Plan) -> PlanView:
         interval_count=anchored.count if anchored else None,
         cron=calendar.expression if isinstance(calendar, CronCalendar) else None,
         timezone=calendar.zone,
-        dunning_days=list(plan.dunning.retry_days),
         notices=plan.notices.words if plan.notices is not None else None,
         catch_up=plan.catch_up.mode,
         catch_up_max_age=plan.catch_up.max_age or DEFAULT_MAX_AGE,

@@ -11,6 +11,7 @@ from billing_worker.usecases.reading.views.fields import (
     EXTERNAL_ID,
     KEY_ID,
     METADATA,
+    OWN_POLICY,
     PLAN_ID,
     SUBSCRIPTION_ID,
     described,
@@ -33,6 +34,7 @@ class SubscriptionView:
     next_period_start: datetime
     cancel_at_period_end: bool
     collection: Collection = field(metadata=described("By which way its coming periods are collected"))
+    dunning_policy: str | None = field(metadata=OWN_POLICY)
     held_since: datetime | None = field(metadata=described("Late periods wait for an operator's decision since then"))
     canceled_at: datetime | None
     allow_duplicate: bool = field(

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0024"
-down_revision = "0022_indexes"
+down_revision = "0023_indexes"
 
 KINDS = "kind IN ('card_expiring', 'failed', 'given_up', 'last_warning', 'recovered', 'upcoming')"
 STATUSES = "status IN ('failed', 'pending', 'sent', 'superseded')"

@@ -1,0 +1,161 @@
+"""Advice about one declined payment, from what a merchant tells of it: when to try again, and why then."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+
+from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.declines.reasons import Advice, Decline
+from billing_worker.domain.dunning.caps import free_from
+from billing_worker.domain.dunning.planner import TryFacts, next_try, opened
+from billing_worker.domain.dunning.policy import DunningPolicy
+from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.pg_limits import SEOUL
+
+MERCHANT_WAIT = timedelta(days=1)
+MERCHANT_TRIES = 30
+MOST_TRIES_TOLD = 100
+"""Of one card in a request: the caps look at thirty days."""
+
+
+class Why(StrEnum):
+    """Why the next try comes when it does, or does not come."""
+
+    STEP = "step"
+    """The policy's next step."""
+    FAILURE = "failure"
+    """A system failed: it is tried again soon, and no step is spent."""
+    MERCHANT = "merchant"
+    """The merchant must change something: it is tried again each day, and no step is spent."""
+    CAPPED = "capped"
+    """The card networks' caps allow no earlier try."""
+    ANOTHER_CARD = "another_card"
+    """No try of this card can succeed."""
+    USED_UP = "used_up"
+    """The policy has no further try."""
+    LOOK_FIRST = "look_first"
+    """The PG says that the payment may exist: the gateway is read before any other try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One earlier try of the card, as the merchant tells it."""
+
+    at: datetime
+    text: str | None
+    """The decline; None: approved."""
+    same_payment: bool = True
+    """Whether it was for this payment. Others count for the caps, and for the usual hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldDecline:
+    """A declined payment, as a merchant tells it. Raises InvalidInput for a try that is not before the decline."""
+
+    id: str
+    """The merchant's name of the payment: it spreads tries."""
+    pg: str
+    text: str
+    declined_at: datetime
+    earlier: Sequence[Told] = ()
+    """The tries of the card before this one."""
+
+    def __post_init__(self) -> None:
+        if len(self.earlier) > MOST_TRIES_TOLD:
+            raise InvalidInput("history", len(self.earlier), f"tell the last {MOST_TRIES_TOLD} tries of the card")
+        late = next((each for each in self.earlier if each.at >= self.declined_at), None)
+        if late is not None:
+            raise InvalidInput("history", late.at.isoformat(), "is not before declined_at")
+
+    @property
+    def facts(self) -> TryFacts:
+        """What the time of the next try depends on."""
+        told = sorted(self.earlier, key=lambda each: each.at)
+        tries = [*((each.at, each.text) for each in told), (self.declined_at, self.text)]
+        card = tuple(at for at, text in tries if text is not None and _is_of_card(normalise(self.pg, text)))
+        paid_at = [each.at for each in told if each.text is None]
+        return TryFacts(self.id, card, usual_hour(paid_at[-1]) if paid_at else None)
+
+    def spent(self, policy: DunningPolicy) -> "Spent":
+        """What the earlier declines of this payment have used up."""
+        spent = Spent(policy)
+        for each in sorted(self.earlier, key=lambda each: each.at):
+            if each.same_payment and each.text is not None:
+                spent.count(normalise(self.pg, each.text).advice)
+        return spent
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryAdvice:
+    """What to do about a declined payment."""
+
+    decline: Decline
+    why: Why
+    retry_at: datetime | None
+    """Aware UTC; None: do not try this card again."""
+    step: int
+    """The steps of the policy that are spent, this decline included."""
+    steps: int
+    """The steps that the policy has for such a decline."""
+
+
+def advise(told: ToldDecline, policy: DunningPolicy) -> RecoveryAdvice:
+    """When to try a declined payment again by this policy, and why then."""
+    decline = normalise(told.pg, told.text)
+    spent = told.spent(policy)
+    spends = spent.count(decline.advice)
+    why, at = _next(told, policy, decline, spent, spends=spends)
+    return RecoveryAdvice(decline, why, at, spent.steps, len(policy.steps_for(decline.category)))
+
+
+def _next(
+    told: ToldDecline, policy: DunningPolicy, decline: Decline, spent: "Spent", *, spends: bool
+) -> tuple[Why, datetime | None]:
+    if decline.advice is Advice.ANOTHER_CARD:
+        return Why.ANOTHER_CARD, None
+    if not policy.retries:
+        return Why.USED_UP, None
+    if not spends:
+        is_failure = decline.advice is Advice.RETRY_SOON
+        wait = policy.failures[spent.failures - 1] if is_failure else MERCHANT_WAIT
+        why = Why.FAILURE if is_failure else Why.MERCHANT
+        return why, opened(policy.hours, told.declined_at + wait, told.facts)
+    facts = told.facts
+    at = next_try(policy, spent.steps, decline.category, told.declined_at, facts)
+    if at is None:
+        return Why.USED_UP, None
+    if decline.advice is Advice.ASK_GATEWAY:
+        return Why.LOOK_FIRST, at
+    return Why.CAPPED if free_from(facts.card_declines, told.declined_at) == at else Why.STEP, at
+
+
+def usual_hour(paid_at: datetime) -> time:
+    """The time of day of a payment, Seoul time, to the hour."""
+    return paid_at.astimezone(SEOUL).time().replace(minute=0, second=0, microsecond=0)
+
+
+def _is_of_card(decline: Decline) -> bool:
+    """Whether it counts for the card's caps: a refusal because of the merchant does not."""
+    return decline.advice is not Advice.FIX_CONFIGURATION
+
+
+@dataclass(slots=True)
+class Spent:
+    """Steps, failures and the merchant's days that declines have used up."""
+
+    policy: DunningPolicy
+    steps: int = 0
+    failures: int = 0
+    merchant: int = 0
+
+    def count(self, advice: Advice) -> bool:
+        """Count one decline; returns whether it spent a step."""
+        if advice is Advice.RETRY_SOON and self.failures < len(self.policy.failures):
+            self.failures += 1
+            return False
+        if advice is Advice.FIX_CONFIGURATION and self.merchant < MERCHANT_TRIES:
+            self.merchant += 1
+            return False
+        self.steps += 1
+        return True

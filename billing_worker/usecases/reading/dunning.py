@@ -1,0 +1,40 @@
+"""The dates of the tries of a policy, before an invoice needs them."""
+
+from collections.abc import Sequence
+from datetime import datetime, time
+
+from billing_worker.domain.declines.reasons import Category
+from billing_worker.domain.dunning.planner import TryFacts, next_try, time_of
+from billing_worker.domain.dunning.policy import DunningPolicy
+from billing_worker.usecases.reading.views.dunning import PreviewedTry
+
+WIN_BACK = "win_back"
+
+
+def preview(
+    policy: DunningPolicy,
+    declined_at: datetime,
+    *,
+    category: Category = Category.UNKNOWN,
+    paid_hour: int | None = None,
+    seed: str = "preview",
+) -> Sequence[PreviewedTry]:
+    """Every try after a first decline at this time, if each is declined too, with the win-back try.
+
+    `paid_hour` is the hour at which the customer paid before; each invoice has its own share of the jitter.
+    """
+    found, at = [], declined_at
+    declines: tuple[datetime, ...] = (declined_at,)
+    hour = None if paid_hour is None else time(paid_hour)
+    while (step := policy.step(len(declines), category)) is not None:
+        facts = TryFacts(seed, declines, hour)
+        following = next_try(policy, len(declines), category, at, facts)
+        if following is None:
+            raise AssertionError(f"step {step} of {policy} has no time")
+        found.append(PreviewedTry(number=len(declines), step=str(step), at=following))
+        at, declines = following, (*declines, following)
+    last = policy.ending.win_back
+    if last is not None:
+        at = time_of(last, policy.hours, at, TryFacts(seed, declines, hour))
+        found.append(PreviewedTry(number=len(declines), step=f"{WIN_BACK} {last}", at=at))
+    return found
