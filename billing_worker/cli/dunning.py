@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from billing_worker.cli import listing
+from billing_worker.cli.dunning_report import compare, report, split
 from billing_worker.cli.dunning_simulate import simulate
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
@@ -25,7 +26,8 @@ from billing_worker.usecases.reading.views.dunning import of_policy
 
 app = typer.Typer(help="Dunning policies: when a declined invoice is tried again, and what comes last.")
 
-app.command()(simulate)
+for _command in (simulate, report, compare, split):
+    app.command()(_command)
 
 COLUMNS = ("id", "definition", "created_at")
 TRIES = ("number", "at", "step")

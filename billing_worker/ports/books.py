@@ -1,10 +1,11 @@
 """The books as a whole: what reports sum up, and how things stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from billing_worker.domain.dunning.recovered import DeclinedInvoice
 from billing_worker.domain.moment import Moment
 
 
@@ -95,6 +96,9 @@ class SettledPayment:
 
 class Books(Protocol):
     """What the database says as a whole. Read only."""
+
+    def declined(self, since: datetime, until: datetime, timezone: str) -> Iterator[DeclinedInvoice]:
+        """Invoices made in this span whose charge was declined; their months are those of `timezone`."""
 
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line a month and currency, oldest first."""

@@ -1,11 +1,12 @@
 """Sums over the whole database, for reports and for the comparison with the gateway's books."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from billing_worker.adapters.database.expiring import LAST_MONTH
+from billing_worker.domain.dunning.recovered import DeclinedInvoice
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
@@ -109,6 +110,20 @@ _STANDING = text(f"""
     FROM counted, asked, unplaced, begun, received
 """)  # noqa: S608 - made of constants
 
+_DECLINED = text("""
+    SELECT i.dunning_policy AS policy, k.pg_provider AS pg, coalesce(first.decline_category, 'unknown') AS category,
+           to_char(first.closed_at AT TIME ZONE :timezone, 'YYYY-MM') AS month, i.declines, i.currency, i.amount,
+           i.status = 'paid' AS is_paid, i.status = 'open' AS is_open,
+           CASE WHEN i.status = 'paid'
+                THEN extract(epoch FROM i.closed_at - first.closed_at)::float8 / 86400 END AS days
+    FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id
+    JOIN LATERAL (
+        SELECT closed_at, decline_category FROM payment_attempts a
+        WHERE a.invoice_id = i.id AND a.status = 'declined' ORDER BY number LIMIT 1) first ON true
+    WHERE i.created_at >= :since AND i.created_at < :until AND (i.declines > 0 OR i.spared > 0)
+    ORDER BY i.created_at, i.id
+""")
+
 _PAYMENTS = text("""
     SELECT a.merchant_uid, a.imp_uid, a.amount, a.currency, i.period_start, a.surplus
     FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
@@ -136,6 +151,12 @@ class SqlBooks:
             "waiting": moment.real - WAITING_FOR,
         }
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
+
+    def declined(self, since: datetime, until: datetime, timezone: str) -> Iterator[DeclinedInvoice]:
+        """Invoices made in this span whose charge was declined; their months are those of `timezone`."""
+        wanted = {"since": since, "until": until, "timezone": timezone}
+        for row in self._connection.execute(_DECLINED, wanted).mappings():
+            yield DeclinedInvoice(**row)
 
     def compared_until(self) -> datetime | None:
         """Billing time up to which both books were compared, without a gap; None before the first comparison."""
