@@ -26,7 +26,8 @@ SHOP = "https://shop.example/events"
 ONLY_LOOKS = {"list", "show", "fallbacks"}
 NOBODYS_CHANGE = {
     *("demo", "up", "web", "sandbox", "simulate", "settings", "doctor", "db check", "db upgrade"),
-    *("why", "report", "decline explain", "decline unknown"),
+    *("why", "report", "decline explain", "decline unknown", "dunning preview", "dunning advise", "dunning simulate"),
+    *("dunning report", "dunning compare"),
     *("audit", "reconcile", "schedule compare", "key refresh", "notice kinds", "notice preview"),
 }
 """Processes, questions, and what records only what the gateway says: that is the worker's own doing."""
@@ -37,6 +38,9 @@ CHANGES = {
         "plan create",
         "plan set-catch-up",
         "plan set-notices",
+        "plan set-dunning",
+        "dunning create",
+        "dunning split",
         "key register",
         "key issue",
         "key replace",
@@ -48,6 +52,7 @@ CHANGES = {
     ),
     *("payment create", "payment cancel", "payment by-card"),
     *("subscription create", "subscription cancel", "subscription set-key", "subscription set-collection"),
+    "subscription set-dunning",
     *("schedule use", "invoice retry", "refund create", "import csv", "import portone"),
     *("event replay", "event endpoint", "alert close", "inbox replay", "catch-up apply"),
     *("breaker trip", "breaker clear", "breaker claim", "token create", "token revoke"),
@@ -76,6 +81,20 @@ def test_every_command_is_among_them() -> None:
         parts = getattr(command, "commands", None)
         found |= {name} if parts is None else {f"{name} {part}" for part in parts if part not in ONLY_LOOKS}
     assert found == NOBODYS_CHANGE | CHANGES
+
+
+def test_dunning_policies(billing: Command, added: Added, world: World) -> None:
+    plan = world.plan()
+    made = world.subscribe(plan=plan).id
+    added()
+    billing("dunning", "create", "slow", "--definition", '{"steps": ["9d"]}')
+    assert added() == {("dunning_policy.created", "slow@1")}
+    billing("plan", "set-dunning", plan.id, "slow")
+    assert added() == {("plan.changed", plan.id)}
+    billing("subscription", "set-dunning", made, "slow")
+    assert added() == {("subscription.changed", made)}
+    billing("dunning", "split", plan.id, "slow", "days-1-3-5-7")
+    assert added() == {("plan.changed", plan.id)}
 
 
 def test_plans_keys_and_subscriptions(

@@ -25,6 +25,8 @@ from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.domain.alerts import AlertKind
+from billing_worker.domain.dunning.definition import read_policy
+from billing_worker.domain.dunning.version import named_days
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.usecases.control.stop_charging import open_stop
@@ -188,6 +190,68 @@ def test_paymentwall_keys_in_use_are_confirmed_again_by_an_update_and_all_others
         assert key.issue is not None
         assert (key.status, key.issue.imp_uid, key.issue_claim) == ("active", issued["imp_uid"], "none")
         assert world.events() == [], "for the merchant nothing changed"
+
+
+def test_the_days_of_plans_and_payments_become_policies_that_their_invoices_keep(engine: Engine) -> None:
+    to(engine, "0022_indexes")
+    with engine.begin() as connection:
+        for number, days in enumerate(("{1,3,5,7}", "{}", "{60,60,60,60}"), start=1):
+            connection.execute(text(OLD_PLAN), {"id": f"plan_{number}", "days": days})
+        connection.execute(text(OLD_KEY))
+        for number in (1, 2, 3):
+            connection.execute(text(OLD_SUBSCRIPTION), {"id": f"sub_{number}", "plan": f"plan_{number}"})
+            connection.execute(text(OLD_INVOICE), {"id": f"inv_{number}", "subscription": f"sub_{number}"})
+        connection.execute(text(OLD_PAYMENT), {"id": "inv_4", "days": "{2,2}"})
+    to(engine, "head")
+    with engine.begin() as connection:
+        plans = {row.id: row.dunning_policy for row in connection.execute(text("SELECT * FROM plans"))}
+        invoices = {row.id: row.dunning_policy for row in connection.execute(text("SELECT * FROM invoices"))}
+        stored = {row.id: row.definition for row in connection.execute(text("SELECT * FROM dunning_policies"))}
+    # Sixty days four times would last longer than a policy may.
+    assert plans == {"plan_1": "days-1-3-5-7", "plan_2": "none", "plan_3": "days-60-60-60"}
+    assert invoices == {
+        "inv_1": "days-1-3-5-7@1",
+        "inv_2": "none@1",
+        "inv_3": "days-60-60-60@1",
+        "inv_4": "days-2-2@1",
+    }
+    waits = {"days-1-3-5-7@1": (1, 3, 5, 7), "days-2-2@1": (2, 2), "days-60-60-60@1": (60, 60, 60), "none@1": ()}
+    assert {ident: read_policy(definition) for ident, definition in stored.items()} == {
+        ident: named_days("dunning_days", days)[1] for ident, days in waits.items()
+    }
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0022_indexes")
+        connection.commit()
+        plans_of_old = connection.execute(text("SELECT dunning_days FROM plans ORDER BY id")).scalars().all()
+        single = connection.execute(text("SELECT dunning_days FROM invoices WHERE id = 'inv_4'")).scalar_one()
+    assert plans_of_old == [[1, 3, 5, 7], [], [60, 60, 60]]
+    assert single == [2, 2]
+
+
+OLD_PLAN = """
+    INSERT INTO plans (id, name, amount, currency, interval_unit, interval_count, timezone, dunning_days, created_at,
+                       catch_up_mode, catch_up_max_age)
+    VALUES (:id, 'Basic', 100, 'KRW', 'month', 1, 'Asia/Seoul', CAST(:days AS smallint[]), now(), 'bill_all', 90)"""
+OLD_KEY = """
+    INSERT INTO billing_keys (id, customer_uid, pg_provider, status, created_at, looks)
+    VALUES ('key_1', 'card-1', 'nice_v2', 'active', now(), 0)"""
+OLD_SUBSCRIPTION = """
+    INSERT INTO subscriptions (id, plan_id, billing_key_id, customer, status, anchor, next_period_index,
+                               next_period_start, created_at, cancel_at_period_end)
+    VALUES (:id, :plan, 'key_1', :id, 'pending', now(), 1, now() + interval '1 month', now(), false)"""
+OLD_INVOICE = """
+    INSERT INTO invoices (id, subscription_id, billing_key_id, period_index, period_start, period_end, amount, currency,
+                          status, merchant_uid, generation, created_at, attempts, declines, failures, fence, awaits_key)
+    VALUES (:id, :subscription, 'key_1', 0, now(), now() + interval '1 month', 100, 'KRW', 'open', :id, 1, now(), 0, 0,
+            0, 0, false)"""
+OLD_PAYMENT = """
+    INSERT INTO invoices (id, billing_key_id, period_start, amount, currency, status, merchant_uid, generation,
+                          created_at, attempts, declines, failures, fence, awaits_key, customer, name, dunning_days)
+    VALUES (:id, 'key_1', now(), 100, 'KRW', 'open', :id, 1, now(), 0, 0, 0, 0, false, 'user-1', 'Once',
+            CAST(:days AS smallint[]))"""
 
 
 def test_payments_that_were_told_as_missing_are_looked_for_again_after_an_update(engine: Engine) -> None:

@@ -45,6 +45,7 @@ PAGES = (
     "card-entry",
     "card-page",
     "declines",
+    "dunning",
     "import",
     "payments",
     "pgs",

@@ -22,6 +22,7 @@ from billing_worker.usecases.reading.views import (
     control,
     customers,
     declines,
+    dunning,
     insight,
     invoices,
     keys,
@@ -90,6 +91,7 @@ def invoice_id(web: Web) -> str:
 
 LISTS = {
     "plans": ("plan",),
+    "dunning-policies": ("dunning",),
     "billing-keys": ("key",),
     "subscriptions": ("subscription",),
     "invoices": ("invoice",),
@@ -167,6 +169,7 @@ def views() -> dict[str, type]:
         control,
         customers,
         declines,
+        dunning,
         gateway,
         insight,
         invoices,

@@ -108,7 +108,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     for reference in found(description, "$ref"):
         assert reference.removeprefix("#/components/schemas/") in schemas
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 62
+    assert len(identifiers) == len(set(identifiers)) == 65
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
@@ -144,6 +144,9 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("POST", "/webhooks/portone"),
         ("POST", "/iamport-callback/schedule"),
         ("GET", "/webhooks/paymentwall"),
+        ("POST", "/v1/dunning-policies"),
+        ("GET", "/v1/dunning-policies"),
+        ("GET", "/v1/dunning-policies/{name}"),
         ("POST", "/v1/plans"),
         ("POST", "/v1/payments"),
         ("GET", "/v1/payments"),

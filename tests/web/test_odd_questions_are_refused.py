@@ -12,6 +12,7 @@ from web_helpers import Web
 from billing_worker.ports.lists import Kind
 
 LISTS: Mapping[Kind, str] = {
+    Kind.DUNNING_POLICIES: "/v1/dunning-policies",
     Kind.PLANS: "/v1/plans",
     Kind.BILLING_KEYS: "/v1/billing-keys",
     Kind.SUBSCRIPTIONS: "/v1/subscriptions",

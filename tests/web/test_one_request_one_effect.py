@@ -223,6 +223,11 @@ def test_a_ring_waits_for_the_commit_and_a_repeat_rings_no_second_time(web: Web)
 
 
 CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any] | None]]] = {
+    "create_dunning_policy": lambda *_: (
+        "POST",
+        "/v1/dunning-policies",
+        {"name": "slow", "definition": {"steps": ["9d"]}},
+    ),
     "create_plan": lambda *_: ("POST", "/v1/plans", PLAN),
     "change_plan": lambda _, sub: ("PATCH", f"/v1/plans/{sub['plan_id']}", {"metadata": {"a": "b"}}),
     "register_billing_key": lambda *_: ("POST", "/v1/billing-keys", {"customer_uid": "n-1", "pg_provider": "kakaopay"}),

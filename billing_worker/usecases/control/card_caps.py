@@ -33,9 +33,8 @@ class CardCaps:
     def are_full(self, due: DueInvoice) -> bool:
         """Whether one more try could exceed a cap, if all that are under way were declined."""
         under_way: Sequence[datetime] = [self._now] * self._open.get(due.key.id, 0)
-        return is_watched(due) and free_from((*due.key.declined_at, *under_way), self._now) > self._now
+        return free_from((*due.key.declined_at, *under_way), self._now) > self._now
 
     def note(self, due: DueInvoice) -> None:
         """Count a try that begins now."""
-        if is_watched(due):
-            self._open[due.key.id] = self._open.get(due.key.id, 0) + 1
+        self._open[due.key.id] = self._open.get(due.key.id, 0) + 1

@@ -62,17 +62,20 @@ class Turns:
     def take(self, due: DueInvoice) -> Turn:
         """The turn of this charge; it counts as taken."""
         pg, now = due.key.pg_provider, self._moment.billing
-        opens = opened(due.hours, now, facts_of(due.subscription, due.invoice, due.key, self._limits))
-        if opens > now:
-            return Turn(look_at=opens)
-        if self._caps.are_full(due):
+        watched = is_watched(due)
+        if watched or pg in self._limits.quiet:
+            opens = opened(due.hours, now, facts_of(due.subscription, due.invoice, due.key, self._limits))
+            if opens > now:
+                return Turn(look_at=opens)
+        if watched and self._caps.are_full(due):
             return Turn(look_at=now + OUTCOME_WAIT)
         most = self._limits.monthly_uses.get(pg)
         if most is not None and self._uses(due.key.id) >= most:
             return Turn(look_at=month_of(now)[1])
         turn = self._in_order(pg)
         if turn.look_at is None:
-            self._caps.note(due)
+            if watched:
+                self._caps.note(due)
             if most is not None:
                 self._used[due.key.id] += 1
         return turn

@@ -51,7 +51,7 @@ def policy_named(uow: DunningRecords, name: str, calendar: BillingCalendar | Non
     """
     found = uow.dunning_policies.newest(name.strip())
     if found is None:
-        problem = "there is no such policy; create it: billing-worker dunning create NAME, or POST /v1/dunning-policies"
+        problem = "there is no such policy; create it first (docs/dunning.md)"
         raise InvalidInput(FIELD, name, problem)
     if calendar is not None and _is_cron(calendar) and _moves_dates(found.policy):
         problem = f"moves dates ({_mover(found.policy)}), and the dates of a cron expression do not move"

@@ -1,14 +1,24 @@
 """The dates of the tries of a policy, before an invoice needs them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time
 
 from billing_worker.domain.declines.reasons import Category
 from billing_worker.domain.dunning.planner import TryFacts, next_try, time_of
 from billing_worker.domain.dunning.policy import DunningPolicy
-from billing_worker.usecases.reading.views.dunning import PreviewedTry
+from billing_worker.usecases.reading.views.fields import described
 
 WIN_BACK = "win_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewedTry:
+    """One try of an invoice whose every try is declined."""
+
+    number: int = field(metadata=described("The first try, which is declined, has number 0", example=1))
+    step: str = field(metadata=described(example="1d paydays 10:00"))
+    at: datetime
 
 
 def preview(

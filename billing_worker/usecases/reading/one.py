@@ -24,10 +24,10 @@ MOST_INVOICES = 100
 
 
 def policy_with(ports: Ports, name: str, version: int | None = None) -> DunningPolicyView:
-    """A version of a dunning policy; None: the newest."""
+    """A version of a dunning policy, by its id or its number; by the name alone the newest."""
     with ports.database.transaction() as uow:
-        if version is not None:
-            return of_policy(uow.dunning_policies.get(f"{name}@{version}"))
+        if version is not None or "@" in name:
+            return of_policy(uow.dunning_policies.get(name if version is None else f"{name}@{version}"))
         newest = uow.dunning_policies.newest(name)
         if newest is None:
             raise NotFound("dunning policy", name)

@@ -29,7 +29,9 @@ from billing_worker.web.context import Ctx
 
 router = APIRouter(prefix="/dunning-policies", tags=["dunning policies"])
 
-Named = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$", description="The name of a policy")]
+Named = Annotated[
+    str, Path(pattern=r"^[a-z0-9-]{1,64}(@[0-9]{1,9})?$", description="A policy, or one version by its id")
+]
 
 
 class DunningPolicyInput(Input):

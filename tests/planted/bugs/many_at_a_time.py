@@ -90,8 +90,8 @@ BUGS = (
         (LOCKS, "        if ident not in self._made:\n", "        if True:\n"),
         (
             RECORD,
-            "        for settlement, _ in known:\n            if key_id in settlement.keys:\n",
-            "        for settlement, _ in known[:1]:\n            if key_id in settlement.keys:\n",
+            "        for settlement, _ in known:\n            if key.id in settlement.keys:\n",
+            "        for settlement, _ in known[:1]:\n            if key.id in settlement.keys:\n",
         ),
         catchers=(f"{MANY}::test_a_card_that_dies_in_a_chunk_dies_once",),
     ),

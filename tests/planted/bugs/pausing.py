@@ -115,7 +115,7 @@ BUGS = (
     bug(
         "quiet hours end at midnight",
         "hours that span midnight hold nothing",
-        (LIMITS, "else here.time() >= self.start or here.time() < self.end", "else False"),
+        (LIMITS, "return at >= self.start or at < self.end", "return False"),
         catchers=(f"{ALLOWED}::test_quiet_hours_span_midnight_in_seoul",),
     ),
     bug(

@@ -35,7 +35,7 @@ BUGS = (
         "two subscriptions on one card both tell that it just became invalid",
         (
             "billing_worker/usecases/settle/record.py",
-            "    _lock_dying_keys(uow, news)\n",
+            "    _lock_declined_keys(uow, news)\n",
             "",
         ),
         catchers=(f"{TROUBLE}::test_two_workers_who_learn_that_a_card_is_dead_tell_it_once",),

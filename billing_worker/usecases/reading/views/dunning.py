@@ -20,15 +20,6 @@ class DunningPolicyView:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviewedTry:
-    """One try of an invoice whose every try is declined."""
-
-    number: int = field(metadata=described("The first try, which is declined, has number 0", example=1))
-    step: str = field(metadata=described(example="1d paydays 10:00"))
-    at: datetime
-
-
 def of_policy(version: PolicyVersion) -> DunningPolicyView:
     """The view of a version."""
     return view_of(DunningPolicyView, version, definition=written_policy(version.policy))
