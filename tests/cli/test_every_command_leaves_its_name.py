@@ -83,18 +83,20 @@ def test_every_command_is_among_them() -> None:
     assert found == NOBODYS_CHANGE | CHANGES
 
 
-def test_dunning_policies(billing: Command, added: Added, world: World) -> None:
-    plan = world.plan()
-    made = world.subscribe(plan=plan).id
+def test_dunning_policies(billing: Command, added: Added) -> None:
+    plan = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json["id"]
+    key = billing("key", "register", "nice-ok-lee-1", "--pg", "nice_v2", "--json").json["id"]
+    wanted = ("--plan", plan, "--key", key, "--customer", "lee", "--json")
+    made = billing("subscription", "create", *wanted).json["id"]
     added()
     billing("dunning", "create", "slow", "--definition", '{"steps": ["9d"]}')
     assert added() == {("dunning_policy.created", "slow@1")}
-    billing("plan", "set-dunning", plan.id, "slow")
-    assert added() == {("plan.changed", plan.id)}
+    billing("plan", "set-dunning", plan, "slow")
+    assert added() == {("plan.changed", plan)}
     billing("subscription", "set-dunning", made, "slow")
     assert added() == {("subscription.changed", made)}
-    billing("dunning", "split", plan.id, "slow", "days-1-3-5-7")
-    assert added() == {("plan.changed", plan.id)}
+    billing("dunning", "split", plan, "slow", "days-1-3-5-7")
+    assert added() == {("plan.changed", plan)}
 
 
 def test_plans_keys_and_subscriptions(
