@@ -33,7 +33,7 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
     _rings = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.outage = Outage()
+        self.outage = Outage(_log.warning)
         celery_log.addFilter(NoSecondVoice())
         super().__init__(*args, **kwargs)
 

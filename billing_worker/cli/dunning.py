@@ -15,7 +15,7 @@ from billing_worker.cli.parsing import moment
 from billing_worker.cli.session import session
 from billing_worker.domain.declines.reasons import Category
 from billing_worker.domain.dunning.definition import read_policy
-from billing_worker.domain.dunning.recovery import Told, ToldDecline
+from billing_worker.domain.dunning.recovery import EarlierTry, KnownDecline
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.dunning.policies import create_policy
@@ -140,8 +140,8 @@ def advise(
     with session(as_json=as_json) as work:
         at = moment("declined_at", declined_at) or work.ports.clock.moment().billing
         before = [moment("declined_before", each) for each in declined_before or []]
-        earlier = tuple(Told(each, text) for each in before if each is not None)
-        told = ToldDecline("advise", pg, text, at, earlier)
+        earlier = tuple(EarlierTry(each, text) for each in before if each is not None)
+        told = KnownDecline("advise", pg, text, at, earlier)
         work.out.record(recovery_of(work.ports, told, policy, work.settings.language))
 
 

@@ -1,10 +1,7 @@
 """An outage of a server that a process needs, told once a minute instead of at each try."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from structlog import get_logger
-
-_log = get_logger("billing.runtime")
 
 TOLD_EVERY = 60.0
 """Seconds between two lines about a broker that is away."""
@@ -14,6 +11,8 @@ TOLD_EVERY = 60.0
 class Outage:
     """A broker that is away: one line when it goes, one a minute, and one when it is back. Monotonic seconds."""
 
+    tell: Callable[..., object]
+    """Writes one line: an event with its facts."""
     since: float | None = None
     told_at: float = 0.0
     lost: int = 0
@@ -27,7 +26,7 @@ class Outage:
             return
         self.told_at = now
         reason = str(error.__cause__ or error).splitlines()[0][:LONGEST_REASON]
-        _log.warning("broker.away", seconds=round(now - self.since), rings_lost=self.lost, reason=reason)
+        self.tell("broker.away", seconds=round(now - self.since), rings_lost=self.lost, reason=reason)
 
     def lose(self, error: BaseException, now: float) -> None:
         """Note a ring that is lost."""
@@ -37,7 +36,7 @@ class Outage:
     def over(self, now: float) -> None:
         """Note that the broker took a ring."""
         if self.since is not None:
-            _log.warning("broker.back", seconds=round(now - self.since), rings_lost=self.lost)
+            self.tell("broker.back", seconds=round(now - self.since), rings_lost=self.lost)
             self.since = None
 
 

@@ -125,7 +125,11 @@ def needing(app: FastAPI, scope: TokenScope) -> Iterator[Place]:
 
 def changing(app: FastAPI) -> Iterator[Place]:
     """The routes that change something."""
-    return (place for place, route in _places(app) if place.method != "GET" and is_guarded(route.path or ""))
+    return (
+        place
+        for place, route in _places(app)
+        if place.method != "GET" and is_guarded(route.path or "") and (route.openapi_extra or {}) != ASKS
+    )
 
 
 def _places(app: FastAPI) -> Iterator[tuple[Place, RouteContext]]:
@@ -144,7 +148,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     else:
         # FastAPI adds its own 422 to every route with parameters; here it is a 400 or a 404.
         operation["responses"].pop("422", None)
-    changes = path.startswith("/v1/") and method != "get"
+    changes = path.startswith("/v1/") and operation["x-scope"] != TokenScope.READ
     own = operation.setdefault("parameters", []) if changes else []
     if changes:
         own.append(IDEMPOTENCY_KEY | {"required": operation.pop("x-idempotency-key", None) == "required"})

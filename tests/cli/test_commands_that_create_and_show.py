@@ -70,7 +70,7 @@ def test_a_subscription_is_created_listed_shown_and_explained(billing: Command, 
     assert billing("subscription", "show", made["id"], "--json").json == made | {"invoices": []}
     told = billing("why", made["id"], "--json").json
     assert told["answer"].startswith("It is pending")
-    assert set(told) == {"subject", "answer", "history", "actions", "next", "ways_out", "alerts"}
+    assert set(told) == {"subject", "answer", "history", "actions", "next", "ways_out", "alerts", "notices"}
     assert "Next: The next period begins" in billing("why", made["id"]).out
 
 

@@ -111,13 +111,9 @@ def test_a_locked_row_is_left_out_and_the_others_are_served(world: World) -> Non
 
 def test_the_oldest_debt_is_served_first(world: World) -> None:
     plan, key = world.plan(interval="year"), world.key()
-    younger = world.subscribe(
-        plan=plan, key=key, allow_duplicate=True, start=world.clock.now() + timedelta(days=4), customer="b"
-    )
+    younger = world.subscribe(plan=plan, key=key, allow_duplicate=True, start=world.clock.now() + timedelta(days=4))
     oldest = world.subscribe(plan=plan, key=key, allow_duplicate=True)
-    youngest = world.subscribe(
-        plan=plan, key=key, allow_duplicate=True, start=world.clock.now() + timedelta(days=7), customer="c"
-    )
+    youngest = world.subscribe(plan=plan, key=key, allow_duplicate=True, start=world.clock.now() + timedelta(days=7))
     world.clock.advance(days=9)
     served = [ident for most in (1, 2, 3) for ident in renew.due(world.ports, most)]
     assert served == [oldest.id, younger.id, youngest.id]

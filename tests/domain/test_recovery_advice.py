@@ -6,7 +6,7 @@ import pytest
 
 from billing_worker.domain.declines.reasons import Category
 from billing_worker.domain.dunning.policy import DEFAULT, days
-from billing_worker.domain.dunning.recovery import Told, ToldDecline, Why, advise
+from billing_worker.domain.dunning.recovery import EarlierTry, KnownDecline, Why, advise
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import SEOUL
 
@@ -16,11 +16,11 @@ MONEY, LIMIT, STOLEN, OUTAGE = "[CC10]잔액부족", "[CC61]1회 한도초과", 
 
 
 def _told(text, *earlier, pg="kcp"):
-    return ToldDecline("order-1", pg, text, AT, earlier)
+    return KnownDecline("order-1", pg, text, AT, earlier)
 
 
 def _ago(text, **ago):
-    return Told(AT - timedelta(**ago), text)
+    return EarlierTry(AT - timedelta(**ago), text)
 
 
 def test_a_decline_for_money_waits_for_the_next_payday():
@@ -45,23 +45,23 @@ def test_a_failure_is_tried_within_minutes_and_spends_no_step():
 
 
 def test_steps_count_the_declines_of_this_payment_only():
-    same, other = _ago(MONEY, days=3), Told(AT - timedelta(days=2), MONEY, same_payment=False)
+    same, other = _ago(MONEY, days=3), EarlierTry(AT - timedelta(days=2), MONEY, same_payment=False)
     assert advise(_told(MONEY, same, other), days(1, 3, 5)).step == 2
     assert advise(_told(MONEY, same, other), days(1, 3, 5)).retry_at == AT + timedelta(days=3)
     assert advise(_told(MONEY, same), days(1)).why is Why.USED_UP
 
 
 def test_the_caps_of_the_card_count_every_payment():
-    other = [Told(AT - timedelta(hours=hours), MONEY, same_payment=False) for hours in range(18, 0, -2)]
+    other = [EarlierTry(AT - timedelta(hours=hours), MONEY, same_payment=False) for hours in range(18, 0, -2)]
     found = advise(_told(MONEY, *other), days(1))
     assert (found.why, found.retry_at) == (Why.STEP, AT + timedelta(days=1))
-    many = [Told(AT - timedelta(days=29, hours=-hours), MONEY, same_payment=False) for hours in range(1, 20)]
+    many = [EarlierTry(AT - timedelta(days=29, hours=-hours), MONEY, same_payment=False) for hours in range(1, 20)]
     capped = advise(_told(MONEY, *many), days(1))
     assert (capped.why, capped.retry_at) == (Why.CAPPED, many[0].at + timedelta(days=30))
 
 
 def test_the_usual_hour_of_the_customer_is_kept():
-    paid = Told(AT - timedelta(days=30, hours=-6), None)
+    paid = EarlierTry(AT - timedelta(days=30, hours=-6), None)
     policy = type(DEFAULT)(days(1).steps, hours=type(DEFAULT.hours)(paid_hour=True))
     assert advise(_told(MONEY, paid), policy).retry_at == datetime(2026, 3, 13, 15, 0, tzinfo=SEOUL)
 
@@ -76,7 +76,7 @@ def test_the_merchant_s_own_side_is_tried_daily_and_spends_no_step():
     assert found.retry_at == AT + timedelta(days=1)
 
 
-@pytest.mark.parametrize("earlier", [[Told(AT, MONEY)], [Told(AT + timedelta(days=1), None)]])
+@pytest.mark.parametrize("earlier", [[EarlierTry(AT, MONEY)], [EarlierTry(AT + timedelta(days=1), None)]])
 def test_a_try_after_the_decline_is_refused(earlier):
     with pytest.raises(InvalidInput, match="history: is not before declined_at"):
         _told(MONEY, *earlier)

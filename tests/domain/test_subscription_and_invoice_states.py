@@ -34,7 +34,7 @@ SUBSCRIPTION_EDGES = {
     "active": {"past_due", "paused", "unpaid", "canceled"},
     "past_due": {"active", "unpaid", "canceled"},
     "paused": {"active", "canceled"},
-    "unpaid": {"active", "canceled"},
+    "unpaid": {"active", "past_due", "canceled"},
     "canceled": set(),
 }
 INVOICE_EDGES = {

@@ -27,7 +27,8 @@ def late(world: World) -> list[Subscription]:
     plan = create_plan.create_plan(world.ports, "Daily", 100, "KRW", calendar=calendar, catch_up=policy)
     key = world.key()
     made = [
-        subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, f"c{number}")) for number in range(MANY)
+        subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, "c", allow_duplicate=True))
+        for _ in range(MANY)
     ]
     world.settle()
     world.clock.advance(days=DAYS)

@@ -118,11 +118,11 @@ def crowd(world: World) -> list[Subscription]:
         plan_that(world, mode, amount=amount, interval=interval)
         for mode, amount, interval in (("ask", 700, "week"), ("ask", 9900, "month"), ("latest_only", 50, "day"))
     ]
-    key = world.key()
+    keys = [world.key() for _ in range(3)]
     made = [
         subscribing.subscribe(world.ports, NewSubscription(plan.id, key.id, f"customer {number}"))
         for plan in plans
-        for number in range(3)
+        for number, key in enumerate(keys)
     ]
     world.settle()
     world.clock.advance(days=38, hours=2)

@@ -534,7 +534,7 @@ def _shown(value: Any) -> str:
     )
 
 
-@pytest.mark.parametrize("seed", [4, 29, 37, 64, 109, 120])  # in which charges happen, some on a fallback key
+@pytest.mark.parametrize("seed", [4, 14, 29, 107, 116, 143])  # in which charges happen, some on a fallback key
 def test_one_story_leaves_the_same_rows_in_both(seed: int, database_url: str) -> None:
     ids = Numbered()
     store = Store(ids, CHANNELS)

@@ -13,6 +13,7 @@ from billing_worker.cli.commands import assemble
 from billing_worker.domain.alert_rules import RULES, case_of, checked
 from billing_worker.domain.alerts import CASE, Action, AlertKind, Closes, Concerns, Fact, WayOut
 from billing_worker.domain.declines.reasons import Advice, Category
+from billing_worker.domain.dunning.recovery import Why
 from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
 from billing_worker.texts import alerts as texts
@@ -97,6 +98,7 @@ def test_both_languages_have_the_same_texts_and_no_other_than_are_used() -> None
     needed = {name for kind in AlertKind for name in texts.names_of(kind)}
     needed |= {f"action.{action}" for action in Action} | {"none", "none.key"}
     needed |= {f"decline.{category}" for category in Category} | {f"advice.{advice}" for advice in Advice}
+    needed |= {f"recovery.{why}" for why in Why}
     for language in Language:
         assert set(catalogue(language).texts) == needed, language
         assert all(catalogue(language).texts.values()), language

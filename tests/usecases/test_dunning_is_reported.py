@@ -61,7 +61,7 @@ def test_a_difference_is_called_one_only_where_there_is_one(world: World) -> Non
     assert "needs 30 declined invoices" in found.verdict
     with pytest.raises(InvalidInput, match="is the same policy"):
         compare_policies(world.ports, "one", "one", world.clock.now())
-    with pytest.raises(InvalidInput, match="there is no such policy"):
+    with pytest.raises(InvalidInput, match="there is no such dunning policy"):
         compare_policies(world.ports, "one", "nothing", world.clock.now())
 
 

@@ -223,7 +223,7 @@ def test_why_answers_for_every_kind_of_id(web: Web) -> None:
     idents = [subscription["id"], invoice_id, invoice["attempts"][0]["id"], invoice["merchant_uid"]]
     for ident in idents:
         told = web.api.get(f"/v1/why/{ident}").json()
-        assert set(told) == {"subject", "answer", "history", "actions", "next", "ways_out", "alerts"}
+        assert set(told) == {"subject", "answer", "history", "actions", "next", "ways_out", "alerts", "notices"}
         assert "한도초과" in told["answer"]
         assert told["history"]
     key = web.api.get(f"/v1/why/{subscription['billing_key_id']}").json()

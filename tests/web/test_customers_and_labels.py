@@ -122,7 +122,8 @@ def test_a_second_live_subscription_of_a_customer_on_a_plan_must_be_meant(web: W
     assert "allow_duplicate" in assert_problem(again, 409, "customer")
     assert (again.json()["existing_id"], again.json()["type"].rpartition(":")[2]) == (first["id"], "already_exists")
     assert web.create("subscriptions", **wanted, allow_duplicate=True)["allow_duplicate"] is True
-    web.create("subscriptions", **wanted | {"customer": "user-2"})
+    other = web.create("billing-keys", customer_uid="uid-of-user-2", pg_provider="nice_v2")["id"]
+    web.create("subscriptions", **wanted | {"customer": "user-2", "billing_key_id": other})
     for each in web.api.get("/v1/subscriptions?customer=user-1").json()["data"]:
         web.api.post(f"/v1/subscriptions/{each['id']}/cancel", json={})
     web.create("subscriptions", **wanted, external_id="order-2")

@@ -108,7 +108,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     for reference in found(description, "$ref"):
         assert reference.removeprefix("#/components/schemas/") in schemas
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 65
+    assert len(identifiers) == len(set(identifiers)) == 70
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]

@@ -26,6 +26,7 @@ LISTS: Mapping[Kind, str] = {
     Kind.ALERTS: "/v1/alerts",
     Kind.EVENTS: "/v1/events",
     Kind.NOTIFICATIONS: "/v1/inbox",
+    Kind.NOTICES: "/v1/notices",
     Kind.ACTIONS: "/v1/actions",
 }
 TIMES = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00", "yesterday", "")

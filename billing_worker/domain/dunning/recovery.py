@@ -39,7 +39,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class EarlierTry:
     """One earlier try of the card, as the merchant tells it."""
 
     at: datetime
@@ -50,7 +50,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldDecline:
+class KnownDecline:
     """A declined payment, as a merchant tells it. Raises InvalidInput for a try that is not before the decline."""
 
     id: str
@@ -58,7 +58,7 @@ class ToldDecline:
     pg: str
     text: str
     declined_at: datetime
-    earlier: Sequence[Told] = ()
+    earlier: Sequence[EarlierTry] = ()
     """The tries of the card before this one."""
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class RecoveryAdvice:
     """The steps that the policy has for such a decline."""
 
 
-def advise(told: ToldDecline, policy: DunningPolicy) -> RecoveryAdvice:
+def advise(told: KnownDecline, policy: DunningPolicy) -> RecoveryAdvice:
     """When to try a declined payment again by this policy, and why then."""
     decline = normalise(told.pg, told.text)
     spent = told.spent(policy)
@@ -110,7 +110,7 @@ def advise(told: ToldDecline, policy: DunningPolicy) -> RecoveryAdvice:
 
 
 def _next(
-    told: ToldDecline, policy: DunningPolicy, decline: Decline, spent: "Spent", *, spends: bool
+    told: KnownDecline, policy: DunningPolicy, decline: Decline, spent: "Spent", *, spends: bool
 ) -> tuple[Why, datetime | None]:
     if decline.advice is Advice.ANOTHER_CARD:
         return Why.ANOTHER_CARD, None

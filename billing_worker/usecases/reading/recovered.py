@@ -39,7 +39,7 @@ def compare_policies(ports: Ports, one: str, other: str, since: datetime) -> Com
     with ports.database.transaction() as uow:
         for field, name in (("one", one), ("other", other)):
             if uow.dunning_policies.newest(name) is None:
-                raise InvalidInput(field, name, "there is no such policy; see: billing-worker dunning list")
+                raise InvalidInput(field, name, "there is no such dunning policy")
         until = ports.clock.moment().billing - RIPE
         found = compared(uow.books.declined(since, until, "UTC"), one, other)
     more = found.difference

@@ -1,7 +1,7 @@
 """Advice about a declined payment of any system: nothing is stored, and nothing is charged."""
 
 from billing_worker.domain.dunning.policy import DEFAULT
-from billing_worker.domain.dunning.recovery import ToldDecline, advise
+from billing_worker.domain.dunning.recovery import KnownDecline, advise
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.language import Language
 from billing_worker.ports.bundle import Ports
@@ -13,7 +13,7 @@ OURS = "default"
 
 
 def recovery_of(
-    ports: Ports, told: ToldDecline, name: str | None = None, language: Language = Language.EN
+    ports: Ports, told: KnownDecline, name: str | None = None, language: Language = Language.EN
 ) -> RecoveryView:
     """Advise by the newest version of a policy, or by the default of this release. Raises InvalidInput."""
     policy, version = DEFAULT, OURS
@@ -21,8 +21,7 @@ def recovery_of(
         with ports.database.transaction() as uow:
             newest = uow.dunning_policies.newest(name)
         if newest is None:
-            problem = "there is no such policy; see: billing-worker dunning list, or leave it out for the default"
-            raise InvalidInput("dunning_policy", name, problem)
+            raise InvalidInput("dunning_policy", name, "there is no such policy; leave it out for the default")
         policy, version = newest.policy, newest.id
     found = advise(told, policy)
     return RecoveryView(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from billing_worker.domain.billing_key import LONGEST_PG
 from billing_worker.domain.declines.text import LONGEST
-from billing_worker.domain.dunning.recovery import MOST_TRIES_TOLD, Told, ToldDecline
+from billing_worker.domain.dunning.recovery import MOST_TRIES_TOLD, EarlierTry, KnownDecline
 from billing_worker.domain.money import LARGEST_AMOUNT
 from billing_worker.usecases.reading.recovery import recovery_of
 from billing_worker.usecases.reading.views.recovery import RecoveryView
@@ -78,11 +78,11 @@ class RecoveryInput(Input):
     )
 
     @property
-    def told(self) -> ToldDecline:
+    def known(self) -> KnownDecline:
         """The decline, as the rules take it. Raises InvalidInput."""
         text = self.text if self.code is None else f"[{self.code}]{self.text}"
-        earlier = tuple(Told(each.at.astimezone(UTC), each.text, each.same_payment) for each in self.history)
-        return ToldDecline(self.id, self.pg, text, self.declined_at.astimezone(UTC), earlier)
+        earlier = tuple(EarlierTry(each.at.astimezone(UTC), each.text, each.same_payment) for each in self.history)
+        return KnownDecline(self.id, self.pg, text, self.declined_at.astimezone(UTC), earlier)
 
 
 @router.post("", dependencies=[JSON], responses=CHANGES, name="advise_on_decline", openapi_extra=ASKS)
@@ -91,4 +91,4 @@ def advise(wanted: RecoveryInput, context: Ctx, language: InLanguage) -> Recover
 
     Nothing is charged or stored. The answer follows the policy, its hours, and the caps of card networks.
     """
-    return recovery_of(context.ports, wanted.told, wanted.dunning_policy, language)
+    return recovery_of(context.ports, wanted.known, wanted.dunning_policy, language)

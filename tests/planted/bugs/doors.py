@@ -48,7 +48,7 @@ BUGS = (
     bug(
         "everybody moves money",
         "the scope write is enough for refunds and stops",
-        (SECURITY, "return TokenScope.MONEY if for_money else TokenScope.WRITE", "return TokenScope.WRITE"),
+        (SECURITY, "            if any(each.fits(method, path) for each in places):", "            if False:"),
         catchers=(f"{TOKENS}::test_a_scope_covers_itself_and_those_before_it",),
     ),
     bug(
