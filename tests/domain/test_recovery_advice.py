@@ -82,6 +82,6 @@ def test_a_try_after_the_decline_is_refused(earlier):
         _told(MONEY, *earlier)
 
 
-def test_more_than_a_hundred_tries_are_refused():
-    with pytest.raises(InvalidInput, match="tell the last 100 tries"):
-        _told(MONEY, *[_ago(MONEY, minutes=minute) for minute in range(1, 102)])
+def test_more_than_thirty_tries_are_refused():
+    with pytest.raises(InvalidInput, match="tell the last 30 tries"):
+        _told(MONEY, *[_ago(MONEY, minutes=minute) for minute in range(1, 32)])

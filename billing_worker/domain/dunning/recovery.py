@@ -15,8 +15,8 @@ from billing_worker.domain.pg_limits import SEOUL
 
 MERCHANT_WAIT = timedelta(days=1)
 MERCHANT_TRIES = 30
-MOST_TRIES_TOLD = 100
-"""Of one card in a request: the caps look at thirty days."""
+MOST_TRIES_TOLD = 30
+"""Of one card in a request: more than the caps of thirty days count."""
 
 
 class Why(StrEnum):

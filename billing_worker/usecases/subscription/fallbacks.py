@@ -139,8 +139,7 @@ def _refuse_unfit(
         raise Conflict(f"it has {MOST_FALLBACKS} fallback keys already; remove one first", field=field)
     if key.issue_claim in (IssueUse.OPEN, IssueUse.CHOSEN):
         problem = f"what the payment that issued billing key {key.id} pays is not decided"
-        way_out = f"if it pays no period: billing-worker key issuing-payment {key.id} --counts-for-none"
-        raise Conflict(f"{problem}; {way_out}", field=field)
+        raise Conflict(f"{problem}; decide that first, perhaps that it counts for none", field=field)
     plan = uow.plans.get(subscription.plan_id)
     require_money(key.pg_provider, plan.money, field)
     require_options(key.pg_provider, plan.options, plan.money, field)

@@ -1,7 +1,6 @@
 """Advice about declined payments of any system, without a plan or a subscription here."""
 
 from datetime import UTC
-from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -15,7 +14,6 @@ from billing_worker.usecases.reading.views.recovery import RecoveryView
 from billing_worker.web.api.shapes import (
     CHANGES,
     JSON,
-    Described,
     InLanguage,
     Input,
     Instant,
@@ -34,8 +32,11 @@ class TriedInput(Input):
     """An earlier try of the same card."""
 
     at: Instant = Field(description="When it was charged")
-    text: Annotated[Text, Described(maxLength=LONGEST)] | None = Field(
-        None, description="The text of the decline; leave it out for an approval", examples=["[CC10]잔액부족"]
+    text: Text | None = Field(
+        None,
+        max_length=LONGEST,
+        description="The text of the decline; leave it out for an approval",
+        examples=["[CC10]잔액부족"],
     )
     same_payment: bool = Field(
         default=True, description="Whether it was for this payment; others count for the caps of the card"
@@ -54,24 +55,29 @@ class RecoveryInput(Input):
         history=[{"at": "2026-02-12T09:30:00+09:00"}],
     )
 
-    id: Annotated[Text, Described(minLength=1, maxLength=64)] = Field(
-        description="Your name of the payment: tries of different payments are spread", examples=["order-1001"]
+    id: Text = Field(
+        min_length=1,
+        max_length=64,
+        description="Your name of the payment: tries of different payments are spread",
+        examples=["order-1001"],
     )
-    pg: Annotated[Text, Described(minLength=1, maxLength=LONGEST_PG)] = Field(
-        description="PortOne's code of the PG", examples=["kcp"]
+    pg: Text = Field(min_length=1, max_length=LONGEST_PG, description="PortOne's code of the PG", examples=["kcp"])
+    text: Text = Field(
+        max_length=LONGEST, description="The text of the decline, with or without its code", examples=["[CC10]잔액부족"]
     )
-    text: Annotated[Text, Described(maxLength=LONGEST)] = Field(
-        description="The text of the decline, with or without its code", examples=["[CC10]잔액부족"]
-    )
-    code: Annotated[Text, Described(minLength=1, maxLength=40)] | None = Field(
-        None, description="The PG's code, if the text does not begin with it", examples=["CC10"]
+    code: Text | None = Field(
+        None,
+        min_length=1,
+        max_length=40,
+        description="The PG's code, if the text does not begin with it",
+        examples=["CC10"],
     )
     amount: Minor | None = Field(
         None, ge=1, le=LARGEST_AMOUNT, description="Minor units. No rule of this release uses it", examples=[9900]
     )
     declined_at: Instant = Field(description="When it was declined")
     history: list[TriedInput] = Field(
-        [], description="Earlier tries of the same card, at most a hundred", max_length=MOST_TRIES_TOLD, examples=[[]]
+        [], description="Earlier tries of the same card, at most thirty", max_length=MOST_TRIES_TOLD, examples=[[]]
     )
     dunning_policy: Word | None = Field(
         None, description="The name of a policy here; default: the policy of this release", examples=["paydays"]
