@@ -10,7 +10,6 @@ from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import minor_units, whole_days, words
 from billing_worker.cli.session import session
 from billing_worker.domain.catch_up import DEFAULT_MAX_AGE, policy_of
-from billing_worker.domain.dunning.version import DEFAULT_DAYS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.schedule import Collection
 from billing_worker.ports.lists import Kind
@@ -22,13 +21,12 @@ from billing_worker.usecases.subscription.create_plan import calendar_from, crea
 app = typer.Typer(help="Plans: the price, the interval, and the policy after a decline.")
 
 COLUMNS = ("id", "name", "amount", "calendar", "timezone", "dunning_policy", "created_at")
-DEFAULT = ",".join(map(str, DEFAULT_DAYS))
 CATCH_UP = "The policy for late periods (bill_all, latest_only, forgive, ask)"
 NOTICES = "Kinds of notices between commas, such as failed,upcoming=7; '' for none"
 MaxAge = Annotated[int, typer.Option(help="Days; for older periods an operator is asked.", metavar="DAYS")]
 DunningDays = Annotated[
     str | None,
-    typer.Option(help=f"Days to wait after each decline in turn; '' for no retry. Default: {DEFAULT}.", metavar="DAYS"),
+    typer.Option(help="Days to wait after each decline in turn; '' for no retry. Or the default.", metavar="DAYS"),
 ]
 
 

@@ -44,6 +44,8 @@ DECLINES = [
 
 LATE_APPROVAL_AFTER = 43_200
 """Billing seconds: half a day after the decline, before dunning tries again."""
+DUNNING_DAYS = (1, 3, 5, 7)
+"""Plain days: with them each invoice of the demo's three months ends within them."""
 
 CONFIRMED_AFTER = 15.0
 """Real seconds until Paymentwall confirms its keys: until then their first invoices wait visibly."""
@@ -89,7 +91,7 @@ def customers() -> list[Customer]:
 def load(ports: Ports, sandbox_url: str, start: datetime) -> int:
     """Create the plans, issue and register the keys, subscribe all customers; returns the number of subscriptions."""
     plans = {
-        name: create_plan(ports, title, amount, currency, calendar=calendar).id
+        name: create_plan(ports, title, amount, currency, calendar=calendar, dunning_days=DUNNING_DAYS).id
         for name, (title, amount, currency, calendar) in PLANS.items()
     }
     with httpx.Client(base_url=sandbox_url, timeout=10) as sandbox:

@@ -138,6 +138,8 @@ class World:
             calendar["interval"] = "month"
         made = create_plan.calendar_from(**calendar)
         name = f"Plan {next(_serial)}"
+        if dunning_days is None and dunning_policy is None:
+            dunning_days = (1, 3, 5, 7)
         dunning = {"dunning_days": dunning_days, "dunning_policy": dunning_policy}
         return create_plan.create_plan(self.ports, name, amount, currency, calendar=made, options=options, **dunning)
 

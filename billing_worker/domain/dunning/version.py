@@ -12,7 +12,9 @@ LONGEST_POLICY_NAME = 40
 LONGEST_DERIVED_NAME = 64
 NO_RETRY = "none"
 _NAME = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{LONGEST_POLICY_NAME - 2}}}[a-z0-9])?")
-_DERIVED = re.compile(r"none|days(?:-.*)?")
+_DERIVED = re.compile(r"none|default|days(?:-.*)?")
+OURS = "default"
+"""The name of the policy that this release gives to a plan which names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def entered_name(name: str) -> str:
         problem = f"has 1 to {LONGEST_POLICY_NAME} small letters, digits and hyphens, such as paydays"
         raise InvalidInput("name", name[: LONGEST_POLICY_NAME + 1], problem)
     if _DERIVED.fullmatch(name):
-        raise InvalidInput("name", name, "stands for plain days, which exist by themselves; choose another name")
+        raise InvalidInput("name", name, "stands for plain days or the default; choose another name")
     return name
 
 
@@ -57,5 +59,4 @@ def named_days(field: str, waits: Sequence[int]) -> tuple[str, DunningPolicy]:
     return "-".join(["days", *map(str, waits)]) if waits else NO_RETRY, policy
 
 
-DEFAULT_DAYS = (1, 3, 5, 7)
 """Plain days of a plan that names no policy: tries on day 0, 1, 4, 9 and 16."""

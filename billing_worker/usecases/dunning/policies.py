@@ -8,7 +8,7 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.calendar import BillingCalendar, CronCalendar
 from billing_worker.domain.dunning.definition import read_policy
 from billing_worker.domain.dunning.policy import DunningPolicy, NewKey
-from billing_worker.domain.dunning.version import PolicyVersion, entered_name, named_days
+from billing_worker.domain.dunning.version import OURS, PolicyVersion, entered_name, named_days
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.dunning import DunningRecords
@@ -65,13 +65,18 @@ def chosen_policy(
     waits: Sequence[int] | None,
     *,
     field: str,
-    otherwise: Sequence[int],
+    otherwise: DunningPolicy | None = None,
     calendar: BillingCalendar | None = None,
     now: datetime,
 ) -> PolicyVersion:
-    """The policy of a name, or of plain days in `field`, or else `otherwise`. Raises InvalidInput; also for both."""
+    """The policy of a name, or of plain days in `field`. Without both `otherwise`, the default; None: no try.
+
+    Raises InvalidInput; also for both.
+    """
+    if name is None and waits is None and otherwise is not None:
+        return _stored(uow, OURS, otherwise, now)[0]
     if name is None:
-        return plain_days(uow, field, otherwise if waits is None else waits, now)
+        return plain_days(uow, field, waits or (), now)
     if waits is not None:
         raise InvalidInput(field, list(waits), f"give either {field} or {FIELD}, not both")
     return policy_named(uow, name, calendar)

@@ -120,7 +120,7 @@ def _new_payment(ports: Ports, uow: UnitOfWork, key: BillingKey, wanted: NewPaym
         name=entered("name", wanted.name, LONGEST_NAME),
         at=_time(wanted.at, now),
     )
-    policy = chosen_policy(uow, wanted.dunning_policy, wanted.retry_days, field="retry_days", otherwise=(), now=now)
+    policy = chosen_policy(uow, wanted.dunning_policy, wanted.retry_days, field="retry_days", now=now)
     invoice = Invoice(
         id=ports.ids.new("inv"),
         subscription_id=None,

@@ -2,14 +2,12 @@
 
 from billing_worker.domain.dunning.policy import DEFAULT
 from billing_worker.domain.dunning.recovery import KnownDecline, advise
+from billing_worker.domain.dunning.version import OURS
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.language import Language
 from billing_worker.ports.bundle import Ports
 from billing_worker.texts.declines import advised
 from billing_worker.usecases.reading.views.recovery import RecoveryView
-
-OURS = "default"
-"""The policy of this release, which no database holds."""
 
 
 def recovery_of(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from billing_worker.domain.action import Verb
 from billing_worker.domain.calendar import DEFAULT_ZONE, AnchoredCalendar, BillingCalendar, CronCalendar, Unit
 from billing_worker.domain.catch_up import BILL_ALL, CatchUpPolicy
-from billing_worker.domain.dunning.version import DEFAULT_DAYS
+from billing_worker.domain.dunning.policy import DEFAULT
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.labels import entered_external_id, entered_metadata
 from billing_worker.domain.money import Money
@@ -83,7 +83,7 @@ def create_plan(
         plan.dunning_policy = chosen_policy(
             *(uow, dunning_policy, dunning_days),
             field="dunning_days",
-            otherwise=DEFAULT_DAYS,
+            otherwise=DEFAULT,
             calendar=calendar,
             now=moment.billing,
         ).name

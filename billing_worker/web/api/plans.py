@@ -70,7 +70,7 @@ class PlanInput(LabelledInput, ChargeOptions):
     cron: Text | None = Field(None, description="Instead of an interval: minute hour day month weekday")
     timezone: Text | None = Field(None, description="IANA name; default: the setting BILLING_TIMEZONE")
     dunning_days: PlainDays | None = Field(
-        None, description="Days to wait after the first, second … decline; default: 1, 3, 5 and 7"
+        None, description="Days to wait after the first, second … decline; default: the policy `default`"
     )
     dunning_policy: PolicyName | None = Field(None, description="Instead of days: the name of a policy")
     collection: Annotated[Collection, Field(strict=False)] = Field(
