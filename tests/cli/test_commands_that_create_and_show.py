@@ -8,7 +8,7 @@ def test_a_plan_is_created_listed_and_shown(billing: Command) -> None:
     made = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json
     assert (made["amount"], made["currency"], made["interval"], made["interval_count"]) == (9900, "KRW", "month", 1)
     assert made["timezone"] == "Asia/Seoul"
-    assert made["dunning_policy"] == "days-1-3-5-7"
+    assert made["dunning_policy"] == "default"
     assert made["created_at"].endswith("Z")
     assert billing("plan", "show", made["id"], "--json").json == made
     assert billing("plan", "list", "--json").json == [made]

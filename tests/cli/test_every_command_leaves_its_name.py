@@ -95,7 +95,7 @@ def test_dunning_policies(billing: Command, added: Added) -> None:
     assert added() == {("plan.changed", plan)}
     billing("subscription", "set-dunning", made, "slow")
     assert added() == {("subscription.changed", made)}
-    billing("dunning", "split", plan, "slow", "days-1-3-5-7")
+    billing("dunning", "split", plan, "slow", "default")
     assert added() == {("plan.changed", plan)}
 
 

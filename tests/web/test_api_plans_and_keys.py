@@ -18,7 +18,7 @@ def test_a_plan_is_created_shown_and_listed(web: Web) -> None:
     plan = web.create("plans", **PLAN)
     assert {name: plan[name] for name in PLAN} == PLAN
     assert (plan["interval_count"], plan["cron"], plan["timezone"]) == (1, None, "Asia/Seoul")
-    assert plan["dunning_policy"] == "days-1-3-5-7"
+    assert plan["dunning_policy"] == "default"
     assert web.api.get(f"/v1/plans/{plan['id']}").json() == plan
     assert web.api.get("/v1/plans").json() == {"data": [plan], "next_cursor": None}
 

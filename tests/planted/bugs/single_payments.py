@@ -56,7 +56,7 @@ BUGS = (
     bug(
         "a declined payment is tried as a plan would",
         "a merchant who asked for one charge gets five",
-        (CREATE, "otherwise=(), now=now", "otherwise=(1, 3), now=now"),
+        (CREATE, "wanted.dunning_policy, wanted.retry_days,", "wanted.dunning_policy, wanted.retry_days or (1, 3),"),
         catchers=(f"{TESTS}::test_after_a_decline_it_is_tried_again_only_as_it_was_asked_for",),
     ),
     bug(
