@@ -4,7 +4,7 @@ A card is good to the end of that month, in Seoul.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from billing_worker.domain.errors import InvalidInput
@@ -30,6 +30,11 @@ def ends_at(month: str) -> datetime:
     year, number = int(month[:4]), int(month[5:])
     following = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=KOREA)
     return following.astimezone(UTC)
+
+
+def last_day(month: str) -> date:
+    """The last day of this month."""
+    return (ends_at(month) - timedelta(days=1)).astimezone(KOREA).date()
 
 
 def is_past(month: str | None, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from billing_worker.ports.notices import CardLinks, Letter
 from billing_worker.ports.outgoing import Refusal
 from billing_worker.usecases.card.link import session_of
 from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.key.expiry import set_expiry
 from billing_worker.usecases.notice import deliver
 from billing_worker.usecases.reading.why import why
 from billing_worker.usecases.subscription.change import change_plan
@@ -258,6 +259,20 @@ def test_a_coming_charge_is_told_so_many_days_before_it(told: World, ear: Ear) -
     assert {letter.facts["charge_at"] for letter in ear.heard} == {"2026-02-28T00:00:00+00:00"}
     days(told, 6, 24, 1, 6, 24, 1)
     assert ear.kinds == ["upcoming"] * 9, "once for each period"
+
+
+def test_a_card_that_is_too_old_for_the_next_charge_is_told_two_weeks_before_it(told: World, ear: Ear) -> None:
+    old, young = told.key("ok"), told.key("ok")
+    for key, month in ((old, "2026-01"), (young, "2026-02")):
+        told.subscribe(key=key)
+        set_expiry(told.ports, key.id, month)
+    days(told, 13)
+    assert not ear.heard
+    days(told, 2)
+    (letter,) = ear.heard
+    assert (letter.kind, letter.facts["card_expires_on"]) == ("card_expiring", "2026-01-31")
+    days(told, 5)
+    assert ear.kinds == ["card_expiring"], "once for each period"
 
 
 def test_a_coming_charge_of_a_card_that_died_is_not_told(world: World, ear: Ear) -> None:

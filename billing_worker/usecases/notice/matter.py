@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.card_expiry import last_day
 from billing_worker.domain.invoice import Invoice, SinglePayment
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
@@ -95,6 +96,6 @@ def switches_of_plan(agreed: Plan | SinglePayment, noticing: Noticing) -> Switch
     return noticing.switches if own is None else own
 
 
-def expiry_of(key: BillingKey) -> date | None:  # noqa: ARG001 - no key knows it yet
-    """The last day on which a card is valid. The one place to join: no gateway tells it today."""
-    return None
+def expiry_of(key: BillingKey) -> date | None:
+    """The last day on which a card is valid, in Seoul; None if its month is not known."""
+    return last_day(key.card_expires) if key.card_expires is not None else None
