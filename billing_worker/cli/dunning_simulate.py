@@ -11,17 +11,20 @@ from typing import Annotated, Any
 
 import typer
 
-from billing_worker.cli.output import AsJson, Output, followed, working
+from billing_worker.cli.output import AsJson, Output, console_for, followed, working
+from billing_worker.cli.session import session
 from billing_worker.domain.dunning.definition import read_policy, written_policy
 from billing_worker.domain.dunning.policy import DunningPolicy
-from billing_worker.domain.errors import InvalidInput
+from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.issuer_model.baselines import BASELINES
 from billing_worker.issuer_model.cases import cases
 from billing_worker.issuer_model.figures import Figures, more_than, tried
 from billing_worker.issuer_model.fit import fit
+from billing_worker.issuer_model.history import explain, seen_in
 from billing_worker.issuer_model.parameters import Parameters
 from billing_worker.issuer_model.plot import draw_recovery, require_plot
 from billing_worker.issuer_model.trial import Case
+from billing_worker.usecases.reading.recovered import answers_of_cards
 
 COLUMNS = (
     *("policy", "recovered", "more_than_first", "of_decidable", "recovered_sum", "tries"),
@@ -36,6 +39,9 @@ def simulate(
         list[Path] | None,
         typer.Option("--file", help="A policy as JSON, as `dunning create --file` reads it; repeatable."),
     ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Your own declined invoices of a year, instead of drawn ones.")
+    ] = False,
     invoices: Annotated[int, typer.Option(min=100, max=200_000, help="Declined invoices to draw.")] = 5_000,
     seed: Annotated[int, typer.Option(help="The same seed draws the same invoices.")] = 1_001,
     change: Annotated[
@@ -59,6 +65,9 @@ def simulate(
     source. Three fixed plans that others ship and the default stand beside yours. The others are compared with the
     first row.
 
+    With --history, each of your declined invoices of the last year keeps its date, its sum and every answer in your
+    books; the model fills in what its card would have said at other times. Needs the database, and changes nothing.
+
     Columns: the share recovered, what it has more than the first row (with its 95 % interval, or "no difference"), the
     share of those declines that dates can help, the share of the money, tries for each invoice, days to recovery
     (median, and what nine of ten stay below), and customers lost.
@@ -69,7 +78,7 @@ def simulate(
         require_plot(plot)
     parameters = changed(Parameters(), change or [])
     policies = {**BASELINES, **{path.stem: _from_file(path) for path in file or []}}
-    drawn = list(cases(parameters, seed, invoices))
+    drawn = _of_history(parameters, seed) if history else list(cases(parameters, seed, invoices))
     if search:
         policies["fitted"] = fitted(parameters, seed + OTHER_SEED, price, timedelta(days=longest))
     figures = tried_all(drawn, policies)
@@ -82,6 +91,21 @@ def simulate(
         out.say(json.dumps(written_policy(policies["fitted"]), indent=2))
 
 
+def _of_history(parameters: Parameters, seed: int) -> list[Case]:
+    """The merchant's own declined invoices. Raises Conflict without any; tells how many the model cannot explain."""
+    with session(as_json=False) as work:
+        now = work.ports.clock.moment().billing
+        seen = seen_in(answers_of_cards(work.ports, now - A_YEAR, now))
+    found = explain(followed(seen, "invoices"), parameters, seed)
+    if not found.cases:
+        raise Conflict("no invoice of the last year was declined, or the model explains none")
+    if found.unexplained:
+        text = f"{found.unexplained} of {len(seen)} invoices are left out: no drawn holder answers as their card did"
+        console_for(sys.stderr).print(text)
+    return found.cases
+
+
+A_YEAR = timedelta(days=365)
 OTHER_SEED = 1_000_003
 """The policy is searched on invoices of this seed later, and shown on those of the seed itself."""
 FITTED_ON = 2_000

@@ -4,12 +4,14 @@ What the card would have said at other times is not known. It is drawn from the 
 the seen times as the card did are kept. An invoice that no drawn holder explains is left out and counted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from random import Random
 
 from billing_worker.domain.declines.reasons import ADVICE, Category
+from billing_worker.domain.dunning.recovered import CardAnswer
 from billing_worker.issuer_model.holder import Holder, draw
 from billing_worker.issuer_model.parameters import Parameters
 from billing_worker.issuer_model.trial import Case
@@ -36,6 +38,23 @@ class SeenInvoice:
         return self.answers[0][0]
 
 
+def seen_in(answers: Iterable[CardAnswer]) -> list[SeenInvoice]:
+    """The invoices of these answers, in their order. An invoice is told by its first card alone.
+
+    A payment on another card, or by hand, is one that the holder made without a try of the policy.
+    """
+    found = []
+    for ident, group in groupby(answers, key=lambda each: each.invoice_id):
+        tries = list(group)
+        own = [each for each in tries if each.billing_key_id == tries[0].billing_key_id]
+        if own[0].category is None:
+            continue
+        said = [(each.at, None if each.category is None else Category(each.category)) for each in own]
+        is_approved = said[-1][1] is None
+        found.append(SeenInvoice(ident, own[0].amount, said, None if is_approved else own[0].paid_at))
+    return found
+
+
 @dataclass(slots=True)
 class Explained:
     """The cases that a history gives."""
@@ -44,7 +63,7 @@ class Explained:
     unexplained: int = 0
 
 
-def explain(seen: Sequence[SeenInvoice], parameters: Parameters, seed: int) -> Explained:
+def explain(seen: Iterable[SeenInvoice], parameters: Parameters, seed: int) -> Explained:
     """A holder for each invoice, drawn from the model such that the history could have been."""
     found = Explained()
     for invoice in seen:

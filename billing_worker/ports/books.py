@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from billing_worker.domain.dunning.recovered import DeclinedInvoice
+from billing_worker.domain.dunning.recovered import CardAnswer, DeclinedInvoice
 from billing_worker.domain.moment import Moment
 
 
@@ -96,6 +96,9 @@ class SettledPayment:
 
 class Books(Protocol):
     """What the database says as a whole. Read only."""
+
+    def answers(self, since: datetime, until: datetime) -> Iterator[CardAnswer]:
+        """What cards said to the tries of declined invoices made in this span: by invoice, in order."""
 
     def declined(self, since: datetime, until: datetime, timezone: str) -> Iterator[DeclinedInvoice]:
         """Invoices made in this span whose charge was declined; their months are those of `timezone`."""

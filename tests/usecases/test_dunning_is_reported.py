@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing_worker.cli.main import main
+from billing_worker.domain.dunning.policy import days
 from billing_worker.domain.dunning.recovered import DeclinedInvoice, Side, added_up, compared
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.shares import Share, difference, paired
+from billing_worker.issuer_model.figures import tried
+from billing_worker.issuer_model.history import explain, seen_in
+from billing_worker.issuer_model.parameters import Parameters
 from billing_worker.usecases.dunning.policies import create_policy
 from billing_worker.usecases.dunning.split import is_first_half, split
-from billing_worker.usecases.reading.recovered import compare_policies, recovered_by
+from billing_worker.usecases.reading.recovered import answers_of_cards, compare_policies, recovered_by
 from tests.support.world import World
 
 
@@ -138,3 +142,24 @@ def test_the_commands_print_tables_json_csv_and_pictures(world: World, capsys, m
     assert (tmp_path / "shares.svg").read_text().startswith("<?xml")
     assert main(["dunning", "split", plan.id, "days-1", "nothing"]) == 2
     assert "there is no such policy" in capsys.readouterr().err
+
+
+def test_a_history_is_replayed_against_policies(world: World, capsys, monkeypatch) -> None:
+    plan = world.plan(9900, dunning_days=[1, 3, 5, 7])
+    for behaviour in ("limit-1x", "limit-2x", "limit", "balance", "stolen"):
+        world.subscribe(f"decline-{behaviour}", plan=plan)
+    world.subscribe(plan=plan)
+    world.run_until(world.clock.now() + timedelta(days=20))
+    monkeypatch.setenv("BILLING_DATABASE_URL", world.database_url)
+    seen = seen_in(answers_of_cards(world.ports, world.clock.now() - timedelta(days=30), world.clock.now()))
+    tries = sorted((len(each.answers), each.answers[-1][1] is None) for each in seen)
+    assert tries == [(1, False), (2, True), (3, True), (5, False), (5, False)]
+    found = explain(seen, Parameters(), seed=1)
+    assert len(found.cases) + found.unexplained == 5
+    assert len(found.cases) >= 4
+    again = tried(found.cases, days(1, 3, 5, 7))
+    paid = {each.id for each in seen if each.answers[-1][1] is None}
+    assert list(again.is_recovered) == [case.ident in paid for case in found.cases]
+    capsys.readouterr()
+    assert main(["dunning", "simulate", "--history", "--json"]) == 0
+    assert {row["invoices"] for row in json.loads(capsys.readouterr().out)} <= {4, 5}

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from billing_worker.adapters.database.expiring import LAST_MONTH
-from billing_worker.domain.dunning.recovered import DeclinedInvoice
+from billing_worker.domain.dunning.recovered import CardAnswer, DeclinedInvoice
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
 from billing_worker.domain.subscription import RENEWING
@@ -124,6 +124,16 @@ _DECLINED = text("""
     ORDER BY i.created_at, i.id
 """)
 
+_ANSWERS = text("""
+    SELECT i.id AS invoice_id, i.amount, a.billing_key_id, a.closed_at AS at,
+           CASE WHEN a.status = 'declined' THEN coalesce(a.decline_category, 'unknown') END AS category,
+           CASE WHEN i.status = 'paid' THEN i.closed_at END AS paid_at
+    FROM invoices i JOIN payment_attempts a ON a.invoice_id = i.id
+    WHERE i.created_at >= :since AND i.created_at < :until AND (i.declines > 0 OR i.spared > 0)
+      AND a.status IN ('declined', 'approved') AND a.closed_at IS NOT NULL
+    ORDER BY i.created_at, i.id, a.number
+""")
+
 _PAYMENTS = text("""
     SELECT a.merchant_uid, a.imp_uid, a.amount, a.currency, i.period_start, a.surplus
     FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id
@@ -151,6 +161,11 @@ class SqlBooks:
             "waiting": moment.real - WAITING_FOR,
         }
         return Standing(**self._connection.execute(_STANDING, wanted).mappings().one())
+
+    def answers(self, since: datetime, until: datetime) -> Iterator[CardAnswer]:
+        """What cards said to the tries of declined invoices made in this span: by invoice, in order."""
+        for row in self._connection.execute(_ANSWERS, {"since": since, "until": until}).mappings():
+            yield CardAnswer(**row)
 
     def declined(self, since: datetime, until: datetime, timezone: str) -> Iterator[DeclinedInvoice]:
         """Invoices made in this span whose charge was declined; their months are those of `timezone`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
@@ -10,6 +10,21 @@ from billing_worker.domain.shares import Difference, Share, difference
 
 RIPE = timedelta(days=45)
 """Two policies are compared by invoices whose first decline is older: by then any policy has made most of its tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardAnswer:
+    """What a card said to one try of a declined invoice."""
+
+    invoice_id: str
+    amount: int
+    """Of the invoice, minor units."""
+    billing_key_id: str
+    at: datetime
+    category: str | None
+    """Of the decline; None: approved."""
+    paid_at: datetime | None
+    """When the invoice was paid, by whichever way."""
 
 
 class Side(StrEnum):

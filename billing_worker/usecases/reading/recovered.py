@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing_worker.domain.dunning.recovered import RIPE, Side, added_up, compared
+from billing_worker.domain.dunning.recovered import RIPE, CardAnswer, Side, added_up, compared
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.shares import FEWEST
 from billing_worker.ports.bundle import Ports
@@ -30,6 +30,12 @@ def recovered_by(ports: Ports, side: Side, since: datetime, until: datetime, tim
         )
         for line in lines
     ]
+
+
+def answers_of_cards(ports: Ports, since: datetime, until: datetime) -> Sequence[CardAnswer]:
+    """What cards said to the tries of declined invoices that were made in this span."""
+    with ports.database.transaction() as uow:
+        return list(uow.books.answers(since, until))
 
 
 def compare_policies(ports: Ports, one: str, other: str, since: datetime) -> ComparisonView:
