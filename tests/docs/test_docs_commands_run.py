@@ -46,6 +46,7 @@ PAGES = (
     "card-page",
     "declines",
     "dunning",
+    "dunning-model",
     "import",
     "payments",
     "pgs",
