@@ -1,13 +1,15 @@
 """What dunning recovered, by each side, and whether one policy recovers more than another."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_worker.cli.main import main
 from billing_worker.domain.dunning.policy import days
 from billing_worker.domain.dunning.recovered import DeclinedInvoice, Side, added_up, compared
 from billing_worker.domain.errors import InvalidInput
@@ -24,6 +26,13 @@ from tests.support.world import World
 def _declined(policy: str = "a@1", *, paid: bool = True, declines: int = 1, amount: int = 100) -> DeclinedInvoice:
     more = {"is_paid": paid, "is_open": False, "days": 2.0 if paid else None}
     return DeclinedInvoice(policy, "kcp", "balance", "2026-01", declines, "KRW", amount, **more)
+
+
+def _billing(world: World, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a process of its own: its log must not outlive it here."""
+    command = [sys.executable, "-m", "billing_worker", *words]
+    variables = os.environ | {"BILLING_DATABASE_URL": world.database_url}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=100, check=False)
 
 
 def test_the_report_is_what_the_ledger_says(world: World) -> None:
@@ -127,30 +136,27 @@ def test_a_split_is_stable_even_and_takes_those_who_come_later(world: World) -> 
     assert 900 < sum(halves) < 1100
 
 
-def test_the_commands_print_tables_json_csv_and_pictures(world: World, capsys, monkeypatch, tmp_path) -> None:
+def test_the_commands_print_tables_json_csv_and_pictures(world: World, tmp_path) -> None:
     plan = world.plan(9900, dunning_days=[1])
     world.subscribe("decline-limit-1x", plan=plan)
     world.run_until(world.clock.now() + timedelta(days=3))
-    monkeypatch.setenv("BILLING_DATABASE_URL", world.database_url)
-    capsys.readouterr()
     since = ("--since", "2026-01-01", "--until", "2026-12-31")
-    assert main(["dunning", "report", *since, "--json"]) == 0
-    (line,) = json.loads(capsys.readouterr().out)
+    (line,) = json.loads(_billing(world, "dunning", "report", *since, "--json").stdout)
     assert (line["value"], line["attempted"], line["recovered"]) == ("limit", 1, 1)
-    assert main(["dunning", "report", *since, "--by", "policy", "--csv", "--plot", str(tmp_path / "shares.svg")]) == 0
-    assert capsys.readouterr().out.splitlines()[1].startswith("days-1@1,KRW,1,1,0,1.0")
+    picture = ("--plot", str(tmp_path / "shares.svg"))
+    table = _billing(world, "dunning", "report", *since, "--by", "policy", "--csv", *picture).stdout
+    assert table.splitlines()[1].startswith("days-1@1,KRW,1,1,0,1.0")
     assert (tmp_path / "shares.svg").read_text().startswith("<?xml")
-    assert main(["dunning", "split", plan.id, "days-1", "nothing"]) == 2
-    assert "there is no such policy" in capsys.readouterr().err
+    refused = _billing(world, "dunning", "split", plan.id, "days-1", "nothing")
+    assert (refused.returncode, "there is no such policy" in refused.stderr) == (2, True)
 
 
-def test_a_history_is_replayed_against_policies(world: World, capsys, monkeypatch) -> None:
+def test_a_history_is_replayed_against_policies(world: World) -> None:
     plan = world.plan(9900, dunning_days=[1, 3, 5, 7])
     for behaviour in ("limit-1x", "limit-2x", "limit", "balance", "stolen"):
         world.subscribe(f"decline-{behaviour}", plan=plan)
     world.subscribe(plan=plan)
     world.run_until(world.clock.now() + timedelta(days=20))
-    monkeypatch.setenv("BILLING_DATABASE_URL", world.database_url)
     seen = seen_in(answers_of_cards(world.ports, world.clock.now() - timedelta(days=30), world.clock.now()))
     tries = sorted((len(each.answers), each.answers[-1][1] is None) for each in seen)
     assert tries == [(1, False), (2, True), (3, True), (5, False), (5, False)]
@@ -160,6 +166,5 @@ def test_a_history_is_replayed_against_policies(world: World, capsys, monkeypatc
     again = tried(found.cases, days(1, 3, 5, 7))
     paid = {each.id for each in seen if each.answers[-1][1] is None}
     assert list(again.is_recovered) == [case.ident in paid for case in found.cases]
-    capsys.readouterr()
-    assert main(["dunning", "simulate", "--history", "--json"]) == 0
-    assert {row["invoices"] for row in json.loads(capsys.readouterr().out)} <= {4, 5}
+    rows = json.loads(_billing(world, "dunning", "simulate", "--history", "--json").stdout)
+    assert {row["invoices"] for row in rows} <= {4, 5}
