@@ -1,11 +1,9 @@
 """Beat's scheduler: it rings no round of scans while an earlier one waits, and it bears a broker that is away."""
 
-import logging
 import time
 from typing import Any
 
 from celery.beat import Scheduler
-from celery.beat import logger as celery_log
 from structlog import get_logger
 
 from billing_worker.domain.backpressure import is_heard
@@ -17,14 +15,6 @@ from tasks.waiting import counted
 _log = get_logger("billing.tasks")
 
 
-class NoSecondVoice(logging.Filter):
-    """Drops what the thread of remote control says about the same broker: the rings tell of it once a minute."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is about anything else."""
-        return not (str(record.msg).startswith("beat pidbox") and "onnection error" in str(record.msg))
-
-
 class Bell(Scheduler):  # type: ignore[misc] # celery has no types
     """Celery's own scheduler, in memory. An overloaded worker takes rings slower than beat sends them."""
 
@@ -34,7 +24,6 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.outage = Outage(_log.warning)
-        celery_log.addFilter(NoSecondVoice())
         super().__init__(*args, **kwargs)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
