@@ -17,6 +17,15 @@ NOT_SOON = ISSUED_BY_PAYMENT | NEVER_REUSES_IDS
 take the money twice there, so a failure waits for the dunning day."""
 
 
+def spared_wait(advice: Advice, pg: str, spared: int, policy: DunningPolicy) -> timedelta | None:
+    """How long to wait after a decline that is not the customer's and comes after so many; None: it spends a step."""
+    if not policy.retries:
+        return None
+    if advice is Advice.RETRY_SOON and spared < len(policy.failures) and pg not in NOT_SOON:
+        return policy.failures[spared]
+    return MERCHANT_WAIT if advice is Advice.FIX_CONFIGURATION and spared < MERCHANT_TRIES else None
+
+
 def spared_until(  # noqa: PLR0917 - a decline, with all that decides
     advice: Advice, invoice: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime, facts: TryFacts
 ) -> datetime | None:
@@ -25,11 +34,7 @@ def spared_until(  # noqa: PLR0917 - a decline, with all that decides
     A policy without retries is kept. The customer may have given another card while `key` was being charged: that one
     is tried at once.
     """
-    wait = None
-    if advice is Advice.RETRY_SOON and invoice.spared < len(policy.failures) and key.pg_provider not in NOT_SOON:
-        wait = policy.failures[invoice.spared]
-    elif advice is Advice.FIX_CONFIGURATION and invoice.spared < MERCHANT_TRIES:
-        wait = MERCHANT_WAIT
-    if wait is None or not policy.retries:
+    wait = spared_wait(advice, key.pg_provider, invoice.spared, policy)
+    if wait is None:
         return None
     return opened(policy.hours, now + wait, facts) if invoice.billing_key_id == key.id else now

@@ -44,6 +44,13 @@ def test_a_failure_is_tried_within_minutes_and_spends_no_step():
     assert (spent.why, spent.step) == (Why.STEP, 1)
 
 
+@pytest.mark.parametrize("pg", ["paymentwall", "naverpay", "Naverpay.MID"])
+def test_a_failure_waits_for_the_dunning_day_where_a_try_within_minutes_could_take_the_money_twice(pg):
+    found = advise(_told(OUTAGE, pg=pg), days(1))
+    assert found.decline.advice == "retry_soon"
+    assert (found.why, found.retry_at) == (Why.STEP, AT + timedelta(days=1))
+
+
 def test_steps_count_the_declines_of_this_payment_only():
     same, other = _ago(MONEY, days=3), EarlierTry(AT - timedelta(days=2), MONEY, same_payment=False)
     assert advise(_told(MONEY, same, other), days(1, 3, 5)).step == 2

@@ -95,7 +95,7 @@ def added_up(invoices: Iterable[DeclinedInvoice], side: Side) -> Sequence[Line]:
 def _values(invoice: DeclinedInvoice, side: Side) -> Sequence[tuple[str, bool]]:
     if side is Side.STEP:
         # An invoice that was paid after its third decline was tried at the steps one and two without success.
-        last = max(invoice.declines, 0)
+        last = invoice.declines
         return [(f"{step:02}", invoice.is_paid and step == last) for step in range(min(last, 1), last + 1)]
     value = {
         Side.CATEGORY: invoice.category,

@@ -12,9 +12,8 @@ from billing_worker.domain.dunning.planner import TryFacts, next_try, opened
 from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import SEOUL
+from billing_worker.domain.spared import spared_wait
 
-MERCHANT_WAIT = timedelta(days=1)
-MERCHANT_TRIES = 30
 MOST_TRIES_TOLD = 30
 """Of one card in a request: more than the caps of thirty days count."""
 
@@ -79,7 +78,7 @@ class KnownDecline:
 
     def spent(self, policy: DunningPolicy) -> "Spent":
         """What the earlier declines of this payment have used up."""
-        spent = Spent(policy)
+        spent = Spent(policy, self.pg.partition(".")[0].strip().lower())
         for each in sorted(self.earlier, key=lambda each: each.at):
             if each.same_payment and each.text is not None:
                 spent.count(normalise(self.pg, each.text).advice)
@@ -104,25 +103,23 @@ def advise(told: KnownDecline, policy: DunningPolicy) -> RecoveryAdvice:
     """When to try a declined payment again by this policy, and why then."""
     decline = normalise(told.pg, told.text)
     spent = told.spent(policy)
-    spends = spent.count(decline.advice)
-    why, at = _next(told, policy, decline, spent, spends=spends)
+    wait = spent.count(decline.advice)
+    why, at = _next(told, policy, decline, spent.steps, wait)
     return RecoveryAdvice(decline, why, at, spent.steps, len(policy.steps_for(decline.category)))
 
 
 def _next(
-    told: KnownDecline, policy: DunningPolicy, decline: Decline, spent: "Spent", *, spends: bool
+    told: KnownDecline, policy: DunningPolicy, decline: Decline, steps: int, wait: timedelta | None
 ) -> tuple[Why, datetime | None]:
     if decline.advice is Advice.ANOTHER_CARD:
         return Why.ANOTHER_CARD, None
     if not policy.retries:
         return Why.USED_UP, None
-    if not spends:
-        is_failure = decline.advice is Advice.RETRY_SOON
-        wait = policy.failures[spent.failures - 1] if is_failure else MERCHANT_WAIT
-        why = Why.FAILURE if is_failure else Why.MERCHANT
-        return why, opened(policy.hours, told.declined_at + wait, told.facts)
     facts = told.facts
-    at = next_try(policy, spent.steps, decline.category, told.declined_at, facts)
+    if wait is not None:
+        why = Why.FAILURE if decline.advice is Advice.RETRY_SOON else Why.MERCHANT
+        return why, opened(policy.hours, told.declined_at + wait, facts)
+    at = next_try(policy, steps, decline.category, told.declined_at, facts)
     if at is None:
         return Why.USED_UP, None
     if decline.advice is Advice.ASK_GATEWAY:
@@ -142,20 +139,19 @@ def _is_of_card(decline: Decline) -> bool:
 
 @dataclass(slots=True)
 class Spent:
-    """Steps, failures and the merchant's days that declines have used up."""
+    """What the declines of a payment have used up, by the worker's own rule."""
 
     policy: DunningPolicy
+    pg: str
     steps: int = 0
-    failures: int = 0
-    merchant: int = 0
+    spared: int = 0
+    """Declines that spent no step."""
 
-    def count(self, advice: Advice) -> bool:
-        """Count one decline; returns whether it spent a step."""
-        if advice is Advice.RETRY_SOON and self.failures < len(self.policy.failures):
-            self.failures += 1
-            return False
-        if advice is Advice.FIX_CONFIGURATION and self.merchant < MERCHANT_TRIES:
-            self.merchant += 1
-            return False
-        self.steps += 1
-        return True
+    def count(self, advice: Advice) -> timedelta | None:
+        """Count one decline. Returns how long to wait after one that spends no step; None: it spent one."""
+        wait = spared_wait(advice, self.pg, self.spared, self.policy)
+        if wait is None:
+            self.steps += 1
+        else:
+            self.spared += 1
+        return wait
