@@ -128,6 +128,12 @@ class Notices(Protocol):
     def claim_due(self, channel: Channel, real_now: datetime, lease_until: datetime, limit: int) -> Sequence[str]:
         """Ids of notices to send by this channel, longest wait first; leased to the caller."""
 
+    def claim_early(self, channel: Channel, real_now: datetime, lease_until: datetime) -> Sequence[str]:
+        """At most one refused notice that waits for a later time: a probe of the channel, another each time."""
+
+    def resume(self, channel: Channel, real_now: datetime) -> int:
+        """Make refused notices of this channel due now, after an outage of it; returns their number."""
+
     def under_way(self, channel: Channel, real_now: datetime) -> int:
         """The number of notices of this channel that are claimed or being sent."""
 

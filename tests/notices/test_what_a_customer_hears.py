@@ -359,6 +359,19 @@ def test_a_receiver_that_is_down_gets_everything_that_is_still_true_when_it_is_w
     assert not [each for each in told.alerts() if each.kind == "notices_undelivered"]
 
 
+@pytest.mark.parametrize("hours", [1, 30])
+def test_a_channel_that_is_well_again_sends_all_that_is_true_within_minutes(world: World, hours: int) -> None:
+    ear = Ear(trouble="HTTP 503")
+    told = telling(world, noticing({Channel.WEBHOOK: ear}))
+    plan = told.plan(dunning_days=(30, 30))
+    for _ in range(5):
+        told.subscribe("decline-limit", plan=plan)
+    told.run_until(told.clock.now() + timedelta(hours=hours), timedelta(minutes=10))
+    ear.trouble = None
+    told.run_until(told.clock.now() + timedelta(minutes=15), timedelta(minutes=1))
+    assert ear.kinds == ["failed"] * 5
+
+
 def test_what_could_not_be_sent_for_three_days_is_never_sent_stale(world: World) -> None:
     ear = Ear(trouble="HTTP 503")
     told = telling(world, noticing({Channel.WEBHOOK: ear}, kinds="given_up"))

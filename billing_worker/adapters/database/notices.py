@@ -50,6 +50,25 @@ _CLAIM = text("""
     RETURNING id
 """)
 
+_CLAIM_EARLY = text("""
+    UPDATE notices SET lease_until = :lease_until
+    WHERE id = (
+        SELECT id FROM notices
+        WHERE status = 'pending' AND channel = :channel AND tries > 0 AND next_try_at > :real_now
+          AND (lease_until IS NULL OR lease_until <= :real_now)
+        ORDER BY fence, next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+
+_RESUME = text("""
+    WITH chosen AS MATERIALIZED (
+        SELECT id FROM notices
+        WHERE status = 'pending' AND channel = :channel AND tries > 0
+          AND (sending_until IS NULL OR sending_until <= :real_now)
+        FOR UPDATE SKIP LOCKED)
+    UPDATE notices SET next_try_at = :real_now WHERE id IN (SELECT id FROM chosen)
+""")
+
 _FORGET = text("""
     WITH chosen AS MATERIALIZED (
         SELECT id FROM notices WHERE closed_at < :before ORDER BY closed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
@@ -104,6 +123,15 @@ class SqlNotices(Repository[Notice]):
         """Ids of notices to send by this channel, longest wait first; leased to the caller."""
         wanted: dict[str, Any] = {"channel": channel.value, "real_now": real_now, "lease_until": lease_until}
         return list(self._connection.execute(_CLAIM, wanted | {"limit": limit}).scalars())
+
+    def claim_early(self, channel: Channel, real_now: datetime, lease_until: datetime) -> Sequence[str]:
+        """At most one refused notice that waits for a later time: a probe of the channel, another each time."""
+        wanted = {"channel": channel.value, "real_now": real_now, "lease_until": lease_until}
+        return list(self._connection.execute(_CLAIM_EARLY, wanted).scalars())
+
+    def resume(self, channel: Channel, real_now: datetime) -> int:
+        """Make refused notices of this channel due now, after an outage of it; returns their number."""
+        return self._connection.execute(_RESUME, {"channel": channel.value, "real_now": real_now}).rowcount
 
     def under_way(self, channel: Channel, real_now: datetime) -> int:
         """The number of notices of this channel that are claimed or being sent."""

@@ -117,6 +117,29 @@ class MemoryNotices(Table[Notice]):
             self.save(notice)
         return ids
 
+    def claim_early(self, channel: Channel, real_now: datetime, lease_until: datetime) -> Sequence[str]:
+        """At most one refused notice that waits for a later time: a probe of the channel, another each time."""
+        later = [row for row in self._refused(channel) if row.next_try_at > real_now]
+        free = [row for row in later if row.lease_until is None or row.lease_until <= real_now]
+        if not free:
+            return []
+        notice = self.get(min(free, key=lambda row: (row.fence, row.next_try_at)).id)
+        notice.lease_until = lease_until
+        self.save(notice)
+        return [notice.id]
+
+    def resume(self, channel: Channel, real_now: datetime) -> int:
+        """Make refused notices of this channel due now, after an outage of it; returns their number."""
+        ids = [row.id for row in self._refused(channel) if not row.is_sent_now(real_now)]
+        for ident in ids:
+            notice = self.get(ident)
+            notice.next_try_at = real_now
+            self.save(notice)
+        return len(ids)
+
+    def _refused(self, channel: Channel) -> list[Notice]:
+        return [row for row in self.rows.values() if row.waits and row.channel is channel and row.tries > 0]
+
     def under_way(self, channel: Channel, real_now: datetime) -> int:
         """The number of notices of this channel that are claimed or being sent."""
         ends = (row.lease_until for row in self.rows.values() if row.channel is channel)

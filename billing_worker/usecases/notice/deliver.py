@@ -49,6 +49,9 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
             endpoint = _endpoint(uow, messenger, real_now)
             allowed = endpoint.allowance(uow.notices.under_way(channel, real_now), limit, real_now)
             claimed = list(uow.notices.claim_due(channel, real_now, lease_until, allowed)) if allowed else []
+            if allowed and not claimed and endpoint.is_down:
+                # All that waits was refused and has a later time. The channel may be well long before.
+                claimed = list(uow.notices.claim_early(channel, real_now, lease_until))
             if allowed:
                 endpoint.handed_out(claimed, allowed, limit, lease_until)
             uow.endpoints.save(endpoint)
@@ -131,7 +134,8 @@ def _its_turn(matter: Matter, notice_id: str) -> Notice | None:
     real_now = matter.moment.real
     for each in matter.waiting(notice_id):
         if each.id == notice_id:
-            return None if each.next_try_at > real_now or each.is_sent_now(real_now) else each
+            is_early = each.next_try_at > real_now and not _is_probe(matter, each)
+            return None if is_early or each.is_sent_now(real_now) else each
         if each.is_sent_now(real_now) or not _is_untrue(matter, each):
             again = max(each.next_try_at, each.sending_until or real_now, real_now + BEHIND)
             behind = matter.uow.notices.lock(notice_id)
@@ -140,6 +144,13 @@ def _its_turn(matter: Matter, notice_id: str) -> Notice | None:
             return None
         matter.uow.notices.save(each)
     return None
+
+
+def _is_probe(matter: Matter, notice: Notice) -> bool:
+    """Whether it is sent before its time, to see whether its channel is well again."""
+    messenger = matter.noticing.messengers.get(notice.channel)
+    endpoint = matter.uow.endpoints.find(messenger.address.id) if messenger is not None else None
+    return endpoint is not None and endpoint.probes_with(notice.id)
 
 
 def _is_untrue(matter: Matter, notice: Notice) -> bool:
@@ -185,6 +196,7 @@ def _note(ports: Ports, sending: _Sending, refusal: Refusal | None) -> None:
         if not notice.waits or (lost and refusal is not None):
             return
         endpoint = uow.endpoints.lock(sending.messenger.address.id)
+        is_well_again = refusal is None and endpoint.is_down
         if refusal is None:
             notice.close(NoticeStatus.SENT, moment.real)
             endpoint.took(moment.real)
@@ -193,6 +205,9 @@ def _note(ports: Ports, sending: _Sending, refusal: Refusal | None) -> None:
             _note_refusal(uow, sending, notice, endpoint, refusal, moment=moment)
         uow.notices.save(notice)
         uow.endpoints.save(endpoint)
+        if is_well_again:
+            # What it refused meanwhile would wait for up to 20 hours.
+            uow.notices.resume(notice.channel, moment.real)
         uow.commit()
 
 

@@ -93,4 +93,20 @@ BUGS = (
         ("billing_worker/texts/notices/wording.py", 'select_autoescape(("html",))', 'select_autoescape(("xml",))'),
         catchers=(f"{MAIL}::test_a_product_with_html_in_its_name_stays_text",),
     ),
+    bug(
+        "a channel well again and still without notices",
+        "a mail server that takes mail again gets the refused notices hours later",
+        (
+            "billing_worker/usecases/notice/deliver.py",
+            "            uow.notices.resume(notice.channel, moment.real)\n",
+            "            pass\n",
+        ),
+        catchers=(f"{HEARS}::test_a_channel_that_is_well_again_sends_all_that_is_true_within_minutes",),
+    ),
+    bug(
+        "no probe while all notices wait",
+        "a channel that is down is asked only when a refused notice is due again",
+        ("billing_worker/usecases/notice/deliver.py", "if allowed and not claimed and endpoint.is_down:", "if False:"),
+        catchers=(f"{HEARS}::test_a_channel_that_is_well_again_sends_all_that_is_true_within_minutes",),
+    ),
 )
