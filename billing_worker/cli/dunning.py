@@ -1,8 +1,7 @@
 """`billing-worker dunning …`."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,7 +10,7 @@ from billing_worker.cli.dunning_report import compare, report, split
 from billing_worker.cli.dunning_simulate import simulate
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import AsJson, Limit
-from billing_worker.cli.parsing import moment
+from billing_worker.cli.parsing import moment, object_in
 from billing_worker.cli.session import session
 from billing_worker.domain.declines.reasons import Category
 from billing_worker.domain.dunning.definition import read_policy
@@ -52,10 +51,9 @@ def create(
 
     Example: billing-worker dunning create paydays --definition '{"steps": ["1d paydays 10:00", "1d paydays 10:00"]}'
     """
-    texts = [*([file.read_text("utf-8")] if file else []), *([definition] if definition is not None else [])]
-    if len(texts) != 1:
+    if (file is None) == (definition is None):
         raise InvalidInput("definition", None, "give either --file or --definition")
-    written = _object(texts[0])
+    written = object_in("definition", definition) if definition is not None else object_in("file", file or Path())
     with session(as_json=as_json) as work:
         made = create_policy(work.ports, name, written)
         work.out.record(of_policy(made), headline=f"Policy {made.name}, version {made.version}")
@@ -143,13 +141,3 @@ def advise(
         earlier = tuple(EarlierTry(each, text) for each in before if each is not None)
         told = KnownDecline("advise", pg, text, at, earlier)
         work.out.record(recovery_of(work.ports, told, policy, work.settings.language))
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput("definition", None, f"is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidInput("definition", None, 'is an object such as {"steps": ["1d", "3d"]}')
-    return found

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from billing_worker.cli.output import AsJson, Output, console_for, followed, working
+from billing_worker.cli.parsing import object_in
 from billing_worker.cli.session import session
 from billing_worker.domain.dunning.definition import read_policy, written_policy
 from billing_worker.domain.dunning.policy import DunningPolicy
@@ -77,7 +78,7 @@ def simulate(
     if plot is not None:
         require_plot(plot)
     parameters = changed(Parameters(), change or [])
-    policies = {**BASELINES, **{path.stem: _from_file(path) for path in file or []}}
+    policies = {**BASELINES, **{path.stem: read_policy(object_in("file", path)) for path in file or []}}
     drawn = _of_history(parameters, seed) if history else list(cases(parameters, seed, invoices))
     if search:
         policies["fitted"] = fitted(parameters, seed + OTHER_SEED, price, timedelta(days=longest))
@@ -158,18 +159,6 @@ def changed(parameters: Parameters, changes: Sequence[str]) -> Parameters:
 
 
 LARGEST = 1_000.0
-
-
-def _from_file(path: Path) -> DunningPolicy:
-    try:
-        written = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidInput("file", str(path), f"cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidInput("file", str(path), f"is no JSON: {error}") from error
-    if not isinstance(written, dict):
-        raise InvalidInput("file", str(path), "holds no object of a policy")
-    return read_policy(written)
 
 
 def _row(name: str, each: Figures, first: Figures) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """Readers for values that an operator types or a file contains."""
 
+import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from billing_worker.domain.calendar import instant
 from billing_worker.domain.errors import InvalidInput
@@ -41,6 +44,23 @@ def whole_days(field: str, text: str) -> list[int]:
     if not all(re.fullmatch(r"[+-]?[0-9]{1,9}", part) for part in parts):
         raise InvalidInput(field, text, "must be whole days separated by commas, e.g. 1,3,5,7")
     return [int(part) for part in parts]
+
+
+def object_in(field: str, source: str | Path) -> dict[str, Any]:
+    """The JSON object in a text, or in a file. Raises InvalidInput."""
+    try:
+        found = json.loads(source if isinstance(source, str) else source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidInput(field, str(source), f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(field, str(source)[:SHOWN], f"is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise InvalidInput(field, str(source)[:SHOWN], 'is an object such as {"steps": ["1d", "3d"]}')
+    return found
+
+
+SHOWN = 100
+"""Characters of a wrong text that an error repeats."""
 
 
 def day_or_moment(field: str, text: str | None, zone: str) -> datetime | None:

@@ -188,12 +188,17 @@ def plus_months(wall: datetime, months: int) -> datetime:
     return wall.replace(year=year, month=month, day=min(wall.day, monthrange(year, month)[1]))
 
 
+def refuse_random_times(field: str, expression: str) -> None:
+    """Refuse the letters of a cron expression that croniter replaces by chance. Raises InvalidInput."""
+    if any(_RANDOM.search(part) for part in expression.split()):
+        raise InvalidInput(field, expression, "must be the same for everyone: H and R (random times) are refused")
+
+
 def _refuse_bad_cron(expression: str) -> None:
     fields = expression.split()
     if len(fields) != 5:  # noqa: PLR2004 - minute, hour, day, month, weekday
         raise InvalidInput("cron", expression, "needs five fields: minute hour day month weekday, e.g. '0 9 1 * *'")
-    if any(_RANDOM.search(field) for field in fields):
-        raise InvalidInput("cron", expression, "must be the same for everyone: H and R (random times) are refused")
+    refuse_random_times("cron", expression)
     try:
         columns, nth_weekdays = croniter.expand(expression)
     except (CroniterError, ValueError) as error:

@@ -62,6 +62,7 @@ def test_a_picture_is_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path, 
         (("--plot", "recovery.pdf"), "plot: ends with .svg or .png"),
         (("--plot", "/nowhere/at/all.svg"), "plot: the folder /nowhere/at does not exist"),
         (("--file", "missing.json"), "file: cannot be read"),
+        (("--file", "/dev/null"), "file: is not JSON"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from croniter import CroniterError, croniter
 
+from billing_worker.domain.calendar import refuse_random_times
 from billing_worker.domain.dunning.days import business_day_from, payday_from
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import SEOUL
@@ -75,6 +76,11 @@ class Cron:
         here = moment.astimezone(SEOUL).replace(tzinfo=None) - timedelta(microseconds=1)
         fires: datetime = croniter(self.expression, here).get_next(datetime)
         return fires.replace(tzinfo=SEOUL).astimezone(UTC)
+
+    def last_before(self, moment: datetime) -> datetime:
+        """The last moment of the window before this one. Aware UTC."""
+        fired: datetime = croniter(self.expression, moment.astimezone(SEOUL).replace(tzinfo=None)).get_prev(datetime)
+        return fired.replace(tzinfo=SEOUL).astimezone(UTC)
 
     def __str__(self) -> str:
         return self.word or f"cron {self.expression}"
@@ -153,6 +159,7 @@ def read_step(field: str, text: str) -> Step:
 def _cron(field: str, expression: str) -> Cron:
     if len(expression.split()) != 5:  # noqa: PLR2004 - minute, hour, day, month, weekday
         raise InvalidInput(field, expression, "a cron window needs five fields: minute hour day month weekday")
+    refuse_random_times(field, expression)
     try:
         (minutes, hours, *_), _ = croniter.expand(expression)
     except (CroniterError, ValueError) as error:
@@ -161,19 +168,25 @@ def _cron(field: str, expression: str) -> Cron:
         raise InvalidInput(field, expression, "a window opens once an hour at most: give one minute, such as '0'")
     whole = range(24) if hours == ["*"] else hours
     window = Cron(expression, tuple(time(int(hour), int(minutes[0])) for hour in whole))
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    moment = start
-    while moment < start + YEARS_SEEN:
-        try:
-            found = window.next_from(moment + timedelta(minutes=1))
-        except CroniterError as error:
-            raise InvalidInput(field, expression, "never comes") from error
-        if found - moment > LONGEST_WINDOW:
-            problem = f"leaves more than {LONGEST_WINDOW.days} days without a try; name more days"
-            raise InvalidInput(field, expression, problem)
-        moment = max(found, moment + timedelta(days=1))
+    _refuse_long_gaps(field, window)
     return window
 
 
+def _refuse_long_gaps(field: str, window: Cron) -> None:
+    """Look at each week: a gap that is too long has one with nothing in the four weeks after it."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    end = moment + YEARS_SEEN
+    while moment < end:
+        try:
+            found = window.next_from(moment)
+        except CroniterError as error:
+            raise InvalidInput(field, window.expression, "never comes") from error
+        if found - moment > LONGEST_WINDOW - A_WEEK and found - window.last_before(found) > LONGEST_WINDOW:
+            problem = f"leaves more than {LONGEST_WINDOW.days} days without a try; name more days"
+            raise InvalidInput(field, window.expression, problem)
+        moment += A_WEEK
+
+
+A_WEEK = timedelta(days=7)
 YEARS_SEEN = timedelta(days=4 * 365 + 1)
 """A leap year is among them."""
