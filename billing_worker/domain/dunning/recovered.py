@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 
+from billing_worker.domain.dunning.version import name_of
 from billing_worker.domain.shares import Difference, Share, difference
 
 RIPE = timedelta(days=45)
@@ -135,7 +136,7 @@ def compared(invoices: Iterable[DeclinedInvoice], one: str, other: str) -> Compa
     """Compare two policies by name, over all their versions."""
     shares: dict[str, list[bool]] = {one: [], other: []}
     for invoice in invoices:
-        name = invoice.policy.rpartition("@")[0]
+        name = name_of(invoice.policy)
         if name in shares:
             shares[name].append(invoice.is_paid)
     first, second = (Share(sum(shares[name]), len(shares[name])) for name in (one, other))

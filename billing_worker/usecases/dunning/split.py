@@ -1,16 +1,18 @@
 """Give two policies to the subscriptions of a plan, half and half, to compare them."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.errors import InvalidInput
-from billing_worker.domain.subscription import SubscriptionStatus
+from billing_worker.domain.subscription import Subscription, SubscriptionStatus
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.access.actions import note
 from billing_worker.usecases.dunning.policies import policy_named
 
-AT_ONCE = 200
+AT_ONCE = 500
+"""Subscriptions that one part of the list has."""
 
 
 def is_first_half(plan_id: str, subscription_id: str) -> bool:
@@ -26,31 +28,35 @@ def split(ports: Ports, plan_id: str, one: str, other: str) -> tuple[int, int]:
     """
     if one == other:
         raise InvalidInput("other", other, "is the same policy; name two")
-    counts, cursor = [0, 0], None
+    with ports.database.transaction() as uow:
+        plan = uow.plans.get(plan_id)
+        names = [policy_named(uow, name, plan.calendar).name for name in (one, other)]
+        note(ports, uow, Verb.PLAN_CHANGED, plan_id, f"dunning split: {one}, {other}", at=ports.clock.moment().real)
+        uow.commit()
+    counts = [0, 0]
+    for found in _live(ports, plan_id):
+        half = 0 if is_first_half(plan_id, found.id) else 1
+        counts[half] += 1
+        if found.dunning_policy != names[half]:
+            _give(ports, found.id, names[half])
+    return counts[0], counts[1]
+
+
+def _live(ports: Ports, plan_id: str) -> Iterator[Subscription]:
+    cursor = None
     while True:
         with ports.database.transaction() as uow:
-            plan = uow.plans.get(plan_id)
-            names = [policy_named(uow, name, plan.calendar).name for name in (one, other)]
             part = uow.lists.part(Kind.SUBSCRIPTIONS, {"plan_id": plan_id}, AT_ONCE, cursor)
-            for found in part.items:
-                subscription = uow.subscriptions.lock(found.id)
-                if subscription.status is SubscriptionStatus.CANCELED:
-                    continue
-                half = 0 if is_first_half(plan_id, subscription.id) else 1
-                counts[half] += 1
-                if subscription.dunning_policy != names[half]:
-                    subscription.dunning_policy = names[half]
-                    uow.subscriptions.save(subscription)
-            if cursor is None:
-                note(
-                    ports,
-                    uow,
-                    Verb.PLAN_CHANGED,
-                    plan_id,
-                    f"dunning split: {one}, {other}",
-                    at=ports.clock.moment().real,
-                )
-            uow.commit()
+        yield from (each for each in part.items if each.status is not SubscriptionStatus.CANCELED)
         cursor = part.next
         if cursor is None:
-            return counts[0], counts[1]
+            return
+
+
+def _give(ports: Ports, subscription_id: str, name: str) -> None:
+    """One transaction each: a worker that locks many subscriptions waits for one of ours at most."""
+    with ports.database.transaction() as uow:
+        subscription = uow.subscriptions.lock(subscription_id)
+        subscription.dunning_policy = name
+        uow.subscriptions.save(subscription)
+        uow.commit()
