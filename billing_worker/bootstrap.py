@@ -78,6 +78,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
             keep=timedelta(days=settings.events_retention_days),
         ),
         inbox=settings.inbox,
+        retention=settings.retention,
         scan_limit=settings.scan_limit,
         card_entry=settings.card_entry,
         shadow=settings.shadow,

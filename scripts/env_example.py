@@ -61,6 +61,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "trusted_proxies",
         "foreign_reads",
         "inbox_retention_days",
+        "evidence_retention_days",
+        "alerts_retention_days",
+        "answers_retention_days",
         "flower_port",
     ),
     "Events that this worker sends to you": (

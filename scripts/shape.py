@@ -105,6 +105,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "shadow": (),
     "notice": ("card",),
     "dunning": ("access",),
+    "customer": ("access",),
     "charge": ("access", "control", "entry", "settle", "key", "payment", "schedule", "subscription"),
     "refund": ("access", "control", "settle"),
     "entry": ("access", "control", "key", "payment", "settle", "subscription"),

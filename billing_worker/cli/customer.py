@@ -6,9 +6,11 @@ import typer
 
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
+from billing_worker.usecases.customer.forget import forget_customer
 from billing_worker.usecases.reading.customer import customer_with
+from billing_worker.usecases.reading.views.customers import of_forgotten
 
-app = typer.Typer(help="Customers, by your own id: everything about one customer at once.")
+app = typer.Typer(help="Customers, by your own id: show everything about one, or forget it.")
 
 SUBSCRIPTIONS = ("id", "status", "plan_id", "billing_key_id", "next_period_start")
 KEYS = ("id", "customer_uid", "pg_provider", "status", "invalid_reason")
@@ -38,3 +40,25 @@ def show(
         work.out.section("open invoices", found.open_invoices, INVOICES)
         work.out.section("last payments", found.last_payments, PAYMENTS)
         work.out.section("what comes next", found.next, NEXT)
+
+
+@app.command()
+def forget(
+    customer: Annotated[str, typer.Argument(metavar="NAME", help="Your own id of the customer.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Empty them. Without this option, only count them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a customer: empty names, e-mails, telephone numbers, cards and texts. It cannot be taken back.
+
+    Amounts, ids, order numbers and times stay, and so does your own id of the customer. It is refused while money may
+    still move: end the subscriptions (subscription cancel) and delete the cards at PortOne (key delete) first.
+
+    Example: billing-worker customer forget user-42 --yes
+    """
+    with session(as_json=as_json) as work:
+        found = of_forgotten(*forget_customer(work.ports, customer, only_count=not yes))
+        headline = f"customer {customer} is forgotten" if yes else f"what would be emptied of customer {customer}"
+        work.out.record(found, headline=headline)
+        if not yes and not as_json:
+            work.out.say("Nothing was changed. To empty it for good, add --yes.", "bold")

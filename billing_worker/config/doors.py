@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 from billing_worker.config.names import listed
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.notification import InboxRules
+from billing_worker.domain.retention import Retention
 
 
 class Doors(BaseModel):
@@ -31,6 +32,13 @@ class Doors(BaseModel):
     )
     inbox_retention_days: int = Field(
         90, ge=1, le=3660, description="Days until an applied or ignored webhook or pingback is deleted"
+    )
+    evidence_retention_days: int = Field(
+        90, ge=1, le=36_500, description="Days until the text of an answer of the gateway is emptied; its row stays"
+    )
+    alerts_retention_days: int = Field(400, ge=1, le=36_500, description="Days until a closed alert is deleted")
+    answers_retention_days: int = Field(
+        30, ge=1, le=3660, description="Days until the kept answer to an Idempotency-Key is deleted"
     )
     events_url: AnyHttpUrl | None = Field(None, description="Address for events, sent as Standard Webhooks")
     events_secret: SecretStr | None = Field(
@@ -58,6 +66,15 @@ class Doors(BaseModel):
     def inbox(self) -> InboxRules:
         """The rules for received webhooks and pingbacks."""
         return InboxRules(self.foreign_reads, timedelta(days=self.inbox_retention_days))
+
+    @property
+    def retention(self) -> Retention:
+        """How long records are kept that no charge needs."""
+        return Retention(
+            evidence=timedelta(days=self.evidence_retention_days),
+            alerts=timedelta(days=self.alerts_retention_days),
+            answers=timedelta(days=self.answers_retention_days),
+        )
 
     def check_events(self) -> None:
         """Raises SettingsInvalid for a receiver without a secret."""

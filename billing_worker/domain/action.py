@@ -42,6 +42,7 @@ class Verb(StrEnum):
     ENDPOINT_ENABLED = "events.endpoint_enabled"
     NOTIFICATION_REPLAYED = "notification.replayed"
     NOTIFICATIONS_REPLAYED = "notifications.replayed"
+    CUSTOMER_FORGOTTEN = "customer.forgotten"
     TOKEN_CREATED = "token.created"  # noqa: S105 - the name of an action, not a token
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - as above
 

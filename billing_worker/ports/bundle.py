@@ -6,6 +6,7 @@ from billing_worker.domain.action import WORKER
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.pg_limits import PgLimits
+from billing_worker.domain.retention import Retention
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.calls import Calls
 from billing_worker.ports.notices import Noticing
@@ -50,6 +51,7 @@ class Ports:
     auditing: Auditing = field(default_factory=Auditing)
     delivering: Delivering = field(default_factory=Delivering)
     inbox: InboxRules = field(default_factory=InboxRules)
+    retention: Retention = field(default_factory=Retention)
     noticing: Noticing | None = None
     """How customers are told; None: they hear nothing, and nothing is written."""
     scan_limit: int = 500

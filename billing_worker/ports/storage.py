@@ -10,6 +10,7 @@ from billing_worker.ports.charging import ChargingRecords
 from billing_worker.ports.control import ControlRecords
 from billing_worker.ports.dunning import DunningRecords
 from billing_worker.ports.fallbacks import FallbackRecords
+from billing_worker.ports.forgetting import ForgettingRecords
 from billing_worker.ports.incoming import IncomingRecords
 from billing_worker.ports.keys import KeyRecords
 from billing_worker.ports.lists import ListRecords
@@ -39,6 +40,7 @@ class UnitOfWork(
     ReviewRecords,
     AccessRecords,
     RequestRecords,
+    ForgettingRecords,
     ListRecords,
     Protocol,
 ):

@@ -252,6 +252,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "events.endpoint_enabled": "a disabled receiver was enabled",
         "notification.replayed": "a webhook or pingback was looked into again",
         "notifications.replayed": "several of them were looked into again",
+        "customer.forgotten": "a customer was forgotten: names, addresses, cards and texts were emptied",
         "token.created": "an API token was created",
         "token.revoked": "an API token was revoked",
     },

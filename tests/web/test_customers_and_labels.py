@@ -54,6 +54,23 @@ def test_a_customer_is_found_whatever_the_merchant_calls_him(web: Web, name: str
     assert made["id"] in web.api.get(f"/v1/why/{quoted}").json()["subject"]
 
 
+def test_a_customer_is_forgotten_when_nothing_is_open_any_more(web: Web) -> None:
+    plan = web.create("plans", **PLAN)
+    key = web.create("billing-keys", customer_uid="a-card-of-hers", pg_provider="nice_v2", buyer_name="홍길동")
+    made = web.create("subscriptions", plan_id=plan["id"], billing_key_id=key["id"], customer="user-9")
+    refused = assert_problem(web.api.delete("/v1/customers/user-9"), 409, "customer")
+    assert made["id"] in refused
+    assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["buyer_name"] == "홍길동"
+    web.api.post(f"/v1/subscriptions/{made['id']}/cancel", json={})
+    web.api.delete(f"/v1/billing-keys/{key['id']}")
+    with web.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE key_calls SET status = 'done', closed_at = now(), next_step_at = NULL")
+        connection.exec_driver_sql("UPDATE billing_keys SET status = 'invalid', next_look_at = NULL, waits_for = NULL")
+    assert web.api.delete("/v1/customers/user-9").json()["billing_keys"] == 1
+    assert web.api.get(f"/v1/billing-keys/{key['id']}").json()["buyer_name"] is None
+    assert_problem(web.api.delete("/v1/customers/user-8"), 404)
+
+
 def test_a_customer_who_was_never_subscribed_is_not_there(web: Web) -> None:
     assert_problem(web.api.get("/v1/customers/nobody"), 404)
     assert_problem(web.api.get(f"/v1/customers/{'x' * 121}"), 422, "customer")

@@ -13,7 +13,8 @@ from web_helpers import Web
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import KeyStatus
-from billing_worker.usecases.access.requests import KEPT_FOR, OneEffect
+from billing_worker.domain.retention import Retention
+from billing_worker.usecases.access.requests import OneEffect
 from billing_worker.usecases.incoming import tidy
 from billing_worker.web.api import plans
 
@@ -200,13 +201,13 @@ def test_without_a_key_and_where_nothing_changes_nothing_is_kept(web: Web) -> No
 def test_answers_are_kept_for_thirty_days_and_then_swept(web: Web) -> None:
     body = wanted(web)
     first = web.api.post("/v1/subscriptions", json=body, headers=KEY)
-    web.clock.advance(seconds=KEPT_FOR.total_seconds() - 1)
+    web.clock.advance(seconds=Retention().answers.total_seconds() - 1)
     tidy.tidy(web.ports, tidy.INBOX)
     same(first, web.api.post("/v1/subscriptions", json=body, headers=KEY))
     web.clock.advance(seconds=2)
     tidy.tidy(web.ports, tidy.INBOX)
     assert web.count("kept_answers") == 0
-    assert timedelta(days=30) == KEPT_FOR
+    assert timedelta(days=30) == Retention().answers
 
 
 def test_a_ring_waits_for_the_commit_and_a_repeat_rings_no_second_time(web: Web) -> None:

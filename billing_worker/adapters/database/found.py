@@ -6,7 +6,7 @@ from dataclasses import dataclass
 VERSION_TABLE = "billing_alembic_version"
 """Our own name: Alembic's default, `alembic_version`, belongs to the merchant's application in the same database."""
 
-NEWEST_MIGRATION = "0025_indexes"
+NEWEST_MIGRATION = "0029_indexes"
 """The newest migration of this release. It is written here so that no process loads the migrations at start."""
 EARLIER_MIGRATIONS = frozenset(
     {
@@ -46,6 +46,8 @@ EARLIER_MIGRATIONS = frozenset(
         "0023_indexes",
         "0024",
         "0025",
+        "0025_indexes",
+        "0029",
     }
 )
 """All known migrations. Any other belongs to a newer release."""

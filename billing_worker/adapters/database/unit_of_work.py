@@ -22,6 +22,7 @@ from billing_worker.adapters.database.comparisons import SqlComparisons
 from billing_worker.adapters.database.doubts import SqlDoubts
 from billing_worker.adapters.database.environment import SqlEnvironment
 from billing_worker.adapters.database.fallbacks import SqlFallbackKeys
+from billing_worker.adapters.database.forgetting import SqlForgetting
 from billing_worker.adapters.database.gateway_watch import SqlGatewayWatch
 from billing_worker.adapters.database.inbox import SqlInbox
 from billing_worker.adapters.database.journal import log_events
@@ -195,6 +196,11 @@ class SqlUnitOfWork(SqlChargingRecords):
     def kept_answers(self) -> SqlKeptAnswers:
         """Answers by their key."""
         return SqlKeptAnswers(self._connection)
+
+    @cached_property
+    def forgetting(self) -> SqlForgetting:
+        """Emptying of records."""
+        return SqlForgetting(self._connection)
 
     @cached_property
     def lists(self) -> SqlLists:

@@ -301,3 +301,4 @@ class MemoryTransaction:
     lists: Any = UnservedSubject("lists")
     tokens: Any = UnservedSubject("tokens")
     kept_answers: Any = UnservedSubject("kept_answers")
+    forgetting: Any = UnservedSubject("forgetting")

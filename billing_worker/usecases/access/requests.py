@@ -7,16 +7,12 @@ answer. Follows the IETF draft "The Idempotency-Key HTTP Header Field".
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from datetime import timedelta
 from typing import Self
 
 from billing_worker.domain.errors import BillingError
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.requests import KeptAnswer
 from billing_worker.ports.storage import UnitOfWork
-
-KEPT_FOR = timedelta(days=30)
-"""After this time an answer is deleted, and its key can be used again."""
 
 
 class RequestUnderWay(BillingError):

@@ -1,6 +1,7 @@
 """Upkeep of the inbox: alert an operator to stuck entries, drop foreign ones, delete old ones.
 
-It also deletes expired answers to requests, and adds up the changes of the totals of invoices.
+It also deletes expired answers to requests and old alerts, empties old evidence, and adds up the changes of the totals
+of invoices.
 
 And it keeps the alert about late periods open exactly while a subscription waits for the operator's decision.
 
@@ -17,7 +18,6 @@ from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Work
 from billing_worker.ports.incoming import InboxStatus, Sought
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.access.requests import KEPT_FOR
 from billing_worker.usecases.subscription.catch_up import look_after_alerts
 
 INBOX = "inbox"
@@ -52,7 +52,13 @@ def tidy(ports: Ports, _what: str) -> int:
         deleted = uow.inbox.forget(real_now - ports.inbox.retention, MOST_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
-        uow.kept_answers.forget(real_now - KEPT_FOR, MOST_AT_ONCE)
+        uow.kept_answers.forget(real_now - ports.retention.answers, MOST_AT_ONCE)
+        uow.commit()
+    with ports.database.transaction() as uow:
+        uow.forgetting.evidence(real_now - ports.retention.evidence, MOST_AT_ONCE)
+        uow.commit()
+    with ports.database.transaction() as uow:
+        uow.forgetting.alerts(moment.billing - ports.retention.alerts, MOST_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
         uow.books.fold(FOLDED_AT_ONCE)

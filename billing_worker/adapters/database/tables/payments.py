@@ -36,6 +36,15 @@ evidence = Table(
 )
 
 
+retention_marks = Table(
+    "retention_marks",
+    metadata,
+    ident(),
+    Column("last_id", BigInteger, nullable=False),
+)
+"""Up to which row of a table old records were emptied."""
+
+
 payment_attempts = Table(
     "payment_attempts",
     metadata,

@@ -58,6 +58,7 @@ alerts = Table(
     Column("facts", JSONB),
     CheckConstraint("detail IS NOT NULL OR facts IS NOT NULL", name="says_something"),
     Index("ix_alerts_subject_id", "subject_id", "kind"),
+    partial_index("ix_alerts_forgotten", "closed_at", where="closed_at IS NOT NULL"),
     partial_index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
 )
 

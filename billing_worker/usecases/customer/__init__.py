@@ -1,0 +1,1 @@
+"""What a customer may ask for as a whole."""

@@ -1,0 +1,40 @@
+"""Mistakes with what is forgotten and what is kept."""
+
+from tests.planted.bug import bug
+
+FORGETTING = "billing_worker/adapters/database/forgetting.py"
+FORGET = "billing_worker/usecases/customer/forget.py"
+TESTS = "tests/usecases/test_a_customer_is_forgotten.py"
+
+BUGS = (
+    bug(
+        "kept answers remember",
+        "a kept answer still holds the customer's name",
+        (FORGETTING, "UPDATE kept_answers SET body = :emptied", "UPDATE kept_answers SET body = body || :emptied"),
+        catchers=(f"{TESTS}::test_nothing_personal_is_left_and_all_the_money_is",),
+    ),
+    bug(
+        "forgotten while it pays",
+        "a customer is forgotten while a subscription still charges",
+        (FORGET, "        if still_open:\n", "        if not still_open:\n"),
+        catchers=(f"{TESTS}::test_it_is_refused_while_money_may_move_and_names_what_is_open",),
+    ),
+    bug(
+        "count empties",
+        "the preview of what would be emptied empties it",
+        (FORGET, "        if not only_count:\n", "        if True:\n"),
+        catchers=(f"{TESTS}::test_nothing_personal_is_left_and_all_the_money_is",),
+    ),
+    bug(
+        "other customer's card",
+        "a key that another customer uses is emptied",
+        (FORGETTING, "for each in keys if not each.is_shared]", "for each in keys]"),
+        catchers=(f"{TESTS}::test_a_key_of_two_customers_is_left_and_named",),
+    ),
+    bug(
+        "evidence of today",
+        "evidence is emptied as soon as it is written",
+        (FORGETTING, "(SELECT last_id FROM mark) AND received_at < :before", "(SELECT last_id FROM mark)"),
+        catchers=(f"{TESTS}::test_old_evidence_is_emptied_and_old_alerts_are_deleted_in_parts",),
+    ),
+)
