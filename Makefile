@@ -21,9 +21,12 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .venv/ready: requirements/dev.txt pyproject.toml scripts/prepare.py
-	@$(PYTHON) scripts/prepare.py
+	@$(PYTHON) scripts/prepare.py dev
 
-demo: .venv/ready ## Three months of billing in about a minute, with real processes
+.venv/demo: requirements/demo.txt pyproject.toml scripts/prepare.py
+	@$(PYTHON) scripts/prepare.py demo
+
+demo: .venv/demo ## Three months of billing in about a minute, with real processes
 	@$(BIN)/billing-worker demo
 
 test: .venv/ready lint types imports ## Lint, types, import rules, and all tests except those of `make long`
@@ -112,7 +115,7 @@ docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.m
 	$(BIN)/python scripts/pg_table.py
 	$(BIN)/python scripts/anchors.py
 
-up: .venv/ready ## Run everything for real use (see .env.example)
+up: .venv/demo ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up
 
 nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, chaos, all faults (two hours)
@@ -124,7 +127,9 @@ lock: ## Update the locked requirements (needs uv and npm)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-annotate pyproject.toml -o requirements/production.txt
+	  --no-annotate -c requirements/dev.txt pyproject.toml -o requirements/production.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --no-annotate -c requirements/dev.txt --extra embedded --group demo pyproject.toml -o requirements/demo.txt
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate tests/clients/v1/requirements.in -o tests/clients/v1/requirements.txt
 	cd tests/clients/v1 && npm install --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund

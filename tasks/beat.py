@@ -1,9 +1,11 @@
 """Beat's scheduler: it rings no round of scans while an earlier one waits, and it bears a broker that is away."""
 
+import signal
 import time
-from typing import Any
+from typing import Any, NoReturn
 
-from celery.beat import Scheduler
+from celery.beat import Scheduler, Service
+from celery.signals import beat_init
 from structlog import get_logger
 
 from billing_worker.domain.backpressure import is_heard
@@ -55,3 +57,19 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
                 _log.debug("queue.not_counted", error=type(error).__name__)
                 self._rings = True
         return self._rings
+
+
+@beat_init.connect
+def _end_when_asked(sender: Service, **_: Any) -> None:
+    """End beat's loop before its next round, also if the exception of the signal is lost.
+
+    Celery ends beat by that exception alone. It is raised wherever the signal finds the thread, and Python drops it
+    in a finalizer.
+    """
+
+    def end(*_: object) -> NoReturn:
+        sender.stop(wait=False)
+        raise SystemExit
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)

@@ -21,7 +21,8 @@ LOOPBACK = "127.0.0.1"
 CHARGE_GRACE = 80.0
 """Seconds for a worker to finish the charges it has begun: longer than the HTTP deadline."""
 
-CELERY = (sys.executable, "-m", "celery", "-A", "tasks")
+CELERY = (sys.executable, "-m", "celery", "-A", "tasks", "--quiet")
+"""Quiet: a banner of each process, thirty lines, would hide what it says."""
 COMMAND = (sys.executable, "-m", "billing_worker")
 
 
@@ -71,18 +72,32 @@ def sandbox(env: Mapping[str, str], port: int, *options: str) -> Process:
 
 
 def worker_processes(settings: Settings, env: Mapping[str, str], *, cwd: Path | None = None) -> list[Process]:
-    """Web, workers, beat and Flower, in the order in which they start."""
+    """Web, workers, beat and Flower, in the order in which they start.
+
+    A worker is ready when it takes messages, beat when Redis took a ring of it: both then touch their file.
+    """
     quick = ("--without-gossip", "--without-mingle")
     processes = [
         Process("web", (*COMMAND, "web"), env=env, cwd=cwd, ready=lambda: listens(settings.web_port)),
     ]
     for number in range(1, settings.worker_processes + 1):
-        argv = (*CELERY, "worker", *quick, "-n", f"worker{number}@%h")
-        processes.append(Process(f"worker{number}", argv, env=env, cwd=cwd, stop_grace=CHARGE_GRACE))
-    processes.append(Process("beat", (*CELERY, "beat"), env=env, cwd=cwd))
-    flower = (*CELERY, "flower", f"--address={LOOPBACK}", f"--port={settings.flower_port}")
+        name, argv = f"worker{number}", (*CELERY, "worker", *quick, "-n", f"worker{number}@%h")
+        own, sign = _signing(settings, env, name)
+        processes.append(Process(name, argv, env=own, cwd=cwd, sign=sign, stop_grace=CHARGE_GRACE))
+    own, sign = _signing(settings, env, "beat")
+    processes.append(Process("beat", (*CELERY, "beat"), env=own, cwd=cwd, sign=sign))
+    address = (f"--address={LOOPBACK}", f"--port={settings.flower_port}")
+    # Its list of all tasks, 70 lines at each start, says nothing to an operator.
+    flower = (*CELERY, "flower", *address, "--logging=warning")
     processes.append(Process("flower", flower, env=env, cwd=cwd, ready=lambda: listens(settings.flower_port)))
     return processes
+
+
+def _signing(settings: Settings, env: Mapping[str, str], name: str) -> tuple[Mapping[str, str], Path]:
+    """The environment of a process that touches a file of its own while it works, and that file."""
+    sign = settings.var_dir.absolute() / f"{name}.alive"
+    sign.parent.mkdir(parents=True, exist_ok=True)
+    return {**env, "BILLING_ALIVE_FILE": str(sign)}, sign
 
 
 def child_environment(variables: Mapping[str, str]) -> dict[str, str]:

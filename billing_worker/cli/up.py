@@ -75,7 +75,9 @@ def up(
         _greet(settings, with_sandbox=with_sandbox)
         supervisor = Supervisor(processes, typer.echo)
         supervisor.start()
-        supervisor.run()
+        if supervisor.run(until=lambda: supervisor.ready):
+            typer.echo(f"Ready: all {len(processes)} processes work. Ctrl-C stops everything.")
+            supervisor.run()
     finally:
         services.stop()
 
@@ -96,4 +98,3 @@ def _greet(settings: Settings, *, with_sandbox: bool) -> None:
     token = "BILLING_API_TOKEN" if settings.api_token is not None else str(settings.var_dir / FILE)
     typer.echo(f"HTTP API: http://{settings.web_host}:{settings.web_port}/docs (token: {token})")
     typer.echo(f"Flower:   http://{stack.LOOPBACK}:{settings.flower_port}")
-    typer.echo("Ctrl-C stops everything.")

