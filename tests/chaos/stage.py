@@ -20,7 +20,7 @@ from tests.chaos.plan import BEATS, GATEWAYS, RECEIVERS, WORKERS
 from tests.chaos.proxy import HOST, Proxy
 from tests.support.sandbox import Sandbox
 
-START_SECONDS = 30.0
+START_SECONDS = 240.0
 CONNECTIONS = 8
 
 

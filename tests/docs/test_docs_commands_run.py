@@ -20,7 +20,7 @@ from billing_worker.runtime import free_port, wait_until
 from tests.docs.markdown import DOCUMENTS, ROOT, Block, blocks, commands, script
 from tests.support.sandbox import Sandbox, running_sandbox
 
-pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(1200)]
 
 HOOK = "--webhook-url http://127.0.0.1:8000/webhooks/portone"
 SERVES = "stays in the foreground; tests/sandbox/test_sandbox_process.py starts it"
@@ -62,9 +62,9 @@ SAME_AS = {ROOT / "README.ko.md": ROOT / "README.md"}
 PRELUDE = 'set -euo pipefail\ncurl() { command curl --fail-with-body --max-time 20 "$@"; }\n'
 """What a reader would see with his eyes, bash sees with these: a failed command, an answer of 400 or more."""
 
-START_SECONDS = 90.0
-STOP_SECONDS = 100.0
-SCRIPT_SECONDS = 150.0
+START_SECONDS = 240.0
+STOP_SECONDS = 200.0
+SCRIPT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

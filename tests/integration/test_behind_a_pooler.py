@@ -21,7 +21,7 @@ from tests.support.pooler import needs_pgbouncer, pgbouncer
 from tests.support.stack import eventually, settings_for, stack_of
 from tests.support.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(180), needs_pgbouncer]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600), needs_pgbouncer]
 
 SUBSCRIPTIONS = 40
 TURNS = 200

@@ -12,7 +12,7 @@ from tests.support.pooler import debian_postgres, needs_debian
 from tests.support.sandbox import Sandbox
 from tests.support.stack import Stack, settings_for, stack_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
 
 PROCESSES = {
     "worker": ("celery", "-A", "tasks", "worker"),

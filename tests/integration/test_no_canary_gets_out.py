@@ -25,7 +25,7 @@ from tests.support.leaky_gateway import Leaky, leaking, spelt
 from tests.support.servers import Servers
 from tests.support.stack import Running, Stack, eventually, settings_for, stack_of
 
-pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
 
 CARDS = ("4242424242424242", "5555555555554444", "378282246310005", "6011111111111117")
 SPELT = ("4242424242424242", "5555-5555-5555-4444", "3782 822463 10005", "６０１１１１１１１１１１１１１７")  # noqa: RUF001 - that is the question

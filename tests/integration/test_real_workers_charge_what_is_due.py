@@ -19,7 +19,7 @@ from tests.support.servers import Servers
 from tests.support.stack import Stack, eventually, settings_for, stack_of
 from tests.support.world import World
 
-pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
 
 KEY_PREFIX = {"global_keyprefix": "billing:"}
 

@@ -29,7 +29,7 @@ from tests.support.world import World
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.long,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(program() is None, reason="no redis-server: apt-get install redis-server redis-sentinel"),
 ]
 

@@ -11,7 +11,7 @@ from tests.chaos.proxy import Fault, Proxy, Toxic
 from tests.support.stack import eventually, settings_for, stack_of
 from tests.support.world import World
 
-pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 @pytest.mark.fm("B1")

@@ -14,7 +14,7 @@ from billing_worker.usecases.jobs import CHUNK
 from tests.support.stack import Stack, eventually
 from tests.support.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(600)]
 
 SLOW = 2.0
 

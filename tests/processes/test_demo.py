@@ -48,7 +48,7 @@ def processes_that_mention(folder: Path) -> list[str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_three_months_end_with_books_that_agree_and_nothing_left_running(folder: Path) -> None:
     demo = start(folder, "--seconds", "30")
     output, _ = demo.communicate(timeout=220)

@@ -17,7 +17,7 @@ import pytest
 
 from billing_worker.runtime import free_port
 
-pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
 
 COMMAND = (sys.executable, "-m", "billing_worker")
 

@@ -20,8 +20,8 @@ from billing_worker.runtime.children import spawn
 
 APT = "apt-get install --yes postgresql pgbouncer"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+START_SECONDS = 240.0
+STOP_SECONDS = 120.0
 
 
 def debian_binaries() -> Path | None:

@@ -15,7 +15,7 @@ from billing_worker.sandbox import SandboxOptions
 from billing_worker.sandbox.server import bound, server_for
 
 IMP_KEY, IMP_SECRET = "imp_key_sandbox", "imp_secret_sandbox"
-START_SECONDS = 20.0
+START_SECONDS = 240.0
 LATE_SECONDS = 0.2
 """After this, late approvals and net-cancels happen: real seconds, since the sandbox has no time machine here."""
 SLOW_SECONDS = 1.0

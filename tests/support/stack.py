@@ -14,8 +14,8 @@ from billing_worker.runtime.children import spawn
 from tests.support.sandbox import IMP_KEY, IMP_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+START_SECONDS = 240.0
+STOP_SECONDS = 120.0
 
 HASTE = {
     "BILLING_SCAN_INTERVAL": "0.2",

@@ -116,7 +116,7 @@ class Example:
 
 @pytest.mark.fm("L13")
 @pytest.mark.fm("L14")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_any_sequence_gives_back_what_was_asked_once_and_books_what_the_ledger_shows(world: World) -> None:
     plan, key = world.plan(amount=PRICE, interval="year"), world.key()
 
