@@ -28,6 +28,7 @@ from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.notices.notice import Channel
+from billing_worker.domain.presence import Watching
 from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.bundle import Auditing, Ports
 from billing_worker.ports.notices import CardLinks, Messenger, Noticing
@@ -82,6 +83,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         scan_limit=settings.scan_limit,
         card_entry=settings.card_entry,
         shadow=settings.shadow,
+        watching=watching_of(settings, machine.rate if machine else 1.0),
         auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
     )
     return ports, engine
@@ -90,6 +92,13 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
 def _may_be_private(settings: Settings) -> bool:
     """Whether receivers may have private addresses: a gateway without real money is a developer's own machine."""
     return settings.events_allow_private or not settings.gateway_is_live
+
+
+def watching_of(settings: Settings, rate: float = 1.0) -> Watching:
+    """How processes are watched. `rate`: seconds of billing time per real second."""
+    # A beat shows only at its rings that it works.
+    silent_after = timedelta(seconds=max(settings.silent_after, 3 * settings.scan_interval))
+    return Watching(silent_after, pingbacks=settings.paymentwall_secret_key is not None, rate=rate)
 
 
 def noticing_of(settings: Settings) -> Noticing | None:

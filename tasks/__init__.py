@@ -9,7 +9,9 @@ from celery.signals import beat_init, celeryd_init, setup_logging, worker_init, 
 
 from billing_worker import logs
 from billing_worker.domain.errors import BillingError
+from billing_worker.domain.presence import Role
 from tasks.app import create_app
+from tasks.attendance import attendance, beat_name
 from tasks.options import check_options
 from tasks.process import process, stop
 
@@ -45,3 +47,5 @@ def _finish_calls(**_: Any) -> None:
 @beat_init.connect
 def _check_before_ringing(**_: Any) -> None:
     process.check_settings_of_database()
+    if process.settings.knows_database:
+        attendance.begin(Role.BEAT, beat_name(), process.beat_ports)

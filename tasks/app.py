@@ -16,8 +16,9 @@ from kombu.exceptions import OperationalError
 from billing_worker.bootstrap import sentinel_options
 from billing_worker.config import Settings
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.queues import Queue
 from billing_worker.usecases.control.alerts import report_crashed_job
-from billing_worker.usecases.jobs import JOBS, Queue
+from billing_worker.usecases.jobs import JOBS
 from tasks.reconnect import survive_broker_loss
 from tasks.schedule import beat_schedule, task_name
 
@@ -55,7 +56,8 @@ def _first(args: Sequence[object]) -> str:
 def create_app(settings: Settings) -> Celery:
     """The application for one process. Raises SettingsInvalid if no broker is set."""
     survive_broker_loss()
-    app = Celery("billing", task_cls=BillingTask, include=["tasks.alive", "tasks.jobs", "tasks.progress"])
+    modules = ["tasks.alive", "tasks.attendance", "tasks.jobs", "tasks.progress"]
+    app = Celery("billing", task_cls=BillingTask, include=modules)
     app.conf.update(
         broker_url=settings.broker_server.celery_url,
         broker_use_ssl=settings.broker_server.tls,

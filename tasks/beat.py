@@ -9,9 +9,11 @@ from celery.signals import beat_init
 from structlog import get_logger
 
 from billing_worker.domain.backpressure import is_heard
+from billing_worker.domain.queues import Queue
 from billing_worker.runtime.outage import Outage
-from billing_worker.usecases.jobs import ROUND, Queue
+from billing_worker.usecases.jobs import ROUND
 from tasks.alive import alive
+from tasks.attendance import attendance
 from tasks.waiting import counted
 
 _log = get_logger("billing.tasks")
@@ -39,9 +41,21 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
         else:
             self.outage.over(self.monotonic())
             alive.touch()
+            attendance.ring()
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Ring what is due."""
+        attendance.tick()
+        return super().tick(*args, **kwargs)
+
+    def close(self) -> None:
+        """End."""
+        super().close()
+        attendance.end()
 
     def _ensure_connected(self) -> Any:
         def failed(error: Exception, _: float) -> None:
+            attendance.tick()
             self.outage.failed(error, self.monotonic())
 
         return self.connection.ensure_connection(failed, self.app.conf.broker_connection_max_retries)
@@ -53,6 +67,8 @@ class Bell(Scheduler):  # type: ignore[misc] # celery has no types
             self._decided_at = now
             try:
                 self._rings = is_heard(counted(producer.channel, Queue.SCANS), ROUND)
+                if not self._rings:
+                    attendance.ring()  # the one before still waits at the broker
             except Exception as error:  # noqa: BLE001 - as without this rule: the ring itself tells of the broker
                 _log.debug("queue.not_counted", error=type(error).__name__)
                 self._rings = True

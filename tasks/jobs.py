@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Any
 
 from billing_worker.domain.backpressure import fill, is_heard, room
-from billing_worker.usecases.jobs import BY_NAME, JOBS, ROUND, Job, Queue, Ring, chunks
+from billing_worker.domain.queues import Queue
+from billing_worker.usecases.jobs import BY_NAME, JOBS, ROUND, Job, Ring, chunks
 from tasks import app
 from tasks.process import process
 from tasks.schedule import HEARD_WITHIN, task_name

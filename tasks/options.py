@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from billing_worker.domain.errors import SettingsInvalid
-from billing_worker.usecases.jobs import Queue
+from billing_worker.domain.queues import Queue
 
 GREEN = ("gevent", "eventlet")
 """Pools that replace Python's sockets and threads. psycopg does not support eventlet, and one call that does not yield

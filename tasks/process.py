@@ -12,13 +12,17 @@ from billing_worker import bootstrap
 from billing_worker.adapters.calls import CallsUnderWay
 from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
+from billing_worker.domain.presence import Watching
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.control.environment import require_claimed_environment
 
 _log = structlog.get_logger("billing.tasks")
 
 EXTRA_CONNECTIONS = 3
-"""Beside one connection a thread: the clock's, the recorder's, and one to spare."""
+"""Beside one connection a thread: the clock's, the recorder's, and that of the signs."""
+
+BEAT_CONNECTIONS = 1
+"""For its signs, and the clock's before each of them."""
 
 RECORDING = 10.0
 """Seconds for the last commit of answers, after the longest call has ended."""
@@ -49,6 +53,17 @@ class Process:
                     connections = settings.worker_concurrency + EXTRA_CONNECTIONS
                     self._built = bootstrap.build(settings, role="worker", connections=connections)
         return self._built[0]
+
+    def beat_ports(self) -> Ports:
+        """The ports of a beat, which gives signs and has nothing else to do with the database."""
+        if self._built is None:
+            self._built = bootstrap.build(self.settings, role="beat", connections=BEAT_CONNECTIONS)
+        return self._built[0]
+
+    @property
+    def watching(self) -> Watching:
+        """How processes are watched."""
+        return bootstrap.watching_of(self.settings)
 
     @property
     def calls(self) -> CallsUnderWay | None:

@@ -10,6 +10,8 @@ from typing import Any
 from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 
+from tasks.attendance import attendance
+
 PARTS = 3
 """Arguments, keyword arguments, and celery's embedded data: version 2 of its message protocol."""
 
@@ -23,6 +25,7 @@ def checked(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
         shaped = isinstance(payload, list | tuple) and len(payload) == PARTS
         if not shaped or not isinstance(payload[0], list | tuple) or not isinstance(payload[1], dict):
             raise InvalidTaskError("the body is not a task call")
+        attendance.take(task.name)
         return handle(message, *arguments, **more)
 
     return checked_handle

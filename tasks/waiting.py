@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from celery import Celery
 
-from billing_worker.usecases.jobs import Queue
+from billing_worker.domain.queues import Queue
 
 _log = structlog.get_logger("billing.tasks")
 

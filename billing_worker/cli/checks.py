@@ -3,14 +3,14 @@
 import http.client
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 import redis
 
 from billing_worker import bootstrap
 from billing_worker.cli.api_token import where_token_is
+from billing_worker.cli.checks_of_operation import broker_writes, database_writes, processes
+from billing_worker.cli.finding import Finding, Verdict, failed, ok
 from billing_worker.cli.session import release
 from billing_worker.cli.settings import without_password
 from billing_worker.config import Settings
@@ -38,34 +38,6 @@ PROBE_SECONDS = 2.0
 MOST_STOPS = 10
 
 
-class Verdict(StrEnum):
-    """The severity of a finding."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the doctor's."""
-
-    check: str
-    verdict: Verdict
-    detail: str
-    way_out: str | None = None
-
-
-def ok(check: str, detail: str) -> Finding:
-    """All is well."""
-    return Finding(check, Verdict.OK, detail)
-
-
-def failed(check: str, error: BillingError) -> Finding:
-    """A failed check with the error's own line, which names the way out."""
-    return Finding(check, Verdict.FAIL, str(error))
-
-
 def database(settings: Settings) -> Iterator[Finding]:
     """Check that the database answers, its tables, its limits and its clock; then the gateway."""
     try:
@@ -78,6 +50,8 @@ def database(settings: Settings) -> Iterator[Finding]:
             bootstrap.check_database(engine)
             yield ok("database", f"{bootstrap.place_of(engine)} answers; its tables are of this release")
             yield ok("connection", bootstrap.connection_kind(engine))
+            yield from database_writes(ports)
+            yield from processes(settings, ports)
             yield from charging(ports)
             yield from environment(ports)
             yield from books(settings, ports)
@@ -182,6 +156,7 @@ def broker(settings: Settings) -> Iterator[Finding]:
         yield failed("broker", error)
         return
     yield ok("broker", f"{without_password(settings.broker)} answers")
+    yield from broker_writes(settings)
     with bootstrap.redis_client(settings) as client:
         try:
             policy = str(client.info("memory").get("maxmemory_policy"))

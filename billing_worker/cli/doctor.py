@@ -6,7 +6,7 @@ from dataclasses import asdict
 import typer
 
 from billing_worker.cli import checks
-from billing_worker.cli.checks import Finding, Verdict
+from billing_worker.cli.finding import Finding, Verdict, failed, ok
 from billing_worker.cli.output import AsJson, Output
 from billing_worker.cli.session import quiet_logs
 from billing_worker.config import load_settings
@@ -17,10 +17,11 @@ COLUMNS = ("verdict", "check", "detail", "way_out")
 
 
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check settings, database, broker, gateway, clocks and exposure to the network.
+    """Check settings, database, broker, processes, notifications, gateway, clocks and exposure to the network.
 
-    Each line is ok, warn or fail, with the way out. Nothing is charged or changed. The exit status is 1 if anything
-    failed.
+    It does what a worker does: it takes the lock of charges and writes a row, which is rolled back; it puts a message
+    into the broker under a key of its own, and takes it out. Each line is ok, warn or fail, with the way out. Nothing
+    is charged or changed. The exit status is 1 if anything failed.
 
     Example: billing-worker doctor
     """
@@ -40,9 +41,9 @@ def _all() -> Iterator[Finding]:
     try:
         settings = load_settings()
     except BillingError as error:
-        yield checks.failed("settings", error)
+        yield failed("settings", error)
         return
-    yield checks.ok("settings", "readable and consistent; see: billing-worker settings")
+    yield ok("settings", "readable and consistent; see: billing-worker settings")
     yield from checks.database(settings)
     yield from checks.broker(settings)
     yield from checks.exposure(settings)

@@ -43,7 +43,7 @@ def web(
 
         verify = bootstrap.verify_pingback(settings)
         logs.configure(secrets=settings.secrets)
-        app = create_app(ports, settings, CeleryDoorbell(), verify, check_database=check_database)
+        app = create_app(ports, settings, CeleryDoorbell(), verify, check_database=check_database, attends=True)
         serve(app, settings.web_host, settings.web_port)
     finally:
         release(ports, engine)

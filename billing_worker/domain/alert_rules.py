@@ -14,11 +14,8 @@ from billing_worker.domain.alerts import (
     Facts,
     Severity,
 )
-
-
-def _one(*facts: str, do: tuple[Action, ...]) -> Mapping[str, Case]:
-    return {"": Case(facts, do)}
-
+from billing_worker.domain.alerts import one as _one
+from billing_worker.domain.operation_rules import OPERATION_RULES
 
 _A, _COMPARE = Action, Action.COMPARE_SCHEDULES
 _CRITICAL, _WARNING, _INFO = Severity
@@ -297,6 +294,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
     AlertKind.PAYMENTWALL_BILLS: AlertRule(
         Concerns.KEY, _WARNING, _OPERATOR, _one(*_TOLD, do=(_A.END_ONE_SUBSCRIPTION, _A.CLOSE_ALERT))
     ),
+    **OPERATION_RULES,
 }
 
 

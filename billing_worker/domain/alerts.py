@@ -62,6 +62,12 @@ class AlertKind(StrEnum):
     PINGBACK_REFUSED = "pingback_refused"
     PINGBACK_REPEATED = "pingback_repeated"
     PAYMENTWALL_BILLS = "paymentwall_bills"
+    NOT_RUNG = "not_rung"
+    NO_WORKER = "no_worker"
+    QUEUE_UNSERVED = "queue_unserved"
+    PROCESS_SILENT = "process_silent"
+    WORK_WAITS = "work_waits"
+    NO_NOTIFICATIONS = "no_notifications"
 
 
 class Concerns(StrEnum):
@@ -94,6 +100,11 @@ class Concerns(StrEnum):
     """A charge that PortOne makes by itself, by our id, or by its order number where it is not ours."""
     WORK = "work"
     """The item that a job worked on."""
+    PROCESS = "process"
+    """A process of this installation, by its name or by its role."""
+    QUEUE = "queue"
+    SOURCE = "source"
+    """Who sends notifications."""
 
 
 class Severity(StrEnum):
@@ -180,6 +191,12 @@ class Action(StrEnum):
     CHECK_PROJECT_MODE = "check_project_mode"
     CHECK_PROXY = "check_proxy"
     END_ONE_SUBSCRIPTION = "end_one_subscription"
+    START_WORKER = "start_worker"
+    START_BEAT = "start_beat"
+    RESTART_PROCESS = "restart_process"
+    ADD_CONSUMER = "add_consumer"
+    CHECK_WEBHOOK_URL = "check_webhook_url"
+    CHECK_RECEIVER = "check_receiver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +213,11 @@ class Case:
 
     facts: tuple[str, ...]
     actions: tuple[Action, ...]
+
+
+def one(*facts: str, do: tuple[Action, ...]) -> Mapping[str, Case]:
+    """The single case of a kind."""
+    return {"": Case(facts, do)}
 
 
 @dataclass(frozen=True, slots=True)

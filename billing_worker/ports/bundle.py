@@ -7,6 +7,7 @@ from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.retention import Retention
+from billing_worker.domain.presence import Watching
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.calls import Calls
 from billing_worker.ports.notices import Noticing
@@ -54,6 +55,7 @@ class Ports:
     retention: Retention = field(default_factory=Retention)
     noticing: Noticing | None = None
     """How customers are told; None: they hear nothing, and nothing is written."""
+    watching: Watching = field(default_factory=Watching)
     scan_limit: int = 500
     """The most ids that one scan returns."""
     card_entry: bool = False

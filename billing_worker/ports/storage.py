@@ -16,6 +16,7 @@ from billing_worker.ports.keys import KeyRecords
 from billing_worker.ports.lists import ListRecords
 from billing_worker.ports.notices import NoticeRecords
 from billing_worker.ports.outgoing import OutgoingRecords
+from billing_worker.ports.presence import PresenceRecords
 from billing_worker.ports.refunds import RefundRecords
 from billing_worker.ports.requests import RequestRecords
 from billing_worker.ports.review import ReviewRecords
@@ -42,6 +43,7 @@ class UnitOfWork(
     RequestRecords,
     ForgettingRecords,
     ListRecords,
+    PresenceRecords,
     Protocol,
 ):
     """One database transaction. Leaving its `with` block without `commit` rolls back.

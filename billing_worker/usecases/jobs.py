@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from billing_worker.domain.queues import Queue
 from billing_worker.ports.bundle import Ports
 from billing_worker.usecases.card import advance
 from billing_worker.usecases.charge import collect, probe, reconcile, win_back
@@ -25,15 +26,6 @@ from billing_worker.usecases.review import audit, compare
 from billing_worker.usecases.schedule import register, step
 from billing_worker.usecases.shadow import compare as compare_shadow
 from billing_worker.usecases.subscription import renew
-
-
-class Queue(StrEnum):
-    """Separate queues, so that a thousand renewals never delay the webhook that unlocks a key."""
-
-    SCANS = "scans"
-    CHARGES = "charges"
-    LOOKUPS = "lookups"
-    NOTICES = "notices"
 
 
 class JobName(StrEnum):

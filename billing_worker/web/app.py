@@ -1,7 +1,7 @@
 """Build the application from its parts; it opens no connections itself."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from billing_worker.domain.access import Scope as TokenScope
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outside import Doorbell
 from billing_worker.web import api, docs, health, pingbacks, webhooks
+from billing_worker.web.attendance import Attendance
 from billing_worker.web.bell import Bell
 from billing_worker.web.card import routes as card
 from billing_worker.web.context import CheckDatabase, Context, VerifyPingback
@@ -20,6 +21,7 @@ from billing_worker.web.intake import WRITERS, Intake
 from billing_worker.web.middleware import BodyLimit, LastResort, SecurityHeaders
 from billing_worker.web.openapi import changing, needing, new_app
 from billing_worker.web.overload import AtOnce
+from billing_worker.web.refusals import CountRefusals, Refusals
 from billing_worker.web.request_id import RequestId
 from billing_worker.web.security import Access, AccessGuard
 from billing_worker.web.sources import Sources
@@ -39,18 +41,22 @@ def create_app(
     verify_pingback: VerifyPingback | None,
     *,
     check_database: CheckDatabase,
+    attends: bool = False,
 ) -> FastAPI:
     """The receiver and the API. Raises SettingsInvalid for an unusable setting.
 
-    `verify_pingback` is None without a Paymentwall secret; `check_database` decides readiness.
+    `verify_pingback` is None without a Paymentwall secret; `check_database` decides readiness. `attends`: whether it
+    gives signs and looks at the other processes, as a process of its own does.
     """
     access, sources, bell = Access(ports, settings), Sources.of(settings), Bell(doorbell)
-    intake = Intake(ports, bell)
+    intake, refusals = Intake(ports, bell), Refusals()
+    attendance = Attendance(ports, refusals)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
+        async with attendance.kept() if attends else nullcontext():
+            yield
         intake.close()
         bell.close()
 
@@ -71,6 +77,7 @@ def create_app(
     app.add_middleware(BodyLimit)
     app.add_middleware(AccessGuard, access=access)
     app.add_middleware(LastResort)
+    app.add_middleware(CountRefusals, refusals=refusals)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestId)
     return app

@@ -1,5 +1,7 @@
 """Health checks and metrics: whether the process is alive, whether it can work, and the state of billing."""
 
+from enum import StrEnum
+
 import structlog
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -8,8 +10,10 @@ from pydantic import BaseModel
 
 from billing_worker import __version__
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.texts.alerts import text
+from billing_worker.usecases.reading.operation import obstacles, operation
 from billing_worker.usecases.reading.report import report
-from billing_worker.web.context import Ctx
+from billing_worker.web.context import Context, Ctx
 from billing_worker.web.errors import ErrorType, documented, problem
 from billing_worker.web.metrics import exposition
 
@@ -31,11 +35,23 @@ async def healthz() -> Health:
     return Health(status="alive", version=__version__)
 
 
-@router.get("/readyz", response_model=Health, responses=documented(500, 503))
-def readyz(context: Ctx) -> Health | Response:
-    """Report whether requests can be served: the database answers, and its tables belong to this release."""
+class Part(StrEnum):
+    """What shall be ready."""
+
+    CHARGING = "charging"
+    RECEIVER = "receiver"
+
+
+@router.get("/readyz", response_model=Health, responses=documented(400, 422, 500, 503))
+def readyz(context: Ctx, part: Part = Part.CHARGING) -> Health | Response:
+    """Report whether charging goes on: the database serves, beat rings, workers take due work, and no stop holds all.
+
+    With `part=receiver`, only whether this process can serve requests: the database answers, and its tables belong to
+    this release. Ask so for a load balancer, since webhooks are stored also while no worker works.
+    """
     try:
         context.check_database()
+        reasons = _obstacles(context) if part is Part.CHARGING else []
     except (Unavailable, SettingsInvalid) as error:
         # The endpoint is open, so only the log gets the line with the names of host, user and tables.
         _log.warning("not.ready", error=str(error))
@@ -43,8 +59,18 @@ def readyz(context: Ctx) -> Health | Response:
         if isinstance(error, SettingsInvalid):
             line += "; after an update of the program, run: billing-worker db upgrade"
     else:
-        return Health(status="ready", version=__version__)
+        if not reasons:
+            return Health(status="ready", version=__version__)
+        line = f"charging cannot go on: {'; '.join(reasons)}; billing-worker doctor says more"
     return problem(503, ErrorType.UNAVAILABLE, line, headers={"Retry-After": "5"})
+
+
+def _obstacles(context: Context) -> list[str]:
+    """Why no charge begins, as titles: the endpoint is open."""
+    found = obstacles(context.ports)
+    language = context.settings.language
+    titles = [text(f"alert.{each.kind}.title", language) for each in found.troubles]
+    return list(dict.fromkeys([*titles, *(f"charging is stopped ({stop.cause})" for stop in found.stops)]))
 
 
 @router.get(
@@ -57,5 +83,6 @@ def readyz(context: Ctx) -> Health | Response:
 )
 def metrics(context: Ctx) -> Response:
     """Show the state of billing, for Prometheus. Computed from the database at every scrape."""
-    body = exposition(report(context.ports, context.settings.timezone), context.ports.clock.moment())
+    ports = context.ports
+    body = exposition(report(ports, context.settings.timezone), operation(ports), ports.watching, ports.clock.moment())
     return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -12,15 +12,19 @@ from prometheus_client.registry import Collector
 
 from billing_worker import __version__
 from billing_worker.domain.moment import Moment
+from billing_worker.domain.presence import Watching
 from billing_worker.ports.books import Standing, Tally
+from billing_worker.usecases.reading.operation import Operation
 from billing_worker.usecases.reading.report import Report
+from billing_worker.web.metrics_of_operation import metrics_of
 
 
-def exposition(report: Report, moment: Moment) -> bytes:
+def exposition(report: Report, operation: Operation, watching: Watching, moment: Moment) -> bytes:
     """The text that Prometheus reads."""
     registry = CollectorRegistry()
     standing = report.standing
     metrics = [*_standing(standing, moment.billing), *_inbox(standing, moment.real), *_money(report.months), _build()]
+    metrics += metrics_of(operation, watching)
     registry.register(_Snapshot(metrics))
     return generate_latest(registry)
 

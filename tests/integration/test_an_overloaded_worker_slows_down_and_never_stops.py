@@ -12,7 +12,8 @@ from statistics import median
 import pytest
 import redis
 
-from billing_worker.usecases.jobs import ROUND, Queue
+from billing_worker.domain.queues import Queue
+from billing_worker.usecases.jobs import ROUND
 from tests.support.quota import cpu_seconds, held_to
 from tests.support.stack import Running, Stack
 from tests.support.world import World

@@ -41,6 +41,7 @@ def test_every_subject_of_a_transaction_is_served_or_says_that_it_is_not() -> No
         "evidence",
         "kept_answers",
         "lists",
+        "processes",
         "savepoint",
         "tokens",
     ]

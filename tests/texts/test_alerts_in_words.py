@@ -35,7 +35,9 @@ KEPT_ENGLISH = {
     *("reactivate", "merchant_uid", "uid", "goodsid", "OK", "Gone", "I", "start"),
     *("BILLING_PORTONE_INCLUDE_SANDBOX", "BILLING_EVENTS_URL", "BILLING_WEBHOOK_ALLOWED_IPS"),
     *("BILLING_FOREIGN_READS", "BILLING_PAYMENTWALL_PARAMETERS"),
-    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL"),
+    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL", "BILLING_SILENT_AFTER", "BILLING_CLAIM"),
+    *("celery", "A", "tasks", "beat", "control", "add_consumer", "cancel_consumer", "QUEUE", "Q"),
+    *("docs", "receiver", "md"),
 }
 """Names and values that a Korean text quotes as they are."""
 
@@ -212,6 +214,16 @@ def test_a_catalogue_that_cannot_be_read_is_refused() -> None:
 def named_in(method: str) -> set[AlertKind]:
     """Kinds that the use cases name in calls of `alerts.open` or `alerts.close`."""
     calls = [call for path in USE_CASES.rglob("*.py") for call in calls_of(path, method)]
+    named = {ast.unparse(call.args[0]) for call in calls}
+    assert {"trouble.kind", "AlertKind(kind)"} & named
+    literal = {AlertKind[name.removeprefix("AlertKind.")] for name in named - {"trouble.kind", "AlertKind(kind)"}}
+    return literal | of_troubles()
+
+
+def of_troubles() -> set[AlertKind]:
+    """Kinds of the troubles that a look at the processes finds; one use case opens and closes all of them."""
+    tree = ast.parse((ROOT / "billing_worker" / "domain" / "operation.py").read_text())
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "Trouble"]
     return {AlertKind[ast.unparse(call.args[0]).removeprefix("AlertKind.")] for call in calls}
 
 

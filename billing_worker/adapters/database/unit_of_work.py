@@ -33,6 +33,7 @@ from billing_worker.adapters.database.outbox import SqlEndpoints, SqlOutbox
 from billing_worker.adapters.database.pg_turns import SqlPgTurns
 from billing_worker.adapters.database.pingbacks import SqlPingbacks
 from billing_worker.adapters.database.policies import SqlDunningPolicies
+from billing_worker.adapters.database.processes import SqlProcesses
 from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.requests import SqlKeptAnswers
 from billing_worker.adapters.database.schedules import SqlSchedules
@@ -146,6 +147,11 @@ class SqlUnitOfWork(SqlChargingRecords):
     def gateway_watch(self) -> SqlGatewayWatch:
         """The watch of the gateway."""
         return SqlGatewayWatch(self._connection)
+
+    @cached_property
+    def processes(self) -> SqlProcesses:
+        """Processes."""
+        return SqlProcesses(self._connection)
 
     @cached_property
     def stops(self) -> SqlStops:

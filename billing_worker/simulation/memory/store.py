@@ -299,6 +299,7 @@ class MemoryTransaction:
     comparisons: Any = UnservedSubject("comparisons")
     books: Any = UnservedSubject("books")
     lists: Any = UnservedSubject("lists")
+    processes: Any = UnservedSubject("processes")
     tokens: Any = UnservedSubject("tokens")
     kept_answers: Any = UnservedSubject("kept_answers")
     forgetting: Any = UnservedSubject("forgetting")
