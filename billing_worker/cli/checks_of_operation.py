@@ -1,10 +1,11 @@
 """The checks of `doctor` that do what a worker does, and those of the processes and the receiver."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import redis
+from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError
 
 from billing_worker import bootstrap
 from billing_worker.cli.finding import Finding, Verdict, ok
@@ -36,11 +37,11 @@ _HOLDER = (
     "end the session that holds it: SELECT pid, application_name, xact_start FROM pg_stat_activity"
     " WHERE state = 'idle in transaction' ORDER BY xact_start"
 )
-_REFUSALS = (
-    ("OOM", "give Redis more memory (maxmemory), or see what fills it: redis-cli --bigkeys"),
-    ("READONLY", "name the master in BILLING_BROKER_URL: this is a replica"),
-    ("MISCONF", "Redis cannot write to its disk: make room there, and see its log"),
-    ("NOPERM", "allow this user all commands on the keys billing:*"),
+_REFUSALS: Sequence[tuple[type[Exception], str]] = (
+    (OutOfMemoryError, "give Redis more memory (maxmemory), or see what fills it: redis-cli --bigkeys"),
+    (ReadOnlyError, "name the master in BILLING_BROKER_URL: this is a replica"),
+    (NoPermissionError, "allow this user all commands on the keys billing:*"),
+    (Exception, "see the log of Redis: its disk may be full"),
 )
 
 
@@ -69,8 +70,8 @@ def broker_writes(settings: Settings) -> Iterator[Finding]:
                 client.delete(key)
     except (redis.RedisError, OSError) as error:
         line = str(error).splitlines()[0]
-        way_out = next((way for word, way in _REFUSALS if word in line or word in type(error).__name__.upper()), None)
-        yield Finding("broker messages", Verdict.FAIL, f"Redis takes no message: {line}", way_out or "see its log")
+        way_out = next(way for kind, way in _REFUSALS if isinstance(error, kind))
+        yield Finding("broker messages", Verdict.FAIL, f"Redis takes no message: {line}", way_out)
         return
     if came is None:
         detail = "a message was gone before it could be taken: Redis drops what it is given"

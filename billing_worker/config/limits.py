@@ -24,7 +24,7 @@ class Size(BaseModel):
         None, description="File that a worker or a beat touches while it works, for a health check; one per process"
     )
     silent_after: float = Field(
-        60.0, ge=1, le=3600, description="Seconds without a sign after which a process counts as silent"
+        60.0, ge=5, le=3600, description="Seconds without a sign after which a process counts as silent"
     )
     scan_interval: float = Field(3.0, ge=0.1, le=60, description="Seconds between two rings of beat")
     scan_limit: int = Field(500, ge=1, le=10_000, description="The most ids that one scan returns")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,11 @@ class Stack:
             )
         self._processes.append(Running(name, process, log))
         return self._processes[-1]
+
+    @property
+    def processes(self) -> Sequence[Running]:
+        """All that were started, in order."""
+        return tuple(self._processes)
 
     @property
     def processes_live(self) -> bool:

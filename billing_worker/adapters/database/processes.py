@@ -22,6 +22,9 @@ WATCH = "processes"
 REHEARSAL = "rehearsal"
 """The id of a row that is always rolled back."""
 
+LONGEST_REHEARSAL_MS = 2_000
+"""A first act takes milliseconds: a session that holds its lock for so long is stuck."""
+
 A_DAY = timedelta(days=1)
 TOLD_WITHIN = timedelta(minutes=10)
 """A payment younger than this may still be told of."""
@@ -94,6 +97,7 @@ class SqlProcesses:
 
     def rehearse(self, real_now: datetime) -> None:
         """Take the lock of a first act, and write a row that is not to be kept. Raises Busy, Unavailable."""
+        self._connection.execute(text(f"SET LOCAL lock_timeout = {LONGEST_REHEARSAL_MS}"))
         self._connection.execute(select(func.pg_advisory_xact_lock_shared(AdvisoryLock.CHARGING.value)))
         self._connection.execute(insert(process_watches), {"id": REHEARSAL, "since": real_now, "seen_at": real_now})
 
