@@ -98,7 +98,7 @@ def watching_of(settings: Settings, rate: float = 1.0) -> Watching:
     """How processes are watched. `rate`: seconds of billing time per real second."""
     # A beat shows only at its rings that it works.
     silent_after = timedelta(seconds=max(settings.silent_after, 3 * settings.scan_interval))
-    return Watching(silent_after, pingbacks=settings.paymentwall_secret_key is not None, rate=rate)
+    return Watching(silent_after, rate)
 
 
 def noticing_of(settings: Settings) -> Noticing | None:

@@ -31,8 +31,6 @@ class Watching:
 
     silent_after: timedelta = timedelta(seconds=60)
     """A process without a sign for so long is silent."""
-    pingbacks: bool = False
-    """Whether Paymentwall's pingbacks come here."""
     rate: float = 1.0
     """Seconds of billing time per real second: more than 1 only with a time machine."""
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from billing_worker.domain.moment import Moment
-from billing_worker.domain.presence import Observed, Presence, Watch, Watching
+from billing_worker.domain.presence import Observed, Presence, Watch
 
 Refusals = Mapping[tuple[str, str], int]
 """Refused notifications, by source and reason."""
@@ -32,7 +32,7 @@ class Processes(Protocol):
     def rehearse(self, real_now: datetime) -> None:
         """Take the lock of a first act, and write a row that is not to be kept. Raises Busy, Unavailable."""
 
-    def observe(self, moment: Moment, watching: Watching, unstarted_after: timedelta) -> Observed:
+    def observe(self, moment: Moment, unstarted_after: timedelta) -> Observed:
         """All facts of a look. `unstarted_after` is billing time."""
 
     def add_refused(self, real_now: datetime, refused: Refusals) -> None:

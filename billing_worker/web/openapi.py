@@ -145,9 +145,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["security"] = [{"token": []}]
         operation.setdefault("x-scope", "read" if method == "get" else "write")
         operation["description"] = f"{operation.get('description', '')}\n\nNeeds the scope `{operation['x-scope']}`."
-    else:
+    elif operation["responses"].get("422", {}).get("description") == "Validation Error":
         # FastAPI adds its own 422 to every route with parameters; here it is a 400 or a 404.
-        operation["responses"].pop("422", None)
+        operation["responses"].pop("422")
     changes = path.startswith("/v1/") and operation["x-scope"] != TokenScope.READ
     own = operation.setdefault("parameters", []) if changes else []
     if changes:

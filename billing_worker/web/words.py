@@ -8,6 +8,10 @@ from billing_worker.domain.language import Language
 from billing_worker.texts.alerts import text
 
 MEANINGS: Mapping[str, Mapping[str, str]] = {
+    "Part": {
+        "charging": "the database serves, beat rings, workers take due work, and no stop holds all charges",
+        "receiver": "this process can serve requests; webhooks are stored also while no worker works",
+    },
     "Unit": {
         "day": "days of the plan's time zone",
         "week": "seven of these days",

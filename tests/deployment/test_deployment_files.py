@@ -86,7 +86,7 @@ def test_compose_sets_only_settings_that_exist_and_they_are_accepted(monkeypatch
 
 
 SECRETS = {
-    "BILLING_DATABASE_URL": {"migrate", "web", "worker"},
+    "BILLING_DATABASE_URL": {"migrate", "web", "worker", "beat"},
     "BILLING_BROKER_URL": {*PROCESSES},
     "BILLING_PORTONE_IMP_KEY": {"worker"},
     "BILLING_PORTONE_IMP_SECRET": {"worker"},

@@ -37,6 +37,11 @@ class Installation:
                 rung = 1.0 if self.rings and role is Role.BEAT else None
                 attend(self.world.ports, Sign(name, role, rung=rung, queues=self.queues if role is Role.WORKER else ()))
 
+    def forget(self) -> None:
+        """Let more than an hour pass at once, and then three minutes."""
+        self.world.clock.advance(seconds=FORGOTTEN_AFTER.total_seconds())
+        self.pass_by(180)
+
     def told(self) -> dict[str, str]:
         """Open alerts: kind and subject."""
         return {alert.kind: alert.subject_id for alert in self.world.alerts()}
@@ -109,7 +114,7 @@ def test_without_a_worker_one_alert_names_the_last_of_them(installation: Install
     installation.pass_by(70)
     assert installation.told() == {"no_worker": "worker"}
     assert installation.world.alerts()[0].facts["workers"] == WORKER  # type: ignore[index]
-    installation.pass_by(int(FORGOTTEN_AFTER.total_seconds()))
+    installation.forget()
     (alert,) = installation.world.alerts()
     assert alert.facts["case"] == "missing", "its row is deleted, and the trouble stays"  # type: ignore[index]
 
@@ -121,7 +126,7 @@ def test_one_of_two_workers_is_told_as_silent_until_it_is_forgotten(installation
     installation.pass_by(70)
     assert installation.told() == {"process_silent": "celery@two"}
     assert obstacles(installation.world.ports).troubles == []
-    installation.pass_by(int(FORGOTTEN_AFTER.total_seconds()))
+    installation.forget()
     assert installation.told() == {}
     assert len(operation(installation.world.ports).observed.processes) == 3
 

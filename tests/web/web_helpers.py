@@ -170,7 +170,7 @@ def settings(**given: Any) -> Settings:
 
 
 @contextmanager
-def running(database_url: str, *, real_gateway: Any = None, **given: Any) -> Iterator[Web]:
+def running(database_url: str, *, real_gateway: Any = None, attends: bool = False, **given: Any) -> Iterator[Web]:
     """The application on a free port, with these settings; without a `real_gateway`, with a scripted one."""
     wanted = settings(database_url=database_url, **given)
     engine = open_engine(database_url, pool_size=CONNECTIONS, application=APPLICATION)
@@ -178,7 +178,7 @@ def running(database_url: str, *, real_gateway: Any = None, **given: Any) -> Ite
     gateway = real_gateway or ScriptedGateway()
     ports = Ports(clock, ids, SqlDatabase(engine, ids), gateway, None, Timing(), "test", card_entry=wanted.card_entry)
     verify = bootstrap.verify_pingback(wanted)
-    app = create_app(ports, wanted, doorbell, verify, check_database=lambda: check_ready(engine))
+    app = create_app(ports, wanted, doorbell, verify, check_database=lambda: check_ready(engine), attends=attends)
     try:
         with serving(app) as url, Api(url, app.openapi()) as api:
             yield Web(app, ports, engine, url, doorbell, gateway, api, clock)

@@ -53,8 +53,7 @@ def watch(ports: Ports) -> None:
         uow.processes.save_watch(looks)
         uow.processes.forget(moment.real - FORGOTTEN_AFTER)
         if looks.knows(moment.real, ports.watching):
-            after = ports.watching.unstarted_after(ports.timing.claim)
-            observed = uow.processes.observe(moment, ports.watching, after)
+            observed = uow.processes.observe(moment, ports.watching.unstarted_after(ports.timing.claim))
             _alert(uow, troubles(observed, moment, ports.watching), moment)
         uow.commit()
 

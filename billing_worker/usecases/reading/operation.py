@@ -38,7 +38,7 @@ def operation(ports: Ports) -> Operation:
     """The processes as they are now, in one read. Raises Unavailable."""
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        observed = uow.processes.observe(moment, ports.watching, ports.watching.unstarted_after(ports.timing.claim))
+        observed = uow.processes.observe(moment, ports.watching.unstarted_after(ports.timing.claim))
         return Operation(
             moment=moment,
             observed=observed,
