@@ -14,7 +14,7 @@ Refusals = Mapping[tuple[str, str], int]
 class Processes(Protocol):
     """The signs of processes, and the looks at them. Times are real unless they say otherwise."""
 
-    def tell(self, sign: Presence) -> None:
+    def give_sign(self, sign: Presence) -> None:
         """Keep the newest sign of a process."""
 
     def leave(self, name: str) -> None:

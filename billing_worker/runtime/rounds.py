@@ -51,11 +51,11 @@ class Rounds:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - whatever happens here, the process goes on with its work
-            self._tell(error)
+            self._report(error)
         else:
             self._told_at = None
 
-    def _tell(self, error: Exception) -> None:
+    def _report(self, error: Exception) -> None:
         now = time.monotonic()
         if self._told_at is None or now - self._told_at >= TOLD_EVERY:
             self._told_at = now

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.notifier import payload
-from billing_worker.cli import checks
+from billing_worker.cli import checks, checks_of_operation
 from billing_worker.cli.commands import COMMANDS, assemble
 from billing_worker.cli.import_columns import COLUMNS
 from billing_worker.config import Settings, variables
@@ -202,7 +202,8 @@ def test_the_page_on_pgs_is_what_its_script_writes():
 
 
 def test_the_runbook_has_every_metric():
-    source = (ROOT / "billing_worker" / "web" / "metrics.py").read_text()
+    sources = sorted((ROOT / "billing_worker" / "web").glob("metrics*.py"))
+    source = "".join(path.read_text() for path in sources)
     names = set(re.findall(r'"(billing_\w+)"', source))
     told = set(re.findall(r"`(billing_\w+)`", RUNBOOK))
     exposed = {name + suffix for name in names for suffix in ("", "_total", "_info")}
@@ -211,7 +212,7 @@ def test_the_runbook_has_every_metric():
 
 
 def test_the_runbook_has_every_check_of_the_doctor():
-    source = Path(str(checks.__file__)).read_text()
+    source = "".join(Path(str(module.__file__)).read_text() for module in (checks, checks_of_operation))
     names = set(re.findall(r'(?:ok|failed|Finding)\(\s*"([^"]+)"', source)) | {"settings"}
     told = ", ".join(row[0] for row in _table_after(RUNBOOK, "## Reading `doctor`\n")).split(", ")
     assert set(told) == names
@@ -362,14 +363,19 @@ def test_the_examples_for_systemd_and_kubernetes_give_a_charge_time_to_end():
 
 
 def _alert_kinds() -> set[str]:
-    """The first argument of every `alerts.open(…)`; one that names no kind cannot be documented."""
+    """The first argument of every `alerts.open(…)`, or of a `Trouble` that is opened as an alert.
+
+    One that names no kind cannot be documented.
+    """
     kinds = set()
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("alerts.open"):
                 named = ast.unparse(node.args[0]).removeprefix("AlertKind.")
-                assert named in AlertKind.__members__, f"{path}:{node.lineno}"
-                kinds.add(AlertKind[named])
+                assert named in {*AlertKind.__members__, "trouble.kind"}, f"{path}:{node.lineno}"
+                kinds |= {AlertKind[named]} if named in AlertKind.__members__ else set()
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Trouble" and "domain" in path.parts:
+                kinds.add(AlertKind[ast.unparse(node.args[0]).removeprefix("AlertKind.")])
     return kinds
 
 

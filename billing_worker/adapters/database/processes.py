@@ -70,7 +70,7 @@ class SqlProcesses:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def tell(self, sign: Presence) -> None:
+    def give_sign(self, sign: Presence) -> None:
         """Keep the newest sign of a process."""
         values = {name: getattr(sign, name) for name in ("role", "seen_at", "rung_at", "worked_at")}
         values |= {"queues": list(sign.queues)}

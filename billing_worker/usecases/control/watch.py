@@ -19,7 +19,7 @@ from billing_worker.ports.presence import Refusals
 def attend(ports: Ports, sign: Sign) -> None:
     """Give a sign, and look at all processes if a look is due. Raises Unavailable."""
     with ports.database.transaction() as uow:
-        uow.processes.tell(sign.at(ports.clock.moment().real))
+        uow.processes.give_sign(sign.at(ports.clock.moment().real))
         uow.commit()
     watch(ports)
 

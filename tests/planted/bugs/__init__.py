@@ -29,6 +29,7 @@ from tests.planted.bugs import (
     scheduling,
     single_payments,
     telling,
+    watching,
 )
 
 BUGS: tuple[Bug, ...] = (
@@ -59,4 +60,5 @@ BUGS: tuple[Bug, ...] = (
     *refunds_and_stops.BUGS,
     *single_payments.BUGS,
     *telling.BUGS,
+    *watching.BUGS,
 )
