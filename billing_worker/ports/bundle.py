@@ -6,8 +6,8 @@ from billing_worker.domain.action import WORKER
 from billing_worker.domain.budget import Budgets
 from billing_worker.domain.notification import InboxRules
 from billing_worker.domain.pg_limits import PgLimits
-from billing_worker.domain.retention import Retention
 from billing_worker.domain.presence import Watching
+from billing_worker.domain.retention import Retention
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.calls import Calls
 from billing_worker.ports.notices import Noticing
