@@ -159,9 +159,14 @@ def body_of(
     """The members of a problem, without those that do not apply."""
     meaning = MEANINGS[kind]
     body: dict[str, str | int] = {"type": URN + kind.value, "title": meaning.title, "status": status}
-    body |= {"detail": message, "way_out": meaning.way_out, "request_id": request_id}
-    extra = {"field": field, "existing_id": existing_id}
+    body |= {"detail": _sendable(message), "way_out": meaning.way_out, "request_id": request_id}
+    extra = {"field": field and _sendable(field), "existing_id": existing_id}
     return body | {name: value for name, value in extra.items() if value is not None}
+
+
+def _sendable(words: str) -> str:
+    """The same as text that UTF-8 has: a caller's own words may hold half a surrogate pair."""
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def problem(

@@ -45,5 +45,14 @@ def test_a_bad_definition_names_its_field(web: Web) -> None:
     ):
         refused = web.api.post("/v1/dunning-policies", json={"name": "bad", "definition": definition})
         assert_problem(refused, 422, field)
+    for definition, field in (
+        (r'{"steps": [], "\ud800": 1}', r"\ud800"),
+        (r'{"steps": ["1d cron 0 \ud800 * * *"]}', "steps"),
+        ('{"steps": [], "quiet": NaN}', "quiet"),
+        ('{"steps": [], "jitter": "3d"}', "jitter"),
+    ):
+        raw = f'{{"name": "bad", "definition": {definition}}}'.encode()
+        refused = web.api.post("/v1/dunning-policies", content=raw, headers={"Content-Type": "application/json"})
+        assert_problem(refused, 422, field)
     assert_problem(web.api.get("/v1/dunning-policies/unheard-of"), 404, None)
     assert web.count("dunning_policies") == 0

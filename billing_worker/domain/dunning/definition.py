@@ -7,13 +7,23 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from billing_worker.domain.declines.reasons import ADVICE, Advice, Category
-from billing_worker.domain.dunning.policy import DunningPolicy, Ending, FinalAction, Hours, NewKey
+from billing_worker.domain.dunning.policy import (
+    LONGEST_JITTER,
+    MOST_STEPS,
+    DunningPolicy,
+    Ending,
+    FinalAction,
+    Hours,
+    NewKey,
+)
 from billing_worker.domain.dunning.steps import Step, read_step, read_wait, wait_text
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import Quiet
 
 SHORTEST_FAILURE_WAIT = timedelta(minutes=5)
 LONGEST_FAILURE_WAIT = timedelta(days=2)
+MOST_WRITTEN = 2 * MOST_STEPS
+"""Entries of a list that are read at all: what the rules of a policy say about them is the better answer."""
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -110,6 +120,8 @@ _Read = TypeVar("_Read")
 def _each(field: str, written: object, read: Callable[[str, str], _Read]) -> tuple[_Read, ...]:
     if not isinstance(written, Sequence) or isinstance(written, str):
         raise InvalidInput(field, written, 'is a list of texts such as ["1d", "3d"]')
+    if len(written) > MOST_WRITTEN:
+        raise InvalidInput(field, len(written), f"has too many; at most {MOST_STEPS} tries are allowed")
     return tuple(read(field, _text(field, each)) for each in written)
 
 
@@ -124,7 +136,7 @@ def _failure_wait(field: str, text: str) -> timedelta:
 
 
 def _jitter(text: str) -> timedelta:
-    return read_wait("jitter", text, timedelta(0), LONGEST_FAILURE_WAIT)
+    return read_wait("jitter", text, timedelta(0), LONGEST_JITTER)
 
 
 def _flag(field: str, written: object) -> bool:

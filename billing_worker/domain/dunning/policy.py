@@ -21,6 +21,8 @@ LONGEST_DUNNING = timedelta(days=180)
 MOST_STEPS = 15
 """More tries of one invoice leave no room below the card networks' caps for anything else on the card."""
 LONGEST_JITTER = timedelta(hours=3)
+LONGEST_FAILURES = timedelta(days=14)
+"""A system that fails for longer is no technical trouble any more: then the steps follow."""
 FAILURE_WAITS = tuple(timedelta(minutes=minutes) for minutes in (10, 30, 60, 180, 360, 720))
 """Waits after declines because a system fails on the way to the card company: within a day."""
 
@@ -98,9 +100,10 @@ class DunningPolicy:
             if lasts > LONGEST_DUNNING:
                 problem = f"may last {lasts.days} days; a policy ends within {LONGEST_DUNNING.days} days"
                 raise InvalidInput(name, [str(step) for step in steps], problem)
-        if not timedelta(0) <= self.hours.jitter <= LONGEST_JITTER:
-            problem = f"tries are spread over {wait_text(LONGEST_JITTER)} at most"
-            raise InvalidInput("jitter", wait_text(self.hours.jitter), problem)
+        lasts = sum(self.failures, timedelta(0))
+        if lasts > LONGEST_FAILURES:
+            problem = f"may last {wait_text(lasts)}; waits after failures end within {LONGEST_FAILURES.days} days"
+            raise InvalidInput("failures", [wait_text(wait) for wait in self.failures], problem)
         self._refuse_closed_windows()
         self._refuse_beyond_caps()
         self._refuse_idle_endings()

@@ -25,7 +25,9 @@ LONGEST_WINDOW = timedelta(days=35)
 """Every window comes within a month and some days."""
 
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_WAIT = re.compile(r"(\d{1,5})([mhd])")
+_WAIT = re.compile(r"([0-9]{1,5})([mhd])")
+LONGEST_TEXT = 100
+"""Characters of a step: the longest expression that names one minute a day is shorter."""
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 WAY_OUT = (
@@ -117,9 +119,9 @@ WEEKDAYS, WEEKEND = "1-5", timedelta(days=3)
 
 
 def wait_text(wait: timedelta) -> str:
-    """A wait as an operator writes it: the largest unit that needs no fraction."""
+    """A wait as an operator writes it: the largest unit that needs no fraction; `0m` for none."""
     for unit, length in reversed(UNITS.items()):
-        if wait >= length and not wait % length:
+        if not wait % length and (wait or length == UNITS["m"]):
             return f"{wait // length}{unit}"
     raise AssertionError(f"{wait} has no whole minutes")
 
@@ -138,6 +140,8 @@ def read_wait(field: str, text: str, shortest: timedelta, longest: timedelta) ->
 @lru_cache(maxsize=1024)
 def read_step(field: str, text: str) -> Step:
     """The step that this text writes. Raises InvalidInput, naming `field`, what is wrong and how to write it."""
+    if len(text) > LONGEST_TEXT:
+        raise InvalidInput(field, f"{text[:LONGEST_TEXT]}…", f"has at most {LONGEST_TEXT} characters")
     head, _, rest = " ".join(text.split()).partition(" ")
     wait = read_wait(field, head, SHORTEST_WAIT, LONGEST_WAIT)
     if not rest:
