@@ -4,7 +4,7 @@ A PG that limits its calls gets them evenly spaced: 50 a second are one each 20 
 charges count, not reads and refunds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, timezone
 from hashlib import sha256
@@ -42,6 +42,11 @@ class Quiet:
             return None
         end = datetime.combine(here.date(), self.end, SEOUL)
         return (end if end > here else end + timedelta(days=1)).astimezone(UTC)
+
+
+def leave_time(hours: Sequence[Quiet]) -> bool:
+    """Whether a day has a moment outside of all these hours: the first one is where some of them end."""
+    return not hours or any(not any(each.holds(one.end) for each in hours) for one in hours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,23 @@ def test_the_date_that_is_shown_keeps_to_the_hours_of_the_pg(world: World) -> No
     assert closed.invoice(other).next_attempt_at == seoul("2026-02-01T09:30")
 
 
+def test_hours_that_leave_no_time_hold_up_no_answer(world: World) -> None:
+    """The PG's hours are a setting: it may change after a policy was made."""
+    policy = world.policy("12h", quiet="21:00-09:00")
+    closed = world.with_ports(pg_limits=PgLimits(quiet={"nice_v2": Quiet(time(8, 30), time(21, 30))}))
+    closed.clock.advance_to(seoul("2026-01-31T22:00"))
+    subscription = closed.subscribe("decline-limit", plan=closed.plan(dunning_policy=policy))
+    closed.settle()
+    invoice = closed.invoice(subscription)
+    assert (invoice.declines, invoice.next_attempt_at) == (1, seoul("2026-02-01T21:30"))
+    closed.clock.advance_to(seoul("2026-02-01T21:30"))
+    closed.settle()
+    assert closed.invoice(subscription).status == "uncollectible"
+    with pytest.raises(InvalidInput, match="no time of the day beside the quiet hours 08:30-21:30 of nice_v2"):
+        closed.policy("12h", quiet="21:00-09:00")
+    assert closed.policy("12h", quiet="22:00-08:00")
+
+
 def test_a_customer_is_tried_at_the_hour_at_which_a_payment_succeeded(world: World) -> None:
     key = world.key()
     policy = world.policy("1d", "1d", paid_hour=True)

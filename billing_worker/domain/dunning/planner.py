@@ -9,7 +9,7 @@ from billing_worker.domain.dunning.caps import free_from
 from billing_worker.domain.dunning.days import business_day_from
 from billing_worker.domain.dunning.policy import DunningPolicy, Hours
 from billing_worker.domain.dunning.steps import Step
-from billing_worker.domain.pg_limits import SEOUL, Quiet
+from billing_worker.domain.pg_limits import SEOUL, Quiet, leave_time
 
 LONGEST_MOVE = timedelta(days=60)
 """Hours and caps move a try by less: the longest cap is 30 days, the longest holidays are ten."""
@@ -49,12 +49,18 @@ def time_of(step: Step, hours: Hours, declined_at: datetime, facts: TryFacts) ->
 
 
 def opened(hours: Hours, at: datetime, facts: TryFacts) -> datetime:
-    """The first time at or after `at` that the hours of the policy and the PG, and the caps of the card, allow."""
+    """The first time at or after `at` that the hours of the policy and the PG, and the caps of the card, allow.
+
+    Where both hours together leave no time, only those of the PG count: it refuses a charge, and the policy is a wish.
+    """
     earliest = at
+    quiet_hours = facts.closed if hours.quiet is None else (hours.quiet, *facts.closed)
+    if not leave_time(quiet_hours):
+        quiet_hours = facts.closed
     while at <= earliest + LONGEST_MOVE:
         moved = free_from(facts.card_declines, at)
-        for quiet in (hours.quiet, *facts.closed):
-            moved = (quiet.ends(moved) if quiet else None) or moved
+        for quiet in quiet_hours:
+            moved = quiet.ends(moved) or moved
         if hours.business_days:
             here = moved.astimezone(SEOUL)
             day = business_day_from(here.date())

@@ -10,6 +10,7 @@ from billing_worker.domain.dunning.definition import read_policy
 from billing_worker.domain.dunning.policy import DunningPolicy, NewKey
 from billing_worker.domain.dunning.version import OURS, PolicyVersion, entered_name, named_days
 from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.pg_limits import PgLimits, leave_time
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.dunning import DunningRecords
 from billing_worker.usecases.access.actions import note
@@ -24,6 +25,7 @@ def create_policy(ports: Ports, name: str, definition: Mapping[str, Any]) -> Pol
     with the wrong field, or Conflict for a version that a plan with its name cannot have.
     """
     name, policy = entered_name(name), read_policy(definition)
+    _refuse_no_time(policy, ports.pg_limits)
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
         if _moves_dates(policy):
@@ -91,6 +93,13 @@ def _stored(uow: DunningRecords, name: str, policy: DunningPolicy, now: datetime
         # Another transaction may have stored this number meanwhile: then its version is read.
         if uow.dunning_policies.add(version):
             return version, True
+
+
+def _refuse_no_time(policy: DunningPolicy, limits: PgLimits) -> None:
+    quiet = policy.hours.quiet
+    for pg, closed in limits.quiet.items():
+        if quiet is not None and not leave_time((quiet, closed)):
+            raise InvalidInput("quiet", str(quiet), f"leaves no time of the day beside the quiet hours {closed} of {pg}")
 
 
 def _moves_dates(policy: DunningPolicy) -> bool:
