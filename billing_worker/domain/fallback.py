@@ -114,8 +114,7 @@ def charge_another(cards: Cards | None, invoice: Invoice, attempts: Sequence[Pay
     if other is None:
         invoice.billing_key_id = cards.main.id
         return False
-    invoice.billing_key_id = other.id
-    invoice.wait_for_policy(now)
+    invoice.go_on_at_once(other.id, now)
     return True
 
 

@@ -55,7 +55,7 @@ def meet_dead_key(  # noqa: PLR0917 - an invoice, with all that decides
     facts = facts_of(subscription, due, key, limits)
     until = used_up_at(policy, max(due.declines, 1), None, now, facts)
     if due.awaits_key or until <= now:
-        ends = give_up_again if due.by_hand and due.resumes_at is None else give_up
+        ends = give_up_again if due.is_tried_again else give_up
         ends(subscription, due, policy, events, now, facts)
         return events
     due.await_key(until, key.invalid_reason or f"the billing key is {key.status}")

@@ -199,6 +199,17 @@ class Invoice:
         self.next_attempt_at = until
         self._go_on_by_policy()
 
+    def go_on_at_once(self, key_id: str, now: datetime) -> None:
+        """Charge another card of the customer now. A try after dunning gave up stays one: its policy has ended."""
+        self.billing_key_id, self.next_attempt_at = key_id, now
+        if not self.is_tried_again:
+            self._go_on_by_policy()
+
+    @property
+    def is_tried_again(self) -> bool:
+        """Whether dunning had given up before the next charge was asked for: a decline of it ends as it was."""
+        return self.by_hand and self.resumes_at is None
+
     def _go_on_by_policy(self) -> None:
         self.by_hand, self.resumes_at = False, None
 

@@ -12,7 +12,7 @@ from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.calendar import AnchoredCalendar
 from billing_worker.domain.declines.reasons import Advice, DeclineKind
 from billing_worker.domain.dunning.caps import remember
-from billing_worker.domain.dunning.planner import TryFacts, next_try, used_up_at
+from billing_worker.domain.dunning.planner import TryFacts, next_try, opened, used_up_at
 from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription_by
 from billing_worker.domain.fallback import Cards, charge_another
@@ -22,7 +22,7 @@ from billing_worker.domain.notices.written import next_try_is_last
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.pg_limits import NO_LIMITS, SEOUL, PgLimits
 from billing_worker.domain.plan import Plan
-from billing_worker.domain.spared import spared_until
+from billing_worker.domain.spared import declined_alike, spared_wait
 from billing_worker.domain.subscription import AWAITING_PAYMENT, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff
 
@@ -197,12 +197,15 @@ def _decline(settlement: Settlement, outcome: Declined, now: datetime, limits: P
         return
     invoice.last_reason = outcome.reason
     facts = facts_of(settlement.subscription, invoice, key, limits)
-    until = spared_until(outcome.decline.advice, invoice, key, settlement.policy, now, facts)
-    if until is not None and not settlement.is_canceled:
+    alike = declined_alike(attempt, settlement.attempts)
+    wait = spared_wait(outcome.decline.advice, key.pg_provider, alike, settlement.policy)
+    if wait is not None and not settlement.is_canceled:
         invoice.spared += 1
-        invoice.next_attempt_at = until
+        # The customer may have given another card while this one was being charged: that one is tried at once.
+        same_card = invoice.billing_key_id == key.id
+        invoice.next_attempt_at = opened(settlement.policy.hours, now + wait, facts) if same_card else now
         return
-    spends, asked_again = invoice.spends_a_step(now), invoice.by_hand and invoice.resumes_at is None
+    spends, asked_again = invoice.spends_a_step(now), invoice.is_tried_again
     invoice.declines += spends
     if settlement.is_canceled:
         _announce_decline(settlement, outcome, None)
@@ -212,7 +215,7 @@ def _decline(settlement: Settlement, outcome: Declined, now: datetime, limits: P
     if next_attempt is None:
         ends = give_up_again if asked_again else give_up
         ends(settlement.subscription, invoice, settlement.policy, settlement.events, now, facts)
-    else:
+    elif not invoice.is_tried_again:
         fall_behind(settlement.subscription, invoice, settlement.events)
 
 
@@ -243,8 +246,11 @@ def _after_decline(
     goes_on_at = next_try(*left) if spends else invoice.resumes_at
     if invoice.billing_key_id != settlement.key.id:
         # The customer gave another card while this one was being charged. Try it at once, as one that is given later.
-        invoice.wait_for_policy(now if is_dead else goes_on_at)
-        invoice.try_by_hand(now)
+        if not invoice.is_tried_again:
+            invoice.wait_for_policy(now if is_dead else goes_on_at)
+            invoice.try_by_hand(now)
+        else:
+            invoice.go_on_at_once(invoice.billing_key_id, now)
     elif (is_dead or goes_on_at is None) and charge_another(settlement.cards, invoice, settlement.attempts, now):
         return now
     elif is_dead:

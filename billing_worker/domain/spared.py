@@ -1,12 +1,12 @@
 """Declines that are not the customer's: they spend no step of dunning, and have waits of their own."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
-from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, NEVER_REUSES_IDS, BillingKey
+from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, NEVER_REUSES_IDS
 from billing_worker.domain.declines.reasons import Advice
-from billing_worker.domain.dunning.planner import TryFacts, opened
 from billing_worker.domain.dunning.policy import DunningPolicy
-from billing_worker.domain.invoice import Invoice
+from billing_worker.domain.invoice import PaymentAttempt
 
 MERCHANT_WAIT = timedelta(days=1)
 MERCHANT_TRIES = 30
@@ -17,24 +17,19 @@ NOT_SOON = ISSUED_BY_PAYMENT | NEVER_REUSES_IDS
 take the money twice there, so a failure waits for the dunning day."""
 
 
-def spared_wait(advice: Advice, pg: str, spared: int, policy: DunningPolicy) -> timedelta | None:
-    """How long to wait after a decline that is not the customer's and comes after so many; None: it spends a step."""
+def spared_wait(advice: Advice, pg: str, earlier: int, policy: DunningPolicy) -> timedelta | None:
+    """How long to wait after a decline that is not the customer's; None: it spends a step.
+
+    `earlier` is the number of the invoice's declines before it with the same advice: an outage does not use up the
+    merchant's month, and a merchant's mistake does not use up the waits after failures.
+    """
     if not policy.retries:
         return None
-    if advice is Advice.RETRY_SOON and spared < len(policy.failures) and pg not in NOT_SOON:
-        return policy.failures[spared]
-    return MERCHANT_WAIT if advice is Advice.FIX_CONFIGURATION and spared < MERCHANT_TRIES else None
+    if advice is Advice.RETRY_SOON and earlier < len(policy.failures) and pg not in NOT_SOON:
+        return policy.failures[earlier]
+    return MERCHANT_WAIT if advice is Advice.FIX_CONFIGURATION and earlier < MERCHANT_TRIES else None
 
 
-def spared_until(  # noqa: PLR0917 - a decline, with all that decides
-    advice: Advice, invoice: Invoice, key: BillingKey, policy: DunningPolicy, now: datetime, facts: TryFacts
-) -> datetime | None:
-    """When to charge again after a decline that is not the customer's; None if it spends a step of dunning.
-
-    A policy without retries is kept. The customer may have given another card while `key` was being charged: that one
-    is tried at once.
-    """
-    wait = spared_wait(advice, key.pg_provider, invoice.spared, policy)
-    if wait is None:
-        return None
-    return opened(policy.hours, now + wait, facts) if invoice.billing_key_id == key.id else now
+def declined_alike(attempt: PaymentAttempt, attempts: Sequence[PaymentAttempt]) -> int:
+    """How many other attempts of its invoice were declined with the same advice."""
+    return sum(each.id != attempt.id and each.decline_advice is attempt.decline_advice for each in attempts)

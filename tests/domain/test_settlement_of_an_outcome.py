@@ -483,3 +483,18 @@ def test_all_views_of_one_invoice_see_the_key_that_was_locked_last():
     other = settlement.about(an_attempt(id="att_2"))
     other.keys[other.key.id] = a_key(status=KeyStatus.INVALID)
     assert settlement.key is other.key
+
+
+def test_another_card_that_comes_while_dunning_is_over_and_a_retry_is_charged_has_no_second_final_action() -> None:
+    settlement = settlement_in()
+    settlement.invoice.by_hand, settlement.invoice.declines = True, 5
+    settlement.invoice.billing_key_id = "key_other"
+    settle(settlement, declined(), NOW)
+    assert (settlement.invoice.next_attempt_at, settlement.invoice.is_tried_again) == (NOW, True)
+    other = an_attempt(id="att_other", number=2, billing_key_id="key_other")
+    again = a_settlement(
+        attempt=other, key=a_key(id="key_other"), invoice=settlement.invoice, subscription=settlement.subscription
+    )
+    settle(again, declined(), LATER)
+    assert (again.invoice.status, again.invoice.declines) == (InvoiceStatus.UNCOLLECTIBLE, 5)
+    assert again.of_period.status is SubscriptionStatus.ACTIVE

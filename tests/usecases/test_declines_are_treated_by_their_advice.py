@@ -109,6 +109,36 @@ def test_a_refusal_because_of_the_merchant_never_costs_the_key_and_opens_one_ale
     world.assert_books_agree()
 
 
+def test_an_outage_and_a_mistake_of_the_merchant_use_up_nothing_of_each_other(world: World) -> None:
+    key = world.key()
+    policy = world.policy("1d", "1d", failures=["10m", "30m"])
+    subscription = world.subscribe(key=key, plan=world.plan(dunning_policy=policy))
+    broken = refusing(world, CONTRACT)
+    for _ in range(4):
+        broken.settle()
+        world.clock.advance(days=1)
+    world.sandbox.rule("decline-system", customer_uid=key.customer_uid, times=1)
+    world.settle()
+    invoice = world.invoice(subscription)
+    assert (invoice.spared, invoice.declines) == (5, 0)
+    assert invoice.next_attempt_at == world.clock.now() + timedelta(minutes=10)
+
+
+def test_a_payment_after_an_outage_does_not_say_that_the_merchant_has_changed_anything(world: World) -> None:
+    key = world.key()
+    world.sandbox.rule("decline-system", customer_uid=key.customer_uid, times=1)
+    world.subscribe(key=key)
+    world.settle()
+    refused = world.subscribe()
+    refusing(world, CONTRACT).settle()
+    world.clock.advance(minutes=10)
+    world.settle()
+    assert [alert.kind for alert in world.alerts()] == ["merchant_refused"]
+    world.clock.advance(days=1)
+    world.settle()
+    assert (world.invoice(refused).status, world.alerts()) == ("paid", [])
+
+
 def test_a_merchant_who_changes_nothing_is_tried_for_a_month_and_then_by_the_policy(world: World) -> None:
     subscription = world.subscribe(plan=world.plan(interval="year"))
     broken = refusing(world, CONTRACT)

@@ -80,6 +80,28 @@ def test_a_hard_decline_is_followed_by_the_next_key_at_once_which_becomes_the_ma
     world.assert_books_agree()
 
 
+def test_a_retry_after_dunning_that_goes_on_to_another_card_has_no_second_final_action(world: World) -> None:
+    main, other = world.key("decline-limit"), world.key("decline-limit")
+    plan = world.plan(interval="day", dunning_policy=world.policy("1d"))
+    subscription = world.subscribe(key=main, plan=plan)
+    world.run_until(world.clock.now() + 2 * DAY)
+    first, second = world.invoices(subscription)
+    assert (first.status, second.status) == ("uncollectible", "uncollectible")
+    world.sandbox.rule("ok", customer_uid=main.customer_uid, times=1)
+    retry.retry_now(world.ports, second.id)
+    world.settle()
+    assert world.subscription(subscription).status == "active"
+    back(world, subscription, other)
+    retry.retry_now(world.ports, first.id)
+    world.settle()
+    tried = world.attempts(first)[first.attempts :]
+    assert [attempt.billing_key_id for attempt in tried] == [main.id, other.id]
+    first = world.now_of(first)
+    assert (first.status, first.declines, first.billing_key_id) == ("uncollectible", 2, main.id)
+    assert world.subscription(subscription).status == "active"
+    assert world.events().count("subscription.unpaid") == 1
+
+
 def test_a_soft_decline_waits_for_the_policy_on_the_same_card(world: World) -> None:
     subscription, (main, other) = backed(world, "decline-limit-1x", "ok")
     world.settle()

@@ -1,7 +1,8 @@
 """Advice about one declined payment, from what a merchant tells of it: when to try again, and why then."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
@@ -144,14 +145,12 @@ class Spent:
     policy: DunningPolicy
     pg: str
     steps: int = 0
-    spared: int = 0
-    """Declines that spent no step."""
+    seen: Counter[Advice] = field(default_factory=Counter)
+    """Declines by advice."""
 
     def count(self, advice: Advice) -> timedelta | None:
         """Count one decline. Returns how long to wait after one that spends no step; None: it spent one."""
-        wait = spared_wait(advice, self.pg, self.spared, self.policy)
-        if wait is None:
-            self.steps += 1
-        else:
-            self.spared += 1
+        wait = spared_wait(advice, self.pg, self.seen[advice], self.policy)
+        self.seen[advice] += 1
+        self.steps += wait is None
         return wait

@@ -47,7 +47,8 @@ def _close_what_is_over(
     placed = not isinstance(outcome, Failed | Unknown)
     if placed and invoice.failures >= OUTAGE_ALERT:
         uow.alerts.close(AlertKind.NOT_PLACED, invoice.id, now)
-    if invoice.spared and isinstance(outcome, Approved):
+    refused = any(each.decline_advice is Advice.FIX_CONFIGURATION for each in settlement.attempts)
+    if refused and isinstance(outcome, Approved):
         uow.alerts.close(AlertKind.MERCHANT_REFUSED, settlement.key.pg_provider, now)
     if invoice.taken_back and invoice.status is not InvoiceStatus.OPEN:
         uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, now)
