@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from billing_worker.issuer_model.parameters import Parameters
 from billing_worker.usecases.dunning.policies import create_policy
 from billing_worker.usecases.dunning.split import is_first_half, split
 from billing_worker.usecases.reading.recovered import answers_of_cards, compare_policies, recovered_by
+from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.world import World
 
 
@@ -64,6 +66,28 @@ def test_the_report_is_what_the_ledger_says(world: World) -> None:
     assert [each.value for each in recovered_by(world.ports, Side.PG, *span, "UTC")] == ["nice_v2"]
     assert [each.value for each in recovered_by(world.ports, Side.MONTH, *span, "UTC")] == ["2026-01"]
     assert recovered_by(world.ports, Side.PG, span[1] + timedelta(days=1), span[1] + timedelta(days=2), "UTC") == []
+
+
+def test_a_declined_invoice_counts_at_the_pg_that_declined_it(world: World) -> None:
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_days=[1, 3]))
+    world.settle()
+    replace_key(world.ports, subscription.id, world.key(pg="kcp").id)
+    world.settle()
+    span = (world.clock.now() - timedelta(days=1), world.clock.now() + timedelta(days=1))
+    found = [(each.value, each.recovered) for each in recovered_by(world.ports, Side.PG, *span, "UTC")]
+    assert found == [("nice_v2", 1)]
+    with pytest.raises(InvalidInput, match="until: is not after"):
+        recovered_by(world.ports, Side.PG, span[1], span[0], "UTC")
+
+
+@pytest.mark.parametrize(("still_open", "settled"), [(0, True), (5, True), (60, False)])
+def test_no_difference_is_told_that_open_invoices_could_undo(*, still_open: int, settled: bool) -> None:
+    better = [_declined("one@1", paid=number < 160) for number in range(200)]
+    worse = [_declined("other@1", paid=number < 100) for number in range(200 - still_open)]
+    worse += [replace(_declined("other@1", paid=False), is_open=True)] * still_open
+    found = compared(better + worse, "one", "other")
+    assert (found.difference.is_one, found.is_settled) == (True, settled)
+    assert compared(worse + better, "other", "one").is_settled == settled
 
 
 def test_a_difference_is_called_one_only_where_there_is_one(world: World) -> None:

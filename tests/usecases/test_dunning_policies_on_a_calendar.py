@@ -319,6 +319,16 @@ def test_a_retry_by_hand_before_it_does_not_take_the_place_of_the_win_back(world
     assert (world.now_of(invoice).attempts, world.now_of(invoice).status) == (3, "uncollectible")
 
 
+def test_the_same_card_once_more_voids_no_debt(world: World) -> None:
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_policy=world.policy(new_key="new_period")))
+    world.settle()
+    assert world.subscription(subscription).status == "unpaid"
+    replace_key(world.ports, subscription.id, subscription.billing_key_id)
+    world.settle()
+    assert world.invoice(subscription).status == "uncollectible"
+    assert world.subscription(subscription).status == "unpaid"
+
+
 def test_another_card_begins_a_new_period_where_the_policy_says_so(world: World) -> None:
     plan = world.plan(dunning_policy=world.policy("1d", new_key="new_period"))
     subscription = world.subscribe("decline-limit", plan=plan)

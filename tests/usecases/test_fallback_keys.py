@@ -80,6 +80,16 @@ def test_a_hard_decline_is_followed_by_the_next_key_at_once_which_becomes_the_ma
     world.assert_books_agree()
 
 
+def test_why_tells_of_the_card_that_is_charged_next(world: World) -> None:
+    subscription, (main, other) = backed(world, "decline-stolen", "decline-limit")
+    world.settle()
+    assert (world.key_now(main).status, world.invoice(subscription).billing_key_id) == ("invalid", other.id)
+    told = why(world.ports, subscription.id)
+    assert "Not paid yet: it declined" in told.answer
+    assert told.next.startswith("The next try is on")
+    assert told.ways_out == []
+
+
 def test_a_retry_after_dunning_that_goes_on_to_another_card_has_no_second_final_action(world: World) -> None:
     main, other = world.key("decline-limit"), world.key("decline-limit")
     plan = world.plan(interval="day", dunning_policy=world.policy("1d"))

@@ -116,10 +116,11 @@ _DECLINED = text("""
            i.status = 'paid' AS is_paid, i.status = 'open' AS is_open,
            CASE WHEN i.status = 'paid'
                 THEN extract(epoch FROM i.closed_at - first.closed_at)::float8 / 86400 END AS days
-    FROM invoices i JOIN billing_keys k ON k.id = i.billing_key_id
+    FROM invoices i
     JOIN LATERAL (
-        SELECT closed_at, decline_category FROM payment_attempts a
+        SELECT closed_at, decline_category, billing_key_id FROM payment_attempts a
         WHERE a.invoice_id = i.id AND a.status = 'declined' ORDER BY number LIMIT 1) first ON true
+    JOIN billing_keys k ON k.id = first.billing_key_id
     WHERE i.created_at >= :since AND i.created_at < :until AND (i.declines > 0 OR i.spared > 0)
     ORDER BY i.created_at, i.id
 """)

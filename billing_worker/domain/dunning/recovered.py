@@ -36,7 +36,7 @@ class Side(StrEnum):
     CATEGORY = "category"
     """By what the first decline was about."""
     PG = "pg"
-    """By PortOne's code of the PG."""
+    """By PortOne's code of the PG whose card was declined first; another one may have been paid by."""
     POLICY = "policy"
     """By the version of the policy."""
     MONTH = "month"
@@ -130,14 +130,26 @@ class Comparison:
     other: Share
     difference: Difference
     """What `one` recovered more than `other`."""
+    open: tuple[int, int]
+    """Invoices of each that are still in dunning: so far they count as not recovered."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the difference would stay one if every open invoice of the worse policy were paid yet."""
+        shares = [self.one, self.other]
+        worse = 0 if self.difference.value < 0 else 1
+        shares[worse] = Share(shares[worse].count + self.open[worse], shares[worse].total)
+        yet = difference(*shares)
+        return self.difference.is_one and yet.is_one and (yet.value > 0) == (self.difference.value > 0)
 
 
 def compared(invoices: Iterable[DeclinedInvoice], one: str, other: str) -> Comparison:
     """Compare two policies by name, over all their versions."""
-    shares: dict[str, list[bool]] = {one: [], other: []}
+    found: dict[str, list[DeclinedInvoice]] = {one: [], other: []}
     for invoice in invoices:
         name = name_of(invoice.policy)
-        if name in shares:
-            shares[name].append(invoice.is_paid)
-    first, second = (Share(sum(shares[name]), len(shares[name])) for name in (one, other))
-    return Comparison(first, second, difference(first, second))
+        if name in found:
+            found[name].append(invoice)
+    first, second = (Share(sum(each.is_paid for each in found[name]), len(found[name])) for name in (one, other))
+    one_open, other_open = (sum(each.is_open for each in found[name]) for name in (one, other))
+    return Comparison(first, second, difference(first, second), (one_open, other_open))

@@ -11,7 +11,9 @@ from billing_worker.usecases.reading.views.recovered import ComparisonView, Reco
 
 
 def recovered_by(ports: Ports, side: Side, since: datetime, until: datetime, timezone: str) -> Sequence[RecoveredView]:
-    """Declined invoices that were made in this span, added up by this side."""
+    """Declined invoices that were made in this span, added up by this side. Raises InvalidInput for no span."""
+    if until <= since:
+        raise InvalidInput("until", until.isoformat(), f"is not after {since.isoformat()}, from which on invoices count")
     with ports.database.transaction() as uow:
         lines = added_up(uow.books.declined(since, until, timezone), side)
     return [
@@ -55,6 +57,8 @@ def compare_policies(ports: Ports, one: str, other: str, since: datetime) -> Com
         )
     elif not more.is_one:
         verdict = "no difference: chance alone explains what was seen"
+    elif not found.is_settled:
+        verdict = "no difference can be told yet: invoices that are still in dunning could undo it"
     else:
         verdict = f"{one if more.value > 0 else other} recovers more"
     return ComparisonView(
@@ -67,6 +71,6 @@ def compare_policies(ports: Ports, one: str, other: str, since: datetime) -> Com
         difference=round(more.value, 4),
         difference_low=round(more.low, 4),
         difference_high=round(more.high, 4),
-        is_difference=more.is_one,
+        is_difference=found.is_settled,
         verdict=verdict,
     )

@@ -238,7 +238,9 @@ class Teller:
     def _first_owed(self, subscription: Subscription, unpaid: Sequence[Invoice], key: BillingKey) -> State:
         """The state of its first unpaid invoice, or else a stop that holds the next one."""
         if unpaid:
-            return self._state_of(unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id), subscription, key)
+            owed, attempts = unpaid[0], self.uow.attempts.of_invoice(unpaid[0].id)
+            charged = key if owed.billing_key_id == key.id else self.uow.keys.get(owed.billing_key_id)
+            return self._state_of(owed, attempts, subscription, charged)
         held = self._held(subscription.id, key, is_due=False) if subscription.status in RENEWING else None
         return held or State("", "")
 

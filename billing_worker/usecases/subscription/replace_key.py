@@ -26,7 +26,7 @@ UNPAID = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subscription:
     """Charge another card from now on. What is owed is tried at once, also what dunning gave up.
 
-    If the policy of what dunning gave up says so, that is void instead, and a new period begins now.
+    If the policy of what dunning gave up says so, another card voids that instead, and a new period begins now.
 
     An attempt in flight keeps its key. Raises NotFound, InvalidInput for a key that cannot take these charges, and
     Conflict for a subscription or a key that has ended.
@@ -46,8 +46,9 @@ def replace_key(ports: Ports, subscription_id: str, billing_key_id: str) -> Subs
         require_money(key.pg_provider, plan.money, "billing_key_id")
         require_options(key.pg_provider, plan.options, plan.money, "billing_key_id")
         refuse_key_of_another(uow, key.id, subscription.customer)
+        is_another = subscription.billing_key_id != key.id
         _make_main(uow, subscription, key.id, moment)
-        if _begins_anew(uow, subscription, plan, moment):
+        if is_another and _begins_anew(uow, subscription, plan, moment):
             uow.subscriptions.save(subscription)
             note(ports, uow, Verb.KEY_REPLACED, subscription_id, f"a new period on {key.id}", at=moment.real)
             uow.commit()
