@@ -13,11 +13,11 @@ from billing_worker.cli.output import AsJson, Limit
 from billing_worker.cli.parsing import moment, object_in
 from billing_worker.cli.session import session
 from billing_worker.domain.declines.reasons import Category
-from billing_worker.domain.dunning.definition import read_policy
 from billing_worker.domain.dunning.recovery import EarlierTry, KnownDecline
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.dunning.policies import create_policy
+from billing_worker.usecases.reading.dunning import policy_called
 from billing_worker.usecases.reading.dunning import preview as previewed
 from billing_worker.usecases.reading.one import policy_with
 from billing_worker.usecases.reading.recovery import recovery_of
@@ -111,9 +111,9 @@ def preview(
         at = moment("declined_at", declined_at)
         if at is None:
             raise InvalidInput("declined_at", None, "is needed")
-        found = policy_with(work.ports, name, version)
-        tries = previewed(read_policy(found.definition), at, category=category, paid_hour=paid_hour)
-        work.out.rows(tries, TRIES, empty=f"{found.id} tries no more after a decline about {category}.")
+        policy, ident = policy_called(work.ports, name if version is None else f"{name}@{version}")
+        tries = previewed(policy, at, category=category, paid_hour=paid_hour)
+        work.out.rows(tries, TRIES, empty=f"{ident} tries no more after a decline about {category}.")
 
 
 @app.command()

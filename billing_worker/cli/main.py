@@ -44,6 +44,10 @@ LISTED_BY = {
     "stop": "breaker list --cleared",
     "customer": "subscription list",
     "token": "token list",
+    "dunning policy": "dunning list",
+    "payment": "payment list",
+    "notice": "notice list",
+    "fallback key": "subscription fallbacks SUBSCRIPTION_ID",
     "PG": "pg list",
 }
 
@@ -102,7 +106,8 @@ def _reported(error: Exception, *, as_json: bool) -> int:
         case OSError(errno=errno.ENOSPC | errno.EIO):
             message, field = f"the output could not be written as a whole: {error.strerror}", None
         case NotFound():
-            message, field = f"{error}; see: {NAME} {LISTED_BY[error.kind]}", None
+            listed = LISTED_BY.get(error.kind)
+            message, field = f"{error}; see: {NAME} {listed}" if listed is not None else str(error), None
         case InvalidInput() | SettingsInvalid():
             message, field, status = str(error), _field(error), WRONG
         case BillingError() | RuntimeProblem():

@@ -35,6 +35,37 @@ def test_the_preview_shows_the_dates_that_the_page_names(billing: Command) -> No
     assert dates == [f"2026-04-{day}T01:00:00Z" for day in (10, 15, 18)]
 
 
+def test_the_names_that_the_page_gives_are_there_before_any_plan_has_them(billing: Command, plan_id: str) -> None:
+    asked = ("--declined-at", "2026-03-31T09:00:00+09:00", "--json")
+    assert len(billing("dunning", "preview", "days-1-3-5-7", *asked).json) == 4
+    assert billing("dunning", "preview", "none", *asked).json == []
+    advised = billing("dunning", "advise", "kcp", "[CC10]잔액부족", "--policy", "none", "--json").json
+    assert (advised["why"], advised["dunning_policy"]) == ("used_up", "none")
+    assert billing("dunning", "list", "--name", "none", "--json").json == []
+    for name in ("none", "days-1-3", "default"):
+        assert billing("plan", "set-dunning", plan_id, name, "--json").json["dunning_policy"] == name
+    assert billing("dunning", "show", "days-1-3", "--json").json["definition"]["steps"] == ["1d", "3d"]
+    refused = billing("plan", "set-dunning", plan_id, "days-1-99")
+    assert refused.status == 2
+    assert "1 to 60 whole days" in refused.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dunning", "show", "unheard-of"),
+        ("dunning", "show", "default", "--version", "7"),
+        ("payment", "show", "inv_0000000000000000"),
+        ("subscription", "remove-fallback", "SUBSCRIPTION", "--key", "key_0000000000000000"),
+    ],
+)
+def test_what_is_not_there_is_one_line(billing: Command, subscription_id: str, words: tuple[str, ...]) -> None:
+    said = billing(*(subscription_id if word == "SUBSCRIPTION" else word for word in words))
+    assert said.status == 1
+    assert said.err.startswith("billing-worker: no ")
+    assert "; see: billing-worker " in said.err
+
+
 def test_a_preview_ends_with_the_try_to_win_back(billing: Command) -> None:
     written = json.dumps({"steps": ["2h"], "win_back": "30d daily 12:00", "paid_hour": True})
     billing("dunning", "create", "back", "--definition", written)

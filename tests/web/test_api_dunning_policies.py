@@ -21,7 +21,10 @@ def test_a_policy_is_created_listed_shown_and_attached(web: Web) -> None:
     assert {each["id"] for each in listed} == {"paydays@1", "paydays@2"}
     plan = web.create("plans", **PLAN, dunning_policy="paydays")
     assert plan["dunning_policy"] == "paydays"
-    changed = web.api.patch(f"/v1/plans/{plan['id']}", json={"dunning_policy": "none"})
+    assert web.api.patch(f"/v1/plans/{plan['id']}", json={"dunning_policy": "days-2-4"}).status_code == 200
+    assert web.api.get("/v1/dunning-policies/days-2-4").json()["definition"]["steps"] == ["2d", "4d"]
+    assert web.api.patch(f"/v1/plans/{plan['id']}", json={"dunning_policy": "paydays"}).status_code == 200
+    changed = web.api.patch(f"/v1/plans/{plan['id']}", json={"dunning_policy": "paydayz"})
     assert_problem(changed, 422, "dunning_policy")
     key = web.create("billing-keys", customer_uid="card-1", pg_provider="nice_v2")
     own = {"plan_id": plan["id"], "billing_key_id": key["id"], "customer": "user-1"}

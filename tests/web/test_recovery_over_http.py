@@ -27,6 +27,18 @@ def test_the_history_of_the_card_and_a_policy_of_the_merchant_count(web: Web) ->
     assert (told["why"], told["retry_at"]) == ("used_up", None)
 
 
+def test_the_names_in_an_answer_may_be_asked_for(web: Web) -> None:
+    told = web.api.post("/v1/recovery", json=DECLINED).json()
+    assert web.api.post("/v1/recovery", json=DECLINED | {"dunning_policy": told["dunning_policy"]}).json() == told
+    web.create("dunning-policies", name="short", definition={"steps": ["1d", "3d"]})
+    web.create("dunning-policies", name="short", definition={"steps": ["2d"]})
+    for name, steps in (("short", 1), ("short@2", 1), ("short@1", 2), ("days-1-3-5", 3), ("none", 0)):
+        assert web.api.post("/v1/recovery", json=DECLINED | {"dunning_policy": name}).json()["steps"] == steps
+    for name in ("short@3", "days-0", "@"):
+        answer = web.api.post("/v1/recovery", json=DECLINED | {"dunning_policy": name})
+        assert (answer.status_code, answer.json()["field"]) == (422, "dunning_policy")
+
+
 def test_a_code_apart_from_the_text_is_read(web: Web) -> None:
     wanted = DECLINED | {"text": "처리 결과", "code": "CC43"}
     told = web.api.post("/v1/recovery", json=wanted).json()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing_worker.domain.dunning.policy import DunningPolicy, days
+from billing_worker.domain.dunning.policy import DEFAULT, DunningPolicy, days
 from billing_worker.domain.errors import InvalidInput
 
 LONGEST_POLICY_NAME = 40
@@ -13,6 +13,7 @@ LONGEST_DERIVED_NAME = 64
 NO_RETRY = "none"
 _NAME = re.compile(rf"[a-z0-9](?:[a-z0-9-]{{0,{LONGEST_POLICY_NAME - 2}}}[a-z0-9])?")
 _DERIVED = re.compile(r"none|default|days(?:-.*)?")
+_DAYS = re.compile(r"days(?:-[1-9][0-9]?){1,20}")
 OURS = "default"
 """The name of the policy that this release gives to a plan which names none."""
 
@@ -59,4 +60,13 @@ def named_days(field: str, waits: Sequence[int]) -> tuple[str, DunningPolicy]:
     return "-".join(["days", *map(str, waits)]) if waits else NO_RETRY, policy
 
 
-"""Plain days of a plan that names no policy: tries on day 0, 1, 4, 9 and 16."""
+def own_policy(field: str, name: str) -> DunningPolicy | None:
+    """The policy of a name that is the worker's own: `default`, `none`, or plain days such as `days-1-3-5-7`.
+
+    None for any other name. Raises InvalidInput about `field` for days that no policy may have.
+    """
+    if name in (OURS, NO_RETRY):
+        return DEFAULT if name == OURS else days()
+    if not _DAYS.fullmatch(name):
+        return None
+    return named_days(field, [int(wait) for wait in name.split("-")[1:]])[1]

@@ -8,7 +8,7 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.calendar import BillingCalendar, CronCalendar
 from billing_worker.domain.dunning.definition import read_policy
 from billing_worker.domain.dunning.policy import DunningPolicy, NewKey
-from billing_worker.domain.dunning.version import OURS, PolicyVersion, entered_name, named_days
+from billing_worker.domain.dunning.version import OURS, PolicyVersion, entered_name, named_days, own_policy
 from billing_worker.domain.errors import Conflict, InvalidInput
 from billing_worker.domain.pg_limits import PgLimits, leave_time
 from billing_worker.ports.bundle import Ports
@@ -46,12 +46,18 @@ def plain_days(uow: DunningRecords, field: str, waits: Sequence[int], now: datet
     return uow.dunning_policies.newest(name) or _stored(uow, name, policy, now)[0]
 
 
-def policy_named(uow: DunningRecords, name: str, calendar: BillingCalendar | None = None) -> PolicyVersion:
-    """The newest version of this policy, for a plan with this calendar.
+def policy_named(
+    uow: DunningRecords, name: str, calendar: BillingCalendar | None = None, *, now: datetime
+) -> PolicyVersion:
+    """The newest version of this policy, for a plan with this calendar. A name of the worker's own is stored first.
 
     Raises InvalidInput for an unknown name, and for a policy that moves dates which the calendar holds fast.
     """
-    found = uow.dunning_policies.newest(name.strip())
+    name = name.strip()
+    found = uow.dunning_policies.newest(name)
+    own = own_policy(FIELD, name) if found is None else None
+    if own is not None:
+        found = _stored(uow, name, own, now)[0]
     if found is None:
         problem = "there is no such policy; create it first (docs/dunning.md)"
         raise InvalidInput(FIELD, name, problem)
@@ -81,7 +87,7 @@ def chosen_policy(
         return plain_days(uow, field, waits or (), now)
     if waits is not None:
         raise InvalidInput(field, list(waits), f"give either {field} or {FIELD}, not both")
-    return policy_named(uow, name, calendar)
+    return policy_named(uow, name, calendar, now=now)
 
 
 def _stored(uow: DunningRecords, name: str, policy: DunningPolicy, now: datetime) -> tuple[PolicyVersion, bool]:

@@ -30,8 +30,9 @@ def split(ports: Ports, plan_id: str, one: str, other: str) -> tuple[int, int]:
         raise InvalidInput("other", other, "is the same policy; name two")
     with ports.database.transaction() as uow:
         plan = uow.plans.get(plan_id)
-        names = [policy_named(uow, name, plan.calendar).name for name in (one, other)]
-        note(ports, uow, Verb.PLAN_CHANGED, plan_id, f"dunning split: {one}, {other}", at=ports.clock.moment().real)
+        moment = ports.clock.moment()
+        names = [policy_named(uow, name, plan.calendar, now=moment.billing).name for name in (one, other)]
+        note(ports, uow, Verb.PLAN_CHANGED, plan_id, f"dunning split: {one}, {other}", at=moment.real)
         uow.commit()
     counts = [0, 0]
     for found in _live(ports, plan_id):

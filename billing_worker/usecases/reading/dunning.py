@@ -7,9 +7,37 @@ from datetime import datetime, time
 from billing_worker.domain.declines.reasons import Category
 from billing_worker.domain.dunning.planner import TryFacts, next_try, time_of
 from billing_worker.domain.dunning.policy import DunningPolicy
+from billing_worker.domain.dunning.version import PolicyVersion, own_policy
+from billing_worker.domain.errors import InvalidInput, NotFound
+from billing_worker.ports.bundle import Ports
+from billing_worker.ports.dunning import DunningPolicies
 from billing_worker.usecases.reading.views.fields import described
 
 WIN_BACK = "win_back"
+FIELD = "dunning_policy"
+
+
+def policy_called(ports: Ports, name: str) -> tuple[DunningPolicy, str]:
+    """The policy of a name (its newest version) or of a version's id, and that id; also one of the worker's own.
+
+    Raises InvalidInput where there is none. Nothing is stored.
+    """
+    with ports.database.transaction() as uow:
+        stored = uow.dunning_policies
+        found = _version(stored, name) if "@" in name else stored.newest(name)
+    if found is not None:
+        return found.policy, found.id
+    own = own_policy(FIELD, name)
+    if own is None:
+        raise InvalidInput(FIELD, name, "there is no such policy; see: billing-worker dunning list")
+    return own, name
+
+
+def _version(stored: DunningPolicies, version_id: str) -> PolicyVersion | None:
+    try:
+        return stored.get(version_id)
+    except NotFound:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

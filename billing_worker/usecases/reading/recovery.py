@@ -3,10 +3,10 @@
 from billing_worker.domain.dunning.policy import DEFAULT
 from billing_worker.domain.dunning.recovery import KnownDecline, advise
 from billing_worker.domain.dunning.version import OURS
-from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.language import Language
 from billing_worker.ports.bundle import Ports
 from billing_worker.texts.declines import advised
+from billing_worker.usecases.reading.dunning import policy_called
 from billing_worker.usecases.reading.views.recovery import RecoveryView
 
 
@@ -16,11 +16,7 @@ def recovery_of(
     """Advise by the newest version of a policy, or by the default of this release. Raises InvalidInput."""
     policy, version = DEFAULT, OURS
     if name is not None:
-        with ports.database.transaction() as uow:
-            newest = uow.dunning_policies.newest(name)
-        if newest is None:
-            raise InvalidInput("dunning_policy", name, "there is no such policy; leave it out for the default")
-        policy, version = newest.policy, newest.id
+        policy, version = policy_called(ports, name)
     found = advise(told, policy)
     return RecoveryView(
         category=found.decline.category,

@@ -48,7 +48,8 @@ def change_plan(
             raise InvalidInput("catch_up_max_age", age, "is needed")
         dunning = plan.dunning_policy
         if dunning_policy is not None:
-            dunning = policy_named(uow, dunning_policy, plan.calendar).name
+            now = ports.clock.moment().billing
+            dunning = policy_named(uow, dunning_policy, plan.calendar, now=now).name
         changed = replace(
             plan,
             catch_up=policy_of(mode, age),
@@ -93,7 +94,8 @@ def change_subscription(
         dunning = subscription.dunning_policy
         if dunning_policy is not None:
             plan = uow.plans.get(subscription.plan_id)
-            dunning = policy_named(uow, dunning_policy, plan.calendar).name if dunning_policy else None
+            now = ports.clock.moment().billing
+            dunning = policy_named(uow, dunning_policy, plan.calendar, now=now).name if dunning_policy else None
             told = f"dunning {dunning or 'as the plan'}"
         changed = replace(
             subscription,

@@ -70,7 +70,8 @@ def subscribe(ports: Ports, wanted: NewSubscription) -> Subscription:
         subscription = new_subscription(ports, moment.billing, plan, key, wanted)
         refuse_key_of_another(uow, key.id, subscription.customer)
         if wanted.dunning_policy is not None:
-            subscription.dunning_policy = policy_named(uow, wanted.dunning_policy, plan.calendar).name
+            named = policy_named(uow, wanted.dunning_policy, plan.calendar, now=moment.billing)
+            subscription.dunning_policy = named.name
         _refuse_twin(uow, subscription)
         uow.subscriptions.add(subscription)
         uow.announce([created(subscription, plan)], moment)
