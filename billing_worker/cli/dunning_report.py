@@ -81,8 +81,8 @@ def compare(
 ) -> None:
     """Compare what two policies recovered, over customers who had one or the other; see: dunning split.
 
-    Only invoices older than 45 days count. A difference is called one only if its 95 % interval excludes zero, each policy
-    has 30 invoices, and no invoice that is still in dunning could undo it.
+    Only invoices older than 45 days count. A difference is called one only if its 95 % interval excludes zero, each
+    policy has 30 invoices, and no invoice that is still in dunning could undo it.
 
     Example: billing-worker dunning compare paydays days-1-3-5-7
     """

@@ -115,6 +115,7 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "merchant": "the merchant must change something: tried again each day, no step is spent",
         "capped": "the caps of card networks allow no earlier try",
         "another_card": "no try of this card can succeed",
+        "dead_before": "an earlier decline, with no payment since, says that no try of this card can succeed",
         "used_up": "the policy has no further try",
         "look_first": "the payment may exist: read the gateway before any other try",
     },

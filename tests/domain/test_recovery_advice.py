@@ -35,6 +35,13 @@ def test_a_dead_card_is_not_tried_again():
     assert (found.why, found.retry_at) == (Why.ANOTHER_CARD, None)
 
 
+def test_a_card_that_an_earlier_decline_called_dead_is_not_tried_again_unless_it_has_paid_since():
+    found = advise(_told(MONEY, _ago(STOLEN, days=3), _ago(MONEY, days=1)), DEFAULT)
+    assert (found.why, found.retry_at) == (Why.DEAD_BEFORE, None)
+    paid = EarlierTry(AT - timedelta(days=2), None, same_payment=False)
+    assert advise(_told(MONEY, paid, _ago(STOLEN, days=3)), DEFAULT).why is Why.STEP
+
+
 def test_a_failure_is_tried_within_minutes_and_spends_no_step():
     assert advise(_told(OUTAGE), days(1)).retry_at == AT + timedelta(minutes=10)
     found = advise(_told(OUTAGE, _ago(OUTAGE, minutes=10)), days(1))

@@ -66,6 +66,26 @@ def test_each_step_of_dunning_is_told_once_and_its_end(told: World, ear: Ear) ->
     assert not contradictions(ear.heard)
 
 
+def test_no_notice_says_that_a_try_is_the_last_one_where_another_is_planned(told: World, ear: Ear) -> None:
+    policy = told.policy("1d", win_back="10d")
+    subscription = told.subscribe("decline-limit", plan=told.plan(dunning_policy=policy))
+    days(told, 1, 10)
+    assert ear.kinds == ["last_warning", "given_up"]
+    assert len(told.attempts(told.invoice(subscription))) == 3
+    warning, end = ear.heard
+    assert (warning.facts["win_back"], end.facts["win_back"]) == (True, True)
+    assert end.facts["next_attempt_at"] == told.attempts(told.invoice(subscription))[-1].started_at.isoformat()
+    for letter, words in ((warning, "나중에 한 번만 더 시도합니다"), (end, "한 번 더 결제를 시도합니다")):
+        assert words in letter.words.text
+        assert "더 이상" not in letter.words.text
+        assert "마지막" not in letter.words.text
+    dead = told.subscribe("decline-stolen", plan=told.plan(dunning_policy=policy))
+    days(told, 1)
+    letter = ear.heard[-1]
+    assert (letter.kind, letter.facts["invoice_id"]) == ("given_up", told.invoice(dead).id)
+    assert (letter.facts["win_back"], letter.facts["next_attempt_at"]) == (False, None)
+
+
 def test_a_payment_after_a_failure_is_told_and_one_without_is_not(told: World, ear: Ear) -> None:
     quiet_one = told.subscribe("ok")
     subscription = told.subscribe("decline-limit-1x")

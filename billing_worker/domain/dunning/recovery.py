@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from itertools import takewhile
 
 from billing_worker.domain.declines.normaliser import normalise
 from billing_worker.domain.declines.reasons import Advice, Decline
@@ -32,6 +33,8 @@ class Why(StrEnum):
     """The card networks' caps allow no earlier try."""
     ANOTHER_CARD = "another_card"
     """No try of this card can succeed."""
+    DEAD_BEFORE = "dead_before"
+    """An earlier decline, with no payment since, says that no try of this card can succeed."""
     USED_UP = "used_up"
     """The policy has no further try."""
     LOOK_FIRST = "look_first"
@@ -77,6 +80,13 @@ class KnownDecline:
         paid_at = [each.at for each in told if each.text is None]
         return TryFacts(self.id, card, usual_hour(paid_at[-1]) if paid_at else None)
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether an earlier decline, with no payment of the card since, says that it needs another card."""
+        latest = sorted(self.earlier, key=lambda each: each.at, reverse=True)
+        since_payment = takewhile(lambda each: each.text is not None, latest)
+        return any(normalise(self.pg, each.text or "").advice is Advice.ANOTHER_CARD for each in since_payment)
+
     def spent(self, policy: DunningPolicy) -> "Spent":
         """What the earlier declines of this payment have used up."""
         spent = Spent(policy, self.pg.partition(".")[0].strip().lower())
@@ -112,8 +122,8 @@ def advise(told: KnownDecline, policy: DunningPolicy) -> RecoveryAdvice:
 def _next(
     told: KnownDecline, policy: DunningPolicy, decline: Decline, steps: int, wait: timedelta | None
 ) -> tuple[Why, datetime | None]:
-    if decline.advice is Advice.ANOTHER_CARD:
-        return Why.ANOTHER_CARD, None
+    if decline.advice is Advice.ANOTHER_CARD or told.is_dead:
+        return Why.ANOTHER_CARD if decline.advice is Advice.ANOTHER_CARD else Why.DEAD_BEFORE, None
     if not policy.retries:
         return Why.USED_UP, None
     facts = told.facts

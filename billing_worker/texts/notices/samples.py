@@ -21,6 +21,7 @@ _FULL: Facts = {
     "period_end": "2026-04-01T00:00:00+00:00",
     "next_attempt_at": "2026-03-02T00:00:00+00:00",
     "given_up_at": None,
+    "win_back": False,
     "decline_category": "limit",
     "card_issuer": "신한카드",
     "card_last_digits": "1234",
@@ -48,7 +49,8 @@ def samples(kind: NoticeKind) -> Sequence[Facts]:
         return full, {**full, **_LITTLE}
     if kind in (NoticeKind.RECOVERED, NoticeKind.GIVEN_UP):
         full = {**_FULL, "next_attempt_at": None, "card_expires_on": None}
-        return full, {**full, **_LITTLE, **_SINGLE}
+        again = {**full, "next_attempt_at": "2026-04-16T00:00:00+00:00", "win_back": True}
+        return full, {**full, **_LITTLE, **_SINGLE}, *((again,) if kind is NoticeKind.GIVEN_UP else ())
     full = {**_FULL, "card_expires_on": None}
     return (
         full,
@@ -56,4 +58,5 @@ def samples(kind: NoticeKind) -> Sequence[Facts]:
         {**full, **_DEAD},
         {**full, **_LITTLE, **_DEAD},
         {**full, "next_attempt_at": None},
+        {**full, "win_back": True},
     )

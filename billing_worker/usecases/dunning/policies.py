@@ -105,7 +105,8 @@ def _refuse_no_time(policy: DunningPolicy, limits: PgLimits) -> None:
     quiet = policy.hours.quiet
     for pg, closed in limits.quiet.items():
         if quiet is not None and not leave_time((quiet, closed)):
-            raise InvalidInput("quiet", str(quiet), f"leaves no time of the day beside the quiet hours {closed} of {pg}")
+            problem = f"leaves no time of the day beside the quiet hours {closed} of {pg}"
+            raise InvalidInput("quiet", str(quiet), problem)
 
 
 def _moves_dates(policy: DunningPolicy) -> bool:

@@ -1,11 +1,12 @@
 """What a notice tells: the facts as they stand at this moment, the recipient, and a link to give another card."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT
 from billing_worker.domain.card_session import WAITING
 from billing_worker.domain.errors import Conflict, InvalidInput
+from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.language import Language
 from billing_worker.domain.notices.notice import Notice, NoticeKind
 from billing_worker.domain.plan import Plan
@@ -51,7 +52,7 @@ def _facts(matter: Matter, notice: Notice, link: str | None) -> Facts:
     charge_at = invoice.owed_from if invoice is not None else matter.of_subscription.next_period_start
     period = invoice.period if invoice is not None else None
     dead = invoice is not None and invoice.awaits_key
-    again = invoice.next_attempt_at if invoice is not None and not invoice.is_due(matter.moment.billing) else None
+    again = _next_try(matter)
     attempts = matter.locked.attempts if matter.locked is not None else []
     category = attempts[-1].decline_category if attempts else None
     return {
@@ -68,12 +69,23 @@ def _facts(matter: Matter, notice: Notice, link: str | None) -> Facts:
         "period_end": period.end.isoformat() if period is not None else None,
         "next_attempt_at": again.isoformat() if again is not None and not dead else None,
         "given_up_at": again.isoformat() if again is not None and dead else None,
+        "win_back": matter.is_won_back_later,
         "decline_category": str(category) if category is not None else None,
         "card_issuer": card.issuer,
         "card_last_digits": card.last_digits,
         "card_expires_on": matter.expires_on.isoformat() if matter.expires_on is not None else None,
         "card_link": link,
     }
+
+
+def _next_try(matter: Matter) -> datetime | None:
+    """When the invoice is charged next, or given up if its card is dead; None: it is due, or no try is to come."""
+    invoice = matter.invoice
+    if invoice is None or invoice.is_due(matter.moment.billing):
+        return None
+    if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
+        return invoice.win_back_at if matter.is_won_back_later else None
+    return invoice.next_attempt_at
 
 
 def _link(ports: Ports, matter: Matter, notice: Notice, language: Language) -> str | None:

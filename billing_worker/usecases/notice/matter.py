@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from billing_worker.domain.billing_key import BillingKey
+from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.card_expiry import last_day
 from billing_worker.domain.invoice import Invoice, SinglePayment
 from billing_worker.domain.moment import Moment
@@ -41,6 +41,14 @@ class Matter:
     def invoice(self) -> Invoice | None:
         """Its invoice, if there is one yet."""
         return self.locked.invoice if self.locked is not None else None
+
+    @property
+    def is_won_back_later(self) -> bool:
+        """Whether its invoice is tried once more after dunning gives up, or has given up."""
+        if self.locked is None or self.key.status is not KeyStatus.ACTIVE:
+            return False
+        invoice, planned = self.locked.invoice, self.locked.policy.ending.win_back is not None
+        return invoice.win_back_at is not None or (planned and not invoice.won_back)
 
     @property
     def money(self) -> Money:

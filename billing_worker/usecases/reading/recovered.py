@@ -13,7 +13,7 @@ from billing_worker.usecases.reading.views.recovered import ComparisonView, Reco
 def recovered_by(ports: Ports, side: Side, since: datetime, until: datetime, timezone: str) -> Sequence[RecoveredView]:
     """Declined invoices that were made in this span, added up by this side. Raises InvalidInput for no span."""
     if until <= since:
-        raise InvalidInput("until", until.isoformat(), f"is not after {since.isoformat()}, from which on invoices count")
+        raise InvalidInput("until", until.isoformat(), f"is not after {since.isoformat()}, when the span begins")
     with ports.database.transaction() as uow:
         lines = added_up(uow.books.declined(since, until, timezone), side)
     return [

@@ -39,7 +39,8 @@ class TriedInput(Input):
         examples=["[CC10]잔액부족"],
     )
     same_payment: bool = Field(
-        default=True, description="Whether it was for this payment; others count for the caps of the card"
+        default=True,
+        description="Whether it was for this payment; others count for the caps of the card. An approval never was",
     )
 
 
