@@ -15,7 +15,7 @@ STEPS ?= 3
 MINUTES ?= 8
 RATE ?= 17
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-dunning bench-shared bench-million bench-statements bench-scans bench-bytes bench-moving bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-dunning bench-shared bench-million bench-statements bench-scans bench-bytes bench-moving bench-recovery bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -89,6 +89,9 @@ bench-bytes: .venv/ready ## Bytes that one charge writes, to the log and to each
 
 bench-moving: .venv/ready ## Move 5,000 customers from schedules to workers, to schedules and back, killed at random
 	$(BIN)/python benchmarks/moving.py
+
+bench-recovery: .venv/ready ## Rate and latency of POST /v1/recovery, beside the cheapest endpoint of the same server
+	$(BIN)/python benchmarks/recovery.py
 
 bench-receiver: .venv/ready ## Durable acknowledgements per second and their waits, beside a bare endpoint
 	$(BIN)/python benchmarks/receiver.py

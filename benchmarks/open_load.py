@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any, TextIO, cast
 from urllib.parse import urlencode
 
@@ -111,7 +112,7 @@ class Load:
 
     def __init__(self, task: dict[str, Any], acks: TextIO) -> None:
         self._task, self._acks = task, acks
-        self._hints = iter(Hints(task["seed"], task["known"], task.get("mix", MIX)))
+        self._hints = self._to_send()
         self._idle: list[Line] = []
         self._queue: deque[tuple[float, bytes, str]] = deque()
         self._under_way = 0
@@ -121,6 +122,12 @@ class Load:
         self.waits: list[float] = []
         self.statuses: Counter[int] = Counter()
         self.loop = asyncio.get_running_loop()
+
+    def _to_send(self) -> Iterator[tuple[bytes, str]]:
+        """The requests that the task brings, over and over; without any, hints."""
+        if "requests" in self._task:
+            return cycle((request.encode(), "") for request in self._task["requests"])
+        return iter(Hints(self._task["seed"], self._task["known"], self._task.get("mix", MIX)))
 
     async def run(self) -> dict[str, Any]:
         """Send all, wait for the answers, count."""

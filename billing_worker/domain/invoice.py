@@ -189,9 +189,7 @@ class Invoice:
 
     def await_key(self, until: datetime, reason: str) -> None:
         """Wait for another key, because this one is dead, until dunning would have ended."""
-        self.awaits_key = True
-        self.next_attempt_at = until
-        self.last_reason = reason
+        self.awaits_key, self.next_attempt_at, self.last_reason = True, until, reason
         self._go_on_by_policy()
 
     def wait_for_policy(self, until: datetime | None) -> None:
@@ -304,8 +302,7 @@ class PaymentAttempt:
         """
         if self.status is not AttemptStatus.APPROVED or refunded <= self.refunded:
             return False
-        self.refunded = refunded
-        self.refund_evidence_id = evidence_id
+        self.refunded, self.refund_evidence_id = refunded, evidence_id
         return True
 
     def request(self, key: BillingKey, name: str, options: PaymentOptions) -> ChargeRequest:

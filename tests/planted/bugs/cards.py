@@ -10,6 +10,7 @@ CHOOSE = "billing_worker/usecases/charge/choose_key.py"
 BEGIN = "billing_worker/usecases/charge/begin.py"
 SETTLEMENT = "billing_worker/domain/settlement.py"
 ADD = "billing_worker/usecases/subscription/fallbacks.py"
+INVOICE = "billing_worker/domain/invoice.py"
 KEY = "billing_worker/domain/billing_key.py"
 REACTIVATE = "billing_worker/usecases/key/reactivate.py"
 OWN = "billing_worker/usecases/key/own.py"
@@ -24,6 +25,16 @@ BUGS = (
         "a card that was declined for an invoice is charged again when dunning ends",
         (FALLBACK, "and key.id not in tried]", "]"),
         catchers=(f"{TESTS}::test_all_keys_that_are_declined_end_dunning_as_without_any",),
+    ),
+    bug(
+        "a retry becomes the policy's",
+        "a retry after dunning that goes on to another card ends a good subscription once more",
+        (
+            INVOICE,
+            "        if not self.is_tried_again:\n            self._go_on_by_policy()",
+            "        self._go_on_by_policy()",
+        ),
+        catchers=(f"{TESTS}::test_a_retry_after_dunning_that_goes_on_to_another_card_has_no_second_final_action",),
     ),
     bug(
         "soft decline hands over",

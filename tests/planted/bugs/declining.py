@@ -6,7 +6,6 @@ WORDING = "billing_worker/domain/declines/wording.py"
 NORMALISER = "billing_worker/domain/declines/normaliser.py"
 TEXT = "billing_worker/domain/declines/text.py"
 SPARED = "billing_worker/domain/spared.py"
-SETTLEMENT = "billing_worker/domain/settlement.py"
 ALERTS = "billing_worker/usecases/settle/alerts.py"
 EVERY_PG = "tests/domain/test_declines_of_every_pg.py"
 TEXTS = "tests/domain/test_decline_texts.py"
@@ -42,7 +41,7 @@ BUGS = (
     bug(
         "an outage spends a step",
         "the card company's own failure uses up the customer's dunning",
-        (SPARED, "advice is Advice.RETRY_SOON and spared", "advice is None and spared"),
+        (SPARED, "advice is Advice.RETRY_SOON and earlier", "advice is None and earlier"),
         catchers=(
             f"{TREATED}::test_a_failure_of_the_card_company_is_tried_again_within_minutes_and_spends_no_step",
             f"{TREATED}::test_a_failure_that_lasts_longer_than_its_budget_counts_as_a_decline",
@@ -51,8 +50,8 @@ BUGS = (
     bug(
         "an outage is tried for ever",
         "a failure that lasts is never counted, and each try costs a fee",
-        (SPARED, "policy.failures[spared]", "policy.failures[0]"),
-        (SETTLEMENT, "        invoice.spared += 1\n", "        invoice.spared = 1\n"),
+        (SPARED, "policy.failures[earlier]", "policy.failures[0]"),
+        (SPARED, "earlier < len(policy.failures) and", "earlier >= 0 and"),
         catchers=(f"{TREATED}::test_a_failure_that_lasts_longer_than_its_budget_counts_as_a_decline",),
     ),
     bug(
@@ -70,7 +69,7 @@ BUGS = (
     bug(
         "the alert about the merchant stays",
         "an operator looks for a contract that was mended long ago",
-        (ALERTS, "    if invoice.spared and isinstance(outcome, Approved):\n", "    if not invoice:\n"),
+        (ALERTS, "    if refused and isinstance(outcome, Approved):\n", "    if not invoice:\n"),
         catchers=(f"{TREATED}::test_a_refusal_because_of_the_merchant_never_costs_the_key_and_opens_one_alert",),
     ),
     bug(

@@ -16,6 +16,10 @@ CANCELED = "billing_worker/usecases/settle/canceled.py"
 RECORD = "billing_worker/usecases/settle/record.py"
 STATEMENTS = "billing_worker/adapters/database/charging_statements.py"
 MIGRATION = "billing_worker/adapters/database/migrations/versions/0023_policies.py"
+SPARED = "billing_worker/domain/spared.py"
+ALERTS = "billing_worker/usecases/settle/alerts.py"
+REPLACE = "billing_worker/usecases/subscription/replace_key.py"
+ADVICE = "tests/usecases/test_declines_are_treated_by_their_advice.py"
 WALK = "tests/usecases/test_dunning_policies_on_a_calendar.py"
 MIGRATIONS = "tests/database/test_migrations.py"
 
@@ -79,8 +83,32 @@ BUGS = (
     bug(
         "quiet hours hold nothing",
         "the next date lies in the night",
-        (PLANNER, "for quiet in (hours.quiet, *facts.closed):", "for quiet in facts.closed:"),
+        (PLANNER, "for quiet in quiet_hours:", "for quiet in facts.closed:"),
         catchers=(f"{WALK}::test_a_try_waits_for_the_end_of_the_quiet_hours_also_when_the_workers_are_late",),
+    ),
+    bug(
+        "hours that close the day",
+        "the answer of the gateway is never recorded where the hours of policy and PG leave no time",
+        (PLANNER, "    if not leave_time(quiet_hours):\n        quiet_hours = facts.closed\n", ""),
+        catchers=(f"{WALK}::test_hours_that_leave_no_time_hold_up_no_answer",),
+    ),
+    bug(
+        "one count of all that is spared",
+        "after a week of a wrong setting the next outage spends a step of dunning",
+        (SPARED, "each.decline_advice is attempt.decline_advice", "each.decline_advice is not None"),
+        catchers=(f"{ADVICE}::test_an_outage_and_a_mistake_of_the_merchant_use_up_nothing_of_each_other",),
+    ),
+    bug(
+        "an outage closes the merchant's alert",
+        "a payment after an outage says that the merchant has changed the setting",
+        (ALERTS, "each.decline_advice is Advice.FIX_CONFIGURATION for", "each.decline_advice is not None for"),
+        catchers=(f"{ADVICE}::test_a_payment_after_an_outage_does_not_say_that_the_merchant_has_changed_anything",),
+    ),
+    bug(
+        "the same card voids the debt",
+        "a card that is set once more wipes out what is owed",
+        (REPLACE, "if is_another and _begins_anew(", "if _begins_anew("),
+        catchers=(f"{WALK}::test_the_same_card_once_more_voids_no_debt",),
     ),
     bug(
         "won back again and again",
@@ -118,8 +146,8 @@ BUGS = (
         "an outage of a card company uses up a customer's tries",
         (
             SETTLEMENT,
-            "        invoice.spared += 1\n        invoice.next",
-            "        invoice.declines += 1\n        invoice.next",
+            "        invoice.spared += 1\n        #",
+            "        invoice.declines += 1\n        #",
         ),
         catchers=(f"{WALK}::test_a_failure_and_a_retry_by_hand_spend_no_step",),
     ),
