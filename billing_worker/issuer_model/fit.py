@@ -45,7 +45,9 @@ def fit(cases: Sequence[Case], price: float, longest: timedelta) -> DunningPolic
         category: _climb([case for case in cases if case.holder.words is category], category, price, longest).steps
         for category in FITTED
     }
-    return DunningPolicy(found[Category.ISSUER_REFUSED], found)
+    policy = DunningPolicy(found[Category.ISSUER_REFUSED], found)
+    policy.refuse_harm()
+    return policy
 
 
 def _climb(cases: Sequence[Case], category: Category, price: float, longest: timedelta) -> Found:
@@ -79,8 +81,9 @@ def _neighbours(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
 
 
 def _judge(cases: Iterable[Case], category: Category, price: float, steps: tuple[Step, ...]) -> Found:
+    policy = DunningPolicy((), {category: steps})
     try:
-        policy = DunningPolicy((), {category: steps})
+        policy.refuse_harm()
     except InvalidInput:
         return Found(steps, float("-inf"))
     results = [run(case, policy) for case in cases]

@@ -11,7 +11,7 @@ from billing_worker.domain.dunning.caps import CAPS, free_from, remember
 from billing_worker.domain.dunning.days import is_business_day, payday_from
 from billing_worker.domain.dunning.definition import EXAMPLE, STEPPED, read_policy, written_policy
 from billing_worker.domain.dunning.planner import TryFacts, next_try, used_up_at
-from billing_worker.domain.dunning.policy import days
+from billing_worker.domain.dunning.policy import DEFAULT, days
 from billing_worker.domain.dunning.steps import read_step
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.pg_limits import SEOUL, Quiet
@@ -153,6 +153,10 @@ def test_a_policy_that_could_do_harm_is_refused_by_name(change, field, words):
         read_policy({**EXAMPLE, **change})
     assert refused.value.field == field
     assert words in str(refused.value)
+
+
+def test_the_default_does_no_harm():
+    DEFAULT.refuse_harm()
 
 
 def test_the_example_is_a_policy_and_says_each_field():

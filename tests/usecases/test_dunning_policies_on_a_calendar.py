@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 import pytest
 from sqlalchemy import text
 
+from billing_worker.adapters.database.policies import policy_in
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.dunning.caps import CAPS
 from billing_worker.domain.errors import Conflict, InvalidInput
@@ -91,6 +92,18 @@ def test_the_date_that_is_shown_keeps_to_the_hours_of_the_pg(world: World) -> No
     closed.settle()
     assert closed.invoice(subscription).next_attempt_at == seoul("2026-02-01T10:00")
     assert closed.invoice(other).next_attempt_at == seoul("2026-02-01T09:30")
+
+
+def test_a_stored_version_is_kept_although_the_rules_have_become_stricter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = world.policy("1d", "1d", "1d")
+    subscription = world.subscribe("decline-limit", plan=world.plan(dunning_policy=policy))
+    monkeypatch.setattr("billing_worker.domain.dunning.policy.MOST_STEPS", 2)
+    policy_in.cache_clear()  # another process
+    assert to_the_end(world, subscription).attempts == 4
+    with pytest.raises(InvalidInput, match="at most 2 tries"):
+        world.policy("2d", "2d", "2d")
 
 
 def test_hours_that_leave_no_time_hold_up_no_answer(world: World) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Text, cast, select
 from sqlalchemy.dialects.postgresql import insert
 
 from billing_worker.adapters.database.tables.dunning import dunning_policies
-from billing_worker.domain.dunning.definition import read_policy, written_policy
+from billing_worker.domain.dunning.definition import stored_policy, written_policy
 from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.dunning.version import PolicyVersion
 from billing_worker.domain.errors import NotFound
@@ -23,7 +23,7 @@ _VERSIONS = select(_P.name, _P.version, DEFINITION.label("definition"), _P.creat
 @lru_cache(maxsize=512)
 def policy_in(definition: str) -> DunningPolicy:
     """The policy of this stored text. A version never changes, so that a process reads it once."""
-    return read_policy(json.loads(definition))
+    return stored_policy(json.loads(definition))
 
 
 class SqlDunningPolicies:

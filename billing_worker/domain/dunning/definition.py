@@ -49,7 +49,14 @@ EXAMPLE: Mapping[str, Any] = {
 
 
 def read_policy(written: Mapping[str, Any]) -> DunningPolicy:
-    """The policy of this definition. Raises InvalidInput, naming the field and the way out."""
+    """The new policy of this definition. Raises InvalidInput, naming the field and the way out."""
+    policy = stored_policy(written)
+    policy.refuse_harm()
+    return policy
+
+
+def stored_policy(written: Mapping[str, Any]) -> DunningPolicy:
+    """The policy of a definition that was accepted before. Raises InvalidInput only for one that cannot be read."""
     for name in written:
         if name not in EXAMPLE:
             raise InvalidInput(str(name), None, f"is no field of a policy; it has {', '.join(EXAMPLE)}")

@@ -92,7 +92,11 @@ class DunningPolicy:
     hours: Hours = ANY_HOUR
     ending: Ending = Ending()
 
-    def __post_init__(self) -> None:
+    def refuse_harm(self) -> None:
+        """Raises InvalidInput for a policy that could exceed a cap, never ends, or has a try in closed hours.
+
+        For a new one. A version that is stored stays as it is: rules that become stricter must not stop its invoices.
+        """
         for name, steps in self._lists():
             if len(steps) > MOST_STEPS:
                 raise InvalidInput(name, [str(step) for step in steps], f"at most {MOST_STEPS} tries are allowed")
@@ -192,7 +196,9 @@ def days(*waits: int) -> DunningPolicy:
             raise InvalidInput("dunning_days", wait, f"each wait is 1 to {LONGEST_WAIT.days} whole days")
     lengths = [timedelta(days=wait) for wait in waits]
     room = min(cap.tries - most_within(lengths, cap.window) for cap in CAPS)
-    return DunningPolicy(tuple(map(Step, lengths)), failures=FAILURE_WAITS[: max(room, 0)])
+    policy = DunningPolicy(tuple(map(Step, lengths)), failures=FAILURE_WAITS[: max(room, 0)])
+    policy.refuse_harm()
+    return policy
 
 
 def _steps(*texts: str) -> tuple[Step, ...]:
