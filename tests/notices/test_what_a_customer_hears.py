@@ -21,6 +21,7 @@ from billing_worker.usecases.subscription.change import change_plan
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.heard import Ear, contradictions, noticing, telling
 from tests.support.world import World
+from tests.usecases.test_fallback_keys import back
 
 SECRET = b"a secret of at least thirty-two bytes"
 LINKS = CardLinks(SECRET, "https://billing.example.com", "kakaopay")
@@ -63,6 +64,21 @@ def test_each_step_of_dunning_is_told_once_and_its_end(told: World, ear: Ear) ->
     tries = [letter.facts["next_attempt_at"] for letter in ear.heard]
     attempts = [attempt.started_at.isoformat() for attempt in told.attempts(invoice)]
     assert tries == [*attempts[1:], None], "each told when the next try comes, and it came then"
+    assert not contradictions(ear.heard)
+
+
+def test_a_notice_before_a_charge_is_about_the_card_that_will_be_charged(world: World) -> None:
+    ear = Ear()
+    told = telling(world, noticing({Channel.WEBHOOK: ear}, kinds="card_expiring=14,upcoming=7"))
+    start = told.clock.now() + timedelta(days=45)
+    for fallback_is_good in (True, False):
+        main = told.key(card_expires="2026-02")
+        subscription = told.subscribe(key=main, start=start)
+        other = told.key(card_expires="2031-01" if fallback_is_good else "2026-01")
+        back(told, subscription, other)
+    told.run_until(start)
+    months = [(letter.kind, letter.facts["card_expires_on"]) for letter in ear.heard]
+    assert sorted(months) == [("card_expiring", "2026-02-28"), ("upcoming", "2026-02-28"), ("upcoming", "2031-01-31")]
     assert not contradictions(ear.heard)
 
 

@@ -15,7 +15,7 @@ from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.notices import Noticing
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.notice.matter import expiry_of, switches_of_plan
+from billing_worker.usecases.notice.matter import charged_next, expiry_of, switches_of_plan
 
 AT_ONCE = 500
 """Subscriptions of a plan that one scan looks at."""
@@ -55,7 +55,10 @@ def _look(uow: UnitOfWork, plan: Plan, kind: NoticeKind, lead: timedelta, moment
 def _is_news(uow: UnitOfWork, kind: NoticeKind, subscription: Subscription) -> bool:
     if kind is NoticeKind.UPCOMING:
         return True
-    return expires_before(expiry_of(uow.keys.get(subscription.billing_key_id)), subscription.next_period_start)
+    main, charge = uow.keys.get(subscription.billing_key_id), subscription.next_period_start
+    return expires_before(expiry_of(main), charge) and expires_before(
+        expiry_of(charged_next(uow, subscription, main)), charge
+    )
 
 
 def _cause(kind: NoticeKind, subscription: Subscription) -> Cause:

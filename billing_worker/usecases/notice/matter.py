@@ -6,6 +6,7 @@ from datetime import date
 
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.card_expiry import last_day
+from billing_worker.domain.fallback import Cards
 from billing_worker.domain.invoice import Invoice, SinglePayment
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
@@ -95,7 +96,14 @@ def matter_of(ports: Ports, uow: UnitOfWork, noticing: Noticing, notice: Notice)
         return Matter(uow, noticing, moment, ports.shadow, locked.agreed, key, locked.subscription, locked)
     (due,) = uow.lock_renewals([notice.subject_id])
     moment = ports.clock.moment()
-    return Matter(uow, noticing, moment, ports.shadow, due.plan, due.key, due.subscription, None)
+    key = charged_next(uow, due.subscription, due.key)
+    return Matter(uow, noticing, moment, ports.shadow, due.plan, key, due.subscription, None)
+
+
+def charged_next(uow: UnitOfWork, subscription: Subscription, main: BillingKey) -> BillingKey:
+    """The key of its next charge, as far as is known: a fallback for a dead main one, or one past its month by then."""
+    fallbacks = uow.fallbacks.in_use([subscription.id]).get(subscription.id, ())
+    return Cards(main, fallbacks).first_choice(main, (), subscription.next_period_start) if fallbacks else main
 
 
 def switches_of_plan(agreed: Plan | SinglePayment, noticing: Noticing) -> Switches:
