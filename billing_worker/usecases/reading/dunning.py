@@ -29,7 +29,7 @@ def policy_called(ports: Ports, name: str) -> tuple[DunningPolicy, str]:
         return found.policy, found.id
     own = own_policy(FIELD, name)
     if own is None:
-        raise InvalidInput(FIELD, name, "there is no such policy; see: billing-worker dunning list")
+        raise InvalidInput(FIELD, name, "there is no such policy; leave it out for the default")
     return own, name
 
 
