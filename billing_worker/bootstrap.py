@@ -11,6 +11,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
+from billing_worker.adapters.alerting import ChatMessenger, MailMessenger, hidden_in
 from billing_worker.adapters.calls import MOST_CALLS, Begins, CallsUnderWay
 from billing_worker.adapters.clock import DatabaseClock
 from billing_worker.adapters.database.engine import WORKING, is_direct, open_engine, opening_of, server_time
@@ -26,14 +27,17 @@ from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
+from billing_worker.domain.alert_messages import AlertChannel
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.presence import Watching
 from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.ports.alert_messages import Alerting, AlertMessenger
 from billing_worker.ports.bundle import Auditing, Ports
 from billing_worker.ports.notices import CardLinks, Messenger, Noticing
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
+from billing_worker.texts.alert_messages import AlertWords
 from billing_worker.texts.notices.wording import Templates
 
 WORKER = "worker"
@@ -56,7 +60,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     if settings.events_url is not None and settings.events_secret is not None:
         secret = settings.events_secret.get_secret_value()
         notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=_may_be_private(settings))
-    noticing = noticing_of(settings)
+    noticing, alerting = noticing_of(settings), _alerting(settings)
     clock = DatabaseClock(read_server_time, machine)
     gateway = _gateway(settings, connections if role != WORKER else MOST_CALLS)
     ports = Ports(
@@ -67,6 +71,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, Begins) else None,
         notifier=notifier,
         noticing=noticing,
+        alerting=alerting,
         timing=settings.timing,
         environment=settings.environment,
         # A time machine passes a month in the time of a scan: all work is late there, and no money is real.
@@ -121,6 +126,18 @@ def noticing_of(settings: Settings) -> Noticing | None:
     )
 
 
+def _alerting(settings: Settings) -> Alerting | None:
+    """How the operator is told of alerts; None without a channel. Raises SettingsInvalid."""
+    messengers: dict[AlertChannel, AlertMessenger] = {}
+    if settings.alert_url is not None:
+        url, private = settings.alert_url.get_secret_value(), _may_be_private(settings)
+        messengers[AlertChannel.CHAT] = ChatMessenger(url, allow_private=private)
+    if settings.alert_mail is not None and settings.notice_smtp_url is not None and settings.notice_from is not None:
+        mail = MailMessenger(settings.notice_smtp_url, settings.notice_from, settings.alert_mail)
+        messengers[AlertChannel.MAIL] = mail
+    return Alerting(messengers, AlertWords(settings.language, settings.environment)) if messengers else None
+
+
 def wording_of(settings: Settings) -> Templates:
     """The checked templates of notices. Raises SettingsInvalid with the file and the line."""
     name = sender_of(settings.notice_from).display_name if settings.notice_from is not None else ""
@@ -151,6 +168,7 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
     )
     # The events' secret may consist of two.
     found = [part for secret in hidden if secret is not None for part in secret.get_secret_value().split()]
+    found += hidden_in(settings.alert_url.get_secret_value()) if settings.alert_url is not None else ()
     mail = MailServer.parse(settings.notice_smtp_url).password if settings.notice_smtp_url is not None else None
     return tuple(found) if mail is None else (*found, mail)
 

@@ -34,6 +34,7 @@ SEE = {
     AlertKind.EVENTS_DISABLED: '"Your receiver takes no events" below',
     AlertKind.EVENTS_GIVEN_UP: '"Your receiver takes no events" below',
     AlertKind.NOTICES_UNDELIVERED: "[notices.md](notices.md#delivery)",
+    AlertKind.ALERTS_UNDELIVERED: "[How alerts come to you](#how-alerts-come-to-you)",
     AlertKind.STOPPED: '"Stop the line" below',
 }
 """References to further documentation."""

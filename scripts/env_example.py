@@ -84,6 +84,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "notice_templates",
         "notice_card_pg",
     ),
+    "Alerts to the operator; they are also in the events, the API, the command line and /metrics": (
+        "alert_url",
+        "alert_mail",
+    ),
     "Billing": ("language", "timezone", "environment", "time_machine"),
     "Limits against our own mistakes: a charge beyond them waits until an operator clears it": (
         "budget_run",

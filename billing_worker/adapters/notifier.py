@@ -70,38 +70,43 @@ def payload(message: OutboxMessage) -> str:
     return json.dumps(body, ensure_ascii=False)
 
 
-class SignedWebhook:
-    """Posts signed bodies to one address, once per call; its user retries. Safe for many threads."""
+class Poster:
+    """Posts bodies to one address, once per call; its user retries. Safe for many threads."""
 
     prefix = "BILLING_EVENTS"
     """The first words of the settings of its address and its secret."""
+    proof = "the signature is the proof"
+    """Why no password is needed."""
 
     def __init__(
-        self, url: str, secret: str, *, allow_private: bool = False, resolve: Resolve = resolve_by_system
+        self,
+        url: str,
+        secrets: tuple[str, ...],
+        *,
+        allow_private: bool = False,
+        resolve: Resolve = resolve_by_system,
+        shows_path: bool = True,
     ) -> None:
-        self._secrets = secrets_of(secret, f"{self.prefix}_SECRET")
-        self._signers = [Webhook(each) for each in self._secrets]
+        """`secrets` appear in no text of a trouble. Raises SettingsInvalid for an address that is not safe."""
+        self._secrets = secrets
         self._url = httpx.URL(url)
         if self._url.scheme != "https" and not allow_private:
             way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true if the network to it is safe"
             raise SettingsInvalid(f"{self.prefix}_URL: sends customers' data in the clear; {way_out}")
         if self._url.userinfo:
-            problem = "must not contain a user or password; the signature is the proof"
-            raise SettingsInvalid(f"{self.prefix}_URL: {problem}")
-        shown = str(self._url.copy_with(query=None, fragment=None))
-        self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), shown)
+            raise SettingsInvalid(f"{self.prefix}_URL: must not contain a user or password; {self.proof}")
+        shown = self._url.copy_with(query=None, fragment=None)
+        shown = shown if shows_path else shown.copy_with(path="/")
+        self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), str(shown))
         sockets = CheckedSockets(resolve, allow_private=allow_private)
         tls = httpx.create_ssl_context(trust_env=False)
         transport = DeadlineTransport(MOST_CONNECTIONS, tls, sockets)
         # trust_env=False: no proxy of the environment may see an event, or reach a forbidden address.
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
-    def post(self, ident: str, body: str, at: datetime, **more: str) -> Refusal | None:
-        """Deliver a body, signed as of `at` under this `webhook-id`; None when the receiver answered 2xx."""
+    def deliver(self, body: str, at: datetime, **more: str) -> Refusal | None:
+        """Deliver a body with these headers beside its own; None when the receiver answered 2xx."""
         headers = {
-            "webhook-id": ident,
-            "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": " ".join(signer.sign(ident, at, body) for signer in self._signers),
             "content-type": "application/json",
             "user-agent": "billing-worker",
             "accept-encoding": "identity",
@@ -141,6 +146,26 @@ class SignedWebhook:
         words = one_line(_head(answer).decode("utf-8", "replace").partition("\n")[0], self._secrets)[:LONGEST_WORDS]
         wait = _seconds(answer.headers.get("retry-after"), at)
         return Refusal(f"{trouble}: {words}" if words else trouble, gone=status == GONE, retry_after=wait)
+
+
+class SignedWebhook(Poster):
+    """Posts signed bodies, as Standard Webhooks."""
+
+    def __init__(
+        self, url: str, secret: str, *, allow_private: bool = False, resolve: Resolve = resolve_by_system
+    ) -> None:
+        secrets = secrets_of(secret, f"{self.prefix}_SECRET")
+        super().__init__(url, secrets, allow_private=allow_private, resolve=resolve)
+        self._signers = [Webhook(each) for each in secrets]
+
+    def post(self, ident: str, body: str, at: datetime, **more: str) -> Refusal | None:
+        """Deliver a body, signed as of `at` under this `webhook-id`; None when the receiver answered 2xx."""
+        signed = {
+            "webhook-id": ident,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(signer.sign(ident, at, body) for signer in self._signers),
+        }
+        return self.deliver(body, at, **signed, **more)
 
 
 class WebhookNotifier(SignedWebhook):

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from billing_worker.config.alerts import AlertSettings
 from billing_worker.config.billing import Billing
 from billing_worker.config.card_page import CardPage, CardPageSettings
 from billing_worker.config.doors import Doors
@@ -29,7 +30,17 @@ SHORTEST_SECRET = 6
 
 
 class Settings(
-    Limits, Size, Pacing, Billing, Doors, NoticeSettings, CardPageSettings, GatewaySettings, Services, BaseSettings
+    Limits,
+    Size,
+    Pacing,
+    Billing,
+    Doors,
+    AlertSettings,
+    NoticeSettings,
+    CardPageSettings,
+    GatewaySettings,
+    Services,
+    BaseSettings,
 ):
     """All settings, validated together. Secrets never show in `repr`. The last base class comes first."""
 
@@ -42,6 +53,7 @@ class Settings(
         self.check_gateway()
         self.check_events()
         self.check_notices()
+        self.check_alerts(self.notice_smtp_url, self.notice_from)
         if self.time_machine is not None and self.gateway_is_live:
             host = self.portone_api_url.host
             raise SettingsInvalid(f"BILLING_TIME_MACHINE: refused, since {host} moves real money; use the sandbox")
@@ -103,7 +115,9 @@ def _refuse_unknown() -> None:
             raise SettingsInvalid(f"{name}: is not a setting; {hint}")
 
 
-_MAY_BE_SECRET = re.compile("SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL|NOTICE_URL|SMTP_URL")
+_MAY_BE_SECRET = re.compile(
+    "SECRET|TOKEN|IMP_KEY|TEST_KEY|DATABASE_URL|BROKER_URL|EVENTS_URL|NOTICE_URL|ALERT_URL|SMTP_URL"
+)
 """Variables whose wrong value is not repeated: a URL may contain a password."""
 
 

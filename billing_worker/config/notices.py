@@ -33,7 +33,7 @@ class NoticeSettings(BaseModel):
     )
     notice_kinds: str = Field(
         DEFAULT_KINDS,
-        description="Kinds that are on, unless a plan says otherwise; upcoming=7 is 7 days before a charge",
+        description="Kinds that are on, unless a plan says otherwise; upcoming=7 is 7 days before a charge; none: none",
     )
     notice_language: Language = Field(Language.KO, description="Language of notices (ko, en)")
     notice_quiet_hours: str = Field(DEFAULT_QUIET, description="Hours without notices, Seoul time; none: no such hours")

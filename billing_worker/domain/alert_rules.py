@@ -13,9 +13,10 @@ from billing_worker.domain.alerts import (
     Fact,
     Facts,
     Severity,
+    one,
 )
-from billing_worker.domain.alerts import one as _one
 from billing_worker.domain.operation_rules import OPERATION_RULES
+from billing_worker.domain.pingback_alerts import PINGBACK_RULES
 
 _A, _COMPARE = Action, Action.COMPARE_SCHEDULES
 _CRITICAL, _WARNING, _INFO = Severity
@@ -23,8 +24,6 @@ _ITSELF, _ACTION, _OPERATOR = Closes
 _DO_ISSUE = (_A.COUNT_ISSUING_PAYMENT, _A.DISREGARD_ISSUING_PAYMENT)
 _DO_PENDING = (_A.LOOK_UP_IN_CONSOLE, _A.CHECK_PINGBACK_URL, _A.ASK_FOR_CARD)
 _DO_PHANTOM = (_A.LOOK_UP_IN_CONSOLE, _A.ASK_PORTONE, _A.CHARGE_NOTHING_BY_HAND)
-_DO_REVERSED = (_A.LOOK_UP_AT_PAYMENTWALL, _A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)
-_TOLD = ("ref", "type", "reason")  # the payment at Paymentwall that a pingback names
 _REFUSED = {
     "merchant_configuration": Case(("reason", "invoice"), (_A.FIX_SETTINGS_AT_PG, _A.RETRY_WAITING_INVOICE)),
     "merchant_contract": Case(("reason", "invoice"), (_A.EXTEND_CONTRACT, _A.RETRY_WAITING_INVOICE)),
@@ -37,20 +36,20 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.ATTEMPT,
         _WARNING,
         _ITSELF,
-        _one("order", "reason", do=(_A.LOOK_UP_IN_CONSOLE, _A.CHARGE_NOTHING_BY_HAND)),
+        one("order", "reason", do=(_A.LOOK_UP_IN_CONSOLE, _A.CHARGE_NOTHING_BY_HAND)),
     ),
     AlertKind.NOT_PLACED: AlertRule(
-        Concerns.INVOICE, _CRITICAL, _ITSELF, _one("reason", do=(_A.RUN_DOCTOR, _A.ASK_PORTONE))
+        Concerns.INVOICE, _CRITICAL, _ITSELF, one("reason", do=(_A.RUN_DOCTOR, _A.ASK_PORTONE))
     ),
     AlertKind.MERCHANT_REFUSED: AlertRule(Concerns.PG, _CRITICAL, _ITSELF, _REFUSED),
     AlertKind.SURPLUS_PAYMENT: AlertRule(
-        Concerns.INVOICE, _INFO, _ITSELF, _one("payment", "invoice_status", do=(_A.WAIT,))
+        Concerns.INVOICE, _INFO, _ITSELF, one("payment", "invoice_status", do=(_A.WAIT,))
     ),
     AlertKind.REFUND_FAILED: AlertRule(
         Concerns.REFUND,
         _WARNING,
         _ITSELF,
-        _one("money", "attempt", "reason", do=(_A.REQUEST_REFUND, _A.REFUND_IN_CONSOLE)),
+        one("money", "attempt", "reason", do=(_A.REQUEST_REFUND, _A.REFUND_IN_CONSOLE)),
     ),
     AlertKind.REFUND_STUCK: AlertRule(
         Concerns.REFUND,
@@ -62,15 +61,15 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.MISMATCH: AlertRule(
-        Concerns.ATTEMPT, _CRITICAL, _ITSELF, _one("reason", do=(_A.LOOK_UP_IN_CONSOLE, _A.REFUND_IN_CONSOLE))
+        Concerns.ATTEMPT, _CRITICAL, _ITSELF, one("reason", do=(_A.LOOK_UP_IN_CONSOLE, _A.REFUND_IN_CONSOLE))
     ),
     AlertKind.CANCELLED_ELSEWHERE: AlertRule(
         Concerns.ATTEMPT,
         _WARNING,
         _OPERATOR,
-        _one("payment", "invoice", "given_back", do=(_A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT)),
+        one("payment", "invoice", "given_back", do=(_A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT)),
     ),
-    AlertKind.WEBHOOK_MISMATCH: AlertRule(Concerns.PAYMENT, _INFO, _OPERATOR, _one(do=(_A.CLOSE_ALERT,))),
+    AlertKind.WEBHOOK_MISMATCH: AlertRule(Concerns.PAYMENT, _INFO, _OPERATOR, one(do=(_A.CLOSE_ALERT,))),
     AlertKind.INBOX_STUCK: AlertRule(
         Concerns.INBOX,
         _CRITICAL,
@@ -81,7 +80,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.INBOX_FOREIGN: AlertRule(
-        Concerns.INBOX, _WARNING, _ITSELF, _one("count", do=(_A.RESTRICT_WEBHOOKS, _A.RAISE_FOREIGN_READS))
+        Concerns.INBOX, _WARNING, _ITSELF, one("count", do=(_A.RESTRICT_WEBHOOKS, _A.RAISE_FOREIGN_READS))
     ),
     AlertKind.TAKEN_BACK: AlertRule(
         Concerns.INVOICE,
@@ -115,13 +114,13 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.PAYMENT,
         _WARNING,
         _OPERATOR,
-        _one("money", "wanted", "session", do=(_A.LOOK_UP_IN_CONSOLE, _A.REFUND_IN_CONSOLE, _A.CLOSE_ALERT)),
+        one("money", "wanted", "session", do=(_A.LOOK_UP_IN_CONSOLE, _A.REFUND_IN_CONSOLE, _A.CLOSE_ALERT)),
     ),
     AlertKind.KEY_EMAIL: AlertRule(
-        Concerns.KEY, _WARNING, _ITSELF, _one("registered", "issued", do=(_A.SET_KEY_EMAIL, _A.ISSUE_KEY_AGAIN))
+        Concerns.KEY, _WARNING, _ITSELF, one("registered", "issued", do=(_A.SET_KEY_EMAIL, _A.ISSUE_KEY_AGAIN))
     ),
     AlertKind.ISSUED_TWICE: AlertRule(
-        Concerns.PAYMENT, _WARNING, _ITSELF, _one("money", "key", "first", do=(_A.REFUND_IN_CONSOLE,))
+        Concerns.PAYMENT, _WARNING, _ITSELF, one("money", "key", "first", do=(_A.REFUND_IN_CONSOLE,))
     ),
     AlertKind.ISSUING_PAYMENT: AlertRule(
         Concerns.KEY,
@@ -135,13 +134,13 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.NOT_SERVED: AlertRule(
-        Concerns.WORK, _CRITICAL, _OPERATOR, _one("job", "error", do=(_A.READ_LOG, _A.REPORT_BUG, _A.CLOSE_ALERT))
+        Concerns.WORK, _CRITICAL, _OPERATOR, one("job", "error", do=(_A.READ_LOG, _A.REPORT_BUG, _A.CLOSE_ALERT))
     ),
     AlertKind.CATCH_UP: AlertRule(
         Concerns.PLAN,
         _WARNING,
         _ACTION,
-        _one("plan_name", do=(_A.PREVIEW_LATE_PERIODS, _A.DECIDE_LATE_PERIODS_OF_PLAN)),
+        one("plan_name", do=(_A.PREVIEW_LATE_PERIODS, _A.DECIDE_LATE_PERIODS_OF_PLAN)),
     ),
     AlertKind.EVENTS_DISABLED: AlertRule(
         Concerns.ENDPOINT,
@@ -156,10 +155,13 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.ENDPOINT,
         _WARNING,
         _ACTION,
-        _one("count", "last", "trouble", do=(_A.LIST_GIVEN_UP_EVENTS, _A.REPLAY_GIVEN_UP_EVENTS)),
+        one("count", "last", "trouble", do=(_A.LIST_GIVEN_UP_EVENTS, _A.REPLAY_GIVEN_UP_EVENTS)),
     ),
     AlertKind.NOTICES_UNDELIVERED: AlertRule(
-        Concerns.CHANNEL, _WARNING, _ITSELF, _one("url", "trouble", do=(_A.LIST_FAILED_NOTICES, _A.REPAIR_CHANNEL))
+        Concerns.CHANNEL, _WARNING, _ITSELF, one("url", "trouble", do=(_A.LIST_FAILED_NOTICES, _A.REPAIR_CHANNEL))
+    ),
+    AlertKind.ALERTS_UNDELIVERED: AlertRule(
+        Concerns.CHANNEL, _CRITICAL, _ITSELF, one("url", "trouble", do=(_A.REPAIR_ALERT_CHANNEL,))
     ),
     AlertKind.STOPPED: AlertRule(
         Concerns.STOP,
@@ -175,13 +177,13 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.INVARIANT: AlertRule(
-        Concerns.INVARIANT, _CRITICAL, _ITSELF, _one("promises", "count", "found", do=(_A.RUN_AUDIT, _A.REPORT_BUG))
+        Concerns.INVARIANT, _CRITICAL, _ITSELF, one("promises", "count", "found", do=(_A.RUN_AUDIT, _A.REPORT_BUG))
     ),
     AlertKind.ORPHAN_PAYMENT: AlertRule(
         Concerns.PAYMENT,
         _CRITICAL,
         _ITSELF,
-        _one(
+        one(
             *("money", "order", "period", "subscription"),
             do=(_A.LEAVE_RESTORED_SUBSCRIPTION, _A.SUBSCRIBE_AGAIN, _A.REFUND_IN_CONSOLE),
         ),
@@ -190,7 +192,7 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.ATTEMPT,
         _WARNING,
         _ITSELF,
-        _one(
+        one(
             *("payment", "money", "order", "invoice"),
             do=(_A.FIND_OUT_WHO_CHARGED, _A.TURN_RECOVERY_OFF, _A.CLOSE_ALERT),
         ),
@@ -199,10 +201,10 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.SUBSCRIPTION,
         _WARNING,
         _ITSELF,
-        _one("plan", "earlier", do=(_A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)),
+        one("plan", "earlier", do=(_A.CANCEL_SUBSCRIPTION, _A.REQUEST_REFUND, _A.CLOSE_ALERT)),
     ),
     AlertKind.SCHEDULE_REFUSED: AlertRule(
-        Concerns.SUBSCRIPTION, _WARNING, _ITSELF, _one("reason", "date", do=(_A.ASK_PORTONE, _A.RUN_DOCTOR))
+        Concerns.SUBSCRIPTION, _WARNING, _ITSELF, one("reason", "date", do=(_A.ASK_PORTONE, _A.RUN_DOCTOR))
     ),
     AlertKind.SCHEDULE_UNCLEAR: AlertRule(
         Concerns.SCHEDULE,
@@ -227,13 +229,13 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.SHADOW_DIFFERS: AlertRule(
-        Concerns.DAY, _INFO, _OPERATOR, _one(*_SHADOWED, do=(_A.LIST_SHADOW, _A.CLOSE_ALERT))
+        Concerns.DAY, _INFO, _OPERATOR, one(*_SHADOWED, do=(_A.LIST_SHADOW, _A.CLOSE_ALERT))
     ),
     AlertKind.FOREIGN_PAYMENT: AlertRule(
         Concerns.PAYMENT,
         _WARNING,
         _ITSELF,
-        _one("money", "order", do=(_A.FIND_OUT_WHO_CHARGED, _A.REFUND_IN_CONSOLE, _A.TURN_RECOVERY_OFF)),
+        one("money", "order", do=(_A.FIND_OUT_WHO_CHARGED, _A.REFUND_IN_CONSOLE, _A.TURN_RECOVERY_OFF)),
     ),
     AlertKind.PHANTOM_PAYMENT: AlertRule(
         Concerns.ATTEMPT,
@@ -245,56 +247,13 @@ RULES: Mapping[AlertKind, AlertRule] = {
         },
     ),
     AlertKind.UNREADABLE_PAYMENT: AlertRule(
-        Concerns.PAYMENT, _WARNING, _ITSELF, _one("order", "problem", do=(_A.LOOK_UP_IN_CONSOLE, _A.REPORT_BUG))
+        Concerns.PAYMENT, _WARNING, _ITSELF, one("order", "problem", do=(_A.LOOK_UP_IN_CONSOLE, _A.REPORT_BUG))
     ),
     AlertKind.NOT_COMPARED: AlertRule(
-        Concerns.COMPARISON, _WARNING, _ITSELF, _one("since", "trouble", do=(_A.RUN_DOCTOR, _A.WAIT))
-    ),
-    AlertKind.PINGBACK_REVERSAL: AlertRule(
-        Concerns.PINGBACK,
-        _CRITICAL,
-        _OPERATOR,
-        {"disputed": Case((*_TOLD, "key"), _DO_REVERSED), "reversed": Case((*_TOLD, "key"), _DO_REVERSED)},
-    ),
-    AlertKind.PINGBACK_PARTIAL: AlertRule(
-        Concerns.PINGBACK,
-        _WARNING,
-        _OPERATOR,
-        _one(*_TOLD, "key", "amount", do=(_A.LOOK_UP_AT_PAYMENTWALL, _A.DECIDE_WHAT_IS_OWED, _A.CLOSE_ALERT)),
-    ),
-    AlertKind.PINGBACK_CONTRADICTION: AlertRule(
-        Concerns.PINGBACK,
-        _WARNING,
-        _OPERATOR,
-        {
-            "owners": Case((), (_A.LOOK_UP_AT_PAYMENTWALL, _A.CLOSE_ALERT)),
-            "never_worked": Case((*_TOLD, "key", "key_reason"), (_A.ASK_FOR_CARD, _A.CLOSE_ALERT)),
-            "worked": Case((*_TOLD, "key", "key_reason"), (_A.REACTIVATE_KEY, _A.CLOSE_ALERT)),
-            "verdict": Case((*_TOLD, "verdict"), (_A.LOOK_UP_AT_PAYMENTWALL, _A.ASK_FOR_CARD, _A.CLOSE_ALERT)),
-        },
-    ),
-    AlertKind.PINGBACK_GOODSID: AlertRule(
-        Concerns.PINGBACK, _INFO, _OPERATOR, _one(*_TOLD, "key", do=(_A.LOOK_UP_AT_PAYMENTWALL, _A.CLOSE_ALERT))
-    ),
-    AlertKind.PINGBACK_UNKNOWN_TYPE: AlertRule(
-        Concerns.PINGBACK, _INFO, _OPERATOR, _one(*_TOLD, do=(_A.ASK_PAYMENTWALL, _A.CLOSE_ALERT))
-    ),
-    AlertKind.PINGBACK_REFUSED: AlertRule(
-        Concerns.PARAMETER,
-        _WARNING,
-        _OPERATOR,
-        {
-            "parameter": Case(("field", "problem"), (_A.NAME_PARAMETER, _A.CORRECT_PARAMETERS, _A.CLOSE_ALERT)),
-            "test": Case(("ref",), (_A.CHECK_PROJECT_MODE, _A.CLOSE_ALERT)),
-        },
-    ),
-    AlertKind.PINGBACK_REPEATED: AlertRule(
-        Concerns.PINGBACK, _WARNING, _OPERATOR, _one("times", do=(_A.CHECK_PROXY, _A.CLOSE_ALERT))
-    ),
-    AlertKind.PAYMENTWALL_BILLS: AlertRule(
-        Concerns.KEY, _WARNING, _OPERATOR, _one(*_TOLD, do=(_A.END_ONE_SUBSCRIPTION, _A.CLOSE_ALERT))
+        Concerns.COMPARISON, _WARNING, _ITSELF, one("since", "trouble", do=(_A.RUN_DOCTOR, _A.WAIT))
     ),
     **OPERATION_RULES,
+    **PINGBACK_RULES,
 }
 
 

@@ -45,6 +45,7 @@ class AlertKind(StrEnum):
     EVENTS_DISABLED = "events_disabled"
     EVENTS_GIVEN_UP = "events_given_up"
     NOTICES_UNDELIVERED = "notices_undelivered"
+    ALERTS_UNDELIVERED = "alerts_undelivered"
     STOPPED = "stopped"
     INVARIANT = "invariant"
     ORPHAN_PAYMENT = "orphan_payment"
@@ -86,7 +87,7 @@ class Concerns(StrEnum):
     STOP = "stop"
     ENDPOINT = "endpoint"
     CHANNEL = "channel"
-    """A way to customers: mail, or the webhook of notices."""
+    """A way to customers (mail, or the webhook of notices), or to the operator (chat, or mail)."""
     INBOX = "inbox"
     COMPARISON = "comparison"
     INVARIANT = "invariant"
@@ -179,6 +180,7 @@ class Action(StrEnum):
     ASK_FOR_CARD = "ask_for_card"
     ISSUE_KEY_AGAIN = "issue_key_again"
     REPAIR_CHANNEL = "repair_channel"
+    REPAIR_ALERT_CHANNEL = "repair_alert_channel"
     SET_ANOTHER_RECEIVER = "set_another_receiver"
     RESTRICT_WEBHOOKS = "restrict_webhooks"
     RAISE_FOREIGN_READS = "raise_foreign_reads"
@@ -216,7 +218,7 @@ class Case:
 
 
 def one(*facts: str, do: tuple[Action, ...]) -> Mapping[str, Case]:
-    """The single case of a kind."""
+    """The only case of a kind."""
     return {"": Case(facts, do)}
 
 

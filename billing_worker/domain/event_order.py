@@ -96,12 +96,20 @@ PAYMENT: Edges = {
     "taken": {_E.PAYMENT_REFUNDED: "taken"},
 }
 
+ALERT: Edges = {
+    # One that an earlier release opened has no event about that. If its trouble returns, another alert opens.
+    BEGIN: {_E.ALERT_OPENED: "open", _E.ALERT_CLOSED: "closed"},
+    "open": {_E.ALERT_CLOSED: "closed"},
+    "closed": {},
+}
+
 GRAMMAR: Mapping[str, Edges] = {
     "invoice": INVOICE,
     "subscription": SUBSCRIPTION,
     "billing key": KEY,
     "refund": REFUND,
     "payment": PAYMENT,
+    "alert": ALERT,
 }
 
 WHOSE: Mapping[str, str] = {
@@ -110,6 +118,7 @@ WHOSE: Mapping[str, str] = {
     "subscription": "subscription",
     "billing_key": "billing key",
     "refund": "refund",
+    "alert": "alert",
 }
 """The automaton of each subject, by the first word of the event's type.
 

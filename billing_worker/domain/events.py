@@ -5,8 +5,11 @@ reason. It never has a card, a `customer_uid`, a secret, or a customer's address
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from billing_worker.domain.alert_rules import RULES
+from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.refund import Refund
@@ -15,7 +18,8 @@ from billing_worker.domain.subscription import Subscription
 PAYLOAD_VERSION = 1
 """The version of the fields below. It grows when a field changes its meaning or goes away, not when one is added."""
 
-Data = dict[str, str | int | None]
+Value = str | int | None | Facts
+Data = dict[str, Value]
 
 
 class EventType(StrEnum):
@@ -44,6 +48,8 @@ class EventType(StrEnum):
     PAYMENT_REFUNDED = "payment.refunded"
     REFUND_SUCCEEDED = "refund.succeeded"
     REFUND_FAILED = "refund.failed"
+    ALERT_OPENED = "alert.opened"
+    ALERT_CLOSED = "alert.closed"
 
 
 OF_KEYS = frozenset({EventType.BILLING_KEY_ACTIVATED, EventType.BILLING_KEY_INVALID, EventType.BILLING_KEY_EXPIRING})
@@ -52,7 +58,7 @@ OF_KEYS = frozenset({EventType.BILLING_KEY_ACTIVATED, EventType.BILLING_KEY_INVA
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of one subject (a subscription, invoice, refund or key)."""
+    """One event of one subject (a subscription, invoice, refund, key or alert)."""
 
     type: EventType
     subject_id: str
@@ -99,26 +105,24 @@ def _about_single(invoice: Invoice) -> Data:
     return whose | {"custom_data": invoice.options.custom_data}
 
 
-def of_subscription(kind: EventType, subscription: Subscription, **more: str | int | None) -> Event:
+def of_subscription(kind: EventType, subscription: Subscription, **more: Value) -> Event:
     """An event of a subscription."""
     return _event(kind, subscription.id, about_subscription(subscription) | {"status": subscription.status} | more)
 
 
-def of_subscription_by(
-    kind: EventType, subscription: Subscription, invoice: Invoice, **more: str | int | None
-) -> Event:
+def of_subscription_by(kind: EventType, subscription: Subscription, invoice: Invoice, **more: Value) -> Event:
     """An event of a subscription, caused by one of its invoices."""
     data = about_invoice(subscription, invoice) | {"status": subscription.status} | more
     return _event(kind, subscription.id, data)
 
 
-def of_invoice(kind: EventType, subscription: Subscription | None, invoice: Invoice, **more: str | int | None) -> Event:
+def of_invoice(kind: EventType, subscription: Subscription | None, invoice: Invoice, **more: Value) -> Event:
     """An event of an invoice."""
     state: Data = {"status": invoice.status, "declines": invoice.declines}
     return _event(kind, invoice.id, about_invoice(subscription, invoice) | state | more)
 
 
-def of_key(kind: EventType, key: BillingKey, **more: str | int | None) -> Event:
+def of_key(kind: EventType, key: BillingKey, **more: Value) -> Event:
     """An event of a billing key."""
     data: Data = {"billing_key_id": key.id, "pg_provider": key.pg_provider, "status": key.status}
     return _event(kind, key.id, data | more)
@@ -138,6 +142,25 @@ def of_refund(
         "note": refund.note,
     }
     return _event(kind, refund.id, data)
+
+
+def of_alert(
+    alert_id: int, kind: str, subject_id: str, facts: Facts | None, *, opened_at: datetime, closed_at: datetime | None
+) -> Event:
+    """An event of an alert: facts, and no sentence. One of an earlier release may have neither facts nor a rule."""
+    rule = RULES[AlertKind(kind)] if kind in set(AlertKind) else None
+    data: Data = {
+        "alert_id": alert_id,
+        "status": "open" if closed_at is None else "closed",
+        "kind": kind,
+        "severity": rule.severity if rule is not None else None,
+        "concerns": rule.concerns if rule is not None else None,
+        "subject": subject_id,
+        "facts": facts,
+        "opened_at": opened_at.isoformat(),
+        "closed_at": closed_at.isoformat() if closed_at is not None else None,
+    }
+    return _event(EventType.ALERT_OPENED if closed_at is None else EventType.ALERT_CLOSED, f"alert_{alert_id}", data)
 
 
 def _event(kind: EventType, subject_id: str, data: Data) -> Event:

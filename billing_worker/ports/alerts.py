@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from billing_worker.domain.alerts import AlertKind, Facts
+from billing_worker.domain.events import Event, of_alert
+from billing_worker.domain.moment import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,20 @@ class Alert:
     closed_at: datetime | None = None
 
 
+def event_of(alert: Alert) -> Event:
+    """The event of what just happened to it: it was opened, or it was closed."""
+    return of_alert(
+        *(alert.id, alert.kind, alert.subject_id, alert.facts), opened_at=alert.opened_at, closed_at=alert.closed_at
+    )
+
+
 class Alerts(Protocol):
     """Alerts for operators."""
 
     def open(
-        self, kind: AlertKind, subject_id: str, facts: Facts, now: datetime, *, evidence_id: int | None = None
+        self, kind: AlertKind, subject_id: str, facts: Facts, moment: Moment, *, evidence_id: int | None = None
     ) -> None:
-        """Open an alert. If the same kind and subject is open, only renew its facts."""
+        """Open an alert, and tell it. If the same kind and subject is open, only renew its facts, and tell nothing."""
 
     def has(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
         """Whether an alert of this kind and subject, open or closed, has the same facts."""
@@ -51,11 +60,20 @@ class Alerts(Protocol):
     def of_subject(self, subject_id: str) -> Sequence[Alert]:
         """Open alerts about one subject."""
 
-    def close(self, kind: AlertKind, subject_id: str, now: datetime) -> None:
-        """Close it, if it is open."""
+    def close(self, kind: AlertKind, subject_id: str, moment: Moment) -> None:
+        """Close it, if it is open. Only a change of its state is told: `alert.closed`."""
 
-    def close_one(self, alert_id: int, now: datetime) -> bool:
+    def close_one(self, alert_id: int, moment: Moment) -> bool:
         """Close the alert with this id; False when it was already closed. Raises NotFound."""
+
+    def close_settled(self, moment: Moment) -> None:
+        """Close those whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
+
+    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], moment: Moment) -> None:
+        """Close those about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
+
+    def close_parted_twins(self, moment: Moment) -> None:
+        """Close those about twins that are none any more."""
 
 
 class AlertRecords(Protocol):

@@ -9,6 +9,7 @@ from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.presence import Watching
 from billing_worker.domain.retention import Retention
 from billing_worker.domain.timing import Timing
+from billing_worker.ports.alert_messages import Alerting
 from billing_worker.ports.calls import Calls
 from billing_worker.ports.notices import Noticing
 from billing_worker.ports.outgoing import Delivering, Notifier
@@ -56,6 +57,8 @@ class Ports:
     noticing: Noticing | None = None
     """How customers are told; None: they hear nothing, and nothing is written."""
     watching: Watching = field(default_factory=Watching)
+    alerting: Alerting | None = None
+    """How the operator is told of alerts; None: only by events, the API and the command line."""
     scan_limit: int = 500
     """The most ids that one scan returns."""
     card_entry: bool = False

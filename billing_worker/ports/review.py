@@ -136,12 +136,6 @@ class Comparisons(Protocol):
     def doubted(self, before: datetime, limit: int) -> Sequence[Booked]:
         """Attempts whose payment is in doubt and was last read before `before` (real time), oldest read first."""
 
-    def close_settled(self, now: datetime) -> None:
-        """Close alerts whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
-
-    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
-        """Close alerts about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
-
 
 class Doubts(Protocol):
     """Payments in our books that the gateway shows differently or not at all."""
@@ -210,9 +204,6 @@ class Audits(Protocol):
         Looked at are customers of whom a subscription was created within the window (billing time). The later one of
         each pair is the subject. A pair whose alert an operator closed is accepted, and left out.
         """
-
-    def part_twins(self, now: datetime) -> None:
-        """Close alerts about twins that no longer are: one was canceled, or the merchant wants both."""
 
 
 class ReviewRecords(Protocol):

@@ -220,6 +220,8 @@ MEANINGS: Mapping[str, Mapping[str, str]] = {
         "payment.refunded": "a payment was given back, here or in the console",
         "refund.succeeded": "the gateway shows a refund",
         "refund.failed": "a refund was not carried out",
+        "alert.opened": "something needs an operator",
+        "alert.closed": "an alert ended",
     },
     "FallbackEnd": {
         "removed": "it was taken out at a request",

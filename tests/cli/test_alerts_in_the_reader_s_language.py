@@ -11,7 +11,7 @@ from tests.support.world import World
 def opened(world: World) -> World:
     with world.ports.database.transaction() as uow:
         facts = {"registered": "g***@example.com", "issued": "h***@example.com"}
-        uow.alerts.open(AlertKind.KEY_EMAIL, "key_1", facts, world.clock.now())
+        uow.alerts.open(AlertKind.KEY_EMAIL, "key_1", facts, world.clock.moment())
         uow.commit()
     return world
 

@@ -238,7 +238,7 @@ def test_what_the_payment_of_a_key_pays(billing: Command, added: Added, world: W
 def test_alerts_and_notifications(billing: Command, added: Added, world: World, with_gateway: Sandbox) -> None:
     assert with_gateway
     with world.ports.database.transaction() as uow:
-        uow.alerts.open(AlertKind.MISMATCH, "att_1", {"reason": "something"}, world.clock.now())
+        uow.alerts.open(AlertKind.MISMATCH, "att_1", {"reason": "something"}, world.clock.moment())
         uow.commit()
     (alert,) = (row["id"] for row in world.rows("SELECT id FROM alerts"))
     billing("alert", "close", str(alert))

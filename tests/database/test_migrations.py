@@ -28,6 +28,7 @@ from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.dunning.definition import read_policy
 from billing_worker.domain.dunning.version import named_days
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.usecases.control.stop_charging import open_stop
 from billing_worker.usecases.key import confirm
@@ -333,7 +334,7 @@ def test_what_an_earlier_release_told_is_not_told_again_and_its_sentences_stay(e
             )
     upgrade(engine)
     with engine.connect() as connection:
-        alerts = SqlAlerts(connection)
+        alerts = SqlAlerts(connection, lambda *_: None)
         for kind, (_, facts) in TOLD_BEFORE.items():
             assert alerts.has(kind, "s", facts), kind
             assert not alerts.has(kind, "other", facts), kind
@@ -359,8 +360,8 @@ def test_going_back_during_a_pause_leaves_neither_its_stop_nor_its_alert(engine:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     database = SqlDatabase(engine, RandomIds())
     with database.transaction() as uow:
-        open_stop(uow, ALL, StopCause.PERSON, "a word", [], now=now)
-        open_stop(uow, ALL, StopCause.GATEWAY, "away", [], now=now)
+        open_stop(uow, ALL, StopCause.PERSON, "a word", [], moment=Moment(now, now))
+        open_stop(uow, ALL, StopCause.GATEWAY, "away", [], moment=Moment(now, now))
         uow.commit()
     config = Config()
     config.set_main_option("script_location", MIGRATIONS)

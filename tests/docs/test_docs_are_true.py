@@ -35,6 +35,7 @@ from billing_worker.domain.subscription import SUBSCRIPTION_TRANSITIONS
 from billing_worker.ports.incoming import InboxStatus
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.control.alerts import close_alert
 from billing_worker.usecases.key import expiry
 from billing_worker.usecases.key.reactivate import reactivate
 from billing_worker.usecases.refund.refund import request_refund
@@ -272,6 +273,7 @@ def tell_everything(world: World) -> None:
     world.settle()
     retry_now(world.ports, world.invoice(limited).id)
     reactivate(world.ports, stolen.billing_key_id)
+    close_alert(world.ports, world.alerts()[0].id)
 
 
 def test_the_api_page_has_every_kind_of_problem_and_what_each_means():

@@ -506,6 +506,8 @@ NOT_MODELLED = {
     "comparisons",
     "environment_claims",
     "actions",
+    "alert_changes",
+    "alert_paces",
     "api_tokens",
     "kept_answers",
 }
@@ -521,8 +523,18 @@ NUMBERED["notices"] = {"number"}
 def comparable(name: str, found: list[dict[str, Any]]) -> list[str]:
     left_out = NUMBERED.get(name, set())
     found = [row | {"subject_id": "a stop"} if row.get("kind") == "stopped" else row for row in found]
+    found = [_of_an_alert(row) for row in found]
     shown = ({key: row[key] for key in sorted(row) if key not in left_out} for row in found)
     return sorted(" ".join(f"{key}={_shown(value)}" for key, value in row.items()) for row in shown)
+
+
+def _of_an_alert(row: dict[str, Any]) -> dict[str, Any]:
+    """An event of an alert without the alert's number, and its stream too."""
+    about = {key: "an alert" for key in ("id", "subject_id", "stream_id") if str(row.get(key)).startswith("alert_")}
+    if str(row.get("type")).startswith("alert."):
+        data = {key: value for key, value in row["data"].items() if key != "alert_id"}
+        about |= {"data": data | ({"subject": "a stop"} if data["kind"] == "stopped" else {})}
+    return row | about
 
 
 def _shown(value: Any) -> str:

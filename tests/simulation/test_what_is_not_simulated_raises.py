@@ -35,6 +35,7 @@ def test_every_subject_of_a_transaction_is_served_or_says_that_it_is_not() -> No
         assert getattr(memory, name) is not None, name
     stubs = [name for name in dir(memory) if isinstance(getattr(memory, name), Unserved | UnservedSubject)]
     assert sorted(stubs) == [
+        "alert_changes",
         "audits",
         "books",
         "comparisons",

@@ -17,6 +17,7 @@ SAYS = {
     },
     "subscription": {state: {state} for state in ("pending", "active", "past_due", "unpaid", "canceled")},
     "billing key": {"begin": {"pending", "active"}, "active": {"active"}, "invalid": {"invalid", "deleted"}},
+    "alert": {"begin": {"open", "closed"}, "open": {"open"}, "closed": {"closed"}},
     "refund": {
         "begin": {"pending", "in_flight", "unknown"},
         "succeeded": {"succeeded"},
@@ -30,7 +31,8 @@ STATES = """
     SELECT 'invoice' AS whose, id, status FROM invoices UNION ALL
     SELECT 'subscription', id, status FROM subscriptions UNION ALL
     SELECT 'billing key', id, status FROM billing_keys WHERE customer_uid NOT LIKE 'once~_%' ESCAPE '~' UNION ALL
-    SELECT 'refund', id, status FROM refunds
+    SELECT 'refund', id, status FROM refunds UNION ALL
+    SELECT 'alert', 'alert_' || id, CASE WHEN closed_at IS NULL THEN 'open' ELSE 'closed' END FROM alerts
 """
 
 EVENTS = """

@@ -368,8 +368,9 @@ class World:
             return list(uow.alerts.list_open(LIMIT))
 
     def events(self) -> list[str]:
-        """Types of all events written for the merchant, oldest first."""
-        return [str(row["type"]) for row in self.rows("SELECT type FROM outbox ORDER BY sequence")]
+        """Types of all events written for the merchant, oldest first; those of alerts are left out."""
+        statement = "SELECT type FROM outbox WHERE type NOT LIKE 'alert.%' ORDER BY sequence"
+        return [str(row["type"]) for row in self.rows(statement)]
 
     def rows(self, statement: str, **parameters: Any) -> list[Row]:
         """Rows of a query in plain SQL."""

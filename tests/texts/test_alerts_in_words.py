@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from billing_worker.cli.commands import assemble
 from billing_worker.domain.alert_rules import RULES, case_of, checked
-from billing_worker.domain.alerts import CASE, Action, AlertKind, Closes, Concerns, Fact, WayOut
+from billing_worker.domain.alerts import CASE, Action, AlertKind, Closes, Concerns, Fact, Severity, WayOut
 from billing_worker.domain.declines.reasons import Advice, Category
 from billing_worker.domain.dunning.recovery import Why
 from billing_worker.domain.language import Language
@@ -35,7 +35,7 @@ KEPT_ENGLISH = {
     *("reactivate", "merchant_uid", "uid", "goodsid", "OK", "Gone", "I", "start"),
     *("BILLING_PORTONE_INCLUDE_SANDBOX", "BILLING_EVENTS_URL", "BILLING_WEBHOOK_ALLOWED_IPS"),
     *("BILLING_FOREIGN_READS", "BILLING_PAYMENTWALL_PARAMETERS"),
-    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL", "BILLING_SILENT_AFTER", "BILLING_CLAIM"),
+    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL", "BILLING_ALERT_URL", "BILLING_ALERT_MAIL", "BILLING_SILENT_AFTER", "BILLING_CLAIM"),
     *("celery", "A", "tasks", "beat", "control", "add_consumer", "cancel_consumer", "QUEUE", "Q"),
     *("docs", "receiver", "md"),
 }
@@ -100,7 +100,9 @@ def test_both_languages_have_the_same_texts_and_no_other_than_are_used() -> None
     needed = {name for kind in AlertKind for name in texts.names_of(kind)}
     needed |= {f"action.{action}" for action in Action} | {"none", "none.key"}
     needed |= {f"decline.{category}" for category in Category} | {f"advice.{advice}" for advice in Advice}
-    needed |= {f"recovery.{why}" for why in Why}
+    needed |= {f"recovery.{why}" for why in Why} | {f"severity.{severity}" for severity in Severity}
+    needed |= {f"alert_message.{name}" for name in ("alert", "more", "closed", "passed", "list")}
+    needed |= {f"alert_message.title.{name}" for name in ("one", "many", "closed")}
     for language in Language:
         assert set(catalogue(language).texts) == needed, language
         assert all(catalogue(language).texts.values()), language

@@ -287,13 +287,13 @@ def test_an_order_number_of_the_shop_that_looks_like_a_card_stops_no_customer(bu
     """An alert about a payment in the console quotes its order; a secret of ours in an alert is another thing."""
     with busy.ports.database.transaction() as uow:
         facts = {"money": "9,900 KRW", "order": CARD}
-        uow.alerts.open(AlertKind.FOREIGN_PAYMENT, "imp_1", facts, busy.clock.now())
+        uow.alerts.open(AlertKind.FOREIGN_PAYMENT, "imp_1", facts, busy.clock.moment())
         uow.commit()
     found = whole(with_secret(busy))
     assert (broken(found), found.stop) == ({"I13"}, None)
     with busy.ports.database.transaction() as uow:
         facts = {"money": "9,900 KRW", "order": "sehr-geheim-123"}
-        uow.alerts.open(AlertKind.FOREIGN_PAYMENT, "imp_2", facts, busy.clock.now())
+        uow.alerts.open(AlertKind.FOREIGN_PAYMENT, "imp_2", facts, busy.clock.moment())
         uow.commit()
     found = whole(with_secret(busy))
     assert found.stop is not None
@@ -556,7 +556,7 @@ def test_an_audit_opens_the_alert_of_a_stop_again_when_an_operator_closed_it(wor
 def test_the_texts_looked_at_are_those_written_last(world: World) -> None:
     with world.ports.database.transaction() as uow:
         for number in range(12):
-            uow.alerts.open(AlertKind.MISMATCH, f"s{number}", {"reason": f"text {number}"}, world.clock.now())
+            uow.alerts.open(AlertKind.MISMATCH, f"s{number}", {"reason": f"text {number}"}, world.clock.moment())
         uow.commit()
     with world.ports.database.transaction() as uow:
         seen = uow.audits.texts("alerts", 3)

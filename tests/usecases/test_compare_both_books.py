@@ -14,6 +14,7 @@ import pytest
 from billing_worker.domain.alerts import Action, AlertKind
 from billing_worker.domain.comparing import Finding, FindingKind
 from billing_worker.domain.errors import Unavailable
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.outside import Gateway, KeyReading, Listing, Sheet
 from billing_worker.usecases.control.alerts import close_alert
@@ -333,13 +334,14 @@ def test_what_can_be_read_again_and_what_was_settled_meanwhile_closes_with_the_n
     """Also what an older release left open."""
     [paid], [dunned] = charged(world, 1), charged(world, 1, "decline-limit")
     attempt, invoice = world.attempt(world.invoice(paid)), world.invoice(paid)
-    earlier = attempt.started_at - timedelta(hours=1)
+    long_ago = attempt.started_at - timedelta(hours=1)
+    earlier = Moment(long_ago, long_ago)
     with world.ports.database.transaction() as uow:
         problem = {"order": "o", "problem": "a fraction of a won"}
         uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, imp_uid(world, paid), problem, earlier)
         another = {"reason": "another amount"}
         uow.alerts.open(AlertKind.MISMATCH, attempt.id, another, earlier)
-        uow.alerts.open(AlertKind.MISMATCH, world.attempt(world.invoice(dunned)).id, another, datetime.now(UTC))
+        uow.alerts.open(AlertKind.MISMATCH, world.attempt(world.invoice(dunned)).id, another, world.clock.moment())
         uow.alerts.open(AlertKind.NOT_PLACED, invoice.id, {"reason": "refused"}, earlier)
         over = {"case": "over", "attempt": attempt.id, "subscription": paid.id}
         uow.alerts.open(AlertKind.TAKEN_BACK, invoice.id, over, earlier)

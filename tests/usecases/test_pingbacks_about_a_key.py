@@ -182,7 +182,7 @@ def test_what_is_sent_again_days_later_changes_nothing(known: tuple[World, Billi
         tell(world, key, kind, **more)
     with world.ports.database.transaction() as uow:
         for alert in uow.alerts.list_open(50):
-            uow.alerts.close_one(alert.id, world.clock.now())
+            uow.alerts.close_one(alert.id, world.clock.moment())
         revived = uow.keys.lock(key.id)
         revived.move_to(KeyStatus.ACTIVE)  # as an operator does by hand
         uow.keys.save(revived)

@@ -231,7 +231,7 @@ def test_a_list_takes_a_limit_and_says_whether_there_is_more(web: Web, path: str
     for number in range(3):
         subscription = web.subscribed(f"user-{number}")
         with web.ports.database.transaction() as uow:
-            uow.alerts.open(AlertKind.MISMATCH, subscription["id"], {"reason": "look"}, web.clock.now())
+            uow.alerts.open(AlertKind.MISMATCH, subscription["id"], {"reason": "look"}, web.clock.moment())
             uow.commit()
         web.open_invoice(subscription)
     for limit, more in ((2, True), (3, False)):

@@ -238,7 +238,7 @@ def test_the_report_and_the_alerts_say_how_things_stand(web: Web) -> None:
     waiting, _ = web.invoiced(customer_uid="user-2")
     web.clock.advance(hours=2)
     with web.ports.database.transaction() as uow:
-        uow.alerts.open(AlertKind.MISMATCH, waiting["id"], {"reason": "look at this"}, web.clock.now())
+        uow.alerts.open(AlertKind.MISMATCH, waiting["id"], {"reason": "look at this"}, web.clock.moment())
         uow.commit()
     told = web.api.get("/v1/report").json()
     (month,) = told["months"]

@@ -332,7 +332,7 @@ def a_stop(web: Web) -> int:
 
 def an_alert(web: Web) -> int:
     with web.ports.database.transaction() as uow:
-        uow.alerts.open(AlertKind.MISMATCH, "att_1", {"reason": "something"}, web.clock.now())
+        uow.alerts.open(AlertKind.MISMATCH, "att_1", {"reason": "something"}, web.clock.moment())
         uow.commit()
     return int(web.rows("SELECT id FROM alerts")[0]["id"])
 

@@ -9,7 +9,7 @@ def test_the_header_chooses_the_language_and_the_actions_stay(web: Web) -> None:
     subscription, invoice = web.invoiced()
     with web.ports.database.transaction() as uow:
         facts = {"case": "waits", "attempt": "att_1", "subscription": subscription["id"], "times": 2}
-        uow.alerts.open(AlertKind.TAKEN_BACK, invoice, facts, web.clock.now())
+        uow.alerts.open(AlertKind.TAKEN_BACK, invoice, facts, web.clock.moment())
         uow.commit()
     (english,) = web.api.get("/v1/alerts").json()["data"]
     (korean,) = web.api.get("/v1/alerts", headers={"Accept-Language": "ko-KR, en;q=0.5"}).json()["data"]

@@ -199,10 +199,6 @@ class SqlAudits:
         found = self._connection.execute(twins.FOUND, window | {"most": most})
         return [_twin(*row) for row in found]
 
-    def part_twins(self, now: datetime) -> None:
-        """Close alerts about twins that no longer are."""
-        self._connection.execute(twins.PART, {"now": now})
-
     def _reached(self, statement: TextClause, since: datetime) -> Reached:
         found = self._connection.execute(statement, {"since": since}).all()
         money = {currency: amount for currency, _, amount in found if currency is not None}

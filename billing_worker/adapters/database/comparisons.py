@@ -56,31 +56,6 @@ _KEYS = text("""
     SELECT id, customer_uid, created_at, issue_imp_uid FROM billing_keys WHERE customer_uid = ANY(:customer_uids)
 """)
 
-_CLOSE_SETTLED = (
-    text("""
-    UPDATE alerts SET closed_at = :now FROM payment_attempts a
-    WHERE alerts.kind = 'orphan_payment' AND alerts.closed_at IS NULL
-      AND a.imp_uid = alerts.subject_id AND a.status = 'approved'
-    """),
-    text("""
-    UPDATE alerts SET closed_at = :now FROM payment_attempts a
-    WHERE alerts.kind = 'mismatch' AND alerts.closed_at IS NULL
-      AND a.id = alerts.subject_id AND a.closed_at >= alerts.opened_at
-    """),
-    text("""
-    UPDATE alerts SET closed_at = :now FROM invoices i
-    WHERE alerts.kind IN ('not_placed', 'taken_back') AND alerts.closed_at IS NULL
-      AND i.id = alerts.subject_id AND i.status <> 'open'
-    """),
-)
-
-_CLOSE_SHOWN = text("""
-    UPDATE alerts SET closed_at = :now
-    WHERE closed_at IS NULL
-      AND (kind = 'unreadable_payment' AND subject_id = ANY(:shown)
-           OR kind IN ('orphan_payment', 'foreign_payment', 'issued_twice') AND subject_id = ANY(:given_back))
-""")
-
 
 class SqlComparisons(Repository[Comparison]):
     """Spans of time over which both books are compared."""
@@ -154,13 +129,3 @@ class SqlComparisons(Repository[Comparison]):
         statement = statement.where((doubts.c.looked_at < before) & _attempts.imp_uid.is_not(None))
         found = self._connection.execute(statement.order_by(doubts.c.looked_at).limit(limit)).mappings()
         return [rows.to_booked(dict(row)) for row in found]
-
-    def close_settled(self, now: datetime) -> None:
-        """Close alerts whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
-        for statement in _CLOSE_SETTLED:
-            self._connection.execute(statement, {"now": now})
-
-    def close_shown(self, shown: Sequence[str], given_back: Sequence[str], now: datetime) -> None:
-        """Close alerts about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
-        wanted = {"shown": list(shown), "given_back": list(given_back), "now": now}
-        self._connection.execute(_CLOSE_SHOWN, wanted)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from billing_worker.adapters.database.address import Address
-from billing_worker.adapters.database.unit_of_work import first_line
+from billing_worker.adapters.database.trouble import first_line
 from billing_worker.domain.errors import Unavailable
 
 

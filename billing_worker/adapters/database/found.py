@@ -47,6 +47,7 @@ EARLIER_MIGRATIONS = frozenset(
         "0024",
         "0025",
         "0025_indexes",
+        "0027",
         "0028",
         "0029",
     }

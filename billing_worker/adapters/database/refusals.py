@@ -6,7 +6,7 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from billing_worker.adapters.database.address import NAME, Address
-from billing_worker.adapters.database.unit_of_work import first_line
+from billing_worker.adapters.database.trouble import first_line
 from billing_worker.domain.errors import BillingError, ReadOnly, SettingsInvalid, Unavailable
 
 _NOBODY_ANSWERED = re.compile(

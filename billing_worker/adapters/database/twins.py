@@ -51,7 +51,7 @@ FOUND = text(
 """
 )
 
-PART = text(
+PART = (
     _PAIRS.format(chosen=_TOLD)
     + """
     UPDATE alerts SET closed_at = :now

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from billing_worker.adapters.database.access import SqlActions, SqlTokens
+from billing_worker.adapters.database.alert_changes import SqlAlertChanges
 from billing_worker.adapters.database.alerts import SqlAlerts
 from billing_worker.adapters.database.audit import SqlAudits
 from billing_worker.adapters.database.books import SqlBooks
@@ -40,16 +38,14 @@ from billing_worker.adapters.database.schedules import SqlSchedules
 from billing_worker.adapters.database.shadow import SqlShadow
 from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
-from billing_worker.domain.errors import Busy, Unavailable
+from billing_worker.adapters.database.trouble import translated
 from billing_worker.domain.events import Event
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.notices.written import Cause, causes_of
 from billing_worker.domain.settlement import Settlement, take_events
+from billing_worker.ports.alerts import Alert, event_of
 from billing_worker.ports.outside import Ids
-
-HELD = (LockNotAvailable, DeadlockDetected)
-"""Another transaction held the row for too long, or waited for one of ours: the server rolled this transaction back."""
 
 
 class SqlUnitOfWork(SqlChargingRecords):
@@ -116,7 +112,12 @@ class SqlUnitOfWork(SqlChargingRecords):
     @cached_property
     def alerts(self) -> SqlAlerts:
         """Alerts."""
-        return SqlAlerts(self._connection)
+        return SqlAlerts(self._connection, self.tell_alerts)
+
+    @cached_property
+    def alert_changes(self) -> SqlAlertChanges:
+        """Changes of alerts that channels are told of."""
+        return SqlAlertChanges(self._connection)
 
     @cached_property
     def comparisons(self) -> SqlComparisons:
@@ -231,6 +232,11 @@ class SqlUnitOfWork(SqlChargingRecords):
             if self._channels:
                 self.write_notices(causes_of(events, moment.billing), moment)
 
+    def tell_alerts(self, changed: Sequence[Alert], moment: Moment) -> None:
+        """Tell the merchant and the operator's channels that these were opened or closed."""
+        self.announce([event_of(each) for each in changed], moment)
+        self.alert_changes.write(changed, moment.real)
+
     def write_notices(self, causes: Sequence[Cause], moment: Moment) -> None:
         """Write one for each cause and channel; known ones stay as they are."""
         named = [(self._ids.new("ntc"), channel, cause) for cause in causes for channel in self._channels]
@@ -272,21 +278,6 @@ class _Part(SqlUnitOfWork):
         self._announced.clear()
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raise the errors of this package instead of the driver's: Busy if nothing was done, else Unavailable."""
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise Unavailable("the database is busy: no connection became free in time") from error
-    except (OperationalError, DBAPIError) as error:
-        if isinstance(error.orig, HELD):
-            raise Busy(f"the database is busy: {first_line(error)}") from error
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise Unavailable(f"the database does not answer: {first_line(error)}") from error
-        raise
-
-
 @dataclass(frozen=True, slots=True)
 class SqlDatabase:
     """The database behind the port."""
@@ -309,9 +300,3 @@ class SqlDatabase:
         """
         with translated(), self.around(), self.engine.connect() as connection:
             yield SqlUnitOfWork(connection, self.ids, self.within, self.channels)
-
-
-def first_line(error: SQLAlchemyError) -> str:
-    """The driver's message without SQL and parameters, which may contain customer data."""
-    cause = getattr(error, "orig", None) or error
-    return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__

@@ -16,7 +16,7 @@ from billing_worker.adapters.database.engine import Limits, Opening, engine_for,
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.locks import AdvisoryLock
 from billing_worker.adapters.database.readiness import look
-from billing_worker.adapters.database.unit_of_work import HELD
+from billing_worker.adapters.database.trouble import HELD
 from billing_worker.adapters.database.verdicts import not_upgradable
 from billing_worker.adapters.database.watch import Tell, Watch, in_use
 from billing_worker.domain.errors import Unavailable

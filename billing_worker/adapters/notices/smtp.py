@@ -5,6 +5,7 @@ import smtplib
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,17 +63,23 @@ class MailServer:
 
 def sender_of(text: str) -> MailAddress:
     """The sender: an address, or a name and an address between < and >. Raises SettingsInvalid."""
-    name, address = parseaddr(text)
-    try:
-        found = MailAddress(name, addr_spec=address)
-    except (ValueError, IndexError):
-        found = MailAddress()
-    if not (found.username and found.domain and address.isascii() and text.count("@") == 1):
+    found = address_of(text)
+    if found is None:
         raise SettingsInvalid(f"{SENDER_SETTING}: must be one address, such as 가게 <billing@example.com>")
     return found
 
 
-class SmtpMessenger:
+def address_of(text: str) -> MailAddress | None:
+    """One address, or a name and an address between < and >; None for anything else."""
+    name, address = parseaddr(text)
+    try:
+        found = MailAddress(name, addr_spec=address)
+    except (ValueError, IndexError):
+        return None
+    return found if found.username and found.domain and address.isascii() and text.count("@") == 1 else None
+
+
+class MailSender:
     """Hands mails over to one server. Safe for many threads: each mail has a connection of its own."""
 
     def __init__(self, url: str, sender: str, *, total: float = TOTAL) -> None:
@@ -83,12 +90,8 @@ class SmtpMessenger:
         shown = f"{'smtps' if self._server.tls_at_once else 'smtp'}://{self._server.host}:{self._server.port}"
         self.address = Address(hashlib.sha256(url.encode()).hexdigest(), shown)
 
-    def send(self, letter: Letter, at: datetime) -> Refusal | None:
+    def hand_over(self, mail: EmailMessage) -> Refusal | None:
         """Hand a mail over; None when the server took it."""
-        try:
-            mail = self._mail(letter, at)
-        except (ValueError, TypeError, IndexError) as error:
-            return Refusal(one_line(f"no address that a mail can have: {error}"), gone=True)
         try:
             self._hand_over(mail)
         except smtplib.SMTPRecipientsRefused as error:
@@ -111,19 +114,17 @@ class SmtpMessenger:
         text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
         return one_line(f"{what}: {code} {text}", self._secrets)
 
-    def _mail(self, letter: Letter, at: datetime) -> EmailMessage:
-        """The mail. Its `Message-ID` is the notice's own, so that a repeat is known as one (RFC 5322, 3.6.4)."""
+    def mail(self, ident: str, to: Sequence[MailAddress], title: str, text: str, at: datetime) -> EmailMessage:
+        """A mail. Its `Message-ID` is the notice's own, so that a repeat is known as one (RFC 5322, 3.6.4)."""
         mail = EmailMessage()
         mail["From"] = self.sender
-        mail["To"] = MailAddress(letter.to.name or "", addr_spec=letter.to.email or "")
-        mail["Subject"] = letter.words.title
+        mail["To"] = tuple(to)
+        mail["Subject"] = title
         mail["Date"] = format_datetime(at)
-        mail["Message-ID"] = f"<{letter.id}@{self.sender.domain}>"
-        mail["Content-Language"] = str(letter.language)
+        mail["Message-ID"] = f"<{ident}@{self.sender.domain}>"
         # RFC 3834: no out-of-office answers to this mail.
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(letter.words.text)
-        mail.add_alternative(letter.words.html, subtype="html")
+        mail.set_content(text)
         return mail
 
     def _hand_over(self, mail: EmailMessage) -> None:
@@ -152,6 +153,22 @@ class SmtpMessenger:
             server.ehlo()
         elif self._server.host not in LOOPBACK or self._server.user is not None:
             raise smtplib.SMTPNotSupportedError(f"no STARTTLS; use smtps://, as in {EXAMPLE}")
+
+
+class SmtpMessenger(MailSender):
+    """Hands notices to customers over as mails."""
+
+    def send(self, letter: Letter, at: datetime) -> Refusal | None:
+        """Hand a mail over; None when the server took it."""
+        words = letter.words
+        try:
+            to = MailAddress(letter.to.name or "", addr_spec=letter.to.email or "")
+            mail = self.mail(letter.id, [to], words.title, words.text, at)
+        except (ValueError, TypeError, IndexError) as error:
+            return Refusal(one_line(f"no address that a mail can have: {error}"), gone=True)
+        mail["Content-Language"] = str(letter.language)
+        mail.add_alternative(words.html, subtype="html")
+        return self.hand_over(mail)
 
 
 class _Cut:

@@ -15,6 +15,9 @@ DEFAULT_LEAD = {NoticeKind.CARD_EXPIRING: 14}
 OF_INSTALLATION = "default"
 """Of a plan: what the installation says."""
 
+NONE = "none"
+"""In the place of all kinds: none is on."""
+
 DEFAULT_KINDS = "failed,last_warning,recovered,given_up,card_expiring"
 
 
@@ -67,7 +70,9 @@ def own_switches(words: Iterable[str]) -> Switches | None:
 
 
 def switches_of(text: str, field: str = "notices") -> Switches:
-    """Read switches between commas. Raises InvalidInput."""
+    """Read switches between commas, or `none`. Raises InvalidInput."""
+    if text.strip() == NONE:
+        return switches((), field)
     return switches([part for part in text.split(",") if part.strip()], field)
 
 

@@ -76,7 +76,7 @@ def _failure(event: Event, now: datetime) -> list[Cause]:
 
 
 def _step(event: Event, *, is_dead: bool) -> str:
-    return step_of(int(event.data["declines"] or 0), str(event.data["billing_key_id"]), is_dead=is_dead)
+    return step_of(int(str(event.data["declines"] or 0)), str(event.data["billing_key_id"]), is_dead=is_dead)
 
 
 def _cause(kind: NoticeKind, event: Event, step: str, after: timedelta = timedelta(0)) -> Cause:

@@ -20,8 +20,9 @@ from billing_worker.usecases.incoming.receive import Notification, receive
 from billing_worker.usecases.jobs import JOBS, Job, JobName, chunks
 
 ENVIRONMENT = "sim"
-LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY, JobName.SHADOW_DAY)
-"""Jobs that check everything every few minutes. The simulation leaves them out and checks both books itself."""
+LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY, JobName.SHADOW_DAY, JobName.TELL)
+"""Jobs that check everything every few minutes, or tell an operator. The simulation leaves them out, and checks both
+books itself."""
 UNITS: dict[str, Job] = {job.name: job for job in JOBS if job.name not in LOOKS_FOR_ITSELF}
 SCANS = {job.scan: job for job in UNITS.values() if job.due is not None}
 

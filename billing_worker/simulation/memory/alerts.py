@@ -1,12 +1,12 @@
 """Alerts in memory, as their SQL table stores them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from billing_worker.domain.alert_rules import checked
 from billing_worker.domain.alerts import AlertKind, Facts
+from billing_worker.domain.moment import Moment
 from billing_worker.ports.alerts import Alert
 from billing_worker.simulation.memory.tables import Entry, Table, either
 from billing_worker.simulation.memory.unserved import Unserved
@@ -33,8 +33,9 @@ class AlertTable(Table[Alert]):
 class MemoryAlerts:
     """Alerts for operators."""
 
-    def __init__(self, journal: list[Entry]) -> None:
+    def __init__(self, journal: list[Entry], tell: Callable[[Alert, Moment], None]) -> None:
         self.table = AlertTable(journal)
+        self._tell = tell
         self._number = 0
 
     def open(
@@ -42,15 +43,18 @@ class MemoryAlerts:
         kind: AlertKind,
         subject_id: str,
         facts: Facts,
-        now: datetime,
+        moment: Moment,
         *,
         evidence_id: int | None = None,
     ) -> None:
-        """Open an alert. If the same kind and subject is open, only renew its facts."""
+        """Open an alert, and tell it. If the same kind and subject is open, only renew its facts, and tell nothing."""
         known = self.table.open_ids.get((kind, subject_id))
         if known is None:
             self._number += 1
-            self.table.add(Alert(self._number, kind, subject_id, checked(kind, facts), now, evidence_id=evidence_id))
+            said = checked(kind, facts)
+            new = Alert(self._number, kind, subject_id, said, moment.billing, evidence_id=evidence_id)
+            self.table.add(new)
+            self._tell(new, moment)
             return
         alert = self.table.get(known)
         self.table.save(replace(alert, facts=checked(kind, facts), evidence_id=evidence_id))
@@ -74,11 +78,16 @@ class MemoryAlerts:
         own = [ident for (_, subject), ident in self.table.open_ids.items() if subject == subject_id]
         return [self.table.get(ident) for ident in sorted(own)]
 
-    def close(self, kind: AlertKind, subject_id: str, now: datetime) -> None:
-        """Close it, if it is open."""
+    def close(self, kind: AlertKind, subject_id: str, moment: Moment) -> None:
+        """Close it, if it is open, and tell it."""
         known = self.table.open_ids.get((kind, subject_id))
         if known is not None:
-            self.table.save(replace(self.table.get(known), closed_at=now))
+            closed = replace(self.table.get(known), closed_at=moment.billing)
+            self.table.save(closed)
+            self._tell(closed, moment)
 
     get: Any = Unserved()
     close_one: Any = Unserved()
+    close_settled: Any = Unserved()
+    close_shown: Any = Unserved()
+    close_parted_twins: Any = Unserved()

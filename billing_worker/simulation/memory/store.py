@@ -12,6 +12,7 @@ from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.notices.written import Cause, causes_of
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.settlement import LockedInvoice, Settlement, take_events
+from billing_worker.ports.alerts import Alert, event_of
 from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.outside import Ids
 from billing_worker.simulation.memory.actions import MemoryActions
@@ -72,7 +73,7 @@ class Store:
         self.outbox = MemoryOutbox(self.journal)
         self.notices = MemoryNotices(self.journal, rows)
         self.endpoints = MemoryEndpoints(self.journal)
-        self.alerts = MemoryAlerts(self.journal)
+        self.alerts = MemoryAlerts(self.journal, self.tell_alert)
         self.environment = MemoryEnvironment(self.journal, rows)
         self.spending = MemorySpending(rows)
         self.catch_up = MemoryCatchUp(self.journal, rows, self.alerts.table)
@@ -98,6 +99,10 @@ class Store:
             JobName.PROBE: self.gateway_watch.probes,
             JobName.WIN_BACK: self.invoices.win_backs,
         }
+
+    def tell_alert(self, changed: Alert, moment: Moment) -> None:
+        """Write the event of an alert that was opened or closed."""
+        self.outbox.announce(self.ids.new("evt"), event_of(changed), moment)
 
     def roll_back(self) -> None:
         """Undo the changes of the open transaction."""
@@ -295,6 +300,7 @@ class MemoryTransaction:
 
     savepoint: Any = Unserved()
     evidence: Any = Unserved()
+    alert_changes: Any = UnservedSubject("alert_changes")
     audits: Any = UnservedSubject("audits")
     comparisons: Any = UnservedSubject("comparisons")
     books: Any = UnservedSubject("books")

@@ -103,7 +103,7 @@ def _register(ports: Ports, session_id: str, seen: Seen) -> CardSession:
         elif seen.result is WindowResult.STRANGE and seen.payment is not None:
             session.end(CardSessionStatus.FAILED, STRANGE)
             facts = {"money": str(seen.payment.money), "wanted": str(session.money), "session": session.id}
-            uow.alerts.open(AlertKind.CARD_PAYMENT, seen.payment.imp_uid, facts, moment.billing)
+            uow.alerts.open(AlertKind.CARD_PAYMENT, seen.payment.imp_uid, facts, moment)
         else:
             if seen.result is WindowResult.DECLINED and seen.payment is not None:
                 session.problem = seen.payment.fail_reason

@@ -50,7 +50,7 @@ def settle_by_issuing_payment(ports: Ports, invoice_id: str, issue: IssuingPayme
         if held or not invoice.is_due(moment.billing):
             return False
         if uow.doubts.end(key.id):
-            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, moment.billing)
+            uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, moment)
         charge = _follow(ports, uow, locked, key, listing.payments[0], moment=moment)
         uow.commit()
     return charge
@@ -68,7 +68,7 @@ def _doubt(ports: Ports, invoice_id: str, issue: IssuingPayment, began_at: datet
             uow.commit()
             return
         facts: Facts = {"case": "unseen", "payment": issue.imp_uid}
-        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, moment.billing)
+        uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts, moment)
         uow.commit()
 
 
@@ -76,7 +76,7 @@ def _follow(
     ports: Ports, uow: UnitOfWork, locked: LockedInvoice, key: BillingKey, seen: Seen, *, moment: Moment
 ) -> bool:
     """Apply the verdict; returns whether to charge."""
-    payment, now = seen[0], moment.billing
+    payment = seen[0]
     invoice, owner = locked.invoice, locked.of_period.id
     if any(_comes_before(each, invoice) for each in uow.invoices.of_subscription(owner)):
         return False  # the oldest period comes first; this invoice is offered again after its claim
@@ -86,12 +86,12 @@ def _follow(
         found = Verdict.ASK
     match found:
         case Verdict.PAYS:
-            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
+            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, moment)
             uow.invoices.adopt_merchant_uid(invoice.id, payment.merchant_uid)
             record_payment(ports, uow, locked, *seen, moment=moment)
         case Verdict.COVERS:
-            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)
-            events = cover(locked.of_period, invoice, payment.imp_uid, now)
+            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, moment)
+            events = cover(locked.of_period, invoice, payment.imp_uid, moment.billing)
             uow.invoices.save(invoice)
             uow.subscriptions.save(locked.of_period)
             uow.announce(events, moment)
@@ -99,9 +99,9 @@ def _follow(
             # Release its place in the queue: after the decision it is due at once.
             invoice.lease_until = None
             uow.invoices.save(invoice)
-            _ask(uow, key, sorted({owner, *candidates}), now)
+            _ask(uow, key, sorted({owner, *candidates}), moment)
         case Verdict.CHARGE if not payment.holds_money or key.issue_claim is IssueUse.OPEN:
-            use_issuing_payment(uow, key, IssueUse.NONE, None, now)
+            use_issuing_payment(uow, key, IssueUse.NONE, None, moment)
     return found is Verdict.CHARGE
 
 
@@ -118,11 +118,11 @@ def _comes_before(other: Invoice, invoice: Invoice) -> bool:
     return other.status is InvoiceStatus.OPEN and other.owed_from < invoice.owed_from
 
 
-def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], now: datetime) -> None:
+def _ask(uow: UnitOfWork, key: BillingKey, subscriptions: Sequence[str], moment: Moment) -> None:
     if key.issue is None:
         raise AssertionError(f"nothing is known of what issued {key.id}")
     reason = f"payment {key.issue.imp_uid} over {key.issue.money}, which issued key {key.id}, may be for it"
     for ident in subscriptions:
-        open_stop(uow, SUBSCRIPTION + ident, StopCause.ISSUE, reason, [key.id], now=now)
+        open_stop(uow, SUBSCRIPTION + ident, StopCause.ISSUE, reason, [key.id], moment=moment)
     facts: dict[str, Fact] = {"case": "unclear", "payment": key.issue.imp_uid, "money": str(key.issue.money)}
-    uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts | {"subscriptions": subscriptions}, now)
+    uow.alerts.open(AlertKind.ISSUING_PAYMENT, key.id, facts | {"subscriptions": subscriptions}, moment)

@@ -156,7 +156,7 @@ def _alert(uow: UnitOfWork, attempt: PaymentAttempt, reading: _Reading, moment: 
         return
     said = reading.listing.evidence
     kept = uow.keep_evidence(attempt.id, said, moment.real) if said else attempt.evidence_id
-    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, moment.billing, evidence_id=kept)
+    uow.alerts.open(AlertKind.UNKNOWN, attempt.id, facts, moment, evidence_id=kept)
 
 
 def _finding(

@@ -42,7 +42,7 @@ def retry_now(ports: Ports, invoice_id: str) -> Invoice:
             way_out = "try again then, or set another key"
             raise Conflict(f"billing key {key.id} {problem} {free:%Y-%m-%d %H:%M} UTC; {way_out}")
         if invoice.awaits_decision:
-            uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, moment.billing)
+            uow.alerts.close(AlertKind.TAKEN_BACK, invoice.id, moment)
         given_up = invoice.status is InvoiceStatus.UNCOLLECTIBLE
         invoice.try_by_hand(moment.billing)
         if given_up:

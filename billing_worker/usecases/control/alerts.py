@@ -14,7 +14,7 @@ def close_alert(ports: Ports, alert_id: int) -> None:
     """
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        if not uow.alerts.close_one(alert_id, moment.billing):
+        if not uow.alerts.close_one(alert_id, moment):
             raise Conflict(f"alert {alert_id} is closed already")
         note(ports, uow, Verb.ALERT_CLOSED, f"alert:{alert_id}", at=moment.real)
         uow.commit()
@@ -23,5 +23,5 @@ def close_alert(ports: Ports, alert_id: int) -> None:
 def report_crashed_job(ports: Ports, job: str, ident: str, error: str) -> None:
     """Open an alert about the id. Names only the error's type: its text may contain customer data."""
     with ports.database.transaction() as uow:
-        uow.alerts.open(AlertKind.NOT_SERVED, ident, {"job": job, "error": error}, ports.clock.moment().billing)
+        uow.alerts.open(AlertKind.NOT_SERVED, ident, {"job": job, "error": error}, ports.clock.moment())
         uow.commit()

@@ -57,7 +57,7 @@ def accept_fingerprint(ports: Ports) -> Claim:
             if stop.cause is StopCause.ENVIRONMENT:
                 stop.clear("claimed", moment.billing)
                 uow.stops.save(stop)
-                uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
+                uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment)
         uow.commit()
     return before
 

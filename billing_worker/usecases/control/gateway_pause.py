@@ -35,7 +35,7 @@ def watch_gateway(ports: Ports, uow: UnitOfWork, outcomes: Sequence[Outcome], mo
 
 def _pause(ports: Ports, uow: UnitOfWork, watch: GatewayWatch, moment: Moment) -> None:
     watch.next_probe_at = moment.real + PROBE_EVERY
-    stop = open_stop(uow, ALL, StopCause.GATEWAY, watch.reason, [], now=moment.billing)
+    stop = open_stop(uow, ALL, StopCause.GATEWAY, watch.reason, [], moment=moment)
     note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{ALL}, {StopCause.GATEWAY}", at=moment.real)
 
 

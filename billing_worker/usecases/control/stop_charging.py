@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind, Fact
@@ -51,7 +50,7 @@ def stop_charging(
     """
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        stop = open_stop(uow, scope, cause, reason, subjects, now=moment.billing)
+        stop = open_stop(uow, scope, cause, reason, subjects, moment=moment)
         note(ports, uow, Verb.STOP_OPENED, f"stop:{stop.id}", f"{scope}, {cause}", at=moment.real)
         uow.commit()
     if waits:
@@ -66,15 +65,15 @@ def wait_for_begun(ports: Ports) -> None:
 
 
 def open_stop(
-    uow: UnitOfWork, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], *, now: datetime
+    uow: UnitOfWork, scope: str, cause: StopCause, reason: str, subjects: Sequence[str], *, moment: Moment
 ) -> Stop:
     """Write a stop and its alert down, within the caller's transaction."""
-    stop = uow.stops.open(scope, cause, reason[:LONGEST_REASON], subjects, now)
-    alert_of(uow, stop, now)
+    stop = uow.stops.open(scope, cause, reason[:LONGEST_REASON], subjects, moment.billing)
+    alert_of(uow, stop, moment)
     return stop
 
 
-def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
+def alert_of(uow: UnitOfWork, stop: Stop, moment: Moment) -> None:
     """Open the alert of an open stop."""
     facts: dict[str, Fact] = {
         "case": stop.cause.value,
@@ -84,7 +83,7 @@ def alert_of(uow: UnitOfWork, stop: Stop, now: datetime) -> None:
     }
     if stop.cause is StopCause.ISSUE:
         facts |= {"key": stop.subjects[0], "subscription": stop.scope.removeprefix(SUBSCRIPTION)}
-    uow.alerts.open(AlertKind.STOPPED, str(stop.id), facts, now)
+    uow.alerts.open(AlertKind.STOPPED, str(stop.id), facts, moment)
 
 
 def clear_stop(ports: Ports, stop_id: int, note_text: str) -> Stopped:
@@ -103,7 +102,7 @@ def end_stop(ports: Ports, uow: UnitOfWork, stop: Stop, note_text: str, moment: 
     """Clear a stop and close its alert, within the caller's transaction. Raises as `clear_stop`."""
     stop.clear(note_text, moment.billing)
     uow.stops.save(stop)
-    uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment.billing)
+    uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment)
     note(ports, uow, Verb.STOP_CLEARED, f"stop:{stop.id}", note_text, at=moment.real)
 
 

@@ -54,7 +54,7 @@ def request_delete(ports: Ports, key_id: str, reason: str, requester: str | None
         is_ours = not _was_never_ours(uow, key, calls)
         if key.invalidate(f"deleted: {reason}"):
             uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=key.invalid_reason)], moment)
-        uow.alerts.close(AlertKind.KEY_PENDING, key_id, moment.billing)
+        uow.alerts.close(AlertKind.KEY_PENDING, key_id, moment)
         note(ports, uow, Verb.KEY_DELETE_REQUESTED, key_id, reason, at=moment.real)
         if not is_ours:
             key.move_to(KeyStatus.DELETED)

@@ -28,7 +28,7 @@ def conclude_issue(  # noqa: PLR0917 - one result, with all that it changes
     Both are locked by `lock_for_result`; the caller saves the call. An issue that replaces another key goes on: its
     next step moves the subscriptions.
     """
-    uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment.billing)
+    uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment)
     if status is CallStatus.DONE:
         if key.activate(moment.billing):
             uow.keys.save(key)
@@ -62,7 +62,7 @@ def _give_up_payments(uow: UnitOfWork, key: BillingKey, moment: Moment) -> None:
 
 def conclude_deletion(uow: UnitOfWork, key: BillingKey, call: KeyCall, moment: Moment) -> None:
     """End a deletion: the gateway has the key no more. Both are locked; the caller saves the call."""
-    uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment.billing)
+    uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment)
     if key.status is not KeyStatus.DELETED:
         key.move_to(KeyStatus.DELETED)
         key.next_look_at = None
@@ -76,4 +76,4 @@ def wait_for_result(ports: Ports, uow: UnitOfWork, call: KeyCall, case: str, mom
     call.look_again(ports.timing.next_look(call.looks, moment.real))
     if moment.billing - call.created_at >= timedelta(seconds=ports.timing.key_pending_alert):
         facts = {"case": case, "since": f"{call.created_at:%Y-%m-%d %H:%M} UTC"}
-        uow.alerts.open(AlertKind.KEY_PENDING, call.key_id, facts, moment.billing)
+        uow.alerts.open(AlertKind.KEY_PENDING, call.key_id, facts, moment)

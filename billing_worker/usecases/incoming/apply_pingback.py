@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
-from billing_worker.domain.events import Event, EventType, of_key
+from billing_worker.domain.events import Data, Event, EventType, of_key
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.pingback import (
     Effect,
@@ -88,13 +88,13 @@ def dedupe_key(payload: dict[str, str]) -> str:
 
 def apply_pingback(uow: UnitOfWork, message: InboxMessage, *, knows_key: bool | None, moment: Moment) -> Applied:
     """Apply a pingback. `knows_key` is the gateway's answer about the key, None without one."""
-    payload, now = message.payload, moment.billing
+    payload = message.payload
     if message.deliveries > MOST_DELIVERIES:
-        uow.alerts.open(AlertKind.PINGBACK_REPEATED, message.dedupe_key, {"times": message.deliveries}, now)
+        uow.alerts.open(AlertKind.PINGBACK_REPEATED, message.dedupe_key, {"times": message.deliveries}, moment)
     mark, uid, goodsid = mark_of(payload), payload["uid"], payload.get("goodsid")
-    payment = uow.pingbacks.start(payload["ref"], uid, goodsid, now)
+    payment = uow.pingbacks.start(payload["ref"], uid, goodsid, moment.billing)
     if (payment.uid, payment.goodsid) != (uid, goodsid):
-        uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, payment.ref, {"case": "owners"}, now)
+        uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, payment.ref, {"case": "owners"}, moment)
         return Applied(InboxStatus.IGNORED, "names another uid or goodsid than before")
     first = mark not in payment.seen
     news = _News(uow, moment, payload, payment, uow.keys.with_customer_uid(uid), knows_key, first)
@@ -143,7 +143,7 @@ def _cancel(news: _News) -> Applied:
     if news.first:
         disputed = kills_active(news.signal, news.reason, confirmed_key=False)
         facts = news.facts | {"case": "disputed" if disputed else "reversed", "key": news.key_id}
-        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.moment.billing)
+        news.uow.alerts.open(AlertKind.PINGBACK_REVERSAL, news.payment.ref, facts, news.moment)
     if news.key is None:
         return Applied(InboxStatus.RECEIVED, UNREGISTERED)
     if news.other_product:
@@ -158,7 +158,7 @@ def _cancel(news: _News) -> Applied:
     if not dies or not key.invalidate(reason):
         return Applied(InboxStatus.APPLIED, f"key {key.id} stays {key.status}; an operator decides")
     news.uow.keys.save(key)
-    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, news.moment.billing)
+    news.uow.alerts.close(AlertKind.KEY_PENDING, key.id, news.moment)
     news.uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], news.moment)
     return Applied(InboxStatus.APPLIED, f"key {key.id} is {key.status}")
 
@@ -166,35 +166,35 @@ def _cancel(news: _News) -> Applied:
 def _partial(news: _News) -> Applied:
     facts = news.facts | {"key": news.key_id, "amount": news.payload.get("refund_amount") or None}
     subject = f"{news.payment.ref} {mark_of(news.payload)}"
-    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.moment.billing)
+    news.uow.alerts.open(AlertKind.PINGBACK_PARTIAL, subject, facts, news.moment)
     return Applied(InboxStatus.APPLIED, "a part was given back: an operator decides")
 
 
 def _subscription(news: _News) -> Applied:
     payment, key_id = news.payment, news.key_id
-    data: dict[str, str | int | None] = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
+    data: Data = {"ref": payment.ref, "goodsid": payment.goodsid, "billing_key_id": key_id}
     event = Event(SUBSCRIPTION_EVENTS[news.kind], key_id or f"pingback_{payment.id}", data)
     news.uow.announce([event], news.moment)
-    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, news.moment.billing)
+    news.uow.alerts.open(AlertKind.PAYMENTWALL_BILLS, key_id or payment.ref, news.facts, news.moment)
     return Applied(InboxStatus.APPLIED, "told the merchant")
 
 
 def _too_late(news: _News, key: BillingKey) -> Applied:
     case = "worked" if key.activated_at is not None else "never_worked"
     facts = news.facts | {"case": case, "key": key.id, "key_reason": key.invalid_reason}
-    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment.billing)
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment)
     return Applied(InboxStatus.IGNORED, f"key {key.id} is {key.status}")
 
 
 def _contradiction(news: _News) -> Applied:
     facts = news.facts | {"case": "verdict", "verdict": str(news.payment.verdict)}
-    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment.billing)
+    news.uow.alerts.open(AlertKind.PINGBACK_CONTRADICTION, news.payment.ref, facts, news.moment)
     return Applied(InboxStatus.IGNORED, f"the payment was {news.payment.verdict} before")
 
 
 def _store(news: _News) -> Applied:
     subject = f"{news.payment.ref} {news.kind}"
-    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.moment.billing)
+    news.uow.alerts.open(AlertKind.PINGBACK_UNKNOWN_TYPE, subject, news.facts, news.moment)
     return Applied(InboxStatus.IGNORED, f"type {news.kind} is not known")
 
 
@@ -204,7 +204,7 @@ def _nothing(news: _News) -> Applied:
 
 def _other_product(news: _News, key: BillingKey) -> Applied:
     facts = news.facts | {"key": key.id}
-    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.moment.billing)
+    news.uow.alerts.open(AlertKind.PINGBACK_GOODSID, news.payment.ref, facts, news.moment)
     return Applied(InboxStatus.IGNORED, "of another product than the key")
 
 

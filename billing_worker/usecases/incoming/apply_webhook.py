@@ -47,7 +47,7 @@ def apply_webhook(
         return Applied(InboxStatus.RECEIVED, "the gateway knows no such payment", most_tries=few)
     payment, evidence = listing.payments[0]
     if payment.merchant_uid != message.payload["merchant_uid"]:
-        uow.alerts.open(AlertKind.WEBHOOK_MISMATCH, payment.imp_uid, {}, moment.billing)
+        uow.alerts.open(AlertKind.WEBHOOK_MISMATCH, payment.imp_uid, {}, moment)
         return Applied(InboxStatus.IGNORED, "the gateway has this payment under another merchant_uid")
     if locked is not None:
         note = record_payment(ports, uow, locked, payment, evidence, moment=moment)
@@ -101,6 +101,6 @@ def _apply_issuing_payment(uow: UnitOfWork, payment: GatewayPayment, evidence: E
     if payment.issues_key is False:
         return Applied(InboxStatus.IGNORED, "a payment that this worker did not make")
     if key.issue is not None and is_another_issue(payment, key.issue.imp_uid, key.created_at):
-        alert_another_issue(uow, payment, key.id, key.issue.imp_uid, moment.billing)
+        alert_another_issue(uow, payment, key.id, key.issue.imp_uid, moment)
     # A payment without a mark may be any payment of the key: only the whole list shows which one issued it.
     return apply_confirmation(uow, key, moment, (payment, evidence) if payment.issues_key else None)

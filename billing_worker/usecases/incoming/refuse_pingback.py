@@ -19,5 +19,5 @@ def refuse_pingback(ports: Ports, field: str, facts: Facts) -> None:
         known = {alert.subject_id for alert in uow.alerts.list_open(LATEST) if alert.kind == kind}
         if len(known) >= MOST_SUBJECTS:
             subject = "paymentwall others"
-        uow.alerts.open(AlertKind.PINGBACK_REFUSED, subject, facts, ports.clock.moment().billing)
+        uow.alerts.open(AlertKind.PINGBACK_REFUSED, subject, facts, ports.clock.moment())
         uow.commit()

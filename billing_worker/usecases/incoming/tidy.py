@@ -75,19 +75,19 @@ def _alert_stuck(uow: UnitOfWork, moment: Moment) -> None:
     sought = Sought(stuck_at=moment.real)
     count = uow.inbox.count(sought)
     if not count:
-        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, moment.billing)
+        uow.alerts.close(AlertKind.INBOX_STUCK, INBOX, moment)
         return
     newest = uow.inbox.list(sought, 1)[0]
     facts: dict[str, Fact] = {"case": "unread", "count": count, "newest": newest.id}
     if newest.note:
         facts |= {"case": "read", "note": newest.note}
-    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, moment.billing)
+    uow.alerts.open(AlertKind.INBOX_STUCK, INBOX, facts, moment)
 
 
 def _alert_flood(uow: UnitOfWork, moment: Moment) -> None:
     foreign = Sought(status=InboxStatus.RECEIVED, foreign=True)
     late = replace(foreign, waits_since=moment.real - UNANSWERED_FOR)
     if not uow.inbox.count(late):
-        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, moment.billing)
+        uow.alerts.close(AlertKind.INBOX_FOREIGN, INBOX, moment)
         return
-    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, moment.billing)
+    uow.alerts.open(AlertKind.INBOX_FOREIGN, INBOX, {"count": uow.inbox.count(foreign)}, moment)

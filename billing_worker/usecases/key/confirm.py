@@ -6,7 +6,7 @@ the same as the webhook.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.billing_key import ISSUED_BY_PAYMENT, BillingKey, KeyStatus, KeyWait
@@ -53,7 +53,7 @@ def _confirm_by_payment(ports: Ports, key: BillingKey) -> bool:
     seen = issuing_payment(listing.payments) if listing.trouble is None else None
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        _alert_others(uow, key, seen, listing, moment.billing)
+        _alert_others(uow, key, seen, listing, moment)
         unlocked = _unlocks(uow, key, reading, seen, moment)
         if not unlocked:
             key = uow.keys.lock(key.id)
@@ -82,24 +82,23 @@ def _confirms(key: BillingKey, payment: GatewayPayment) -> bool:
     return payment.holds_money or (key.activated_at is not None and payment.status is PaymentStatus.CANCELLED)
 
 
-def _alert_others(uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing, now: datetime) -> None:
+def _alert_others(uow: UnitOfWork, key: BillingKey, seen: Seen | None, listing: Listing, moment: Moment) -> None:
     if seen is None:
         return
     first = seen[0].imp_uid
     for payment, _ in listing.payments:
         if is_another_issue(payment, first, key.created_at):
-            alert_another_issue(uow, payment, key.id, first, now)
+            alert_another_issue(uow, payment, key.id, first, moment)
 
 
 def _wait_or_give_up(
     ports: Ports, uow: UnitOfWork, key: BillingKey, seen: Seen | None, *, missing: Missing, moment: Moment
 ) -> None:
-    now = moment.billing
-    reason = never_issues(seen[0], now) if seen is not None and key.activated_at is None else None
+    reason = never_issues(seen[0], moment.billing) if seen is not None and key.activated_at is None else None
     if reason is not None and key.invalidate(reason):
         uow.keys.save(key)
-        uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
-        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, now)
+        uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment)
+        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, moment)
         uow.announce([of_key(EventType.BILLING_KEY_INVALID, key, reason=reason)], moment)
         return
     wait(ports, uow, key, missing, moment)

@@ -1,7 +1,6 @@
 """An operator's decision on the payment that issued a key, and on its e-mail."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
@@ -36,10 +35,10 @@ def decide(ports: Ports, key_id: str, subscription_id: str | None) -> BillingKey
         if key.issue_claim is IssueUse.COUNTED:
             raise Conflict(f"payment {key.issue.imp_uid} paid for {key.issue_for} already", field="billing_key_id")
         if subscription_id is None:
-            use_issuing_payment(uow, key, IssueUse.NONE, None, moment.billing)
+            use_issuing_payment(uow, key, IssueUse.NONE, None, moment)
         else:
             _refuse_stranger(uow, key, subscription_id)
-            use_issuing_payment(uow, key, IssueUse.CHOSEN, subscription_id, moment.billing)
+            use_issuing_payment(uow, key, IssueUse.CHOSEN, subscription_id, moment)
         note(
             ports, uow, Verb.ISSUING_PAYMENT_DECIDED, key_id, f"pays for {subscription_id or 'nothing'}", at=moment.real
         )
@@ -67,7 +66,7 @@ def with_email(uow: UnitOfWork, key: BillingKey, email: str, moment: Moment) -> 
     if checked.status is KeyStatus.PENDING:
         checked.next_look_at = moment.real
     if not given_up(checked):
-        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, moment.billing)
+        uow.alerts.close(AlertKind.KEY_EMAIL, key.id, moment)
     return checked
 
 
@@ -76,17 +75,17 @@ def given_up(key: BillingKey) -> bool:
     return key.awaits_confirmation and key.status is not KeyStatus.PENDING
 
 
-def use_issuing_payment(uow: UnitOfWork, key: BillingKey, claim: IssueUse, owner: str | None, now: datetime) -> None:
+def use_issuing_payment(uow: UnitOfWork, key: BillingKey, claim: IssueUse, owner: str | None, moment: Moment) -> None:
     """Note the decision, and release the charges that waited for it."""
     key.use_issue(claim, owner)
     uow.keys.save(key)
-    uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, now)
+    uow.alerts.close(AlertKind.ISSUING_PAYMENT, key.id, moment)
     uow.doubts.end(key.id)
     for stop in uow.stops.list_open():
         if stop.cause is StopCause.ISSUE and key.id in stop.subjects:
-            stop.clear(f"the issuing payment is {claim}", now)
+            stop.clear(f"the issuing payment is {claim}", moment.billing)
             uow.stops.save(stop)
-            uow.alerts.close(AlertKind.STOPPED, str(stop.id), now)
+            uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment)
 
 
 def _refuse_stranger(uow: UnitOfWork, key: BillingKey, subscription_id: str) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, IssuingPayment
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence, GatewayPayment
 from billing_worker.ports.storage import UnitOfWork
 
@@ -25,8 +26,8 @@ def facts_of_another_issue(payment: GatewayPayment, key_id: str, first: str) -> 
     return {"money": str(payment.money), "key": key_id, "first": first}
 
 
-def alert_another_issue(uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str, now: datetime) -> None:
+def alert_another_issue(uow: UnitOfWork, payment: GatewayPayment, key_id: str, first: str, moment: Moment) -> None:
     """Open the alert, once."""
     facts = facts_of_another_issue(payment, key_id, first)
     if not uow.alerts.has(AlertKind.ISSUED_TWICE, payment.imp_uid, facts):
-        uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, now)
+        uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, moment)

@@ -30,7 +30,7 @@ def confirm_stored(ports: Ports, key: BillingKey, *, announce: bool) -> bool:
         key.show_card(reading.stored.card, moment.billing)
         key.activate(moment.billing)
         uow.keys.save(key)
-        uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment.billing)
+        uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment)
         if announce:
             uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
         uow.commit()

@@ -1,7 +1,5 @@
 """Unlock a key: its waiting invoices are due at once."""
 
-from datetime import datetime
-
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.billing_key import BillingKey, KeyStatus, masked_email
 from billing_worker.domain.events import EventType, of_key
@@ -31,7 +29,7 @@ def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: 
     note_issue(uow, key, payment, evidence, moment.real)
     if not key.email_agrees:
         uow.keys.save(key)
-        _alert_email(uow, key, now)
+        _alert_email(uow, key, moment)
         return False
     # A key that worked before an update of this worker is confirmed again: the merchant sees no change.
     never_worked = key.activated_at is None
@@ -39,17 +37,17 @@ def unlock(uow: UnitOfWork, key: BillingKey, payment: GatewayPayment, evidence: 
     uow.keys.save(key)
     if given_up:
         wake_invoices(uow, key.id, now)
-    uow.alerts.close(AlertKind.KEY_PENDING, key.id, now)
-    uow.alerts.close(AlertKind.KEY_EMAIL, key.id, now)
+    uow.alerts.close(AlertKind.KEY_PENDING, key.id, moment)
+    uow.alerts.close(AlertKind.KEY_EMAIL, key.id, moment)
     if never_worked:
         uow.announce([of_key(EventType.BILLING_KEY_ACTIVATED, key)], moment)
     return True
 
 
-def _alert_email(uow: UnitOfWork, key: BillingKey, now: datetime) -> None:
+def _alert_email(uow: UnitOfWork, key: BillingKey, moment: Moment) -> None:
     issued = masked_email(key.issue.buyer_email if key.issue else None)
     facts: Facts = {"registered": masked_email(key.buyer_email), "issued": issued}
-    uow.alerts.open(AlertKind.KEY_EMAIL, key.id, facts, now)
+    uow.alerts.open(AlertKind.KEY_EMAIL, key.id, facts, moment)
 
 
 def blocked_by_pingback(uow: UnitOfWork, key: BillingKey) -> PingbackPayment | None:

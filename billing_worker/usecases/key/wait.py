@@ -32,4 +32,4 @@ def wait(ports: Ports, uow: UnitOfWork, key: BillingKey, missing: Missing, momen
     uow.keys.save(key)
     if now >= overdue or cause in NEEDS_A_PERSON:
         since = {"case": cause.value, "since": f"{key.created_at:%Y-%m-%d %H:%M} UTC"}
-        uow.alerts.open(AlertKind.KEY_PENDING, key.id, {**facts, **since}, now)
+        uow.alerts.open(AlertKind.KEY_PENDING, key.id, {**facts, **since}, moment)

@@ -200,7 +200,7 @@ def _note(ports: Ports, sending: _Sending, refusal: Refusal | None) -> None:
         if refusal is None:
             notice.close(NoticeStatus.SENT, moment.real)
             endpoint.took(moment.real)
-            uow.alerts.close(AlertKind.NOTICES_UNDELIVERED, notice.channel, moment.billing)
+            uow.alerts.close(AlertKind.NOTICES_UNDELIVERED, notice.channel, moment)
         else:
             _note_refusal(uow, sending, notice, endpoint, refusal, moment=moment)
         uow.notices.save(notice)
@@ -232,4 +232,4 @@ def _note_refusal(
     endpoint.refused(notice.id, refusal.trouble, real_now, disable_after=NEVER, retry_after=refusal.retry_after)
     if endpoint.is_down or again is None:
         facts = {"url": endpoint.url, "trouble": refusal.trouble}
-        uow.alerts.open(AlertKind.NOTICES_UNDELIVERED, notice.channel, facts, moment.billing)
+        uow.alerts.open(AlertKind.NOTICES_UNDELIVERED, notice.channel, facts, moment)

@@ -1,4 +1,4 @@
-"""Events for the merchant: sent in order, retried, and replayed on request.
+"""Events for the merchant: sent in order, retried, and replayed on request. Alerts for the operator: told by channels.
 
-It writes the outbox and the receivers. It never writes records of billing.
+It writes the outbox, the receivers, and what a channel was told. It never writes records of billing.
 """

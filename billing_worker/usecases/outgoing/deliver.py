@@ -32,7 +32,7 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
         real_now, lease_until = moment.real, moment.real + timedelta(seconds=ports.timing.claim)
         endpoint = _endpoint(uow, notifier, moment)
         if endpoint.disabled_at is not None:
-            _alert_again(uow, endpoint, moment.billing)
+            _alert_again(uow, endpoint, moment)
         allowed = endpoint.allowance(uow.outbox.under_way(real_now), limit, real_now)
         ids = list(uow.outbox.claim_due(real_now, lease_until, allowed)) if allowed else []
         if allowed and not ids and endpoint.is_down:
@@ -81,22 +81,22 @@ def _endpoint(uow: UnitOfWork, notifier: Notifier, moment: Moment) -> Endpoint:
     address = notifier.address
     if uow.endpoints.find(address.id) is None and uow.endpoints.add(Endpoint(address.id, address.shown, moment.real)):
         uow.outbox.hasten(moment.real)
-        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment.billing)
+        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment)
     return uow.endpoints.lock(address.id)
 
 
-def _alert_again(uow: UnitOfWork, endpoint: Endpoint, now: datetime) -> None:
+def _alert_again(uow: UnitOfWork, endpoint: Endpoint, moment: Moment) -> None:
     """Open the alert again: the merchant may have returned to a disabled receiver after another one closed it."""
     if not any(alert.kind == AlertKind.EVENTS_DISABLED for alert in uow.alerts.of_subject("endpoint")):
-        _alert_disabled(uow, endpoint, endpoint.failing_since or endpoint.disabled_at, now=now)
+        _alert_disabled(uow, endpoint, endpoint.failing_since or endpoint.disabled_at, moment=moment)
 
 
-def _alert_disabled(uow: UnitOfWork, endpoint: Endpoint, since: datetime | None, *, now: datetime) -> None:
+def _alert_disabled(uow: UnitOfWork, endpoint: Endpoint, since: datetime | None, *, moment: Moment) -> None:
     """Alert an operator: the receiver has taken no event since then, or answered 410 (gone)."""
     facts: dict[str, Fact] = {"case": "gone", "url": endpoint.url, "trouble": endpoint.last_trouble}
     if since is not None:
         facts |= {"case": "failing", "since": f"{since:%Y-%m-%d %H:%M} UTC"}
-    uow.alerts.open(AlertKind.EVENTS_DISABLED, "endpoint", facts, now)
+    uow.alerts.open(AlertKind.EVENTS_DISABLED, "endpoint", facts, moment)
 
 
 def _take(ports: Ports, notifier: Notifier, message_id: str) -> _Sending | None:
@@ -156,7 +156,7 @@ def _note_success(uow: UnitOfWork, notifier: Notifier, moment: Moment) -> None:
         uow.endpoints.save(endpoint)
         if endpoint.disabled_at is None:
             # A process with the earlier URL may have opened the alert about that one again.
-            uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment.billing)
+            uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment)
 
 
 def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal: Refusal, moment: Moment) -> None:
@@ -168,7 +168,7 @@ def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal
     else:
         message.abandoned_at = real_now
         facts: Facts = {"count": uow.outbox.given_up() + 1, "last": message.id, "trouble": refusal.trouble}
-        uow.alerts.open(AlertKind.EVENTS_GIVEN_UP, "endpoint", facts, moment.billing)
+        uow.alerts.open(AlertKind.EVENTS_GIVEN_UP, "endpoint", facts, moment)
     if ports.notifier is None:
         return
     endpoint = uow.endpoints.lock(ports.notifier.address.id)
@@ -182,4 +182,4 @@ def _note_refusal(ports: Ports, uow: UnitOfWork, message: OutboxMessage, refusal
     )
     uow.endpoints.save(endpoint)
     if disabled:
-        _alert_disabled(uow, endpoint, None if refusal.gone else endpoint.failing_since, now=moment.billing)
+        _alert_disabled(uow, endpoint, None if refusal.gone else endpoint.failing_since, moment=moment)

@@ -33,7 +33,7 @@ def send_again(ports: Ports, message_id: str) -> OutboxMessage:
             message.replays += 1
         uow.outbox.save(message)
         if not uow.outbox.given_up():
-            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment.billing)
+            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment)
         note(ports, uow, Verb.EVENT_REPLAYED, message.id, at=moment.real)
         uow.commit()
     return message
@@ -45,7 +45,7 @@ def send_range_again(ports: Ports, wanted: EventFilter) -> int:
         moment = ports.clock.moment()
         count = uow.outbox.replay(wanted, moment.real, REPLAY_PAUSE, MOST_EVENTS)
         if not uow.outbox.given_up():
-            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment.billing)
+            uow.alerts.close(AlertKind.EVENTS_GIVEN_UP, "endpoint", moment)
         note(ports, uow, Verb.EVENTS_REPLAYED, "endpoint", f"{count} events", at=moment.real)
         uow.commit()
     return count
@@ -76,7 +76,7 @@ def enable(ports: Ports) -> Endpoint:
             raise Conflict(f"{found.url} is not disabled; events are sent to it")
         found.enable()
         uow.endpoints.save(found)
-        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment.billing)
+        uow.alerts.close(AlertKind.EVENTS_DISABLED, "endpoint", moment)
         note(ports, uow, Verb.ENDPOINT_ENABLED, "endpoint", at=moment.real)
         uow.commit()
     return found

@@ -215,9 +215,9 @@ def _conclude(ports: Ports, step: _Step, listing: Listing, began_at: datetime) -
                 finding = judge_refund(found, settlement.attempt, payment)
                 settled = conclude(found, finding, moment, began_at=began_at, window=window)
                 if finding.trouble is not None:
-                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, moment.billing)
+                    uow.alerts.open(AlertKind.MISMATCH, step.attempt_id, {"reason": finding.trouble}, moment)
                 else:
-                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, moment.billing)
+                    uow.alerts.close(AlertKind.MISMATCH, step.attempt_id, moment)
             if not listing.payments:
                 found.note = f"the payment could not be read: {listing.trouble or 'the gateway shows no such payment'}"
             _announce(uow, settlement, found, moment)
@@ -243,18 +243,17 @@ def _announce(uow: UnitOfWork, settlement: Settlement, found: Refund, moment: Mo
 
 
 def _alert(uow: UnitOfWork, found: Refund, settled: Settled, moment: Moment) -> None:
-    now = moment.billing
     if not found.is_open:
-        uow.alerts.close(AlertKind.REFUND_STUCK, found.id, now)
+        uow.alerts.close(AlertKind.REFUND_STUCK, found.id, moment)
     if settled.alert is not None:
         facts: Facts = {"money": str(found.money), "attempt": found.attempt_id, "reason": settled.alert}
-        uow.alerts.open(AlertKind.REFUND_FAILED, found.id, facts, now)
+        uow.alerts.open(AlertKind.REFUND_FAILED, found.id, facts, moment)
     late = found.lease_until is not None and moment.real - found.lease_until > HUMAN_AFTER
     if found.status is RefundStatus.UNKNOWN and late:
-        uow.alerts.open(AlertKind.REFUND_STUCK, found.id, {"case": "unseen", "reason": found.note}, now)
+        uow.alerts.open(AlertKind.REFUND_STUCK, found.id, {"case": "unseen", "reason": found.note}, moment)
     elif found.is_open and found.failures >= STUCK_AFTER:
         stuck: Facts = {"case": "tried", "times": found.sends, "reason": found.note}
-        uow.alerts.open(AlertKind.REFUND_STUCK, found.id, stuck, now)
+        uow.alerts.open(AlertKind.REFUND_STUCK, found.id, stuck, moment)
 
 
 def payment_to_refund(ports: Ports, invoice_id: str, attempt_id: str | None) -> PaymentAttempt:

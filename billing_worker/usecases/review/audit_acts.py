@@ -5,6 +5,7 @@ from datetime import datetime
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.audit import Breach, Checked, Reach
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.runaway import WITHIN, Reached, is_runaway
 from billing_worker.domain.stop import ALL, INVOICE, SUBSCRIPTION, Stop, StopCause, scope_of
 from billing_worker.ports.bundle import Ports
@@ -19,14 +20,16 @@ MOST_NAMED = 5
 def act(ports: Ports, checks: Sequence[Checked], *, whole: bool) -> list[Stop]:
     """Open and close alerts, and open stops. Returns the stops, the widest first."""
     with ports.database.transaction() as uow:
-        now = ports.clock.moment().billing
+        moment = ports.clock.moment()
         for stop in uow.stops.list_open():
-            alert_of(uow, stop, now)
-        _alert(uow, [check for check in checks if not check.stopping and not check.told], now, whole=whole)
-        _alert_of_twins(uow, [breach for check in checks if check.invariant == TWINS for breach in check.breaches], now)
+            alert_of(uow, stop, moment)
+        _alert(uow, [check for check in checks if not check.stopping and not check.told], moment, whole=whole)
+        _alert_of_twins(
+            uow, [breach for check in checks if check.invariant == TWINS for breach in check.breaches], moment
+        )
         single = [(check, breach) for check in checks if check.reach is Reach.ONE for breach in check.breaches]
         everybody = [(check, breach) for check in checks if check.reach is Reach.ALL for breach in check.breaches]
-        if _is_pattern(uow, single, max((check.rows for check, _ in single), default=0), now):
+        if _is_pattern(uow, single, max((check.rows for check, _ in single), default=0), moment.billing):
             everybody, single = everybody + single, []
         uow.commit()
     stops = [_stop(ports, ALL, everybody)] if everybody else []
@@ -56,15 +59,15 @@ def _stop(ports: Ports, scope: str, grave: Sequence[tuple[Checked, Breach]]) -> 
     return stop_charging(ports, scope, StopCause.BREACH, told + more, names).stop
 
 
-def _alert(uow: UnitOfWork, checks: Sequence[Checked], now: datetime, *, whole: bool) -> None:
+def _alert(uow: UnitOfWork, checks: Sequence[Checked], moment: Moment, *, whole: bool) -> None:
     """Open one alert per invariant. It closes when a full audit finds no breach."""
     for invariant in sorted({check.invariant for check in checks}):
         own = [check for check in checks if check.invariant == invariant]
         wrong = [check for check in own if check.breaches]
         if wrong:
-            uow.alerts.open(AlertKind.INVARIANT, invariant, _facts(wrong), now)
+            uow.alerts.open(AlertKind.INVARIANT, invariant, _facts(wrong), moment)
         elif whole or all(check.standing for check in own):
-            uow.alerts.close(AlertKind.INVARIANT, invariant, now)
+            uow.alerts.close(AlertKind.INVARIANT, invariant, moment)
 
 
 def _facts(wrong: Sequence[Checked]) -> Facts:
@@ -75,7 +78,7 @@ def _facts(wrong: Sequence[Checked]) -> Facts:
     }
 
 
-def _alert_of_twins(uow: UnitOfWork, found: Sequence[Breach], now: datetime) -> None:
-    uow.audits.part_twins(now)
+def _alert_of_twins(uow: UnitOfWork, found: Sequence[Breach], moment: Moment) -> None:
+    uow.alerts.close_parted_twins(moment)
     for breach in found:
-        uow.alerts.open(AlertKind.TWIN_SUBSCRIPTION, breach.subject, breach.facts or {}, now)
+        uow.alerts.open(AlertKind.TWIN_SUBSCRIPTION, breach.subject, breach.facts or {}, moment)

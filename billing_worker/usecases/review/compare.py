@@ -149,10 +149,10 @@ def _look_at(run: _Run, sheet: Sheet) -> None:
     new = [payment for payment in sheet.payments if payment.imp_uid not in run.seen]
     with ports.database.transaction() as uow:
         known = uow.comparisons.known(new)
-        uow.comparisons.close_shown(
+        uow.alerts.close_shown(
             [payment.imp_uid for payment in new],
             [payment.imp_uid for payment in new if _is_given_back(payment)],
-            ports.clock.moment().billing,
+            ports.clock.moment(),
         )
         uow.commit()
     for payment in new:
@@ -252,13 +252,13 @@ def _end(run: _Run, trouble: str | None) -> Compared | None:
         subject = str(current.id)
         if trouble is None:
             current.finish(moment.real)
-            uow.alerts.close(AlertKind.NOT_COMPARED, subject, moment.billing)
-            uow.comparisons.close_settled(moment.billing)
+            uow.alerts.close(AlertKind.NOT_COMPARED, subject, moment)
+            uow.alerts.close_settled(moment)
         else:
             current.fail(trouble, moment.real)
             if current.tries >= QUIET_TRIES:
                 facts: Facts = {"since": f"{current.starts_at:%F %T} UTC", "trouble": trouble}
-                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, moment.billing)
+                uow.alerts.open(AlertKind.NOT_COMPARED, subject, facts, moment)
         uow.comparisons.save(current)
         uow.commit()
     return Compared(current, run.findings, trouble)

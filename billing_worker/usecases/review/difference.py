@@ -197,22 +197,22 @@ def alert_unreadable(ports: Ports, row: Unreadable) -> Finding | None:
             return None
         moment = ports.clock.moment()
         kept = uow.keep_evidence(None, row.evidence, moment.real)
-        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, moment.billing, evidence_id=kept)
+        uow.alerts.open(AlertKind.UNREADABLE_PAYMENT, subject, facts, moment, evidence_id=kept)
         uow.commit()
     actions = RULES[AlertKind.UNREADABLE_PAYMENT].actions
     return Finding(FindingKind.UNREADABLE_PAYMENT, row.imp_uid, row.merchant_uid, invoice_id, "alert opened", actions)
 
 
 def _alert(uow: UnitOfWork, notice: _Notice, evidence: Evidence | None, moment: Moment) -> Finding:
-    now, payment, facts = moment.billing, notice.payment, notice.facts
+    payment, facts = notice.payment, notice.facts
     kept = uow.keep_evidence(None, evidence, moment.real) if evidence else None
     match notice.alert:
         case AlertKind.ORPHAN_PAYMENT:
-            uow.alerts.open(AlertKind.ORPHAN_PAYMENT, payment.imp_uid, facts, now, evidence_id=kept)
+            uow.alerts.open(AlertKind.ORPHAN_PAYMENT, payment.imp_uid, facts, moment, evidence_id=kept)
         case AlertKind.ISSUED_TWICE:
-            uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, now, evidence_id=kept)
+            uow.alerts.open(AlertKind.ISSUED_TWICE, payment.imp_uid, facts, moment, evidence_id=kept)
         case _:
-            uow.alerts.open(AlertKind.FOREIGN_PAYMENT, payment.imp_uid, facts, now, evidence_id=kept)
+            uow.alerts.open(AlertKind.FOREIGN_PAYMENT, payment.imp_uid, facts, moment, evidence_id=kept)
     actions = RULES[notice.alert].actions
     return Finding(notice.kind, payment.imp_uid, payment.merchant_uid, None, "alert opened", actions)
 

@@ -53,7 +53,7 @@ def _acted_on(ports: Ports, difference: Difference, before_call: Callable[[], No
         told = "revoked again" if trouble is None else f"not revoked: {trouble}"
         done = replace(difference, done=f"{told}; alert opened", taken_back=trouble is None)
     with ports.database.transaction() as uow:
-        alert_difference(uow, done, ports.clock.moment().billing)
+        alert_difference(uow, done, ports.clock.moment())
         uow.commit()
     return done
 
@@ -75,5 +75,5 @@ def _close_others(ports: Ports, found: Compared, began: datetime) -> None:
         for alert in uow.alerts.of_kind(AlertKind.SCHEDULE_DIFFERS):
             order = alert.facts["order"] if alert.facts is not None else None
             if alert.subject_id not in stay and order not in found.unread and alert.opened_at <= began:
-                uow.alerts.close(AlertKind.SCHEDULE_DIFFERS, alert.subject_id, moment.billing)
+                uow.alerts.close(AlertKind.SCHEDULE_DIFFERS, alert.subject_id, moment)
         uow.commit()

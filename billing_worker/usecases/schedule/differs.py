@@ -1,8 +1,7 @@
 """Alert an operator to a difference between our schedules and PortOne's."""
 
-from datetime import datetime
-
 from billing_worker.domain.alerts import CASE, AlertKind
+from billing_worker.domain.moment import Moment
 from billing_worker.domain.schedule_difference import Difference, DifferenceKind
 from billing_worker.ports.storage import UnitOfWork
 
@@ -10,7 +9,7 @@ NAMELESS = "?"
 """The subject of a row that shows no order number."""
 
 
-def alert_difference(uow: UnitOfWork, difference: Difference, now: datetime) -> None:
+def alert_difference(uow: UnitOfWork, difference: Difference, moment: Moment) -> None:
     """Open the alert of this difference, or renew its facts."""
     facts: dict[str, str | None] = {CASE: difference.case, "there": difference.at_portone}
     facts["order"] = difference.merchant_uid or None
@@ -20,7 +19,7 @@ def alert_difference(uow: UnitOfWork, difference: Difference, now: datetime) -> 
         facts["here"] = difference.here
     if difference.kind is DifferenceKind.MISSING:
         facts["subscription"] = difference.subscription_id
-    uow.alerts.open(AlertKind.SCHEDULE_DIFFERS, subject_of(difference), facts, now)
+    uow.alerts.open(AlertKind.SCHEDULE_DIFFERS, subject_of(difference), facts, moment)
 
 
 def subject_of(difference: Difference) -> str:

@@ -45,7 +45,7 @@ def take_unopened(
         # A registered one stays so until its period begins: what changes the subscription meanwhile wakes it.
         schedule.move_to(ScheduleStatus.EXECUTED, moment.real)
         uow.schedules.save(schedule)
-        uow.alerts.close(AlertKind.SCHEDULE_UNCLEAR, schedule.id, moment.billing)
+        uow.alerts.close(AlertKind.SCHEDULE_UNCLEAR, schedule.id, moment)
     if later:
         if payment.holds_money:
             revoke_all(uow, others_of_period(uow, schedule), schedule, moment)

@@ -63,7 +63,7 @@ def _take_back(ports: Ports, schedule_id: str) -> None:
         return
     with ports.database.transaction() as uow:
         difference = revived(uow.schedules.get(schedule_id), trouble)
-        alert_difference(uow, difference, ports.clock.moment().billing)
+        alert_difference(uow, difference, ports.clock.moment())
         uow.commit()
 
 
@@ -145,7 +145,7 @@ def _conclude(ports: Ports, schedule_id: str, learned: Learned, began_at: dateti
         if unclear is not None:
             _look_again(ports, uow, schedule, unclear, moment)
         elif not schedule.is_live or schedule.status is ScheduleStatus.REGISTERED:
-            uow.alerts.close(AlertKind.SCHEDULE_UNCLEAR, schedule.id, moment.billing)
+            uow.alerts.close(AlertKind.SCHEDULE_UNCLEAR, schedule.id, moment)
         uow.schedules.save(schedule)
         uow.commit()
     return True
@@ -164,7 +164,7 @@ def _apply(  # noqa: PLR0917 - one result, with all that it changes
     if learned.refused is not None:
         schedule.move_to(ScheduleStatus.REFUSED, moment.real, learned.refused)
         facts: Facts = {"reason": learned.refused, "date": f"{schedule.schedule_at:%Y-%m-%d %H:%M} UTC"}
-        uow.alerts.open(AlertKind.SCHEDULE_REFUSED, schedule.subscription_id, facts, moment.billing)
+        uow.alerts.open(AlertKind.SCHEDULE_REFUSED, schedule.subscription_id, facts, moment)
         return None
     match learned.state:
         case ShownStatus.SCHEDULED if schedule.status is ScheduleStatus.REGISTERING:
@@ -176,7 +176,7 @@ def _apply(  # noqa: PLR0917 - one result, with all that it changes
                 # What changed while it was being registered woke no schedule.
                 is_wanted = wish_of(uow, due).against_schedule(schedule) is None
                 schedule.next_step_at = next_check(ports, schedule, moment) if is_wanted else moment.real
-                uow.alerts.close(AlertKind.SCHEDULE_REFUSED, schedule.subscription_id, moment.billing)
+                uow.alerts.close(AlertKind.SCHEDULE_REFUSED, schedule.subscription_id, moment)
             return None
         case ShownStatus.REVOKED:
             schedule.move_to(ScheduleStatus.REVOKED, moment.real)
@@ -230,7 +230,7 @@ def _look_again(ports: Ports, uow: UnitOfWork, schedule: Schedule, unclear: str,
     near = schedule.schedule_at - moment.billing <= CHECK_BEFORE and schedule.looks > 1
     if near or moment.billing - schedule.created_at >= ALERT_AFTER:
         case = "revoking" if schedule.status is ScheduleStatus.REVOKING else "registering"
-        uow.alerts.open(AlertKind.SCHEDULE_UNCLEAR, schedule.id, _unclear(schedule, case, unclear), moment.billing)
+        uow.alerts.open(AlertKind.SCHEDULE_UNCLEAR, schedule.id, _unclear(schedule, case, unclear), moment)
 
 
 def _unclear(schedule: Schedule, case: str, reason: str) -> Facts:

@@ -62,7 +62,7 @@ def doubt(
         told = uow.alerts.has(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts)
         if not told:
             kept = uow.keep_evidence(booked.attempt_id, evidence, moment.real) if evidence else None
-            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, moment.billing, evidence_id=kept)
+            uow.alerts.open(AlertKind.PHANTOM_PAYMENT, booked.attempt_id, facts, moment, evidence_id=kept)
         uow.commit()
     if told:
         return Looked(lasts=True)
@@ -83,6 +83,5 @@ def believe(ports: Ports, attempt_id: str) -> None:
     """End the doubt: a read shows the payment as booked, or as more."""
     with ports.database.transaction() as uow:
         if uow.doubts.end(attempt_id):
-            now = ports.clock.moment().billing
-            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, now)
+            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.moment())
             uow.commit()

@@ -1,7 +1,6 @@
 """Book refunds that the gateway shows, and refund surplus money."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from billing_worker.domain.alerts import AlertKind, Facts
 from billing_worker.domain.events import Event, EventType, of_refund
@@ -36,8 +35,8 @@ def note_refunds(
         _succeed(uow, settlement, refund, evidence_id, moment)
     if payment.cancelled.amount > attempt.refunded:
         _book(uow, settlement, payment, evidence_id, moment)
-        _close_what_is_over(uow, attempt, refunds, moment.billing)
-        _alert_strangers(uow, settlement, payment, refunds, moment.billing)
+        _close_what_is_over(uow, attempt, refunds, moment)
+        _alert_strangers(uow, settlement, payment, refunds, moment)
     return True
 
 
@@ -46,13 +45,12 @@ def _succeeded(refund: Refund) -> bool:
 
 
 def _succeed(uow: UnitOfWork, settlement: Settlement, refund: Refund, evidence_id: int, moment: Moment) -> None:
-    now = moment.billing
     refund.evidence_id = evidence_id
-    refund.move_to(RefundStatus.SUCCEEDED, now)
+    refund.move_to(RefundStatus.SUCCEEDED, moment.billing)
     uow.refunds.save(refund)
     uow.announce([refund_event(settlement, refund)], moment)
-    uow.alerts.close(AlertKind.REFUND_STUCK, refund.id, now)
-    uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, now)
+    uow.alerts.close(AlertKind.REFUND_STUCK, refund.id, moment)
+    uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, moment)
 
 
 def refund_event(settlement: Settlement, refund: Refund) -> Event:
@@ -69,19 +67,19 @@ def _book(uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, evid
     uow.save_settlements([settlement], moment)
 
 
-def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], now: datetime) -> None:
+def _close_what_is_over(uow: UnitOfWork, attempt: PaymentAttempt, refunds: Sequence[Refund], moment: Moment) -> None:
     """Close alerts about a refused refund or an unasked payment, because all of the money went back."""
     if attempt.holds_money:
         return
     for refund in refunds:
         if refund.status is RefundStatus.FAILED:
-            uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, now)
+            uow.alerts.close(AlertKind.REFUND_FAILED, refund.id, moment)
     if attempt.found:
-        uow.alerts.close(AlertKind.UNASKED_PAYMENT, attempt.id, now)
+        uow.alerts.close(AlertKind.UNASKED_PAYMENT, attempt.id, moment)
 
 
 def _alert_strangers(
-    uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, refunds: Sequence[Refund], now: datetime
+    uow: UnitOfWork, settlement: Settlement, payment: GatewayPayment, refunds: Sequence[Refund], moment: Moment
 ) -> None:
     attempt = settlement.attempt
     if attempt.refunded > sum(refund.money.amount for refund in refunds if _succeeded(refund)):
@@ -90,9 +88,9 @@ def _alert_strangers(
             "invoice": settlement.invoice.id,
             "given_back": str(payment.cancelled),
         }
-        uow.alerts.open(AlertKind.CANCELLED_ELSEWHERE, attempt.id, facts, now)
+        uow.alerts.open(AlertKind.CANCELLED_ELSEWHERE, attempt.id, facts, moment)
     if attempt.surplus and not any(a.surplus and a.holds_money for a in settlement.attempts):
-        uow.alerts.close(AlertKind.SURPLUS_PAYMENT, settlement.invoice.id, now)
+        uow.alerts.close(AlertKind.SURPLUS_PAYMENT, settlement.invoice.id, moment)
 
 
 def refund_surplus(ports: Ports, uow: UnitOfWork, settlement: Settlement, moment: Moment) -> None:

@@ -145,18 +145,18 @@ def record_outcomes(ports: Ports, uow: UnitOfWork, known: Sequence[Known], momen
             _complete(ports, uow, settlement, outcome, kept.get(settlement.attempt.id), moment)
             settled.append((settlement, outcome))
         else:
-            alert_mismatch(uow, settlement, outcome, moment.billing)
+            alert_mismatch(uow, settlement, outcome, moment)
     uow.save_settlements([settlement for settlement, _ in settled], moment)
     for settlement in alive:
         void_the_rest(uow, settlement.subscription, moment)
     for settlement, outcome in settled:
         if settlement.attempt.scheduled and not settlement.attempt.is_open:
             close_schedule(ports, uow, settlement, moment)
-        alert(uow, settlement, outcome, was[settlement.attempt.id], moment.billing)
+        alert(uow, settlement, outcome, was[settlement.attempt.id], moment)
         if isinstance(outcome, Approved):
             note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
         refund_surplus(ports, uow, settlement, moment)
-        stop_when_keys_vanish(uow, outcome, moment.billing)
+        stop_when_keys_vanish(uow, outcome, moment)
     noted = [
         note_refunds(uow, settlement, outcome.payment, outcome.evidence, moment)
         for settlement, outcome in repeated
@@ -247,7 +247,7 @@ def record_payment(
     settlement = locked.about(attempt)
     changed = note_refunds(uow, settlement, payment, evidence, moment)
     changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence), moment)
-    alert_unasked(uow, settlement, moment.billing)
+    alert_unasked(uow, settlement, moment)
     return f"attempt {attempt.id} is {attempt.status}" + ("" if changed else ", as was known")
 
 

@@ -36,7 +36,7 @@ def close_schedule(ports: Ports, uow: UnitOfWork, settlement: Settlement, moment
         status = ScheduleStatus.EXECUTED if ran else ScheduleStatus.REVOKED
         schedule.move_to(status, moment.real, None if ran else settlement.attempt.reason)
         uow.schedules.save(schedule)
-        uow.alerts.close(AlertKind.SCHEDULE_UNCLEAR, schedule.id, moment.billing)
+        uow.alerts.close(AlertKind.SCHEDULE_UNCLEAR, schedule.id, moment)
     others = others_of_period(uow, schedule)
     if settlement.attempt.status is AttemptStatus.APPROVED:
         revoke_all(uow, others, schedule, moment)

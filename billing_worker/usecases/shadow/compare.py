@@ -82,4 +82,4 @@ def _report(ports: Ports, uow: UnitOfWork, day: date, charges: Sequence[ShadowCh
     facts: Facts = {"decided": sum(charge.period_index is not None for charge in charges)} | {
         str(result): counts[result] for result in (*sorted(DIFFERENCES), ShadowResult.AGREES, ShadowResult.DECLINED)
     }
-    uow.alerts.open(AlertKind.SHADOW_DIFFERS, day.isoformat(), facts, moment.billing)
+    uow.alerts.open(AlertKind.SHADOW_DIFFERS, day.isoformat(), facts, moment)

@@ -1,7 +1,6 @@
 """Late periods: follow the plan's policy, or ask an operator and follow the answer."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
@@ -25,7 +24,7 @@ def may_bill_late_period(uow: UnitOfWork, subscription: Subscription, plan: Plan
     backlog = subscription.backlog(plan.catch_up, plan.calendar, moment.billing)
     if backlog.ask:
         subscription.held_since = moment.billing
-        _ask(uow, plan, moment.billing)
+        _ask(uow, plan, moment)
         return False
     if backlog.waive:
         first, last = subscription.leave_out(plan.calendar, backlog.waive)
@@ -78,17 +77,17 @@ def look_after_alerts(ports: Ports) -> None:
     the subscriptions on hold would be forgotten.
     """
     with ports.database.transaction() as uow:
-        now = ports.clock.moment().billing
+        moment = ports.clock.moment()
         for plan_id in uow.catch_up.unasked():
-            _ask(uow, uow.plans.get(plan_id), now)
+            _ask(uow, uow.plans.get(plan_id), moment)
         answered = uow.catch_up.answered()
         uow.commit()
     for plan_id in answered:
         _close_answered(ports, plan_id)
 
 
-def _ask(uow: UnitOfWork, plan: Plan, now: datetime) -> None:
-    uow.alerts.open(AlertKind.CATCH_UP, plan.id, {"plan_name": plan.name}, now)
+def _ask(uow: UnitOfWork, plan: Plan, moment: Moment) -> None:
+    uow.alerts.open(AlertKind.CATCH_UP, plan.id, {"plan_name": plan.name}, moment)
 
 
 def _close_answered(ports: Ports, plan_id: str) -> None:
@@ -96,8 +95,7 @@ def _close_answered(ports: Ports, plan_id: str) -> None:
     with ports.database.transaction() as uow:
         if uow.catch_up.held(plan_id):
             return
-        now = ports.clock.moment().billing
-        uow.alerts.close(AlertKind.CATCH_UP, plan_id, now)
+        uow.alerts.close(AlertKind.CATCH_UP, plan_id, ports.clock.moment())
         # From here on we hold the alert's row: a subscription put on hold meanwhile is visible now, or opens a new
         # alert.
         if uow.catch_up.held(plan_id):

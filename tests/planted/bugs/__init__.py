@@ -2,6 +2,7 @@
 
 from tests.planted.bug import Bug
 from tests.planted.bugs import (
+    alerting,
     books_and_backlog,
     card_entry,
     cards,
@@ -33,6 +34,7 @@ from tests.planted.bugs import (
 )
 
 BUGS: tuple[Bug, ...] = (
+    *alerting.BUGS,
     *books_and_backlog.BUGS,
     *card_entry.BUGS,
     *cards.BUGS,

@@ -70,7 +70,7 @@ BUGS = (
         "the step of a failure counts attempts, not declines that spent a step",
         (
             "billing_worker/domain/notices/written.py",
-            '    return step_of(int(event.data["declines"] or 0),',
+            '    return step_of(int(str(event.data["declines"] or 0)),',
             '    return step_of(hash(event.data.get("attempt_id")) % 10**9,',
         ),
         catchers=(f"{HEARS}::test_each_step_of_dunning_is_told_once_and_its_end",),
@@ -78,7 +78,7 @@ BUGS = (
     bug(
         "each repeat is a new mail",
         "the Message-ID is made anew for every delivery",
-        (SMTP, 'f"<{letter.id}@{self.sender.domain}>"', 'f"<{letter.id}.{id(mail)}@{self.sender.domain}>"'),
+        (SMTP, 'f"<{ident}@{self.sender.domain}>"', 'f"<{ident}.{id(mail)}@{self.sender.domain}>"'),
         catchers=(f"{MAIL}::test_a_mail_has_its_text_its_html_and_an_id_by_which_a_repeat_is_known",),
     ),
     bug(

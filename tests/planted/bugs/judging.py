@@ -90,7 +90,7 @@ BUGS = (
         "the alert stays open when the payment shows up",
         (
             DOUBT,
-            "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, now)\n",
+            "            uow.alerts.close(AlertKind.PHANTOM_PAYMENT, attempt_id, ports.clock.moment())\n",
             "",
         ),
         catchers=(f"{COMPARES}::test_a_phantom_that_shows_up_closes_its_alert_wherever_in_time_it_lies",),
@@ -145,7 +145,7 @@ BUGS = (
     bug(
         "a mismatch for ever",
         "the alert about a contradiction stays open when its attempt is settled",
-        (ALERTS, "        uow.alerts.close(AlertKind.MISMATCH, attempt.id, now)\n", ""),
+        (ALERTS, "        uow.alerts.close(AlertKind.MISMATCH, attempt.id, moment)\n", ""),
         catchers=(f"{RESOLVES}::test_a_mismatch_closes_when_its_attempt_is_settled",),
     ),
     bug(

@@ -44,8 +44,8 @@ BUGS = (
         "that it paid a period is not noted, and so it pays the next one, too",
         (
             ISSUING,
-            "            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, now)\n            uow.invoices.adopt",
-            "            uow.invoices.adopt",
+            "            use_issuing_payment(uow, key, IssueUse.COUNTED, owner, moment)\n            uow.invoices.ad",
+            "            uow.invoices.ad",
         ),
         catchers=(f"{PAYS}::test_the_payment_pays_one_subscription_and_no_second_one",),
     ),

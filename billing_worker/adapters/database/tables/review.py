@@ -4,12 +4,14 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
     Identity,
     Index,
     Integer,
+    Interval,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -18,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_worker.adapters.database.tables.schema import Named, metadata, moment, one_of, partial_index
+from billing_worker.domain.alert_messages import AlertChannel
 from billing_worker.domain.comparison import ComparisonStatus
 
 comparisons = Table(
@@ -60,6 +63,36 @@ alerts = Table(
     Index("ix_alerts_subject_id", "subject_id", "kind"),
     partial_index("ix_alerts_forgotten", "closed_at", where="closed_at IS NOT NULL"),
     partial_index("uq_alerts_one_open", "kind", "subject_id", where="closed_at IS NULL", unique=True),
+)
+
+
+alert_changes = Table(
+    "alert_changes",
+    metadata,
+    Column("number", BigInteger, Identity(), primary_key=True),
+    Column("channel", Named(AlertChannel), nullable=False),
+    Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    moment("changed_at"),
+    moment("told_at", required=False),
+    one_of("channel", AlertChannel),
+    Index("ix_alert_changes_alert_id", "alert_id"),
+    partial_index("ix_alert_changes_waiting", "channel", "number", where="told_at IS NULL"),
+    partial_index("ix_alert_changes_told", "told_at", where="told_at IS NOT NULL"),
+)
+"""What each channel to the operator is told of: one row for each opening and closing of an alert."""
+
+
+alert_paces = Table(
+    "alert_paces",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("wait", Interval, nullable=False),
+    moment("told_at", required=False),
+    moment("lease_until", required=False),
+    moment("sending_until", required=False),
+    Column("fence", BigInteger, nullable=False),
 )
 
 

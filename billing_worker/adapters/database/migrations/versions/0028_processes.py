@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0028"
-down_revision = "0025_indexes"
+down_revision = "0027"
 
 
 def upgrade() -> None:
