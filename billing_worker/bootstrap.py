@@ -27,17 +27,17 @@ from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.config import Settings
-from billing_worker.domain.alert_messages import AlertChannel
+from billing_worker.domain.alert_digest import AlertChannel
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.presence import Watching
 from billing_worker.domain.time_machine import TimeMachine
-from billing_worker.ports.alert_messages import Alerting, AlertMessenger
+from billing_worker.ports.alert_digest import Alerting, AlertMessenger
 from billing_worker.ports.bundle import Auditing, Ports
 from billing_worker.ports.notices import CardLinks, Messenger, Noticing
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
-from billing_worker.texts.alert_messages import AlertWords
+from billing_worker.texts.alert_digest import AlertWords
 from billing_worker.texts.notices.wording import Templates
 
 WORKER = "worker"

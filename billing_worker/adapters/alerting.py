@@ -8,7 +8,7 @@ from billing_worker.adapters.addresses import Resolve, resolve_by_system
 from billing_worker.adapters.notices.smtp import MailSender, address_of
 from billing_worker.adapters.notifier import Poster
 from billing_worker.domain.errors import SettingsInvalid
-from billing_worker.ports.alert_messages import AlertMessage
+from billing_worker.ports.alert_digest import AlertMessage
 from billing_worker.ports.outgoing import Refusal
 
 MAIL_SETTING = "BILLING_ALERT_MAIL"

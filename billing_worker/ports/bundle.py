@@ -9,7 +9,7 @@ from billing_worker.domain.pg_limits import PgLimits
 from billing_worker.domain.presence import Watching
 from billing_worker.domain.retention import Retention
 from billing_worker.domain.timing import Timing
-from billing_worker.ports.alert_messages import Alerting
+from billing_worker.ports.alert_digest import Alerting
 from billing_worker.ports.calls import Calls
 from billing_worker.ports.notices import Noticing
 from billing_worker.ports.outgoing import Delivering, Notifier

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from billing_worker.ports.access import AccessRecords
-from billing_worker.ports.alert_messages import AlertMessageRecords
+from billing_worker.ports.alert_digest import AlertMessageRecords
 from billing_worker.ports.alerts import AlertRecords
 from billing_worker.ports.card_sessions import CardSessionRecords
 from billing_worker.ports.charging import ChargingRecords

@@ -20,7 +20,7 @@ from billing_worker.usecases.entry import calls
 from billing_worker.usecases.incoming import apply, tidy
 from billing_worker.usecases.key import confirm, expiry
 from billing_worker.usecases.notice import deliver as notices
-from billing_worker.usecases.outgoing import deliver, tell
+from billing_worker.usecases.outgoing import alert, deliver
 from billing_worker.usecases.refund import refund
 from billing_worker.usecases.review import audit, compare
 from billing_worker.usecases.schedule import register, step
@@ -45,7 +45,7 @@ class JobName(StrEnum):
     UNLOCKED = "unlocked"
     DELIVER = "deliver"
     NOTICE = "notice"
-    TELL = "tell"
+    ALERT = "alert"
     COMPARE = "compare"
     AUDIT = "audit"
     TIDY = "tidy"
@@ -175,7 +175,7 @@ JOBS = (
     Job(JobName.UNLOCKED, _unlocked, Queue.NOTICES, event="billing-key-activated"),
     Job(JobName.DELIVER, _each(deliver.deliver), Queue.NOTICES, deliver.due),
     Job(JobName.NOTICE, _each(notices.send), Queue.NOTICES, notices.due),
-    Job(JobName.TELL, _each(tell.tell), Queue.NOTICES, tell.due),
+    Job(JobName.ALERT, _each(alert.alert), Queue.NOTICES, alert.due),
     Job(JobName.COMPARE, _numbered(compare.compare), Queue.LOOKUPS, compare.due, fills=1.0),
     Job(JobName.AUDIT, _numbered(audit.audit_recent), Queue.SCANS, audit.due),
     Job(JobName.TIDY, _each(tidy.tidy), Queue.SCANS, tidy.due),

@@ -10,15 +10,15 @@ import pytest
 from billing_worker.adapters.alerting import ChatMessenger, MailMessenger, recipients_of
 from billing_worker.bootstrap import build
 from billing_worker.config import load_settings
-from billing_worker.domain.alert_messages import AlertChannel
+from billing_worker.domain.alert_digest import AlertChannel
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.language import Language
-from billing_worker.ports.alert_messages import Alerting, AlertMessage, AlertMessenger
+from billing_worker.ports.alert_digest import Alerting, AlertMessage, AlertMessenger
 from billing_worker.ports.outgoing import Address, Refusal
-from billing_worker.texts.alert_messages import AlertWords
+from billing_worker.texts.alert_digest import AlertWords
 from billing_worker.usecases.control.alerts import close_alert
-from billing_worker.usecases.outgoing import tell
+from billing_worker.usecases.outgoing import alert
 from tests.adapters.test_events_are_sent_safely import trap
 from tests.support.post_office import post_office
 from tests.support.receivers import Merchant
@@ -52,15 +52,15 @@ def alerting(world: World, language: Language = Language.EN, **messengers: Alert
     """The world with these channels."""
     ways = Alerting({AlertChannel(name): each for name, each in messengers.items()}, AlertWords(language, "shop"))
     shop = world.with_ports(alerting=ways)
-    tell.due(shop.ports, 500)
+    alert.due(shop.ports, 500)
     return shop
 
 
 def told(world: World) -> int:
     """One round of beat for the channels; how many were told."""
-    channels = tell.due(world.ports, 500)
+    channels = alert.due(world.ports, 500)
     for channel in channels:
-        tell.tell(world.ports, channel)
+        alert.alert(world.ports, channel)
     return len(channels)
 
 
@@ -221,11 +221,11 @@ def test_two_workers_tell_once(world: World) -> None:
     twin = alerting(world.twin(), chat=chat)
     chat.meanwhile = (twin,)
     opened(shop, "att_1")
-    channels = tell.due(shop.ports, 500)
-    assert (channels, tell.due(twin.ports, 500)) == (["chat"], [])
+    channels = alert.due(shop.ports, 500)
+    assert (channels, alert.due(twin.ports, 500)) == (["chat"], [])
     for _ in range(2):
-        tell.tell(shop.ports, "chat")
-        tell.tell(twin.ports, "chat")
+        alert.alert(shop.ports, "chat")
+        alert.alert(twin.ports, "chat")
     assert len(chat.heard) == 1
     twin.close()
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database.repository import Repository
 from billing_worker.adapters.database.tables.review import alert_changes, alert_paces
-from billing_worker.domain.alert_messages import AlertChange, AlertChannel, AlertPace, tells
+from billing_worker.domain.alert_digest import AlertChange, AlertChannel, AlertPace, carries
 from billing_worker.ports.alerts import Alert
 
 _WAITS = alert_changes.c.told_at.is_(None)
@@ -48,7 +48,7 @@ class SqlAlertChanges:
             | {"is_open": each.closed_at is None, "changed_at": real_now}
             for each in changed
             for channel in channels
-            if tells(channel, each.kind, each.subject_id)
+            if carries(channel, each.kind, each.subject_id)
         ]
         if told:
             self._connection.execute(insert(alert_changes), told)
@@ -59,7 +59,7 @@ class SqlAlertChanges:
         kinds = kinds.where(_WAITS & (alert_changes.c.channel == channel)).group_by(alert_changes.c.kind)
         return {row.kind: row.opens for row in self._connection.execute(kinds)}
 
-    def told_kinds(self, channel: AlertChannel, since: datetime) -> Collection[str]:
+    def kinds_since(self, channel: AlertChannel, since: datetime) -> Collection[str]:
         """The kinds that the channel was told of since then."""
         told = (alert_changes.c.channel == channel) & (alert_changes.c.told_at >= since)
         return set(self._connection.execute(select(alert_changes.c.kind).where(told).distinct()).scalars())
@@ -71,7 +71,7 @@ class SqlAlertChanges:
         found = self._connection.execute(wanted.order_by(alert_changes.c.number).limit(limit)).mappings()
         return [AlertChange(**row) for row in found]
 
-    def note_told(self, numbers: Sequence[int], real_now: datetime) -> None:
+    def note_sent(self, numbers: Sequence[int], real_now: datetime) -> None:
         """Note that these were told."""
         told = update(alert_changes).where(alert_changes.c.number == func.any(list(numbers)))
         self._connection.execute(told.values(told_at=real_now))

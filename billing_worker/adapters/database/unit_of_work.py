@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Self
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from billing_worker.adapters.database.access import SqlActions, SqlTokens
 from billing_worker.adapters.database.alert_changes import SqlAlertChanges
@@ -38,7 +40,8 @@ from billing_worker.adapters.database.schedules import SqlSchedules
 from billing_worker.adapters.database.shadow import SqlShadow
 from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
-from billing_worker.adapters.database.trouble import translated
+from billing_worker.adapters.database.trouble import HELD, first_line
+from billing_worker.domain.errors import Busy, Unavailable
 from billing_worker.domain.events import Event
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notices.notice import Channel
@@ -112,7 +115,7 @@ class SqlUnitOfWork(SqlChargingRecords):
     @cached_property
     def alerts(self) -> SqlAlerts:
         """Alerts."""
-        return SqlAlerts(self._connection, self.tell_alerts)
+        return SqlAlerts(self._connection, self.announce_alerts)
 
     @cached_property
     def alert_changes(self) -> SqlAlertChanges:
@@ -232,7 +235,7 @@ class SqlUnitOfWork(SqlChargingRecords):
             if self._channels:
                 self.write_notices(causes_of(events, moment.billing), moment)
 
-    def tell_alerts(self, changed: Sequence[Alert], moment: Moment) -> None:
+    def announce_alerts(self, changed: Sequence[Alert], moment: Moment) -> None:
         """Tell the merchant and the operator's channels that these were opened or closed."""
         self.announce([event_of(each) for each in changed], moment)
         self.alert_changes.write(changed, moment.real)
@@ -276,6 +279,21 @@ class _Part(SqlUnitOfWork):
         self._savepoint.commit()
         self._whole.extend(self._announced)
         self._announced.clear()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the errors of this package instead of the driver's: Busy if nothing was done, else Unavailable."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise Unavailable("the database is busy: no connection became free in time") from error
+    except (OperationalError, DBAPIError) as error:
+        if isinstance(error.orig, HELD):
+            raise Busy(f"the database is busy: {first_line(error)}") from error
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise Unavailable(f"the database does not answer: {first_line(error)}") from error
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from billing_worker.usecases.incoming.receive import Notification, receive
 from billing_worker.usecases.jobs import JOBS, Job, JobName, chunks
 
 ENVIRONMENT = "sim"
-LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY, JobName.SHADOW_DAY, JobName.TELL)
+LOOKS_FOR_ITSELF = (JobName.COMPARE, JobName.AUDIT, JobName.TIDY, JobName.SHADOW_DAY, JobName.ALERT)
 """Jobs that check everything every few minutes, or tell an operator. The simulation leaves them out, and checks both
 books itself."""
 UNITS: dict[str, Job] = {job.name: job for job in JOBS if job.name not in LOOKS_FOR_ITSELF}

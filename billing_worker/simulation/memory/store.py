@@ -73,7 +73,7 @@ class Store:
         self.outbox = MemoryOutbox(self.journal)
         self.notices = MemoryNotices(self.journal, rows)
         self.endpoints = MemoryEndpoints(self.journal)
-        self.alerts = MemoryAlerts(self.journal, self.tell_alert)
+        self.alerts = MemoryAlerts(self.journal, self.announce_alert)
         self.environment = MemoryEnvironment(self.journal, rows)
         self.spending = MemorySpending(rows)
         self.catch_up = MemoryCatchUp(self.journal, rows, self.alerts.table)
@@ -100,7 +100,7 @@ class Store:
             JobName.WIN_BACK: self.invoices.win_backs,
         }
 
-    def tell_alert(self, changed: Alert, moment: Moment) -> None:
+    def announce_alert(self, changed: Alert, moment: Moment) -> None:
         """Write the event of an alert that was opened or closed."""
         self.outbox.announce(self.ids.new("evt"), event_of(changed), moment)
 

@@ -2,12 +2,12 @@
 
 from tests.planted.bug import Bug, bug
 
-MESSAGES = "billing_worker/domain/alert_messages.py"
-TELL = "billing_worker/usecases/outgoing/tell.py"
+MESSAGES = "billing_worker/domain/alert_digest.py"
+TELL = "billing_worker/usecases/outgoing/alert.py"
 ALERTS = "billing_worker/adapters/database/alerts.py"
 CHAT = "billing_worker/adapters/alerting.py"
 LEAVES = "tests/notices/test_alerts_leave_the_house.py"
-RULES = "tests/domain/test_messages_about_alerts.py"
+RULES = "tests/domain/test_digests_of_alerts.py"
 
 BUGS: tuple[Bug, ...] = (
     bug(
@@ -43,8 +43,8 @@ BUGS: tuple[Bug, ...] = (
         "what a message said counts as told, although it was refused",
         (
             TELL,
-            "        if refusal is None:\n            uow.alert_changes.note_told(sending.numbers, moment.real)\n",
-            "        uow.alert_changes.note_told(sending.numbers, moment.real)\n        if refusal is None:\n",
+            "        if refusal is None:\n            uow.alert_changes.note_sent(sending.numbers, moment.real)\n",
+            "        uow.alert_changes.note_sent(sending.numbers, moment.real)\n        if refusal is None:\n",
         ),
         catchers=(f"{LEAVES}::test_a_chat_that_is_down_is_told_everything_when_it_is_well_and_the_mail_tells_of_it",),
     ),

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_worker.adapters.database.tables.schema import Named, metadata, moment, one_of, partial_index
-from billing_worker.domain.alert_messages import AlertChannel
+from billing_worker.domain.alert_digest import AlertChannel
 from billing_worker.domain.comparison import ComparisonStatus
 
 comparisons = Table(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing_worker.domain.alert_messages import KEPT_FOR, LATELY, MOST_AT_ONCE, AlertChannel, digest, is_news
+from billing_worker.domain.alert_digest import KEPT_FOR, LATELY, MOST_AT_ONCE, AlertChannel, digest, is_news
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.delivery import LEASE, SENDING, Endpoint
-from billing_worker.ports.alert_messages import Alerting, AlertMessage, AlertMessenger
+from billing_worker.ports.alert_digest import Alerting, AlertMessage, AlertMessenger
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import Refusal
 from billing_worker.ports.storage import UnitOfWork
@@ -40,7 +40,7 @@ def due(ports: Ports, _limit: int) -> Sequence[str]:
     return found
 
 
-def tell(ports: Ports, channel: str) -> None:
+def alert(ports: Ports, channel: str) -> None:
     """Send one message by this channel, if something waits; on trouble try again later."""
     if ports.alerting is None or AlertChannel(channel) not in ports.alerting.messengers:
         return
@@ -75,7 +75,7 @@ def _is_due(
     if not waiting:
         return False
     pace = uow.alert_changes.lock_pace(channel)
-    lately = uow.alert_changes.told_kinds(channel, real_now - LATELY)
+    lately = uow.alert_changes.kinds_since(channel, real_now - LATELY)
     news = is_news([kind for kind, opens in waiting.items() if opens], lately)
     if not pace.is_its_turn(real_now, news=news):
         return False
@@ -126,7 +126,7 @@ def _note(ports: Ports, sending: _Sending, refusal: Refusal | None) -> None:
             return
         endpoint = _endpoint(uow, sending.messenger, moment.real)
         if refusal is None:
-            uow.alert_changes.note_told(sending.numbers, moment.real)
+            uow.alert_changes.note_sent(sending.numbers, moment.real)
             endpoint.took(moment.real)
             uow.alerts.close(AlertKind.ALERTS_UNDELIVERED, sending.channel, moment)
         else:

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_worker.domain.alert_messages import (
+from billing_worker.domain.alert_digest import (
     LONGEST_WAIT,
     SHORTEST_WAIT,
     WHOLE,
     AlertChange,
     AlertChannel,
     AlertPace,
+    carries,
     digest,
     is_news,
-    tells,
 )
 from billing_worker.domain.alerts import AlertKind
 
@@ -93,6 +93,6 @@ def test_a_refusal_changes_no_wait_and_a_lease_keeps_others_away() -> None:
 
 def test_a_channel_never_tells_that_it_tells_nothing() -> None:
     for channel in AlertChannel:
-        told = [each for each in AlertChannel if tells(each, AlertKind.ALERTS_UNDELIVERED, channel)]
+        told = [each for each in AlertChannel if carries(each, AlertKind.ALERTS_UNDELIVERED, channel)]
         assert told == [each for each in AlertChannel if each is not channel]
-        assert tells(channel, AlertKind.NOTICES_UNDELIVERED, "mail")
+        assert carries(channel, AlertKind.NOTICES_UNDELIVERED, "mail")

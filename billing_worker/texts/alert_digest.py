@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from billing_worker.domain.alert_messages import Digest, severity_of
+from billing_worker.domain.alert_digest import Digest, severity_of
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.language import Language
-from billing_worker.ports.alert_messages import AlertMessage
+from billing_worker.ports.alert_digest import AlertMessage
 from billing_worker.ports.alerts import Alert
 from billing_worker.texts.alerts import action_lines, shown, text
 from billing_worker.texts.commands import PROGRAM

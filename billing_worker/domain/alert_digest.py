@@ -100,7 +100,7 @@ class AlertPace:
             self.told_at = real_now
 
 
-def tells(channel: AlertChannel, kind: str, subject_id: str) -> bool:
+def carries(channel: AlertChannel, kind: str, subject_id: str) -> bool:
     """Whether a channel tells such an alert. None tells of itself that it tells nothing: that would never end."""
     return not (kind == AlertKind.ALERTS_UNDELIVERED and subject_id == channel)
 

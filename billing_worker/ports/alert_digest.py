@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from billing_worker.domain.alert_messages import AlertChange, AlertChannel, AlertPace, Digest
+from billing_worker.domain.alert_digest import AlertChange, AlertChannel, AlertPace, Digest
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.outgoing import Address, Refusal
 
@@ -60,13 +60,13 @@ class AlertChanges(Protocol):
     def waiting_kinds(self, channel: AlertChannel) -> Mapping[str, bool]:
         """The kinds of all changes that wait, and whether one of them is an opening."""
 
-    def told_kinds(self, channel: AlertChannel, since: datetime) -> Collection[str]:
+    def kinds_since(self, channel: AlertChannel, since: datetime) -> Collection[str]:
         """The kinds that the channel was told of since then (real time)."""
 
     def waiting(self, channel: AlertChannel, limit: int) -> Sequence[AlertChange]:
         """Changes that the channel was not told of, oldest first."""
 
-    def note_told(self, numbers: Sequence[int], real_now: datetime) -> None:
+    def note_sent(self, numbers: Sequence[int], real_now: datetime) -> None:
         """Note that these were told."""
 
     def forget(self, told_before: datetime, changed_before: datetime, limit: int) -> int:
