@@ -95,6 +95,9 @@ SECRETS = {
     "BILLING_API_TOKEN": {"web"},
     "BILLING_EVENTS_URL": {"web", "worker"},
     "BILLING_EVENTS_SECRET": {"web", "worker"},
+    "BILLING_ALERT_URL": {"web", "worker"},
+    # No secret, but refused without the mail server.
+    "BILLING_ALERT_MAIL": {"web", "worker"},
     "BILLING_NOTICE_SMTP_URL": {"web", "worker"},
     "BILLING_NOTICE_URL": {"web", "worker"},
     "BILLING_NOTICE_SECRET": {"web", "worker"},
