@@ -334,7 +334,7 @@ def test_what_an_earlier_release_told_is_not_told_again_and_its_sentences_stay(e
             )
     upgrade(engine)
     with engine.connect() as connection:
-        alerts = SqlAlerts(connection, lambda *_: None)
+        alerts = SqlAlerts(connection)
         for kind, (_, facts) in TOLD_BEFORE.items():
             assert alerts.has(kind, "s", facts), kind
             assert not alerts.has(kind, "other", facts), kind

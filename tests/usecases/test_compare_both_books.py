@@ -353,6 +353,9 @@ def test_what_can_be_read_again_and_what_was_settled_meanwhile_closes_with_the_n
         ("mismatch", world.attempt(world.invoice(dunned)).id),
         ("not_placed", world.invoice(dunned).id),
     }
+    ended = world.rows("SELECT data FROM outbox WHERE type = 'alert.closed'")
+    assert len(ended) == 4, "also what one statement closes is announced"
+    assert all(row["data"]["closed_at"].endswith("+00:00") for row in ended), "UTC, as everywhere"
 
 
 def test_what_is_in_doubt_is_no_control_for_anything_else(world: World) -> None:

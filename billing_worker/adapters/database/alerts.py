@@ -2,10 +2,9 @@
 # ruff: noqa: S608 - the statements are made of constants
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Executable, column, exists, select, text, update
+from sqlalchemy import Executable, column, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from billing_worker.adapters.database import rows, twins
@@ -18,6 +17,7 @@ from billing_worker.ports.alerts import Alert
 
 _OPEN = alerts.c.closed_at.is_(None)
 _SAME = "RETURNING alerts.*"
+_TYPES: Mapping[str, Any] = {each.name: each.type for each in alerts.c}
 
 _CLOSE_SETTLED = (
     text(f"""
@@ -46,8 +46,8 @@ _CLOSE_SHOWN = text(f"""
 
 _CLOSE_PARTED = text(f"{twins.PART} {_SAME}")
 
-Tell = Callable[[Sequence[Alert], Moment], None]
-"""Tells that these alerts were opened or closed, in the same transaction."""
+Announce = Callable[[Sequence[Alert], Moment], None]
+"""Announces that these alerts were opened or closed, in the same transaction."""
 
 
 class SqlAlerts(Repository[Alert]):
@@ -57,9 +57,8 @@ class SqlAlerts(Repository[Alert]):
     kind = "alert"
     hydrate = staticmethod(rows.to_alert)
 
-    def __init__(self, connection: Connection, tell: Tell) -> None:
-        super().__init__(connection)
-        self._tell = tell
+    announce: Announce
+    """Set by the unit of work."""
 
     def open(
         self,
@@ -81,7 +80,7 @@ class SqlAlerts(Repository[Alert]):
         new = says | {"kind": kind, "subject_id": subject_id, "opened_at": moment.billing}
         row = self._connection.execute(returning, new).one()
         if row.is_new:
-            self._tell([Alert(row.id, kind, subject_id, kept, moment.billing)], moment)
+            self.announce([Alert(row.id, kind, subject_id, kept, moment.billing)], moment)
 
     def has(self, kind: AlertKind, subject_id: str, facts: Facts) -> bool:
         """Whether an alert of this kind and subject, open or closed, has the same facts."""
@@ -116,20 +115,20 @@ class SqlAlerts(Repository[Alert]):
     def close_settled(self, moment: Moment) -> None:
         """Close those whose cause is gone: the payment was booked or settled, or the invoice is not owed any more."""
         for statement in _CLOSE_SETTLED:
-            self._close(statement, {"now": moment.billing}, moment)
+            self._close(statement.columns(**_TYPES), {"now": moment.billing}, moment)
 
     def close_shown(self, shown: Sequence[str], given_back: Sequence[str], moment: Moment) -> None:
         """Close those about payments (imp_uid) that are readable now, and about foreign ones that were given back."""
         wanted = {"shown": list(shown), "given_back": list(given_back), "now": moment.billing}
-        self._close(_CLOSE_SHOWN, wanted, moment)
+        self._close(_CLOSE_SHOWN.columns(**_TYPES), wanted, moment)
 
     def close_parted_twins(self, moment: Moment) -> None:
         """Close those about twins that are none any more."""
-        self._close(_CLOSE_PARTED, {"now": moment.billing}, moment)
+        self._close(_CLOSE_PARTED.columns(**_TYPES), {"now": moment.billing}, moment)
 
     def _close(self, statement: Executable, wanted: Mapping[str, Any], moment: Moment) -> bool:
         """Close by this statement, which returns the alerts; whether it closed any."""
         closed = [rows.to_alert(dict(row)) for row in self._connection.execute(statement, wanted).mappings()]
         if closed:
-            self._tell(sorted((replace(each, closed_at=moment.billing) for each in closed), key=lambda a: a.id), moment)
+            self.announce(sorted(closed, key=lambda each: each.id), moment)
         return bool(closed)

@@ -236,7 +236,8 @@ CHECKS = (
 
 TEXTS = {
     "evidence": ("id::text", "body", ("id",)),
-    "outbox": ("id", "(data - 'customer')::text", ("sequence",)),
+    # The facts in an event of an alert are those of the alert, which may quote the order number of a shop.
+    "outbox": ("id", "(data - 'customer' - 'facts')::text", ("sequence",)),
     "alerts": ("id::text", "concat(detail, proposal, facts)", ("id",)),
     "payment_attempts": ("id", "coalesce(reason, '')", ("started_at", "id")),
     "inbox": ("id::text", "concat(payload, note, answer)", ("id",)),

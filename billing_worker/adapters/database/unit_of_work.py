@@ -115,7 +115,9 @@ class SqlUnitOfWork(SqlChargingRecords):
     @cached_property
     def alerts(self) -> SqlAlerts:
         """Alerts."""
-        return SqlAlerts(self._connection, self.announce_alerts)
+        found = SqlAlerts(self._connection)
+        found.announce = self.announce_alerts
+        return found
 
     @cached_property
     def alert_changes(self) -> SqlAlertChanges:
