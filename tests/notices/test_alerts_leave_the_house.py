@@ -40,8 +40,9 @@ class Chat:
     """Other processes that tell the same channel while a message is on its way."""
 
     def send(self, message: AlertMessage, at: datetime) -> Refusal | None:  # noqa: ARG002 - as the port has it
-        for other in self.meanwhile:
-            told(other)
+        others, self.meanwhile = self.meanwhile, ()
+        for other in others:
+            alert.alert(other.ports, "chat")
         if self.trouble:
             return Refusal(self.trouble)
         self.heard.append(message)

@@ -1,5 +1,6 @@
 """The database in memory does what PostgreSQL does: the same story on both leaves the same rows."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -533,7 +534,8 @@ def _of_an_alert(row: dict[str, Any]) -> dict[str, Any]:
     about = {key: "an alert" for key in ("id", "subject_id", "stream_id") if str(row.get(key)).startswith("alert_")}
     if str(row.get("type")).startswith("alert."):
         data = {key: value for key, value in row["data"].items() if key != "alert_id"}
-        about |= {"data": data | ({"subject": "a stop"} if data["kind"] == "stopped" else {})}
+        facts = json.dumps({"facts": data["facts"]}, sort_keys=True, default=list)
+        about |= {"data": data | {"facts": facts} | ({"subject": "a stop"} if data["kind"] == "stopped" else {})}
     return row | about
 
 

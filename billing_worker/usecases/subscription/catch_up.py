@@ -65,7 +65,7 @@ def decide_late(ports: Ports, mode: str, chosen: Chosen) -> Mapping[str, int]:
                     at=moment.real,
                 )
         uow.commit()
-    for plan_id in concerned:
+    for plan_id in sorted(concerned):
         _close_answered(ports, plan_id)
     return concerned
 
@@ -78,11 +78,11 @@ def look_after_alerts(ports: Ports) -> None:
     """
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
-        for plan_id in uow.catch_up.unasked():
+        for plan_id in sorted(uow.catch_up.unasked()):
             _ask(uow, uow.plans.get(plan_id), moment)
         answered = uow.catch_up.answered()
         uow.commit()
-    for plan_id in answered:
+    for plan_id in sorted(answered):
         _close_answered(ports, plan_id)
 
 
