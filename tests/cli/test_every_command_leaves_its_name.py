@@ -55,6 +55,7 @@ CHANGES = {
     "subscription set-dunning",
     *("schedule use", "invoice retry", "refund create", "import csv", "import portone"),
     *("event replay", "event endpoint", "alert close", "inbox replay", "catch-up apply"),
+    "customer forget",
     *("breaker trip", "breaker clear", "breaker claim", "token create", "token revoke"),
 }
 
@@ -97,6 +98,19 @@ def test_dunning_policies(billing: Command, added: Added) -> None:
     assert added() == {("subscription.changed", made)}
     billing("dunning", "split", plan, "slow", "default")
     assert added() == {("plan.changed", plan)}
+
+
+def test_a_customer_that_is_forgotten(billing: Command, added: Added) -> None:
+    plan = billing("plan", "create", "Basic", "--amount", "9900", "--interval", "month", "--json").json["id"]
+    key = billing("key", "register", "nice-ok-park-1", "--pg", "nice_v2", "--json").json["id"]
+    made = billing("subscription", "create", "--plan", plan, "--key", key, "--customer", "park", "--json").json["id"]
+    billing("subscription", "cancel", made)
+    billing("key", "delete", key, "--reason", "the customer left")
+    added()
+    billing("customer", "forget", "park")
+    assert added() == set()
+    billing("customer", "forget", "park", "--yes")
+    assert added() == {("customer.forgotten", "park")}
 
 
 def test_plans_keys_and_subscriptions(

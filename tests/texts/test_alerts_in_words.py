@@ -35,7 +35,8 @@ KEPT_ENGLISH = {
     *("reactivate", "merchant_uid", "uid", "goodsid", "OK", "Gone", "I", "start"),
     *("BILLING_PORTONE_INCLUDE_SANDBOX", "BILLING_EVENTS_URL", "BILLING_WEBHOOK_ALLOWED_IPS"),
     *("BILLING_FOREIGN_READS", "BILLING_PAYMENTWALL_PARAMETERS"),
-    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL", "BILLING_ALERT_URL", "BILLING_ALERT_MAIL", "BILLING_SILENT_AFTER", "BILLING_CLAIM"),
+    *("BILLING_NOTICE_SMTP_URL", "BILLING_NOTICE_URL", "BILLING_SILENT_AFTER", "BILLING_CLAIM"),
+    *("BILLING_ALERT_URL", "BILLING_ALERT_MAIL"),
     *("celery", "A", "tasks", "beat", "control", "add_consumer", "cancel_consumer", "QUEUE", "Q"),
     *("docs", "receiver", "md"),
 }

@@ -32,6 +32,7 @@ from billing_worker.adapters.database.keys import SqlBillingKeys
 from billing_worker.adapters.database.plans import SqlPlans
 from billing_worker.adapters.database.policies import policy_in
 from billing_worker.adapters.database.repository import Values
+from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.subscriptions import SqlSubscriptions
 from billing_worker.domain.errors import NotFound
 from billing_worker.domain.invoice import Invoice
@@ -48,6 +49,11 @@ class SqlChargingRecords:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @cached_property
+    def spending(self) -> SqlSpending:
+        """Recent charges."""
+        return SqlSpending(self._connection)
 
     @cached_property
     def plans(self) -> SqlPlans:

@@ -38,7 +38,6 @@ from billing_worker.adapters.database.refunds import SqlRefunds
 from billing_worker.adapters.database.requests import SqlKeptAnswers
 from billing_worker.adapters.database.schedules import SqlSchedules
 from billing_worker.adapters.database.shadow import SqlShadow
-from billing_worker.adapters.database.spending import SqlSpending
 from billing_worker.adapters.database.stops import SqlStops
 from billing_worker.adapters.database.trouble import HELD, first_line
 from billing_worker.domain.errors import Busy, Unavailable
@@ -173,11 +172,6 @@ class SqlUnitOfWork(SqlChargingRecords):
     def audits(self) -> SqlAudits:
         """Audits."""
         return SqlAudits(self._connection)
-
-    @cached_property
-    def spending(self) -> SqlSpending:
-        """Recent charges."""
-        return SqlSpending(self._connection)
 
     @cached_property
     def key_calls(self) -> SqlKeyCalls:

@@ -63,6 +63,6 @@ def _alert(uow: AlertRecords, found: Sequence[Trouble], moment: Moment) -> None:
     known = {(each.kind, each.subject_id): each.facts for kind in OPERATION_RULES for each in uow.alerts.of_kind(kind)}
     for trouble in found:
         if known.pop((trouble.kind, trouble.subject), None) != trouble.facts:
-            uow.alerts.open(trouble.kind, trouble.subject, trouble.facts, moment.billing)
+            uow.alerts.open(trouble.kind, trouble.subject, trouble.facts, moment)
     for kind, subject in known:
-        uow.alerts.close(AlertKind(kind), subject, moment.billing)
+        uow.alerts.close(AlertKind(kind), subject, moment)
