@@ -1,9 +1,10 @@
 """Health checks and metrics: whether the process is alive, whether it can work, and the state of billing."""
 
 from enum import StrEnum
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
@@ -42,8 +43,11 @@ class Part(StrEnum):
     RECEIVER = "receiver"
 
 
+Asked = Annotated[Part, Query(description="What shall be ready")]
+
+
 @router.get("/readyz", response_model=Health, responses=documented(400, 422, 500, 503))
-def readyz(context: Ctx, part: Part = Part.CHARGING) -> Health | Response:
+def readyz(context: Ctx, part: Asked = Part.CHARGING) -> Health | Response:
     """Report whether charging goes on: the database serves, beat rings, workers take due work, and no stop holds all.
 
     With `part=receiver`, only whether this process can serve requests: the database answers, and its tables belong to

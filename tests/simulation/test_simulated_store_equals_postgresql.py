@@ -511,8 +511,13 @@ NOT_MODELLED = {
     "alert_paces",
     "api_tokens",
     "kept_answers",
+    "retention_marks",
+    "processes",
+    "process_watches",
+    "refused_notifications",
 }
-"""Only the number of an evidence is asked for; no audit and no comparison runs; and this is another database."""
+"""Only the number of an evidence is asked for; no audit and no comparison runs; no process watches; no record is old;
+and this is another database."""
 
 PINGBACKS = ("0", "200", "201", "200", "12", "2", "201", "220", "99", "1", "14")
 

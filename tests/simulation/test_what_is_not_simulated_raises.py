@@ -14,7 +14,7 @@ def transaction() -> MemoryTransaction:
     return MemoryTransaction(Store(Numbered()), lambda _changes: None)
 
 
-@pytest.mark.parametrize("subject", ["audits", "books", "comparisons", "kept_answers", "lists", "tokens"])
+@pytest.mark.parametrize("subject", ["audits", "books", "comparisons", "forgetting", "kept_answers", "lists", "tokens"])
 def test_a_subject_that_no_simulated_job_reaches_has_no_answers(subject: str) -> None:
     with pytest.raises(NotSimulated, match=rf"^{subject}\.known$"):
         getattr(transaction(), subject).known(())
@@ -40,6 +40,7 @@ def test_every_subject_of_a_transaction_is_served_or_says_that_it_is_not() -> No
         "books",
         "comparisons",
         "evidence",
+        "forgetting",
         "kept_answers",
         "lists",
         "processes",

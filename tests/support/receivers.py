@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from billing_worker.domain.events import EventType
 from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
+
+OF_ALERTS = (EventType.ALERT_OPENED, EventType.ALERT_CLOSED)
 
 
 @dataclass
@@ -13,7 +16,7 @@ class Merchant:
 
     trouble: str | None = None
     got: list[tuple[str, str]] = field(default_factory=list)
-    """Subject and type of what was taken, in order."""
+    """Subject and type of what was taken, in order; without the events of alerts, which any trouble brings."""
     asked: list[str] = field(default_factory=list)
     """Ids of all deliveries, taken or not."""
     refuses: Callable[[OutboxMessage], Refusal | None] = lambda _message: None
@@ -22,6 +25,6 @@ class Merchant:
     def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:  # noqa: ARG002 - as the port has it
         self.asked.append(message.id)
         refusal = Refusal(self.trouble) if self.trouble else self.refuses(message)
-        if refusal is None:
+        if refusal is None and message.event.type not in OF_ALERTS:
             self.got.append((message.event.subject_id, message.event.type))
         return refusal

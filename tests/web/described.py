@@ -48,6 +48,7 @@ def known_ids(web: Web) -> dict[str, str]:
         "billing_key_id": subscription["billing_key_id"],
         "invoice_id": invoice_id,
         "refund_id": refund.id,
+        "customer": subscription["customer"],
     }
 
 

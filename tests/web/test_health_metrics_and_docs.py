@@ -108,7 +108,7 @@ def test_the_description_is_complete_and_holds_together(web: Web) -> None:
     for reference in found(description, "$ref"):
         assert reference.removeprefix("#/components/schemas/") in schemas
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
-    assert len(identifiers) == len(set(identifiers)) == 70
+    assert len(identifiers) == len(set(identifiers)) == 71
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, method, operation in operations(description):
         assert operation["summary"]
@@ -170,6 +170,7 @@ def test_every_address_of_the_contract_is_described(web: Web) -> None:
         ("GET", "/v1/subscriptions/{subscription_id}"),
         ("PATCH", "/v1/subscriptions/{subscription_id}"),
         ("GET", "/v1/customers/{customer}"),
+        ("DELETE", "/v1/customers/{customer}"),
         ("POST", "/v1/subscriptions/{subscription_id}/cancel"),
         ("PUT", "/v1/subscriptions/{subscription_id}/billing-key"),
         ("GET", "/v1/invoices"),

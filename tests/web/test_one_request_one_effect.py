@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 from web_calls import HINT, PLAN, assert_problem, eventually
 from web_helpers import Web
 
@@ -271,6 +272,7 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
         f"/v1/subscriptions/{sub['id']}/fallback-keys/{a_fallback(web, sub)}",
         None,
     ),
+    "forget_customer": lambda web, _: ("DELETE", f"/v1/customers/{a_former_customer(web)}", None),
     "create_payment": lambda _, sub: (
         "POST",
         "/v1/payments",
@@ -295,6 +297,17 @@ CHANGES: dict[str, Callable[[Web, dict[str, Any]], tuple[str, str, dict[str, Any
     "enable_event_endpoint": lambda *_: ("POST", "/v1/events/endpoint/enable", None),
     "replay_inbox": lambda web, _: ("POST", f"/v1/inbox/{a_notification(web)}/replay", None),
 }
+
+
+def a_former_customer(web: Web) -> str:
+    plan = web.create("plans", **PLAN)
+    key = web.create("billing-keys", customer_uid="n-9", pg_provider="kakaopay")
+    made = web.create("subscriptions", plan_id=plan["id"], billing_key_id=key["id"], customer="user-9")
+    web.api.post(f"/v1/subscriptions/{made['id']}/cancel", json={})
+    with web.engine.begin() as connection:
+        invalid = "UPDATE billing_keys SET status = 'invalid', next_look_at = NULL, waits_for = NULL WHERE id = :id"
+        connection.execute(text(invalid), {"id": key["id"]})
+    return "user-9"
 
 
 def another_key(web: Web) -> str:

@@ -55,7 +55,7 @@ BUGS = (
     bug(
         "an alert stays",
         "a process that is well again is told of for ever",
-        (WATCH, "        uow.alerts.close(AlertKind(kind), subject, moment.billing)\n", "        del kind, subject\n"),
+        (WATCH, "        uow.alerts.close(AlertKind(kind), subject, moment)\n", "        del kind, subject\n"),
         catchers=(f"{WATCHED}::test_a_frozen_beat_is_told_by_name_and_the_alert_closes_when_it_rings_again",),
     ),
     bug(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from billing_worker.domain.alerts import Fact
 from billing_worker.domain.delivery import Endpoint, EndpointStatus
 from billing_worker.domain.events import EventType
 from billing_worker.ports.incoming import InboxMessage, InboxStatus
@@ -30,7 +31,7 @@ class EventView:
     stream: str = field(metadata=described("The stream that orders its delivery: its subscription, or its key"))
     sequence: int = field(metadata=described("Its place in that order"))
     version: int
-    data: dict[str, str | int | None]
+    data: dict[str, str | int | dict[str, Fact] | None]
     status: EventStatus
     occurred_at: datetime
     tries: int
