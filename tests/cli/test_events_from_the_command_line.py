@@ -46,7 +46,11 @@ def test_a_receiver_that_is_gone_is_shown_and_enabled(billing: Command, receiver
     told.clock.advance_to(LATER)
     told.deliver()
     told.deliver()
-    assert sorted(kind for _, kind in merchant.got) == ["alert.closed", "alert.opened", "subscription.created"]
+    assert sorted(kind for _, kind in merchant.got + merchant.alerts) == [
+        "alert.closed",
+        "alert.opened",
+        "subscription.created",
+    ]
 
 
 def test_events_are_listed_shown_and_replayed(billing: Command, receiver: tuple[Merchant, World]) -> None:

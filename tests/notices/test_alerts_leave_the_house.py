@@ -93,7 +93,7 @@ def test_a_receiver_of_events_hears_once_that_an_alert_opened_and_once_that_it_c
     (lowest,) = world.rows("SELECT min(id) AS id FROM alerts")
     first = f"alert_{lowest['id']}"
     for subject in (first, f"alert_{second.id}"):
-        assert [kind for about, kind in merchant.got if about == subject] == ["alert.opened", "alert.closed"]
+        assert [kind for about, kind in merchant.alerts if about == subject] == ["alert.opened", "alert.closed"]
     (data,) = [row["data"] for row in world.rows("SELECT data FROM outbox ORDER BY sequence LIMIT 1")]
     assert f"alert_{data['alert_id']}" == first
     assert (data["kind"], data["severity"], data["concerns"], data["subject"]) == (

@@ -17,6 +17,8 @@ class Merchant:
     trouble: str | None = None
     got: list[tuple[str, str]] = field(default_factory=list)
     """Subject and type of what was taken, in order; without the events of alerts, which any trouble brings."""
+    alerts: list[tuple[str, str]] = field(default_factory=list)
+    """Subject and type of the events of alerts that were taken."""
     asked: list[str] = field(default_factory=list)
     """Ids of all deliveries, taken or not."""
     refuses: Callable[[OutboxMessage], Refusal | None] = lambda _message: None
@@ -25,6 +27,7 @@ class Merchant:
     def send(self, message: OutboxMessage, at: datetime) -> Refusal | None:  # noqa: ARG002 - as the port has it
         self.asked.append(message.id)
         refusal = Refusal(self.trouble) if self.trouble else self.refuses(message)
-        if refusal is None and message.event.type not in OF_ALERTS:
-            self.got.append((message.event.subject_id, message.event.type))
+        if refusal is None:
+            taken = self.alerts if message.event.type in OF_ALERTS else self.got
+            taken.append((message.event.subject_id, message.event.type))
         return refusal
