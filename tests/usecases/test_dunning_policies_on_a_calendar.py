@@ -15,6 +15,7 @@ from billing_worker.domain.pg_limits import SEOUL, PgLimits, Quiet
 from billing_worker.domain.subscription import Subscription
 from billing_worker.usecases.charge.begin import begin_invoices
 from billing_worker.usecases.charge.retry import retry_now
+from billing_worker.usecases.charge.win_back import win_back
 from billing_worker.usecases.control.card_caps import OUTCOME_WAIT
 from billing_worker.usecases.dunning.policies import create_policy
 from billing_worker.usecases.reading.why import why
@@ -305,6 +306,26 @@ def test_a_customer_is_won_back_by_one_more_try(world: World) -> None:
     assert (world.now_of(invoice).status, world.now_of(invoice).win_back_at) == ("paid", None)
     assert world.subscription(subscription).status == "active"
     world.assert_books_agree()
+
+
+def test_a_try_to_win_back_that_a_cap_holds_keeps_the_quiet_hours(world: World) -> None:
+    policy = world.policy("1d daily 10:00", quiet="21:00-09:00", win_back="10d daily 12:00")
+    invoice = to_the_end(world, world.subscribe("decline-limit-2x", plan=world.plan(dunning_policy=policy)))
+    world.clock.advance_to(invoice.win_back_at)
+    win_back(world.ports, invoice.id)
+    with world.engine.begin() as connection:  # other invoices were declined on the card: it is free at 23:00
+        declines = [seoul("2026-02-10T23:00") + timedelta(minutes=number) for number in range(10)]
+        statement = text("UPDATE billing_keys SET declined_at = :declines WHERE id = :id")
+        connection.execute(statement, {"declines": declines, "id": invoice.billing_key_id})
+    world.settle()
+    held = world.now_of(invoice)
+    assert (held.status, held.next_attempt_at) == ("open", seoul("2026-02-12T09:00"))
+    world.clock.advance_to(seoul("2026-02-11T23:00"))
+    world.settle()
+    assert world.now_of(invoice).attempts == invoice.attempts
+    world.clock.advance_to(seoul("2026-02-12T09:00"))
+    world.settle()
+    assert world.now_of(invoice).status == "paid"
 
 
 def test_a_declined_try_to_win_back_ends_as_before_and_is_the_only_one(world: World) -> None:

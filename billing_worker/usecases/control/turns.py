@@ -60,7 +60,17 @@ class Turns:
         self._used: dict[str, int] = {}
 
     def take(self, due: DueInvoice) -> Turn:
-        """The turn of this charge; it counts as taken."""
+        """The turn of this charge; it counts as taken.
+
+        What must wait keeps the hours of its policy, also if it could have been charged at any hour now.
+        """
+        turn = self._turn(due)
+        if turn.look_at is None or not due.was_declined:
+            return turn
+        facts = facts_of(due.subscription, due.invoice, due.key, self._limits)
+        return Turn(look_at=opened(due.policy.hours, turn.look_at, facts))
+
+    def _turn(self, due: DueInvoice) -> Turn:
         pg, now = due.key.pg_provider, self._moment.billing
         watched = is_watched(due)
         if watched or pg in self._limits.quiet:
