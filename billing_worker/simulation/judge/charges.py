@@ -144,8 +144,9 @@ class Charges:
         steps, win_back = policy.steps_for(Category.LIMIT), policy.ending.win_back
         about = (invoice.id, invoice.merchant_uid)
         waits = [step.wait for step in steps] + ([win_back.wait] if win_back is not None else [])
-        # The steps that other cards spent are unknown here: then no wait may be shorter than the shortest.
-        least = waits[own - 1] if own == every else min(waits)
+        # Steps that other cards spent, or declines of a clerk under this number, are unknown here: then no
+        # wait may be shorter than the shortest.
+        least = waits[own - 1] if own == every == invoice.declines else min(waits)
         if any(quiet.ends(now) and quiet.ends(now - SENT_AFTER_CANCEL) for quiet in (policy.hours.quiet,) if quiet):
             self._docket.found("I7", f"invoice {invoice.id} is tried again in the quiet hours", *about)
         elif now < last + least:

@@ -82,11 +82,15 @@ def _make_main(uow: UnitOfWork, subscription: Subscription, key_id: str, moment:
 def _begins_anew(uow: UnitOfWork, subscription: Subscription, plan: Plan, moment: Moment) -> bool:
     """Void what an unpaid subscription owes and begin a new period, if the policy of its last debt says so.
 
-    A debt with an open attempt may still be paid: then it is collected.
+    A debt with an open attempt may still be paid: then it is collected. So is one beside a paid period that still runs,
+    which a new period would take money for a second time.
     """
     if subscription.status is not SubscriptionStatus.UNPAID or not isinstance(plan.calendar, AnchoredCalendar):
         return False
-    owed = [each for each in uow.invoices.of_subscription(subscription.id) if each.status in UNPAID]
+    known = uow.invoices.of_subscription(subscription.id)
+    owed = [each for each in known if each.status in UNPAID]
+    if any(each.status is InvoiceStatus.PAID and each.period and each.period.end > moment.billing for each in known):
+        return False
     idle = uow.invoices.voidable(subscription.id)
     if not owed or len(idle) < len(owed):
         return False
