@@ -113,13 +113,14 @@ def _invoice_with(ports: Ports, uow: UnitOfWork, due: DueSubscription, schedule:
 
 
 def _invoice(ports: Ports, due: DueSubscription, schedule: Schedule, moment: Moment) -> Invoice:
-    start, index = schedule.schedule_at, schedule.period_index
-    end = due.plan.calendar.start_after(due.subscription.anchor, due.subscription.counted(index + 1), start)
+    start = schedule.schedule_at
+    # Counted from its own start: the subscription's anchor may have moved since the schedule was made.
+    end = due.plan.calendar.start_after(start, 1, start)
     return Invoice(
         id=ports.ids.new("inv"),
         subscription_id=schedule.subscription_id,
         billing_key_id=schedule.billing_key_id,
-        period=Period(index, start, end),
+        period=Period(schedule.period_index, start, end),
         money=schedule.money,
         status=InvoiceStatus.OPEN,
         merchant_uid=schedule.merchant_uid,
