@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
@@ -56,10 +57,13 @@ def test_a_schedule_that_portone_runs_late_is_waited_for_and_then_revoked(mercha
     merchant.world.assert_books_agree()
 
 
-def test_a_late_revocation_is_one_refund_and_one_alert(merchant: Merchant) -> None:
+@pytest.mark.parametrize("anchor_index", [0, 5], ids=["dates as they were", "dates counted anew"])
+def test_a_late_revocation_is_one_refund_and_one_alert(merchant: Merchant, anchor_index: int) -> None:
     subscription = merchant.subscribe()
     (schedule,) = merchant.schedules(subscription)
     merchant.to(schedule.schedule_at - timedelta(minutes=1))
+    with merchant.world.engine.begin() as connection:  # as after a new key, or a payment after dunning, moved them
+        connection.execute(text("UPDATE subscriptions SET anchor_index = :index"), {"index": anchor_index})
     with merchant.world.sandbox.outage("error503", "schedule"):
         merchant.world.cancel(subscription)
         merchant.world.settle()

@@ -363,6 +363,28 @@ def test_the_same_card_once_more_voids_no_debt(world: World) -> None:
     assert world.subscription(subscription).status == "unpaid"
 
 
+def test_another_card_begins_no_new_period_beside_a_paid_one_that_still_runs(world: World) -> None:
+    plan = world.plan(interval="day", dunning_policy=world.policy("1d", new_key="new_period"))
+    subscription = world.subscribe("decline-limit", plan=plan)
+    world.settle()
+    world.clock.advance(days=1)
+    world.renew()
+    owed, running = world.invoices(subscription)
+    card = world.rows("SELECT customer_uid FROM billing_keys")[0]["customer_uid"]
+    paid = world.sandbox.control(
+        "/operator/pay", merchant_uid=running.merchant_uid, customer_uid=card, amount=running.money.amount
+    )
+    world.webhook(paid["imp_uid"], running.merchant_uid)
+    world.apply()
+    world.collect()
+    statuses = [world.now_of(each).status for each in (owed, running)]
+    assert (statuses, world.subscription(subscription).status) == (["uncollectible", "paid"], "unpaid")
+    replace_key(world.ports, subscription.id, world.key().id)
+    world.settle()
+    assert [each.status for each in world.invoices(subscription)] == ["paid", "paid"]
+    assert [len(world.money(each)) for each in (owed, running)] == [1, 1]
+
+
 def test_another_card_begins_a_new_period_where_the_policy_says_so(world: World) -> None:
     plan = world.plan(dunning_policy=world.policy("1d", new_key="new_period"))
     subscription = world.subscribe("decline-limit", plan=plan)

@@ -169,4 +169,34 @@ BUGS = (
         (MIGRATION, "        if _kept(days) == DEFAULT:\n            continue\n", "        continue\n"),
         catchers=(f"{MIGRATIONS}::test_the_days_of_plans_and_payments_become_policies_that_their_invoices_keep",),
     ),
+    bug(
+        "held at night",
+        "a win-back that a cap holds back is charged in the quiet hours",
+        (
+            TURNS,
+            "if turn.look_at is None or not due.was_declined:",
+            "if turn.look_at is None or due.was_declined:",
+        ),
+        catchers=(f"{WALK}::test_a_try_to_win_back_that_a_cap_holds_keeps_the_quiet_hours",),
+    ),
+    bug(
+        "anew beside a paid one",
+        "a new card begins a new period while a paid one still runs",
+        (
+            REPLACE,
+            "if any(each.status is InvoiceStatus.PAID and",
+            "if any(each.status is InvoiceStatus.VOID and",
+        ),
+        catchers=(f"{WALK}::test_another_card_begins_no_new_period_beside_a_paid_one_that_still_runs",),
+    ),
+    bug(
+        "left over from another anchor",
+        "a left-over schedule's period is counted from dates that moved since",
+        (
+            "billing_worker/usecases/schedule/leftover.py",
+            "due.plan.calendar.start_after(start, 1, start)",
+            "due.plan.calendar.start_after(due.subscription.anchor, due.subscription.counted(2), start)",
+        ),
+        catchers=("tests/schedules/test_one_period_two_ways.py::test_a_late_revocation_is_one_refund_and_one_alert",),
+    ),
 )
