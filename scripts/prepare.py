@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMPS = {"demo": VENV / "demo", "dev": VENV / "ready"}
-LONG = {"demo": "half a minute", "dev": "a minute"}
+LONG = {"demo": "half a minute", "dev": "one minute"}
 """With a fast line and an empty cache of pip."""
 WIDTH = 30
 
@@ -40,7 +40,7 @@ def main(wanted: str) -> int:
         started = time.monotonic()
         packages = len(re.findall(r"(?m)^[a-z].*==", lock_file.read_text()))
         what = f"requirements/{wanted}.txt: up to {packages} packages, hashes checked"
-        print(f"Building .venv from {what}, some {LONG[wanted]} ...", flush=True)
+        print(f"Building .venv from {what}; it takes about {LONG[wanted]} ...", flush=True)
         for stamp in STAMPS.values():
             stamp.unlink(missing_ok=True)
         pip = [

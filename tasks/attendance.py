@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from celery.signals import heartbeat_sent, worker_ready, worker_shutdown, worker_shutting_down
 
-from billing_worker.domain.errors import BillingError
+from billing_worker.domain.errors import line_of
 from billing_worker.domain.presence import Role, Sign
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime.rounds import Rounds
@@ -98,7 +98,7 @@ class Attendance:
 
 
 def _not_given(error: Exception) -> None:
-    _log.warning("sign.not_given", reason=str(error) if isinstance(error, BillingError) else type(error).__name__)
+    _log.warning("sign.not_given", reason=line_of(error))
 
 
 def beat_name() -> str:

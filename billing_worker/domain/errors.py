@@ -22,6 +22,11 @@ class BillingError(Exception):
     """The root. Its text is one line for a human reader."""
 
 
+def line_of(error: Exception) -> str:
+    """An error of ours in its own words; any other only by its name, since its text may hold a customer's data."""
+    return str(error) if isinstance(error, BillingError) else type(error).__name__
+
+
 class InvalidInput(BillingError):
     """A value that was given to us is wrong.
 

@@ -79,7 +79,12 @@ class DueInvoice:
     @property
     def hours(self) -> Hours:
         """The hours that its next charge keeps: those of its policy, unless it is the first, or asked for by hand."""
-        return self.policy.hours if self.was_declined and not self.invoice.by_hand else ANY_HOUR
+        return ANY_HOUR if self.invoice.by_hand else self.hours_after_a_wait
+
+    @property
+    def hours_after_a_wait(self) -> Hours:
+        """The hours that it keeps once it cannot be charged now, also where it was asked for by hand."""
+        return self.policy.hours if self.was_declined else ANY_HOUR
 
     @property
     def was_declined(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from billing_worker.domain.errors import BillingError
+from billing_worker.domain.errors import BillingError, line_of
 from billing_worker.domain.presence import Role, Sign
 from billing_worker.ports.bundle import Ports
 from billing_worker.runtime.rounds import Rounds
@@ -68,4 +68,4 @@ class Attendance:
 
 
 def _not_given(error: Exception) -> None:
-    _log.warning("sign.not_given", reason=str(error) if isinstance(error, BillingError) else type(error).__name__)
+    _log.warning("sign.not_given", reason=line_of(error))

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Text, cast, func, literal_column, select, text
 
 from billing_worker.domain.action import Verb
+from billing_worker.domain.alerts import AlertKind
 from billing_worker.domain.errors import Conflict, NotFound
 from billing_worker.domain.payment_options import PaymentOptions
 from billing_worker.domain.retention import Retention
@@ -107,6 +108,17 @@ def test_it_is_refused_while_money_may_move_and_names_what_is_open(world: World)
     assert whole_database(world) == before
     with pytest.raises(NotFound, match="user-44"):
         forget_customer(world.ports, "user-44")
+
+
+def test_an_open_alert_about_a_payment_keeps_what_an_operator_needs(world: World) -> None:
+    a_customer_of_long_ago(world)
+    (attempt,) = world.rows("SELECT id FROM payment_attempts ORDER BY id LIMIT 1")
+    facts = {"payment": "imps_1", "invoice": "inv_1", "given_back": "100 KRW"}
+    with world.ports.database.transaction() as uow:
+        uow.alerts.open(AlertKind.CANCELLED_ELSEWHERE, attempt["id"], facts, world.clock.moment())
+        uow.commit()
+    with pytest.raises(Conflict, match=r"alert \d+ is cancelled_elsewhere"):
+        forget_customer(world.ports, "user-42")
 
 
 def test_a_key_of_two_customers_is_left_and_named(world: World) -> None:

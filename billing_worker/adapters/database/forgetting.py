@@ -51,7 +51,10 @@ _STILL_OPEN = text("""
     UNION ALL SELECT 'card session', id, status FROM card_sessions
         WHERE id = ANY(:card_sessions) AND status IN ('open', 'registered')
     UNION ALL SELECT 'alert', id::text, kind FROM alerts
-        WHERE closed_at IS NULL AND subject_id = ANY(:own)
+        WHERE closed_at IS NULL AND (subject_id = ANY(:own) OR subject_id IN (
+            SELECT id FROM payment_attempts WHERE invoice_id = ANY(:invoices)
+            UNION SELECT r.id FROM refunds r JOIN payment_attempts a ON a.id = r.attempt_id
+                WHERE a.invoice_id = ANY(:invoices)))
     UNION ALL SELECT 'notification', id::text, status FROM inbox
         WHERE status = 'received' AND payload ->> 'merchant_uid' IN (
             SELECT merchant_uid FROM merchant_uids WHERE invoice_id = ANY(:invoices))

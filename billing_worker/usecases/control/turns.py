@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing_worker.domain.dunning.planner import opened
+from billing_worker.domain.dunning.policy import Hours
 from billing_worker.domain.giving_up import facts_of
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.pg_limits import PgTurns, month_of
@@ -60,28 +61,18 @@ class Turns:
         self._used: dict[str, int] = {}
 
     def take(self, due: DueInvoice) -> Turn:
-        """The turn of this charge; it counts as taken.
-
-        What must wait keeps the hours of its policy, also if it could have been charged at any hour now.
-        """
-        turn = self._turn(due)
-        if turn.look_at is None or not due.was_declined:
-            return turn
-        facts = facts_of(due.subscription, due.invoice, due.key, self._limits)
-        return Turn(look_at=opened(due.policy.hours, turn.look_at, facts))
-
-    def _turn(self, due: DueInvoice) -> Turn:
+        """The turn of this charge; it counts as taken."""
         pg, now = due.key.pg_provider, self._moment.billing
         watched = is_watched(due)
         if watched or pg in self._limits.quiet:
-            opens = opened(due.hours, now, facts_of(due.subscription, due.invoice, due.key, self._limits))
+            opens = self._opened(due, due.hours, now)
             if opens > now:
-                return Turn(look_at=opens)
+                return Turn(look_at=self._opened(due, due.hours_after_a_wait, opens))
         if watched and self._caps.are_full(due):
-            return Turn(look_at=now + OUTCOME_WAIT)
+            return Turn(look_at=self._opened(due, due.hours_after_a_wait, now + OUTCOME_WAIT))
         most = self._limits.monthly_uses.get(pg)
         if most is not None and self._uses(due.key.id) >= most:
-            return Turn(look_at=month_of(now)[1])
+            return Turn(look_at=self._opened(due, due.hours_after_a_wait, month_of(now)[1]))
         turn = self._in_order(pg)
         if turn.look_at is None:
             if watched:
@@ -94,6 +85,9 @@ class Turns:
         """Write back which turns are taken."""
         for row in self._rows.values():
             self._uow.pg_turns.save(row)
+
+    def _opened(self, due: DueInvoice, hours: Hours, at: datetime) -> datetime:
+        return opened(hours, at, facts_of(due.subscription, due.invoice, due.key, self._limits))
 
     def _in_order(self, pg: str) -> Turn:
         row, now = self._rows.get(pg), self._moment
