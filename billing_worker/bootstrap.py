@@ -26,12 +26,12 @@ from billing_worker.adapters.notifier import WebhookNotifier
 from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.sandbox_marker import is_sandbox
+from billing_worker.adapters.time_machine import time_machine
 from billing_worker.config import Settings
 from billing_worker.domain.alert_digest import AlertChannel
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.presence import Watching
-from billing_worker.domain.time_machine import TimeMachine
 from billing_worker.ports.alert_digest import Alerting, AlertMessenger
 from billing_worker.ports.bundle import Auditing, Ports
 from billing_worker.ports.notices import CardLinks, Messenger, Noticing
@@ -55,7 +55,8 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     def read_server_time() -> datetime:
         return server_time(engine)
 
-    machine = TimeMachine.parse(settings.time_machine) if settings.time_machine else None
+    machine = time_machine(settings.time_machine) if settings.time_machine else None
+    rate = 1.0 if machine is None else machine().rate
     notifier = None
     if settings.events_url is not None and settings.events_secret is not None:
         secret = settings.events_secret.get_secret_value()
@@ -88,8 +89,8 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         scan_limit=settings.scan_limit,
         card_entry=settings.card_entry,
         shadow=settings.shadow,
-        watching=watching_of(settings, machine.rate if machine else 1.0),
-        auditing=Auditing(settings.audit_interval, _secrets(settings), machine.rate if machine else 1.0),
+        watching=watching_of(settings, rate),
+        auditing=Auditing(settings.audit_interval, _secrets(settings), rate),
     )
     return ports, engine
 

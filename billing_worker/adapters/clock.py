@@ -21,7 +21,9 @@ LOOK_EVERY = 30.0
 class DatabaseClock:
     """Follows the database server's clock; billing time may run through a time machine."""
 
-    def __init__(self, read_server_time: Callable[[], datetime], machine: TimeMachine | None = None) -> None:
+    def __init__(
+        self, read_server_time: Callable[[], datetime], machine: Callable[[], TimeMachine] | None = None
+    ) -> None:
         self._read_server_time = read_server_time
         self._machine = machine
         self._lock = threading.Lock()
@@ -32,7 +34,7 @@ class DatabaseClock:
     def moment(self) -> Moment:
         """Both times, from one reading. Raises Unavailable when the server was never reached."""
         real = self._real_now()
-        return Moment(billing=real if self._machine is None else self._machine.shows(real), real=real)
+        return Moment(billing=real if self._machine is None else self._machine().shows(real), real=real)
 
     def wait_until(self, real: datetime) -> None:
         """Wait until this real time."""

@@ -11,6 +11,7 @@ from billing_worker.cli.api_token import FILE, with_token
 from billing_worker.config import Settings, load_settings
 from billing_worker.config.gateway import LIVE_PORTONE
 from billing_worker.domain.errors import SettingsInvalid
+from billing_worker.domain.time_machine import IN_A_FILE
 from billing_worker.runtime import Supervisor, free_port
 
 SANDBOX_KEYS = {
@@ -57,7 +58,8 @@ def up(
             sandbox_port = free_port()
             variables |= SANDBOX_KEYS | {"BILLING_PORTONE_API_URL": f"http://{stack.LOOPBACK}:{sandbox_port}"}
         if time_machine is not None:
-            origin = "" if "@" in time_machine else f" @{(datetime.now(UTC) + START_DELAY).isoformat()}"
+            whole = "@" in time_machine or time_machine.startswith(IN_A_FILE)
+            origin = "" if whole else f" @{(datetime.now(UTC) + START_DELAY).isoformat()}"
             variables["BILLING_TIME_MACHINE"] = time_machine + origin
         names = {name.removeprefix("BILLING_").lower(): value for name, value in variables.items()}
         settings = load_settings(**names)

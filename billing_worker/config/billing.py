@@ -6,7 +6,7 @@ from billing_worker.domain.budget import DEFAULT_JUMP, Budgets, parse_sums
 from billing_worker.domain.calendar import DEFAULT_ZONE, zone_named
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.language import Language
-from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.domain.time_machine import IN_A_FILE, TimeMachine
 
 
 class Billing(BaseModel):
@@ -16,7 +16,7 @@ class Billing(BaseModel):
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
     time_machine: str | None = Field(
-        None, description="Sandbox only: '2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z'"
+        None, description="Sandbox only: '2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z', or file:PATH of one"
     )
 
     budget_run: str | None = Field(
@@ -43,7 +43,7 @@ class Billing(BaseModel):
     @field_validator("time_machine")
     @classmethod
     def _readable(cls, value: str | None) -> str | None:
-        if value is not None:
+        if value is not None and not value.startswith(IN_A_FILE):
             TimeMachine.parse(value)
         return value
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -20,7 +20,7 @@ from billing_worker.cli.session import quiet_logs
 from billing_worker.config import Settings, load_settings
 from billing_worker.config.names import PREFIX
 from billing_worker.demo import books, portfolio, view
-from billing_worker.domain.time_machine import TimeMachine
+from billing_worker.demo.steering import Steering
 from billing_worker.ports.books import Standing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import OutboxMessage
@@ -33,10 +33,8 @@ END = datetime.fromisoformat("2026-03-31T23:59:59+09:00")
 TIMEZONE = "Asia/Seoul"
 PREFIX_OF_IDS = "demo"
 
-BOOT = timedelta(seconds=9)
-"""The clock starts this long after the processes, when all of them serve."""
-DRAIN = 45.0
-"""Seconds for work under way at the end."""
+STILL = 180.0
+"""Real seconds without any change after the end, while work is open: then the demonstration gives up."""
 LINE_EVERY = 4.0
 NEWS = 8
 """Events in the live view."""
@@ -76,6 +74,20 @@ class Watch:
         return self.rate
 
 
+@dataclass(slots=True)
+class Stand:
+    """For how long no figure of the view has changed."""
+
+    seen: dict[str, int] | None = None
+    since: float = 0.0
+
+    def stands_for(self, seen: dict[str, int]) -> float:
+        """Real seconds since these figures last changed."""
+        if seen != self.seen:
+            self.seen, self.since = seen, time.monotonic()
+        return time.monotonic() - self.since
+
+
 def run(seconds: float, console: Console) -> int:
     """Three months in `seconds`; returns the exit status: 0 only if both books agree and no outcome is open."""
     quiet_logs()
@@ -99,18 +111,18 @@ def run(seconds: float, console: Console) -> int:
 def _run(services: stack.Services, seconds: float, console: Console) -> int:
     sandbox_port = free_port()
     rate = (END - START).total_seconds() / seconds
-    machine = TimeMachine(START, rate, datetime.now(UTC) + BOOT, END)
     console.print("Starting PostgreSQL and Redis ...", highlight=False)
     for name in [name for name in os.environ if name.startswith(PREFIX) and name not in KEPT]:
         del os.environ[name]  # the demonstration must never meet a real gateway, whatever is set here
     os.chdir(services.var_dir)  # and no .env
+    steering = Steering(services.var_dir, START, END, rate, datetime.now(UTC))
     nowhere = load_settings()
     variables = IMPATIENT | {
         "BILLING_PORTONE_API_URL": f"http://{stack.LOOPBACK}:{sandbox_port}",
         "BILLING_PORTONE_IMP_KEY": "imp_key_sandbox",
         "BILLING_PORTONE_IMP_SECRET": "imp_secret_sandbox",
         "BILLING_ENVIRONMENT": PREFIX_OF_IDS,
-        "BILLING_TIME_MACHINE": str(machine),
+        "BILLING_TIME_MACHINE": steering.of_merchant,
         "BILLING_WEB_PORT": str(_port(nowhere.web_port)),
         "BILLING_FLOWER_PORT": str(_port(nowhere.flower_port)),
         "BILLING_PAYMENTWALL_SECRET_KEY": "pingback_secret_sandbox",
@@ -125,20 +137,18 @@ def _run(services: stack.Services, seconds: float, console: Console) -> int:
     try:
         bootstrap.upgrade_database(engine)
         console.print("Starting sandbox, web, workers, beat and Flower ...", highlight=False)
-        supervisor = _supervisor(services, settings, machine, sandbox_port)
+        supervisor = _supervisor(services, settings, steering, sandbox_port)
         with supervisor:
-            return _watch(supervisor, ports, settings, machine, console)
+            return _watch(supervisor, ports, settings, steering, console)
     finally:
         engine.dispose()
 
 
-def _supervisor(services: stack.Services, settings: Settings, machine: TimeMachine, sandbox_port: int) -> Supervisor:
+def _supervisor(services: stack.Services, settings: Settings, steering: Steering, sandbox_port: int) -> Supervisor:
     env = stack.child_environment(_variables())
-    # The sandbox's own clock does not stop: its planned events still happen.
-    its_clock = str(TimeMachine(machine.start, machine.rate, machine.origin))
     hooks = f"http://{stack.LOOPBACK}:{settings.web_port}/webhooks"
     sandbox = stack.sandbox(
-        env | {"BILLING_TIME_MACHINE": its_clock},
+        env | {"BILLING_TIME_MACHINE": steering.of_gateway},
         sandbox_port,
         *("--webhook-url", f"{hooks}/portone", "--pingback-url", f"{hooks}/paymentwall"),
         *("--ledger", str(services.var_dir / "ledger.jsonl"), "--latency", "60,190", "--slow-seconds", "4"),
@@ -147,10 +157,10 @@ def _supervisor(services: stack.Services, settings: Settings, machine: TimeMachi
     return Supervisor(processes, lambda _: None, output_dir=services.var_dir / "logs")
 
 
-def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: TimeMachine, console: Console) -> int:
+def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, steering: Steering, console: Console) -> int:
     sandbox_url = str(settings.portone_api_url)
     wait_until(lambda: stack.listens_quietly(int(settings.portone_api_url.port or 0)), 30, "the sandbox")
-    loaded = portfolio.load(ports, sandbox_url, machine.start)
+    loaded = portfolio.load(ports, sandbox_url, START)
     console.print(f"{loaded} subscriptions loaded; billing begins on {START:%Y-%m-%d}.", highlight=False)
     for name, address in (
         ("Flower", f"http://{stack.LOOPBACK}:{settings.flower_port}/tasks"),
@@ -159,48 +169,47 @@ def _watch(supervisor: Supervisor, ports: Ports, settings: Settings, machine: Ti
         ("Sandbox ledger", f"{sandbox_url}_sandbox/ledger"),
     ):
         console.print(f"  {name:15}{address}", highlight=False, soft_wrap=True)
-    finished = _live(supervisor, ports, machine, console)
+    finished = _live(supervisor, ports, steering, console)
     if finished is None:
         console.print("Stopped.")
         return 130
-    if not finished:
-        console.print(f"Not everything came to an end within {DRAIN:g} s.", style="bold red")
     comparison = books.compare(payments(ports), books.ledger(sandbox_url, PREFIX_OF_IDS), TIMEZONE)
     console.print(view.closing_books(comparison))
     for difference in comparison.differences:
         console.print(difference, style="red", highlight=False)
     last = report(ports, TIMEZONE)
     console.print(view.line(last, ports.clock.moment().billing, TIMEZONE, 0.0).rpartition(",")[0], highlight=False)
-    agree = comparison.agree and finished
-    verdict = "The books agree: every payment is in both, once." if agree else "THE BOOKS DO NOT AGREE."
-    console.print(verdict, style="bold green" if agree else "bold red")
-    return 0 if agree else 1
+    verdict = view.verdict(comparison, last.standing, finished=finished, still=STILL)
+    console.print(verdict.text, style=verdict.style, highlight=False)
+    return verdict.status
 
 
-def _live(supervisor: Supervisor, ports: Ports, machine: TimeMachine, console: Console) -> bool | None:
-    """Watch until the end; True when all work ended, False when the time for that ran out, None when stopped."""
-    watch, quiet, last_line = Watch(), 0, 0.0
-    ends = machine.reached_at(END)
-    started = time.monotonic()
-    limit = (ends - datetime.now(UTC)).total_seconds() + DRAIN
+def _live(supervisor: Supervisor, ports: Ports, steering: Steering, console: Console) -> bool | None:
+    """Watch until the end; True when all work ended, False when it stood still before that, None when stopped."""
+    watch, stand, quiet, last_line = Watch(), Stand(), 0, 0.0
     live = Live(console=console, auto_refresh=False) if console.is_terminal else None
     with live or nullcontext():
-        while time.monotonic() - started < limit:
+        while True:
             look_at = time.monotonic() + LOOK_EVERY
             if not supervisor.run(until=lambda: time.monotonic() >= look_at):  # noqa: B023 - called at once
                 return None
-            now, seen = ports.clock.moment().billing, report(ports, TIMEZONE)
-            rate = watch.see(view.totals(seen)["paid"])
+            seen, moment = report(ports, TIMEZONE), ports.clock.moment()
+            now, standing = moment.billing, seen.standing
+            goes_on = steering.move_on(moment.real, standing.oldest if now < END else None)
+            figures = view.totals(seen)
+            rate = watch.see(figures["paid"])
             done = (now - START) / (END - START)
             if live is not None:
-                live.update(view.screen(seen, _news(ports), now, TIMEZONE, rate=rate, done=done), refresh=True)
+                shown = view.screen(seen, _news(ports), now, TIMEZONE, rate=rate, done=done, waits=not goes_on)
+                live.update(shown, refresh=True)
             elif time.monotonic() - last_line >= LINE_EVERY:
                 last_line = time.monotonic()
-                console.print(view.line(seen, now, TIMEZONE, rate), highlight=False, soft_wrap=True)
-            quiet = quiet + 1 if now >= END and _nothing_left(seen.standing) else 0
+                console.print(view.line(seen, now, TIMEZONE, rate, waits=not goes_on), highlight=False, soft_wrap=True)
+            quiet = quiet + 1 if now >= END and _nothing_left(standing) else 0
             if quiet >= SURE:
                 return True
-    return False
+            if stand.stands_for(figures) > STILL and (now >= END or not goes_on):
+                return False
 
 
 def _news(ports: Ports) -> Sequence[OutboxMessage]:

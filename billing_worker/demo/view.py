@@ -1,6 +1,7 @@
 """The view of the running demonstration: on a terminal a live table, in a pipe a line now and then."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from billing_worker.demo.books import Comparison
 from billing_worker.domain.events import EventType
 from billing_worker.domain.money import Money
+from billing_worker.ports.books import Standing
 from billing_worker.ports.outgoing import OutboxMessage
 from billing_worker.usecases.reading.report import Report
 
@@ -43,14 +45,50 @@ def totals(report: Report) -> dict[str, int]:
     }
 
 
-def line(report: Report, now: datetime, timezone: str, rate: float) -> str:
+WAITS = "time waits for open work"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the demonstration ended."""
+
+    text: str
+    style: str
+    status: int
+    """The exit status."""
+
+
+def verdict(comparison: Comparison, standing: Standing, *, finished: bool, still: float) -> Verdict:
+    """Judge the books; while work is open (`finished` is false) they say nothing yet, whether they agree or not.
+
+    `still` is for how many seconds nothing had changed.
+    """
+    if not finished:
+        names = {"periods due": standing.periods_due, "invoices due": standing.due, "in flight": standing.in_flight}
+        names |= {"unknown": standing.unknown, "waiting for confirmation": standing.waiting_for_key}
+        left = ", ".join(f"{name} {number}" for name, number in names.items() if number) or "nothing"
+        open_work = f"Nothing changed for {still:g} s, and work is open ({left})."
+        return Verdict(f"NOT FINISHED. {open_work} The books say nothing yet.", "bold yellow", 3)
+    if comparison.agree:
+        return Verdict("The books agree: every payment is in both, once.", "bold green", 0)
+    return Verdict("THE BOOKS DO NOT AGREE.", "bold red", 1)
+
+
+def line(report: Report, now: datetime, timezone: str, rate: float, *, waits: bool = False) -> str:
     """One line for a pipe or a log."""
     numbers = ", ".join(f"{name} {number}" for name, number in totals(report).items())
-    return f"{now.astimezone(ZoneInfo(timezone)):%Y-%m-%d}  {numbers}, {rate:.1f} paid/s"
+    return f"{now.astimezone(ZoneInfo(timezone)):%Y-%m-%d}  {numbers}, {rate:.1f} paid/s{f', {WAITS}' if waits else ''}"
 
 
 def screen(
-    report: Report, news: Sequence[OutboxMessage], now: datetime, timezone: str, *, rate: float, done: float
+    report: Report,
+    news: Sequence[OutboxMessage],
+    now: datetime,
+    timezone: str,
+    *,
+    rate: float,
+    done: float,
+    waits: bool,
 ) -> Group:
     """The live table; `done` is the fraction of the months that has passed, from 0 to 1."""
     zone = ZoneInfo(timezone)
@@ -70,8 +108,9 @@ def screen(
         kind = message.event.type
         when = f"{message.occurred_at.astimezone(zone):%m-%d %H:%M}"
         happened.add_row(Text(when, "dim"), Text(kind, EVENT_STYLES.get(kind, "")), Text(_about(message), "dim"))
+    title = f"{now.astimezone(zone):%A %Y-%m-%d}" + (f" ({WAITS})" if waits else "")
     return Group(
-        Panel(Group(bar, table), title=f"{now.astimezone(zone):%A %Y-%m-%d}", subtitle="Ctrl-C stops everything"),
+        Panel(Group(bar, table), title=title, subtitle="Ctrl-C stops everything"),
         Panel(happened, title="What happened last"),
     )
 

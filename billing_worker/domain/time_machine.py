@@ -9,6 +9,9 @@ from billing_worker.domain.errors import SettingsInvalid
 FASTEST = 10_000_000
 """Above this, a second of real time is more than a third of a year."""
 
+IN_A_FILE = "file:"
+"""The start of a setting that names a file, which holds a time machine and may change at any time."""
+
 _FORM = re.compile(r"(?P<start>\S+)\s+x(?P<rate>\d+(?:\.\d+)?)\s+@(?P<origin>\S+)(?:\s+until\s+(?P<until>\S+))?")
 
 
@@ -52,6 +55,10 @@ class TimeMachine:
     def reached_at(self, shown: datetime) -> datetime:
         """The real instant at which the clock shows this time."""
         return self.origin + timedelta(seconds=(shown - self.start).total_seconds() / self.rate)
+
+    def carried_on(self, real: datetime, until: datetime) -> "TimeMachine":
+        """The same clock from a real instant on, with another end: where it stood still, it goes on from there."""
+        return TimeMachine(self.shows(real), self.rate, real, until)
 
     def __str__(self) -> str:
         text = f"{self.start.isoformat()} x{self.rate:f} @{self.origin.isoformat()}"

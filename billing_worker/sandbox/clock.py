@@ -6,11 +6,19 @@ Without a time machine both show the same.
 import math
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
-FORM = re.compile(r"^(?P<start>\S+)\s+x(?P<speed>\d+(?:\.\d+)?)\s+@(?P<anchor>\S+)(?:\s+until\s+\S+)?$")
-"""An `until`, at which the merchant's clock stops, is ignored: the gateway's planned events still happen."""
+FORM = re.compile(r"^(?P<start>\S+)\s+x(?P<speed>\d+(?:\.\d+)?)\s+@(?P<anchor>\S+)(?:\s+until\s+(?P<until>\S+))?$")
+"""An `until`, at which the merchant's clock stops, is ignored: the gateway's planned events still happen. In a file it
+counts: the owner of the file makes time wait there, and go on."""
+
+LOOK_AGAIN = 0.02
+"""Real seconds until a clock that may be made to wait is looked at again."""
+
+IN_A_FILE = "file:"
+"""The start of a text that names a file, which holds a time machine and may change at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +28,27 @@ class TimeMachine:
     start: float
     speed: float
     anchor: float
+    until: float = math.inf
+    file: Path | None = None
+    """The file that this was read from, and is read from again."""
 
     @classmethod
     def parse(cls, text: str) -> "TimeMachine":
-        """Read `2026-01-01T00:00:00+09:00 x86400 @2026-11-21T08:41:00Z`; a ValueError names the problem."""
+        """Read `<start> x<speed> @<real instant>` or `file:PATH`; a ValueError names the problem."""
+        if text.startswith(IN_A_FILE):
+            return cls.read(Path(text.removeprefix(IN_A_FILE)))
+        return replace(cls._parse(text), until=math.inf)
+
+    @classmethod
+    def read(cls, file: Path) -> "TimeMachine":
+        """Read the time machine in a file; a ValueError names the problem."""
+        try:
+            return replace(cls._parse(file.read_text(encoding="utf-8")), file=file)
+        except OSError as problem:
+            raise ValueError(f"{file} cannot be read: {problem.strerror}") from problem
+
+    @classmethod
+    def _parse(cls, text: str) -> "TimeMachine":
         found = FORM.match(text.strip())
         if found is None:
             raise ValueError(f"a time machine is '<start> x<speed> @<real instant>', not {text!r}")
@@ -31,7 +56,8 @@ class TimeMachine:
         speed = float(found["speed"])
         if speed <= 0:
             raise ValueError("a time machine's speed must be above 0")
-        return cls(start, speed, anchor)
+        until = _instant(found["until"]) if found["until"] else math.inf
+        return cls(start, speed, anchor, until)
 
 
 def _instant(text: str) -> float:
@@ -69,14 +95,19 @@ class Clock:
             return self._held
         if self._machine is None:
             return time.time()
-        return self._machine.start + (time.time() - self._machine.anchor) * self._machine.speed
+        machine = self._machine if self._machine.file is None else TimeMachine.read(self._machine.file)
+        return min(machine.start + (time.time() - machine.anchor) * machine.speed, machine.until)
 
     def now(self) -> int:
         """Return the time for the fields of a payment: whole virtual unix seconds."""
         return int(self.virtual())
 
     def real_seconds_until(self, moment: float) -> float:
-        """Return the real wait until the virtual clock shows `moment`; never negative. A held clock never does."""
+        """Return the real wait until the virtual clock shows `moment`; never negative. A held clock never does.
+
+        A clock that its file makes to wait shows it later: look again then.
+        """
         if self._held is not None:
             return 0.0 if moment <= self._held else math.inf
-        return max(0.0, (moment - self.virtual()) / self.speed)
+        wait = (moment - self.virtual()) / self.speed
+        return max(0.0 if self._machine is None or self._machine.file is None else LOOK_AGAIN, wait)

@@ -136,7 +136,7 @@ def test_a_server_that_was_never_reached_is_said_to_be_away() -> None:
 
 def test_billing_time_runs_through_the_time_machine_and_real_time_does_not(monotonic) -> None:
     machine = TimeMachine.parse(f"2026-01-01T00:00:00+00:00 x86400 @{NOON.isoformat()}")
-    clock = DatabaseClock(Server(), machine)
+    clock = DatabaseClock(Server(), lambda: machine)
     clock.moment()
     monotonic.seconds += 2
     assert clock.moment().real == NOON + timedelta(seconds=2)
