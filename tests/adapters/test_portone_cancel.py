@@ -20,7 +20,7 @@ from billing_worker.domain.money import EXPONENTS, Money
 from billing_worker.domain.payment import Failed, Unknown
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(120)
 CANCEL = "/payments/cancel"
 ID = "rfd_0123456789abcdef"
 REQUEST = RefundRequest(

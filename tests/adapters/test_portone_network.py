@@ -35,7 +35,7 @@ from billing_worker.adapters.portone.requests import Call
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.payment import Approved, Failed, Unknown
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(120)
 PAID = envelope(payment())
 
 

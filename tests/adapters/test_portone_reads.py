@@ -7,7 +7,7 @@ import pytest
 from portone_world import NO_PAYMENT, REQUEST, UNAUTHORIZED, always, body, envelope, payment, with_token
 from scripted_server import Script, Seen, Wire
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(120)
 
 
 def shelf(total: int, announced: int | None = None, next_of: dict[int, int] | None = None) -> Script:

@@ -11,7 +11,7 @@ from billing_worker.adapters.portone.client import Answer
 from billing_worker.domain.gateway_watch import trouble_of
 from billing_worker.domain.payment import Trouble
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(120)
 
 REFUSED = body(envelope(None, code=-1, message="no"))
 

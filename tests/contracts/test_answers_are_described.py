@@ -11,7 +11,7 @@ from tests.support.portone_description import ALL, DEVIATIONS, FAULTS, Said, com
 from tests.support.portone_schemas import OPERATIONS
 from tests.support.sandbox import running_sandbox
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(480)]
 
 NO_JSON = {"garbled", "truncated"}
 """Behaviours that answer HTTP 200 and no JSON: their purpose."""

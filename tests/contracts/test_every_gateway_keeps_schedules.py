@@ -23,7 +23,7 @@ from billing_worker.domain.schedule import (
 from tests.contracts.sides import Conduct, Garbled, Side, side_named
 from tests.support.sandbox import Sandbox, running_sandbox
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 PRICE = Money(9900, "KRW")
 numbers = count(1)
 

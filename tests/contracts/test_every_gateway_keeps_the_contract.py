@@ -19,7 +19,7 @@ from billing_worker.domain.refund import Answered, RefundRequest, Refused
 from billing_worker.ports.outside import Gateway
 from tests.contracts.sides import Conduct, Side
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 PRICE = Money(9900, "KRW")
 NEVER_ISSUED = "never-issued-by-any-gateway"
 numbers = count(1)

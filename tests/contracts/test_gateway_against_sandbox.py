@@ -31,7 +31,7 @@ from billing_worker.domain.payment import (
 from billing_worker.domain.proof import judge_all
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 KEY, SECRET = "imp_key_sandbox", "imp_secret_sandbox"
 ENOUGH = 20.0
 numbers = count(1)

@@ -15,7 +15,7 @@ from billing_worker.domain.payment import Approved, ChargeRequest, Unknown
 from billing_worker.domain.refund import RefundRequest
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 ENOUGH = 20.0
 numbers = count(1)
 

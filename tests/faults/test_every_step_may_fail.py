@@ -20,7 +20,7 @@ from tests.support.pairs import Change, Laboratory, Scenario, Tally, kinds
 from tests.support.sessions import Operator
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 """Seconds: some hundred scenarios are one test here."""
 
 STEPS = {"ok": 12, "drop-after-charge-1x": 16, "decline-limit-1x": 16, "single-ok": 4, "single-decline-limit-1x": 8}

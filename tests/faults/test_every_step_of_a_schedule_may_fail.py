@@ -9,7 +9,7 @@ from tests.support.faults import EVERY
 from tests.support.pairs import Scenario, Tally
 from tests.support.schedule_stories import SCHEDULE, STORIES, ScheduleLaboratory
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(1200)
 """Seconds: some hundred scenarios are one test here."""
 
 EACH_STORY = [f"{SCHEDULE}{name}" for name in STORIES]

@@ -15,7 +15,7 @@ from billing_worker.runtime import free_port
 from tests.support.stack import Running, Stack, eventually
 from tests.support.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1200)]
 
 SILENT_AFTER = 6
 TOKEN = "a-token-for-the-metrics"

@@ -48,10 +48,10 @@ def processes_that_mention(folder: Path) -> list[str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_three_months_end_with_books_that_agree_and_nothing_left_running(folder: Path) -> None:
     demo = start(folder, "--seconds", "30")
-    output, _ = demo.communicate(timeout=220)
+    output, _ = demo.communicate(timeout=580)
     assert demo.returncode == 0, output
     assert "The books agree" in output
     rows = re.findall(r"(2026-0[123]) │ +(\d+) │ +([\d,.]+) (KRW|USD) │ +(\d+) │ +([\d,.]+) (KRW|USD) │ agree", output)
@@ -69,7 +69,7 @@ def test_three_months_end_with_books_that_agree_and_nothing_left_running(folder:
     assert processes_that_mention(folder) == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(1200)
 def test_ctrl_c_stops_everything(folder: Path) -> None:
     with start(folder) as demo:
         assert demo.stdout is not None
@@ -81,9 +81,9 @@ def test_ctrl_c_stops_everything(folder: Path) -> None:
         assert processes_that_mention(folder), "".join(seen)
         os.kill(demo.pid, signal.SIGINT)
         output = demo.stdout.read()
-        assert demo.wait(timeout=60) == 130
+        assert demo.wait(timeout=240) == 130
     assert "Traceback" not in output
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while (left := processes_that_mention(folder)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []

@@ -29,7 +29,7 @@ from tests.support.gateways import never_arrives, untroubled
 from tests.support.sandbox import Row
 from tests.support.world import World
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 SAMPLES = 6
 """Longer sequences for each truth."""
 Final = tuple[Any, ...]

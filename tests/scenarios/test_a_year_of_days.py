@@ -11,7 +11,7 @@ from billing_worker.usecases.subscription import replace_key
 from tests.support.clock import START
 from tests.support.world import World
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
 SEOUL, NEW_YORK = ZoneInfo("Asia/Seoul"), ZoneInfo("America/New_York")
 DAY = timedelta(days=1)

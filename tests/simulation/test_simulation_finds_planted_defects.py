@@ -402,7 +402,7 @@ def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_key_that_waits_for_ever_is_seen() -> None:
     run = a_run(**KEYS)
     run.store.pingbacks.newest = lambda *_: HELD  # type: ignore[method-assign] # every payment looks held back
