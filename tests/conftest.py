@@ -15,13 +15,16 @@ from tests.support.sandbox import Sandbox, running_sandbox
 from tests.support.servers import Servers
 from tests.support.world import World
 
+HEARD = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
+"""What `nohup`, a shell's `&` or a service may have us ignore: each child would ignore it too, and never end."""
+
 
 def pytest_configure() -> None:
     """Hear signals also where a shell, or nohup, started the tests in the background: their children ignore these."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in HEARD:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
 
 
 for _name in [name for name in os.environ if name.startswith("BILLING_")]:
