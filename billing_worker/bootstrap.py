@@ -78,7 +78,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         # A time machine passes a month in the time of a scan: all work is late there, and no money is real.
         catch_up_rate=settings.catch_up_rate if machine is None else 0,
         pg_limits=settings.pg_limits,
-        account=_account(settings),
+        account=account_of(settings),
         budgets=settings.budgets,
         delivering=Delivering(
             disable_after=timedelta(days=settings.events_disable_after),
@@ -174,7 +174,7 @@ def _secrets(settings: Settings) -> tuple[str, ...]:
     return tuple(found) if mail is None else (*found, mail)
 
 
-def _account(settings: Settings) -> str:
+def account_of(settings: Settings) -> str:
     """The account that charges: enough to distinguish two accounts, too little to find a matching key."""
     digest = hashlib.sha256(f"billing-worker {settings.portone_imp_key}".encode()).hexdigest()
     return f"{settings.portone_api_url.host} key {digest[:8]}"

@@ -110,7 +110,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
     "refund": ("access", "control", "settle"),
     "entry": ("access", "control", "key", "payment", "settle", "subscription"),
     "incoming": ("access", "control", "key", "schedule", "settle", "subscription"),
-    "review": ("access", "control", "key", "schedule", "settle"),
+    "review": ("access", "control", "key", "schedule", "settle", "subscription"),
 }
 """The rooms of the use cases, with the rooms that each may import."""
 

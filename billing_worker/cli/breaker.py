@@ -11,7 +11,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.stop import ALL, PG, SUBSCRIPTION, require_scope
 from billing_worker.ports.lists import Kind
 from billing_worker.usecases.control.environment import accept_fingerprint as claim_environment
-from billing_worker.usecases.control.environment import compared
+from billing_worker.usecases.control.environment import stand_and_compare
 from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word, stops
 from billing_worker.usecases.reading.one import pg_providers
 from billing_worker.usecases.reading.views.control import of_stop
@@ -94,18 +94,21 @@ def clear(
 def claim(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Claim. Without this option, only show the differences.")] = False,
+    uncompared: Annotated[
+        bool, typer.Option("--uncompared", help="Claim although both books were not compared up to now.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Claim this database, with these credentials, as the one that charges. First shows the differences.
 
     Before you claim a restored backup or a promoted replica: the last commits may be missing in it. Make sure that the
-    original has stopped charging, and run: billing-worker reconcile
+    original has stopped charging, and run: billing-worker reconcile. Without such a comparison the claim is refused.
 
     Example: billing-worker breaker claim --yes
     """
     with session(as_json=as_json) as work:
         work.check_gateway()
-        found = claim_environment(work.ports) if yes else compared(work.ports)
+        found = claim_environment(work.ports, compares=not uncompared) if yes else stand_and_compare(work.ports)
         here, before = found.here, found.claimed
         view = {
             "claimed": yes or not found.differences,
@@ -117,7 +120,10 @@ def claim(
         }
         work.out.record(view)
         if found.differences and not yes:
-            work.out.say("Nothing was changed. If this database shall charge: billing-worker breaker claim --yes")
+            work.out.say(
+                "Nothing was claimed, and nothing is charged. If this database shall charge, compare both books"
+            )
+            work.out.say("and claim it: billing-worker reconcile; billing-worker breaker claim --yes")
 
 
 def _scope(pg: str | None, subscription: str | None, *, everything: bool) -> str:

@@ -83,7 +83,8 @@ def environment(ports: Ports) -> Iterator[Finding]:
         yield ok("environment", "this database is not claimed yet; the first worker claims it, if it has no charges")
     elif found.differences:
         detail = "; ".join(found.differences)
-        yield Finding("environment", Verdict.WARN, detail, "if this database shall charge: breaker claim --yes")
+        way_out = "if this database shall charge: reconcile, then breaker claim --yes"
+        yield Finding("environment", Verdict.WARN, detail, way_out)
     else:
         yield ok("environment", f"claimed: {found.here.gateway}, prefix {found.here.environment}")
 

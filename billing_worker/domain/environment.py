@@ -20,6 +20,13 @@ class Fingerprint:
     environment: str
     """The first characters of every merchant_uid."""
 
+    def is_another_database_of(self, claimed: "Fingerprint") -> bool:
+        """Whether only the database differs: the account's books at the gateway are those of the claimed one."""
+        return self.database != claimed.database and (self.gateway, self.environment) == (
+            claimed.gateway,
+            claimed.environment,
+        )
+
     def differences(self, claimed: "Fingerprint") -> list[str]:
         """The differences from the claimed fingerprint, one line each."""
         names = ("PostgreSQL's system identifier", "the database's oid", "the timeline of the write-ahead log")

@@ -47,7 +47,9 @@ def is_readable(merchant_uid: str) -> bool:
     return _READABLE.fullmatch(merchant_uid) is not None
 
 
-_OURS = re.compile(r"(?P<environment>[a-z0-9]{1,8})(?P<owner>[a-z0-9]{16})(?P<kind>[pq])(?P<period>\d{5})g\d{2}")
+_OURS = re.compile(
+    r"(?P<environment>[a-z0-9]{1,8})(?P<owner>[a-z0-9]{16})(?P<kind>[pq])(?P<period>\d{5})g(?P<generation>\d{2})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class OrderNumber:
     owner_id: str
     """The id of the subscription, or of the invoice of a single payment."""
     period_index: int | None
+    generation: int
 
 
 def read_merchant_uid(text: str) -> OrderNumber | None:
@@ -67,4 +70,5 @@ def read_merchant_uid(text: str) -> OrderNumber | None:
         return None
     is_period = found["kind"] == "p"
     owner = ("sub_" if is_period else "inv_") + found["owner"]
-    return OrderNumber(found["environment"], owner, int(found["period"]) if is_period else None)
+    index = int(found["period"]) if is_period else None
+    return OrderNumber(found["environment"], owner, index, int(found["generation"]))

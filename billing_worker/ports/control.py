@@ -148,6 +148,9 @@ class Environment(Protocol):
     def claimed(self) -> Fingerprint | None:
         """The claim that is in force."""
 
+    def claimed_again_at(self) -> datetime | None:
+        """Billing time of the claim in force; None for the first one, which no database came before."""
+
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
         """Claim a database that has no claim and no charges; else change nothing."""
 

@@ -82,7 +82,7 @@ def test_a_database_is_claimed_only_with_yes(billing: Command, world: World, wit
     shown = billing("breaker", "claim", "--json").json
     assert shown["claimed"] is False
     assert any("BILLING_ENVIRONMENT was" in each for each in shown["differences"])
-    assert "Nothing was changed" in billing("breaker", "claim").out
+    assert "Nothing was claimed" in billing("breaker", "claim").out
     assert billing("breaker", "claim", "--yes", "--json").json["claimed"] is True
     assert billing("breaker", "claim", "--json").json["differences"] == []
     assert world.rows("SELECT gateway FROM environment_claims ORDER BY id DESC")[0]["gateway"].startswith(

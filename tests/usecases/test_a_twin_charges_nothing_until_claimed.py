@@ -48,7 +48,7 @@ def test_a_copied_database_charges_nothing_until_it_is_claimed(world: World, twi
     world.settle()
     assert len(world.ledger()) == before + 1
     assert stops(world.ports, 10) == []
-    accept_fingerprint(twin.ports)
+    accept_fingerprint(twin.ports, compares=False)
     assert stops(twin.ports, 10) == []
     twin.clock.advance(days=1)
     twin.settle()
@@ -184,7 +184,7 @@ def test_a_copy_gives_nothing_back_and_deletes_no_key(world: World, twin: World)
     request_refund(twin.ports, paid["id"], None, everything=True, reason="the customer asked")
     twin.settle()
     assert {row["status"] for row in world.ledger()} == {"paid"}
-    accept_fingerprint(twin.ports)
+    accept_fingerprint(twin.ports, compares=False)
     twin.settle()
     assert "cancelled" in {row["status"] for row in world.ledger()}
 

@@ -35,7 +35,7 @@ class DiesError(Exception):
 def busy(past: World, databases: Databases) -> Iterator[World]:
     with databases.copy_of(past.database_url) as url:
         world = past.elsewhere(url)
-        accept_fingerprint(world.ports)
+        accept_fingerprint(world.ports, compares=False)
         yield world
         world.close()
 

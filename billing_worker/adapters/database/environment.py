@@ -44,6 +44,12 @@ class SqlEnvironment:
         row = self._connection.execute(newest).one_or_none()
         return None if row is None else Fingerprint(*row)
 
+    def claimed_again_at(self) -> datetime | None:
+        """Billing time of the claim in force; None for the first one, which no database came before."""
+        newest = select(environment_claims.c.claimed_at).order_by(environment_claims.c.id.desc()).limit(2)
+        found: list[datetime] = list(self._connection.execute(newest).scalars())
+        return found[0] if len(found) > 1 else None
+
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
         """Claim a database that has no claim and no charges; else change nothing."""
         # Two first scans at once must not claim the database for two accounts.

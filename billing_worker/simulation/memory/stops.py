@@ -114,6 +114,11 @@ class MemoryEnvironment:
         newest = next(reversed(self._claims.rows.values()), None)
         return None if newest is None else newest.fingerprint
 
+    def claimed_again_at(self) -> datetime | None:
+        """Billing time of the claim in force; None for the first one, which no database came before."""
+        claims = list(self._claims.rows.values())
+        return claims[-1].claimed_at if len(claims) > 1 else None
+
     def elsewhere(self) -> bool:
         """Whether this is another database than the claimed one; False without a claim."""
         claimed = self.claimed()

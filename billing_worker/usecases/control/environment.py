@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
+from billing_worker.domain.comparison import OVERLAP
 from billing_worker.domain.environment import Fingerprint
+from billing_worker.domain.errors import Conflict
 from billing_worker.domain.stop import ALL, StopCause
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
@@ -40,14 +42,41 @@ def is_elsewhere(ports: Ports, uow: UnitOfWork) -> bool:
     return found.claimed is not None and bool(found.differences)
 
 
+def stands_in_for_a_lost_one(ports: Ports, uow: UnitOfWork) -> bool:
+    """Whether this database was restored, copied or promoted, and no operator has claimed it for the same account.
+
+    Then payments under our order numbers that it does not know were asked for by the database before it.
+    """
+    found = _compared(ports, uow)
+    return found.claimed is not None and found.here.is_another_database_of(found.claimed)
+
+
 def compared(ports: Ports) -> Claim:
     """Compare the claimed fingerprint with the present one."""
     with ports.database.transaction() as uow:
         return _compared(ports, uow)
 
 
-def accept_fingerprint(ports: Ports) -> Claim:
-    """Claim this database with this account, and clear the stop that waited for it."""
+def stand_and_compare(ports: Ports) -> Claim:
+    """The same, before an operator claims it: another database of the same account stops charging here and now.
+
+    The comparison of both books that a claim needs is one that ends after this stop.
+    """
+    with ports.database.transaction() as uow:
+        stands_in = stands_in_for_a_lost_one(ports, uow)
+    if stands_in:
+        require_claimed_environment(ports)
+    return compared(ports)
+
+
+def accept_fingerprint(ports: Ports, *, compares: bool = True) -> Claim:
+    """Claim this database with this account, and clear the stop that waited for it.
+
+    Raises Conflict for another database of the same account until both books were compared up to the stop: a restored
+    one lacks the latest payments, and charging goes on with the claim. `compares=False` claims it all the same.
+    """
+    if compares:
+        _require_comparison(ports)
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
         before = _compared(ports, uow)
@@ -60,6 +89,24 @@ def accept_fingerprint(ports: Ports) -> Claim:
                 uow.alerts.close(AlertKind.STOPPED, str(stop.id), moment)
         uow.commit()
     return before
+
+
+def _require_comparison(ports: Ports) -> None:
+    """Of another database of the same account; the list of another account says nothing about these books."""
+    found = stand_and_compare(ports)
+    if found.claimed is None or not found.here.is_another_database_of(found.claimed):
+        return
+    with ports.database.transaction() as uow:
+        until = uow.books.compared_until()
+        stopped = [stop.opened_at for stop in uow.stops.list_open() if stop.cause is StopCause.ENVIRONMENT]
+    needed = max([ports.clock.moment().billing - OVERLAP, *stopped])
+    if until is None or until < needed:
+        reached = "were never compared" if until is None else f"were compared until {until:%F %T} UTC"
+        raise Conflict(
+            f"both books {reached}, and a claim needs {needed:%F %T} UTC: payments after a backup may be missing here. "
+            "Run `billing-worker reconcile`, then claim again",
+            field="database",
+        )
 
 
 def _compared(ports: Ports, uow: UnitOfWork) -> Claim:

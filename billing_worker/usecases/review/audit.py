@@ -16,6 +16,7 @@ from billing_worker.domain.stop import ALL, Stop, StopCause
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.review import WRITTEN_IN, AuditWindow, Written
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.environment import stands_in_for_a_lost_one
 from billing_worker.usecases.review.audit_acts import TWINS, act
 from billing_worker.usecases.review.audit_gateway import at_the_gateway
 
@@ -160,7 +161,7 @@ def look_at_the_end(ports: Ports, since: datetime | None, *, sample: int, texts:
     with ports.database.transaction() as uow:
         moment = ports.clock.moment()
         accepted = uow.stops.accepted(StopCause.BREACH)
-        checks = [_runaway(uow, moment.billing)]
+        checks = [_runaway(uow, moment.billing, lost=stands_in_for_a_lost_one(ports, uow))]
         paid = uow.audits.paid(paid_since, moment.real - wait, sample) if sample else []
     checks += _texts(ports, texts)
     if sample:
@@ -233,13 +234,17 @@ def _written(ports: Ports, table: str, most: int) -> Iterator[Written]:
         most, last = most - len(page), page[-1]
 
 
-def _runaway(uow: UnitOfWork, now: datetime) -> Checked:
-    """Check unasked payments under our orders for a pattern. Single ones are a clerk's, and have their alerts."""
+def _runaway(uow: UnitOfWork, now: datetime, *, lost: bool) -> Checked:
+    """Check unasked payments under our orders for a pattern. Single ones are a clerk's, and have their alerts.
+
+    What was booked before a restored database is claimed (`lost`: it is not yet) was asked for by the one before it.
+    """
     cleared = uow.stops.cleared_at(ALL, StopCause.BREACH)
-    since = max(now - WITHIN, cleared) if cleared is not None else now - WITHIN
+    claimed = uow.environment.claimed_again_at()
+    since = max(moment for moment in (now - WITHIN, cleared, claimed) if moment is not None)
     found = uow.audits.unasked(since)
     breaches: tuple[Breach, ...] = ()
-    if found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
+    if not lost and found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway(found, of := uow.audits.paid_since(since)):
         detail = f"{found.customers} of {of.customers} customers paid within a day were charged under our orders, and "
         # Named by the last clearing: an operator accepted earlier ones, not this.
         breaches = (Breach(f"since {cleared or 'ever'}", detail + "this worker had not asked for it"),)

@@ -31,6 +31,7 @@ from billing_worker.ports.outside import Unreadable
 from billing_worker.ports.review import Known
 from billing_worker.ports.storage import UnitOfWork
 from billing_worker.usecases.key.issuance import facts_of_another_issue
+from billing_worker.usecases.review.lost_period import open_lost_period
 from billing_worker.usecases.schedule.leftover import take_unopened
 from billing_worker.usecases.settle.doubt import Looked, believe, doubt, reads_work
 from billing_worker.usecases.settle.record import record_payment
@@ -127,6 +128,8 @@ def _conclude(
         return _record(ports, uow, known, *seen)
     if found is Match.ORPHAN and take_unopened(ports, uow, *seen, ports.clock.moment()) is not None:
         return None
+    if found is Match.ORPHAN and open_lost_period(ports, uow, seen[0], ports.clock.moment()):
+        return _record(ports, uow, uow.comparisons.known([seen[0]]), *seen)
     notice = _notice(known, seen[0], found)
     return None if _notice_was_alerted(uow, notice) else _alert(uow, notice, seen[1], ports.clock.moment())
 

@@ -6,7 +6,9 @@ from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Approved, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.settlement import Settlement
+from billing_worker.ports.bundle import Ports
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.environment import stands_in_for_a_lost_one
 
 OUTAGE_ALERT = 5
 """An invoice that could not be placed this many times in a row needs an operator."""
@@ -68,8 +70,11 @@ def _alert_taken_back(uow: UnitOfWork, settlement: Settlement, moment: Moment) -
     uow.alerts.open(AlertKind.TAKEN_BACK, invoice.id, facts, moment)
 
 
-def alert_unasked(uow: UnitOfWork, settlement: Settlement, moment: Moment) -> None:
-    """Open the alert, once. A surplus payment has its own (`surplus_payment`), and so has an issuing payment."""
+def alert_unasked(ports: Ports, uow: UnitOfWork, settlement: Settlement, moment: Moment) -> None:
+    """Open the alert, once. A surplus payment has its own (`surplus_payment`), and so has an issuing payment.
+
+    A restored database was not asked, but the one before it was: there the alert is closed at once.
+    """
     attempt, issue = settlement.attempt, settlement.keys[settlement.attempt.billing_key_id].issue
     issued = issue is not None and issue.imp_uid == attempt.imp_uid
     if not attempt.found or attempt.surplus or attempt.status is not AttemptStatus.APPROVED or issued:
@@ -82,3 +87,5 @@ def alert_unasked(uow: UnitOfWork, settlement: Settlement, moment: Moment) -> No
     }
     if not uow.alerts.has(AlertKind.UNASKED_PAYMENT, attempt.id, facts):
         uow.alerts.open(AlertKind.UNASKED_PAYMENT, attempt.id, facts, moment)
+        if stands_in_for_a_lost_one(ports, uow):
+            uow.alerts.close(AlertKind.UNASKED_PAYMENT, attempt.id, moment)

@@ -247,7 +247,7 @@ def record_payment(
     settlement = locked.about(attempt)
     changed = note_refunds(uow, settlement, payment, evidence, moment)
     changed |= record_outcome(ports, uow, settlement, judge(settlement.request, payment, evidence), moment)
-    alert_unasked(uow, settlement, moment)
+    alert_unasked(ports, uow, settlement, moment)
     return f"attempt {attempt.id} is {attempt.status}" + ("" if changed else ", as was known")
 
 

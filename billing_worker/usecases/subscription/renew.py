@@ -12,7 +12,7 @@ from billing_worker.domain.subscription import NEVER_SCHEDULED, Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.control.environment import require_claimed_environment
+from billing_worker.usecases.control.environment import is_elsewhere, require_claimed_environment
 from billing_worker.usecases.control.pace import claim_renewals
 from billing_worker.usecases.schedule.opened import is_at_portone, of_next_periods, take_order_number
 from billing_worker.usecases.shadow.decide import decide_in_shadow
@@ -20,9 +20,11 @@ from billing_worker.usecases.subscription.catch_up import may_bill_late_period
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
-    """Claim subscriptions whose next period has begun."""
+    """Claim subscriptions whose next period has begun; none before this database is claimed."""
     require_claimed_environment(ports)
     with ports.database.transaction() as uow:
+        if is_elsewhere(ports, uow):
+            return []
         ids = claim_renewals(ports, uow, ports.clock.moment(), limit)
         uow.commit()
     return ids
@@ -35,6 +37,7 @@ def open_periods(
 
     Only one period each: after an outage the next scan opens the next one, oldest first. Periods that are late are
     billed, waived or held back as the plan's catch-up policy says, unless PortOne's schedule has charged them in time.
+    A restored database opens none before it is claimed: it would waive what the database before it has charged.
     """
     opened = []
     scheduled = (
@@ -43,7 +46,7 @@ def open_periods(
     for due in found:
         subscription = due.subscription
         subscription.lease_until = None
-        if not subscription.renews_at(moment.billing):
+        if due.elsewhere or not subscription.renews_at(moment.billing):
             continue
         schedules = scheduled.get(subscription.id, ())
         if subscription.cancel_at_period_end:
@@ -51,7 +54,7 @@ def open_periods(
         elif ports.shadow or subscription.collection is Collection.SHADOW:
             decide_in_shadow(ports, uow, due)
         elif (schedules and is_at_portone(schedules)) or may_bill_late_period(uow, subscription, due.plan, moment):
-            invoice = _invoice(ports, due, moment)
+            invoice = next_invoice(ports, due, moment)
             if schedules:
                 take_order_number(invoice, schedules, due.key.pg_provider)
             opened.append(due.owing(invoice, schedules))
@@ -65,7 +68,8 @@ def _end(uow: UnitOfWork, subscription: Subscription, moment: Moment) -> None:
     uow.announce(events, moment)
 
 
-def _invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
+def next_invoice(ports: Ports, due: DueSubscription, moment: Moment) -> Invoice:
+    """Step this subscription to its next period; returns the invoice of it, which the caller stores."""
     subscription = due.subscription
     period = subscription.open_period(due.plan.calendar)
     # A new customer waits for the first charge: only renewals are spread.

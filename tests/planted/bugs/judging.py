@@ -38,7 +38,7 @@ BUGS = (
         (RUNAWAY, "    if found.customers <= MOST_CUSTOMERS_BY_HAND:\n        return False\n", ""),
         (
             AUDIT,
-            "    if found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway",
+            "    if not lost and found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway",
             "    if found.customers and is_runaway",
         ),
         catchers=(
@@ -51,7 +51,7 @@ BUGS = (
         "any number of customers with unasked charges are single cases",
         (
             AUDIT,
-            "    if found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway",
+            "    if not lost and found.customers > MOST_CUSTOMERS_BY_HAND and is_runaway",
             "    if found.customers < 0 and is_runaway",
         ),
         catchers=(f"{CLERKS}::test_unasked_payments_of_many_customers_stop_all",),
