@@ -15,7 +15,7 @@ STEPS ?= 3
 MINUTES ?= 8
 RATE ?= 17
 
-.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-dunning bench-shared bench-million bench-statements bench-scans bench-bytes bench-moving bench-recovery bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
+.PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-dunning bench-shared bench-million bench-statements bench-scans bench-bytes bench-growth bench-moving bench-recovery bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -86,6 +86,9 @@ bench-scans: .venv/ready ## What scans, /metrics and an audit cost PostgreSQL at
 
 bench-bytes: .venv/ready ## Bytes that one charge writes, to the log and to each table
 	$(BIN)/python benchmarks/bytes.py
+
+bench-growth: .venv/ready ## GB that 100,000 monthly subscriptions add in a year, by table, after what upkeep deletes
+	$(BIN)/python benchmarks/growth.py
 
 bench-moving: .venv/ready ## Move 5,000 customers from schedules to workers, to schedules and back, killed at random
 	$(BIN)/python benchmarks/moving.py

@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 from fill import _BODY
+from sqlalchemy import Engine
 from stage import _Gateway
 from statements import _HostClock
 
@@ -32,6 +33,7 @@ from billing_worker.cli.session import quiet_logs
 from billing_worker.config import load_settings
 from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.outside import Clock
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.usecases.charge import collect
 from billing_worker.usecases.incoming import apply, receive
@@ -70,8 +72,8 @@ def main() -> int:
     return 0
 
 
-def measured(url: str, charges: int, chunk: int) -> dict[str, int]:
-    """Bytes a charge."""
+def portfolio(url: str, size: int, clock: Clock) -> tuple[Engine, Ports, list[str]]:
+    """This many new monthly subscriptions in an empty database, whose gateway approves at once."""
     engine = open_engine(url, pool_size=1, application="bench")
     bootstrap.upgrade_database(engine)
     settings = load_settings(
@@ -83,35 +85,42 @@ def measured(url: str, charges: int, chunk: int) -> dict[str, int]:
     built, unused = bootstrap.build(settings, role="bench", connections=1)
     unused.dispose()
     ids = RandomIds()
-    ports = replace(built, database=SqlDatabase(engine, ids), gateway=_Talkative(), clock=_HostClock())  # type: ignore[arg-type] # it charges, and is asked for nothing else
+    ports = replace(built, database=SqlDatabase(engine, ids), gateway=_Talkative(), clock=clock)  # type: ignore[arg-type] # it charges, and is asked for nothing else
     plan = create_plan(ports, "Bench", 9_900, "KRW", calendar=calendar_from(interval="month"))
     made = []
-    for _ in range(charges):
+    for _ in range(size):
         key = register_and_confirm(ports, NewKey(ids.new("bench"), "nice_v2"))
         made.append(subscribe(ports, NewSubscription(plan.id, key.id, key.id)).id)
+    return engine, ports, made
+
+
+def measured(url: str, charges: int, chunk: int) -> dict[str, int]:
+    """Bytes a charge."""
+    engine, ports, made = portfolio(url, charges, _HostClock())
     uncounted = charges // 3
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        _charge(ports, made[:uncounted], chunk)
-        wal, sizes = _wal(connection), _sizes(connection)
+        charge(ports, made[:uncounted], chunk)
+        wal, sizes = _wal(connection), sizes_of(connection)
         with engine.connect() as served:
             clock = ~served.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() << 3 | 2  # Linux' clock of it
         spent = time.clock_gettime(clock)
-        _charge(ports, made[uncounted:], chunk)
+        charge(ports, made[uncounted:], chunk)
         spent = time.clock_gettime(clock) - spent
         counted = charges - uncounted
-        grown = {table: (size - sizes[table]) // counted for table, size in _sizes(connection).items()}
+        grown = {table: (size - sizes[table]) // counted for table, size in sizes_of(connection).items()}
         figures = {"CPU of PostgreSQL, µs": round(1e6 * spent / counted)}
         figures |= {"write-ahead log": (_wal(connection) - wal) // counted, "stays, all tables": sum(grown.values())}
     engine.dispose()
     return figures | {f"  {table}": size for table, size in sorted(grown.items(), key=lambda own: -own[1]) if size}
 
 
-def _charge(ports: Ports, subscriptions: Sequence[str], chunk: int) -> None:
+def charge(ports: Ports, subscriptions: Sequence[str], chunk: int) -> None:
+    """Open and charge the next period of each, and store and apply its webhook."""
     for first in range(0, len(subscriptions), chunk):
         collect.renew(ports, subscriptions[first : first + chunk])
     for subscription in subscriptions:
         with ports.database.transaction() as uow:
-            (invoice,) = uow.invoices.of_subscription(subscription)
+            invoice = max(uow.invoices.of_subscription(subscription), key=lambda own: own.created_at)
             (attempt,) = uow.attempts.of_invoice(invoice.id)
         assert attempt.imp_uid is not None
         hint = {"imp_uid": attempt.imp_uid, "merchant_uid": attempt.merchant_uid, "status": "paid"}
@@ -124,8 +133,8 @@ def _wal(connection: psycopg.Connection) -> int:
     return int((connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone() or (0,))[0])
 
 
-def _sizes(connection: psycopg.Connection) -> dict[str, int]:
-    """Of each table, with its indexes."""
+def sizes_of(connection: psycopg.Connection) -> dict[str, int]:
+    """Bytes of each table, with its indexes."""
     rows = connection.execute(
         "SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND relname = ANY(%s)",
         (sorted(metadata.tables),),
