@@ -216,11 +216,10 @@ def place_of(engine: Engine) -> str:
     return opening_of(engine).address.where
 
 
-def connection_kind(engine: Engine) -> str:
-    """The connection to the database and its limits, for an operator. Raises Unavailable."""
-    way = "directly: statements are prepared" if is_direct(engine) else "through a pooler: no statement is prepared"
+def connection_kind(engine: Engine) -> tuple[str, str]:
+    """The way to the database, `direct` or `pooled`, and the limits of a transaction. Raises Unavailable."""
     limits = ", ".join(f"{name} {value / 1000:g} s" for name, value in WORKING.settings.items())
-    return f"{way}; each transaction has {limits}"
+    return "direct" if is_direct(engine) else "pooled", limits
 
 
 def check_gateway(settings: Settings) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from billing_worker.cli.listing import Every, show_list
 from billing_worker.cli.output import HIGHEST, AsJson, Limit
-from billing_worker.cli.session import session
+from billing_worker.cli.session import in_words, session
 from billing_worker.ports.lists import Kind
 from billing_worker.texts.alerts import action_lines
 from billing_worker.usecases.control.alerts import close_alert
@@ -34,9 +34,9 @@ def list_(
     with session(as_json=as_json) as work:
         wanted = {"open": not closed, "kind": kind, "subject_id": subject}
         columns = (*COLUMNS, "closed_at") if closed else COLUMNS
-        empty = "No alert was closed." if closed else "No alert is open."
+        empty = work.words.say("alert.none_closed" if closed else "alert.none_open")
         most = None if everything else limit
-        show_list(work, Kind.ALERTS, wanted, columns, most=most, empty=empty)
+        show_list(in_words(work), Kind.ALERTS, wanted, columns, most=most, empty=empty)
 
 
 @app.command()
@@ -53,10 +53,11 @@ def show(
     """
     with session(as_json=as_json) as work:
         found = alert_with(work.ports, alert_id, work.settings.language)
-        work.out.record(found, headline=found.title, without=("title", "proposal", "facts"))
+        out = in_words(work).out
+        out.record(found, headline=found.title, without=("title", "proposal", "facts"))
         for line in action_lines(found.actions, found.proposal):
-            work.out.say(f"- {line}")
-        work.out.part("The gateway's answer", found.evidence)
+            out.say(f"- {line}")
+        out.part(work.words.say("alert.evidence"), found.evidence)
 
 
 @app.command()
@@ -74,4 +75,6 @@ def close(
     with session(as_json=as_json) as work:
         close_alert(work.ports, alert_id)
         closed = alert_with(work.ports, alert_id, work.settings.language)
-        work.out.record(closed, headline=f"Alert {alert_id} is closed", without=("facts",))
+        in_words(work).out.record(
+            closed, headline=work.words.say("alert.is_closed", alert=alert_id), without=("facts",)
+        )

@@ -18,6 +18,7 @@ from billing_worker.domain.presence import Role
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.bundle import Ports
 from billing_worker.texts.alerts import shown
+from billing_worker.texts.words import Words
 from billing_worker.usecases.control.rehearse import rehearse
 from billing_worker.usecases.reading.operation import Operation, operation
 
@@ -34,30 +35,32 @@ CHECKS = {
 }
 
 _HOLDER = (
-    "end the session that holds it: SELECT pid, application_name, xact_start FROM pg_stat_activity"
+    "SELECT pid, application_name, xact_start FROM pg_stat_activity"
     " WHERE state = 'idle in transaction' ORDER BY xact_start"
 )
 _REFUSALS: Sequence[tuple[type[Exception], str]] = (
-    (OutOfMemoryError, "give Redis more memory (maxmemory), or see what fills it: redis-cli --bigkeys"),
-    (ReadOnlyError, "name the master in BILLING_BROKER_URL: this is a replica"),
-    (NoPermissionError, "allow this user all commands on the keys billing:*"),
-    (Exception, "see the log of Redis: its disk may be full"),
+    (OutOfMemoryError, "memory"),
+    (ReadOnlyError, "replica"),
+    (NoPermissionError, "permission"),
+    (Exception, "log"),
 )
 
 
-def database_writes(ports: Ports) -> Iterator[Finding]:
+def database_writes(ports: Ports, words: Words) -> Iterator[Finding]:
     """Check that a worker can take its locks and write."""
     try:
         rehearse(ports)
     except Busy as error:
-        yield Finding("transaction", Verdict.FAIL, f"the lock of charges cannot be had: {error}", _HOLDER)
+        detail, way_out = "doctor.transaction.busy", words.say("doctor.transaction.holder", statement=_HOLDER)
+        yield Finding("transaction", Verdict.FAIL, words.say(detail, error=error), way_out)
     except BillingError as error:
-        yield Finding("transaction", Verdict.FAIL, f"no worker can write: {error}", "docs/postgresql.md; see its log")
+        detail, way_out = "doctor.transaction.refused", words.say("doctor.transaction.see")
+        yield Finding("transaction", Verdict.FAIL, words.say(detail, error=error), way_out)
     else:
-        yield ok("transaction", "takes the lock of charges, locks a row and writes; all was rolled back")
+        yield ok("transaction", words.say("doctor.transaction"))
 
 
-def broker_writes(settings: Settings) -> Iterator[Finding]:
+def broker_writes(settings: Settings, words: Words) -> Iterator[Finding]:
     """Check that the broker takes a message and gives it back: under a key of its own, which is removed."""
     key = f"billing:doctor:{secrets.token_hex(8)}"
     try:
@@ -69,18 +72,18 @@ def broker_writes(settings: Settings) -> Iterator[Finding]:
             finally:
                 client.delete(key)
     except (redis.RedisError, OSError) as error:
-        line = str(error).splitlines()[0]
+        detail = words.say("doctor.messages.refused", error=str(error).splitlines()[0])
         way_out = next(way for kind, way in _REFUSALS if isinstance(error, kind))
-        yield Finding("broker messages", Verdict.FAIL, f"Redis takes no message: {line}", way_out)
+        yield Finding("broker messages", Verdict.FAIL, detail, words.say(f"doctor.messages.{way_out}"))
         return
     if came is None:
-        detail = "a message was gone before it could be taken: Redis drops what it is given"
+        detail = words.say("doctor.messages.gone")
         yield Finding("broker messages", Verdict.FAIL, detail, "redis-cli CONFIG SET maxmemory-policy noeviction")
     else:
-        yield ok("broker messages", "takes a message and gives it back")
+        yield ok("broker messages", words.say("doctor.messages"))
 
 
-def processes(settings: Settings, ports: Ports) -> Iterator[Finding]:
+def processes(settings: Settings, ports: Ports, words: Words) -> Iterator[Finding]:
     """Name processes that are missing or silent, and work that waits for them. Raises Unavailable."""
     found = operation(ports)
     troubled = set()
@@ -91,30 +94,31 @@ def processes(settings: Settings, ports: Ports) -> Iterator[Finding]:
     now, observed = found.moment.real, found.observed
     alive = {role: [p for p in observed.of(role) if not p.is_silent(now, ports.watching)] for role in Role}
     if "workers" not in troubled:
-        since = _ago(observed.last_work(), now)
-        yield ok("workers", f"{len(alive[Role.WORKER])} take from every queue; the last work was taken {since}")
+        ago = _ago(observed.last_work(), now, words)
+        yield ok("workers", words.say("doctor.workers", count=len(alive[Role.WORKER]), ago=ago))
     if "beat" not in troubled:
-        yield ok("beat", f"the last ring was {_ago(observed.last_ring(), now)}")
+        yield ok("beat", words.say("doctor.beat", ago=_ago(observed.last_ring(), now, words)))
     if "processes" not in troubled:
-        count = {role: len(each) for role, each in alive.items()}
-        yield ok("processes", ", ".join(f"{role}: {number}" for role, number in count.items()) + "; none is silent")
+        counts = ", ".join(f"{role}: {len(each)}" for role, each in alive.items())
+        yield ok("processes", words.say("doctor.processes", counts=counts))
     if "due work" not in troubled:
-        yield ok("due work", "is begun, held by a stop, or there is none")
-    yield from _receiver(found)
+        yield ok("due work", words.say("doctor.due_work"))
+    yield from _receiver(found, words)
 
 
-def _receiver(found: Operation) -> Iterator[Finding]:
+def _receiver(found: Operation, words: Words) -> Iterator[Finding]:
     for source in found.observed.sources:
         if source.came:
-            yield ok("notifications", f"{source.name}: some came within 24 h")
+            yield ok("notifications", words.say("doctor.notifications", source=source.name))
         elif not any(each.kind is AlertKind.NO_NOTIFICATIONS for each in found.troubles):
-            yield ok("notifications", f"{source.name}: none came within 24 h, and {source.paid} charges were paid")
+            none = words.say("doctor.notifications.none", source=source.name, paid=source.paid)
+            yield ok("notifications", none)
     if found.refused:
         counts = ", ".join(f"{source} {reason} {count}" for source, reason, count in found.refused)
-        way_out = "docs/receiver.md says what each reason means"
-        yield Finding("refused notifications", Verdict.WARN, f"within 24 h: {counts}", way_out)
+        detail, way_out = words.say("doctor.refused.some", counts=counts), words.say("doctor.refused.way")
+        yield Finding("refused notifications", Verdict.WARN, detail, way_out)
     else:
-        yield ok("refused notifications", "none within 24 h")
+        yield ok("refused notifications", words.say("doctor.refused"))
 
 
 def _finding(settings: Settings, trouble: Trouble, check: str, now: datetime) -> Finding:
@@ -125,5 +129,7 @@ def _finding(settings: Settings, trouble: Trouble, check: str, now: datetime) ->
     return Finding(check, Verdict.FAIL if is_critical else Verdict.WARN, words.detail, words.proposal)
 
 
-def _ago(at: datetime | None, now: datetime) -> str:
-    return "not within the last hour" if at is None else f"{max(0.0, (now - at).total_seconds()):.0f} s ago"
+def _ago(at: datetime | None, now: datetime, words: Words) -> str:
+    if at is None:
+        return words.say("doctor.long_ago")
+    return words.say("doctor.ago", seconds=f"{max(0.0, (now - at).total_seconds()):.0f}")

@@ -1,7 +1,7 @@
 """`billing-worker doctor`."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import typer
 
@@ -9,9 +9,11 @@ from billing_worker.cli import checks
 from billing_worker.cli.finding import Finding, Verdict, failed, ok
 from billing_worker.cli.output import AsJson, Output
 from billing_worker.cli.session import quiet_logs
-from billing_worker.config import load_settings
+from billing_worker.config import Settings, load_settings
 from billing_worker.domain.calendar import DEFAULT_ZONE
 from billing_worker.domain.errors import BillingError
+from billing_worker.domain.language import Language
+from billing_worker.texts.words import Words
 
 COLUMNS = ("verdict", "check", "detail", "way_out")
 
@@ -26,27 +28,33 @@ def doctor(*, as_json: AsJson = False) -> None:
     Example: billing-worker doctor
     """
     quiet_logs()
-    findings = list(_all())
+    settings, findings = _settings()
+    words = Words(Language.EN if settings is None else settings.language)
+    findings += _of(settings, words) if settings is not None else []
     healthy = all(finding.verdict is not Verdict.FAIL for finding in findings)
-    out = Output(as_json, DEFAULT_ZONE)
+    out = Output(as_json, DEFAULT_ZONE, words)
     if as_json:
         out.json({"ok": healthy, "checks": [asdict(finding) for finding in findings]})
     else:
-        out.rows([asdict(finding) for finding in findings], COLUMNS, empty="")
+        named = [replace(each, check=words.say(f"check.{each.check.replace(' ', '_')}")) for each in findings]
+        out.rows([asdict(each) for each in named], COLUMNS, empty="")
     if not healthy:
         raise typer.Exit(1)
 
 
-def _all() -> Iterator[Finding]:
+def _settings() -> tuple[Settings | None, list[Finding]]:
+    """The settings, or the failed check of them: in English, since the language is a setting too."""
     try:
-        settings = load_settings()
+        return load_settings(), []
     except BillingError as error:
-        yield failed("settings", error)
-        return
-    yield ok("settings", "readable and consistent; see: billing-worker settings")
-    yield from checks.database(settings)
-    yield from checks.broker(settings)
-    yield from checks.exposure(settings)
-    yield from checks.sources(settings)
-    yield from checks.time_machine(settings)
-    yield from checks.budgets(settings)
+        return None, [failed("settings", error, Words(Language.EN))]
+
+
+def _of(settings: Settings, words: Words) -> Iterator[Finding]:
+    yield ok("settings", words.say("doctor.settings"))
+    yield from checks.database(settings, words)
+    yield from checks.broker(settings, words)
+    yield from checks.exposure(settings, words)
+    yield from checks.sources(settings, words)
+    yield from checks.time_machine(settings, words)
+    yield from checks.budgets(settings, words)

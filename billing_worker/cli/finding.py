@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from billing_worker.domain.errors import BillingError
+from billing_worker.texts.words import Words
 
 
 class Verdict(StrEnum):
@@ -29,6 +30,6 @@ def ok(check: str, detail: str) -> Finding:
     return Finding(check, Verdict.OK, detail)
 
 
-def failed(check: str, error: BillingError) -> Finding:
-    """A failed check with the error's own line, which names the way out."""
-    return Finding(check, Verdict.FAIL, str(error))
+def failed(check: str, error: BillingError, words: Words) -> Finding:
+    """A failed check with the error's own line, in English, which names the way out."""
+    return Finding(check, Verdict.FAIL, words.say("doctor.failed", error=error))

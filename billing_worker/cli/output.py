@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from rich.text import Text
 
 from billing_worker.cli.streams import speaks_unicode
 from billing_worker.domain.money import Money
+from billing_worker.texts.words import Words
 from billing_worker.usecases.reading.views.fields import CURRENCY_IN, SECRET, masked
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ class Output:
 
     as_json: bool
     zone: str
+    words: Words | None = None
+    """The reader's words for titles and for values of closed lists; None: the names of fields and values."""
 
     def record(self, view: View, *, headline: str | None = None, without: Collection[str] = ()) -> None:
         """Print one object, one name and value per line. Unset values and lists of other objects are left out.
@@ -64,7 +67,7 @@ class Output:
         lines.add_column(overflow="fold")
         for name, value in _flat(view).items():
             if name not in without and value not in (None, [], (), {}) and not _has_views(value):
-                lines.add_row(_title(name), self._text(value))
+                lines.add_row(self._title(name), self._text(value))
         console.print(lines)
 
     @property
@@ -131,10 +134,13 @@ class Output:
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), show_header=titles)
         for name in columns:
             number = all(isinstance(view.get(name), int | Money) for view in views)
-            table.add_column(_title(name), justify="right" if number else "left", overflow="fold")
+            table.add_column(self._title(name), justify="right" if number else "left", overflow="fold")
         for view in views:
             table.add_row(*(self._text(view.get(name)) for name in columns))
         return table
+
+    def _title(self, name: str) -> str:
+        return name.replace("_", " ") if self.words is None else self.words.say(f"column.{name}")
 
     def _text(self, value: object) -> Text:  # noqa: PLR0911 - one a kind of value
         match value:
@@ -148,8 +154,9 @@ class Output:
                 return self._text([f"{name}={member}" for name, member in value.items()])
             case list() | tuple():
                 return Text(", ".join(str(self._text(member)) for member in value))
-            case Enum():
-                return Text(str(value.value), style=STYLES.get(str(value.value), ""))
+            case StrEnum():
+                shown = value.value if self.words is None else self.words.of(value)
+                return Text(shown, style=STYLES.get(value.value, ""))
             case _:
                 return Text(printable(str(value)), style=STYLES.get(str(value), ""))
 
@@ -231,7 +238,3 @@ def _masked(view: Any) -> dict[str, Any]:
 def _has_views(value: object) -> bool:
     members = value if isinstance(value, list) else [value]
     return any(is_dataclass(member) and not isinstance(member, Money) for member in members)
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ")

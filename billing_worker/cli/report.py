@@ -8,6 +8,7 @@ import typer
 from billing_worker.cli.output import AsJson
 from billing_worker.cli.session import session
 from billing_worker.domain.calendar import zone_named
+from billing_worker.texts.words import Words
 from billing_worker.usecases.reading.report import report_in
 from billing_worker.usecases.reading.views.insight import DrainView
 
@@ -29,23 +30,22 @@ def report(
     """
     with session(as_json=as_json) as work:
         zone = work.settings.timezone if timezone is None else timezone
-        zone_named(zone)
+        words = replace(work.words, zone=zone_named(zone))
         books = report_in(work.ports, zone, work.settings.language)
         if as_json:
             work.out.json(books)
             return
-        out = replace(work.out, zone=zone)
-        out.rows(books.months, MONTHS, empty="No invoices yet.")
+        out = replace(work.out, zone=zone, words=words)
+        out.rows(books.months, MONTHS, empty=words.say("report.no_invoices"))
         out.say("")
-        out.say("Now", "bold")
+        out.say(words.say("report.now"), "bold")
         out.record(books.standing)
         if books.drain is not None:
-            out.say(_draining(books.drain, zone), "yellow")
-        out.section("Alerts: an operator must look at these", books.alerts, ALERTS)
+            out.say(_draining(books.drain, words), "yellow")
+        out.section(words.say("report.alerts"), books.alerts, ALERTS)
 
 
-def _draining(drain: DrainView, zone: str) -> str:
+def _draining(drain: DrainView, words: Words) -> str:
     if drain.done_at is None:
-        return f"{drain.late} late, draining as fast as the workers can"
-    done = drain.done_at.astimezone(zone_named(zone))
-    return f"{drain.late} late, draining at {drain.per_minute}/min, done about {done:%Y-%m-%d %H:%M %Z}"
+        return words.say("report.draining", late=drain.late)
+    return words.say("report.draining_paced", late=drain.late, rate=drain.per_minute, day=words.day(drain.done_at))

@@ -14,7 +14,9 @@ import typer
 
 from billing_worker.cli.output import Output
 from billing_worker.config import Settings, load_settings
+from billing_worker.domain.calendar import zone_named
 from billing_worker.ports.bundle import Ports
+from billing_worker.texts.words import Words
 
 CONNECTIONS = 2
 """One for the transaction, one for the clock, which may be read meanwhile."""
@@ -32,6 +34,11 @@ class Session:
     engine: Any
     """Only for bootstrap's functions: its type belongs to the adapters."""
     out: Output
+
+    @property
+    def words(self) -> Words:
+        """The words of the operator, in the language and the zone of the settings."""
+        return Words(self.settings.language, zone_named(self.settings.timezone))
 
     def check_gateway(self) -> None:
         """Raise SettingsInvalid without the gateway's keys, or if a time machine must not run."""
@@ -64,6 +71,11 @@ def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
         yield Session(settings, ports, engine, Output(as_json, settings.timezone))
     finally:
         release(ports, engine)
+
+
+def in_words(work: Session) -> Session:
+    """The same session, with the titles and values of its tables in the operator's language."""
+    return replace(work, out=replace(work.out, words=work.words))
 
 
 def whoami() -> str:

@@ -28,24 +28,17 @@ def why(
         if as_json:
             work.out.json(told)
             return
+        say = work.words.say
         work.out.say(told.subject, "bold")
         work.out.say(told.answer)
-        if told.history:
-            work.out.say("")
-            work.out.say("So far")
-            for line in told.history:
-                work.out.say(f"  {line}")
-        if told.notices:
-            work.out.say("")
-            work.out.say("What the customer heard")
-            for line in told.notices:
-                work.out.say(f"  {line}")
-        if told.actions:
-            work.out.say("")
-            work.out.say("Who did what")
-            for line in told.actions:
+        parts = {"history": told.history, "notices": told.notices, "actions": told.actions}
+        for name, lines in parts.items():
+            if lines:
+                work.out.say("")
+                work.out.say(say(f"why.head.{name}"))
+            for line in lines:
                 work.out.say(f"  {line}")
         work.out.say("")
-        work.out.say(f"Next: {told.next}")
+        work.out.say(say("why.head.next", next=told.next))
         for alert in told.alerts:
-            work.out.say(f"ALERT {alert}", "bold red")
+            work.out.say(say("why.head.alert", alert=alert), "bold red")

@@ -12,7 +12,9 @@ from billing_worker.domain.time_machine import IN_A_FILE, TimeMachine
 class Billing(BaseModel):
     """The time of billing, and the budgets."""
 
-    language: Language = Field(Language.EN, description="Language of alerts and ways out (en, ko); the rest is English")
+    language: Language = Field(
+        Language.EN, description="Language of why, report, alerts and doctor (en, ko); the rest is English"
+    )
     timezone: str = Field(DEFAULT_ZONE, description="Default time zone of new plans")
     environment: str = Field("bw", pattern=r"^[a-z0-9]{1,8}$", description="First characters of every merchant_uid")
     time_machine: str | None = Field(

@@ -11,9 +11,13 @@ from billing_worker.domain.language import Language
 from billing_worker.ports.alerts import Alert
 from billing_worker.texts.catalogue import catalogue
 from billing_worker.texts.commands import command_of
+from billing_worker.texts.words import Words
 
 IDS = frozenset({"alert", *Concerns})
 """Facts that name the subject of an action."""
+
+RECORDED = frozenset({"reason", "trouble", "problem", "note"})
+"""Facts that are recorded reasons: quoted as they came, unless this worker wrote them."""
 
 
 class Offer(Protocol):
@@ -118,4 +122,6 @@ def _detail(kind: AlertKind, known: Mapping[str, Fact], language: Language) -> s
 def _word(name: str, fact: Fact, language: Language) -> str:
     if fact is None:
         return text("none.key" if name == "key" else "none", language)
+    if isinstance(fact, str) and name in RECORDED:
+        return Words(language).reason(fact)
     return str(fact) if isinstance(fact, str | int) else ", ".join(fact)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from billing_worker.domain.alerts import WayOut
 from billing_worker.ports.alerts import Alert
+from billing_worker.texts.words import Words
 
 MOST_NAMED = 5
 
@@ -25,16 +26,16 @@ class Outline:
     """What the customer heard."""
 
 
-def outline_of_many(subject: str, told: dict[str, Outline], live: Collection[str]) -> Outline:
+def outline_of_many(subject: str, told: dict[str, Outline], live: Collection[str], words: Words) -> Outline:
     """One outline of several, the newest of which come first; only the live ones go on."""
-    answer = "Each has a story of its own; see: " + ", ".join(f"why {ident}" for ident in list(told)[:MOST_NAMED])
+    commands = ", ".join(f"why {ident}" for ident in list(told)[:MOST_NAMED])
     described = list(reversed(told.values()))
     return Outline(
         subject,
-        answer,
+        words.say("why.customer.see", commands=commands),
         [f"{each.subject}. {each.answer}" for each in described],
         " ".join(f"{ident}: {told[ident].next}" for ident in reversed(told) if ident in live)
-        or "Nothing: all of them ended.",
+        or words.say("why.customer.ended"),
         [way for each in described for way in each.ways_out],
         [alert for each in described for alert in each.alerts],
         list(dict.fromkeys(line for each in described for line in each.actions)),

@@ -1,14 +1,22 @@
 """By which way a subscription's next period is collected, and what is registered at PortOne, in words."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from billing_worker.domain.schedule import AHEAD, Collection, ScheduleStatus
 from billing_worker.domain.subscription import RENEWING, Subscription
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.texts.words import Words
+
+_SAID = {
+    ScheduleStatus.REGISTERING: "registering",
+    ScheduleStatus.REGISTERED: "registered",
+    ScheduleStatus.REVOKING: "revoking",
+    ScheduleStatus.EXECUTED: "executed",
+}
+"""A schedule in another state does not charge."""
+
+_WITH_REASON = ("revoking", "none")
 
 
-def way_of(uow: UnitOfWork, subscription: Subscription, day: Callable[[datetime], str]) -> str:
+def way_of(uow: UnitOfWork, subscription: Subscription, words: Words) -> str:
     """A sentence about its next period; empty where a worker charges it and nothing is at PortOne."""
     if subscription.status not in RENEWING and not uow.schedules.live_of_subscription(subscription.id):
         return ""
@@ -17,14 +25,13 @@ def way_of(uow: UnitOfWork, subscription: Subscription, day: Callable[[datetime]
     if last is None:
         if subscription.collection is Collection.WORKER:
             return ""
-        return f" Its next period is not registered at PortOne yet: that happens {AHEAD.days} days before it begins."
-    order, when = f"order {last.merchant_uid}", day(last.schedule_at)
-    because = f": {last.note}" if last.note else ""
-    not_there = f"Nothing is registered at PortOne for {when} ({order} is {last.status}{because}); a worker charges it."
-    said = {
-        ScheduleStatus.REGISTERING: f"Its next period is being registered at PortOne for {when} ({order}).",
-        ScheduleStatus.REGISTERED: f"PortOne charges its next period on {when} ({order}), and tells us by a webhook.",
-        ScheduleStatus.REVOKING: f"What is registered at PortOne for {when} ({order}) is being revoked{because}.",
-        ScheduleStatus.EXECUTED: f"PortOne ran the schedule of its next period ({order}).",
-    }
-    return f" {said.get(last.status, not_there)}"
+        return words.say("why.way.not_registered", days=AHEAD.days)
+    name = _SAID.get(last.status, "none")
+    because = "_because" if last.note and name in _WITH_REASON else ""
+    return words.say(
+        f"why.way.{name}{because}",
+        day=words.day(last.schedule_at),
+        order=last.merchant_uid,
+        status=words.of(last.status),
+        reason=words.reason(last.note),
+    )

@@ -7,6 +7,7 @@ from billing_worker.domain.text import storable
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.lists import Kind
 from billing_worker.texts.alerts import line, ways_out
+from billing_worker.texts.words import Words
 from billing_worker.usecases.reading.outline import Outline
 from billing_worker.usecases.reading.teller import Teller
 from billing_worker.usecases.reading.views.control import of_way_out
@@ -18,14 +19,15 @@ def why(ports: Ports, ident: str, timezone: str = "UTC", language: Language = La
     """Explain a subscription (sub_…), invoice (inv_…), attempt (att_…), refund (rfd_…), key (key_…), schedule (sch_…).
 
     It also takes a merchant_uid, an imp_uid, a customer_uid, an external_id or the merchant's own id of a customer, in
-    this order. Times are in `timezone` (an IANA name), alerts and ways out in `language`.
+    this order. Times are in `timezone` (an IANA name), sentences in `language`.
 
     Raises NotFound for an unknown id of our form, or InvalidInput for any other unknown id.
     """
     if not storable(ident):
         raise _names_nothing(ident)
     with ports.database.transaction() as uow:
-        teller = Teller(uow, ports.clock.moment().billing, zone_named(timezone), ports.pg_limits)
+        words = Words(language, zone_named(timezone))
+        teller = Teller(uow, ports.clock.moment().billing, ports.pg_limits, words)
         return _explained(_outline(teller, ident), language)
 
 

@@ -30,6 +30,7 @@ from tests.planted.bugs import (
     restoring,
     scheduling,
     single_payments,
+    speaking,
     telling,
     watching,
 )
@@ -63,6 +64,7 @@ BUGS: tuple[Bug, ...] = (
     *money_and_time.BUGS,
     *refunds_and_stops.BUGS,
     *single_payments.BUGS,
+    *speaking.BUGS,
     *telling.BUGS,
     *watching.BUGS,
 )

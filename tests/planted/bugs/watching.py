@@ -73,7 +73,7 @@ BUGS = (
         "a broker that takes no message is well",
         (
             "billing_worker/cli/checks.py",
-            "    yield from broker_writes(settings)\n",
+            "    yield from broker_writes(settings, words)\n",
             '    yield ok("broker messages", "takes a message and gives it back")\n',
         ),
         catchers=(f"{DOING}::test_a_broker_that_answers_and_takes_nothing_is_told_with_the_way_out",),
