@@ -20,7 +20,7 @@ from billing_worker.cli.session import quiet_logs
 from billing_worker.config import Settings, load_settings
 from billing_worker.config.names import PREFIX
 from billing_worker.demo import books, portfolio, view
-from billing_worker.demo.steering import Steering
+from billing_worker.demo.steering import Steering, waits_since
 from billing_worker.ports.books import Standing
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.outgoing import OutboxMessage
@@ -195,7 +195,7 @@ def _live(supervisor: Supervisor, ports: Ports, steering: Steering, console: Con
                 return None
             seen, moment = report(ports, TIMEZONE), ports.clock.moment()
             now, standing = moment.billing, seen.standing
-            goes_on = steering.move_on(moment.real, standing.oldest if now < END else None)
+            goes_on = steering.move_on(moment.real, waits_since(standing) if now < END else None)
             figures = view.totals(seen)
             rate = watch.see(figures["paid"])
             done = (now - START) / (END - START)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from billing_worker.domain.time_machine import IN_A_FILE, TimeMachine
+from billing_worker.ports.books import Standing
 
 PATIENCE = timedelta(days=7)
 """Billing time: while anything has been due or unclear for longer, time waits."""
@@ -54,6 +55,15 @@ class Steering:
         ahead = machine.until if machine.until is not None else self._end
         _replace(self._gateway, str(machine))
         _replace(self._merchant, str(TimeMachine(machine.start, machine.rate, machine.origin, min(ahead, self._end))))
+
+
+def waits_since(standing: Standing) -> datetime | None:
+    """Billing time since which the oldest work waits for a worker; None if none does.
+
+    A charge that could not be placed waits for its next date: if time waited for it, neither would ever come.
+    """
+    ages = (standing.oldest_due, standing.oldest_period_due, standing.oldest_unknown)
+    return min((each for each in ages if each is not None), default=None)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -7,9 +8,10 @@ from hypothesis import strategies as st
 
 from billing_worker.adapters.clock import DatabaseClock
 from billing_worker.adapters.time_machine import time_machine
-from billing_worker.demo.steering import LEASE, PATIENCE, Steering
+from billing_worker.demo.steering import LEASE, PATIENCE, Steering, waits_since
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.time_machine import IN_A_FILE, TimeMachine
+from billing_worker.ports.books import Standing
 from billing_worker.sandbox import TimeMachine as SandboxMachine
 from billing_worker.sandbox.clock import Clock as SandboxClock
 from tests.builders import utc
@@ -58,6 +60,14 @@ def test_time_waits_while_work_is_open_for_longer_than_a_week_and_not_for_younge
     assert stands == timedelta(days=7 + LEASE)
     assert steering.move_on(REAL + seconds(500), START + stands - PATIENCE)
     assert shown(steering, 501) == stands + timedelta(days=1)
+
+
+def test_time_does_not_wait_for_a_charge_that_waits_for_its_next_date() -> None:
+    """They waited for each other: the demonstration stood still, and nothing was open."""
+    nothing: dict[str, Any] = dict.fromkeys(Standing.__dataclass_fields__)
+    assert waits_since(Standing(**nothing | {"unplaced": 1, "oldest_unplaced": START})) is None
+    for name in ("oldest_due", "oldest_period_due", "oldest_unknown"):
+        assert waits_since(Standing(**nothing | {"oldest_unplaced": START, name: END})) == END
 
 
 def test_the_merchant_stops_at_the_end_and_the_gateway_does_not(steering: Steering) -> None:
