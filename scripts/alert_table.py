@@ -23,6 +23,7 @@ TABLE = re.compile(re.escape(TITLES) + r"(?:\|.*\n)+")
 
 SEE = {
     AlertKind.UNKNOWN: '"An invoice stays unknown" below',
+    AlertKind.DECLINES_RISE: '"Far more is declined than usual" below',
     AlertKind.SURPLUS_PAYMENT: '"Double payment" below',
     AlertKind.REFUND_STUCK: '"Refund a payment" below',
     AlertKind.MISMATCH: '"Mismatch" below',

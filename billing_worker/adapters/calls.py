@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 import structlog
@@ -133,8 +134,10 @@ class CallsUnderWay:
         except BaseException as error:  # noqa: BLE001 - whatever ended the call: it may have been sent
             outcome = Unknown(f"no answer: {type(error).__name__}")
         with self._gathered:
-            answer = Answered(intent.attempt_id, intent.fence, outcome)
-            self._arrived.append(_Arrived(answer, record, self._monotonic()))
+            now = self._monotonic()
+            took = timedelta(seconds=now - self._begun.get(intent.attempt_id, now))
+            answer = Answered(intent.attempt_id, intent.fence, outcome, took)
+            self._arrived.append(_Arrived(answer, record, now))
             if self._recorder is None:
                 self._recorder = threading.Thread(target=self._record_for_ever, name="answers", daemon=True)
                 self._recorder.start()

@@ -16,6 +16,10 @@ MONTHS = (
     *("month", "invoices", "paid", "paid_amount", "refunded_amount"),
     *("open", "uncollectible", "void", "recovered"),
 )
+OUTCOMES = (
+    *("pg", "kind", "approved", "declined", "failed", "unknown", "declined_share"),
+    *("week_approved", "week_declined", "week_declined_share"),
+)
 ALERTS = ("opened_at", "severity", "kind", "subject_id", "detail", "proposal")
 
 
@@ -24,7 +28,7 @@ def report(
     timezone: Annotated[str | None, typer.Option(help="Time zone of the months; default: BILLING_TIMEZONE.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show each month's invoices and money, the present state, and open alerts.
+    """Show each month's invoices and money, the outcomes of the last day, the present state, and open alerts.
 
     Example: billing-worker report --timezone UTC
     """
@@ -37,6 +41,7 @@ def report(
             return
         out = replace(work.out, zone=zone, words=words)
         out.rows(books.months, MONTHS, empty=words.say("report.no_invoices"))
+        out.section(words.say("report.outcomes"), books.outcomes, OUTCOMES)
         out.say("")
         out.say(words.say("report.now"), "bold")
         out.record(books.standing)

@@ -30,6 +30,7 @@ _REFUSED = {
 }
 _SHADOWED = ("decided", "agrees", "declined", "differs", "missing", "unexpected")
 _BOTH, _STOP = ("order", "here", "there"), ("scope", "since", "reason")
+_RISE = ("declined", "tried", "hours", "usual")
 
 RULES: Mapping[AlertKind, AlertRule] = {
     AlertKind.UNKNOWN: AlertRule(
@@ -42,6 +43,15 @@ RULES: Mapping[AlertKind, AlertRule] = {
         Concerns.INVOICE, _CRITICAL, _ITSELF, one("reason", do=(_A.RUN_DOCTOR, _A.ASK_PORTONE))
     ),
     AlertKind.MERCHANT_REFUSED: AlertRule(Concerns.PG, _CRITICAL, _ITSELF, _REFUSED),
+    AlertKind.DECLINES_RISE: AlertRule(
+        Concerns.PG,
+        _CRITICAL,
+        _ITSELF,
+        {
+            "pg": Case(_RISE, (_A.SHOW_OUTCOMES, _A.ASK_PORTONE, _A.STOP_CHARGES_OF_PG)),
+            "all": Case(_RISE, (_A.SHOW_OUTCOMES, _A.ASK_PORTONE, _A.STOP_CHARGES)),
+        },
+    ),
     AlertKind.SURPLUS_PAYMENT: AlertRule(
         Concerns.INVOICE, _INFO, _ITSELF, one("payment", "invoice_status", do=(_A.WAIT,))
     ),

@@ -69,6 +69,7 @@ class AlertKind(StrEnum):
     PROCESS_SILENT = "process_silent"
     WORK_WAITS = "work_waits"
     NO_NOTIFICATIONS = "no_notifications"
+    DECLINES_RISE = "declines_rise"
 
 
 class Concerns(StrEnum):
@@ -199,6 +200,9 @@ class Action(StrEnum):
     ADD_CONSUMER = "add_consumer"
     CHECK_WEBHOOK_URL = "check_webhook_url"
     CHECK_RECEIVER = "check_receiver"
+    SHOW_OUTCOMES = "show_outcomes"
+    STOP_CHARGES = "stop_charges"
+    STOP_CHARGES_OF_PG = "stop_charges_of_pg"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import ChargeRequest, charge_request
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.timing import Timing
+from billing_worker.domain.try_kind import TryKind, kind_of_try
 
 
 class InvoiceStatus(StrEnum):
@@ -63,18 +65,6 @@ class Period:
     index: int
     start: datetime
     end: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SinglePayment:
-    """What a merchant asked to charge without a period. It has what a subscription and its plan have otherwise."""
-
-    customer: str
-    """The merchant's own id of the customer."""
-    name: str
-    """The product's name that PortOne shows."""
-    at: datetime
-    """When it is to be charged: billing time, aware UTC."""
 
 
 @dataclass(slots=True)
@@ -243,6 +233,8 @@ class Invoice:
             started_at=moment.billing,
             lease_until=moment.real + timedelta(seconds=timing.lease),
             next_look_at=timing.next_look(0, moment.real),
+            try_kind=kind_of_try(by_hand=self.by_hand, declined=self.declines + self.spared > 0),
+            due_at=self.next_attempt_at,
         )
 
 
@@ -284,6 +276,11 @@ class PaymentAttempt:
     refund_evidence_id: int | None = None
     scheduled: bool = False
     """Whether PortOne makes the charge by a schedule of ours: no worker calls for it."""
+    try_kind: TryKind | None = None
+    due_at: datetime | None = None
+    """When its invoice was due: billing time. This and the kind are None for attempts before migration 0030."""
+    took_ms: int | None = None
+    """Milliseconds from the call to its answer; None without an answer to our own call."""
 
     @property
     def is_open(self) -> bool:

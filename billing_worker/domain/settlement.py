@@ -17,11 +17,12 @@ from billing_worker.domain.dunning.policy import DunningPolicy
 from billing_worker.domain.events import Event, EventType, of_invoice, of_key, of_subscription_by
 from billing_worker.domain.fallback import Cards, charge_another
 from billing_worker.domain.giving_up import facts_of, fall_behind, give_up, give_up_again, void_if_open
-from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt, SinglePayment
+from billing_worker.domain.invoice import AttemptStatus, Invoice, InvoiceStatus, PaymentAttempt
 from billing_worker.domain.notices.written import next_try_is_last
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Failed, Outcome, Unknown
 from billing_worker.domain.pg_limits import NO_LIMITS, SEOUL, PgLimits
 from billing_worker.domain.plan import Plan
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.spared import declined_alike, spared_wait
 from billing_worker.domain.subscription import AWAITING_PAYMENT, Subscription, SubscriptionStatus
 from billing_worker.domain.timing import technical_backoff

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from billing_worker.domain.dunning.recovered import CardAnswer, DeclinedInvoice
 from billing_worker.domain.moment import Moment
+from billing_worker.ports.hourly import Hourly
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,10 @@ class SettledPayment:
 
 class Books(Protocol):
     """What the database says as a whole. Read only."""
+
+    @property
+    def hourly(self) -> Hourly:
+        """Hourly totals of outcomes and of times."""
 
     def answers(self, since: datetime, until: datetime) -> Iterator[CardAnswer]:
         """What cards said to the tries of declined invoices made in this span: by invoice, in order."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from billing_worker.domain.payment import ChargeRequest, Outcome
@@ -30,6 +30,13 @@ class Answered:
     fence: int
     """The attempt's fence at the start of the call: a different one now means that the attempt was taken over."""
     outcome: Outcome
+    took: timedelta | None = None
+    """Real time from the call to its answer; None if it was not measured."""
+
+    @property
+    def took_ms(self) -> int | None:
+        """The same in whole milliseconds. A clock that was set back counts as no time."""
+        return None if self.took is None else max(0, self.took // timedelta(milliseconds=1))
 
 
 Record = Callable[[Sequence[Answered]], None]

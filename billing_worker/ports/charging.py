@@ -7,12 +7,13 @@ from typing import Protocol
 
 from billing_worker.domain.billing_key import BillingKey
 from billing_worker.domain.dunning.policy import ANY_HOUR, DunningPolicy, Hours
-from billing_worker.domain.invoice import Invoice, PaymentAttempt, SinglePayment
+from billing_worker.domain.invoice import Invoice, PaymentAttempt
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.payment import Evidence
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.schedule import Schedule
 from billing_worker.domain.settlement import LockedInvoice, Settlement
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.control import DueBetween
 from billing_worker.ports.declines import UnknownText

@@ -32,6 +32,9 @@ COMMANDS: Mapping[Action, str] = {
     Action.LIST_STUCK_NOTIFICATIONS: "inbox list --stuck",
     Action.RUN_DOCTOR: "doctor",
     Action.RUN_AUDIT: "audit",
+    Action.SHOW_OUTCOMES: "report",
+    Action.STOP_CHARGES: "breaker trip --all --reason '...'",
+    Action.STOP_CHARGES_OF_PG: "breaker trip --pg {pg} --reason '...'",
     Action.CLOSE_ALERT: "alert close {alert}",
 }
 

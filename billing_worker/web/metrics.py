@@ -17,6 +17,7 @@ from billing_worker.ports.books import Standing, Tally
 from billing_worker.usecases.reading.operation import Operation
 from billing_worker.usecases.reading.report import Report
 from billing_worker.web.metrics_of_operation import metrics_of
+from billing_worker.web.metrics_of_outcomes import metrics_of_outcomes
 
 
 def exposition(report: Report, operation: Operation, watching: Watching, moment: Moment) -> bytes:
@@ -24,7 +25,7 @@ def exposition(report: Report, operation: Operation, watching: Watching, moment:
     registry = CollectorRegistry()
     standing = report.standing
     metrics = [*_standing(standing, moment.billing), *_inbox(standing, moment.real), *_money(report.months), _build()]
-    metrics += metrics_of(operation, watching)
+    metrics += [*metrics_of_outcomes(report), *metrics_of(operation, watching)]
     registry.register(_Snapshot(metrics))
     return generate_latest(registry)
 

@@ -504,6 +504,8 @@ NOT_MODELLED = {
     "shadow_days",
     "invoice_deltas",
     "invoice_totals",
+    "hourly_deltas",
+    "hourly_totals",
     "comparisons",
     "environment_claims",
     "actions",

@@ -66,6 +66,28 @@ def test_the_metrics_say_what_the_report_says(web: Web) -> None:
     assert metrics[f"billing_worker_build_info{{{__version__}}}"] == 1
 
 
+def test_outcomes_and_times_are_counted(web: Web) -> None:
+    def approve(request: ChargeRequest) -> Outcome:
+        web.clock.advance(seconds=3)
+        names = {"merchant_uid": request.merchant_uid, "customer_uid": request.customer_uid, "money": request.money}
+        return Approved(a_payment(**names), EVIDENCE)
+
+    def decline(_: ChargeRequest) -> Outcome:
+        return Declined(normalise("", "한도초과"), "한도초과", EVIDENCE, "imps_000000000009")
+
+    for number, outcome in enumerate((approve, decline)):
+        web.charge(web.invoiced(customer_uid=f"user-{number}")[1], outcome)
+    metrics = scraped(web)
+    assert metrics["billing_attempts_total{first/approved/nice_v2}"] == 1
+    assert metrics["billing_attempts_total{first/declined/nice_v2}"] == 1
+    assert metrics["billing_first_tries_declined_ratio{nice_v2/day}"] == 0.5
+    call = "billing_gateway_call_seconds"
+    buckets = [metrics[f"{call}_bucket{{{bound}/nice_v2}}"] for bound in ("0.1", "2.5", "5.0", "86400.0", "+Inf")]
+    assert buckets == [1, 1, 2, 2, 2]
+    assert (metrics[f"{call}_count{{nice_v2}}"], metrics[f"{call}_sum{{nice_v2}}"]) == (2, 3)
+    assert metrics["billing_attempt_wait_seconds_count{nice_v2}"] == 2
+
+
 def test_an_empty_installation_has_metrics_too(web: Web) -> None:
     metrics = scraped(web)
     assert (metrics["billing_invoices_due"], metrics["billing_oldest_due_age_seconds"]) == (0, 0)

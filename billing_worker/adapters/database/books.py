@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from billing_worker.adapters.database.expiring import LAST_MONTH
+from billing_worker.adapters.database.hourly import SqlHourly
 from billing_worker.domain.dunning.recovered import CardAnswer, DeclinedInvoice
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import UNANSWERED_FOR, WAITING_FOR
@@ -147,6 +148,7 @@ class SqlBooks:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.hourly = SqlHourly(connection)
 
     def tallies(self, timezone: str) -> Sequence[Tally]:
         """One line per month and currency, oldest first."""

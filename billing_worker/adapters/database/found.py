@@ -6,7 +6,7 @@ from dataclasses import dataclass
 VERSION_TABLE = "billing_alembic_version"
 """Our own name: Alembic's default, `alembic_version`, belongs to the merchant's application in the same database."""
 
-NEWEST_MIGRATION = "0029_indexes"
+NEWEST_MIGRATION = "0030_indexes"
 """The newest migration of this release. It is written here so that no process loads the migrations at start."""
 EARLIER_MIGRATIONS = frozenset(
     {
@@ -50,6 +50,8 @@ EARLIER_MIGRATIONS = frozenset(
         "0027",
         "0028",
         "0029",
+        "0029_indexes",
+        "0030",
     }
 )
 """All known migrations. Any other belongs to a newer release."""

@@ -9,7 +9,16 @@ from billing_worker.adapters.database.found import EARLIER_MIGRATIONS, NEWEST_MI
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.verdicts import not_ready
 
-_DELETED_FROM = ("audits", "inbox", "invoice_deltas", "outbox", "processes", "refused_notifications")
+_DELETED_FROM = (
+    "audits",
+    "hourly_deltas",
+    "hourly_totals",
+    "inbox",
+    "invoice_deltas",
+    "outbox",
+    "processes",
+    "refused_notifications",
+)
 
 _ASKED = text("""
     SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,

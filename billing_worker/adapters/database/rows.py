@@ -19,7 +19,7 @@ from billing_worker.domain.dunning.version import PolicyVersion
 from billing_worker.domain.events import Event, EventType
 from billing_worker.domain.fallback import FallbackKey
 from billing_worker.domain.gateway_watch import GatewayWatch
-from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period, SinglePayment
+from billing_worker.domain.invoice import Invoice, PaymentAttempt, Period
 from billing_worker.domain.key_call import KeyCall
 from billing_worker.domain.money import Money
 from billing_worker.domain.notices.notice import Notice
@@ -31,6 +31,7 @@ from billing_worker.domain.plan import Plan
 from billing_worker.domain.refund import Refund
 from billing_worker.domain.schedule import Schedule
 from billing_worker.domain.shadow import ShadowCharge
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.stop import Stop
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.alerts import Alert

@@ -1,9 +1,10 @@
 """What a transaction in memory reads under the lock of a subscription: one copy of each row."""
 
 from billing_worker.domain.billing_key import BillingKey
-from billing_worker.domain.invoice import Invoice, SinglePayment
+from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import LockedInvoice
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.subscription import Subscription
 from billing_worker.simulation.memory.rows import Rows
 

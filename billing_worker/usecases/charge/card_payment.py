@@ -156,10 +156,12 @@ def finish_card_payment(ports: Ports, paying: CardPayment | LaterPayment) -> Non
     if isinstance(paying, LaterPayment):
         finish_issue(ports, paying.issuing)
         return
+    began = ports.clock.moment().real
     outcome = _outcome(ports, paying)
     if outcome is None:
         return
-    record_answers(ports, [Answered(paying.intent.attempt_id, paying.intent.fence, outcome)])
+    took = ports.clock.moment().real - began
+    record_answers(ports, [Answered(paying.intent.attempt_id, paying.intent.fence, outcome, took)])
     if paying.keeps_card:
         confirm(ports, paying.key.id)
 

@@ -136,7 +136,9 @@ def _place(ports: Ports, intents: Sequence[Intent]) -> None:
         return
     for intent in intents:
         if in_time(intent):
-            record([Answered(intent.attempt_id, intent.fence, ports.gateway.charge(intent.request))])
+            began = ports.clock.moment().real
+            outcome = ports.gateway.charge(intent.request)
+            record([Answered(intent.attempt_id, intent.fence, outcome, ports.clock.moment().real - began)])
 
 
 def _in_time(ports: Ports, intent: Intent) -> bool:

@@ -1,9 +1,10 @@
 """Upkeep of the inbox: alert an operator to stuck entries, drop foreign ones, delete old ones.
 
 It also deletes expired answers to requests and old alerts, empties old evidence, and adds up the changes of the totals
-of invoices.
+of invoices and of outcomes.
 
-And it keeps the alert about late periods open exactly while a subscription waits for the operator's decision.
+And it keeps the alert about late periods open exactly while a subscription waits for the operator's decision, and looks
+at the share of declines.
 
 It runs once a minute, by one bucket for all processes. Each run is bounded, so that no lock is held for long.
 """
@@ -14,10 +15,12 @@ from dataclasses import replace
 from billing_worker.domain.alerts import AlertKind, Fact
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.notification import FOREIGN_FOR, UNANSWERED_FOR
+from billing_worker.domain.outcome_counts import KEPT_FOR, hour_of
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.control import Work
 from billing_worker.ports.incoming import InboxStatus, Sought
 from billing_worker.ports.storage import UnitOfWork
+from billing_worker.usecases.control.declines import watch_declines
 from billing_worker.usecases.subscription.catch_up import look_after_alerts
 
 INBOX = "inbox"
@@ -64,10 +67,15 @@ def tidy(ports: Ports, _what: str) -> int:
         uow.books.fold(FOLDED_AT_ONCE)
         uow.commit()
     with ports.database.transaction() as uow:
+        uow.books.hourly.fold(FOLDED_AT_ONCE)
+        uow.books.hourly.forget(hour_of(moment.billing) - KEPT_FOR)
+        uow.commit()
+    with ports.database.transaction() as uow:
         _alert_stuck(uow, moment)
         _alert_flood(uow, moment)
         uow.commit()
     look_after_alerts(ports)
+    watch_declines(ports)
     return deleted
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.card_expiry import last_day
 from billing_worker.domain.fallback import Cards
-from billing_worker.domain.invoice import Invoice, SinglePayment
+from billing_worker.domain.invoice import Invoice
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.notices.notice import Notice, NoticeKind
@@ -15,6 +15,7 @@ from billing_worker.domain.notices.switches import Switches
 from billing_worker.domain.notices.truth import Drop, Verdict, of_invoice, of_next_charge
 from billing_worker.domain.plan import Plan
 from billing_worker.domain.settlement import LockedInvoice
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.subscription import Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.notices import Noticing

@@ -9,13 +9,14 @@ from billing_worker.domain.action import Verb
 from billing_worker.domain.billing_key import BillingKey, KeyStatus
 from billing_worker.domain.card_numbers import holds_card_number
 from billing_worker.domain.errors import Conflict, InvalidInput, NotFound
-from billing_worker.domain.invoice import Invoice, InvoiceStatus, SinglePayment
+from billing_worker.domain.invoice import Invoice, InvoiceStatus
 from billing_worker.domain.moment import Moment
 from billing_worker.domain.money import Money
 from billing_worker.domain.order_number import merchant_uid_of, order_is_taken, read_merchant_uid
 from billing_worker.domain.payment_options import PLAIN, PaymentOptions, entered_options
 from billing_worker.domain.pgs.rules import require_id, require_money, require_options
 from billing_worker.domain.plan import LONGEST_NAME
+from billing_worker.domain.single_payment import SinglePayment
 from billing_worker.domain.subscription import LONGEST_CUSTOMER, SubscriptionStatus
 from billing_worker.domain.text import entered
 from billing_worker.ports.bundle import Ports

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.language import Language
 from billing_worker.domain.stop import ALL
 from billing_worker.ports.alerts import Alert
 from billing_worker.ports.books import SettledPayment, Standing, Tally
 from billing_worker.ports.bundle import Ports
+from billing_worker.ports.hourly import Counted
+from billing_worker.usecases.reading.outcomes import Outcomes, count_of, outcomes
 from billing_worker.usecases.reading.views.control import of_alert
-from billing_worker.usecases.reading.views.insight import DrainView, MonthView, ReportView, StandingView
+from billing_worker.usecases.reading.views.insight import DrainView, MonthView, OutcomesView, ReportView, StandingView
 
 MOST_ALERTS = 100
+OUTCOMES = ("approved", "declined", "failed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,9 @@ class Report:
     alerts: Sequence[Alert]
     drain: Drain | None
     """None if no work is late, or if a stop of all charging holds it."""
+    outcomes: Sequence[Outcomes]
+    """By PG and kind of try."""
+    all_time: Sequence[Counted]
 
 
 def report(ports: Ports, timezone: str) -> Report:
@@ -49,6 +56,8 @@ def report(ports: Ports, timezone: str) -> Report:
             standing=standing,
             alerts=uow.alerts.list_open(MOST_ALERTS),
             drain=None if is_stopped else _drain(ports, standing.late, moment.real),
+            outcomes=outcomes(uow, moment.billing),
+            all_time=uow.books.hourly.all_time(),
         )
 
 
@@ -58,9 +67,22 @@ def report_in(ports: Ports, timezone: str, language: Language) -> ReportView:
     return ReportView(
         timezone=timezone,
         months=[MonthView(**asdict(tally)) for tally in found.months],
+        outcomes=[_of_outcomes(each) for each in found.outcomes],
         standing=StandingView(**asdict(found.standing)),
         drain=DrainView(**asdict(found.drain)) if found.drain else None,
         alerts=[of_alert(alert, language) for alert in found.alerts],
+    )
+
+
+def _of_outcomes(found: Outcomes) -> OutcomesView:
+    day, week = found.shares
+    return OutcomesView(
+        pg=found.pg,
+        kind=found.kind,
+        **{name: count_of(found.day, AttemptStatus(name)) for name in OUTCOMES},
+        declined_share=day.value if day.total else None,
+        **{f"week_{name}": count_of(found.week, AttemptStatus(name)) for name in OUTCOMES},
+        week_declined_share=week.value if week.total else None,
     )
 
 

@@ -87,6 +87,9 @@ def _record(ports: Ports, answers: Sequence[Answered]) -> Sequence[Answered]:
         found = [(each, by_attempt.pop(each.attempt.id)) for each in firsts.values()]
         moment = ports.clock.moment()
         own = [(each, answer.outcome) for each, answer in found if each.attempt.fence == answer.fence]
+        for each, answer in found:
+            if each.attempt.fence == answer.fence:
+                each.attempt.took_ms = answer.took_ms
         lost = [(each, answer.outcome) for each, answer in found if each.attempt.fence != answer.fence]
         record_outcomes(ports, uow, own, moment)
         _keep_all(uow, lost, moment)

@@ -51,12 +51,11 @@ BUGS = (
         "a connection is held while the gateway is called",
         (
             COLLECT,
-            "            record([Answered(intent.attempt_id, intent.fence, ports.gateway.charge(intent.request))])\n",
+            "            outcome = ports.gateway.charge(intent.request)\n",
             (
                 "            with ports.database.transaction() as uow:\n"
                 "                uow.attempts.get(intent.attempt_id)\n"
                 "                outcome = ports.gateway.charge(intent.request)\n"
-                "            record([Answered(intent.attempt_id, intent.fence, outcome)])\n"
             ),
         ),
         catchers=(

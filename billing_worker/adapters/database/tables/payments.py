@@ -22,6 +22,7 @@ from billing_worker.adapters.database.tables.schema import Named, ident, metadat
 from billing_worker.domain.declines.reasons import Advice, Category, DeclineKind
 from billing_worker.domain.invoice import AttemptStatus
 from billing_worker.domain.refund import RefundCause, RefundStatus
+from billing_worker.domain.try_kind import TryKind
 
 evidence = Table(
     "evidence",
@@ -74,11 +75,15 @@ payment_attempts = Table(
     Column("refunded", BigInteger, nullable=False, server_default="0"),
     Column("refund_evidence_id", ForeignKey("evidence.id")),
     Column("scheduled", Boolean, nullable=False, server_default=text("false")),
+    Column("try_kind", Named(TryKind)),
+    moment("due_at", required=False),
+    Column("took_ms", Integer),
     ForeignKeyConstraint(["merchant_uid", "invoice_id"], ["merchant_uids.merchant_uid", "merchant_uids.invoice_id"]),
     UniqueConstraint("invoice_id", "number"),
     one_of("status", AttemptStatus),
     one_of("decline_category", Category),
     one_of("decline_advice", Advice),
+    one_of("try_kind", TryKind),
     CheckConstraint(
         "status <> 'approved' OR (imp_uid IS NOT NULL AND evidence_id IS NOT NULL)", name="approved_has_evidence"
     ),

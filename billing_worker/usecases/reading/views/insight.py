@@ -38,6 +38,31 @@ class MonthView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomesView:
+    """The outcomes of one kind of tries at one PG: of the last day, and of the seven days before it.
+
+    An outcome counts in the hour in which it is known. One that changes counts again: an unknown one that is paid.
+    """
+
+    pg: str = field(metadata=described("PortOne's code", example="nice_v2"))
+    kind: str = field(
+        metadata=described("first, retry (dunning), by_hand, or found: a payment that we did not make", example="first")
+    )
+    approved: int
+    declined: int
+    failed: int = field(metadata=described("Could not be placed"))
+    unknown: int = field(metadata=described("Answers that were unclear at first"))
+    declined_share: float | None = field(
+        metadata=described("Of approved and declined ones, from 0 to 1; empty without any", example=0.1)
+    )
+    week_approved: int
+    week_declined: int
+    week_failed: int
+    week_unknown: int
+    week_declined_share: float | None = field(metadata=described("The same, of the week", example=0.1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StandingView:
     """The state at this moment."""
 
@@ -85,6 +110,9 @@ class ReportView:
 
     timezone: str = field(metadata=described("The time zone of the months"))
     months: list[MonthView]
+    outcomes: list[OutcomesView] = field(
+        metadata=described("The last day beside the week before it, by PG and kind of try")
+    )
     standing: StandingView
     drain: DrainView | None = field(metadata=described("Empty if no work is late, or if all charging is stopped"))
     alerts: list[AlertView]

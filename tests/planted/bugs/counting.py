@@ -1,0 +1,81 @@
+"""Mistakes in what is counted by the hour, and in what the alert makes of it."""
+
+from tests.planted.bug import bug
+
+HOURLY = "billing_worker/adapters/database/hourly.py"
+COUNTS = "billing_worker/adapters/database/migrations/versions/0030_hourly.py"
+SHARE = "billing_worker/domain/decline_share.py"
+KIND = "billing_worker/domain/try_kind.py"
+METRICS = "billing_worker/web/metrics_of_outcomes.py"
+EXACT = "tests/database/test_hourly_totals_are_exact.py"
+DECIDES = "tests/domain/test_decline_share.py"
+TOLD = "tests/usecases/test_a_rise_of_declines_is_told.py"
+SCRAPED = "tests/web/test_health_metrics_and_docs.py"
+
+BUGS = (
+    bug(
+        "an hourly fold forgets",
+        "folding replaces an hour's total instead of adding to it",
+        (HOURLY, "counted = kept.counted + excluded.counted", "counted = excluded.counted"),
+        catchers=(f"{EXACT}::test_folding_beside_answers_loses_and_doubles_nothing",),
+    ),
+    bug(
+        "an hour that only the hour knows",
+        "folding adds a delta to its hour, and not to the totals of all time",
+        (
+            HOURLY,
+            "SELECT CAST('epoch' AS timestamptz) AS hour",
+            "SELECT CAST('epoch' AS timestamptz) AS hour WHERE false",
+        ),
+        catchers=(f"{EXACT}::test_outcomes_kinds_and_times_are_counted_as_they_are_known",),
+    ),
+    bug(
+        "one call counted twice",
+        "the time of a call counts again when its unclear outcome becomes known",
+        (COUNTS, "CASE WHEN b.took_ms IS NULL THEN a.took_ms END AS took", "a.took_ms AS took"),
+        catchers=(f"{EXACT}::test_an_unclear_answer_counts_then_and_its_outcome_later_and_its_call_once",),
+    ),
+    bug(
+        "a recount doubles",
+        "a recount adds all attempts, also those that the totals have",
+        (COUNTS, "-counted, -total_ms FROM kept\n", "0 * counted, 0 * total_ms FROM kept\n"),
+        catchers=(f"{EXACT}::test_a_recount_adds_what_is_missing_and_nothing_else",),
+    ),
+    bug(
+        "retries cry wolf",
+        "the alert compares all tries, so that a day of dunning opens it",
+        (SHARE, "[each for each in counts if each.kind == TryKind.FIRST]", "list(counts)"),
+        catchers=(
+            f"{DECIDES}::test_a_day_of_dunning_cries_no_wolf",
+            f"{TOLD}::test_the_end_of_a_night_is_told_beside_its_retries",
+        ),
+    ),
+    bug(
+        "three of three",
+        "the alert opens by three declines of three",
+        (SHARE, "ENOUGH = 10", "ENOUGH = 3"),
+        catchers=(f"{DECIDES}::test_few_attempts_say_nothing",),
+    ),
+    bug(
+        "a difference that is none",
+        "the alert opens by the share itself, however few say it",
+        (SHARE, "difference(self.recent, self.before).low > FAR", "self.recent.value - self.before.value > FAR"),
+        catchers=(f"{DECIDES}::test_a_share_that_a_few_tries_only_suggest_opens_nothing",),
+    ),
+    bug(
+        "no kind but the first",
+        "a retry is counted as a first try",
+        (KIND, "    if not declined:\n", "    if True:\n"),
+        catchers=(f"{EXACT}::test_a_retry_by_hand_is_a_kind_of_its_own",),
+    ),
+    bug(
+        "buckets that do not add up",
+        "a bucket of a histogram has only its own, not all that took less",
+        (
+            METRICS,
+            "accumulate(by_bucket[number] for number in range(len(bounds)))",
+            "(by_bucket[n] for n in range(len(bounds)))",
+        ),
+        catchers=(f"{SCRAPED}::test_outcomes_and_times_are_counted",),
+    ),
+)
