@@ -16,6 +16,7 @@ from billing_worker.domain.payment import ChargeRequest, Outcome
 from billing_worker.domain.presence import Role, Sign
 from billing_worker.domain.queues import Queue
 from billing_worker.usecases.control.watch import attend
+from billing_worker.usecases.incoming.tidy import INBOX, tidy
 from tests.support.deliveries import Crash
 from tests.support.gateways import Around
 from tests.support.receivers import Merchant
@@ -77,6 +78,7 @@ class Night:
                 self.world.tick()
                 self.hear_of_payments()
         self.world.settle()
+        tidy(self.world.ports, INBOX)
 
     def hear_of_payments(self) -> None:
         """PortOne's webhooks of what was paid since."""
@@ -176,6 +178,8 @@ def test_the_screen_of_each_hour_is_true(night: Night) -> None:
 
     screen = night.pass_an_hour()
     assert (paid(screen), figure(screen, "in dunning")) == (29, 24)
+    assert alerts(screen) == {"declines_rise": "nice_v2"}
+    assert "24 of 28" in screen
 
     night.merchant.trouble = None
     screen = night.pass_an_hour()

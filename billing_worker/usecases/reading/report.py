@@ -80,9 +80,9 @@ def _of_outcomes(found: Outcomes) -> OutcomesView:
         pg=found.pg,
         kind=found.kind,
         **{name: count_of(found.day, AttemptStatus(name)) for name in OUTCOMES},
-        declined_share=day.value if day.total else None,
+        declined_share=round(day.value, 3) if day.total else None,
         **{f"week_{name}": count_of(found.week, AttemptStatus(name)) for name in OUTCOMES},
-        week_declined_share=week.value if week.total else None,
+        week_declined_share=round(week.value, 3) if week.total else None,
     )
 
 
