@@ -53,7 +53,7 @@ class OutcomesView:
     failed: int = field(metadata=described("Could not be placed"))
     unknown: int = field(metadata=described("Answers that were unclear at first"))
     declined_share: float | None = field(
-        metadata=described("Of approved and declined ones, from 0 to 1 with three digits; empty without any", example=0.1)
+        metadata=described("Of approved and declined ones, from 0 to 1; empty without any", example=0.1)
     )
     week_approved: int
     week_declined: int
