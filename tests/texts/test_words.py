@@ -1,6 +1,7 @@
 """Every sentence of `why`, `report`, alerts and `doctor` is in the catalogue, in both languages, and is used."""
 
 import ast
+import dataclasses
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from billing_worker.cli import alert, doctor, report
+from billing_worker.cli.checks_of_operation import CHECKS
 from billing_worker.cli.finding import Verdict
 from billing_worker.domain import pingback
 from billing_worker.domain.action import Verb
@@ -26,6 +29,9 @@ from billing_worker.ports.alerts import Alert
 from billing_worker.texts import alerts, words
 from billing_worker.texts.catalogue import catalogue
 from billing_worker.texts.words import Words
+from billing_worker.usecases.reading.views.control import AlertDetail
+from billing_worker.usecases.reading.views.evidence import EvidenceView
+from billing_worker.usecases.reading.views.insight import StandingView
 from tests.docs.markdown import ROOT
 from tests.support.languages import HANGUL
 from tests.texts.test_alerts_in_words import fields, needed_for_alerts
@@ -46,7 +52,7 @@ SPEAKERS = [
     ROOT / "billing_worker" / "texts" / "words.py",
 ]
 SAME_IN_BOTH = {
-    *("check.API", "check.Flower", "check.beat", "doctor.gateway.trouble", "calendar.cron"),
+    *("check.API", "check.Flower", "check.beat", "column.pg", "doctor.gateway.trouble", "calendar.cron"),
     *(
         "why.subscription.plan",
         "why.notice.what",
@@ -112,6 +118,18 @@ def test_every_value_of_a_closed_list_has_a_word(kind: type[StrEnum]) -> None:
 def test_what_a_key_lacks_has_a_sentence_for_every_case() -> None:
     for wait in KeyWait:
         assert HANGUL.search(KO.say(f"why.key_lacks.{wait}"))
+
+
+def test_every_column_that_is_shown_has_a_title() -> None:
+    shown = {each.name for view in (StandingView, AlertDetail, EvidenceView) for each in dataclasses.fields(view)}
+    shown |= {*report.MONTHS, *report.OUTCOMES, *report.ALERTS, *alert.COLUMNS, *doctor.COLUMNS, "closed_at"}
+    shown -= {"actions", "facts", "evidence"}  # shown as lines, or not in text
+    titles = {name.removeprefix("column.") for name in texts_of(Language.KO, "column.")}
+    assert titles == shown
+    checks = {name.removeprefix("check.") for name in texts_of(Language.KO, "check.")}
+    named = "".join(path.read_text() for path in SPEAKERS if path.parent.name == "cli")
+    found = re.findall(r'(?:ok|failed|Finding)\(\s*"([^"]+)"', named)
+    assert {name.replace(" ", "_") for name in (*found, *CHECKS.values())} == checks
 
 
 def test_both_languages_have_the_same_placeholders() -> None:
