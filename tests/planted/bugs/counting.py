@@ -9,7 +9,6 @@ KIND = "billing_worker/domain/try_kind.py"
 METRICS = "billing_worker/web/metrics_of_outcomes.py"
 EXACT = "tests/database/test_hourly_totals_are_exact.py"
 DECIDES = "tests/domain/test_decline_share.py"
-TOLD = "tests/usecases/test_a_rise_of_declines_is_told.py"
 SCRAPED = "tests/web/test_health_metrics_and_docs.py"
 
 BUGS = (
@@ -45,10 +44,7 @@ BUGS = (
         "retries cry wolf",
         "the alert compares all tries, so that a day of dunning opens it",
         (SHARE, "[each for each in counts if each.kind == TryKind.FIRST]", "list(counts)"),
-        catchers=(
-            f"{DECIDES}::test_a_day_of_dunning_cries_no_wolf",
-            f"{TOLD}::test_the_end_of_a_night_is_told_beside_its_retries",
-        ),
+        catchers=(f"{DECIDES}::test_a_day_of_dunning_cries_no_wolf",),
     ),
     bug(
         "three of three",
