@@ -104,7 +104,7 @@ def _require_comparison(ports: Ports) -> None:
         reached = "were never compared" if until is None else f"were compared until {until:%F %T} UTC"
         raise Conflict(
             f"both books {reached}, and a claim needs {needed:%F %T} UTC: payments after a backup may be missing here. "
-            "Run `billing-worker reconcile`, then claim again",
+            "Compare both books (reconcile), then claim again",
             field="database",
         )
 
