@@ -82,7 +82,7 @@ def paid_periods(world: World) -> dict[int, int]:
 def test_what_was_charged_after_the_backup_is_booked_and_no_charge_of_it_is_asked_for(restored: World) -> None:
     asked = len(restored.sandbox.requests(AGAIN))
     restored.settle()
-    with pytest.raises(Conflict, match="billing-worker reconcile"):
+    with pytest.raises(Conflict, match="reconcile"):
         accept_fingerprint(restored.ports)
     compare(restored)
     assert audit(restored.ports, since=None, sample=0).stop is None
