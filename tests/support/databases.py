@@ -11,17 +11,20 @@ from contextlib import contextmanager
 from typing import Self
 from uuid import uuid4
 
-from sqlalchemy import URL, Engine, column, create_engine, make_url, select, table, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL, make_url
 
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 
-_EMPTY_ALL = "; ".join(str(each.delete()) for each in reversed(metadata.sorted_tables))
+_EMPTY_ALL = sql.SQL(";").join(
+    sql.SQL("DELETE FROM {}").format(sql.Identifier(each.name)) for each in reversed(metadata.sorted_tables)
+)
 """One message to the server, whatever the count of tables."""
+_VERSION = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(VERSION_TABLE))
 
 
 class Databases:
@@ -31,7 +34,7 @@ class Databases:
         self._server: URL = make_url(server_url).set(drivername="postgresql+psycopg")
         self._prefix = f"bwtest_{os.getpid()}_{uuid4().hex[:8]}"
         self._numbers = itertools.count(1)
-        self._admin: Engine = create_engine(self._server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._admin = psycopg.connect(self._dsn(self._server.database), autocommit=True)
         self._template: str | None = None
         self._made: set[str] = set()
         self._empty: list[str] = []
@@ -74,7 +77,7 @@ class Databases:
     def __exit__(self, *_: object) -> None:
         for name in list(self._made):
             self._drop(name)
-        self._admin.dispose()
+        self._admin.close()
 
     def _migrated_template(self) -> str:
         if self._template is None:
@@ -89,38 +92,36 @@ class Databases:
 
     def _take_back(self, name: str) -> None:
         self._throw_out(name)
-        engine = create_engine(self._url(name), poolclass=NullPool)
         try:
-            with engine.begin() as connection:
-                version = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
-                connection.exec_driver_sql(_EMPTY_ALL)
-        except SQLAlchemyError:  # a test that changed the tables: no test gets this database again
+            with psycopg.connect(self._dsn(name)) as connection:
+                version = connection.execute(_VERSION).fetchone()
+                connection.execute(_EMPTY_ALL)
+        except psycopg.Error:  # a test that changed the tables: no test gets this database again
             version = None
-        finally:
-            engine.dispose()
-        if version == NEWEST_MIGRATION:
+        if version == (NEWEST_MIGRATION,):
             self._empty.append(name)
         else:
             self._drop(name)
 
     def _throw_out(self, name: str) -> None:
-        with self._admin.connect() as connection:
-            others = text("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = :name")
-            connection.execute(others, {"name": name})
+        others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+        self._admin.execute(others, [name])
 
     def _new_name(self) -> str:
         return f"{self._prefix}_{next(self._numbers)}"
 
     def _create(self, name: str, template: str) -> str:
         self._made.add(name)
-        with self._admin.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        self._admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
         return name
 
     def _drop(self, name: str) -> None:
-        with self._admin.connect() as connection:
-            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         self._made.discard(name)
+
+    def _dsn(self, name: str | None) -> str:
+        """The address as libpq reads it."""
+        return self._server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
 
     def _url(self, name: str) -> str:
         return self._server.set(database=name).render_as_string(hide_password=False)
