@@ -37,6 +37,8 @@ class Databases:
         self._admin = psycopg.connect(self._dsn(self._server.database), autocommit=True)
         self._template: str | None = None
         self._made: set[str] = set()
+        self._keepers: dict[str, psycopg.Connection[tuple[str]]] = {}
+        """A connection to each database that was lent: it knows the tables; a new one would read them all."""
         self._empty: list[str] = []
 
     @contextmanager
@@ -91,21 +93,28 @@ class Databases:
         return self._template
 
     def _take_back(self, name: str) -> None:
-        self._throw_out(name)
         try:
-            with psycopg.connect(self._dsn(name)) as connection:
-                version = connection.execute(_VERSION).fetchone()
-                connection.execute(_EMPTY_ALL)
-        except psycopg.Error:  # a test that changed the tables: no test gets this database again
+            version = self._emptied(name)
+        except psycopg.Error:  # a test that changed the tables, or ended all sessions: no test gets this database again
             version = None
         if version == (NEWEST_MIGRATION,):
             self._empty.append(name)
         else:
             self._drop(name)
 
-    def _throw_out(self, name: str) -> None:
-        others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
-        self._admin.execute(others, [name])
+    def _emptied(self, name: str) -> tuple[str] | None:
+        """Throw out all others and delete all rows; returns the version of the tables. Raises psycopg.Error."""
+        keeper = self._keepers.get(name)
+        self._throw_out(name, but=keeper.info.backend_pid if keeper is not None else 0)
+        if keeper is None:
+            keeper = self._keepers[name] = psycopg.connect(self._dsn(name), autocommit=True)
+        version = keeper.execute(_VERSION).fetchone()
+        keeper.execute(_EMPTY_ALL)
+        return version
+
+    def _throw_out(self, name: str, but: int = 0) -> None:
+        others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+        self._admin.execute(others, [name, but])
 
     def _new_name(self) -> str:
         return f"{self._prefix}_{next(self._numbers)}"
@@ -118,6 +127,9 @@ class Databases:
     def _drop(self, name: str) -> None:
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         self._made.discard(name)
+        keeper = self._keepers.pop(name, None)
+        if keeper is not None:
+            keeper.close()
 
     def _dsn(self, name: str | None) -> str:
         """The address as libpq reads it."""
