@@ -45,6 +45,8 @@ PLACES = {
     "domain/pgs/facts.py": ({"keys", "payments"}, "the table of PGs names the calls that its facts are about"),
     "domain/pgs/rules.py": ({"version"}, "the table of PGs"),
     "domain/pgs/sources.py": ({"keys", "payments", "version"}, "the table of PGs cites its sources"),
+    "texts/locale/en.po": ({"schedules"}, "an own word: the states of our schedules"),
+    "texts/locale/ko.po": ({"schedules"}, "as the English one"),
     "domain/payment_options.py": ({"version"}, "the sources of two bounds"),
     "usecases/reading/views/evidence.py": ({"payments"}, "an example of stored evidence"),
     "usecases/reading/views/pgs.py": ({"keys", "version"}, "an example of a source"),
