@@ -47,7 +47,7 @@ class Blanked:
     events: int
     answers: int
     notes: int
-    """Reasons, consents and remarks that an operator wrote."""
+    """Reasons, consents and remarks that an operator wrote, and what alerts quote."""
 
 
 class Forgetting(Protocol):

@@ -13,6 +13,7 @@ from billing_worker.domain.errors import Conflict, NotFound
 from billing_worker.domain.payment_options import PaymentOptions
 from billing_worker.domain.retention import Retention
 from billing_worker.ports.requests import KeptAnswer
+from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_word
 from billing_worker.usecases.customer.forget import forget_customer
 from billing_worker.usecases.entry.delete import request_delete
 from billing_worker.usecases.incoming.tidy import tidy
@@ -119,6 +120,43 @@ def test_an_open_alert_about_a_payment_keeps_what_an_operator_needs(world: World
         uow.commit()
     with pytest.raises(Conflict, match=r"alert \d+ is cancelled_elsewhere"):
         forget_customer(world.ports, "user-42")
+
+
+def test_what_alerts_stops_and_answers_quote_goes_too(world: World) -> None:
+    key = a_customer_of_long_ago(world)
+    (subscription,) = world.rows("SELECT id FROM subscriptions")
+    (refund,) = world.rows("SELECT id, attempt_id FROM refunds")
+    stop = stop_on_word(world.ports, f"subscription:{subscription['id']}", f"{NAME} 고객 요청").stop
+    with pytest.raises(Conflict, match=f"stop {stop.id} is person"):
+        forget_customer(world.ports, "user-42")
+    clear_stop(world.ports, stop.id, f"{REMARK}과 통화함")
+    with world.ports.database.transaction() as uow:
+        moment = world.clock.moment()
+        uow.alerts.open(AlertKind.KEY_EMAIL, key, {"registered": EMAIL, "issued": EMAIL}, moment)
+        uow.alerts.close(AlertKind.KEY_EMAIL, key, moment)
+        uow.alerts.open(AlertKind.REFUND_STUCK, refund["id"], {"case": "unseen", "reason": REMARK}, moment)
+        uow.alerts.close(AlertKind.REFUND_STUCK, refund["id"], moment)
+        answer = json.dumps({**refund, "reason": REMARK}, ensure_ascii=False).encode()
+        uow.kept_answers.add(KeptAnswer("k-2", "f", 201, "application/json", answer, moment.real))
+        uow.commit()
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE invoices SET notice_url = 'https://shop.example/' || :pair"), {"pair": PAIR})
+    forget_customer(world.ports, "user-42")
+    assert where_it_stands(world) == set()
+    told = world.rows("SELECT data FROM outbox WHERE type = 'alert.opened' AND data ->> 'kind' = 'refund_stuck'")
+    assert told[0]["data"]["facts"] == {"case": "unseen", "reason": "forgotten"}
+
+
+def test_an_alert_about_another_customer_keeps_its_words(world: World) -> None:
+    a_customer_of_long_ago(world)
+    other = world.key(buyer_name="성춘향")
+    with world.ports.database.transaction() as uow:
+        moment = world.clock.moment()
+        uow.alerts.open(AlertKind.KEY_EMAIL, other.id, {"registered": "c***@a.kr", "issued": "d***@a.kr"}, moment)
+        uow.alerts.close(AlertKind.KEY_EMAIL, other.id, moment)
+        uow.commit()
+    forget_customer(world.ports, "user-42")
+    assert "c***@a.kr" in whole_database(world)["alerts"]
 
 
 def test_a_key_of_two_customers_is_left_and_named(world: World) -> None:

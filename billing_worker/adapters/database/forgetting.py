@@ -10,12 +10,16 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from billing_worker.domain.stop import INVOICE, SUBSCRIPTION
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.forgetting import Blanked, Held, StillOpen
 
 EVIDENCE = "evidence"
 FORGOTTEN = "forgotten"
 """Stands in a field that must not be empty."""
+
+_QUOTED = ("reason", "key_reason", "registered", "issued", "problem")
+"""Facts of alerts that quote what an operator, a customer or a gateway wrote."""
 
 _SUBSCRIPTIONS = text("SELECT id FROM subscriptions WHERE customer = ANY(:names) ORDER BY id FOR UPDATE")
 _INVOICES = text("SELECT id FROM invoices WHERE subscription_id = ANY(:subscriptions) OR customer = ANY(:names)")
@@ -55,12 +59,26 @@ _STILL_OPEN = text("""
             SELECT id FROM payment_attempts WHERE invoice_id = ANY(:invoices)
             UNION SELECT r.id FROM refunds r JOIN payment_attempts a ON a.id = r.attempt_id
                 WHERE a.invoice_id = ANY(:invoices)))
+    UNION ALL SELECT 'stop', id::text, cause FROM stops WHERE closed_at IS NULL AND scope = ANY(:scopes)
     UNION ALL SELECT 'notification', id::text, status FROM inbox
         WHERE status = 'received' AND payload ->> 'merchant_uid' IN (
             SELECT merchant_uid FROM merchant_uids WHERE invoice_id = ANY(:invoices))
     ORDER BY 1, 2
 """)
 _ATTEMPTS = text("SELECT id FROM payment_attempts WHERE invoice_id = ANY(:invoices)")
+_REFUNDS = text("SELECT id FROM refunds WHERE attempt_id = ANY(:attempts)")
+_STOPS = text("SELECT id::text FROM stops WHERE scope = ANY(:scopes)")
+_ALERTS = text("""
+    SELECT id FROM alerts WHERE closed_at IS NOT NULL AND (
+        subject_id = ANY(:own) OR subject_id = ANY(:attempts) OR subject_id = ANY(:refunds)
+        OR (kind = 'stopped' AND subject_id = ANY(:stops))
+        OR facts ->> 'key' = ANY(:keys) OR facts ->> 'invoice' = ANY(:invoices)
+        OR facts ->> 'subscription' = ANY(:subscriptions)
+        OR subject_id IN (SELECT id FROM schedules WHERE subscription_id = ANY(:subscriptions)))
+""")
+_WITHOUT_QUOTES = """{facts} || (
+            SELECT coalesce(jsonb_object_agg(key, CAST(:forgotten AS text)), '{{}}')
+            FROM jsonb_each({facts}) WHERE key = ANY(:quoted) AND value <> 'null')"""
 _BLANK: Mapping[str, str] = {
     "billing_keys": """
         UPDATE billing_keys SET buyer_name = NULL, buyer_email = NULL, buyer_tel = NULL, issue_buyer_email = NULL,
@@ -73,13 +91,13 @@ _BLANK: Mapping[str, str] = {
     "subscriptions": """
         UPDATE subscriptions SET metadata = '{}' WHERE id = ANY(:subscriptions)""",
     "invoices": """
-        UPDATE invoices SET custom_data = NULL WHERE id = ANY(:invoices)""",
+        UPDATE invoices SET custom_data = NULL, notice_url = NULL WHERE id = ANY(:invoices)""",
     "evidence": """
         UPDATE evidence SET body = '' WHERE body <> '' AND (attempt_id = ANY(:attempts) OR id IN (
             SELECT issue_evidence_id FROM billing_keys WHERE id = ANY(:keys)
             UNION SELECT evidence_id FROM key_calls WHERE key_id = ANY(:keys)
             UNION SELECT evidence_id FROM schedules WHERE subscription_id = ANY(:subscriptions)
-            UNION SELECT evidence_id FROM alerts WHERE subject_id = ANY(:own)
+            UNION SELECT evidence_id FROM alerts WHERE subject_id = ANY(:own) OR id = ANY(:alerts)
             UNION SELECT evidence_id FROM refunds WHERE attempt_id = ANY(:attempts)))""",
     "notifications": """
         UPDATE inbox SET payload = '{}', answer = NULL WHERE status <> 'received' AND (
@@ -98,10 +116,19 @@ _BLANK: Mapping[str, str] = {
         WHERE stream_id = ANY(:own)""",
     "answers": """
         UPDATE kept_answers SET body = :emptied
-        WHERE EXISTS (SELECT FROM unnest(CAST(:own AS text[])) AS own (id)
+        WHERE EXISTS (SELECT FROM unnest(CAST(:own AS text[]) || :refunds) AS own (id)
             WHERE position(convert_to(own.id, 'UTF8') IN body) > 0)""",
 }
 _BLANK_NOTES = (
+    f"UPDATE alerts SET facts = {_WITHOUT_QUOTES.format(facts='facts')} WHERE id = ANY(:alerts) AND facts IS NOT NULL",  # noqa: S608 - made of constants
+    "UPDATE alerts SET detail = :forgotten WHERE id = ANY(:alerts) AND detail IS NOT NULL",
+    f"""UPDATE outbox SET data = jsonb_set(data, '{{facts}}', {_WITHOUT_QUOTES.format(facts="(data -> 'facts')")})
+        WHERE stream_id IN (SELECT 'alert_' || each FROM unnest(CAST(:alerts AS bigint[])) each)
+            AND jsonb_typeof(data -> 'facts') = 'object'""",  # noqa: S608 - made of constants
+    "UPDATE stops SET reason = :forgotten WHERE id::text = ANY(:stops)",
+    "UPDATE stops SET note = :forgotten WHERE id::text = ANY(:stops) AND note IS NOT NULL",
+    """UPDATE actions SET detail = :forgotten WHERE verb = 'stop.cleared'
+        AND subject_id IN (SELECT 'stop:' || each FROM unnest(CAST(:stops AS text[])) each)""",
     "UPDATE refunds SET reason = :forgotten WHERE attempt_id = ANY(:attempts)",
     "UPDATE key_calls SET reason = :forgotten WHERE key_id = ANY(:keys) AND reason IS NOT NULL",
     "UPDATE key_calls SET requester = NULL WHERE key_id = ANY(:keys) AND requester IS NOT NULL",
@@ -162,7 +189,8 @@ class SqlForgetting:
     def blank(self, held: Held) -> Blanked:
         """Empty every field of it that may hold a name, an address, a telephone number or a merchant's text."""
         wanted = _named(held)
-        wanted["attempts"] = list(self._connection.execute(_ATTEMPTS, wanted).scalars())
+        for name, statement in (("attempts", _ATTEMPTS), ("refunds", _REFUNDS), ("stops", _STOPS), ("alerts", _ALERTS)):
+            wanted[name] = list(self._connection.execute(statement, wanted).scalars())
         counts = {kind: self._connection.execute(text(each), wanted).rowcount for kind, each in _BLANK.items()}
         notes = sum(self._connection.execute(text(each), wanted).rowcount for each in _BLANK_NOTES)
         return Blanked(**counts, notes=notes)
@@ -186,6 +214,8 @@ def _named(held: Held) -> dict[str, Any]:
         "invoices": list(held.invoices),
         "card_sessions": list(held.card_sessions),
         "own": [*held.subscriptions, *held.keys, *held.invoices, *held.card_sessions],
+        "scopes": [*(SUBSCRIPTION + each for each in held.subscriptions), *(INVOICE + each for each in held.invoices)],
+        "quoted": list(_QUOTED),
         "forgotten": FORGOTTEN,
         "emptied": b'{"detail":"the customer of this request was forgotten"}',
     }

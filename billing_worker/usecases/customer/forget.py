@@ -19,7 +19,7 @@ def forget_customer(ports: Ports, customer: str, *, only_count: bool = False) ->
     again is harmless. With `only_count` nothing changes, and the counts are what would be emptied.
 
     Raises NotFound for an unknown customer. Raises Conflict while money may still move: while a subscription, an
-    invoice, a refund, a schedule, a call, an alert or a billing key is open.
+    invoice, a refund, a schedule, a call, an alert, a stop or a billing key is open.
     """
     if not storable(customer):
         raise NotFound("customer", customer)

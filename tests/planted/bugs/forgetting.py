@@ -14,6 +14,24 @@ BUGS = (
         catchers=(f"{TESTS}::test_nothing_personal_is_left_and_all_the_money_is",),
     ),
     bug(
+        "refund's answer remembers",
+        "the kept answer to a request for a refund still holds its reason",
+        (FORGETTING, "CAST(:own AS text[]) || :refunds", "CAST(:own AS text[])"),
+        catchers=(f"{TESTS}::test_what_alerts_stops_and_answers_quote_goes_too",),
+    ),
+    bug(
+        "alerts remember",
+        "closed alerts about a customer's payments and refunds still quote texts about the customer",
+        (FORGETTING, "OR subject_id = ANY(:attempts) OR subject_id = ANY(:refunds)", ""),
+        catchers=(f"{TESTS}::test_what_alerts_stops_and_answers_quote_goes_too",),
+    ),
+    bug(
+        "all alerts forget",
+        "the alerts about all other customers lose their words",
+        (FORGETTING, "closed_at IS NOT NULL AND (\n", "closed_at IS NOT NULL AND (TRUE OR\n"),
+        catchers=(f"{TESTS}::test_an_alert_about_another_customer_keeps_its_words",),
+    ),
+    bug(
         "forgotten while it pays",
         "a customer is forgotten while a subscription still charges",
         (FORGET, "        if still_open:\n", "        if not still_open:\n"),
