@@ -1,7 +1,9 @@
 """What stands in the way of a first start, or of an update: one true line for each, with its own way out."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,13 +13,16 @@ from sqlalchemy import Engine, event, inspect, make_url, text
 
 from billing_worker.adapters.database import migrations
 from billing_worker.adapters.database.engine import open_engine, opening_of
-from billing_worker.adapters.database.found import NEWEST_MIGRATION
+from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import BillingError, SettingsInvalid, Unavailable
 
 BOTH = (check_ready, upgrade)
+ROOT = Path(__file__).parents[2]
+STORE = ROOT / "billing_worker" / "adapters" / "database"
+POSTGRESQL = ROOT / "docs" / "postgresql.md"
 
 
 @contextmanager
@@ -111,6 +116,27 @@ def test_a_role_that_may_not_work_with_the_tables_is_told_what_to_grant(engine: 
         # Who only works needs to delete nothing that money is written in.
         run(engine, f"REVOKE DELETE ON invoices, payment_attempts, evidence FROM {ordinary.url.username}")
         check_ready(ordinary)
+
+
+def test_a_role_without_a_right_to_delete_that_the_work_needs_is_told_so(engine: Engine, role: str) -> None:
+    """Of every table that a statement of the store deletes from: the job that tidies would fail each minute."""
+    upgrade(engine)
+    sources = "".join(path.read_text() for path in STORE.glob("*.py"))
+    needed = {*re.findall(r"DELETE FROM (\w+)", sources), *re.findall(r"delete\((\w+)\)", sources)}
+    needed -= {"alembic_version", VERSION_TABLE}
+    assert needed >= {"alerts", "inbox", "processes"}
+    with engine_at(role) as ordinary:
+        name = ordinary.url.username
+        run(engine, f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+        for table in sorted(needed):
+            run(engine, f"REVOKE DELETE ON {table} FROM {name}")
+            assert f"may not work with table {table}; let" in refusal(check_ready, ordinary)
+            run(engine, f"GRANT DELETE ON {table} TO {name}")
+        run(engine, f"REVOKE DELETE ON ALL TABLES IN SCHEMA public FROM {name}")
+        run(engine, f"GRANT DELETE ON {', '.join(needed)} TO {name}")
+        check_ready(ordinary)
+    told = POSTGRESQL.read_text().partition("It needs DELETE on ")[2].partition(" only")[0]
+    assert set(re.findall(r"`(\w+)`", told)) == needed
 
 
 def test_an_upgrade_by_another_role_than_the_tables_owner_is_told_so(engine: Engine, role: str) -> None:

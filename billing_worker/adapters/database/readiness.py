@@ -10,11 +10,16 @@ from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.verdicts import not_ready
 
 _DELETED_FROM = (
+    "alert_changes",
+    "alerts",
     "audits",
+    "doubts",
     "hourly_deltas",
     "hourly_totals",
     "inbox",
     "invoice_deltas",
+    "kept_answers",
+    "notices",
     "outbox",
     "processes",
     "refused_notifications",
