@@ -18,12 +18,14 @@ class AlertSettings(BaseModel):
     @field_validator("alert_url")
     @classmethod
     def _is_url(cls, value: SecretStr | None) -> SecretStr | None:
+        """The address as a client writes it: a secret in a file ends with a new line."""
+        if value is None:
+            return None
         try:
-            TypeAdapter(AnyHttpUrl | None).validate_python(value and value.get_secret_value())
+            return SecretStr(str(TypeAdapter(AnyHttpUrl).validate_python(value.get_secret_value())))
         except ValidationError:
             # From None: the original names the value.
             raise ValueError("is no URL such as https://hooks.slack.com/services/...") from None
-        return value
 
     def check_alerts(self, smtp_url: str | None, sender: str | None) -> None:
         """Raises SettingsInvalid for mail without a mail server."""

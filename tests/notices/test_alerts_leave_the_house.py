@@ -270,6 +270,18 @@ def test_settings_name_what_is_missing_and_never_repeat_the_address(
     assert "averysecretpath" not in f"{settings!r} {ports.alerting.messengers[AlertChannel.CHAT].address}"
 
 
+@pytest.mark.parametrize("more", ["\n", " ", "\x01", "\r\n"])
+def test_an_address_from_a_file_is_taken_although_more_than_it_was_read(
+    monkeypatch: pytest.MonkeyPatch, database_url: str, more: str
+) -> None:
+    monkeypatch.setenv("BILLING_DATABASE_URL", database_url)
+    monkeypatch.setenv("BILLING_ALERT_URL", f"https://hooks.slack.example{PATH}{more}")
+    ports, engine = build(load_settings(), role="worker", connections=1)
+    engine.dispose()
+    assert ports.alerting is not None
+    assert ports.alerting.messengers[AlertChannel.CHAT].address.shown == "https://hooks.slack.example/"
+
+
 @pytest.mark.parametrize("url", ["http://hooks.slack.example/x", "https://user:password@hooks.slack.example/x"])
 def test_an_address_that_is_not_safe_is_refused(url: str) -> None:
     with pytest.raises(SettingsInvalid, match=r"^BILLING_ALERT_URL: ") as refused:
