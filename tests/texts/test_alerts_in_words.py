@@ -125,6 +125,8 @@ def test_the_korean_texts_are_korean_and_polite() -> None:
         assert words == set(), name
         if ".detail" in name or ".help" in name or ".closes" in name:
             assert re.search(r"(니다|십시오)[.:(]|없음|유형", text), name
+            assert text.endswith((".", "}")), name
+        assert "결제사" not in text, f"{name}: operators read PG사"
         if name.startswith("action."):
             assert re.search(r"(십시오|합니다|됩니다|있습니다)(\([^)]*\))?$", text), name
 
