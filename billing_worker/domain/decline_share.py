@@ -61,12 +61,13 @@ class Compared:
 def excesses(counts: Sequence[OutcomeCount], now: datetime, open_on: Collection[str]) -> Sequence[Compared]:
     """What an alert is open about, given the subjects of those that are open. `now` is billing time.
 
-    One PG is named where others do well. Where all do badly, or only their sum says it, no PG is the cause.
+    One PG is named where others do well. Where all do badly, or only their sum says it, no PG is the cause. While an
+    alert about all is open, a PG does well only when it is over there: else each further try could change the subject.
     """
     firsts = [each for each in counts if each.kind == TryKind.FIRST]
     by_pg = {pg: [each for each in firsts if each.pg == pg] for pg in sorted({each.pg for each in firsts})}
     compared = {pg: found for pg, own in by_pg.items() if (found := _compared(pg, own, now)) is not None}
-    bad = [each for pg, each in compared.items() if _is_bad(each, is_open=pg in open_on)]
+    bad = [each for pg, each in compared.items() if _is_bad(each, is_open=pg in open_on or ALL in open_on)]
     if bad and (len(bad) < len(compared) or len(compared) == 1):
         return bad
     whole = _compared(ALL, firsts, now) if len(by_pg) > 1 else None

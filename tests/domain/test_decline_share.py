@@ -118,6 +118,27 @@ def test_it_stays_open_until_it_is_near_the_usual_share() -> None:
     assert subjects([*week, *answered(18, 100)], open_on=[NICE]) == []
 
 
+@given(st.lists(st.booleans(), min_size=20, max_size=60))
+def test_an_alert_about_all_does_not_come_and_go_with_each_try_at_one_pg(declines: list[bool]) -> None:
+    """One PG declines everything; at the other, tries come one by one, and its share passes the limit many times."""
+    base = [*a_week(10), *a_week(10, pg=KCP), *answered(60, 60)]
+    heard: list[list[str]] = [[NICE]]
+    for tried in range(1, len(declines) + 1):
+        declined = sum(declines[:tried])
+        now = subjects([*base, *answered(declined, tried, pg=KCP)], open_on=heard[-1])
+        if now != heard[-1]:
+            heard.append(now)
+            if now == [NICE]:
+                assert declined / tried - 0.1 <= NEAR + 1e-9, "it left the one about all only when the other did well"
+
+
+def test_an_alert_about_all_stays_while_the_other_pg_is_not_near_its_usual_share() -> None:
+    base = [*a_week(10), *a_week(10, pg=KCP), *answered(60, 60)]
+    assert subjects([*base, *answered(5, 15, pg=KCP)]) == [NICE]
+    assert subjects([*base, *answered(5, 15, pg=KCP)], open_on=[ALL]) == [ALL]
+    assert subjects([*base, *answered(2, 15, pg=KCP)], open_on=[ALL]) == [NICE]
+
+
 COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted)
 HISTORY = st.tuples(st.integers(0, 400), st.integers(0, 400)).map(sorted)
 
