@@ -1,4 +1,4 @@
-"""The commands of actions, in one place. An action outside the worker, such as in PortOne's console, has none."""
+"""The commands of actions, in one place. An action without a command line, such as in PortOne's console, has none."""
 
 from collections.abc import Mapping
 
@@ -38,6 +38,11 @@ COMMANDS: Mapping[Action, str] = {
     Action.CLOSE_ALERT: "alert close {alert}",
 }
 
+OF_CELERY: Mapping[Action, str] = {
+    Action.ADD_CONSUMER: "celery -A tasks control add_consumer {queue}",
+}
+"""Whole commands of another program."""
+
 
 class _Known(dict[str, str]):
     """Ids by name. An unknown one is a placeholder for the reader."""
@@ -47,9 +52,10 @@ class _Known(dict[str, str]):
 
 
 def command_of(way: WayOut) -> str | None:
-    """The command for an action; None if this worker has none."""
-    pattern = COMMANDS.get(way.action)
-    return None if pattern is None else f"{PROGRAM} {pattern.format_map(_ids(way.about))}"
+    """The command for an action; None if there is none."""
+    own = COMMANDS.get(way.action)
+    pattern = OF_CELERY.get(way.action) if own is None else f"{PROGRAM} {own}"
+    return None if pattern is None else pattern.format_map(_ids(way.about))
 
 
 def _ids(about: Facts) -> _Known:

@@ -171,6 +171,8 @@ def test_every_command_is_one_that_there_is(action: Action) -> None:
 def test_a_command_names_what_its_reader_has_to_fill_in() -> None:
     assert command_of(WayOut(Action.RETRY_INVOICE)) == "billing-worker invoice retry INVOICE_ID"
     assert command_of(WayOut(Action.LOOK_UP_IN_CONSOLE)) is None
+    way = WayOut(Action.ADD_CONSUMER, {"queue": "charges"})
+    assert command_of(way) == "celery -A tasks control add_consumer charges"
     way = WayOut(Action.SET_KEY_EMAIL, {"key": "key_1"})
     assert command_of(way) == "billing-worker key set-email key_1 --email ADDRESS"
 

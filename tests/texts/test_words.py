@@ -145,6 +145,17 @@ def test_no_korean_text_is_english() -> None:
     assert {name for name in SAME_IN_BOTH if HANGUL.search(catalogue(Language.KO).texts[name])} == set()
 
 
+@pytest.mark.parametrize("words", [EN, KO])
+def test_a_command_is_named_as_it_is_typed(words: Words) -> None:
+    """With the program's name, and without a word in capitals that stands for what the reader knows already."""
+    said = catalogue(words.language).texts
+    bare = re.compile(r"(?<!billing-worker )\b(breaker (claim|clear|trip)|catch-up apply|db upgrade|key delete)\b")
+    assert [name for name, text in said.items() if bare.search(text)] == []
+    assert [name for name, text in said.items() if "add_consumer" in text] == [], "its queue is known"
+    for command in ("billing-worker reconcile; ", "billing-worker breaker claim --yes"):
+        assert command in words.say("doctor.environment.way")
+
+
 def test_korean_sentences_end_politely_and_speak_of_payments_and_not_of_claims() -> None:
     for name, text in catalogue(Language.KO).texts.items():
         assert "청구" not in text, name
