@@ -90,7 +90,7 @@ def restored(world: World, server: Site, url: str) -> Iterator[World]:
     }
     look, compare, claim = section("After a restore")
     assert "the claimed one" not in server.run(look, **told)
-    with pytest.raises(AssertionError, match="billing-worker reconcile"):
+    with pytest.raises(AssertionError, match=r"Compare both books \(reconcile\)"):
         server.run(claim, **told)
     world.clock.advance(seconds=1)
     server.run(compare, **told)
