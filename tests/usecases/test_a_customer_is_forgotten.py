@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Text, cast, func, literal_column, select, text
+from sqlalchemy import Connection, Text, cast, event, func, literal_column, select, text
 
 from billing_worker.domain.action import Verb
 from billing_worker.domain.alerts import AlertKind
@@ -23,6 +23,7 @@ from tests.support.world import World
 
 NAME, EMAIL, TELEPHONE, REMARK, PAIR = "홍길동", "gildong@example.com", "010-9876-5432", "남원 홍판서댁", "남원시"
 PERSONAL = (NAME, EMAIL, TELEPHONE, "01098765432", REMARK, PAIR)
+READ = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'evidence'"
 MONEY = (
     "SELECT a.amount, a.currency, a.status, a.imp_uid, a.merchant_uid, a.refunded, a.closed_at, i.status AS invoice,"
     " i.period_start FROM payment_attempts a JOIN invoices i ON i.id = a.invoice_id ORDER BY a.id"
@@ -202,3 +203,43 @@ def test_old_evidence_is_emptied_and_old_alerts_are_deleted_in_parts(
         "SELECT count(*) AS n FROM payment_attempts WHERE status = 'approved' AND evidence_id IS NOT NULL"
     )
     assert paid[0]["n"] == 5
+
+
+def test_evidence_whose_number_is_out_of_order_is_emptied_too(world: World) -> None:
+    """The answers of one statement have numbers in any order of time."""
+    real_now = world.clock.moment().real
+    ages = {"late": timedelta(days=100, seconds=-5), "early": timedelta(days=100), "young": timedelta(days=1)}
+    add = text("INSERT INTO evidence (source, request, body, received_at) VALUES ('portone', 'again', :body, :at)")
+    with world.engine.begin() as connection:
+        for body, age in ages.items():
+            connection.execute(add, {"body": body, "at": real_now - age})
+    for before in (timedelta(days=100, seconds=-3), timedelta(days=90)):
+        with world.ports.database.transaction() as uow:
+            uow.forgetting.evidence(real_now - before, 100)
+            uow.commit()
+    assert world.rows("SELECT body FROM evidence ORDER BY id") == [{"body": ""}, {"body": ""}, {"body": "young"}]
+
+
+def test_a_step_reads_no_more_evidence_than_it_may_empty(world: World) -> None:
+    """A table of 90 days, of which nothing is old, is not read once a minute."""
+    add = text(
+        "INSERT INTO evidence (source, request, body, received_at)"
+        " SELECT 'portone', 'again', repeat('x', 1000), now() FROM generate_series(1, 3000)"
+    )
+    with world.engine.begin() as connection:
+        connection.execute(add)
+        connection.execute(text("ANALYZE evidence"))
+    rows: list[int] = []
+
+    def count(connection: Connection, _: object, statement: str, *__: object) -> None:
+        if "UPDATE evidence" in statement:
+            rows.append(connection.exec_driver_sql(READ).scalar_one())
+
+    event.listen(world.engine, "after_cursor_execute", count)
+    try:
+        with world.ports.database.transaction() as uow:
+            uow.forgetting.evidence(world.clock.moment().real - timedelta(days=90), 10)
+    finally:
+        event.remove(world.engine, "after_cursor_execute", count)
+    assert len(rows) == 1
+    assert rows[0] < 30, "ten, and what PostgreSQL looks ahead"

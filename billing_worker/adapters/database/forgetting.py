@@ -138,11 +138,15 @@ _BLANK_NOTES = (
 )
 
 _MARK = text("INSERT INTO retention_marks (id, last_id) VALUES (:mark, 0) ON CONFLICT DO NOTHING")
+# Numbers are given in the order of statements, times are those of answers: the mark stops before the first that is new.
+# The next rows by number are read, and no others: while none is old, the whole table would be.
 _EMPTY_EVIDENCE = text("""
     WITH mark AS MATERIALIZED (SELECT last_id FROM retention_marks WHERE id = :mark FOR UPDATE),
+    following AS MATERIALIZED (
+        SELECT id, received_at FROM evidence WHERE id > (SELECT last_id FROM mark) ORDER BY id LIMIT :limit),
     chosen AS MATERIALIZED (
-        SELECT id FROM evidence
-        WHERE id > (SELECT last_id FROM mark) AND received_at < :before ORDER BY id LIMIT :limit),
+        SELECT id FROM following
+        WHERE id < ALL (SELECT min(id) FROM following WHERE received_at >= :before HAVING count(*) > 0)),
     emptied AS (
         UPDATE evidence SET body = '' WHERE id IN (SELECT id FROM chosen) AND body <> ''),
     moved AS (

@@ -5,6 +5,7 @@ from tests.planted.bug import bug
 FORGETTING = "billing_worker/adapters/database/forgetting.py"
 FORGET = "billing_worker/usecases/customer/forget.py"
 TESTS = "tests/usecases/test_a_customer_is_forgotten.py"
+UNTIL_NEW = "id < ALL (SELECT min(id) FROM following WHERE received_at >= :before HAVING count(*) > 0)"
 
 BUGS = (
     bug(
@@ -52,7 +53,23 @@ BUGS = (
     bug(
         "evidence of today",
         "evidence is emptied as soon as it is written",
-        (FORGETTING, "(SELECT last_id FROM mark) AND received_at < :before", "(SELECT last_id FROM mark)"),
+        (FORGETTING, UNTIL_NEW, "TRUE"),
         catchers=(f"{TESTS}::test_old_evidence_is_emptied_and_old_alerts_are_deleted_in_parts",),
+    ),
+    bug(
+        "evidence out of order",
+        "evidence that has a lower number than an older one is never emptied",
+        (FORGETTING, UNTIL_NEW, "received_at < :before"),
+        catchers=(f"{TESTS}::test_evidence_whose_number_is_out_of_order_is_emptied_too",),
+    ),
+    bug(
+        "evidence is read every minute",
+        "while no evidence is old, each run of the upkeep reads all of it",
+        (
+            FORGETTING,
+            "WHERE id > (SELECT last_id FROM mark) ORDER BY id LIMIT :limit)",
+            "WHERE id > (SELECT last_id FROM mark) AND received_at < :before ORDER BY id LIMIT :limit)",
+        ),
+        catchers=(f"{TESTS}::test_a_step_reads_no_more_evidence_than_it_may_empty",),
     ),
 )
