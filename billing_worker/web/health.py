@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from billing_worker import __version__
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
+from billing_worker.domain.language import Language
 from billing_worker.texts.alerts import text
 from billing_worker.usecases.reading.operation import obstacles, operation
 from billing_worker.usecases.reading.report import report
@@ -70,10 +71,9 @@ def readyz(context: Ctx, part: Asked = Part.CHARGING) -> Health | Response:
 
 
 def _obstacles(context: Context) -> list[str]:
-    """Why no charge begins, as titles: the endpoint is open."""
+    """Why no charge begins, as titles: the endpoint is open. A problem is in English, and this is a part of one."""
     found = obstacles(context.ports)
-    language = context.settings.language
-    titles = [text(f"alert.{each.kind}.title", language) for each in found.troubles]
+    titles = [text(f"alert.{each.kind}.title", Language.EN) for each in found.troubles]
     return list(dict.fromkeys([*titles, *(f"charging is stopped ({stop.cause})" for stop in found.stops)]))
 
 

@@ -48,6 +48,15 @@ def test_it_is_not_ready_where_charging_cannot_go_on_and_the_receiver_is(web: We
     assert "charging is stopped (person)" in assert_problem(web.api.get("/readyz"), 503)
 
 
+def test_the_reasons_are_in_one_language(database_url: str) -> None:
+    with running(database_url, language="ko") as web:
+        pass_by(web, Sign("beat@one", Role.BEAT, rung=1.0))
+        stop_charging(web.ports, ALL, StopCause.PERSON, "a test")
+        detail = assert_problem(web.api.get("/readyz"), 503)
+    assert "No worker works" in detail
+    assert detail.isascii()
+
+
 def test_the_metrics_show_processes_rings_work_and_refusals(web: Web) -> None:
     empty = metrics(web)
     assert empty["billing_last_ring_age_seconds"] == empty["billing_last_work_age_seconds"] == float("inf")
