@@ -34,7 +34,7 @@ TIMEZONE = "Asia/Seoul"
 PREFIX_OF_IDS = "demo"
 
 STILL = 180.0
-"""Real seconds without any change after the end, while work is open: then the demonstration gives up."""
+"""Real seconds without any change, after the end or while time waits: then the demonstration gives up."""
 LINE_EVERY = 4.0
 NEWS = 8
 """Events in the live view."""

@@ -4,6 +4,7 @@ All processes read their time machine from a file. Its clock stands still a litt
 a demonstration that gets no processor time does not run away from its own workers.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -51,10 +52,9 @@ class Steering:
         return True
 
     def _write(self) -> None:
-        machine = self._machine
-        ahead = machine.until if machine.until is not None else self._end
-        _replace(self._gateway, str(machine))
-        _replace(self._merchant, str(TimeMachine(machine.start, machine.rate, machine.origin, min(ahead, self._end))))
+        _replace(self._gateway, str(self._machine))
+        ends = min(self._machine.until or self._end, self._end)
+        _replace(self._merchant, str(replace(self._machine, until=ends)))
 
 
 def waits_since(standing: Standing) -> datetime | None:
