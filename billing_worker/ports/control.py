@@ -142,11 +142,8 @@ class Stops(Protocol):
 class Environment(Protocol):
     """The claim on this database."""
 
-    def database(self) -> str:
-        """The identity that distinguishes this database from every copy of it."""
-
-    def claimed(self) -> Fingerprint | None:
-        """The claim that is in force."""
+    def here_and_claimed(self) -> tuple[str, Fingerprint | None]:
+        """The identity that distinguishes this database from every copy of it, and the claim that is in force."""
 
     def claimed_again_at(self) -> datetime | None:
         """Billing time of the claim in force; None for the first one, which no database came before."""

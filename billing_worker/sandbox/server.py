@@ -36,7 +36,10 @@ BACKLOG = 2048
 
 
 def create_app(options: SandboxOptions) -> Starlette:
-    """Build one sandbox. It needs `DroppingProtocol` under uvicorn to drop connections."""
+    """Build one sandbox. It needs `DroppingProtocol` under uvicorn to drop connections.
+
+    Its `state` has the `payments` of the books and the recorded `requests`, for a program that runs it in a thread.
+    """
     gateway = Gateway(options)
     gate, charging, paymentwall = Gate(gateway), Charging(gateway), Paymentwall(gateway)
     requests = Requests(options.requests_kept)
@@ -74,6 +77,7 @@ def create_app(options: SandboxOptions) -> Starlette:
     recorder = Middleware(Recorder, requests=requests)
     app = Starlette(routes=routes, middleware=[recorder], lifespan=lifespan, exception_handlers=handlers)
     app.router.redirect_slashes = False
+    app.state.payments, app.state.requests = gateway.books.payments, requests
     return app
 
 

@@ -82,7 +82,7 @@ class Merchant:
     def claim_elsewhere(self) -> None:
         """As in a copy of the database: the claim names another one."""
         with self.world.ports.database.transaction() as uow:
-            claimed = uow.environment.claimed()
+            _, claimed = uow.environment.here_and_claimed()
             assert claimed is not None
             uow.environment.claim(replace(claimed, database="the original"), self.world.clock.now())
             uow.commit()

@@ -17,7 +17,11 @@ ELSEWHERE = (
 """Whether this is another database than the claimed one; NULL without a claim."""
 
 
-_HERE = text("SELECT database_identity()")
+_HERE_AND_CLAIMED = text("""
+    SELECT database_identity(), claimed.database, claimed.gateway, claimed.environment
+    FROM (SELECT 1) AS here
+    LEFT JOIN (SELECT * FROM environment_claims ORDER BY id DESC LIMIT 1) AS claimed ON true
+""")
 
 
 _CLAIM_FIRST = text("""
@@ -33,16 +37,10 @@ class SqlEnvironment:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def database(self) -> str:
-        """The identity that distinguishes this database from every copy of it."""
-        return str(self._connection.execute(_HERE).scalar_one())
-
-    def claimed(self) -> Fingerprint | None:
-        """The claim that is in force."""
-        named = (environment_claims.c.database, environment_claims.c.gateway, environment_claims.c.environment)
-        newest = select(*named).order_by(environment_claims.c.id.desc()).limit(1)
-        row = self._connection.execute(newest).one_or_none()
-        return None if row is None else Fingerprint(*row)
+    def here_and_claimed(self) -> tuple[str, Fingerprint | None]:
+        """The identity that distinguishes this database from every copy of it, and the claim that is in force."""
+        here, *claimed = self._connection.execute(_HERE_AND_CLAIMED).one()
+        return here, None if claimed[0] is None else Fingerprint(*claimed)
 
     def claimed_again_at(self) -> datetime | None:
         """Billing time of the claim in force; None for the first one, which no database came before."""

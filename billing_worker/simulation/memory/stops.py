@@ -105,14 +105,10 @@ class MemoryEnvironment:
         self._rows = rows
         self._claims = ClaimTable(journal)
 
-    def database(self) -> str:
-        """The identity of the database: a run has one, without copies."""
-        return "memory/1/1"
-
-    def claimed(self) -> Fingerprint | None:
-        """The claim that is in force."""
+    def here_and_claimed(self) -> tuple[str, Fingerprint | None]:
+        """The identity of the database, of which a run has one without copies, and the claim that is in force."""
         newest = next(reversed(self._claims.rows.values()), None)
-        return None if newest is None else newest.fingerprint
+        return "memory/1/1", None if newest is None else newest.fingerprint
 
     def claimed_again_at(self) -> datetime | None:
         """Billing time of the claim in force; None for the first one, which no database came before."""
@@ -121,8 +117,8 @@ class MemoryEnvironment:
 
     def elsewhere(self) -> bool:
         """Whether this is another database than the claimed one; False without a claim."""
-        claimed = self.claimed()
-        return claimed is not None and claimed.database != self.database()
+        here, claimed = self.here_and_claimed()
+        return claimed is not None and claimed.database != here
 
     def claim_first(self, fingerprint: Fingerprint, now: datetime) -> None:
         """Claim a database that has no claim and no charges; else change nothing."""

@@ -18,7 +18,7 @@ from billing_worker.ports.calls import Answered, Intent
 from billing_worker.usecases.charge.begin import Begun, begin_invoices, begin_renewals
 from billing_worker.usecases.charge.issuing_payment import settle_by_issuing_payment
 from billing_worker.usecases.control.alerts import report_crashed_job
-from billing_worker.usecases.control.environment import require_claimed_environment
+from billing_worker.usecases.control.environment import scanning
 from billing_worker.usecases.control.pace import claim_invoices
 from billing_worker.usecases.control.stop_charging import stop_charging
 from billing_worker.usecases.control.turns import wait_for_turn
@@ -42,10 +42,9 @@ def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
 
 
 def _claimed(ports: Ports, limit: int, key_id: str | None = None) -> Sequence[str]:
-    require_claimed_environment(ports)
     if ports.shadow:
         return []
-    with ports.database.transaction() as uow:
+    with scanning(ports) as (uow, _):
         ids = claim_invoices(ports, uow, ports.clock.moment(), limit, key_id)
         uow.commit()
     return ids

@@ -10,7 +10,7 @@ from billing_worker.domain.giving_up import facts_of
 from billing_worker.domain.invoice import InvoiceStatus
 from billing_worker.domain.subscription import COLLECTING
 from billing_worker.ports.bundle import Ports
-from billing_worker.usecases.control.environment import require_claimed_environment
+from billing_worker.usecases.control.environment import scanning
 
 UNCONFIRMED_WAIT = timedelta(days=1)
 """How long the try waits for a key that is not confirmed yet."""
@@ -18,10 +18,9 @@ UNCONFIRMED_WAIT = timedelta(days=1)
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim invoices that were given up, and are to be tried once more now."""
-    require_claimed_environment(ports)
     if ports.shadow:
         return []
-    with ports.database.transaction() as uow:
+    with scanning(ports) as (uow, _):
         now = ports.clock.moment().billing
         ids = uow.invoices.claim_win_backs(now, now + timedelta(seconds=ports.timing.lease), limit)
         uow.commit()

@@ -1,5 +1,7 @@
 """The guard against copies: a database other than the claimed one, or another account, charges nothing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from billing_worker.domain.action import Verb
@@ -34,6 +36,21 @@ def require_claimed_environment(ports: Ports) -> None:
         if not found.differences or uow.stops.is_open(ALL, StopCause.ENVIRONMENT):
             return
     stop_charging(ports, ALL, StopCause.ENVIRONMENT, "; ".join(found.differences))
+
+
+@contextmanager
+def scanning(ports: Ports) -> Iterator[tuple[UnitOfWork, bool]]:
+    """A transaction in which a scan claims due work, after what `require_claimed_environment` does; `is_elsewhere`.
+
+    Where nothing differs, the comparison is part of it, and costs one statement.
+    """
+    with ports.database.transaction() as uow:
+        if not _compared(ports, uow).differences:
+            yield uow, False
+            return
+    require_claimed_environment(ports)
+    with ports.database.transaction() as uow:
+        yield uow, is_elsewhere(ports, uow)
 
 
 def is_elsewhere(ports: Ports, uow: UnitOfWork) -> bool:
@@ -110,8 +127,8 @@ def _require_comparison(ports: Ports) -> None:
 
 
 def _compared(ports: Ports, uow: UnitOfWork) -> Claim:
-    here = Fingerprint(uow.environment.database(), ports.account, ports.environment)
-    claimed = uow.environment.claimed()
+    database, claimed = uow.environment.here_and_claimed()
+    here = Fingerprint(database, ports.account, ports.environment)
     if claimed is None:
         return Claim(None, here, ["this database was used before, but never claimed"])
     return Claim(claimed, here, here.differences(claimed))

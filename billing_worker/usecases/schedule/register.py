@@ -10,7 +10,7 @@ from billing_worker.domain.schedule_wish import Wish
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueSubscription
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.control.environment import require_claimed_environment
+from billing_worker.usecases.control.environment import scanning
 
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
@@ -19,10 +19,9 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     The intent is committed here, before any call. An installation in shadow serves none. A subscription that another
     transaction holds comes next time.
     """
-    require_claimed_environment(ports)
     if ports.shadow:
         return []
-    with ports.database.transaction() as uow:
+    with scanning(ports) as (uow, _):
         now = ports.clock.moment().billing
         ids = uow.schedules.unscheduled(now + LEAST_LEAD, now + AHEAD, limit)
         if ids:

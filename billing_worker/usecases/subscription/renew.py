@@ -12,7 +12,7 @@ from billing_worker.domain.subscription import NEVER_SCHEDULED, Subscription
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.charging import DueInvoice, DueSubscription
 from billing_worker.ports.storage import UnitOfWork
-from billing_worker.usecases.control.environment import is_elsewhere, require_claimed_environment
+from billing_worker.usecases.control.environment import scanning
 from billing_worker.usecases.control.pace import claim_renewals
 from billing_worker.usecases.schedule.opened import is_at_portone, of_next_periods, take_order_number
 from billing_worker.usecases.shadow.decide import decide_in_shadow
@@ -21,9 +21,8 @@ from billing_worker.usecases.subscription.catch_up import may_bill_late_period
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim subscriptions whose next period has begun; none before this database is claimed."""
-    require_claimed_environment(ports)
-    with ports.database.transaction() as uow:
-        if is_elsewhere(ports, uow):
+    with scanning(ports) as (uow, elsewhere):
+        if elsewhere:
             return []
         ids = claim_renewals(ports, uow, ports.clock.moment(), limit)
         uow.commit()
