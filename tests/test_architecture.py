@@ -112,18 +112,27 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(tree: ast.Module) -> Iterator[tuple[str, set[str], int]]:
+@cache
+def imported(tree: ast.Module) -> list[tuple[str, set[str], int]]:
     """Each imported module, the names taken from it, and the line."""
-    for node in ast.walk(tree):
+    found: list[tuple[str, set[str], int]] = []
+    for node in nodes(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, set(), node.lineno) for alias in node.names)
+            found += [(alias.name, set(), node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module, {alias.name for alias in node.names}, node.lineno
+            found.append((node.module, {alias.name for alias in node.names}, node.lineno))
+    return found
+
+
+@cache
+def nodes(tree: ast.AST) -> list[ast.AST]:
+    """Every node of a module, found once."""
+    return list(ast.walk(tree))
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function, methods and inner ones too."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in nodes(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def within(path: str, places: tuple[str, ...]) -> bool:
@@ -189,7 +198,7 @@ def test_only_the_settings_read_the_environment() -> None:
     readers = [
         f"{path}:{node.lineno}"
         for path, tree in sources("billing_worker", "tasks")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if (isinstance(node, ast.Attribute) and node.attr in ENVIRONMENT)
         or (isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & ENVIRONMENT)
         if not within(path, READERS_OF_THE_ENVIRONMENT)
@@ -200,7 +209,7 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
     found = []
     for path, tree in sources("billing_worker/domain", "billing_worker/usecases", "billing_worker/ports"):
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
                 owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
                 if node.attr in UNPREDICTABLE.get(owner, set()):
@@ -215,7 +224,7 @@ def test_time_and_chance_enter_the_rules_as_arguments_only() -> None:
 
 def signatures(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
     """The names that each function takes and each class has as fields, with the line."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             taken = node.args
             yield node.lineno, {each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)}
@@ -260,7 +269,7 @@ def test_each_room_calls_what_its_description_permits(method: str, rooms: set[st
     called = {
         path.split("/")[2]
         for path, tree in sources("billing_worker/usecases")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(method)
     }
     assert called, "the check would read nothing"
@@ -272,7 +281,7 @@ def test_three_rooms_never_use_the_gateway() -> None:
     found = [
         f"{path}:{node.lineno}"
         for path, tree in sources(*folders)
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.Attribute) and ast.unparse(node).endswith(("ports.gateway", "ports.calls"))
     ]
     assert found == []
@@ -283,7 +292,7 @@ def test_no_float_is_on_the_way_of_money() -> None:
     found = [
         f"{path}:{node.lineno}"
         for path, tree in sources(*MONEY)
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if (isinstance(node, ast.Constant) and isinstance(node.value, float))
         or (isinstance(node, ast.Name) and node.id == "float")
         or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
@@ -358,7 +367,7 @@ def test_nothing_near_money_is_scheduled_by_celery() -> None:
     found = [
         f"{path}:{node.lineno}"
         for path, tree in sources("tasks", "billing_worker")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if (isinstance(node, ast.keyword) and node.arg in DELAYS)
         or (isinstance(node, ast.Constant) and node.value in DELAYS)
     ]
@@ -370,7 +379,7 @@ def test_no_request_to_a_gateway_goes_without_checking_its_certificate() -> None
     found = [
         f"{path}:{node.value.lineno}"
         for path, tree in sources("billing_worker", "tasks")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.keyword)
         and node.arg == "verify"
         and isinstance(node.value, ast.Constant)
@@ -383,11 +392,11 @@ def test_what_proves_a_sender_is_compared_in_constant_time() -> None:
     """With == the time of an answer tells how much of a guess is right."""
     proofs = {"signature", "expected", "token", "sig", "digest", "secret", "_bearer"}
     for path, tree in sources("billing_worker/adapters/paymentwall/pingback.py", "billing_worker/web/security.py"):
-        called = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        called = [ast.unparse(node.func) for node in nodes(tree) if isinstance(node, ast.Call)]
         assert any(name.endswith("compare_digest") for name in called), path
         compared = [
             f"{path}:{node.lineno} {ast.unparse(node)}"
-            for node in ast.walk(tree)
+            for node in nodes(tree)
             if isinstance(node, ast.Compare) and any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops)
             for side in (node.left, *node.comparators)
             for part in ast.walk(side)
@@ -396,6 +405,7 @@ def test_what_proves_a_sender_is_compared_in_constant_time() -> None:
         assert compared == []
 
 
+@cache
 @cache
 def forbidden_words() -> list[tuple[str, frozenset[str]]]:
     """Each word that the glossary forbids, with the kinds of names that may not have it."""
@@ -416,11 +426,12 @@ def names(kind: str) -> Iterator[tuple[str, str]]:
             yield Path(path.removesuffix("/__init__.py")).stem, path
             continue
         named = ast.ClassDef if kind == "class" else ast.FunctionDef | ast.AsyncFunctionDef
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, named):
                 yield node.name, f"{path}:{node.lineno}"
 
 
+@cache
 def parts(name: str) -> set[str]:
     """The words that a name is made of."""
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
@@ -469,10 +480,15 @@ def prose_of_documents() -> Iterator[tuple[str, str]]:
 
 def unwanted(text: str) -> list[str]:
     """The words in a text that the glossary forbids in prose; a name in backticks is no prose."""
+    plain = re.sub(r"`[^`]*`", "", text)
+    return [word for word, pattern in forbidden_in_prose() if pattern.search(plain)]
+
+
+@cache
+def forbidden_in_prose() -> list[tuple[str, re.Pattern[str]]]:
     words = [word for word, kinds in forbidden_words() if "prose" in kinds]
     assert len(words) >= FEWEST_WORDS
-    plain = re.sub(r"`[^`]*`", "", text)
-    return [word for word in words if re.search(rf"\b{word}\b", plain, re.IGNORECASE)]
+    return [(word, re.compile(rf"\b{word}\b", re.IGNORECASE)) for word in words]
 
 
 @pytest.mark.parametrize(

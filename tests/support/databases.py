@@ -6,7 +6,7 @@ lent again.
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 from uuid import uuid4
@@ -19,6 +19,7 @@ from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.found import NEWEST_MIGRATION, VERSION_TABLE
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
+from tests.support import engines
 
 _EMPTY_ALL = sql.SQL(";").join(
     sql.SQL("DELETE FROM {}").format(sql.Identifier(each.name)) for each in reversed(metadata.sorted_tables)
@@ -105,16 +106,17 @@ class Databases:
     def _emptied(self, name: str) -> tuple[str] | None:
         """Throw out all others and delete all rows; returns the version of the tables. Raises psycopg.Error."""
         keeper = self._keepers.get(name)
-        self._throw_out(name, but=keeper.info.backend_pid if keeper is not None else 0)
+        ours = [] if keeper is None else [keeper.info.backend_pid]
+        self._throw_out(name, but=[*ours, *engines.sessions(self._url(name))])
         if keeper is None:
             keeper = self._keepers[name] = psycopg.connect(self._dsn(name), autocommit=True)
         version = keeper.execute(_VERSION).fetchone()
         keeper.execute(_EMPTY_ALL)
         return version
 
-    def _throw_out(self, name: str, but: int = 0) -> None:
-        others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
-        self._admin.execute(others, [name, but])
+    def _throw_out(self, name: str, but: Sequence[int] = ()) -> None:
+        others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> ALL (%s)"
+        self._admin.execute(others, [name, list(but)])
 
     def _new_name(self) -> str:
         return f"{self._prefix}_{next(self._numbers)}"
@@ -125,6 +127,7 @@ class Databases:
         return name
 
     def _drop(self, name: str) -> None:
+        engines.forget(self._url(name))
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         self._made.discard(name)
         keeper = self._keepers.pop(name, None)

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from billing_worker.adapters.database.engine import open_engine
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.portone import PortOneGateway
@@ -37,6 +36,7 @@ from billing_worker.usecases.payment.create import NewPayment, create_payment
 from billing_worker.usecases.subscription import cancel, create_plan, renew
 from billing_worker.usecases.subscription import subscribe as subscribing
 from billing_worker.usecases.subscription.subscribe import NewSubscription
+from tests.support import engines
 from tests.support.clock import FrozenClock
 from tests.support.invariants import Books, violations
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
@@ -46,7 +46,6 @@ TIMING = Timing(http_deadline=2.0, lease=3.0, claim=1.0, first_look=0.2, settle_
 
 KEEPS_ALL = Delivering(keep=timedelta(days=3650))
 """The invariants read every event of a story that may last for years."""
-POOL = 12
 LIMIT = 500
 MOST_ROUNDS = 200
 """A day that needs more beat rounds than this to come to rest never does."""
@@ -96,7 +95,7 @@ class World:
     def _assembled(
         cls, database_url: str, sandbox: Sandbox, clock: FrozenClock, environment: str, timing: Timing
     ) -> "World":
-        engine = open_engine(database_url, pool_size=POOL, application="test")
+        engine = engines.lend(database_url)
         ids = RandomIds()
         gateway = PortOneGateway(
             sandbox.url,
@@ -113,9 +112,9 @@ class World:
         return cls(ports, engine, clock, sandbox, database_url, environment, position, _seen=position)
 
     def close(self) -> None:
-        """Close the pool and the HTTP connections."""
+        """Close the HTTP connections, and give the engine back."""
         self.ports.gateway.close()  # type: ignore[attr-defined] # the port has no close; the adapter does
-        self.engine.dispose()
+        engines.give_back(self.engine)
 
     def with_ports(self, **changed: Any) -> "World":
         """The same world with some ports replaced: `world.with_ports(gateway=double)`."""

@@ -4,6 +4,7 @@ import ast
 import re
 import string
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,7 @@ def test_a_catalogue_that_cannot_be_read_is_refused() -> None:
             read_po(wrong)
 
 
+@cache
 def named_in(method: str) -> set[AlertKind]:
     """Kinds that the use cases name in calls of `alerts.open` or `alerts.close`."""
     calls = [call for path in USE_CASES.rglob("*.py") for call in calls_of(path, method)]
@@ -240,6 +242,7 @@ def calls_of(path: Path, method: str) -> list[ast.Call]:
     return [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func).endswith(f"alerts.{method}")]
 
 
+@cache
 def closed_in_sql() -> set[AlertKind]:
     """Kinds that statements of the database's adapter name in an UPDATE that closes alerts."""
     found: set[AlertKind] = set()
