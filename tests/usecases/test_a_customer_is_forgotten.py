@@ -19,6 +19,8 @@ from billing_worker.usecases.entry.delete import request_delete
 from billing_worker.usecases.incoming.tidy import tidy
 from billing_worker.usecases.refund.refund import request_refund
 from billing_worker.usecases.subscription.cancel import cancel
+from billing_worker.usecases.subscription.fallbacks import NewFallback, add_fallback, remove_fallback
+from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.world import World
 
 NAME, EMAIL, TELEPHONE, REMARK, PAIR = "홍길동", "gildong@example.com", "010-9876-5432", "남원 홍판서댁", "남원시"
@@ -167,6 +169,55 @@ def test_a_key_of_two_customers_is_left_and_named(world: World) -> None:
     held, blanked = forget_customer(world.ports, "user-42")
     assert (list(held.shared_keys), blanked.billing_keys) == ([key.id], 0)
     assert NAME in whole_database(world)["billing_keys"]
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_a_key_that_another_customer_has_as_a_fallback_is_left_and_named(world: World, *, is_removed: bool) -> None:
+    """Also after its end: the row is the record of that customer's consent, and the buyer may be that one."""
+    key = world.key(buyer_name=NAME)
+    cancel(world.ports, world.subscribe(key=key, customer="user-42").id)
+    other = world.subscribe(customer="user-43")
+    now = world.clock.moment().billing
+    add_fallback(world.ports, NewFallback(other.id, key.id, consented_at=now, consent="by telephone"))
+    if is_removed:
+        remove_fallback(world.ports, other.id, key.id)
+    held, blanked = forget_customer(world.ports, "user-42")
+    assert (list(held.shared_keys), blanked.billing_keys) == ([key.id], 0)
+    assert NAME in whole_database(world)["billing_keys"]
+
+
+def test_a_key_by_which_another_customer_once_paid_is_left_and_named(world: World) -> None:
+    key = world.key(buyer_name=NAME)
+    other = world.subscribe(key=key, customer="user-43")
+    world.renew_and_charge()
+    replace_key(world.ports, other.id, world.key().id)
+    cancel(world.ports, world.subscribe(key=key, customer="user-42").id)
+    held, blanked = forget_customer(world.ports, "user-42")
+    assert (list(held.shared_keys), blanked.billing_keys) == ([key.id], 0)
+
+
+def test_only_the_kept_answers_that_name_the_customer_are_emptied(world: World) -> None:
+    """Wherever in an answer an id stands, and whatever bytes are around it."""
+    a_customer_of_long_ago(world)
+    other = world.subscribe(customer="user-43")
+    (subscription,) = world.rows("SELECT id FROM subscriptions WHERE customer = 'user-42'")
+    (single,) = world.rows("SELECT id FROM invoices WHERE customer = 'user-42'")
+    ours = {
+        "problem": f"no second charge of {subscription['id']}: {NAME}",
+        "address": f"/v1/payments/{single['id']}?expand=attempts",
+        "inside": f"x_{subscription['id']}_{NAME}",
+    }
+    bodies = {name: body.encode() for name, body in ours.items()} | {"no text": b"\xff\\" + single["id"].encode()}
+    others = {"other": other.id.encode(), "short": b"sub_", "none": b"", "cut": subscription["id"][:-1].encode()}
+    with world.ports.database.transaction() as uow:
+        for name, body in (bodies | others).items():
+            uow.kept_answers.add(KeptAnswer(name, "f", 201, "text/plain", body, world.clock.moment().real))
+        uow.commit()
+    _, blanked = forget_customer(world.ports, "user-42")
+    assert blanked.answers == len(bodies) + 1, "and the answer that the story kept"
+    kept = {row["key"]: bytes(row["body"]) for row in world.rows("SELECT key, body FROM kept_answers")}
+    assert {name: kept[name] for name in others} == others
+    assert not any(body in kept.values() for body in bodies.values())
 
 
 def test_old_evidence_is_emptied_and_old_alerts_are_deleted_in_parts(

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from billing_worker.adapters.ids import TAIL
 from billing_worker.domain.stop import INVOICE, SUBSCRIPTION
 from billing_worker.domain.text import normal_form, spellings
 from billing_worker.ports.forgetting import Blanked, Held, StillOpen
@@ -34,9 +35,23 @@ _KEYS = text("""
         UNION SELECT billing_key_id FROM card_sessions WHERE id = ANY(:card_sessions) AND billing_key_id IS NOT NULL),
     replaced AS (
         SELECT id FROM used
-        UNION SELECT replaces FROM key_calls WHERE replaces IS NOT NULL AND key_id IN (SELECT id FROM used))
-    SELECT id, (EXISTS (SELECT FROM subscriptions s WHERE s.billing_key_id = k.id AND s.customer <> ALL(:names))
-        OR EXISTS (SELECT FROM invoices i WHERE i.billing_key_id = k.id AND i.customer <> ALL(:names))) AS is_shared
+        UNION SELECT replaces FROM key_calls WHERE replaces IS NOT NULL AND key_id IN (SELECT id FROM used)),
+    charged AS (
+        SELECT billing_key_id AS id, id AS invoice_id FROM invoices WHERE billing_key_id IN (SELECT id FROM replaced)
+        UNION SELECT billing_key_id, invoice_id FROM payment_attempts
+            WHERE billing_key_id IN (SELECT id FROM replaced)),
+    named AS (
+        SELECT billing_key_id AS id, id AS subscription_id FROM subscriptions
+        UNION ALL SELECT billing_key_id, subscription_id FROM fallback_keys
+        UNION ALL SELECT billing_key_id, subscription_id FROM schedules),
+    users AS (
+        SELECT n.id, s.customer FROM named n JOIN subscriptions s ON s.id = n.subscription_id
+            WHERE n.id IN (SELECT id FROM replaced)
+        UNION ALL SELECT c.id, coalesce(i.customer, s.customer) FROM charged c
+            JOIN invoices i ON i.id = c.invoice_id LEFT JOIN subscriptions s ON s.id = i.subscription_id
+        UNION ALL SELECT billing_key_id, customer FROM card_sessions
+            WHERE billing_key_id IN (SELECT id FROM replaced))
+    SELECT id, EXISTS (SELECT FROM users u WHERE u.id = k.id AND u.customer <> ALL(:names)) AS is_shared
     FROM billing_keys k WHERE id IN (SELECT id FROM replaced) ORDER BY id FOR UPDATE
 """)
 _STILL_OPEN = text("""
@@ -116,8 +131,8 @@ _BLANK: Mapping[str, str] = {
         WHERE stream_id = ANY(:own)""",
     "answers": """
         UPDATE kept_answers SET body = :emptied
-        WHERE EXISTS (SELECT FROM unnest(CAST(:own AS text[]) || :refunds) AS own (id)
-            WHERE position(convert_to(own.id, 'UTF8') IN body) > 0)""",
+        WHERE EXISTS (SELECT FROM string_to_table(encode(body, 'escape'), '_') AS part
+            WHERE left(part, :tail) = ANY(:tails))""",
 }
 _BLANK_NOTES = (
     f"UPDATE alerts SET facts = {_WITHOUT_QUOTES.format(facts='facts')} WHERE id = ANY(:alerts) AND facts IS NOT NULL",  # noqa: S608 - made of constants
@@ -195,6 +210,8 @@ class SqlForgetting:
         wanted = _named(held)
         for name, statement in (("attempts", _ATTEMPTS), ("refunds", _REFUNDS), ("stops", _STOPS), ("alerts", _ALERTS)):
             wanted[name] = list(self._connection.execute(statement, wanted).scalars())
+        # One pass over each answer, however many ids there are: an id is its kind, `_`, and a tail of one length.
+        wanted["tails"] = [each[-TAIL:] for each in (*wanted["own"], *wanted["refunds"])]
         counts = {kind: self._connection.execute(text(each), wanted).rowcount for kind, each in _BLANK.items()}
         notes = sum(self._connection.execute(text(each), wanted).rowcount for each in _BLANK_NOTES)
         return Blanked(**counts, notes=notes)
@@ -220,6 +237,7 @@ def _named(held: Held) -> dict[str, Any]:
         "own": [*held.subscriptions, *held.keys, *held.invoices, *held.card_sessions],
         "scopes": [*(SUBSCRIPTION + each for each in held.subscriptions), *(INVOICE + each for each in held.invoices)],
         "quoted": list(_QUOTED),
+        "tail": TAIL,
         "forgotten": FORGOTTEN,
         "emptied": b'{"detail":"the customer of this request was forgotten"}',
     }

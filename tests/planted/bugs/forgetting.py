@@ -17,7 +17,7 @@ BUGS = (
     bug(
         "refund's answer remembers",
         "the kept answer to a request for a refund still holds its reason",
-        (FORGETTING, "CAST(:own AS text[]) || :refunds", "CAST(:own AS text[])"),
+        (FORGETTING, '(*wanted["own"], *wanted["refunds"])', 'wanted["own"]'),
         catchers=(f"{TESTS}::test_what_alerts_stops_and_answers_quote_goes_too",),
     ),
     bug(
@@ -49,6 +49,24 @@ BUGS = (
         "a key that another customer uses is emptied",
         (FORGETTING, "for each in keys if not each.is_shared]", "for each in keys]"),
         catchers=(f"{TESTS}::test_a_key_of_two_customers_is_left_and_named",),
+    ),
+    bug(
+        "other customer's second card",
+        "a key that another customer has as a fallback is emptied",
+        (FORGETTING, "        UNION ALL SELECT billing_key_id, subscription_id FROM fallback_keys\n", ""),
+        catchers=(f"{TESTS}::test_a_key_that_another_customer_has_as_a_fallback_is_left_and_named",),
+    ),
+    bug(
+        "other customer's earlier card",
+        "a key by which another customer paid, before a new card, is emptied",
+        (FORGETTING, "coalesce(i.customer, s.customer)", "i.customer"),
+        catchers=(f"{TESTS}::test_a_key_by_which_another_customer_once_paid_is_left_and_named",),
+    ),
+    bug(
+        "an answer to another customer is emptied",
+        "a kept answer about another customer loses its text",
+        (FORGETTING, "WHERE left(part, :tail) = ANY(:tails))", "WHERE left(part, :tail) <> ALL(:tails))"),
+        catchers=(f"{TESTS}::test_only_the_kept_answers_that_name_the_customer_are_emptied",),
     ),
     bug(
         "evidence of today",
