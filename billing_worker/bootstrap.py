@@ -1,7 +1,7 @@
 """The composition root, from settings to ports: the only module that imports every adapter."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,34 +11,29 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 from sqlalchemy import Engine
 
-from billing_worker.adapters.alerting import ChatMessenger, MailMessenger, hidden_in
+from billing_worker import messengers
+from billing_worker.adapters.alerting import hidden_in
 from billing_worker.adapters.calls import MOST_CALLS, Begins, CallsUnderWay
 from billing_worker.adapters.clock import DatabaseClock
+from billing_worker.adapters.database.address import Address
 from billing_worker.adapters.database.engine import WORKING, is_direct, open_engine, opening_of, server_time
 from billing_worker.adapters.database.found import NEWEST_MIGRATION
 from billing_worker.adapters.database.readiness import check_ready
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.missing_gateway import MissingGateway
-from billing_worker.adapters.notices.smtp import MailServer, SmtpMessenger, sender_of
-from billing_worker.adapters.notices.webhook import WebhookMessenger
-from billing_worker.adapters.notifier import WebhookNotifier
+from billing_worker.adapters.notices.smtp import MailServer, sender_of
 from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
+from billing_worker.adapters.portone.client import host_of
 from billing_worker.adapters.portone.sandbox_marker import is_sandbox
 from billing_worker.adapters.time_machine import time_machine
 from billing_worker.config import Settings
-from billing_worker.domain.alert_digest import AlertChannel
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
-from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.presence import Watching
-from billing_worker.ports.alert_digest import Alerting, AlertMessenger
 from billing_worker.ports.bundle import Auditing, Ports
-from billing_worker.ports.notices import CardLinks, Messenger, Noticing
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
-from billing_worker.texts.alert_digest import AlertWords
-from billing_worker.texts.notices.wording import Templates
 
 WORKER = "worker"
 """The role of a process that places charges, many at a time."""
@@ -57,11 +52,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
 
     machine = time_machine(settings.time_machine) if settings.time_machine else None
     rate = 1.0 if machine is None else machine().rate
-    notifier = None
-    if settings.events_url is not None and settings.events_secret is not None:
-        secret = settings.events_secret.get_secret_value()
-        notifier = WebhookNotifier(str(settings.events_url), secret, allow_private=_may_be_private(settings))
-    noticing, alerting = noticing_of(settings), _alerting(settings)
+    noticing = messengers.noticing_of(settings)
     clock = DatabaseClock(read_server_time, machine)
     gateway = _gateway(settings, connections if role != WORKER else MOST_CALLS)
     ports = Ports(
@@ -70,9 +61,9 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         database=SqlDatabase(engine, ids, clock.steady, clock.still, tuple(noticing.messengers) if noticing else ()),
         gateway=gateway,
         calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, Begins) else None,
-        notifier=notifier,
+        notifier=messengers.notifier_of(settings),
         noticing=noticing,
-        alerting=alerting,
+        alerting=messengers.alerting_of(settings),
         timing=settings.timing,
         environment=settings.environment,
         # A time machine passes a month in the time of a scan: all work is late there, and no money is real.
@@ -95,65 +86,11 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
     return ports, engine
 
 
-def _may_be_private(settings: Settings) -> bool:
-    """Whether receivers may have private addresses: a gateway without real money is a developer's own machine."""
-    return settings.events_allow_private or not settings.gateway_is_live
-
-
 def watching_of(settings: Settings, rate: float = 1.0) -> Watching:
     """How processes are watched. `rate`: seconds of billing time per real second."""
     # A beat shows only at its rings that it works.
     silent_after = timedelta(seconds=max(settings.silent_after, 3 * settings.scan_interval))
     return Watching(silent_after, rate)
-
-
-def noticing_of(settings: Settings) -> Noticing | None:
-    """How customers are told; None without a channel. Raises SettingsInvalid, also for a template of the merchant."""
-    messengers: dict[Channel, Messenger] = {}
-    if settings.notice_smtp_url is not None and settings.notice_from is not None:
-        messengers[Channel.MAIL] = SmtpMessenger(settings.notice_smtp_url, settings.notice_from)
-    if settings.notice_url is not None and settings.notice_secret is not None:
-        secret, private = settings.notice_secret.get_secret_value(), _may_be_private(settings)
-        messengers[Channel.WEBHOOK] = WebhookMessenger(str(settings.notice_url), secret, allow_private=private)
-    if not messengers:
-        return None
-    return Noticing(
-        messengers,
-        wording_of(settings),
-        settings.notice_switches,
-        settings.notice_language,
-        settings.notice_quiet,
-        _card_links(settings),
-    )
-
-
-def _alerting(settings: Settings) -> Alerting | None:
-    """How the operator is told of alerts; None without a channel. Raises SettingsInvalid."""
-    messengers: dict[AlertChannel, AlertMessenger] = {}
-    if settings.alert_url is not None:
-        url, private = settings.alert_url.get_secret_value(), _may_be_private(settings)
-        messengers[AlertChannel.CHAT] = ChatMessenger(url, allow_private=private)
-    if settings.alert_mail is not None and settings.notice_smtp_url is not None and settings.notice_from is not None:
-        mail = MailMessenger(settings.notice_smtp_url, settings.notice_from, settings.alert_mail)
-        messengers[AlertChannel.MAIL] = mail
-    return Alerting(messengers, AlertWords(settings.language, settings.environment)) if messengers else None
-
-
-def wording_of(settings: Settings) -> Templates:
-    """The checked templates of notices. Raises SettingsInvalid with the file and the line."""
-    name = sender_of(settings.notice_from).display_name if settings.notice_from is not None else ""
-    templates = Templates(settings.notice_templates, name or None)
-    templates.check()
-    return templates
-
-
-def _card_links(settings: Settings) -> CardLinks | None:
-    """How notices link to the card page; None where it is not set up."""
-    try:
-        page = settings.card_page
-    except SettingsInvalid:
-        return None
-    return CardLinks(page.secret, page.url, settings.notice_card_pg)
 
 
 def _secrets(settings: Settings) -> tuple[str, ...]:
@@ -204,6 +141,27 @@ def _gateway(settings: Settings, connections: int) -> Gateway:
         # Only long ones: blanking a password like "paid" out of an answer would change its meaning.
         also_secret=[secret for secret in settings.secrets if len(secret) >= SURELY_RANDOM],
     )
+
+
+MAIL = ("notice_smtp_url", "alert_mail")
+"""Alerts leave by the mail server of the notices."""
+
+PARTS: Sequence[tuple[Callable[[Settings], object], Sequence[str]]] = (
+    (lambda settings: Address.of(settings.database, "checks"), ("database_url",)),
+    (lambda settings: settings.broker_server, ("broker_url",)),
+    (lambda settings: time_machine(settings.time_machine) if settings.time_machine else None, ("time_machine",)),
+    (messengers.notifier_of, ("events_url",)),
+    (lambda settings: sender_of(settings.notice_from) if settings.notice_from else None, ("notice_from", *MAIL)),
+    (messengers.notice_mail_of, MAIL),
+    (messengers.notice_webhook_of, ("notice_url",)),
+    (messengers.wording_of, ("notice_templates",)),
+    (lambda settings: settings.card_page if settings.wants_card_page else None, ("card_page_secret", "card_page_url")),
+    (messengers.chat_of, ("alert_url",)),
+    (messengers.alert_mail_of, ("alert_mail",)),
+    (lambda settings: host_of(str(settings.portone_api_url)), ("portone_imp_key", "portone_imp_secret")),
+)
+"""The parts of a process that may refuse a setting with SettingsInvalid, and the settings that go with each: without
+those, all other parts still come together."""
 
 
 def check_database(engine: Engine) -> None:

@@ -28,6 +28,13 @@ class ChatMessenger(Poster):
         """Post it; None when the receiver answered 2xx."""
         return self.deliver(json.dumps({"text": _plain(f"*{message.title}*\n{message.text}")}, ensure_ascii=False), at)
 
+    def reach(self) -> Refusal | None:
+        """Ask for the head of the address (HEAD), which writes no message; None for any answer but a server's failure.
+
+        Many such addresses take POST alone, so that only a message shows whether the path is right.
+        """
+        return self.ask()
+
 
 def hidden_in(url: str) -> tuple[str, ...]:
     """What is secret in the address of a chat: its path and its query."""
@@ -45,7 +52,9 @@ def recipients_of(text: str) -> tuple[MailAddress, ...]:
     found = tuple(address_of(part.strip()) for part in text.split(","))
     known = tuple(each for each in found if each is not None)
     if len(known) != len(found):
-        raise SettingsInvalid(f"{MAIL_SETTING}: must be addresses with commas between them, such as ops@example.com")
+        wrong = text.split(",")[found.index(None)].strip()
+        problem = f"must be addresses with commas between them, such as ops@example.com (got {wrong!r})"
+        raise SettingsInvalid(f"{MAIL_SETTING}: {problem}")
     return known
 
 
@@ -59,3 +68,7 @@ class MailMessenger(MailSender):
     def send(self, message: AlertMessage, at: datetime) -> Refusal | None:
         """Hand a mail over; None when the server took it."""
         return self.hand_over(self.mail(message.id, self._recipients, message.title, message.text, at))
+
+    def reach(self) -> Refusal | None:
+        """Log in, and name the sender and each recipient, as for a mail; then take it back."""
+        return self.knock(self._recipients)

@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -35,7 +36,10 @@ LONGEST_WORDS = 100
 
 MOST_CONNECTIONS = 64
 GONE = 410
-OK, REDIRECTS, NO_REDIRECT = 200, 300, 400
+OK, REDIRECTS, NO_REDIRECT, SERVER_FAILS = 200, 300, 400, 500
+
+_HEADERS = {"user-agent": "billing-worker", "accept-encoding": "identity", "connection": "close"}
+_TIMEOUT = httpx.Timeout(TOTAL, connect=CONNECT)
 
 
 def secrets_of(text: str, setting: str = "BILLING_EVENTS_SECRET") -> tuple[str, ...]:
@@ -92,9 +96,10 @@ class Poster:
         self._url = httpx.URL(url)
         if self._url.scheme != "https" and not allow_private:
             way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true if the network to it is safe"
-            raise SettingsInvalid(f"{self.prefix}_URL: sends customers' data in the clear; {way_out}")
+            raise SettingsInvalid(f"{self.prefix}_URL: sends customers' data in the clear; {way_out} {self._got}")
         if self._url.userinfo:
-            raise SettingsInvalid(f"{self.prefix}_URL: must not contain a user or password; {self.proof}")
+            problem = f"must not contain a user or password; {self.proof}, so leave them out"
+            raise SettingsInvalid(f"{self.prefix}_URL: {problem} {self._got}")
         shown = self._url.copy_with(query=None, fragment=None)
         shown = shown if shows_path else shown.copy_with(path="/")
         self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), str(shown))
@@ -104,17 +109,25 @@ class Poster:
         # trust_env=False: no proxy of the environment may see an event, or reach a forbidden address.
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
+    @property
+    def _got(self) -> str:
+        """The address in an error, without what may be secret in it."""
+        return f"(got {self._url.scheme}://{self._url.host}/…)"
+
+    def ask(self) -> Refusal | None:
+        """Ask for the head of the address by the same way; None for any answer but a server's failure."""
+        return self._whole(self._ask)
+
     def deliver(self, body: str, at: datetime, **more: str) -> Refusal | None:
         """Deliver a body with these headers beside its own; None when the receiver answered 2xx."""
-        headers = {
-            "content-type": "application/json",
-            "user-agent": "billing-worker",
-            "accept-encoding": "identity",
-            "connection": "close",
-        } | more
+        headers = {"content-type": "application/json"} | _HEADERS | more
+        return self._whole(lambda: self._post(body.encode(), headers, at))
+
+    def _whole(self, act: Callable[[], Refusal | None]) -> Refusal | None:
+        """Act within the deadline, with a refusal for whatever goes wrong on the way."""
         try:
             with within(Deadline(TOTAL)):
-                return self._post(body.encode(), headers, at)
+                return act()
         except Forbidden as error:
             return Refusal(f"refused to connect: {error} (see BILLING_EVENTS_ALLOW_PRIVATE)")
         except (httpcore.TimeoutException, httpx.TimeoutException):
@@ -127,9 +140,15 @@ class Poster:
         """Close all connections."""
         self._client.close()
 
+    def _ask(self) -> Refusal | None:
+        request = self._client.build_request("HEAD", self._url, headers=_HEADERS, timeout=_TIMEOUT)
+        answer = self._client.send(request, stream=True)
+        answer.close()
+        failed = answer.status_code >= SERVER_FAILS
+        return Refusal(f"the receiver answered HTTP {answer.status_code}") if failed else None
+
     def _post(self, body: bytes, headers: dict[str, str], at: datetime) -> Refusal | None:
-        timeout = httpx.Timeout(TOTAL, connect=CONNECT)
-        request = self._client.build_request("POST", self._url, content=body, headers=headers, timeout=timeout)
+        request = self._client.build_request("POST", self._url, content=body, headers=headers, timeout=_TIMEOUT)
         answer = self._client.send(request, stream=True)
         try:
             if OK <= answer.status_code < REDIRECTS:

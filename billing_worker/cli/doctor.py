@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from typing import Annotated
 
 import typer
 
-from billing_worker.cli import checks
-from billing_worker.cli.finding import Finding, Verdict, failed, ok
+from billing_worker.cli import checks, checks_of_settings
+from billing_worker.cli.checks_of_alerts import ways_of_alerts
+from billing_worker.cli.finding import Finding, Verdict, failed
 from billing_worker.cli.output import AsJson, Output
 from billing_worker.cli.session import quiet_logs
 from billing_worker.config import Settings, load_settings
@@ -18,19 +20,24 @@ from billing_worker.texts.words import Words
 COLUMNS = ("verdict", "check", "detail", "way_out")
 
 
-def doctor(*, as_json: AsJson = False) -> None:
-    """Check settings, database, broker, processes, notifications, gateway, clocks and exposure to the network.
+SEND_HELP = "Also send one test message by each way of alerts: the only proof that they arrive."
+Send = Annotated[bool, typer.Option("--send", help=SEND_HELP)]
+
+
+def doctor(*, send: Send = False, as_json: AsJson = False) -> None:
+    """Check settings, database, broker, processes, gateway, clocks, the ways of alerts and exposure to the network.
 
     It does what a worker does: it takes the lock of charges and writes a row, which is rolled back; it puts a message
-    into the broker under a key of its own, and takes it out. Each line is ok, warn or fail, with the way out. Nothing
-    is charged or changed. The exit status is 1 if anything failed.
+    into the broker under a key of its own, and takes it out; it logs in at the mail server, and names sender and
+    recipients there without a mail. Each line is ok, warn or fail, with the way out. Nothing is charged or changed. The
+    exit status is 1 if anything failed.
 
     Example: billing-worker doctor
     """
     quiet_logs()
     settings, findings = _settings()
     words = Words(Language.EN if settings is None else settings.language)
-    findings += _of(settings, words) if settings is not None else []
+    findings += _of(settings, words, send=send) if settings is not None else []
     healthy = all(finding.verdict is not Verdict.FAIL for finding in findings)
     out = Output(as_json, DEFAULT_ZONE, words)
     if as_json:
@@ -50,10 +57,14 @@ def _settings() -> tuple[Settings | None, list[Finding]]:
         return None, [failed("settings", error, Words(Language.EN))]
 
 
-def _of(settings: Settings, words: Words) -> Iterator[Finding]:
-    yield ok("settings", words.say("doctor.settings"))
-    yield from checks.database(settings, words)
-    yield from checks.broker(settings, words)
+def _of(settings: Settings, words: Words, *, send: bool) -> Iterator[Finding]:
+    found = checks_of_settings.usable(settings)
+    yield from checks_of_settings.findings(found, words)
+    if found.has_database:
+        yield from checks.database(found.settings, words)
+    if found.has_broker:
+        yield from checks.broker(found.settings, words)
+    yield from ways_of_alerts(found, words, send=send)
     yield from checks.exposure(settings, words)
     yield from checks.sources(settings, words)
     yield from checks.time_machine(settings, words)

@@ -95,7 +95,7 @@ def preview(
 
     Example: billing-worker notice preview recovered --html
     """
-    from billing_worker.bootstrap import wording_of  # noqa: PLC0415 - the other commands here need no adapters
+    from billing_worker.messengers import wording_of  # noqa: PLC0415 - the other commands here need no adapters
 
     facts = dict(sample(kind))
     if plan is None:

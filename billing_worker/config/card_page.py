@@ -56,6 +56,11 @@ class CardPageSettings(BaseModel):
     def _hosts_between_commas(cls, value: object) -> object:
         return listed(value)
 
+    @property
+    def wants_card_page(self) -> bool:
+        """Whether the card page is set up, at least in part."""
+        return self.card_page_secret is not None or self.card_page_url is not None
+
     def card_page_with(
         self, *, sandbox: str | None, sandbox_secret: SecretStr | None, web_host: str, web_port: int
     ) -> CardPage:

@@ -32,6 +32,12 @@ class AlertMessenger(Protocol):
         Ends within `delivery.SENDING`.
         """
 
+    def reach(self) -> Refusal | None:
+        """Go the whole way without a message; None when the other side is there. Never raises for an outside failure.
+
+        Ends within `delivery.SENDING`.
+        """
+
 
 class AlertWording(Protocol):
     """Puts changes of alerts into words."""

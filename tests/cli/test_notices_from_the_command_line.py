@@ -6,11 +6,11 @@ import pytest
 from cli_helpers import Command
 
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
-from billing_worker.bootstrap import noticing_of
 from billing_worker.config import load_settings
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.notices.notice import Channel
 from billing_worker.domain.notices.switches import switches_of
+from billing_worker.messengers import noticing_of
 from tests.support.heard import Ear, noticing, telling
 from tests.support.world import World
 

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.notifier import payload
-from billing_worker.cli import checks, checks_of_operation
+from billing_worker.cli import checks, checks_of_alerts, checks_of_operation
 from billing_worker.cli.commands import COMMANDS, assemble
 from billing_worker.cli.import_columns import COLUMNS
 from billing_worker.config import Settings, variables
@@ -213,8 +213,11 @@ def test_the_runbook_has_every_metric():
 
 
 def test_the_runbook_has_every_check_of_the_doctor():
-    source = "".join(Path(str(module.__file__)).read_text() for module in (checks, checks_of_operation))
-    names = set(re.findall(r'(?:ok|failed|Finding)\(\s*"([^"]+)"', source)) | {"settings"}
+    source = "".join(
+        Path(str(module.__file__)).read_text() for module in (checks, checks_of_alerts, checks_of_operation)
+    )
+    names = set(re.findall(r'(?:ok|failed|Finding)\(\s*"([^"]+)"', source))
+    names |= {"settings", *checks_of_alerts.CHECKS.values()}
     told = ", ".join(row[0] for row in _table_after(RUNBOOK, "## Reading `doctor`\n")).split(", ")
     assert set(told) == names
 

@@ -1,8 +1,6 @@
 """Notices as mail, at a real mail server."""
 
 import socket
-import ssl
-import subprocess
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +15,7 @@ from billing_worker.ports.notices import Letter, Recipient
 from billing_worker.texts.notices.samples import sample
 from billing_worker.texts.notices.wording import Templates
 from tests.support.heard import noticing, telling
-from tests.support.post_office import PASSWORD, USER, PostOffice, post_office
+from tests.support.post_office import PASSWORD, USER, PostOffice, certified, encrypted, post_office
 from tests.support.world import World
 
 NOW = datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
@@ -77,19 +75,11 @@ def test_a_password_never_leaves_in_the_clear_and_is_never_shown() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(made / "key.pem"), "-out", str(made / "cert.pem")]
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", *curve, *subject, *files]
-    subprocess.run(command, check=True, capture_output=True)
-    return made
+    return certified(tmp_path_factory.mktemp("tls"))
 
 
 def test_starttls_comes_before_the_password(certificate: Path) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    with post_office(tls_context=context, auth_required=True, require_starttls=True) as office:
+    with post_office(**encrypted(certificate)) as office:
         url = f"smtp://{USER}:{PASSWORD.replace(' ', '%20')}@localhost:{office.port}"
         distrusting, trusting = SmtpMessenger(url, FROM), SmtpMessenger(url, FROM)
         trusting._tls.load_verify_locations(certificate / "cert.pem")

@@ -1,10 +1,13 @@
 """A real mail server (aiosmtpd) that keeps what it takes, and answers as it is told."""
 
+import ssl
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -43,7 +46,7 @@ class PostOffice:
     def authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: Any, data: Any) -> AuthResult:
         known = isinstance(data, LoginPassword) and data.password == PASSWORD.encode()
         self.logins.append(data.login.decode() if isinstance(data, LoginPassword) else "?")
-        return AuthResult(success=known)
+        return AuthResult(success=known, handled=False)
 
 
 class _AnyPort(Controller):
@@ -66,3 +69,20 @@ def post_office(**settings: Any) -> Iterator[PostOffice]:
         yield office
     finally:
         controller.stop()
+
+
+def certified(folder: Path) -> Path:
+    """The folder, with a certificate of `localhost` (cert.pem, key.pem)."""
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "2", *curve, *subject, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def encrypted(certificate: Path) -> dict[str, Any]:
+    """Settings of a server that wants STARTTLS before the password."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return {"tls_context": context, "auth_required": True, "require_starttls": True}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from billing_worker.cli import alert, doctor, report
+from billing_worker.cli import alert, checks_of_alerts, doctor, report
 from billing_worker.cli.checks_of_operation import CHECKS
 from billing_worker.cli.finding import Verdict
 from billing_worker.domain import pingback
@@ -129,7 +129,7 @@ def test_every_column_that_is_shown_has_a_title() -> None:
     checks = {name.removeprefix("check.") for name in texts_of(Language.KO, "check.")}
     named = "".join(path.read_text() for path in SPEAKERS if path.parent.name == "cli")
     found = re.findall(r'(?:ok|failed|Finding)\(\s*"([^"]+)"', named)
-    assert {name.replace(" ", "_") for name in (*found, *CHECKS.values())} == checks
+    assert {name.replace(" ", "_") for name in (*found, *CHECKS.values(), *checks_of_alerts.CHECKS.values())} == checks
 
 
 def test_both_languages_have_the_same_placeholders() -> None:

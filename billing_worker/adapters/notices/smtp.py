@@ -5,8 +5,8 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address as MailAddress
@@ -30,6 +30,8 @@ TOTAL = SENDING.total_seconds()
 PORTS = {"smtp": 587, "smtps": 465}
 PERMANENT = 500
 """An answer from here on refuses for good (RFC 5321, 4.2.1)."""
+
+_TAKEN = range(200, 300)
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -65,7 +67,9 @@ def sender_of(text: str) -> MailAddress:
     """The sender: an address, or a name and an address between < and >. Raises SettingsInvalid."""
     found = address_of(text)
     if found is None:
-        raise SettingsInvalid(f"{SENDER_SETTING}: must be one address, such as 가게 <billing@example.com>")
+        raise SettingsInvalid(
+            f"{SENDER_SETTING}: must be one address, such as 가게 <billing@example.com> (got {text!r})"
+        )
     return found
 
 
@@ -92,8 +96,26 @@ class MailSender:
 
     def hand_over(self, mail: EmailMessage) -> Refusal | None:
         """Hand a mail over; None when the server took it."""
+        return self._within_limits(lambda server: server.send_message(mail))
+
+    def knock(self, recipients: Sequence[MailAddress] = ()) -> Refusal | None:
+        """Name the sender and these recipients without a mail (RFC 5321: MAIL, RCPT, RSET); None if all are taken."""
+
+        def ask(server: smtplib.SMTP) -> None:
+            server.ehlo_or_helo_if_needed()
+            _require(*server.mail(self.sender.addr_spec))
+            for each in recipients:
+                code, words = server.rcpt(each.addr_spec)
+                if code not in _TAKEN:
+                    raise smtplib.SMTPRecipientsRefused({each.addr_spec: (code, words)})
+            _require(*server.rset())
+
+        return self._within_limits(ask)
+
+    def _within_limits(self, act: Callable[[smtplib.SMTP], object]) -> Refusal | None:
+        """Act on a connection as a mail needs it; None when nothing was refused."""
         try:
-            self._hand_over(mail)
+            self._connected_to(act)
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
             return Refusal(self._line("the mail server refused the address", code, words), gone=code >= PERMANENT)
@@ -127,15 +149,15 @@ class MailSender:
         mail.set_content(text)
         return mail
 
-    def _hand_over(self, mail: EmailMessage) -> None:
-        with _Cut(self._total) as cut:
-            server = self._connected(cut)
+    def _connected_to(self, act: Callable[[smtplib.SMTP], object]) -> None:
+        # Closed with its file too: a socket under an open file stays open.
+        with _Cut(self._total) as cut, closing(self._connected(cut)) as server:
             if not self._server.tls_at_once:
                 self._encrypt(server)
             if self._server.user is not None and self._server.password is not None:
                 server.login(self._server.user, self._server.password)
-            server.send_message(mail)
-            # The mail is handed over: nothing after this may undo it.
+            act(server)
+            # A mail is handed over: nothing after this may undo it.
             with suppress(smtplib.SMTPException, OSError):
                 server.quit()
 
@@ -155,8 +177,17 @@ class MailSender:
             raise smtplib.SMTPNotSupportedError(f"no STARTTLS; use smtps://, as in {EXAMPLE}")
 
 
+def _require(code: int, words: bytes) -> None:
+    if code not in _TAKEN:
+        raise smtplib.SMTPResponseException(code, words)
+
+
 class SmtpMessenger(MailSender):
     """Hands notices to customers over as mails."""
+
+    def reach(self) -> Refusal | None:
+        """Log in, and name the sender, as for a mail; then take it back."""
+        return self.knock()
 
     def send(self, letter: Letter, at: datetime) -> Refusal | None:
         """Hand a mail over; None when the server took it."""

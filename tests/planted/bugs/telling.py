@@ -4,6 +4,7 @@ from tests.planted.bug import bug
 
 OUTBOX = "billing_worker/adapters/database/outbox.py"
 TROUBLE = "tests/usecases/test_delivery_to_a_receiver_in_trouble.py"
+WAYS = "tests/cli/test_doctor_tries_the_ways_of_alerts.py"
 SAFELY = "tests/adapters/test_events_are_sent_safely.py"
 
 BUGS = (
@@ -67,5 +68,49 @@ BUGS = (
         "a receiver that is down is asked only when a refused event is due again",
         ("billing_worker/usecases/outgoing/deliver.py", "if allowed and not ids and endpoint.is_down:", "if False:"),
         catchers=(f"{TROUBLE}::test_a_receiver_that_is_well_again_gets_everything_within_a_minute",),
+    ),
+    bug(
+        "the doctor posts noise",
+        "the doctor's try of a chat writes a message",
+        (
+            "billing_worker/cli/checks_of_alerts.py",
+            "    if trouble is None and send:\n",
+            "    if trouble is None:\n",
+        ),
+        catchers=(f"{WAYS}::test_a_chat_that_answers_is_open_and_hears_nothing",),
+    ),
+    bug(
+        "a recipient is not asked for",
+        "the doctor calls mail open although the server refuses the operator's address",
+        ("billing_worker/adapters/alerting.py", "self.knock(self._recipients)", "self.knock()"),
+        catchers=(f"{WAYS}::test_the_mail_server_is_asked_for_all_but_a_mail",),
+    ),
+    bug(
+        "a chat that fails is open",
+        "the doctor calls a chat open that answers with a server's failure",
+        ("billing_worker/adapters/notifier.py", "answer.status_code >= SERVER_FAILS", "False"),
+        catchers=(f"{WAYS}::test_a_chat_that_fails_or_is_away_is_told",),
+    ),
+    bug(
+        "the first bad setting hides the others",
+        "the doctor names one bad setting, and the next only when that is right",
+        (
+            "billing_worker/cli/checks_of_settings.py",
+            "settings = settings.model_copy(update=dict.fromkeys(own))",
+            "break",
+        ),
+        catchers=("tests/test_bad_settings_are_named.py::test_every_fault_is_named_when_several_are_there",),
+    ),
+    bug(
+        "a password in an error",
+        "the refusal of an address with a password repeats it",
+        (
+            "billing_worker/adapters/notifier.py",
+            "{self._url.scheme}://{self._url.host}/…",
+            "{self._url.raw_path}{self._url.userinfo!r}",
+        ),
+        catchers=(
+            "tests/test_bad_settings_are_named.py::test_a_bad_setting_is_named_alone_with_a_way_out_and_without_secrets",
+        ),
     ),
 )
