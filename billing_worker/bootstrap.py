@@ -32,6 +32,7 @@ from billing_worker.config import Settings
 from billing_worker.domain.errors import SettingsInvalid, Unavailable
 from billing_worker.domain.presence import Watching
 from billing_worker.ports.bundle import Auditing, Ports
+from billing_worker.ports.hourly import TimesCalls
 from billing_worker.ports.outgoing import Delivering
 from billing_worker.ports.outside import Gateway
 
@@ -61,6 +62,7 @@ def build(settings: Settings, *, role: str, connections: int) -> tuple[Ports, En
         database=SqlDatabase(engine, ids, clock.steady, clock.still, tuple(noticing.messengers) if noticing else ()),
         gateway=gateway,
         calls=CallsUnderWay(gateway) if role == WORKER and isinstance(gateway, Begins) else None,
+        timed=gateway if isinstance(gateway, TimesCalls) else None,
         notifier=messengers.notifier_of(settings),
         noticing=noticing,
         alerting=messengers.alerting_of(settings),

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from contextlib import suppress
 from functools import cached_property
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from billing_worker.config import Settings, load_settings
 from billing_worker.domain.errors import BillingError, ReadOnly, Unavailable
 from billing_worker.domain.presence import Watching
 from billing_worker.ports.bundle import Ports
+from billing_worker.usecases.control.call_times import write_times
 from billing_worker.usecases.control.environment import require_claimed_environment
 
 _log = structlog.get_logger("billing.tasks")
@@ -77,6 +79,9 @@ class Process:
             left = self.calls.drain(self.settings.http_deadline + RECORDING)
             if left:
                 _log.warning("calls.left", count=left, reason="their attempts stay open, and are read later")
+        if self._built is not None:
+            with suppress(BillingError):
+                write_times(self._built[0])
 
     def check(self) -> None:
         """Check database, migrations, gateway and broker before a worker takes work. Ends the process with one line."""

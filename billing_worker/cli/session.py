@@ -5,7 +5,7 @@ import os
 import pwd
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from billing_worker.config import Settings, load_settings
 from billing_worker.domain.calendar import zone_named
 from billing_worker.ports.bundle import Ports
 from billing_worker.texts.words import Words
+from billing_worker.usecases.control.call_times import write_times
 
 CONNECTIONS = 2
 """One for the transaction, one for the clock, which may be read meanwhile."""
@@ -70,6 +71,8 @@ def session(*, as_json: bool, checked: bool = True) -> Iterator[Session]:
             bootstrap.check_database(engine)
         yield Session(settings, ports, engine, Output(as_json, settings.timezone))
     finally:
+        with suppress(Exception):  # what a command says must not depend on it
+            write_times(ports)
         release(ports, engine)
 
 

@@ -11,6 +11,7 @@ from billing_worker.domain.retention import Retention
 from billing_worker.domain.timing import Timing
 from billing_worker.ports.alert_digest import Alerting
 from billing_worker.ports.calls import Calls
+from billing_worker.ports.hourly import TimesCalls
 from billing_worker.ports.notices import Noticing
 from billing_worker.ports.outgoing import Delivering, Notifier
 from billing_worker.ports.outside import Clock, Gateway, Ids
@@ -43,6 +44,8 @@ class Ports:
     """The first characters of every merchant_uid, so that two environments of one merchant never share an id."""
     calls: Calls | None = None
     """Makes many calls at a time. None: one after the other, in the thread of the caller."""
+    timed: TimesCalls | None = None
+    """How long the calls of this process took. None: that is not known."""
     catch_up_rate: int = 0
     """Late charges that start per minute; 0 is no limit."""
     pg_limits: PgLimits = field(default_factory=PgLimits)

@@ -14,6 +14,11 @@ from billing_worker.usecases.reading.report import Report
 
 HISTOGRAMS = {
     Measure.CALL: ("billing_gateway_call_seconds", "Real time from a charge's call to its answer", "pg"),
+    Measure.REQUEST: (
+        "billing_gateway_request_seconds",
+        "Real time of each call but a charge; failed ones, too",
+        "kind",
+    ),
     Measure.WAIT: ("billing_attempt_wait_seconds", "Billing time from the due date of an invoice to its attempt", "pg"),
     Measure.NOTIFICATION: (
         "billing_notification_seconds",

@@ -162,6 +162,13 @@ def test_a_lost_answer_is_found_by_reconcile(billing: Command, world: World, wit
     assert "Both books agree" in said.out
 
 
+def test_a_command_writes_the_times_of_its_calls(billing: Command, world: World, with_gateway: Sandbox) -> None:
+    assert with_gateway
+    billing("reconcile")
+    counted = world.rows("SELECT DISTINCT subject FROM hourly_deltas WHERE measure = 'request' ORDER BY subject")
+    assert [row["subject"] for row in counted] == ["list", "token"]
+
+
 def test_reconcile_compares_both_books_and_leaves_the_rest_to_an_operator(
     billing: Command, world: World, with_gateway: Sandbox
 ) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 VERSION_TABLE = "billing_alembic_version"
 """Our own name: Alembic's default, `alembic_version`, belongs to the merchant's application in the same database."""
 
-NEWEST_MIGRATION = "0030_indexes"
+NEWEST_MIGRATION = "0031"
 """The newest migration of this release. It is written here so that no process loads the migrations at start."""
 EARLIER_MIGRATIONS = frozenset(
     {
@@ -52,6 +52,7 @@ EARLIER_MIGRATIONS = frozenset(
         "0029",
         "0029_indexes",
         "0030",
+        "0030_indexes",
     }
 )
 """All known migrations. Any other belongs to a newer release."""

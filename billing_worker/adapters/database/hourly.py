@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from billing_worker.domain.outcome_counts import OutcomeCount
-from billing_worker.ports.hourly import Counted
+from billing_worker.ports.hourly import Counted, Timed
 
 _ALL_TIME = text("""
     SELECT measure, subject, kind, outcome, bucket, sum(counted)::bigint AS counted, sum(total_ms)::bigint AS total_ms
@@ -45,6 +45,11 @@ _FOLD = text("""
         counted = kept.counted + excluded.counted, total_ms = kept.total_ms + excluded.total_ms
 """)
 
+_ADD_CALLS = text("""
+    INSERT INTO hourly_deltas (hour, measure, subject, kind, outcome, bucket, counted, total_ms)
+    VALUES ('epoch', 'request', :subject, '', '', :bucket, :counted, :total_ms)
+""")
+
 _FORGET = text("DELETE FROM hourly_totals WHERE hour > 'epoch' AND hour < :before")
 
 
@@ -67,6 +72,15 @@ class SqlHourly:
         """Outcomes of all hours from `since` to `until` (exclusive), as if in one."""
         found = self._connection.execute(_SUMS, {"since": since, "until": until}).mappings()
         return [OutcomeCount(**row) for row in found]
+
+    def add_calls(self, timed: Sequence[Timed]) -> None:
+        """Count these calls: as a trigger does, but a call has no row that could fire one."""
+        rows = [
+            {"subject": each.kind, "bucket": each.bucket, "counted": each.counted, "total_ms": each.total_ms}
+            for each in timed
+        ]
+        if rows:
+            self._connection.execute(_ADD_CALLS, rows)
 
     def fold(self, most: int) -> int:
         """Add at most so many differences of statements to the totals; returns to how many rows."""

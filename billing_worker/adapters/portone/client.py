@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
+from billing_worker.adapters.call_times import CallTimes
 from billing_worker.adapters.masking import blanked, one_line
 from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone.loop import Loop
@@ -67,6 +69,8 @@ class Client:
         self._http: httpx.AsyncClient | None = None
         self.loop = Loop()
         """The loop in which the calls wait for their answers."""
+        self.times = CallTimes()
+        """How long they took, failed ones too."""
 
     def exchange(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
         """Send one request and read its whole answer. Must not be called in the loop's own thread."""
@@ -74,6 +78,15 @@ class Client:
 
     async def exchanged(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
         """As `exchange`, inside the loop."""
+        if call.kind is None:
+            return await self._exchanged(call, token, deadline, secrets)
+        began = time.monotonic()
+        try:
+            return await self._exchanged(call, token, deadline, secrets)
+        finally:
+            self.times.add(call.kind, time.monotonic() - began)
+
+    async def _exchanged(self, call: Call, token: str | None, deadline: Deadline, secrets: Collection[str]) -> Result:
         exchange = Exchange(connect_by=min(deadline.at, asyncio.get_running_loop().time() + self._connect_timeout))
         try:
             result = await self._send(call, token, deadline, exchange)

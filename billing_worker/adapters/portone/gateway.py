@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 
+from billing_worker.adapters.call_times import CallTimes
 from billing_worker.adapters.masking import evidence_text
 from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone import answers, entry, keys, pages, refunds, requests, schedules
@@ -74,26 +75,25 @@ class PortOneGateway:
         control_every: float = CONTROL_EVERY,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._host = host_of(base_url)
+        self._host, self._base_url = host_of(base_url), base_url.rstrip("/")
         if not imp_key or not imp_secret:
             raise SettingsInvalid("BILLING_PORTONE_IMP_KEY, BILLING_PORTONE_IMP_SECRET: both are needed")
-        self._base_url = base_url.rstrip("/")
         self._imp_key, self._imp_secret = imp_key, imp_secret
-        self._also_secret = tuple(also_secret)
-        self._connect_timeout = connect_timeout
-        self._total_deadline = total_deadline
-        self._include_sandbox = include_sandbox
-        self._max_connections = max_connections
-        self._browser_ip = browser_ip
-        self._product_type = product_type
-        self._tls = tls
-        self._control_every = control_every
-        self._monotonic = monotonic
+        self._also_secret, self._monotonic = tuple(also_secret), monotonic
+        self._connect_timeout, self._total_deadline = connect_timeout, total_deadline
+        self._include_sandbox, self._max_connections = include_sandbox, max_connections
+        self._browser_ip, self._product_type = browser_ip, product_type
+        self._tls, self._control_every = tls, control_every
         self._states: dict[int, State] = {}
         self._state = self._new_state()
 
     def __repr__(self) -> str:
         return f"PortOneGateway({self._host!r})"
+
+    @property
+    def times(self) -> CallTimes:
+        """The times of this process's calls, but for charges."""
+        return self._here().client.times
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Place one charge: `POST /subscribe/payments/again`, sent once, and once more after a 401 of PortOne."""

@@ -11,6 +11,7 @@ import simplejson
 
 from billing_worker.adapters.masking import storable
 from billing_worker.domain.billing_key import LONGEST_CUSTOMER_UID
+from billing_worker.domain.call_kind import CallKind
 from billing_worker.domain.card_entry import Card, IssueRequest
 from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import Money
@@ -48,6 +49,8 @@ class Call:
     method: str
     path: str
     body: bytes | None = field(default=None, repr=False)
+    kind: CallKind | None = None
+    """As what it is timed; None for a charge, which is timed with its attempt."""
 
     @property
     def label(self) -> str:
@@ -57,7 +60,7 @@ class Call:
 
 def get_token(imp_key: str, imp_secret: str) -> Call:
     """Ask for an access token."""
-    return Call("POST", "/users/getToken", _json({"imp_key": imp_key, "imp_secret": imp_secret}))
+    return Call("POST", "/users/getToken", _json({"imp_key": imp_key, "imp_secret": imp_secret}), CallKind.TOKEN)
 
 
 def again(request: ChargeRequest, browser_ip: str, product_type: str | None = None) -> Call:
@@ -93,13 +96,13 @@ def issue(request: IssueRequest) -> Call:
         "customer_tel": request.buyer_tel,
     }
     fields |= {name: storable(value) for name, value in known.items() if value is not None}
-    return Call("POST", customer(request.customer_uid).path, _json(fields))
+    return Call("POST", customer(request.customer_uid).path, _json(fields), CallKind.KEY)
 
 
 def delete(customer_uid: str, reason: str, requester: str | None) -> Call:
     """Delete a billing key. Raises InvalidInput for an id that cannot be one."""
     asked = {"reason": storable(reason)} | ({"extra[requester]": storable(requester)} if requester else {})
-    return Call("DELETE", f"{customer(customer_uid).path}?{urlencode(asked, quote_via=quote)}")
+    return Call("DELETE", f"{customer(customer_uid).path}?{urlencode(asked, quote_via=quote)}", kind=CallKind.KEY)
 
 
 def cancel(request: RefundRequest) -> Call:
@@ -120,7 +123,7 @@ def cancel(request: RefundRequest) -> Call:
     parts = {"tax_free": request.tax_free, "vat_amount": request.vat_amount}
     currency = request.money.currency
     fields |= {name: Money(part, currency).major for name, part in parts.items() if part is not None}
-    return Call("POST", "/payments/cancel", _json(fields))
+    return Call("POST", "/payments/cancel", _json(fields), CallKind.REFUND)
 
 
 def schedule(request: ScheduleRequest, browser_ip: str, product_type: str | None = None) -> Call:
@@ -129,7 +132,7 @@ def schedule(request: ScheduleRequest, browser_ip: str, product_type: str | None
     _refuse_bad("customer_uid", charge.customer_uid, _CUSTOMER_UID)
     item = _sale(charge, browser_ip, product_type) | {"schedule_at": seconds_of(request)}
     fields = {"customer_uid": charge.customer_uid, "schedules": [item]}
-    return Call("POST", "/subscribe/payments/schedule", _json(fields))
+    return Call("POST", "/subscribe/payments/schedule", _json(fields), CallKind.SCHEDULE)
 
 
 def seconds_of(request: ScheduleRequest) -> int:
@@ -145,30 +148,33 @@ def unschedule(customer_uid: str, merchant_uid: str) -> Call:
     _refuse_bad("customer_uid", customer_uid, _CUSTOMER_UID)
     _refuse_unreadable(merchant_uid)
     fields = {"customer_uid": customer_uid, "merchant_uid": [merchant_uid]}
-    return Call("POST", "/subscribe/payments/unschedule", _json(fields))
+    return Call("POST", "/subscribe/payments/unschedule", _json(fields), CallKind.SCHEDULE)
 
 
 def scheduled(merchant_uid: str) -> Call:
     """Read one schedule. Raises InvalidInput for an id that cannot be one."""
     _refuse_unreadable(merchant_uid)
-    return Call("GET", f"/subscribe/payments/schedule/{quote(merchant_uid, safe='')}")
+    path = f"/subscribe/payments/schedule/{quote(merchant_uid, safe='')}"
+    return Call("GET", path, kind=CallKind.SCHEDULE_READ)
 
 
 def schedules_of_key(customer_uid: str, start: int, end: int, page: int) -> Call:
     """Read one page of a key's schedules whose time lies between two unix times, the first included (V1 spec)."""
-    return Call("GET", f"{customer(customer_uid).path}/schedules?from={start}&to={end}&page={page}")
+    path = f"{customer(customer_uid).path}/schedules?from={start}&to={end}&page={page}"
+    return Call("GET", path, kind=CallKind.LIST)
 
 
 def schedules_between(start: int, end: int, page: int, size: int) -> Call:
     """Read one page of all schedules whose time lies between two unix times, the first included (V1 spec)."""
     span = f"schedule_from={start}&schedule_to={end}"
-    return Call("GET", f"/subscribe/payments/schedule?{span}&limit={size}&page={page}")
+    return Call("GET", f"/subscribe/payments/schedule?{span}&limit={size}&page={page}", kind=CallKind.LIST)
 
 
 def payment(imp_uid: str, *, include_sandbox: bool) -> Call:
     """Read one payment. Raises InvalidInput for an id that cannot be one."""
     _refuse_bad("imp_uid", imp_uid, _IMP_UID)
-    return Call("GET", f"/payments/{quote(imp_uid, safe='')}" + ("?include_sandbox=true" if include_sandbox else ""))
+    sandbox = "?include_sandbox=true" if include_sandbox else ""
+    return Call("GET", f"/payments/{quote(imp_uid, safe='')}{sandbox}", kind=CallKind.READ)
 
 
 def payments_of(merchant_uid: str, page: int, *, include_sandbox: bool) -> Call:
@@ -176,21 +182,24 @@ def payments_of(merchant_uid: str, page: int, *, include_sandbox: bool) -> Call:
     _refuse_unreadable(merchant_uid)
     # include_sandbox is documented for /payments/{imp_uid} only; unknown parameters are ignored by this API.
     sandbox = "&include_sandbox=true" if include_sandbox else ""
-    return Call("GET", f"/payments/findAll/{quote(merchant_uid, safe='')}?limit={PAGE_SIZE}&page={page}{sandbox}")
+    path = f"/payments/findAll/{quote(merchant_uid, safe='')}?limit={PAGE_SIZE}&page={page}{sandbox}"
+    return Call("GET", path, kind=CallKind.READ)
 
 
 def payments_of_key(customer_uid: str, page: int, *, include_sandbox: bool) -> Call:
     """Read one page (20, by the spec) of the payments of a billing key. Raises InvalidInput."""
     whose = customer(customer_uid)
     # include_sandbox as above: not documented here, and harmless.
-    return Call("GET", f"{whose.path}/payments?page={page}" + ("&include_sandbox=true" if include_sandbox else ""))
+    sandbox = "&include_sandbox=true" if include_sandbox else ""
+    return Call("GET", f"{whose.path}/payments?page={page}{sandbox}", kind=CallKind.READ)
 
 
 def payments_between(start: int, end: int, page: int, size: int, *, include_sandbox: bool) -> Call:
     """Read one page of all payments whose latest change lies between two unix times, both included (V1 spec)."""
     # include_sandbox as above: not documented here, and harmless.
     sandbox = "&include_sandbox=true" if include_sandbox else ""
-    return Call("GET", f"/payments/status/all?from={start}&to={end}&limit={size}&page={page}{sandbox}")
+    path = f"/payments/status/all?from={start}&to={end}&limit={size}&page={page}{sandbox}"
+    return Call("GET", path, kind=CallKind.LIST)
 
 
 def customer(customer_uid: str) -> Call:
@@ -198,7 +207,7 @@ def customer(customer_uid: str) -> Call:
     _refuse_bad("customer_uid", customer_uid, _CUSTOMER_UID)
     if set(customer_uid) == {"."}:
         raise InvalidInput("customer_uid", customer_uid, "would become a folder of the path")
-    return Call("GET", f"/subscribe/customers/{quote(customer_uid, safe='')}")
+    return Call("GET", f"/subscribe/customers/{quote(customer_uid, safe='')}", kind=CallKind.KEY_READ)
 
 
 def _sale(request: ChargeRequest, browser_ip: str, product_type: str | None) -> Fields:

@@ -14,20 +14,26 @@ from billing_worker.domain.presence import FORGOTTEN_AFTER, Sign
 from billing_worker.ports.alerts import AlertRecords
 from billing_worker.ports.bundle import Ports
 from billing_worker.ports.presence import Refusals
+from billing_worker.usecases.control.call_times import times_to_write
 
 
 def attend(ports: Ports, sign: Sign) -> None:
-    """Give a sign, and look at all processes if a look is due. Raises Unavailable."""
-    with ports.database.transaction() as uow:
+    """Give a sign, and look at all processes if a look is due. Raises Unavailable.
+
+    The times of this process's calls are written with it.
+    """
+    with times_to_write(ports) as timed, ports.database.transaction() as uow:
         uow.processes.give_sign(sign.at(ports.clock.moment().real))
+        uow.books.hourly.add_calls(timed)
         uow.commit()
     watch(ports)
 
 
 def leave(ports: Ports, name: str) -> None:
     """Forget a process that ends as it should. Raises Unavailable."""
-    with ports.database.transaction() as uow:
+    with times_to_write(ports) as timed, ports.database.transaction() as uow:
         uow.processes.leave(name)
+        uow.books.hourly.add_calls(timed)
         uow.commit()
 
 

@@ -11,6 +11,8 @@ EXACT = "tests/database/test_hourly_totals_are_exact.py"
 DECIDES = "tests/domain/test_decline_share.py"
 SCRAPED = "tests/web/test_health_metrics_and_docs.py"
 
+CALLS = "tests/database/test_calls_are_timed.py"
+
 BUGS = (
     bug(
         "the alert about all comes and goes",
@@ -79,5 +81,33 @@ BUGS = (
             "(by_bucket[n] for n in range(len(bounds)))",
         ),
         catchers=(f"{SCRAPED}::test_outcomes_and_times_are_counted",),
+    ),
+    bug(
+        "calls are counted twice",
+        "the times of calls are written with each sign again",
+        ("billing_worker/adapters/call_times.py", "yield kept.popleft()", "yield kept[0]"),
+        catchers=(f"{CALLS}::test_each_kind_of_call_has_its_own_count",),
+    ),
+    bug(
+        "calls are lost with a sign",
+        "the times of calls are lost when the database is away for one sign",
+        ("billing_worker/usecases/control/call_times.py", "        times.give_back(taken)\n", ""),
+        catchers=(f"{CALLS}::test_a_database_that_is_away_loses_nothing",),
+    ),
+    bug(
+        "a recount takes calls for a mistake",
+        "a recount of outcomes takes the calls away that are no charges",
+        (
+            "billing_worker/adapters/database/migrations/versions/0031_call_times.py",
+            "    _replace(NOTIFICATIONS, AND_CALLS)\n\n\ndef downgrade",
+            "    pass\n\n\ndef downgrade",
+        ),
+        catchers=(f"{CALLS}::test_a_recount_leaves_the_calls_as_they_were_counted",),
+    ),
+    bug(
+        "refunds are timed as reads",
+        "the time of a refund counts as that of a read",
+        ("billing_worker/adapters/portone/requests.py", "CallKind.REFUND", "CallKind.READ"),
+        catchers=(f"{CALLS}::test_each_kind_of_call_has_its_own_count",),
     ),
 )

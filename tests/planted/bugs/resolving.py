@@ -74,7 +74,7 @@ BUGS = (
     bug(
         "test payments not read",
         "include_sandbox is left out, so that the gateway hides payments of a test channel",
-        (REQUESTS, '("?include_sandbox=true" if include_sandbox else "")', '""'),
+        (REQUESTS, '"?include_sandbox=true" if include_sandbox else ""', '""'),
         catchers=("tests/contracts/test_gateway_against_sandbox.py::test_switchable_facts",),
     ),
     bug(
