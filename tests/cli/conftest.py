@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import structlog
@@ -49,7 +50,12 @@ def billing(
 
 @pytest.fixture
 def with_gateway(shared_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The sandbox is the gateway of the command lines."""
+    """The sandbox is the gateway of the command lines.
+
+    All tests of a process share its books, so each has an environment of its own: with one for all, what a test pays by
+    a command is an orphan in the books of the next one, and `reconcile` tells of it.
+    """
+    monkeypatch.setenv("BILLING_ENVIRONMENT", "c" + uuid4().hex[:7])
     monkeypatch.setenv("BILLING_PORTONE_API_URL", shared_sandbox.url)
     monkeypatch.setenv("BILLING_PORTONE_IMP_KEY", IMP_KEY)
     monkeypatch.setenv("BILLING_PORTONE_IMP_SECRET", IMP_SECRET)

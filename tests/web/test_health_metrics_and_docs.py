@@ -11,8 +11,11 @@ from web_calls import DEADLINE, PLAN, assert_problem
 from web_helpers import Web, running
 
 from billing_worker import __version__
+from billing_worker.domain.call_kind import CallKind
 from billing_worker.domain.declines.normaliser import normalise
+from billing_worker.domain.latency import bucket_of
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Outcome, Unknown
+from billing_worker.ports.hourly import Timed
 from tests.builders import EVIDENCE, a_payment
 
 METHODS = {"get", "post", "put", "delete", "patch"}
@@ -86,6 +89,16 @@ def test_outcomes_and_times_are_counted(web: Web) -> None:
     assert buckets == [1, 1, 2, 2, 2]
     assert (metrics[f"{call}_count{{nice_v2}}"], metrics[f"{call}_sum{{nice_v2}}"]) == (2, 3)
     assert metrics["billing_attempt_wait_seconds_count{nice_v2}"] == 2
+
+
+def test_calls_that_are_no_charges_have_a_histogram_by_their_kind(web: Web) -> None:
+    with web.ports.database.transaction() as uow:
+        uow.books.hourly.add_calls([Timed(CallKind.REFUND, bucket_of(2_000), 3, 6_000), Timed(CallKind.READ, 0, 1, 50)])
+        uow.commit()
+    metrics, name = scraped(web), "billing_gateway_request_seconds"
+    buckets = [metrics[f"{name}_bucket{{refund/{bound}}}"] for bound in ("1.0", "2.5", "+Inf")]
+    assert (buckets, metrics[f"{name}_sum{{refund}}"]) == ([0, 3, 3], 6)
+    assert metrics[f"{name}_count{{read}}"] == 1
 
 
 def test_an_empty_installation_has_metrics_too(web: Web) -> None:
