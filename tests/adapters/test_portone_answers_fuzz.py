@@ -17,6 +17,8 @@ from billing_worker.adapters.portone.envelope import NotUnderstood
 from billing_worker.adapters.portone.keys import key_of
 from billing_worker.domain.payment import Approved, Outcome
 
+pytestmark = pytest.mark.long
+
 STATUSES = st.sampled_from([200, 200, 200, 201, 400, 401, 404, 429, 500, 502])
 SCALARS = st.one_of(
     st.none(),

@@ -23,6 +23,8 @@ from tests.support.receivers import Merchant
 from tests.support.sandbox import Sandbox
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 SEOUL = ZoneInfo("Asia/Seoul")
 EVENING = timedelta(hours=13)
 """From the world's start, 09:00 in Seoul on 31 January, until 22:00."""

@@ -12,6 +12,8 @@ from cli_helpers import Command, Said
 from tests.support.sandbox import Sandbox
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 
 def findings(said: Said) -> dict[str, Any]:
     return {each["check"]: each for each in json.loads(said.out)["checks"]}

@@ -18,7 +18,7 @@ from tests.support.invariants import Books, violations
 from tests.support.sandbox import Row, Sandbox
 from tests.support.world import World
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(240)]
 PRICE = 9900
 
 

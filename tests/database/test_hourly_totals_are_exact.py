@@ -22,6 +22,8 @@ from billing_worker.usecases.settle.record import record_answers
 from tests.builders import EVIDENCE
 from tests.support.world import InTurn, World
 
+pytestmark = pytest.mark.long
+
 COUNTED = text("""
     SELECT k.pg_provider AS pg, a.status AS outcome, count(*) AS count,
            CASE WHEN a.found THEN 'found' ELSE coalesce(a.try_kind, 'first') END AS kind

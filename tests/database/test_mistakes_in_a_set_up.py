@@ -19,6 +19,8 @@ from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.adapters.database.upgrade import upgrade
 from billing_worker.domain.errors import BillingError, SettingsInvalid, Unavailable
 
+pytestmark = pytest.mark.long
+
 BOTH = (check_ready, upgrade)
 ROOT = Path(__file__).parents[2]
 STORE = ROOT / "billing_worker" / "adapters" / "database"

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from billing_worker.domain.catch_up import BACKLOG_AFTER, OUTAGE_AFTER, ServiceSpan
 from billing_worker.domain.stop import ALL, PG
 from billing_worker.usecases.charge import collect
@@ -9,6 +11,8 @@ from billing_worker.usecases.control.stop_charging import clear_stop, stop_on_wo
 from billing_worker.usecases.reading.report import report
 from billing_worker.usecases.subscription import renew
 from tests.support.world import World, renew_and_charge
+
+pytestmark = pytest.mark.long
 
 RATE = 60
 """One a second; a burst is then five."""

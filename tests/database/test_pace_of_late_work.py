@@ -14,6 +14,8 @@ from billing_worker.usecases.subscription import renew
 from tests.support.gateways import Around, answers
 from tests.support.world import World, open_period, renew_and_charge
 
+pytestmark = pytest.mark.long
+
 RATE = 60
 """One a second; a burst is then five."""
 LATE = 80

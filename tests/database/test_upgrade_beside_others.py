@@ -17,6 +17,8 @@ from billing_worker.adapters.database.readiness import check_ready, migration_of
 from billing_worker.adapters.database.upgrade import Patience, upgrade
 from billing_worker.domain.errors import Unavailable
 
+pytestmark = pytest.mark.long
+
 ROWS, STREAMS = 20_000, 300
 HASTY = Patience(tries=3, first_pause=0.01)
 

@@ -12,6 +12,8 @@ from tests.support.faults import HOLDING, Fault, Saboteur, Script, Step, survive
 from tests.support.sessions import Operator
 from tests.support.world import InTurn, World
 
+pytestmark = pytest.mark.long
+
 CHUNK = 3
 STEPS = (Step.COMMIT, *[Step.CHARGE] * CHUNK, Step.COMMIT)
 """Of a chunk of renewals: the attempts are committed, the calls are made, the answers are committed."""

@@ -10,6 +10,8 @@ from billing_worker.ports.outside import Gateway, Listing
 from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 CUSTOMERS = 18
 HOURS = 6
 

@@ -15,6 +15,8 @@ from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.faults.test_two_workers_race import at_once
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 EVERYBODY = Chosen()
 MANY, DAYS = 12, 6
 

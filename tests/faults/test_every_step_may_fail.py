@@ -20,7 +20,7 @@ from tests.support.pairs import Change, Laboratory, Scenario, Tally, kinds
 from tests.support.sessions import Operator
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 """Seconds: some hundred scenarios are one test here."""
 
 STEPS = {"ok": 12, "drop-after-charge-1x": 16, "decline-limit-1x": 16, "single-ok": 4, "single-decline-limit-1x": 8}
@@ -48,7 +48,6 @@ SAMPLE = 601
 @pytest.mark.fm("D3")
 @pytest.mark.fm("G1")
 @pytest.mark.parametrize("behaviour", STEPS)
-@pytest.mark.long
 def test_one_fault_at_one_step_leaves_each_period_charged_once(laboratory: Laboratory, note, behaviour: str) -> None:
     tally = Tally()
     (clean,) = laboratory.run([Scenario(behaviour)])

@@ -15,7 +15,7 @@ from tests.support.sessions import Operator
 from tests.support.world import World
 from tests.usecases.test_fallback_keys import backed, charged_on
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 """Seconds: a test here lives through some dozens of stories."""
 
 
@@ -72,7 +72,6 @@ def test_a_process_that_dies_after_any_step_leaves_one_payment_on_the_next_card(
     stage.world.assert_books_agree()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("cards", [("decline-stolen", "ok"), ("decline-stolen", "decline-expired", "ok")])
 def test_a_fault_at_any_step_leaves_one_payment_on_the_next_card(stage: Stage, cards: tuple[str, ...]) -> None:
     clean = stage.tell(cards, {})

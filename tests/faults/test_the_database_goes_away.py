@@ -16,6 +16,8 @@ from billing_worker.usecases.charge import collect
 from tests.support.gateways import Around
 from tests.support.world import World, open_period
 
+pytestmark = pytest.mark.long
+
 
 def end_sessions(world: World) -> int:
     """End every session of this world's database but the one that asks."""

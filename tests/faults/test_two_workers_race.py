@@ -16,6 +16,8 @@ from billing_worker.usecases.refund import refund
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World, open_period
 
+pytestmark = pytest.mark.long
+
 TURNS = 8
 
 

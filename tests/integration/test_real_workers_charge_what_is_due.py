@@ -115,7 +115,6 @@ def test_a_worker_tells_with_its_heartbeat_what_its_charges_came_to(world: World
     each_charged_once(world)
 
 
-@pytest.mark.long
 @pytest.mark.fm("B4")
 @pytest.mark.fm("C2")
 @pytest.mark.fm("C7")
@@ -140,7 +139,6 @@ def test_a_worker_that_is_killed_during_the_call_leaves_one_payment(world: World
     each_charged_once(world)
 
 
-@pytest.mark.long
 @pytest.mark.fm("B6")
 @pytest.mark.fm("B1")
 def test_a_redis_that_forgets_everything_again_and_again_costs_no_period(world: World, stack: Stack) -> None:
@@ -156,7 +154,6 @@ def test_a_redis_that_forgets_everything_again_and_again_costs_no_period(world: 
     each_charged_once(world)
 
 
-@pytest.mark.long
 @pytest.mark.fm("A4")
 def test_two_beats_and_two_workers_charge_each_period_once(world: World, stack: Stack) -> None:
     for behaviour in ("ok", "ok", "webhook-never", "drop-after-charge-1x", "amount-string", "garbled-1x"):
@@ -169,7 +166,6 @@ def test_two_beats_and_two_workers_charge_each_period_once(world: World, stack: 
     each_charged_once(world)
 
 
-@pytest.mark.long
 @pytest.mark.fm("B7")
 def test_a_worker_outlives_a_redis_that_restarts_while_a_charge_is_on_its_way(
     world: World, servers: Servers, tmp_path: Path
@@ -192,7 +188,6 @@ def test_a_worker_outlives_a_redis_that_restarts_while_a_charge_is_on_its_way(
     each_charged_once(world)
 
 
-@pytest.mark.long
 @pytest.mark.fm("J1")
 @pytest.mark.fm("C36")
 def test_a_worker_that_is_asked_to_stop_ends_its_charge_first(world: World, stack: Stack) -> None:

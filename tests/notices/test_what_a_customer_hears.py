@@ -23,6 +23,8 @@ from tests.support.heard import Ear, contradictions, noticing, telling
 from tests.support.world import World
 from tests.usecases.test_fallback_keys import back
 
+pytestmark = pytest.mark.long
+
 SECRET = b"a secret of at least thirty-two bytes"
 LINKS = CardLinks(SECRET, "https://billing.example.com", "kakaopay")
 BUYER = {"buyer_name": "홍길동", "buyer_email": "gildong@example.com", "buyer_tel": "010-1234-5678"}

@@ -47,7 +47,6 @@ def processes_that_mention(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_three_months_end_with_books_that_agree_and_nothing_left_running(folder: Path) -> None:
     demo = start(folder, "--seconds", "30")

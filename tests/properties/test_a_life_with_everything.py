@@ -32,7 +32,7 @@ from tests.support.invariants import violations
 from tests.support.sandbox import Row, Sandbox
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 MOST_CUSTOMERS = 3
 BEHAVIOURS = (
     "ok",

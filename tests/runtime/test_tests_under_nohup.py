@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import HEARD
+
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = "import signal; print(*sorted(n.name for n in {numbers} if signal.getsignal(n) is signal.SIG_IGN), 'end')"

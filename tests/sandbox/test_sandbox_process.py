@@ -9,6 +9,8 @@ import httpx
 import pytest
 from sandbox_calls import PAYMENTWALL_BUYER, Caller, eventually
 
+pytestmark = pytest.mark.long
+
 COMMAND = [sys.executable, "-m", "billing_worker.sandbox"]
 
 

@@ -20,6 +20,8 @@ from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support.alerts import said
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 DAY = timedelta(days=1)
 EVERYBODY = Chosen()
 

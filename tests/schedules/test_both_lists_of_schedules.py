@@ -23,6 +23,8 @@ from tests.schedules.merchant import Merchant
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 REGISTERED, REVOKED, EXECUTED = ScheduleStatus.REGISTERED, ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED
 KIND = AlertKind.SCHEDULE_DIFFERS
 

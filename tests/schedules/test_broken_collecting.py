@@ -10,6 +10,8 @@ from billing_worker.ports.outside import Listing
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.schedules.merchant import Merchant
 
+pytestmark = pytest.mark.long
+
 
 class Gateway:
     """The gateway of the world, with some calls replaced."""

@@ -18,6 +18,8 @@ from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.schedules.merchant import Merchant
 from tests.schedules.test_moving_in import OldShop, arranged, moved, plan, shop, subscription_of
 
+pytestmark = pytest.mark.long
+
 __all__ = ["plan", "shop"]
 
 REGISTERED, REVOKED, EXECUTED = ScheduleStatus.REGISTERED, ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED

@@ -16,6 +16,8 @@ from billing_worker.usecases.moving.at_portone import scheduled_at_portone
 from billing_worker.usecases.moving.move_in import AlreadyHere, Arrangement, Mover, arrange, move_in
 from tests.schedules.merchant import Merchant
 
+pytestmark = pytest.mark.long
+
 REGISTERED, REVOKED, EXECUTED = ScheduleStatus.REGISTERED, ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED
 
 

@@ -18,6 +18,8 @@ from tests.schedules.merchant import Merchant
 from tests.schedules.test_moving_in import OldShop, arranged, moved, plan, subscription_of
 from tests.support.gateways import Around
 
+pytestmark = pytest.mark.long
+
 __all__ = ["plan"]
 
 NO_SUM, NOBODY, ANOTHER = {"amount": "nine"}, {"customer_uid": None}, {"schedule_status": "halted"}

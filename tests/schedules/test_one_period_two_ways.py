@@ -10,6 +10,8 @@ from billing_worker.domain.invoice import AttemptStatus, InvoiceStatus
 from billing_worker.domain.schedule import Collection, ScheduleStatus
 from tests.schedules.merchant import Merchant
 
+pytestmark = pytest.mark.long
+
 REVOKED, EXECUTED = ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED
 
 

@@ -13,6 +13,8 @@ from billing_worker.usecases.schedule.compare import compare_schedules
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.schedules.merchant import Merchant
 
+pytestmark = pytest.mark.long
+
 REGISTERED, REVOKED, EXECUTED = ScheduleStatus.REGISTERED, ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED
 
 
@@ -60,7 +62,6 @@ def test_a_webhook_before_our_clock_shows_the_start_is_kept_in_mind(merchant: Me
     assert len(merchant.world.money()) == 2
 
 
-@pytest.mark.long
 def test_a_year_with_month_ends_and_card_changes_is_charged_twelve_times(merchant: Merchant) -> None:
     subscription = merchant.subscribe()
     end = merchant.world.clock.now() + timedelta(days=366)
@@ -141,7 +142,6 @@ def test_a_period_that_ends_the_subscription_is_not_registered(merchant: Merchan
     assert len(merchant.world.money()) == 1
 
 
-@pytest.mark.long
 def test_a_yearly_period_is_registered_when_it_is_near(merchant: Merchant) -> None:
     subscription = merchant.subscribe(plan=merchant.world.plan(interval="year"))
     assert merchant.schedules(subscription) == []

@@ -17,6 +17,8 @@ from billing_worker.usecases.moving.move_in import AlreadyHere
 from tests.schedules.merchant import Merchant
 from tests.schedules.test_moving_in import OldShop, arranged, moved, plan, shop, subscription_of
 
+pytestmark = pytest.mark.long
+
 __all__ = ["plan", "shop"]
 
 

@@ -25,6 +25,8 @@ from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.schedules.merchant import Merchant
 from tests.support.gateways import Around
 
+pytestmark = pytest.mark.long
+
 REGISTERED, REVOKED, EXECUTED = ScheduleStatus.REGISTERED, ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED
 AN_HOUR_BEFORE = timedelta(minutes=61)
 

@@ -11,6 +11,8 @@ from billing_worker.usecases.review.schedules import review_schedules
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.schedules.merchant import Merchant
 
+pytestmark = pytest.mark.long
+
 REVOKED, EXECUTED = ScheduleStatus.REVOKED, ScheduleStatus.EXECUTED
 
 

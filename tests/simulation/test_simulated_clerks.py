@@ -4,11 +4,15 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from billing_worker.domain.alerts import AlertKind
 from billing_worker.simulation.fleet.ledger import OPERATOR, RECOVERY, Planned
 from billing_worker.simulation.fleet.swarm import Options
 from billing_worker.simulation.run import START, Run
 from billing_worker.usecases.schedule.take_back import BROUGHT_BACK
+
+pytestmark = pytest.mark.long
 
 BUSY = {"clerk_acts_a_year": 6.0, "recovery": True, "scheduled": 0.8}
 SEEDS = (1, 9, 23)

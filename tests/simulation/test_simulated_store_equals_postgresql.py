@@ -72,6 +72,8 @@ from tests.support.clock import FrozenClock
 from tests.support.heard import noticing
 from tests.support.world import InTurn
 
+pytestmark = pytest.mark.long
+
 STEPS = 250
 LIMIT = 500
 RATE = 100_000

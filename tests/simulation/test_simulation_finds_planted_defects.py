@@ -25,6 +25,8 @@ from billing_worker.simulation.memory.fallbacks import MemoryFallbackKeys
 from billing_worker.simulation.run import START, Run
 from billing_worker.simulation.world import backing
 
+pytestmark = pytest.mark.long
+
 MONEY = {
     "soft_rate": 0.1,
     "card_years": 2.0,
@@ -401,7 +403,6 @@ def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:
     assert (found.invariant, "began on key" in found.text) == ("I7", True)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_a_key_that_waits_for_ever_is_seen() -> None:
     run = a_run(**KEYS)

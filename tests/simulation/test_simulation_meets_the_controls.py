@@ -2,10 +2,14 @@
 
 from collections import Counter
 
+import pytest
+
 from billing_worker.domain.stop import StopCause
 from billing_worker.simulation.fleet.fleet import LIMITED
 from billing_worker.simulation.fleet.swarm import Options
 from billing_worker.simulation.run import Run
+
+pytestmark = pytest.mark.long
 
 SEEDS = (0, 8, 11)
 

@@ -101,7 +101,7 @@ class World:
             sandbox.url,
             IMP_KEY,
             IMP_SECRET,
-            connect_timeout=1.0,
+            connect_timeout=timing.http_deadline,
             total_deadline=timing.http_deadline,
             # One thread that walks through days is no storm.
             control_every=0.0,

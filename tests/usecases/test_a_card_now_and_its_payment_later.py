@@ -39,6 +39,8 @@ from tests.support.gateways import Around
 from tests.support.locks import until_it_waits_or_ends
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 NUMBER, REFUSED = "5409600012345677", "4000000000000000"
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
 

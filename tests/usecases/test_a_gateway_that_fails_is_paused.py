@@ -18,6 +18,8 @@ from tests.support.clock import START
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 TROUBLES: tuple[Outcome, ...] = (
     Failed("refused", trouble=Trouble.NOT_REACHED),
     Failed("no token", trouble=Trouble.UNAUTHORIZED),

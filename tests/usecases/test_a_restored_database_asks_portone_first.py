@@ -21,6 +21,8 @@ from tests.support.databases import Databases
 from tests.support.sandbox import running_sandbox
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 CUSTOMERS = 7
 """More than a clerk serves by hand: as unasked charges they would be a runaway."""
 A_DAY = timedelta(days=1)

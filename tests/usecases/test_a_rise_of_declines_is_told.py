@@ -3,11 +3,15 @@
 from dataclasses import asdict
 from datetime import timedelta
 
+import pytest
+
 from billing_worker.domain.language import Language
 from billing_worker.texts import alerts as texts
 from billing_worker.usecases.incoming import tidy
 from billing_worker.usecases.reading.report import report_in
 from tests.support.world import World
+
+pytestmark = pytest.mark.long
 
 KIND = "declines_rise"
 

@@ -23,6 +23,8 @@ from tests.usecases.test_audit_finds_every_planted_breach import (
     with_secret,
 )
 
+pytestmark = pytest.mark.long
+
 __all__ = ["past"]
 """The same past, as a fixture of this module."""
 

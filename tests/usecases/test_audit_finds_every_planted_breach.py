@@ -25,6 +25,8 @@ from tests.support.gateways import Around
 from tests.support.sandbox import Row, Sandbox
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 CARD = "4111 1111 1111 1111"
 """The card industry's best known test number."""
 

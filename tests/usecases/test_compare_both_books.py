@@ -27,6 +27,8 @@ from tests.support.sandbox import Row, Sandbox
 from tests.support.stack import eventually
 from tests.support.world import TIMING, World
 
+pytestmark = pytest.mark.long
+
 SEED = 20260131
 
 

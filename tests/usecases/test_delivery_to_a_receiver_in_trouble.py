@@ -23,6 +23,8 @@ from tests.support.receivers import Merchant
 from tests.support.told import EVENTS, STATES, contradictions
 from tests.support.world import TIMING, World
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def merchant() -> Merchant:

@@ -24,6 +24,8 @@ from billing_worker.usecases.reading.recovered import answers_of_cards, compare_
 from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 
 def _declined(policy: str = "a@1", *, paid: bool = True, declines: int = 1, amount: int = 100) -> DeclinedInvoice:
     more = {"is_paid": paid, "is_open": False, "days": 2.0 if paid else None}

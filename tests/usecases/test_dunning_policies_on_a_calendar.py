@@ -24,6 +24,8 @@ from billing_worker.usecases.subscription.replace_key import replace_key
 from tests.builders import NOW
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 

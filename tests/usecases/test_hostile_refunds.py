@@ -17,6 +17,8 @@ from tests.builders import EVIDENCE
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 PRICE = 9900
 Seen = tuple[GatewayPayment, Evidence]
 

@@ -19,6 +19,8 @@ from tests.support.faults import Crash, dies_at
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 NUMBER = "5409600012345677"
 KEYS = "SELECT kind, status, sent, note FROM key_calls ORDER BY id"
 

@@ -32,6 +32,8 @@ from tests.support.deliveries import Crash
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 NUMBER = "5409600012345677"
 HOUR = timedelta(hours=1)
 

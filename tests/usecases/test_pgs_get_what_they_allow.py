@@ -20,6 +20,8 @@ from billing_worker.usecases.reading.why import why
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 PG = "daou"
 RATE = 10
 SPACING = timedelta(seconds=1) / RATE

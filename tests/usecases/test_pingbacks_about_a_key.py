@@ -12,6 +12,8 @@ from billing_worker.usecases.key.register import NewKey
 from tests.support.alerts import proposed
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 BUYER = {"buyer_name": "Gildong Hong", "buyer_email": "gildong@example.com"}
 
 

@@ -15,6 +15,8 @@ from billing_worker.usecases.control.watch import attend, count_refused, leave, 
 from billing_worker.usecases.reading.operation import obstacles, operation
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 EVERY = 10
 QUEUES = tuple(queue.value for queue in Queue)
 WORKER = "celery@one"

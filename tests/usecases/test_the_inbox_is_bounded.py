@@ -18,6 +18,8 @@ from tests.support.alerts import said
 from tests.support.sandbox import Row
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 RATE = 60
 BURST = 5
 """A bucket holds five seconds of its rate."""

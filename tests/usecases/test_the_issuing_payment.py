@@ -26,6 +26,8 @@ from tests.support.gateways import Around
 from tests.support.sandbox import Row
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 
 def issued_key(world: World, **more: Any) -> tuple[BillingKey, Row]:
     """A key whose issuing payment Paymentwall confirmed, and of which we have not heard."""

@@ -18,6 +18,8 @@ from billing_worker.ports.storage import Database, UnitOfWork
 from billing_worker.runtime import EmbeddedPostgres
 from billing_worker.web import CONNECTIONS, create_app
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "s3cret-in-an-error"
 
 

@@ -14,6 +14,8 @@ from web_calls import DEADLINE, TOKEN, pingback
 
 from billing_worker.runtime import free_port
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 Start = Callable[..., subprocess.Popen[str]]

@@ -13,6 +13,8 @@ from billing_worker.domain.language import Language
 from billing_worker.usecases.card import advance
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def pages(world: World) -> Iterator[CardPages]:

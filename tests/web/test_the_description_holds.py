@@ -8,6 +8,8 @@ from described import assert_description_holds, known_ids
 from web_calls import TOKEN
 from web_helpers import Web
 
+pytestmark = pytest.mark.long
+
 ALLOWED = {
     "/v1/plans": "GET, POST",
     "/v1/invoices/inv_1/refunds": "POST",
