@@ -32,6 +32,7 @@ def test_a_server_that_only_reads_is_a_database_that_is_away(world: World) -> No
     with elsewhere.engine.begin() as connection:
         connection.execute(text("SET TRANSACTION READ WRITE"))
         connection.execute(text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
+    elsewhere.engine.dispose()  # its session only reads, for as long as it lives
     elsewhere.close()
     # No connection of before is used again: each of them would only read for as long as it lives.
     world.settle()

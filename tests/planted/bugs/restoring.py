@@ -20,7 +20,7 @@ BUGS = (
     bug(
         "a restored database decides on late periods",
         "periods that the lost database charged are waived, or opened, before the claim",
-        (RENEW, "        if is_elsewhere(ports, uow):\n            return []\n", ""),
+        (RENEW, "        if elsewhere:\n            return []\n", ""),
         (RENEW, "if due.elsewhere or not subscription", "if not subscription"),
         catchers=(f"{RESTORED}::test_a_restored_database_waives_nothing_and_opens_nothing_before_it_was_claimed",),
     ),
