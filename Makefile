@@ -15,6 +15,9 @@ STEPS ?= 3
 MINUTES ?= 8
 RATE ?= 17
 
+# Where an image sets this, each process of the tests would compile all modules again: a third of their time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test long pairs simulate planted fuzz hostile chaos chaos-long docs lint types imports check bench bench-naive bench-dunning bench-shared bench-million bench-statements bench-scans bench-bytes bench-growth bench-moving bench-recovery bench-receiver bench-receiver-beside bench-receiver-kill receiver-kill up clean lock nightly
 
 help: ## List the targets
@@ -33,7 +36,7 @@ test: .venv/ready lint types imports ## Lint, types, import rules, and all tests
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 long: .venv/ready ## Tests that take minutes: commands of the docs, `up`, `demo`, clients of others, deployment, a third of all faults; STEPS=1 all
-	STEPS=$(STEPS) $(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadfile
+	STEPS=$(STEPS) $(BIN)/python -m pytest -m long -n $(WORKERS) --dist worksteal
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods; PAIRS=6 runs a sixth of them
 	PAIRS=$(PAIRS) $(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal

@@ -94,9 +94,13 @@ class Web:
     gateway: Any
     api: Api
     clock: Any = field(default_factory=FrozenClock)
+    sessions_ended: bool = False
 
     def begin_anew(self) -> None:
         """Forget what an earlier test did."""
+        if self.sessions_ended:  # the pool may still hold one of them
+            self.engine.dispose()
+            self.sessions_ended = False
         self.app.state.context.bell._thread.submit(int).result(DEADLINE)  # behind the last ring
         self.doorbell.rings.clear()
         self.doorbell.fails = False
@@ -115,6 +119,7 @@ class Web:
         statement = f"SELECT pg_terminate_backend(pid, {DEADLINE * 1000:.0f}) FROM pg_stat_activity WHERE {ended}"  # noqa: S608 - a test's own words
         with create_engine(self.engine.url, poolclass=NullPool).connect() as connection:
             assert all(connection.execute(text(statement)).scalars())
+        self.sessions_ended = True
 
     def count(self, table: str) -> int:
         """Rows of a table."""
