@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 2
+TESTERS ?= 3
 SEED ?= 1
 HINTS ?= 1000000
 SUBSCRIPTIONS ?= 1000000
@@ -32,8 +33,8 @@ help: ## List the targets
 demo: .venv/demo ## Three months of billing in about a minute, with real processes
 	@$(BIN)/billing-worker demo
 
-test: .venv/ready lint types imports ## Lint, types, import rules, and all tests except those of `make long`
-	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test: .venv/ready lint types imports ## Lint, types, import rules, and each rule by tests of its own; TESTERS=3 at once, since some wait
+	$(BIN)/python -m pytest -m "not long" -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 long: .venv/ready ## Tests that take minutes: commands of the docs, `up`, `demo`, clients of others, deployment, a third of all faults; STEPS=1 all
 	STEPS=$(STEPS) $(BIN)/python -m pytest -m long -n $(WORKERS) --dist worksteal

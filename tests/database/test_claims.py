@@ -12,6 +12,8 @@ from billing_worker.usecases.incoming import apply, receive
 from billing_worker.usecases.subscription import renew
 from tests.support.world import World, open_period
 
+pytestmark = pytest.mark.long
+
 MANY = 200
 
 

@@ -17,7 +17,7 @@ import pytest
 from billing_worker.cli.simulate import NO_SIMULATION
 from tests.deployment.files import DOCKERFILE_TEXT, ROOT
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
 
 BUILD = "python -m hatchling build --target wheel"
 LEFT_OUT = "billing_worker/simulation/"

@@ -16,6 +16,8 @@ from tests.fuzz.mutate import answer
 from tests.fuzz.regressions import REGRESSIONS
 from tests.fuzz.targets import TARGETS
 
+pytestmark = pytest.mark.long
+
 INPUTS = 3_000
 READERS = {"hints": hint_in, "pingbacks": pingbacks.verify}
 

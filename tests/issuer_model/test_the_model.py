@@ -16,6 +16,8 @@ from billing_worker.issuer_model.holder import draw_declined
 from billing_worker.issuer_model.parameters import Cause, Parameters
 from billing_worker.issuer_model.trial import run
 
+pytestmark = pytest.mark.long
+
 PARAMETERS = Parameters()
 TRIED = list(cases(PARAMETERS, 7, 1500))
 

@@ -28,6 +28,8 @@ from tests.support.gateways import Around, loses_the_reply, never_arrives
 from tests.support.locks import until_it_waits_or_ends
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 
 def kinds(world: World) -> set[str]:
     return {alert.kind for alert in world.alerts()}

@@ -16,6 +16,8 @@ from tests.support.faults import Crash
 from tests.support.gateways import Around, loses_the_reply
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 NUMBER = "5409600012345677"
 
 

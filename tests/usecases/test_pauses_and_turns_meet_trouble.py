@@ -25,6 +25,8 @@ from tests.support.clock import START
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 PG = "daou"
 SPACING = timedelta(milliseconds=100)
 TIMING = Timing(http_deadline=2.0, lease=20.0, claim=1.0, first_look=0.2, settle_window=0.3)

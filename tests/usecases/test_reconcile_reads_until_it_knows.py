@@ -17,6 +17,8 @@ from tests.support.gateways import Around, answers, loses_the_reply, never_arriv
 from tests.support.stack import eventually
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 CHARGED_BUT_UNCLEAR = [
     "drop-after-charge-1x",
     "cut-body-1x",

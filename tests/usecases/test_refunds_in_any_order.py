@@ -20,6 +20,8 @@ from tests.builders import EVIDENCE
 from tests.support.gateways import Around
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 PRICE = 900
 REST = (1, 4, 1, 1, 70, 4, 1, 1, 130, 4, 1, 1, 300, 4, 1, 1)
 """Seconds between the looks that let everything come to rest: back-offs of one, two and four minutes are in it."""

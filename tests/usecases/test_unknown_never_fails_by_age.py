@@ -8,6 +8,8 @@ from billing_worker.ports.outside import KeyReading, Listing
 from tests.support.gateways import Around, never_arrives
 from tests.support.world import World
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.fm("C9")
 @pytest.mark.fm("C12")
