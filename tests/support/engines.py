@@ -15,6 +15,15 @@ from billing_worker.adapters.database.engine import open_engine
 
 POOL = 12
 
+_AS_NEW = (
+    "RESET SESSION AUTHORIZATION; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; CLOSE ALL;"
+    " DISCARD SEQUENCES"
+)
+"""What a test may leave in a session, but for what makes it warm: prepared statements and their plans.
+
+No engine of ours sets anything for a session: each transaction begins with its own settings.
+"""
+
 _idle: dict[str, list[Engine]] = {}
 """By the address of the database."""
 
@@ -23,7 +32,7 @@ def lend(url: str) -> Engine:
     """An engine of its own: what a test listens to, it hears of this engine alone."""
     idle = _idle.get(url)
     kept = idle.pop() if idle else open_engine(url, pool_size=POOL, application="test")
-    if not _lives(kept):
+    if not _is_as_new(kept):
         kept.dispose()
     return kept.execution_options(kept=kept, kept_for=url)
 
@@ -53,12 +62,12 @@ def sessions(url: str) -> list[int]:
     return found
 
 
-def _lives(engine: Engine) -> bool:
-    """Whether each idle connection still has its session: a test may have ended them at the server."""
+def _is_as_new(engine: Engine) -> bool:
+    """Clean each idle session; False where a test has ended one at the server."""
     with _idle_connections(engine) as taken:
         try:
             for each in taken:
-                each.execute("SELECT 1")
+                each.execute(_AS_NEW)
         except psycopg.Error:
             return False
         return True
