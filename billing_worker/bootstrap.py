@@ -22,7 +22,7 @@ from billing_worker.adapters.database.readiness import check_ready
 from billing_worker.adapters.database.unit_of_work import SqlDatabase
 from billing_worker.adapters.ids import RandomIds
 from billing_worker.adapters.missing_gateway import MissingGateway
-from billing_worker.adapters.notices.smtp import MailServer, sender_of
+from billing_worker.adapters.notices.smtp import MailServer
 from billing_worker.adapters.paymentwall import Names, Pingback, accept
 from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.adapters.portone.client import host_of
@@ -145,25 +145,16 @@ def _gateway(settings: Settings, connections: int) -> Gateway:
     )
 
 
-MAIL = ("notice_smtp_url", "alert_mail")
-"""Alerts leave by the mail server of the notices."""
-
 PARTS: Sequence[tuple[Callable[[Settings], object], Sequence[str]]] = (
     (lambda settings: Address.of(settings.database, "checks"), ("database_url",)),
     (lambda settings: settings.broker_server, ("broker_url",)),
     (lambda settings: time_machine(settings.time_machine) if settings.time_machine else None, ("time_machine",)),
-    (messengers.notifier_of, ("events_url",)),
-    (lambda settings: sender_of(settings.notice_from) if settings.notice_from else None, ("notice_from", *MAIL)),
-    (messengers.notice_mail_of, MAIL),
-    (messengers.notice_webhook_of, ("notice_url",)),
-    (messengers.wording_of, ("notice_templates",)),
+    *messengers.PARTS,
     (lambda settings: settings.card_page if settings.wants_card_page else None, ("card_page_secret", "card_page_url")),
-    (messengers.chat_of, ("alert_url",)),
-    (messengers.alert_mail_of, ("alert_mail",)),
     (lambda settings: host_of(str(settings.portone_api_url)), ("portone_imp_key", "portone_imp_secret")),
 )
 """The parts of a process that may refuse a setting with SettingsInvalid, and the settings that go with each: without
-those, all other parts still come together."""
+those, all other parts still come together. Each is read alone, so that no fault hides another."""
 
 
 def check_database(engine: Engine) -> None:

@@ -1,9 +1,13 @@
 """From settings to all that leaves the house: events, notices to customers, and messages about alerts."""
 
-from billing_worker.adapters.alerting import ChatMessenger, MailMessenger
-from billing_worker.adapters.notices.smtp import SmtpMessenger, sender_of
+from collections.abc import Callable, Sequence
+
+from pydantic import AnyHttpUrl, SecretStr
+
+from billing_worker.adapters.alerting import ChatMessenger, MailMessenger, recipients_of
+from billing_worker.adapters.notices.smtp import MailServer, SmtpMessenger, sender_of
 from billing_worker.adapters.notices.webhook import WebhookMessenger
-from billing_worker.adapters.notifier import WebhookNotifier
+from billing_worker.adapters.notifier import SignedWebhook, WebhookNotifier, secrets_of
 from billing_worker.config import Settings
 from billing_worker.domain.alert_digest import AlertChannel
 from billing_worker.domain.errors import SettingsInvalid
@@ -94,3 +98,30 @@ def _card_links(settings: Settings) -> CardLinks | None:
     except SettingsInvalid:
         return None
     return CardLinks(page.secret, page.url, settings.notice_card_pg)
+
+
+def _address_of(kind: type[SignedWebhook], url: AnyHttpUrl | None, settings: Settings) -> None:
+    if url is not None:
+        kind.checked(str(url), allow_private=_may_be_private(settings))
+
+
+def _secret_of(kind: type[SignedWebhook], secret: SecretStr | None) -> None:
+    if secret is not None:
+        secrets_of(secret.get_secret_value(), f"{kind.prefix}_SECRET")
+
+
+PARTS: Sequence[tuple[Callable[[Settings], object], Sequence[str]]] = (
+    (lambda settings: _address_of(WebhookNotifier, settings.events_url, settings), ("events_url",)),
+    (lambda settings: _secret_of(WebhookNotifier, settings.events_secret), ("events_secret",)),
+    (lambda settings: sender_of(settings.notice_from) if settings.notice_from else None, ("notice_from",)),
+    (
+        lambda settings: MailServer.parse(settings.notice_smtp_url) if settings.notice_smtp_url else None,
+        ("notice_smtp_url",),
+    ),
+    (lambda settings: _address_of(WebhookMessenger, settings.notice_url, settings), ("notice_url",)),
+    (lambda settings: _secret_of(WebhookMessenger, settings.notice_secret), ("notice_secret",)),
+    (wording_of, ("notice_templates",)),
+    (chat_of, ("alert_url",)),
+    (lambda settings: recipients_of(settings.alert_mail) if settings.alert_mail else None, ("alert_mail",)),
+)
+"""As `bootstrap.PARTS`: what may be wrong with each setting of what leaves the house."""

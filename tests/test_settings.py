@@ -144,6 +144,20 @@ def test_a_misspelt_line_in_the_env_file_is_refused_like_a_variable(here: Path) 
         load_settings()
 
 
+@pytest.mark.parametrize("wrong", [{"BILLING_LEASE": "soon"}, {"BILLING_NOTICE_SMTP_URL": "smtps://mail.example.com"}])
+def test_a_misspelt_name_is_told_beside_what_else_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
+) -> None:
+    """It may be why another setting is missing."""
+    for name, value in ({"BILLING_NOTICE_FORM": "a@b.example", "BILLING_LEESE": "9"} | wrong).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings()
+    assert len(refused.value.problems) == len(wrong) + 2
+    assert str(refused.value) == "; ".join(refused.value.problems)
+    assert "did you mean BILLING_NOTICE_FROM?" in str(refused.value)
+
+
 def test_an_empty_value_counts_as_not_set(here: Path) -> None:
     (here / ".env").write_text("BILLING_TIME_MACHINE=\nBILLING_EVENTS_URL=\n")
     settings = load_settings()

@@ -37,6 +37,8 @@ LONGEST_WORDS = 100
 MOST_CONNECTIONS = 64
 GONE = 410
 OK, REDIRECTS, NO_REDIRECT, SERVER_FAILS = 200, 300, 400, 500
+UNKNOWN_METHOD = 501
+"""A server that knows no HEAD may answer 405 or this (RFC 9110, 15.6.2); it may take POST all the same."""
 
 _HEADERS = {"user-agent": "billing-worker", "accept-encoding": "identity", "connection": "close"}
 _TIMEOUT = httpx.Timeout(TOTAL, connect=CONNECT)
@@ -93,13 +95,7 @@ class Poster:
     ) -> None:
         """`secrets` appear in no text of a trouble. Raises SettingsInvalid for an address that is not safe."""
         self._secrets = secrets
-        self._url = httpx.URL(url)
-        if self._url.scheme != "https" and not allow_private:
-            way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true if the network to it is safe"
-            raise SettingsInvalid(f"{self.prefix}_URL: sends customers' data in the clear; {way_out} {self._got}")
-        if self._url.userinfo:
-            problem = f"must not contain a user or password; {self.proof}, so leave them out"
-            raise SettingsInvalid(f"{self.prefix}_URL: {problem} {self._got}")
+        self._url = self.checked(url, allow_private=allow_private)
         shown = self._url.copy_with(query=None, fragment=None)
         shown = shown if shows_path else shown.copy_with(path="/")
         self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), str(shown))
@@ -109,10 +105,18 @@ class Poster:
         # trust_env=False: no proxy of the environment may see an event, or reach a forbidden address.
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 
-    @property
-    def _got(self) -> str:
-        """The address in an error, without what may be secret in it."""
-        return f"(got {self._url.scheme}://{self._url.host}/…)"
+    @classmethod
+    def checked(cls, url: str, *, allow_private: bool) -> httpx.URL:
+        """The address. Raises SettingsInvalid for one that is not safe, without what may be secret in it."""
+        parsed = httpx.URL(url)
+        got = f"(got {parsed.scheme}://{parsed.host}/…)"
+        if parsed.scheme != "https" and not allow_private:
+            way_out = "use https, or set BILLING_EVENTS_ALLOW_PRIVATE=true if the network to it is safe"
+            raise SettingsInvalid(f"{cls.prefix}_URL: sends customers' data in the clear; {way_out} {got}")
+        if parsed.userinfo:
+            problem = f"must not contain a user or password; {cls.proof}, so leave them out"
+            raise SettingsInvalid(f"{cls.prefix}_URL: {problem} {got}")
+        return parsed
 
     def ask(self) -> Refusal | None:
         """Ask for the head of the address by the same way; None for any answer but a server's failure."""
@@ -144,7 +148,7 @@ class Poster:
         request = self._client.build_request("HEAD", self._url, headers=_HEADERS, timeout=_TIMEOUT)
         answer = self._client.send(request, stream=True)
         answer.close()
-        failed = answer.status_code >= SERVER_FAILS
+        failed = answer.status_code >= SERVER_FAILS and answer.status_code != UNKNOWN_METHOD
         return Refusal(f"the receiver answered HTTP {answer.status_code}") if failed else None
 
     def _post(self, body: bytes, headers: dict[str, str], at: datetime) -> Refusal | None:

@@ -11,10 +11,9 @@ from billing_worker.cli.checks_of_alerts import ways_of_alerts
 from billing_worker.cli.finding import Finding, Verdict, failed
 from billing_worker.cli.output import AsJson, Output
 from billing_worker.cli.session import quiet_logs
-from billing_worker.config import Settings, load_settings
+from billing_worker.config import Settings, language_asked_for, load_settings
 from billing_worker.domain.calendar import DEFAULT_ZONE
-from billing_worker.domain.errors import BillingError
-from billing_worker.domain.language import Language
+from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.texts.words import Words
 
 COLUMNS = ("verdict", "check", "detail", "way_out")
@@ -36,7 +35,7 @@ def doctor(*, send: Send = False, as_json: AsJson = False) -> None:
     """
     quiet_logs()
     settings, findings = _settings()
-    words = Words(Language.EN if settings is None else settings.language)
+    words = Words(settings.language if settings is not None else language_asked_for())
     findings += _of(settings, words, send=send) if settings is not None else []
     healthy = all(finding.verdict is not Verdict.FAIL for finding in findings)
     out = Output(as_json, DEFAULT_ZONE, words)
@@ -50,11 +49,12 @@ def doctor(*, send: Send = False, as_json: AsJson = False) -> None:
 
 
 def _settings() -> tuple[Settings | None, list[Finding]]:
-    """The settings, or the failed check of them: in English, since the language is a setting too."""
+    """The settings, or a failed check for each that is wrong."""
     try:
         return load_settings(), []
-    except BillingError as error:
-        return None, [failed("settings", error, Words(Language.EN))]
+    except SettingsInvalid as error:
+        words = Words(language_asked_for())
+        return None, [failed("settings", SettingsInvalid(problem), words) for problem in error.problems]
 
 
 def _of(settings: Settings, words: Words, *, send: bool) -> Iterator[Finding]:

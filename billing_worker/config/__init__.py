@@ -25,6 +25,7 @@ from billing_worker.config.notices import NoticeSettings
 from billing_worker.config.pacing import Pacing
 from billing_worker.config.services import Services, read_runtime
 from billing_worker.domain.errors import BillingError, SettingsInvalid
+from billing_worker.domain.language import Language
 
 SHORTEST_SECRET = 6
 
@@ -84,8 +85,8 @@ class Settings(
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment and `.env`. Raises SettingsInvalid: one line that names the variable and the way out."""
-    _refuse_unknown()
+    """Read the environment and `.env`. Raises SettingsInvalid, which names each wrong variable and the way out."""
+    unknown = _unknown()
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type] # validated by pydantic
         found = read_runtime(settings.var_dir)
@@ -95,7 +96,11 @@ def load_settings(**overrides: object) -> Settings:
             sandbox = {name: found[name] for name in SANDBOX_SETTINGS}
             settings = Settings(**(overrides | sandbox))  # type: ignore[arg-type] # as above
     except ValidationError as error:
-        raise SettingsInvalid("; ".join(_line(problem) for problem in error.errors())) from None
+        raise SettingsInvalid(*unknown, *(_line(problem) for problem in error.errors())) from None
+    except SettingsInvalid as error:
+        raise SettingsInvalid(*unknown, *error.problems) from None
+    if unknown:
+        raise SettingsInvalid(*unknown)
     return settings
 
 
@@ -104,15 +109,24 @@ def variables() -> dict[str, str]:
     return {PREFIX + name.upper(): field.description or "" for name, field in Settings.model_fields.items()}
 
 
-def _refuse_unknown() -> None:
-    known = variables()
+def language_asked_for() -> Language:
+    """The operator's language, also where other settings are wrong; English where that one is wrong, or not set."""
+    variable = f"{PREFIX}LANGUAGE"
+    asked = os.environ.get(variable) or dotenv_values(ENV_FILE).get(variable)
+    return Language(asked) if asked in set(Language) else Language.EN
+
+
+def _unknown() -> list[str]:
+    """One line for each variable that begins as a setting and is none."""
+    known, lines = variables(), []
     for name in sorted({*os.environ, *dotenv_values(ENV_FILE)}):
         if name.startswith(PREFIX) and name not in known:
             # Without the common prefix.
             own = {each.removeprefix(PREFIX): each for each in known}
             near = difflib.get_close_matches(name.removeprefix(PREFIX), own, n=1, cutoff=0.7)
             hint = f"did you mean {own[near[0]]}?" if near else "see .env.example for all settings"
-            raise SettingsInvalid(f"{name}: is not a setting; {hint}")
+            lines.append(f"{name}: is not a setting; {hint}")
+    return lines
 
 
 _MAY_BE_SECRET = re.compile(

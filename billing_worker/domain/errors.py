@@ -68,7 +68,12 @@ class InvalidTransition(BillingError):
 
 
 class SettingsInvalid(BillingError):
-    """A setting is missing or wrong."""
+    """A setting is missing or wrong, or several are: its text has all `problems` in one line."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        """One for each setting that is wrong, with its name and the way out."""
+        super().__init__("; ".join(problems))
 
 
 class TemplateInvalid(BillingError):

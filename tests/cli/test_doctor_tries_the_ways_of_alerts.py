@@ -52,7 +52,7 @@ def test_one_test_message_proves_the_path(billing: Command, monkeypatch: pytest.
         monkeypatch.setenv("BILLING_ALERT_URL", f"http://127.0.0.1:{made.port}{PATH}")
         found = findings(billing("doctor", "--send", "--json"))["alert chat"]
     assert (found["verdict"], "took a test message" in found["detail"]) == ("ok", True)
-    _, posted = made.heard
+    (posted,) = made.heard
     assert b"Test message of billing-worker" in posted
     with trap(b"HTTP/1.1 404 no_service\r\ncontent-length: 10\r\n\r\nno_service") as made:
         monkeypatch.setenv("BILLING_ALERT_URL", f"http://127.0.0.1:{made.port}{PATH}")
@@ -77,6 +77,26 @@ def test_a_chat_that_fails_or_is_away_is_told(
     assert (found["verdict"], "BILLING_ALERT_URL" in found["way_out"]) == ("fail", True)
 
 
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 405, 429, 501])
+def test_a_chat_that_knows_no_head_may_take_messages_all_the_same(
+    billing: Command, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    with trap(f"HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n".encode()) as made:
+        monkeypatch.setenv("BILLING_ALERT_URL", f"http://127.0.0.1:{made.port}{PATH}")
+        assert findings(billing("doctor", "--json"))["alert chat"]["verdict"] == "ok"
+
+
+def test_where_a_message_is_sent_the_mere_question_decides_nothing(
+    billing: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trap(b"HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n") as made:
+        monkeypatch.setenv("BILLING_ALERT_URL", f"http://127.0.0.1:{made.port}{PATH}")
+        found = findings(billing("doctor", "--json"))["alert chat"]
+        assert (found["verdict"], "doctor --send" in found["way_out"]) == ("fail", True)
+        assert findings(billing("doctor", "--send", "--json"))["alert chat"]["verdict"] == "fail"
+    assert [heard[:4] for heard in made.heard] == [b"HEAD", b"POST"]
+
+
 def test_the_mail_server_is_asked_for_all_but_a_mail(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     with post_office() as office:
         mail_by(office, monkeypatch, to="ops@shop.example, gone@shop.example")
@@ -94,6 +114,19 @@ def test_the_mail_server_is_asked_for_all_but_a_mail(billing: Command, monkeypat
         office.answer = "554 5.7.1 not from here"
         assert findings(billing("doctor", "--json"))["alert mail"]["verdict"] == "ok"
         assert "not from here" in findings(billing("doctor", "--send", "--json"))["alert mail"]["detail"]
+
+
+def test_each_recipient_that_is_refused_is_named(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail would be taken for the others, and nothing would tell."""
+    with post_office() as office:
+        mail_by(office, monkeypatch, to="ops@shop.example, gone@shop.example, full@shop.example")
+        office.refused = {"gone@shop.example": "550 no", "full@shop.example": "452 full"}
+        for options in ((), ("--send",)):
+            detail = findings(billing("doctor", *options, "--json"))["alert mail"]["detail"]
+            assert ("gone@shop.example: 550 no; full@shop.example: 452 full" in detail, "ops@" in detail) == (
+                True,
+                False,
+            )
 
 
 def test_a_wrong_password_is_told_and_not_shown(
@@ -134,6 +167,51 @@ def test_what_is_wrong_in_a_setting_is_no_fault_of_the_database(
     assert "alerts" not in found, "a way that is wrong is not called missing"
     assert "a-hidden-word" not in said.out + said.err
     assert "averysecretpath" not in said.out + said.err
+
+
+WRONG_TOGETHER = {
+    "BILLING_EVENTS_URL": "https://a:b@shop.example/events",
+    "BILLING_EVENTS_SECRET": "a-hidden-word",
+    "BILLING_NOTICE_FROM": "shop",
+    "BILLING_NOTICE_SMTP_URL": "smtp://shop:a-hidden-word@",
+    "BILLING_NOTICE_URL": "https://a:b@shop.example/notices",
+    "BILLING_NOTICE_SECRET": "a-hidden-word",
+    "BILLING_ALERT_URL": "https://ops:a-hidden-word@shop.example/",
+    "BILLING_ALERT_MAIL": "ops",
+}
+
+
+def test_no_bad_setting_hides_another(billing: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in WRONG_TOGETHER.items():
+        monkeypatch.setenv(name, value)
+    said = billing("doctor", "--json")
+    wrong = [each["detail"] for each in json.loads(said.out)["checks"] if each["check"] == "settings"]
+    assert [line.partition(":")[0] for line in wrong] == list(WRONG_TOGETHER)
+    found = findings(said)
+    assert (found["database"]["verdict"], "alerts" in found) == ("ok", False)
+    assert "a-hidden-word" not in said.out + said.err
+
+
+def test_what_no_setting_can_be_is_a_line_of_its_own_in_the_operator_s_language(
+    billing: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = {
+        "BILLING_BROKER_URL": "amqp://x",
+        "BILLING_LEASE": "soon",
+        "BILLING_LEAS": "9",
+        "BILLING_ALERT_MAILS": "a@b.c",
+    }
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BILLING_LANGUAGE", "ko")
+    said = billing("doctor", "--json")
+    wrong = [each["detail"] for each in json.loads(said.out)["checks"] if each["check"] == "settings"]
+    assert (said.status, len(wrong)) == (1, len(bad))
+    assert all(sum(f"{name}: " in line for line in wrong) == 1 for name in bad)
+    assert all(line.startswith("점검하지 못했습니다: ") for line in wrong)
+    monkeypatch.setenv("BILLING_LANGUAGE", "fr")
+    lines = [each["detail"] for each in json.loads(billing("doctor", "--json").out)["checks"]]
+    assert any(line.startswith("BILLING_LANGUAGE: ") for line in lines)
 
 
 def test_it_speaks_korean(billing: Command, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from billing_worker.adapters.notices.smtp import MailServer, SmtpMessenger, sender_of
+from billing_worker.adapters.notices.smtp import PORTS, MailServer, SmtpMessenger, sender_of
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.language import Language
 from billing_worker.domain.notices.notice import Channel, NoticeKind
@@ -139,6 +139,27 @@ def test_a_server_that_says_nothing_or_little_holds_a_worker_only_until_the_dead
     assert refusal is not None
     assert refusal.trouble == "the mail server did not answer within 0.3 seconds"
     assert refusal.unclear
+
+
+@pytest.mark.parametrize(("scheme", "is_hinted"), [("smtp", True), ("smtps", False)])
+def test_a_server_that_waits_for_tls_is_a_way_out(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, *, is_hinted: bool
+) -> None:
+    """On its port, a server that says nothing waits for the other side to begin with TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setitem(PORTS, "smtps", port)
+        refusal = SmtpMessenger(f"{scheme}://127.0.0.1:{port}", FROM, total=0.3).reach()
+    assert refusal is not None
+    assert ("needs smtps://" in refusal.trouble) == is_hinted
+
+
+def test_the_time_that_is_named_is_the_time_that_was_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("billing_worker.adapters.notices.smtp.CONNECT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        refusal = SmtpMessenger(f"smtps://127.0.0.1:{silent.getsockname()[1]}", FROM).reach()
+    assert refusal is not None
+    assert refusal.trouble == "the mail server took no connection within 0.1 seconds"
 
 
 def test_a_server_that_is_not_there_is_a_clear_refusal() -> None:

@@ -99,7 +99,11 @@ class MailSender:
         return self._within_limits(lambda server: server.send_message(mail))
 
     def knock(self, recipients: Sequence[MailAddress] = ()) -> Refusal | None:
-        """Name the sender and these recipients without a mail (RFC 5321: MAIL, RCPT, RSET); None if all are taken."""
+        """Name the sender and these recipients without a mail (RFC 5321: MAIL, RCPT, RSET); None if all are taken.
+
+        The refusal names each recipient that is refused.
+        """
+        refused: list[str] = []
 
         def ask(server: smtplib.SMTP) -> None:
             server.ehlo_or_helo_if_needed()
@@ -107,10 +111,13 @@ class MailSender:
             for each in recipients:
                 code, words = server.rcpt(each.addr_spec)
                 if code not in _TAKEN:
-                    raise smtplib.SMTPRecipientsRefused({each.addr_spec: (code, words)})
-            _require(*server.rset())
+                    refused.append(f"{each.addr_spec}{self._line('', code, words)}")
+            if not refused:
+                _require(*server.rset())
 
-        return self._within_limits(ask)
+        trouble = self._within_limits(ask)
+        # A server may hang up at the second or third of them.
+        return Refusal(f"the mail server refused {'; '.join(refused)}") if refused else trouble
 
     def _within_limits(self, act: Callable[[smtplib.SMTP], object]) -> Refusal | None:
         """Act on a connection as a mail needs it; None when nothing was refused."""
@@ -121,12 +128,20 @@ class MailSender:
             return Refusal(self._line("the mail server refused the address", code, words), gone=code >= PERMANENT)
         except smtplib.SMTPResponseException as error:
             return Refusal(self._line("the mail server answered", error.smtp_code, error.smtp_error))
+        except _Over:
+            return Refusal(f"the mail server did not answer within {self._total:g} seconds{self._hint}", unclear=True)
         except TimeoutError:
-            return Refusal(f"the mail server did not answer within {self._total:g} seconds", unclear=True)
+            return Refusal(f"the mail server took no connection within {CONNECT:g} seconds", unclear=True)
         except Exception as error:  # noqa: BLE001 - whatever a server does, it must not end the worker
             unclear = not isinstance(error, ConnectionRefusedError | socket.gaierror)
             return Refusal(one_line(f"{type(error).__name__}: {error}", self._secrets), unclear=unclear)
         return None
+
+    @property
+    def _hint(self) -> str:
+        """A server that speaks TLS at once waits for the other side to begin."""
+        way_out = f"; a server that speaks TLS at once needs smtps://, as in {EXAMPLE}"
+        return way_out if self._server.port == PORTS["smtps"] and not self._server.tls_at_once else ""
 
     @property
     def _secrets(self) -> tuple[str, ...]:
@@ -202,6 +217,10 @@ class SmtpMessenger(MailSender):
         return self.hand_over(mail)
 
 
+class _Over(TimeoutError):
+    """The deadline of the whole has passed."""
+
+
 class _Cut:
     """A deadline: then its connection is shut down, whatever the other side does meanwhile."""
 
@@ -226,7 +245,7 @@ class _Cut:
         for sock in self._sockets:
             sock.close()
         if self._over.is_set() and error is not None:
-            raise TimeoutError from None
+            raise _Over from None
 
     def _end(self) -> None:
         self._over.set()

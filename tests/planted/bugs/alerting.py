@@ -9,7 +9,31 @@ CHAT = "billing_worker/adapters/alerting.py"
 LEAVES = "tests/notices/test_alerts_leave_the_house.py"
 RULES = "tests/domain/test_digests_of_alerts.py"
 
+DOCTOR = "tests/cli/test_doctor_tries_the_ways_of_alerts.py"
+
 BUGS: tuple[Bug, ...] = (
+    bug(
+        "a chat without HEAD",
+        "a chat that knows no HEAD counts as one that fails",
+        ("billing_worker/adapters/notifier.py", " and answer.status_code != UNKNOWN_METHOD", ""),
+        catchers=(f"{DOCTOR}::test_a_chat_that_knows_no_head_may_take_messages_all_the_same[501]",),
+    ),
+    bug(
+        "one recipient of many",
+        "of several recipients that a mail server refuses, none is named",
+        ("billing_worker/adapters/notices/smtp.py", "if refused else trouble", "if not refused else trouble"),
+        catchers=(f"{DOCTOR}::test_each_recipient_that_is_refused_is_named",),
+    ),
+    bug(
+        "a fault hides another",
+        "a sender that is none hides a mail server that is none",
+        (
+            "billing_worker/messengers.py",
+            'else None, ("notice_from",)),',
+            'else None, ("notice_from", "notice_smtp_url")),',
+        ),
+        catchers=(f"{DOCTOR}::test_no_bad_setting_hides_another",),
+    ),
     bug(
         "the chat's address as it stands",
         "a chat's address with a new line after it ends every command with a mistake of this worker",

@@ -106,8 +106,8 @@ BUGS = (
         "the refusal of an address with a password repeats it",
         (
             "billing_worker/adapters/notifier.py",
-            "{self._url.scheme}://{self._url.host}/…",
-            "{self._url.raw_path}{self._url.userinfo!r}",
+            "{parsed.scheme}://{parsed.host}/…",
+            "{parsed.raw_path}{parsed.userinfo!r}",
         ),
         catchers=(
             "tests/test_bad_settings_are_named.py::test_a_bad_setting_is_named_alone_with_a_way_out_and_without_secrets",
