@@ -1,5 +1,6 @@
 """An engine goes from test to test with its sessions: nothing that a test does in one may reach the next."""
 
+import pytest
 from sqlalchemy import Connection, text
 
 from tests.support import engines
@@ -17,6 +18,12 @@ LEFT = """
         to_regclass('pg_temp.left_over') AS temporary, (SELECT count(*) FROM pg_listening_channels()) AS channels,
         (SELECT count(*) FROM pg_cursors WHERE is_holdable) AS cursors
 """
+
+
+@pytest.fixture(autouse=True)
+def a_new_engine(database_url: str) -> None:
+    """One of an earlier test may have several sessions, and lends now this one, now that."""
+    engines.forget(database_url)
 
 
 def process(connection: Connection) -> int:
