@@ -29,10 +29,11 @@ def test_a_scan_that_cannot_hand_out_what_it_claimed_is_put_off_without_an_alarm
             with world.engine.begin() as connection:
                 connection.execute(text("LOCK TABLE subscriptions IN ACCESS EXCLUSIVE MODE"))
                 beat = stack.beat()
-                # Other scans, and the watch over processes, wait for the table too; this one must, before the broker goes.
+                # Others wait for the table, too; this scan must, before the broker goes.
                 waits = (
                     "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted"
-                    " AND relation = 'subscriptions'::regclass AND strpos(query, 'UPDATE subscriptions SET lease_until') > 0"
+                    " AND relation = 'subscriptions'::regclass"
+                    " AND strpos(query, 'UPDATE subscriptions SET lease_until') > 0"
                 )
                 eventually(lambda: world.rows(waits), "a scan waits for the table")
                 beat.kill()
