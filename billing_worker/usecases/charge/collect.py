@@ -42,9 +42,9 @@ def waiting(ports: Ports, key_id: str, limit: int) -> Sequence[str]:
 
 
 def _claimed(ports: Ports, limit: int, key_id: str | None = None) -> Sequence[str]:
-    if ports.shadow:
-        return []
     with scanning(ports) as (uow, _):
+        if ports.shadow:
+            return []
         ids = claim_invoices(ports, uow, ports.clock.moment(), limit, key_id)
         uow.commit()
     return ids

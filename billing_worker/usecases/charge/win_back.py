@@ -18,9 +18,9 @@ UNCONFIRMED_WAIT = timedelta(days=1)
 
 def due(ports: Ports, limit: int) -> Sequence[str]:
     """Claim invoices that were given up, and are to be tried once more now."""
-    if ports.shadow:
-        return []
     with scanning(ports) as (uow, _):
+        if ports.shadow:
+            return []
         now = ports.clock.moment().billing
         ids = uow.invoices.claim_win_backs(now, now + timedelta(seconds=ports.timing.lease), limit)
         uow.commit()

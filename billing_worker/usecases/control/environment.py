@@ -40,9 +40,9 @@ def require_claimed_environment(ports: Ports) -> None:
 
 @contextmanager
 def scanning(ports: Ports) -> Iterator[tuple[UnitOfWork, bool]]:
-    """A transaction in which a scan claims due work, after what `require_claimed_environment` does; `is_elsewhere`.
+    """A transaction in which a scan claims due work, and whether this is elsewhere (see `is_elsewhere`).
 
-    Where nothing differs, the comparison is part of it, and costs one statement.
+    `require_claimed_environment` is kept before it. Where nothing differs, the comparison is its first statement.
     """
     with ports.database.transaction() as uow:
         if not _compared(ports, uow).differences:

@@ -19,9 +19,9 @@ def due(ports: Ports, limit: int) -> Sequence[str]:
     The intent is committed here, before any call. An installation in shadow serves none. A subscription that another
     transaction holds comes next time.
     """
-    if ports.shadow:
-        return []
     with scanning(ports) as (uow, _):
+        if ports.shadow:
+            return []
         now = ports.clock.moment().billing
         ids = uow.schedules.unscheduled(now + LEAST_LEAD, now + AHEAD, limit)
         if ids:
