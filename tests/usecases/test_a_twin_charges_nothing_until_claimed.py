@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -16,6 +17,7 @@ from billing_worker.usecases.control.environment import accept_fingerprint, comp
 from billing_worker.usecases.control.stop_charging import clear_stop, stops
 from billing_worker.usecases.entry.calls import delete_key
 from billing_worker.usecases.entry.delete import request_delete
+from billing_worker.usecases.jobs import BY_NAME
 from billing_worker.usecases.refund.refund import request_refund
 from tests.support.databases import Databases
 from tests.support.world import World
@@ -53,6 +55,15 @@ def test_a_copied_database_charges_nothing_until_it_is_claimed(world: World, twi
     twin.clock.advance(days=1)
     twin.settle()
     assert len(world.ledger()) == before + 2
+
+
+@pytest.mark.fm("G3")
+@pytest.mark.parametrize("scan", ["renew", "collect", "schedule_step", "win_back"])
+@pytest.mark.parametrize("is_in_shadow", [False, True])
+def test_each_scan_that_may_charge_stops_a_copy_also_in_shadow(twin: World, scan: str, *, is_in_shadow: bool) -> None:
+    ports = replace(twin.ports, shadow=is_in_shadow)
+    assert list(BY_NAME[scan].claim(ports, 10)) == []
+    assert [each.stop.cause for each in stops(twin.ports, 10)] == ["environment"]
 
 
 @pytest.mark.fm("G3")
