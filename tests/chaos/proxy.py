@@ -15,6 +15,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Self, TypeVar
 
 HOST = "127.0.0.1"
@@ -90,7 +91,7 @@ class Link:
         self._ways = len(upstreams)
         self._server: asyncio.Server | None = None
         self._clients: set[Stream] = set()
-        self._tasks: set[asyncio.Task[Any] | None] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self._well = asyncio.Event()
 
     async def listen(self) -> None:
@@ -107,7 +108,7 @@ class Link:
             for client in list(self._clients):
                 client.end(hard=True)
         if toxic is not None and toxic.fault is Fault.REFUSE:
-            self.close()
+            await self.close()
         elif self._server is None:
             await self.listen()
 
@@ -115,27 +116,36 @@ class Link:
         """Lead elsewhere from the next connection on."""
         self._upstreams, self._ways = itertools.cycle(upstreams), len(upstreams)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Listen no more."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        server, self._server = self._server, None
+        if server is None:
+            return
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(0)  # asyncio leaks a connection that it has accepted where its server closes first
+        server.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client, hard = Stream(reader, writer), False
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Stream(reader, writer)
         self._clients.add(client)
-        task = asyncio.current_task()
+        task = asyncio.create_task(self._serve(client))
         self._tasks.add(task)  # nothing else holds one that outlives its client
+        # A callback, since a task that is cancelled before its first step runs no line of its own.
+        task.add_done_callback(partial(self._ended, client))
+
+    async def _serve(self, client: Stream) -> bool:
+        """Serve; returns whether the end is a reset."""
         try:
             await self.serve(client)
         except (Cut, OSError, asyncio.IncompleteReadError):
-            hard = True
-        except asyncio.CancelledError:  # the proxy ends
-            hard = True
-        finally:
-            self._clients.discard(client)
-            self._tasks.discard(task)
-            client.end(hard=hard)
+            return True
+        return False
+
+    def _ended(self, client: Stream, task: asyncio.Task[bool]) -> None:
+        self._clients.discard(client)
+        self._tasks.discard(task)
+        client.end(hard=task.cancelled() or task.exception() is not None or task.result())
 
     async def serve(self, client: Stream) -> None:
         """Pass bytes on in both directions until one side ends. Raises Cut where that end is a reset."""
@@ -151,8 +161,8 @@ class Link:
         finally:
             for task in pumps:
                 task.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
             server.end(hard=False)  # what was passed on arrives
+            await asyncio.gather(*pumps, return_exceptions=True)
 
     async def connect(self) -> Stream:
         """The next upstream that answers. Raises OSError where none does."""
@@ -231,7 +241,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         for link in self.links.values():
-            self._loop.call_soon_threadsafe(link.close)
+            self._do(link.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(ANSWER_SECONDS)
 
@@ -243,8 +253,9 @@ class Proxy:
         try:
             self._loop.run_forever()
         finally:
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            while tasks := asyncio.all_tasks(self._loop):  # to accept a connection is one, and makes another
+                for task in tasks:
+                    task.cancel()
+                self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            self._loop.run_until_complete(asyncio.sleep(0))  # what was closed last leaves
             self._loop.close()

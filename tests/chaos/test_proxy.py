@@ -1,10 +1,12 @@
 """The proxy does to a connection what its name for the fault says."""
 
+import gc
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -147,3 +149,19 @@ def test_a_commit_arrives_although_its_answer_is_cut_off(proxy: Proxy, echo: Ech
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
     until(lambda: echo.heard.endswith(COMMIT))
+
+
+def test_a_proxy_that_ends_amid_its_connections_leaves_none_open(echo: Echo) -> None:
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always")
+        for turn in range(150):
+            with ExitStack() as clients:
+                with Proxy() as ending:
+                    ending.add("link", echo.port)
+                    for at_once in range(4):
+                        connection = clients.enter_context(client(ending))
+                        if (turn + at_once) % 2:
+                            assert says(connection, b"here") == b"here"
+                            connection.close()
+        gc.collect()
+    assert [str(warning.message) for warning in left if warning.category is ResourceWarning] == []
