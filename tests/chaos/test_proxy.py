@@ -155,13 +155,12 @@ def test_a_proxy_that_ends_amid_its_connections_leaves_none_open(echo: Echo) -> 
     with warnings.catch_warnings(record=True) as left:
         warnings.simplefilter("always")
         for turn in range(150):
-            with ExitStack() as clients:
-                with Proxy() as ending:
-                    ending.add("link", echo.port)
-                    for at_once in range(4):
-                        connection = clients.enter_context(client(ending))
-                        if (turn + at_once) % 2:
-                            assert says(connection, b"here") == b"here"
-                            connection.close()
+            with ExitStack() as clients, Proxy() as ending:
+                ending.add("link", echo.port)
+                for at_once in range(4):
+                    connection = clients.enter_context(client(ending))
+                    if (turn + at_once) % 2:
+                        assert says(connection, b"here") == b"here"
+                        connection.close()
         gc.collect()
     assert [str(warning.message) for warning in left if warning.category is ResourceWarning] == []
