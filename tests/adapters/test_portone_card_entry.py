@@ -21,7 +21,7 @@ from billing_worker.domain.card_entry import (
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Declined, Evidence, Failed, Unknown
 from tests.support.leaky_gateway import leaking, spelt
-from tests.support.sandbox import IMP_KEY, IMP_SECRET, Sandbox
+from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Sandbox
 
 NUMBER = "5409600012345677"
 UNKNOWN_KEY = "요청하신 customer_uid(card)로 등록된 정보를 찾을 수 없습니다."
@@ -99,7 +99,7 @@ def test_a_deletion_is_known_by_the_key_or_by_its_absence(answer: Answer, kind: 
 
 @pytest.fixture
 def gateway(shared_sandbox: Sandbox) -> Iterator[PortOneGateway]:
-    made = PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=3.0)
+    made = PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=PATIENCE)
     yield made
     made.close()
     shared_sandbox.forget_rules()
@@ -155,7 +155,7 @@ def test_a_gateway_that_repeats_the_card_is_not_repeated(kind: str) -> None:
     """In every answer, in plain digits, in groups, and with JSON escapes."""
     words = spelt([NUMBER, "5409-6000-1234-5677", "5409 6000 1234 5677"])
     with leaking(words, "canaryaccesstoken0123456789abcdef") as leaky:
-        made = PortOneGateway(leaky.url, "imp-key-51a7", "imp-secret-0d1f29", total_deadline=3.0)
+        made = PortOneGateway(leaky.url, "imp-key-51a7", "imp-secret-0d1f29", total_deadline=PATIENCE)
         answers = [
             made.issue_key(IssueRequest(f"{kind}-canary", "nice_v2", card())),
             made.charge_card(order("leak1", f"{kind}-canary"), card()),

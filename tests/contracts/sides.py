@@ -12,9 +12,8 @@ from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.money import Money
 from billing_worker.ports.outside import Gateway
 from tests.support.another_gateway import SECRET, AnotherGateway, Books, Try, serving
-from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
+from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Row, Sandbox
 
-DEADLINE = 3.0
 LIMIT_EXCEEDED, STOLEN = "한도초과", "도난카드"
 
 
@@ -106,7 +105,7 @@ class V1Side:
         return self._connected(f"http://127.0.0.1:{closed_port()}", IMP_SECRET)
 
     def _connected(self, url: str, secret: str) -> PortOneGateway:
-        return PortOneGateway(url, IMP_KEY, secret, total_deadline=DEADLINE, control_every=0.0)
+        return PortOneGateway(url, IMP_KEY, secret, total_deadline=PATIENCE, control_every=0.0)
 
 
 class AnotherSide:

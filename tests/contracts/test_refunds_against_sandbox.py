@@ -13,7 +13,7 @@ from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Unknown
 from billing_worker.domain.refund import RefundRequest
-from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
+from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Row, Sandbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 ENOUGH = 20.0
@@ -22,7 +22,7 @@ numbers = count(1)
 
 @pytest.fixture
 def gateway(shared_sandbox: Sandbox) -> Iterator[PortOneGateway]:
-    with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=3.0)) as connected:
+    with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=PATIENCE)) as connected:
         yield connected
     shared_sandbox.forget_rules()
 
@@ -60,7 +60,7 @@ def test_a_call_that_was_lost_on_its_way_is_unknown_and_the_read_shows_nothing(
 
 @pytest.mark.fm("L14")
 def test_a_call_that_the_client_gave_up_is_unknown_and_carried_out_all_the_same(shared_sandbox: Sandbox) -> None:
-    with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=3.0)) as gateway:
+    with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=PATIENCE)) as gateway:
         request = part(paid(gateway, Money(9900, "KRW")), 3000, 9900)
     shared_sandbox.rule("ok", endpoint="cancel", times=1, delay=1.5)
     with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=1.0)) as impatient:
@@ -69,6 +69,6 @@ def test_a_call_that_the_client_gave_up_is_unknown_and_carried_out_all_the_same(
     while not row(shared_sandbox, request)["cancel_amount"]:
         assert time.monotonic() < give_up, "the sandbox dropped a call whose client hung up"
         time.sleep(0.05)
-    with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=3.0)) as gateway:
+    with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=PATIENCE)) as gateway:
         ((payment, _),) = gateway.payment(request.imp_uid).payments
     assert [(each.money.amount, each.reason) for each in payment.cancellations] == [(3000, request.reason)]

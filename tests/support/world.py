@@ -39,10 +39,10 @@ from billing_worker.usecases.subscription.subscribe import NewSubscription
 from tests.support import engines
 from tests.support.clock import FrozenClock
 from tests.support.invariants import Books, violations
-from tests.support.sandbox import IMP_KEY, IMP_SECRET, Row, Sandbox
+from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Row, Sandbox
 
 TIMING = Timing(http_deadline=2.0, lease=3.0, claim=1.0, first_look=0.2, settle_window=0.3)
-"""Short, so that a test waits for a gateway that stays silent for two real seconds at most."""
+"""Short, so that a step of the clock is enough for a lease to end. The calls themselves may take PATIENCE."""
 
 KEEPS_ALL = Delivering(keep=timedelta(days=3650))
 """The invariants read every event of a story that may last for years."""
@@ -101,8 +101,8 @@ class World:
             sandbox.url,
             IMP_KEY,
             IMP_SECRET,
-            connect_timeout=timing.http_deadline,
-            total_deadline=timing.http_deadline,
+            connect_timeout=PATIENCE,
+            total_deadline=PATIENCE,
             # One thread that walks through days is no storm.
             control_every=0.0,
         )

@@ -16,7 +16,7 @@ from billing_worker.web.api.card_keys import CardKeyInput
 from billing_worker.web.api.card_payments import CardPaymentInput
 from billing_worker.web.fingerprint import COUNTED
 from tests.support.databases import Databases
-from tests.support.sandbox import IMP_KEY, IMP_SECRET, Sandbox
+from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Sandbox
 
 NUMBER = "5409600012345677"
 CARD = {"card_number": "5409-6000-1234-5677", "expiry": "2031-04", "birth": "880301", "pwd_2digit": "37"}
@@ -26,7 +26,7 @@ PATH = "/v1/payments/by-card"
 @pytest.fixture(scope="module")
 def web_for_cards(databases: Databases, shared_sandbox: Sandbox) -> Iterator[Web]:
     """The application with card entry on, before a real sandbox."""
-    gateway = PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=3.0)
+    gateway = PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=PATIENCE)
     with closing(gateway), databases.migrated() as url, running(url, real_gateway=gateway, card_entry=True) as started:
         yield started
 
