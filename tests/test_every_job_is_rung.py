@@ -32,7 +32,7 @@ def celery() -> dict:
     settings = {"BILLING_BROKER_URL": "redis://127.0.0.1:1/0", "BILLING_SCAN_INTERVAL": "7"}
     command = [sys.executable, "-c", ASK]
     said = subprocess.run(
-        command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=ROOT, env=os.environ | settings, capture_output=True, text=True, timeout=200, check=True
     )
     return json.loads(said.stdout)
 

@@ -32,7 +32,7 @@ def run(*words: str, packages: str = "") -> "subprocess.CompletedProcess[str]":
     known = {"PATH": os.environ["PATH"], "BILLING_BROKER_URL": "redis://127.0.0.1:1/0"}
     known["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), packages]))
     command = [sys.executable, "-W", "ignore", *words]
-    return subprocess.run(command, env=known, capture_output=True, text=True, timeout=60, check=False, cwd="/")
+    return subprocess.run(command, env=known, capture_output=True, text=True, timeout=200, check=False, cwd="/")
 
 
 def test_each_queue_has_an_exchange_and_a_key_of_its_own_and_green_pools_are_refused() -> None:

@@ -13,7 +13,7 @@ from billing_worker.domain.money import Money
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.ports.calls import Answered, Intent
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 WRONG = Failed("not sent: a test")
 
 

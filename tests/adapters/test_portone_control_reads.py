@@ -9,7 +9,7 @@ import pytest
 from billing_worker.adapters.portone.control_reads import ControlReads
 
 STORM = 32
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Reads:

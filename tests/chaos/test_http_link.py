@@ -14,7 +14,7 @@ from tests.chaos.http_link import HttpLink
 from tests.chaos.proxy import HOST, Fault, Proxy, Toxic
 
 PATH = "/subscribe/payments/again"
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 class Gateway(ThreadingHTTPServer):

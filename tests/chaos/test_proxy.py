@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.proxy import COMMIT, HOST, Fault, Proxy, Toxic
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 class Echo:

@@ -81,13 +81,13 @@ def test_a_run_that_is_interrupted_takes_everything_with_it(folder: Path, number
         assert any("charged" in line for line in run.stderr), "it is under way"
         assert left_behind(folder)
         run.send_signal(number)
-        assert run.wait(timeout=60) == 130
+        assert run.wait(timeout=200) == 130
         assert "Traceback" not in run.stderr.read()
     nothing_is_left(folder)
 
 
 def test_what_makes_no_sense_is_refused_in_one_line(folder: Path) -> None:
     run = start(folder, "--minutes", "0")
-    _, errors = run.communicate(timeout=60)
+    _, errors = run.communicate(timeout=200)
     assert run.returncode == 2
     assert "--minutes" in errors.splitlines()[-1]

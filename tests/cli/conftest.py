@@ -75,7 +75,7 @@ def process(here: Path) -> Command:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=200,
         )
         return Said(done.returncode, done.stdout, done.stderr)
 

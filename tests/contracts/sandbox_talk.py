@@ -15,7 +15,7 @@ from tests.support.portone_schemas import OPERATIONS
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Sandbox
 
 CARD = {"card_number": "4242-4242-4242-4242", "expiry": "2030-12"}
-ENOUGH = 20.0
+ENOUGH = 60.0
 DAY = 86_400
 SCHEDULE = "/subscribe/payments/schedule"
 ENDPOINTS = {
@@ -39,7 +39,7 @@ class Talk:
         self.sandbox = sandbox
         self.said: list[Said] = []
         self.by_behaviour: dict[str, list[Said]] = {}
-        self.http = httpx.Client(base_url=sandbox.url, timeout=20, trust_env=False)
+        self.http = httpx.Client(base_url=sandbox.url, timeout=60, trust_env=False)
         keys = {"imp_key": IMP_KEY, "imp_secret": IMP_SECRET}
         self.http.headers["Authorization"] = self.ask("POST", "/users/getToken", json=keys)["access_token"]
         self._numbers = count(1)

@@ -33,7 +33,7 @@ from billing_worker.sandbox.world.behaviours import BEHAVIOURS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 KEY, SECRET = "imp_key_sandbox", "imp_secret_sandbox"
-ENOUGH = 20.0
+ENOUGH = 60.0
 numbers = count(1)
 
 
@@ -46,7 +46,7 @@ class Sandbox:
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "billing_worker.sandbox", "--port", str(port), *flags]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._control = httpx.Client(base_url=self.url, timeout=10)
+        self._control = httpx.Client(base_url=self.url, timeout=60)
         deadline = time.monotonic() + ENOUGH
         while not self._answers():
             assert self._process.poll() is None, "the sandbox ended"

@@ -16,7 +16,7 @@ from billing_worker.domain.refund import RefundRequest
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Row, Sandbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
-ENOUGH = 20.0
+ENOUGH = 60.0
 numbers = count(1)
 
 

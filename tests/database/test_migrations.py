@@ -86,7 +86,7 @@ def test_two_processes_may_upgrade_at_the_same_moment(empty_database_url: str, e
         for _ in range(2)
     ]
     with ThreadPoolExecutor(2) as pool:
-        ends = list(pool.map(lambda process: process.communicate("go\n", timeout=60), processes))
+        ends = list(pool.map(lambda process: process.communicate("go\n", timeout=200), processes))
     assert [process.returncode for process in processes] == [0, 0], ends
     check_ready(engine)
     assert tables_of(engine) == set(metadata.tables)

@@ -153,7 +153,7 @@ def test_beat_rings_and_the_worker_charges(deployed, shared_sandbox):
     _until(deployed, "web", lambda: _status(f"{deployed.url('web')}/readyz") == httpx.codes.OK)
     customer_uid = f"ok-deployed-{deployed.ports['web']}"
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=deployed.url("web"), headers=headers, timeout=10) as api:
+    with httpx.Client(base_url=deployed.url("web"), headers=headers, timeout=60) as api:
         plan = {"name": "Deployed", "amount": 9900, "currency": "KRW", "interval": "month"}
         plan_id = api.post("/v1/plans", json=plan).raise_for_status().json()["id"]
         key = {"customer_uid": customer_uid, "pg_provider": "nice_v2"}
@@ -195,9 +195,9 @@ def test_flower_serves_no_visitor_without_the_password_and_none_a_switch(deploye
         assert _status(url + path) == httpx.codes.UNAUTHORIZED, path
     # Flower serves these two to everybody, as the runbook says: another reason not to publish its port.
     assert [_status(url + path) for path in ("/healthcheck", "/metrics")] == [httpx.codes.OK] * 2
-    assert httpx.get(f"{url}/workers", auth=FLOWER_AUTH, timeout=20).status_code == httpx.codes.OK
+    assert httpx.get(f"{url}/workers", auth=FLOWER_AUTH, timeout=60).status_code == httpx.codes.OK
     worker = f"celery@{socket.gethostname()}"
-    switched = httpx.post(f"{url}/api/worker/shutdown/{worker}", auth=FLOWER_AUTH, timeout=20)
+    switched = httpx.post(f"{url}/api/worker/shutdown/{worker}", auth=FLOWER_AUTH, timeout=60)
     assert switched.status_code in (httpx.codes.FORBIDDEN, httpx.codes.METHOD_NOT_ALLOWED)
     assert deployed.running["worker"].poll() is None
 
@@ -263,7 +263,7 @@ def _until(deployed: Deployed, name: str, condition) -> None:
 
 def _status(url: str) -> int | None:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=20).status_code
+        return httpx.get(url, timeout=60).status_code
     return None
 
 

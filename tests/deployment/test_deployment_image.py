@@ -90,7 +90,7 @@ def test_the_installed_wheel_migrates_a_database_without_the_source_tree(site, e
     def run(*words: str) -> str:
         argv = [sys.executable, *words]
         done = subprocess.run(
-            argv, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=60
+            argv, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=200
         )
         return done.stdout
 
@@ -103,6 +103,6 @@ def test_the_installed_wheel_migrates_a_database_without_the_source_tree(site, e
 def test_the_installed_wheel_says_in_one_line_where_the_simulation_is(site, tmp_path):
     argv = [sys.executable, "-m", "billing_worker", "simulate"]
     environment = dict(os.environ) | {"PYTHONPATH": str(site)}
-    done = subprocess.run(argv, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(argv, cwd=tmp_path, env=environment, check=False, capture_output=True, text=True, timeout=200)
     assert done.returncode != 0
     assert done.stderr.splitlines() == [f"billing-worker: {NO_SIMULATION}"]

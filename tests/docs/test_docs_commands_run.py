@@ -85,7 +85,7 @@ class Stack:
     def http(self) -> httpx.Client:
         """A client with the token that `up` made."""
         token = (self.folder / "var" / "api-token").read_text().strip()
-        return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        return httpx.Client(base_url=self.api, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     @property
     def services(self) -> dict[str, str]:
@@ -309,7 +309,7 @@ def _delivered(secret: str) -> httpx.Request:
 
 def _in_flower(stack: Stack, key_id: str) -> list[str]:
     url = f"http://127.0.0.1:{stack.environment['BILLING_FLOWER_PORT']}/api/tasks"
-    rows = httpx.get(url, params={"taskname": "billing.unlocked"}, timeout=10).raise_for_status().json().values()
+    rows = httpx.get(url, params={"taskname": "billing.unlocked"}, timeout=60).raise_for_status().json().values()
     return [row["state"] for row in rows if key_id in row["args"]]
 
 
@@ -317,7 +317,7 @@ def _paymentwall_key(stack: Stack) -> str:
     buyer = {"buyer_name": "Jane Doe", "buyer_email": "jane@example.com"}
     issue = {"customer_uid": "pw-ok-consumer", "amount": 9900, "merchant_uid": "issue1", "confirm_after": 600}
     key = {"customer_uid": "pw-ok-consumer", "pg_provider": "paymentwall"}
-    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=10) as portone, stack.http as api:
+    with httpx.Client(base_url=stack.services["portone_api_url"], timeout=60) as portone, stack.http as api:
         portone.post("/_sandbox/paymentwall/issue", json=issue | buyer).raise_for_status()
         registered = api.post("/v1/billing-keys", json=key | buyer).raise_for_status().json()
         assert registered["status"] == "pending"

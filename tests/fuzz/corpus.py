@@ -33,7 +33,7 @@ def load() -> list[Recorded]:
 
 def main() -> None:
     """Record them again."""
-    with running_sandbox() as sandbox, httpx.Client(base_url=sandbox.url, timeout=20, trust_env=False) as http:
+    with running_sandbox() as sandbox, httpx.Client(base_url=sandbox.url, timeout=60, trust_env=False) as http:
         rows = [{"name": name, "status": status, "body": body} for name, status, body in _recorded(http)]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -124,7 +124,7 @@ def _driven(stack: Stack, gateway: Leaky, database_url: str, words: str) -> Iter
     stack.beat()
     flower_address = ("--address=127.0.0.1", f"--port={flower_port}")
     stack.start("flower", "flower", *flower_address, FLOWER_UNAUTHENTICATED_API="true")
-    with httpx.Client(base_url=f"http://127.0.0.1:{web_port}", timeout=20, trust_env=False) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{web_port}", timeout=60, trust_env=False) as http:
         eventually(lambda: _answers(http, "/readyz"), "web", 60)
         _subscribed(http, token)
         yield "answers of the receiver", "".join(_hostile(http, words))
@@ -204,7 +204,7 @@ def _attempts(database_url: str) -> list[str]:
 
 
 def _flower(url: str) -> Iterator[str]:
-    with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
         eventually(lambda: _answers(http, "/api/workers"), "Flower", 60)
         tasks = eventually(lambda: http.get("/api/tasks?limit=10000").json(), "Flower has seen tasks", 60)
         yield json.dumps(tasks, ensure_ascii=False)

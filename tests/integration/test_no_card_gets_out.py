@@ -112,7 +112,7 @@ def _driven(stack: Stack, sandbox: Sandbox, database_url: str) -> Iterator[tuple
     stack.beat()
     stack.start("flower", "flower", "--address=127.0.0.1", f"--port={flower_port}", FLOWER_UNAUTHENTICATED_API="true")
     web, url = _web(stack)
-    with httpx.Client(base_url=url, timeout=30, trust_env=False, headers=BEARER) as http:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False, headers=BEARER) as http:
         yield "answers", "".join(_asked(http))
         yield "refusals", "".join(_refused(http))
         _dies_in_the_call(http, web, sandbox)
@@ -121,7 +121,7 @@ def _driven(stack: Stack, sandbox: Sandbox, database_url: str) -> Iterator[tuple
     eventually(lambda: _open_calls(database_url) == 0, "every call is resolved", 90)
     worker.kill()
     stack.worker()
-    with httpx.Client(base_url=url, timeout=30, trust_env=False, headers=BEARER) as http:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False, headers=BEARER) as http:
         keys = http.get("/v1/billing-keys?limit=500").json()["data"]
         ended = {(key["external_id"] or "").partition(" ")[0]: key["status"] for key in keys}
         payments = http.get("/v1/payments?limit=500").json()["data"]
@@ -257,7 +257,7 @@ def _dies_in_the_call(http: httpx.Client, web: Running, sandbox: Sandbox) -> Non
 ASK = """
 import json, sys, httpx
 try:
-    httpx.post(sys.argv[1] + "/v1/billing-keys/issue", json=json.loads(sys.argv[3]), trust_env=False, timeout=20,
+    httpx.post(sys.argv[1] + "/v1/billing-keys/issue", json=json.loads(sys.argv[3]), trust_env=False, timeout=60,
                headers={"Authorization": "Bearer " + sys.argv[2]})
 except httpx.HTTPError:
     pass
@@ -297,7 +297,7 @@ def _piped(stack: Stack, card: dict[str, Any], *words: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode in (0, 1, 2), done.stderr
     return done.stdout + done.stderr

@@ -29,7 +29,7 @@ def web(stack: Stack) -> Iterator[httpx.Client]:
     stack.settings |= {"BILLING_SILENT_AFTER": str(SILENT_AFTER), "BILLING_API_TOKEN": TOKEN, "BILLING_WEB_PORT": port}
     stack.program("web", "billing_worker", "web")
     header = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=header, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=header, timeout=60, trust_env=False) as client:
         yield client
 
 

@@ -158,7 +158,7 @@ def rung(settings: Mapping[str, str]) -> bool:
     """Whether a process with these settings can put a message into a queue, as the receiver does; Flower counts it."""
     known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | dict(settings)
     done = subprocess.run(
-        [sys.executable, "-c", RING], env=known, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", RING], env=known, capture_output=True, text=True, check=False, timeout=200
     )
     assert done.returncode == 0 or "not rung: " in done.stderr, done.stderr
     assert done.returncode or done.stdout == "['charges', 'scans']\n", done.stdout

@@ -52,7 +52,7 @@ class Stack:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
         finally:
-            self._reader.join(timeout=10)
+            self._reader.join(timeout=60)
             self.process.poll()
             self.process.stdout.close()
 
@@ -64,7 +64,7 @@ class Stack:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -158,7 +158,7 @@ def test_a_port_in_use_is_one_line_with_the_setting(folder: Path) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_")}
         environment["BILLING_WEB_PORT"] = str(taken.getsockname()[1])
         done = subprocess.run(
-            (*COMMAND, "up"), check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+            (*COMMAND, "up"), check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=200
         )
     assert done.returncode != 0
     assert "BILLING_WEB_PORT" in done.stderr

@@ -20,7 +20,7 @@ def test_an_address_that_is_not_ours_is_not_free() -> None:
 
 def test_waiting_ends_as_soon_as_the_condition_is_true() -> None:
     answers = iter([False, False, True])
-    wait_until(lambda: next(answers), timeout=20, what="the third answer")
+    wait_until(lambda: next(answers), timeout=60, what="the third answer")
     with pytest.raises(StopIteration):
         next(answers)
 

@@ -12,7 +12,7 @@ import httpx
 
 from tests.support.portone_description import Said, complaints_about
 
-DEADLINE = 15.0
+DEADLINE = 60.0
 PAYMENTWALL_BUYER = {"buyer_email": "kim@example.com", "buyer_name": "Gildong Hong", "browser_ip": "203.0.113.9"}
 
 
@@ -44,7 +44,7 @@ class Caller:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         self.http.headers["Authorization"] = self.token()["access_token"]
         self.http.event_hooks = {"response": [described]}
 

@@ -10,10 +10,10 @@ SHORT, LONG = 0.6, 60.0
 
 def test_the_marker_tells_that_no_real_money_moves(sandbox):
     caller = sandbox()
-    marker = httpx.get(f"{caller.url}/_sandbox", timeout=5).json()
+    marker = httpx.get(f"{caller.url}/_sandbox", timeout=60).json()
     assert marker["sandbox"] == "billing-worker"
     assert abs(marker["now"] - marker["real_now"]) <= 1
-    assert httpx.get(f"{caller.url}/_sandbox/health/", timeout=5).json() == {"status": "ok"}
+    assert httpx.get(f"{caller.url}/_sandbox/health/", timeout=60).json() == {"status": "ok"}
 
 
 def test_the_table_of_behaviours_is_listed_and_its_cards_are_unique(sandbox):

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.world import World
 
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 60.0
 
 
 def until_it_waits_or_ends(world: World, work: Future[Any]) -> None:

@@ -38,7 +38,7 @@ def speaks_tls() -> bool:
         input=b"port 0\ntls-port 0\nunixsocket /nonexistent/x\n",
         capture_output=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
     return b"Bad directive" not in tried.stdout + tried.stderr
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 import psycopg
 from sqlalchemy import make_url
 
-REPLY_SECONDS = 10.0
+REPLY_SECONDS = 60.0
 READY = b"Z\x00\x00\x00\x05I"
 """The end of a reply, outside of any transaction (PostgreSQL's message ReadyForQuery)."""
 

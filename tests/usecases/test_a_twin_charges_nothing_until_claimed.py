@@ -170,7 +170,7 @@ def test_who_the_database_is_stays_the_same_while_the_server_writes_its_control_
         with world.engine.connect() as connection:
             seen = {connection.execute(text("SELECT database_identity()")).scalar_one() for _ in range(2000)}
         done.set()
-        writer.result(timeout=30)
+        writer.result(timeout=60)
     assert len(seen) == 1
     assert "?" not in seen.pop()
 

@@ -31,7 +31,7 @@ class CardPages:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
 
     def session(self, pg: str = "kakaopay", **wanted: Any) -> tuple[str, str]:
         """A new session: its id, and the path of its page."""

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlencode
 import httpx
 from fastapi import FastAPI
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 SECRET = "paymentwall-project-secret"
 TOKEN = "api-token-of-the-tests"
 SANDBOX = "http://127.0.0.1:9/"

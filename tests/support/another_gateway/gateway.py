@@ -47,7 +47,7 @@ class AnotherGateway:
 
     def __init__(self, url: str, secret: str) -> None:
         self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"PortOne {secret}"}, timeout=5, trust_env=False
+            base_url=url, headers={"Authorization": f"PortOne {secret}"}, timeout=60, trust_env=False
         )
         self._secret = secret
         self._threads = ThreadPoolExecutor(4)
