@@ -13,6 +13,7 @@ SEEDS ?= 200
 PAIRS ?= 1
 EVERY ?= 1
 STEPS ?= 3
+LONG ?= long and not nightly
 MINUTES ?= 8
 RATE ?= 17
 
@@ -37,7 +38,7 @@ test: .venv/ready lint types imports ## Lint, types, import rules, and each rule
 	$(BIN)/python -m pytest -m "not long" -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 long: .venv/ready ## Tests that take minutes: commands of the docs, `up`, `demo`, clients of others, deployment, a third of all faults; STEPS=1 all
-	STEPS=$(STEPS) $(BIN)/python -m pytest -m long -n $(WORKERS) --dist worksteal
+	STEPS=$(STEPS) $(BIN)/python -m pytest -m "$(LONG)" -n $(TESTERS) --dist worksteal
 
 pairs: .venv/ready ## Every pair of faults at every step of three periods; PAIRS=6 runs a sixth of them
 	PAIRS=$(PAIRS) $(BIN)/python -m pytest tests/faults/every_pair.py -q -n $(WORKERS) --dist worksteal
@@ -128,9 +129,11 @@ docs: .venv/ready ## Update generated files: .env.example, docs/failure-matrix.m
 up: .venv/demo ## Run everything for real use (see .env.example)
 	@$(BIN)/billing-worker up
 
-nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, chaos, all faults (two hours)
-	$(MAKE) pairs fuzz simulate planted chaos
-	$(MAKE) long STEPS=1
+nightly: .venv/ready ## The long proofs in full: pairs, fuzz, simulate, planted, hostile, chaos, all faults (two hours)
+	$(MAKE) pairs
+	$(MAKE) -j2 fuzz simulate
+	$(MAKE) planted hostile chaos
+	$(MAKE) long STEPS=1 LONG=long
 	$(MAKE) chaos MINUTES=3 RATE=150
 
 lock: ## Update the locked requirements (needs uv and npm)

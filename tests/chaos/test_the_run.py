@@ -15,7 +15,7 @@ import pytest
 
 from tests.chaos.fleet import ROOT
 
-pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.nightly, pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

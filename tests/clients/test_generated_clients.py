@@ -20,7 +20,7 @@ PYTHON = ("openapi-python-client==0.29.1",)
 NODE = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3", "@types/node@20.19.24")
 PLANS = ["every 3 months", "every day", "every month", "every week", "every year", "month end", "weekdays"]
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.nightly]
 
 
 def describe(web: Web, folder: Path) -> None:
