@@ -78,4 +78,4 @@ def always(status: int, document: Any, *headers: str) -> Script:
 
 
 def gateway_to(server: ScriptedServer, **options: Any) -> PortOneGateway:
-    return PortOneGateway(server.url, IMP_KEY, IMP_SECRET, **({"total_deadline": 20.0} | options))
+    return PortOneGateway(server.url, IMP_KEY, IMP_SECRET, **({"total_deadline": 60.0} | options))

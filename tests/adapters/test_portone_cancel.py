@@ -19,6 +19,7 @@ from billing_worker.domain.errors import InvalidInput
 from billing_worker.domain.money import EXPONENTS, Money
 from billing_worker.domain.payment import Failed, Unknown
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
+from tests.support.gateways import hurried
 
 pytestmark = pytest.mark.timeout(120)
 CANCEL = "/payments/cancel"
@@ -227,7 +228,7 @@ def test_a_call_without_a_whole_answer_is_unknown_and_not_repeated(portone, how:
             getattr(wire, how)()
 
     gateway, server = portone(with_token(misbehaves), total_deadline=1.5)
-    answer = gateway.cancel(REQUEST)
+    answer = hurried(gateway).cancel(REQUEST)
     assert isinstance(answer, Unknown)
     assert answer.reason.startswith("no answer: ")
     assert len(server.asked(CANCEL)) == 1

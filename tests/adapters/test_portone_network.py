@@ -34,6 +34,7 @@ from billing_worker.adapters.portone.client import Client, NotSent
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.payment import Approved, Failed, Unknown
+from tests.support.gateways import hurried
 
 pytestmark = pytest.mark.timeout(120)
 PAID = envelope(payment())
@@ -66,7 +67,7 @@ def test_an_answer_that_drips_ends_with_the_deadline(portone, where: str) -> Non
         wire.drip(whole[at_once:], every=0.05)
 
     gateway, server = portone(with_token(drip), total_deadline=0.8)
-    outcome = gateway.charge(REQUEST)
+    outcome = hurried(gateway).charge(REQUEST)
     assert isinstance(outcome, Unknown)
     assert len(server.asked(AGAIN)) == 1
 
@@ -77,7 +78,7 @@ def test_silence_ends_with_the_deadline(portone) -> None:
         wire.sock.sendall(raw_answer(body(PAID), f"Content-Length: {len(body(PAID))}"))
 
     gateway, server = portone(with_token(late), total_deadline=0.6)
-    assert isinstance(gateway.charge(REQUEST), Unknown)
+    assert isinstance(hurried(gateway).charge(REQUEST), Unknown)
     assert len(server.asked(AGAIN)) == 1
 
 
@@ -92,7 +93,7 @@ def test_silence_after_a_part_of_the_answer_ends_with_the_deadline_too(portone) 
         wire.sock.sendall(whole[17:])
 
     gateway, _ = portone(with_token(half), total_deadline=2.0)
-    assert isinstance(gateway.charge(REQUEST), Unknown)
+    assert isinstance(hurried(gateway).charge(REQUEST), Unknown)
 
 
 @pytest.mark.fm("C27")
@@ -370,7 +371,7 @@ def test_no_free_connection_is_failed(portone) -> None:
         wire.close()
 
     gateway, server = portone(with_token(hold), max_connections=1, connect_timeout=0.2, total_deadline=3.0)
-    first = threading.Thread(target=gateway.charge, args=(REQUEST,))
+    first = threading.Thread(target=hurried(gateway).charge, args=(REQUEST,))
     first.start()
     assert taken.wait(60)
     assert isinstance(gateway.charge(REQUEST), Failed)
@@ -423,7 +424,7 @@ def test_a_trusted_certificate_is_taken_and_the_deadline_holds_there_too(self_si
             wire.drip(raw_answer(body(PAID), "X-Slow: " + "x" * 200, f"Content-Length: {len(body(PAID))}"), every=0.05)
 
     with ScriptedServer(with_token(script), tls=self_signed[0]) as server:
-        gateway = gateway_to(server, tls=self_signed[1], total_deadline=1.5)
+        gateway = hurried(gateway_to(server, tls=self_signed[1], total_deadline=1.5))
         assert isinstance(gateway.charge(REQUEST), Approved)
         assert isinstance(gateway.charge(REQUEST), Unknown)
         gateway.close()

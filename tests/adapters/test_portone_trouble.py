@@ -1,15 +1,18 @@
 """Whether the gateway itself failed, and how: only that counts towards the pause of all charging."""
 
+import math
 import time
 
 import pytest
 from portone_world import NO_PAYMENT, REQUEST, UNAUTHORIZED, always, body, envelope, keep, payment, with_token
 from scripted_server import Seen, Wire
 
+from billing_worker.adapters.portone import loop
 from billing_worker.adapters.portone.answers import outcome_of
 from billing_worker.adapters.portone.client import Answer
 from billing_worker.domain.gateway_watch import trouble_of
 from billing_worker.domain.payment import Trouble
+from tests.support.gateways import hurried
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -55,29 +58,57 @@ def test_no_token(portone) -> None:
 
 def test_a_refused_token_is_the_gateways_word_however_long_this_process_stood_still(portone) -> None:
     def refuse(_: Seen, wire: Wire) -> None:
-        gateway._here().client.loop._started().call_soon_threadsafe(time.sleep, 1.0)
+        gateway._here().client.loop.begin(stand_still(1.0))
         wire.answer(401, REFUSED)
 
     gateway, _ = portone(refuse, total_deadline=3.0)
     assert trouble_of(gateway.charge(REQUEST)) is Trouble.UNAUTHORIZED
 
 
-def test_silence(portone) -> None:
+@pytest.mark.parametrize(("has_token", "trouble"), [(True, Trouble.NOT_REACHED), (False, Trouble.UNAUTHORIZED)])
+def test_a_refused_connection_is_the_gateways_word_however_long_this_process_stood_still(
+    portone, trouble: Trouble, *, has_token: bool
+) -> None:
+    gateway, server = portone(always(200, envelope(payment())))
+    if has_token:
+        hurried(gateway)
+        gateway.close()
+    server.stop_listening()
+    stopped = gateway._here().client.loop.begin(stand_still(1.0))
+    assert trouble_of(gateway.charge(REQUEST)) is trouble
+    stopped.result()
+
+
+def test_silence(portone, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(_: Seen, wire: Wire) -> None:
         wire.over.wait(10)
 
+    # A machine in use may well hold this process up; that is the next two tests' matter.
+    monkeypatch.setattr(loop, "HELD_UP", math.inf)
     gateway, _ = portone(with_token(silent), total_deadline=3.0)
-    assert trouble_of(gateway.charge(REQUEST)) is Trouble.NO_ANSWER
+    assert trouble_of(hurried(gateway).charge(REQUEST)) is Trouble.NO_ANSWER
 
 
-@pytest.mark.parametrize(("stands_still", "trouble"), [(0.0, Trouble.NO_ANSWER), (1.0, None)])
-def test_a_process_that_stood_still_missed_the_answer_itself(
-    portone, stands_still: float, trouble: Trouble | None
-) -> None:
+def test_a_process_that_stood_still_missed_the_answer_itself(portone) -> None:
     def silent(_: Seen, wire: Wire) -> None:
         # As SIGSTOP would hold the whole process: the loop stands still while the gateway has the request.
-        gateway._here().client.loop._started().call_soon_threadsafe(time.sleep, stands_still)
+        gateway._here().client.loop.begin(stand_still(1.0))
         wire.over.wait(10)
 
     gateway, _ = portone(with_token(silent), total_deadline=3.0)
-    assert trouble_of(gateway.charge(REQUEST)) is trouble
+    assert trouble_of(hurried(gateway).charge(REQUEST)) is None
+
+
+@pytest.mark.parametrize(("late", "is_held_up"), [(0.0, False), (1000.0, False), (3000.0, True), (10_000.0, True)])
+def test_a_process_was_held_up_that_was_late_for_a_fifth_of_the_time(*, late: float, is_held_up: bool) -> None:
+    async def ask() -> bool:
+        now, so_far = calls.now()
+        return calls.was_held_up((now - 10_000.0, so_far - late))
+
+    calls = loop.Loop()
+    assert calls.run(ask()) is is_held_up
+    calls.close()
+
+
+async def stand_still(seconds: float) -> None:
+    time.sleep(seconds)  # noqa: ASYNC251 - nothing else in this loop shall run meanwhile

@@ -30,6 +30,7 @@ from billing_worker.domain.payment import (
 )
 from billing_worker.domain.proof import judge_all
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS
+from tests.support.gateways import hurried
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 KEY, SECRET = "imp_key_sandbox", "imp_secret_sandbox"
@@ -201,11 +202,11 @@ def test_a_late_approval_is_seen_by_asking(gateway: PortOneGateway, behaviour: s
 
 
 @pytest.mark.fm("C8")
-def test_slower_than_the_deadline_is_unknown_and_found_later(sandbox: Sandbox) -> None:
-    with closing(PortOneGateway(sandbox.url, KEY, SECRET, total_deadline=0.7)) as hurried:
+def test_slower_than_the_deadline_is_unknown_and_found_later(sandbox: Sandbox, gateway: PortOneGateway) -> None:
+    with closing(PortOneGateway(sandbox.url, KEY, SECRET, total_deadline=0.7)) as impatient:
         request = order("slow-answer")
-        assert isinstance(hurried.charge(request), Unknown)
-        assert isinstance(judge_all(request, hurried.payments_of(request.merchant_uid).payments, ()), Approved)
+        assert isinstance(hurried(impatient).charge(request), Unknown)
+    assert isinstance(judge_all(request, gateway.payments_of(request.merchant_uid).payments, ()), Approved)
 
 
 @pytest.mark.fm("C13")

@@ -13,6 +13,7 @@ from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.money import Money
 from billing_worker.domain.payment import Approved, ChargeRequest, Unknown
 from billing_worker.domain.refund import RefundRequest
+from tests.support.gateways import hurried
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, PATIENCE, Row, Sandbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -64,7 +65,7 @@ def test_a_call_that_the_client_gave_up_is_unknown_and_carried_out_all_the_same(
         request = part(paid(gateway, Money(9900, "KRW")), 3000, 9900)
     shared_sandbox.rule("ok", endpoint="cancel", times=1, delay=1.5)
     with closing(PortOneGateway(shared_sandbox.url, IMP_KEY, IMP_SECRET, total_deadline=1.0)) as impatient:
-        assert isinstance(impatient.cancel(request), Unknown)
+        assert isinstance(hurried(impatient).cancel(request), Unknown)
     give_up = time.monotonic() + ENOUGH
     while not row(shared_sandbox, request)["cancel_amount"]:
         assert time.monotonic() < give_up, "the sandbox dropped a call whose client hung up"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from billing_worker.adapters.network import Deadline
+from billing_worker.adapters.portone import PortOneGateway
 from billing_worker.domain.card_entry import Card, DeleteAnswer, IssueAnswer, IssueRequest
 from billing_worker.domain.payment import ChargeRequest, Failed, Outcome, Unknown
 from billing_worker.domain.refund import RefundAnswer, RefundRequest
@@ -16,6 +18,13 @@ from billing_worker.domain.schedule import (
     ScheduleRequest,
 )
 from billing_worker.ports.outside import Gateway, KeyReading, Listing, Sheet
+from tests.support.sandbox import PATIENCE
+
+
+def hurried(gateway: PortOneGateway) -> PortOneGateway:
+    """The gateway with its token at hand: a short deadline meets the call itself, however slow this machine is."""
+    gateway._here().tokens.get(Deadline(PATIENCE))
+    return gateway
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import simplejson
 
 from billing_worker.adapters.masking import one_line
-from billing_worker.adapters.portone.client import Answer, Result
+from billing_worker.adapters.portone.client import Answer, NotSent, Result
 from billing_worker.adapters.portone.envelope import (
     Envelope,
     NotUnderstood,
@@ -134,7 +134,7 @@ def page_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Page:
 def token_from(result: Result) -> Token | NoToken:
     """The access token that a call of getToken gave. An answer without one is a refusal."""
     if not isinstance(result, Answer):
-        return NoToken(result.reason)
+        return NoToken(result.reason, refused=isinstance(result, NotSent) and result.refused)
     token = token_of(result)
     return replace(token, refused=True) if isinstance(token, NoToken) else token
 

@@ -39,7 +39,7 @@ class NotSent:
     trouble: Trouble | None = Trouble.NOT_REACHED
     """None where the gateway is not the cause."""
     refused: bool = False
-    """Whether an answer of the gateway says so: no stall of this process explains it."""
+    """Whether the gateway says so, by an answer or by a refused connection: no stall of this process explains it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,9 @@ class Client:
             result = await self._send(call, token, deadline, exchange)
         except Exception as error:  # noqa: BLE001 - whatever breaks in the HTTP stack: was it sent is all that counts
             reason = one_line(f"{type(error).__name__}: {error}", secrets)
-            return NoAnswer(reason, blanked(_beginning(exchange), secrets)) if exchange.sent else NotSent(reason)
+            if not exchange.sent:
+                return NotSent(reason, refused=isinstance(error, ConnectionRefusedError))
+            return NoAnswer(reason, blanked(_beginning(exchange), secrets))
         # Blank the secrets before any other code reads the answer, so that no reason, evidence or log can repeat them.
         if isinstance(result, Answer):
             return Answer(result.status, blanked(result.body, secrets))

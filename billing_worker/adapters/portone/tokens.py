@@ -32,7 +32,7 @@ class NoToken:
 
     reason: str
     refused: bool = False
-    """Whether the gateway answered, and gave none."""
+    """Whether the gateway answered, and gave none, or refused the connection."""
 
 
 class Tokens:

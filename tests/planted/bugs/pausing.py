@@ -16,6 +16,9 @@ LATE = "billing_worker/domain/catch_up.py"
 PAUSED = "tests/usecases/test_a_gateway_that_fails_is_paused.py"
 ALLOWED = "tests/usecases/test_pgs_get_what_they_allow.py"
 MUCH = "tests/database/test_much_is_not_late.py"
+CLIENT = "billing_worker/adapters/portone/client.py"
+LOOP = "billing_worker/adapters/portone/loop.py"
+TROUBLE = "tests/adapters/test_portone_trouble.py"
 
 BUGS = (
     bug(
@@ -37,6 +40,20 @@ BUGS = (
             "    if False:\n",
         ),
         catchers=(f"{PAUSED}::test_four_in_a_row_or_two_kinds_in_turn_pause_nothing",),
+    ),
+    bug(
+        "a stall explains a refused connection",
+        "a busy worker does not count that no connection was taken",
+        (CLIENT, "NotSent(reason, refused=isinstance(error, ConnectionRefusedError))", "NotSent(reason)"),
+        catchers=(
+            f"{TROUBLE}::test_a_refused_connection_is_the_gateways_word_however_long_this_process_stood_still[True-not_reached]",
+        ),
+    ),
+    bug(
+        "a moment's delay explains silence",
+        "a gateway that stays silent never pauses charging",
+        (LOOP, "late - since[1] > HELD_UP * (time - since[0])", "late - since[1] > HELD_UP"),
+        catchers=(f"{TROUBLE}::test_a_process_was_held_up_that_was_late_for_a_fifth_of_the_time[1000.0-False]",),
     ),
     bug(
         "the pause is never opened",
