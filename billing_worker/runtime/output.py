@@ -42,9 +42,12 @@ def into_file(directory: Path, name: str, limit: int = _FILE_BYTES) -> Sink:
     except OSError as error:
         raise RuntimeProblem(f"cannot write {path}: {error.strerror}") from error
 
+    alone = threading.Lock()
+
     def write(line: str) -> None:
-        file.emit(logging.makeLogRecord({"msg": line}))
-        file.close()  # opens itself again at the next line, so nothing needs to be closed at the end
+        with alone:  # a process that was started again writes beside the last lines of the one before
+            file.emit(logging.makeLogRecord({"msg": line}))
+            file.close()  # opens itself again at the next line, so nothing needs to be closed at the end
 
     return write
 

@@ -21,7 +21,8 @@ from billing_worker.domain.payment import Failed, Unknown
 from billing_worker.domain.refund import Answered, RefundAnswer, RefundRequest, Refused
 from tests.support.gateways import hurried
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: hundreds of answers are one test here, which takes some seconds of CPU."""
 CANCEL = "/payments/cancel"
 ID = "rfd_0123456789abcdef"
 REQUEST = RefundRequest(

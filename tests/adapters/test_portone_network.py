@@ -36,7 +36,6 @@ from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.domain.payment import Approved, Failed, Unknown
 from tests.support.gateways import hurried
 
-pytestmark = pytest.mark.timeout(120)
 PAID = envelope(payment())
 
 

@@ -7,8 +7,6 @@ import pytest
 from portone_world import NO_PAYMENT, REQUEST, UNAUTHORIZED, always, body, envelope, payment, with_token
 from scripted_server import Script, Seen, Wire
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def shelf(total: int, announced: int | None = None, next_of: dict[int, int] | None = None) -> Script:
     """So many payments under one merchant_uid, in pages of the size that is asked for."""

@@ -11,7 +11,6 @@ from billing_worker.adapters.network import Deadline
 from billing_worker.adapters.portone.tokens import NoToken, Token, Tokens
 from billing_worker.domain.payment import Approved
 
-pytestmark = pytest.mark.timeout(120)
 PAID = envelope(payment())
 
 

@@ -14,8 +14,6 @@ from billing_worker.domain.gateway_watch import trouble_of
 from billing_worker.domain.payment import Trouble
 from tests.support.gateways import hurried
 
-pytestmark = pytest.mark.timeout(120)
-
 REFUSED = body(envelope(None, code=-1, message="no"))
 
 ANSWERS = {
@@ -77,6 +75,15 @@ def test_a_refused_connection_is_the_gateways_word_however_long_this_process_sto
     stopped = gateway._here().client.loop.begin(stand_still(1.0))
     assert trouble_of(gateway.charge(REQUEST)) is trouble
     stopped.result()
+
+
+def test_a_broken_connection_is_the_gateways_word_however_long_this_process_stood_still(portone) -> None:
+    def hang_up(_: Seen, wire: Wire) -> None:
+        gateway._here().client.loop.begin(stand_still(1.0))
+        wire.close()
+
+    gateway, _ = portone(with_token(hang_up))
+    assert trouble_of(hurried(gateway).charge(REQUEST)) is Trouble.NO_ANSWER
 
 
 def test_silence(portone, monkeypatch: pytest.MonkeyPatch) -> None:

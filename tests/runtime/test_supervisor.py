@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,24 @@ def test_output_goes_to_files_that_do_not_grow_for_ever(tmp_path: Path, monkeypa
     assert set(sizes) == {"worker.log", "worker.log.1", "worker.log.2"}
     assert max(sizes.values()) <= 10_000
     assert not [line for line in lines if "line 0" in line]
+
+
+def test_a_process_that_is_started_again_loses_no_line_of_the_one_before(tmp_path: Path) -> None:
+    sink = output.into_file(tmp_path, "worker")
+    wanted = {f"{name} {number}" for name in ("before", "after") for number in range(400)}
+
+    def write(name: str) -> None:
+        for number in range(400):
+            sink(f"{name} {number}")
+
+    old = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, ("before", "after")))
+    finally:
+        sys.setswitchinterval(old)
+    assert set((tmp_path / "worker.log").read_text().splitlines()) == wanted
 
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:

@@ -5,12 +5,12 @@ documented or observed as definite are listed; every other answer is Unknown, or
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import simplejson
 
 from billing_worker.adapters.masking import one_line
-from billing_worker.adapters.portone.client import Answer, NotSent, Result
+from billing_worker.adapters.portone.client import Answer, Result
 from billing_worker.adapters.portone.envelope import (
     Envelope,
     NotUnderstood,
@@ -134,9 +134,8 @@ def page_of(answer: Answer, keep: Keep, *, test_channels: bool = False) -> Page:
 def token_from(result: Result) -> Token | NoToken:
     """The access token that a call of getToken gave. An answer without one is a refusal."""
     if not isinstance(result, Answer):
-        return NoToken(result.reason, refused=isinstance(result, NotSent) and result.refused)
-    token = token_of(result)
-    return replace(token, refused=True) if isinstance(token, NoToken) else token
+        return NoToken(result.reason, result.late)
+    return token_of(result)
 
 
 def token_of(answer: Answer) -> Token | NoToken:

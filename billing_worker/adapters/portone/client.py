@@ -38,8 +38,8 @@ class NotSent:
     reason: str
     trouble: Trouble | None = Trouble.NOT_REACHED
     """None where the gateway is not the cause."""
-    refused: bool = False
-    """Whether the gateway says so, by an answer or by a refused connection: no stall of this process explains it."""
+    late: bool = False
+    """Whether time ran out: a stall of this process may explain that, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class NoAnswer:
 
     reason: str
     head: bytes = field(default=b"", repr=False)
+    late: bool = False
+    """Whether time ran out: a stall of this process may explain that, and nothing else."""
 
 
 Result = Answer | NotSent | NoAnswer
@@ -92,9 +94,10 @@ class Client:
             result = await self._send(call, token, deadline, exchange)
         except Exception as error:  # noqa: BLE001 - whatever breaks in the HTTP stack: was it sent is all that counts
             reason = one_line(f"{type(error).__name__}: {error}", secrets)
+            late = isinstance(error, TimeoutError)
             if not exchange.sent:
-                return NotSent(reason, refused=isinstance(error, ConnectionRefusedError))
-            return NoAnswer(reason, blanked(_beginning(exchange), secrets))
+                return NotSent(reason, late=late)
+            return NoAnswer(reason, blanked(_beginning(exchange), secrets), late)
         # Blank the secrets before any other code reads the answer, so that no reason, evidence or log can repeat them.
         if isinstance(result, Answer):
             return Answer(result.status, blanked(result.body, secrets))

@@ -122,11 +122,12 @@ class PortOneGateway:
         # A process that stood still, or had no CPU, missed the answer itself: that says nothing about the gateway.
         is_ours = loop.was_held_up(began)
         match result:
-            case NotSent(reason, trouble, refused):
-                return Failed(f"not sent: {reason}", trouble=None if is_ours and not refused else trouble)
-            case NoAnswer(reason, head):
+            case NotSent(reason, trouble, late):
+                return Failed(f"not sent: {reason}", trouble=None if late and is_ours else trouble)
+            case NoAnswer(reason, head, late):
                 evidence = self._evidence(call, None, head, hidden)
-                return Unknown(f"no answer: {reason}", evidence, trouble=None if is_ours else Trouble.NO_ANSWER)
+                trouble = None if late and is_ours else Trouble.NO_ANSWER
+                return Unknown(f"no answer: {reason}", evidence, trouble=trouble)
             case Answer():
                 return answers.outcome_of(
                     request,
@@ -275,7 +276,7 @@ class PortOneGateway:
         for is_last in (False, True):
             token = await here.token(deadline.at_most(TOKEN_DEADLINE))
             if isinstance(token, NoToken):
-                return NotSent(f"no access token: {token.reason}", Trouble.UNAUTHORIZED, token.refused)
+                return NotSent(f"no access token: {token.reason}", Trouble.UNAUTHORIZED, token.late)
             if deadline.remaining() <= least:
                 return NotSent("too little time was left to wait for an answer", None)
             secrets = (*self._secrets(), *here.tokens.known(), *also_secret)

@@ -30,4 +30,4 @@ class State:
             async with asyncio.timeout_at(deadline.at):
                 return await asyncio.shield(self._fetching)
         except TimeoutError:
-            return NoToken("no token came in time")
+            return NoToken("no token came in time", late=True)

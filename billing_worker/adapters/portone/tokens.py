@@ -31,8 +31,8 @@ class NoToken:
     """No token was available: the gateway got no other request."""
 
     reason: str
-    refused: bool = False
-    """Whether the gateway answered, and gave none, or refused the connection."""
+    late: bool = False
+    """Whether time ran out: a stall of this process may explain that."""
 
 
 class Tokens:
@@ -90,7 +90,7 @@ class Tokens:
         while self._landings == before:
             left = deadline.remaining()
             if left <= 0 or not self._changed.wait(left):
-                return NoToken("another thread is still waiting for a token")
+                return NoToken("another thread is still waiting for a token", late=True)
         landed = self._landed
         return landed.value if isinstance(landed, Token) else landed
 

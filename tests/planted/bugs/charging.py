@@ -11,9 +11,7 @@ SETTLE = "billing_worker/domain/settlement.py"
 GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
 ENVELOPE = "billing_worker/adapters/portone/envelope.py"
-UNANSWERED = (
-    '                return {}(f"no answer: {{reason}}", evidence, trouble=None if is_ours else Trouble.NO_ANSWER)\n'
-)
+UNANSWERED = '                return {}(f"no answer: {{reason}}", evidence, trouble=trouble)\n'
 ASKED = "tests/usecases/test_cancel_and_retry_on_request.py"
 REPLACED = "tests/usecases/test_subscribe_and_replace_keys.py"
 COLLECTS = "tests/usecases/test_collect_charges_what_is_due.py"

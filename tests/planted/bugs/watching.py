@@ -9,8 +9,16 @@ PROCESSES = "billing_worker/adapters/database/processes.py"
 WATCHED = "tests/usecases/test_processes_are_watched.py"
 DOING = "tests/cli/test_doctor_by_doing.py"
 SHOWN = "tests/web/test_operation_is_shown.py"
+OUTPUT = "billing_worker/runtime/output.py"
+SUPERVISED = "tests/runtime/test_supervisor.py"
 
 BUGS = (
+    bug(
+        "two write one log at once",
+        "lines of a process that ends are lost when it is started again",
+        (OUTPUT, "        with alone:", "        with contextlib.nullcontext():"),
+        catchers=(f"{SUPERVISED}::test_a_process_that_is_started_again_loses_no_line_of_the_one_before",),
+    ),
     bug(
         "a pause is silence",
         "after an outage of the database every process is called silent",
