@@ -405,7 +405,7 @@ def test_a_charge_on_a_key_that_is_not_active_is_seen() -> None:
 
 @pytest.mark.timeout(1200)
 def test_a_key_that_waits_for_ever_is_seen() -> None:
-    run = a_run(**KEYS)
+    run = a_run(**KEYS | {"years": 1, "subscriptions": 3})  # each key is looked up every hour
     run.store.pingbacks.newest = lambda *_: HELD  # type: ignore[method-assign] # every payment looks held back
     found = breach_of(run)
     assert found is not None
