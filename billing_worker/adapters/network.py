@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -33,6 +34,12 @@ class Deadline:
     def at_most(self, seconds: float) -> "Deadline":
         """The earlier of this deadline and this many seconds from now."""
         return Deadline(min(seconds, self.remaining()))
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The authorities that connections trust: certifi's, whatever the environment names. Read once a process."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 _running: ContextVar[Deadline | None] = ContextVar("deadline", default=None)

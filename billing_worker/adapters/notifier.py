@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 
 from billing_worker.adapters.addresses import CheckedSockets, Forbidden, Resolve, resolve_by_system
 from billing_worker.adapters.masking import one_line
-from billing_worker.adapters.network import Deadline, DeadlineTransport, within
+from billing_worker.adapters.network import Deadline, DeadlineTransport, trusted, within
 from billing_worker.domain.delivery import SENDING
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.ports.outgoing import Address, OutboxMessage, Refusal
@@ -100,8 +100,7 @@ class Poster:
         shown = shown if shows_path else shown.copy_with(path="/")
         self.address = Address(hashlib.sha256(str(self._url).encode()).hexdigest(), str(shown))
         sockets = CheckedSockets(resolve, allow_private=allow_private)
-        tls = httpx.create_ssl_context(trust_env=False)
-        transport = DeadlineTransport(MOST_CONNECTIONS, tls, sockets)
+        transport = DeadlineTransport(MOST_CONNECTIONS, trusted(), sockets)
         # trust_env=False: no proxy of the environment may see an event, or reach a forbidden address.
         self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.http_link import HttpLink
 from tests.chaos.proxy import HOST, Fault, Proxy, Toxic
+from tests.support.plain_http import WITHOUT_TLS
 
 PATH = "/subscribe/payments/again"
 SECONDS = 60.0
@@ -72,7 +73,7 @@ def link_of(proxy: Proxy) -> HttpLink:
 
 def charge(proxy: Proxy, uid: str = "order1") -> httpx.Response:
     url = f"http://{HOST}:{link_of(proxy).port}{PATH}"
-    with httpx.Client(timeout=SECONDS, trust_env=False) as client:
+    with httpx.Client(verify=WITHOUT_TLS, timeout=SECONDS, trust_env=False) as client:
         return client.post(url, json={"merchant_uid": uid})
 
 

@@ -18,6 +18,7 @@ from cli_helpers import Command, environment
 from billing_worker import __version__
 from billing_worker.cli.commands import COMMANDS
 from billing_worker.runtime import free_port
+from tests.support.plain_http import WITHOUT_TLS
 
 pytestmark = pytest.mark.long
 
@@ -172,7 +173,7 @@ def _served(here: Path, url: str, *words: str, **variables: str) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=1, trust_env=False).status_code == 200
+        return httpx.get(url, verify=WITHOUT_TLS, timeout=1, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 

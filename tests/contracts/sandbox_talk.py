@@ -10,6 +10,7 @@ import httpx
 
 from billing_worker.sandbox.texts import CHANNELS
 from billing_worker.sandbox.world.behaviours import BEHAVIOURS
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.portone_description import Said
 from tests.support.portone_schemas import OPERATIONS
 from tests.support.sandbox import IMP_KEY, IMP_SECRET, Sandbox
@@ -39,7 +40,7 @@ class Talk:
         self.sandbox = sandbox
         self.said: list[Said] = []
         self.by_behaviour: dict[str, list[Said]] = {}
-        self.http = httpx.Client(base_url=sandbox.url, timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=sandbox.url, verify=WITHOUT_TLS, timeout=60, trust_env=False)
         keys = {"imp_key": IMP_KEY, "imp_secret": IMP_SECRET}
         self.http.headers["Authorization"] = self.ask("POST", "/users/getToken", json=keys)["access_token"]
         self._numbers = count(1)

@@ -23,6 +23,7 @@ from billing_worker.runtime import free_port, wait_until
 from billing_worker.runtime.redis import find_redis
 from tests.deployment.files import PROCESSES, filled_in, procfile, services
 from tests.support.databases import Databases
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.sandbox import Sandbox
 from tests.support.servers import Servers
 
@@ -263,7 +264,7 @@ def _until(deployed: Deployed, name: str, condition) -> None:
 
 def _status(url: str) -> int | None:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=60).status_code
+        return httpx.get(url, verify=WITHOUT_TLS, timeout=60).status_code
     return None
 
 

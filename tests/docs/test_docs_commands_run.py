@@ -18,6 +18,7 @@ import pytest
 
 from billing_worker.runtime import free_port, wait_until
 from tests.docs.markdown import DOCUMENTS, ROOT, Block, blocks, commands, script
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.sandbox import Sandbox, running_sandbox
 
 pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -153,7 +154,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 def _ready(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/readyz", timeout=2).status_code == httpx.codes.OK
+        return httpx.get(f"{url}/readyz", verify=WITHOUT_TLS, timeout=2).status_code == httpx.codes.OK
     return False
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 
 from billing_worker.runtime import free_port
 from tests.integration.test_no_canary_gets_out import _dumped, _flower, _seen_in_redis, read_as_anybody_could
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.sandbox import Sandbox, running_sandbox
 from tests.support.servers import Servers
 from tests.support.stack import Running, Stack, eventually, settings_for, stack_of
@@ -150,7 +151,7 @@ def _web(stack: Stack) -> tuple[Running, str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, trust_env=False).status_code == 200
+        return httpx.get(url, verify=WITHOUT_TLS, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from billing_worker.runtime import free_port
+from tests.support.plain_http import WITHOUT_TLS
 
 pytestmark = [pytest.mark.long, pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -95,7 +96,7 @@ def running(folder: Path, **settings: str) -> Iterator[Stack]:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        return httpx.get(url, verify=WITHOUT_TLS, timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.portone_description import Said, complaints_about
 
 DEADLINE = 60.0
@@ -44,7 +45,7 @@ class Caller:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, verify=WITHOUT_TLS, timeout=60, trust_env=False)
         self.http.headers["Authorization"] = self.token()["access_token"]
         self.http.event_hooks = {"response": [described]}
 

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from sandbox_calls import PAYMENTWALL_BUYER, Caller, eventually
 
+from tests.support.plain_http import WITHOUT_TLS
+
 pytestmark = pytest.mark.long
 
 COMMAND = [sys.executable, "-m", "billing_worker.sandbox"]
@@ -76,7 +78,9 @@ def test_kill_9_loses_no_answered_charge(process, tmp_path):
     answered: list[str] = []
 
     def charge(worker: int) -> None:
-        with httpx.Client(base_url=running.url, headers=caller.http.headers, timeout=60, trust_env=False) as http:
+        with httpx.Client(
+            base_url=running.url, verify=WITHOUT_TLS, headers=caller.http.headers, timeout=60, trust_env=False
+        ) as http:
             for number in range(100_000):
                 uid = f"w{worker}n{number}"
                 body = {"customer_uid": f"ok-{worker}", "merchant_uid": uid, "amount": 100}

@@ -14,6 +14,7 @@ from starlette.datastructures import State
 
 from billing_worker.sandbox import SandboxOptions
 from billing_worker.sandbox.server import bound, server_for
+from tests.support.plain_http import WITHOUT_TLS
 
 IMP_KEY, IMP_SECRET = "imp_key_sandbox", "imp_secret_sandbox"
 PATIENCE = 60.0
@@ -37,7 +38,7 @@ class Sandbox:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, verify=WITHOUT_TLS, timeout=PATIENCE, trust_env=False)
 
     def control(self, path: str, **fields: Any) -> Any:
         """Post to a control endpoint."""

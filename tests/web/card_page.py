@@ -14,6 +14,7 @@ from billing_worker.usecases.card import create
 from billing_worker.usecases.card.create import NewCardSession
 from billing_worker.usecases.card.link import token_of
 from billing_worker.web import create_app
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.world import World
 
 TOKEN = "token-of-the-card-page-tests"
@@ -31,7 +32,7 @@ class CardPages:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, verify=WITHOUT_TLS, timeout=60, trust_env=False)
 
     def session(self, pg: str = "kakaopay", **wanted: Any) -> tuple[str, str]:
         """A new session: its id, and the path of its page."""

@@ -15,6 +15,7 @@ from web_helpers import RecordingDoorbell, serving, settings
 from billing_worker import bootstrap
 from billing_worker.adapters.database.tables.schema import metadata
 from billing_worker.web import create_app
+from tests.support.plain_http import WITHOUT_TLS
 from tests.support.world import World
 
 MAY_GROW = frozenset({"inbox", "evidence", "alerts", "catch_up_buckets"})
@@ -163,7 +164,7 @@ def flood(world: World, sent: Sequence[Sent]) -> list[httpx.Response]:
     wanted = settings(database_url=world.database_url)
     verify = bootstrap.verify_pingback(wanted)
     app = create_app(world.ports, wanted, RecordingDoorbell(), verify, check_database=lambda: None)
-    with serving(app) as url, httpx.Client(base_url=url, timeout=DEADLINE, trust_env=False) as http:
+    with serving(app) as url, httpx.Client(base_url=url, verify=WITHOUT_TLS, timeout=DEADLINE, trust_env=False) as http:
 
         def one(what: Sent) -> httpx.Response:
             path, content = what

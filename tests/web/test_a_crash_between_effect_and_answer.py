@@ -16,6 +16,7 @@ from web_calls import DEADLINE, PLAN, TOKEN
 
 from billing_worker.adapters.database.engine import open_engine
 from billing_worker.runtime import free_port
+from tests.support.plain_http import WITHOUT_TLS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -55,7 +56,7 @@ class Servers:
         address, end = f"http://127.0.0.1:{port}", time.monotonic() + 3 * DEADLINE
         while True:
             try:
-                httpx.get(f"{address}/healthz", trust_env=False)
+                httpx.get(f"{address}/healthz", verify=WITHOUT_TLS, trust_env=False)
             except httpx.TransportError:
                 assert time.monotonic() < end, "it does not come up"
                 time.sleep(0.02)

@@ -10,6 +10,7 @@ from web_helpers import Web, settings
 from billing_worker.domain.errors import SettingsInvalid
 from billing_worker.web.security import Access
 from billing_worker.web.sources import Sources
+from tests.support.plain_http import WITHOUT_TLS
 
 GUARDED = ("/v1/plans", "/%761/plans", "/v1/report", "/v1/why/sub_1", "/v1/nothing", "/v1", "/metrics")
 OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json")
@@ -123,6 +124,6 @@ def test_no_secret_shows_in_what_the_application_says_about_itself(web: Web) -> 
 
 def test_many_wrong_tokens_at_once_leave_the_service_answering(web_with: Callable[..., Web]) -> None:
     web = web_with(api_token=TOKEN)
-    with httpx.Client(base_url=web.url, trust_env=False) as http:
+    with httpx.Client(base_url=web.url, verify=WITHOUT_TLS, trust_env=False) as http:
         assert {http.get("/v1/plans", headers=bearer(str(n))).status_code for n in range(200)} == {401}
     eventually(lambda: web.api.get("/healthz").status_code == 200)

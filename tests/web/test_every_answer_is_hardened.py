@@ -5,6 +5,8 @@ import pytest
 from web_calls import HINT, pingback
 from web_helpers import Web
 
+from tests.support.plain_http import WITHOUT_TLS
+
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -36,7 +38,7 @@ ASKED = [
 def test_every_answer_has_the_headers_and_tells_nothing_of_our_inside(
     web: Web, method: str, path: str, more: dict
 ) -> None:
-    with httpx.Client(base_url=web.url, timeout=60, trust_env=False) as http:
+    with httpx.Client(base_url=web.url, verify=WITHOUT_TLS, timeout=60, trust_env=False) as http:
         answer = http.request(method, path, **more)
     assert answer.status_code < 500
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS

@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlencode
 import httpx
 from fastapi import FastAPI
 
+from tests.support.plain_http import WITHOUT_TLS
+
 DEADLINE = 60.0
 SECRET = "paymentwall-project-secret"
 TOKEN = "api-token-of-the-tests"
@@ -46,7 +48,9 @@ class Api(httpx.Client):
         ]
         hooks = {"response": [self._check]}
         options = {"headers": {"Authorization": f"Bearer {TOKEN}"}} | options
-        super().__init__(base_url=base_url, timeout=DEADLINE, trust_env=False, event_hooks=hooks, **options)
+        super().__init__(
+            base_url=base_url, verify=WITHOUT_TLS, timeout=DEADLINE, trust_env=False, event_hooks=hooks, **options
+        )
 
     def _check(self, answer: httpx.Response) -> None:
         answer.read()

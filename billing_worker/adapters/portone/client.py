@@ -12,7 +12,7 @@ import httpx
 
 from billing_worker.adapters.call_times import CallTimes
 from billing_worker.adapters.masking import blanked, one_line
-from billing_worker.adapters.network import Deadline
+from billing_worker.adapters.network import Deadline, trusted
 from billing_worker.adapters.portone.loop import Loop
 from billing_worker.adapters.portone.requests import Call
 from billing_worker.adapters.portone.wire import MOST_BODY_BYTES, Exchange, Wires
@@ -139,7 +139,7 @@ class Client:
             # trust_env=False: the process's environment must not decide where a charge goes or which certificates are
             # trusted.
             self._http = httpx.AsyncClient(
-                transport=Wires(self._max_connections, self._tls or httpx.create_ssl_context(trust_env=False)),
+                transport=Wires(self._max_connections, self._tls or trusted()),
                 trust_env=False,
                 follow_redirects=False,
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),

@@ -3,6 +3,7 @@
 from tests.planted.bug import bug
 
 CLIENT = "billing_worker/adapters/portone/client.py"
+CONNECTIONS = "billing_worker/adapters/network.py"
 WIRE = "billing_worker/adapters/portone/wire.py"
 PINGBACK = "billing_worker/adapters/paymentwall/pingback.py"
 NETWORK = "tests/adapters/test_portone_network.py"
@@ -92,7 +93,7 @@ BUGS = (
         "certificate not checked",
         "any host may answer in the gateway's name",
         (
-            CLIENT,
+            CONNECTIONS,
             "httpx.create_ssl_context(trust_env=False)",
             "httpx.create_ssl_context(verify=False, trust_env=False)",
         ),
