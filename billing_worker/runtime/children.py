@@ -6,6 +6,7 @@ processes that it watches. The guardian reaches grandchildren too, so the superv
 embedded servers, which end their own children, need it only without the kernel's signal.
 """
 
+import atexit
 import contextlib
 import importlib.util
 import os
@@ -136,6 +137,16 @@ class Guardian:
             if self._orders.pop(pid, None) is not None and self._owner == os.getpid():
                 self._send(f"forget {pid}\n".encode())
 
+    def release(self) -> None:
+        """Let the guardian go where it has nothing to watch: Python complains of a child that is left at the exit."""
+        with self._mutex:
+            if self._process is None or self._owner != os.getpid() or self._orders:
+                return
+            process, self._process = self._process, None
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait()
+
     def _send(self, order: bytes) -> None:
         if self._process is None or self._process.poll() is not None:
             self._start()
@@ -168,3 +179,4 @@ class Guardian:
 
 
 guardian = Guardian()
+atexit.register(guardian.release)

@@ -287,6 +287,18 @@ def test_a_killed_guardian_is_replaced_and_knows_what_to_watch() -> None:
     assert guardian._orders == {}
 
 
+def test_a_program_that_ends_well_leaves_no_warning_about_its_guardian() -> None:
+    code = (
+        "import signal, subprocess, warnings; from billing_worker.runtime.children import guardian\n"
+        "warnings.simplefilter('always'); child = subprocess.Popen(['true'], start_new_session=True)\n"
+        "guardian.watch(child.pid, signal.SIGTERM, 1.0); child.wait(); guardian.forget(child.pid)\n"
+        "print(guardian._process.pid)\n"
+    )
+    with helper(code) as process:
+        told, _ = process.communicate(timeout=200)
+    assert re.fullmatch(r"\d+\n", told), told
+
+
 def test_the_guardian_ends_with_its_owner() -> None:
     code = "from billing_worker.runtime.children import guardian\nguardian._start()\nprint(guardian._process.pid)\n"
     with helper(code) as process:
