@@ -120,14 +120,13 @@ class PortOneGateway:
         began = loop.now()
         result = await self._asked(call, deadline, least=LEAST_SHARE * self._total_deadline, also_secret=hidden)
         # A process that stood still, or had no CPU, missed the answer itself: that says nothing about the gateway.
-        is_ours = loop.was_held_up(began)
+        ours = loop.was_held_up(began)
         match result:
             case NotSent(reason, trouble, late):
-                return Failed(f"not sent: {reason}", trouble=None if late and is_ours else trouble)
+                return Failed(f"not sent: {reason}", trouble=None if late and ours else trouble)
             case NoAnswer(reason, head, late):
                 evidence = self._evidence(call, None, head, hidden)
-                trouble = None if late and is_ours else Trouble.NO_ANSWER
-                return Unknown(f"no answer: {reason}", evidence, trouble=trouble)
+                return Unknown(f"no answer: {reason}", evidence, trouble=None if late and ours else Trouble.NO_ANSWER)
             case Answer():
                 return answers.outcome_of(
                     request,
