@@ -12,7 +12,8 @@ GATEWAY = "billing_worker/adapters/portone/gateway.py"
 ANSWERS = "billing_worker/adapters/portone/answers.py"
 ENVELOPE = "billing_worker/adapters/portone/envelope.py"
 UNANSWERED = (
-    '                return {}(f"no answer: {{reason}}", evidence, trouble=None if late and ours else Trouble.NO_ANSWER)\n'
+    '                return {}(f"no answer: {{reason}}", evidence, '
+    "trouble=None if late and ours else Trouble.NO_ANSWER)\n"
 )
 ASKED = "tests/usecases/test_cancel_and_retry_on_request.py"
 REPLACED = "tests/usecases/test_subscribe_and_replace_keys.py"
